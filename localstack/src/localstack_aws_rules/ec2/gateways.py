@@ -1,0 +1,205 @@
+"""NAT gateways and VPC endpoints: they take a while to come up and to go, and hold what they use."""
+
+from localstack_aws_rules.clock import later
+from localstack_aws_rules.ec2.common import backend, error, matches, tag_values
+from localstack_aws_rules.ec2.interfaces import check_groups, free_address, set_address
+from localstack_aws_rules.settings import seconds
+
+
+def create_nat_gateway(inner, context, request):
+    """A public gateway without a way out, or with a taken address, is made and then fails."""
+    subnet = backend(context).get_subnet(request["SubnetId"])
+    kind = request.get("ConnectivityType") or "public"
+    allocation = request.get("AllocationId")
+    if kind == "public" and not allocation:
+        raise error("MissingParameter", "The request must contain the parameter AllocationId")
+    failure = None
+    if kind == "public":
+        address = backend(context).address_by_allocation([allocation])[0]
+        gateways = backend(context).internet_gateways.values()
+        if address.association_id:
+            message = f"Elastic IP address [{allocation}] is already associated"
+            failure = ("Resource.AlreadyAssociated", message)
+        elif not any(gateway.vpc and gateway.vpc.id == subnet.vpc_id for gateway in gateways):
+            message = f"Network {subnet.vpc_id} has no Internet gateway attached"
+            failure = ("Gateway.NotAttached", message)
+    free = free_address(context, subnet)
+    gateway = backend(context).create_nat_gateway(
+        subnet.id,
+        None if failure else allocation,
+        {t["Key"]: t["Value"] for s in request.get("TagSpecifications") or [] for t in s["Tags"]},
+        kind,
+    )
+    set_address(gateway._eni, free)
+    gateway._eni.requester_managed, gateway._eni.status = True, "in-use"
+    gateway._eni.description = f"Interface for NAT Gateway {gateway.id}"
+    gateway.address_set[0].update(privateIp=free, **({"allocationId": allocation} if allocation else {}))
+    gateway.state, gateway.failure = "pending", None
+
+    def ready() -> None:
+        if gateway.state == "pending":
+            gateway.state, gateway.failure = ("failed" if failure else "available"), failure
+        if failure:
+            backend(context).enis.pop(gateway._eni.id, None)
+            later(context, seconds(context.account_id, "terminated_kept"), lambda: forget_nat(context, gateway))
+
+    later(context, seconds(context.account_id, "nat_gateway_start"), ready)
+    return {"NatGateway": nat_shape(gateway), "ClientToken": request.get("ClientToken")}
+
+
+def nat_shape(gateway) -> dict:
+    """A NAT gateway in the shape of the API."""
+    members = {"allocationId": "AllocationId", "privateIp": "PrivateIp", "publicIp": "PublicIp"}
+    members |= {"networkInterfaceId": "NetworkInterfaceId", "associationId": "AssociationId"}
+    shape = {
+        "NatGatewayId": gateway.id,
+        "SubnetId": gateway.subnet_id,
+        "VpcId": gateway.vpc_id,
+        "State": gateway.state,
+        "CreateTime": gateway._created_at,
+        "ConnectivityType": gateway.connectivity_type,
+        "NatGatewayAddresses": [
+            {members[k]: v for k, v in address.items() if k in members and v} for address in gateway.address_set
+        ],
+        "Tags": [{"Key": tag["key"], "Value": tag["value"]} for tag in gateway.get_tags()],
+    }
+    if gateway.failure:
+        shape["FailureCode"], shape["FailureMessage"] = gateway.failure
+    return shape
+
+
+def known_nat_gateway(context, gateway_id: str):
+    gateway = backend(context).nat_gateways.get(gateway_id)
+    if gateway is None:
+        raise error("NatGatewayNotFound", f"The Nat Gateway {gateway_id} was not found")
+    return gateway
+
+
+def describe_nat_gateways(inner, context, request):
+    wanted = request.get("NatGatewayIds") or []
+    for gateway_id in wanted:
+        known_nat_gateway(context, gateway_id)
+    shapes = [nat_shape(gateway) for gateway in backend(context).nat_gateways.values()]
+    filters = request.get("Filter")
+    found = [
+        shape
+        for shape in shapes
+        if (not wanted or shape["NatGatewayId"] in wanted)
+        and matches(filters, lambda name, shape=shape: nat_values(shape, name))
+    ]
+    return {"NatGateways": found}
+
+
+def nat_values(shape: dict, name: str) -> list[str] | None:
+    """What a gateway holds for a filter's name."""
+    fields = {"nat-gateway-id": "NatGatewayId", "state": "State", "subnet-id": "SubnetId", "vpc-id": "VpcId"}
+    return [shape[fields[name]]] if name in fields else tag_values(shape["Tags"], name)
+
+
+def delete_nat_gateway(inner, context, request):
+    gateway = known_nat_gateway(context, request["NatGatewayId"])
+    if gateway.state not in ("deleting", "deleted"):
+        gateway.state = "deleting"
+        later(context, seconds(context.account_id, "nat_gateway_stop"), lambda: finish_nat(context, gateway))
+    return {"NatGatewayId": gateway.id}
+
+
+def finish_nat(context, gateway) -> None:
+    """Only now are the address and the subnet free; routes to the gateway stay, as on AWS."""
+    for address in backend(context).addresses:
+        if address.eni is gateway._eni:
+            backend(context).disassociate_address(association_id=address.association_id)
+    backend(context).enis.pop(gateway._eni.id, None)
+    gateway.state = "deleted"
+    later(context, seconds(context.account_id, "terminated_kept"), lambda: forget_nat(context, gateway))
+
+
+def forget_nat(context, gateway) -> None:
+    backend(context).nat_gateways.pop(gateway.id, None)
+
+
+def create_vpc_endpoint(inner, context, request):
+    vpc = backend(context).get_vpc(request["VpcId"])
+    interface = request.get("VpcEndpointType") == "Interface"
+    others = [
+        endpoint
+        for endpoint in backend(context).vpc_end_points.values()
+        if endpoint.vpc_id == vpc.id and endpoint.service_name == request.get("ServiceName")
+    ]
+    if interface:
+        check_groups(context, request.get("SecurityGroupIds") or [], vpc.id)
+        private = request.get("PrivateDnsEnabled", True)
+        if private and not (is_on(vpc.enable_dns_support) and is_on(vpc.enable_dns_hostnames)):
+            message = (
+                "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true"
+            )
+            raise error("InvalidParameter", f"{message} for {vpc.id}")
+        if private and any(is_on(endpoint.private_dns_enabled) for endpoint in others):
+            message = "private-dns-enabled cannot be set because there is already a conflicting DNS domain"
+            raise error("InvalidParameter", f"{message} for {request['ServiceName']} in the VPC {vpc.id}")
+    taken = {table for endpoint in others for table in endpoint.route_table_ids or []}
+    for table in request.get("RouteTableIds") or []:
+        if table in taken:
+            message = f"route table {table} already has a route with destination-prefix-list-id"
+            raise error("RouteAlreadyExists", message)
+    answer = inner(context, request)
+    endpoint = backend(context).vpc_end_points[answer["VpcEndpoint"]["VpcEndpointId"]]
+    if interface:
+        endpoint.state = answer["VpcEndpoint"]["State"] = "pending"
+        give_interfaces(context, endpoint)
+        later(
+            context,
+            seconds(context.account_id, "endpoint_start"),
+            lambda: setattr(endpoint, "state", "available") if endpoint.state == "pending" else None,
+        )
+    return answer
+
+
+def is_on(value) -> bool:
+    """moto keeps some switches as text."""
+    return str(value).lower() == "true"
+
+
+def give_interfaces(context, endpoint) -> None:
+    """Puts the endpoint's interfaces into its subnets and groups, which moto leaves out."""
+    groups = [backend(context).get_security_group_from_id(g) for g in endpoint.security_group_ids]
+    for interface_id in endpoint.network_interface_ids:
+        eni = backend(context).get_network_interface(interface_id)
+        set_address(eni, free_address(context, eni.subnet))
+        eni._group_set = groups or eni._group_set
+        eni.requester_managed, eni.status = True, "in-use"
+        eni.description = f"VPC Endpoint Interface {endpoint.id}"
+
+
+def delete_vpc_endpoints(inner, context, request):
+    endpoints, failed = backend(context).vpc_end_points, []
+    for endpoint_id in request["VpcEndpointIds"]:
+        endpoint = endpoints.get(endpoint_id)
+        if endpoint is None:
+            wrong = {
+                "Code": "InvalidVpcEndpoint.NotFound",
+                "Message": f"The Vpc Endpoint Id '{endpoint_id}' does not exist",
+            }
+            failed.append({"ResourceId": endpoint_id, "Error": wrong})
+        elif endpoint.state != "deleting":
+            endpoint.state = "deleting"
+            later(
+                context,
+                seconds(context.account_id, "endpoint_stop"),
+                lambda e=endpoint: finish_endpoint(context, e),
+            )
+    return {"Unsuccessful": failed}
+
+
+def finish_endpoint(context, endpoint) -> None:
+    backend(context).delete_vpc_endpoints([endpoint.id])
+    backend(context).vpc_end_points.pop(endpoint.id, None)
+
+
+RULES = {
+    "CreateNatGateway": create_nat_gateway,
+    "DescribeNatGateways": describe_nat_gateways,
+    "DeleteNatGateway": delete_nat_gateway,
+    "CreateVpcEndpoint": create_vpc_endpoint,
+    "DeleteVpcEndpoints": delete_vpc_endpoints,
+}

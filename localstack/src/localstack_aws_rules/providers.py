@@ -1,0 +1,40 @@
+"""The entry points by which LocalStack finds this package.
+
+LocalStack imports this module when it starts, so each service is imported only when it is first
+called.
+"""
+
+from localstack.runtime import hooks
+from localstack.services.plugins import Service, aws_provider
+
+NAME = "aws-rules"
+
+
+@aws_provider(api="ec2", name=NAME)
+def ec2() -> Service:
+    from localstack_aws_rules.ec2 import service
+
+    return service()
+
+
+@aws_provider(api="kafka", name=NAME)
+def kafka() -> Service:
+    from localstack_aws_rules.kafka import service
+
+    return service()
+
+
+@aws_provider(api="application-autoscaling", name=NAME)
+def application_autoscaling() -> Service:
+    from localstack_aws_rules.autoscaling import service
+
+    return service()
+
+
+@hooks.on_infra_start()
+def serve_settings() -> None:
+    from localstack.services.edge import ROUTER
+
+    from localstack_aws_rules.settings import serve
+
+    ROUTER.add("/_aws_rules/<account>", serve, methods=["GET", "PUT", "DELETE"])

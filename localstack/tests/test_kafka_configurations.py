@@ -1,0 +1,87 @@
+"""Configurations and their revisions."""
+
+import pytest
+from conftest import refused, until
+
+PROPERTIES = b"# ours\nauto.create.topics.enable = false\nmin.insync.replicas=2\n"
+
+
+def create(aws, name: str = "one", **parameters) -> str:
+    return aws.kafka.create_configuration(Name=name, ServerProperties=PROPERTIES, **parameters)["Arn"]
+
+
+def test_a_configuration_is_read_back_byte_for_byte(aws):
+    arn = create(aws, KafkaVersions=["3.7.x"], Description="d")
+    found = aws.kafka.describe_configuration(Arn=arn)
+    assert (found["Name"], found["KafkaVersions"], found["Description"], found["State"]) == (
+        "one",
+        ["3.7.x"],
+        "d",
+        "ACTIVE",
+    )
+    assert aws.kafka.describe_configuration_revision(Arn=arn, Revision=1)["ServerProperties"] == PROPERTIES
+
+
+def test_an_update_is_a_new_revision_and_keeps_the_old(aws):
+    arn = create(aws)
+    answer = aws.kafka.update_configuration(Arn=arn, ServerProperties=b"a.b=c")
+    assert answer["LatestRevision"]["Revision"] == 2
+    revisions = aws.kafka.list_configuration_revisions(Arn=arn)["Revisions"]
+    assert [r["Revision"] for r in revisions] == [1, 2]
+    assert aws.kafka.describe_configuration_revision(Arn=arn, Revision=1)["ServerProperties"] == PROPERTIES
+    assert aws.kafka.describe_configuration_revision(Arn=arn, Revision=2)["ServerProperties"] == b"a.b=c"
+    refused("NotFoundException", aws.kafka.describe_configuration_revision, Arn=arn, Revision=3)
+
+
+def test_names_are_unique_and_plain(aws):
+    create(aws)
+    refused("ConflictException", create, aws=aws)
+    refused("BadRequestException", create, aws=aws, name="no spaces")
+
+
+def test_what_is_no_properties_file(aws):
+    refused("BadRequestException", aws.kafka.create_configuration, Name="one", ServerProperties=b"{ not: ok")
+
+
+@pytest.mark.parametrize("how", ["created with", "updated to", "being updated to"])
+def test_a_configuration_in_use_is_not_deleted(aws, how):
+    arn = create(aws)
+    used = {"ConfigurationInfo": {"Arn": arn, "Revision": 1}}
+    if how == "created with":
+        cluster = aws.create_cluster(**used)
+    else:
+        cluster = aws.create_cluster()
+        aws.choose(times={"cluster_update": 0.5})
+        version = aws.cluster(cluster)["CurrentVersion"]
+        aws.kafka.update_cluster_configuration(ClusterArn=cluster, CurrentVersion=version, **used)
+        if how == "updated to":
+            aws.wait_for_cluster(cluster)
+    refused("BadRequestException", aws.kafka.delete_configuration, Arn=arn)
+    aws.wait_for_cluster(cluster)
+    aws.kafka.delete_cluster(ClusterArn=cluster)
+    until(lambda: aws.kafka.list_clusters_v2()["ClusterInfoList"], lambda found: found == [])
+    assert aws.kafka.delete_configuration(Arn=arn)["State"] == "DELETING"
+    refused("NotFoundException", aws.kafka.describe_configuration, Arn=arn)
+
+
+def test_a_cluster_takes_revisions_that_are_there_and_for_its_version(aws):
+    arn, other = create(aws), create(aws, "other", KafkaVersions=["3.8.x"])
+    cluster = aws.create_cluster()
+    update = "update_cluster_configuration"
+    aws.update_refused(update, cluster, ConfigurationInfo={"Arn": arn, "Revision": 2})
+    aws.update_refused(update, cluster, ConfigurationInfo={"Arn": other, "Revision": 1})
+    done = aws.update(update, cluster, ConfigurationInfo={"Arn": arn, "Revision": 1})
+    assert done["TargetClusterInfo"]["ConfigurationInfo"] == {"Arn": arn, "Revision": 1}
+    aws.update_refused(update, cluster, ConfigurationInfo={"Arn": arn, "Revision": 1})
+    both = {"TargetKafkaVersion": "3.8.x", "ConfigurationInfo": {"Arn": other, "Revision": 1}}
+    aws.update("update_cluster_kafka_version", cluster, **both)
+    software = aws.cluster(cluster)["Provisioned"]["CurrentBrokerSoftwareInfo"]
+    assert software == {"KafkaVersion": "3.8.x", "ConfigurationArn": other, "ConfigurationRevision": 1}
+
+
+def test_configurations_are_listed_in_pages(aws):
+    for number in range(3):
+        create(aws, f"c{number}")
+    first = aws.kafka.list_configurations(MaxResults=2)
+    rest = aws.kafka.list_configurations(MaxResults=2, NextToken=first["NextToken"])
+    assert [c["Name"] for c in first["Configurations"] + rest["Configurations"]] == ["c0", "c1", "c2"]

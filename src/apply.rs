@@ -1,0 +1,280 @@
+//! Runs a plan's steps, each as soon as what it waits for is done, and reports events. The only writer; it has no choices to make.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+
+use crate::aws::{Aws, Class, CloudError, Ctx, IdMap, jitter};
+use crate::kinds::{self, Resource};
+use crate::plan::{Action, Plan, Step};
+use crate::resource::{Address, Observed, Tags, tag};
+
+/// What happens while a plan runs.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    Started {
+        address: Address,
+        action: Action,
+    },
+    Done {
+        address: Address,
+        action: Action,
+        id: String,
+        seconds: f64,
+    },
+    Failed {
+        address: Address,
+        action: Action,
+        error: String,
+        hint: Option<&'static str>,
+    },
+    Skipped {
+        address: Address,
+        action: Action,
+        because: Address,
+    },
+    /// A signal came: no more steps are started.
+    Interrupted,
+}
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub done: BTreeSet<Address>,
+    pub failed: BTreeMap<Address, CloudError>,
+    /// Steps that a failed one held back.
+    pub skipped: BTreeSet<Address>,
+    /// Steps that were not begun or not finished when a signal came.
+    pub left: Vec<(Address, Action)>,
+}
+
+impl Outcome {
+    /// Whether every step is done.
+    pub fn complete(&self) -> bool {
+        self.failed.is_empty() && self.skipped.is_empty() && self.left.is_empty()
+    }
+}
+
+/// After a signal, calls under way are given this long; what only waits is left, and the next run goes on with it.
+const GRACE: Duration = Duration::from_secs(3);
+/// How long a call is repeated when AWS throttles it or its answer is lost.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long something that was just made may be invisible to a call that uses it.
+const VISIBLE: Duration = Duration::from_secs(60);
+/// How long something that is to be deleted may still be in use.
+const IN_USE: Duration = Duration::from_secs(300);
+
+/// Runs `plan`. `life` tells this life of the stack from earlier ones of the same name; `stop` turns true on a signal.
+pub async fn apply(
+    aws: &Aws,
+    plan: &Plan,
+    observed: &Observed,
+    life: &str,
+    mut stop: watch::Receiver<bool>,
+    mut emit: impl FnMut(Event),
+) -> Outcome {
+    let ids = IdMap::default();
+    lock(&ids).extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
+    let mut outcome = Outcome::default();
+    let mut waiting: Vec<&Step> = plan.steps.iter().collect();
+    let mut running = FuturesUnordered::new();
+    let mut busy: BTreeMap<Address, Action> = BTreeMap::new();
+    let mut deadline: Option<tokio::time::Instant> = None;
+    loop {
+        skip_held_back(&mut waiting, &mut outcome, &mut emit);
+        if deadline.is_none() {
+            let (ready, rest): (Vec<&Step>, Vec<&Step>) =
+                waiting.into_iter().partition(|step| step.after.iter().all(|one| outcome.done.contains(one)));
+            waiting = rest;
+            for step in ready {
+                emit(Event::Started { address: step.address.clone(), action: step.action });
+                busy.insert(step.address.clone(), step.action);
+                let token = token(plan, life, step);
+                let ids = &ids;
+                running.push(async move {
+                    let start = Instant::now();
+                    (step, run(aws, step, &token, ids).await, start.elapsed())
+                });
+            }
+        }
+        if running.is_empty() {
+            break;
+        }
+        let expired = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some((step, result, took)) = running.next() => {
+                busy.remove(&step.address);
+                let (address, action) = (step.address.clone(), step.action);
+                match result {
+                    Ok(id) => {
+                        emit(Event::Done { address: address.clone(), action, id, seconds: took.as_secs_f64() });
+                        outcome.done.insert(address);
+                    }
+                    Err(error) => {
+                        let hint = error.hint();
+                        emit(Event::Failed { address: address.clone(), action, error: error.to_string(), hint });
+                        outcome.failed.insert(address, error);
+                    }
+                }
+            }
+            () = expired => break,
+            Ok(()) = stop.changed(), if deadline.is_none() => {
+                deadline = Some(tokio::time::Instant::now() + GRACE);
+                emit(Event::Interrupted);
+            }
+        }
+    }
+    outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.address.clone(), step.action))).collect();
+    outcome
+}
+
+/// Takes out of `waiting` what can't be done since something before it failed.
+fn skip_held_back(waiting: &mut Vec<&Step>, outcome: &mut Outcome, emit: &mut impl FnMut(Event)) {
+    loop {
+        let held = |step: &&Step| {
+            let broken = |one: &&Address| outcome.failed.contains_key(*one) || outcome.skipped.contains(*one);
+            step.after.iter().find(broken).cloned()
+        };
+        let found = waiting.iter().enumerate().find_map(|(index, step)| held(step).map(|because| (index, because)));
+        let Some((index, because)) = found else { return };
+        let step = waiting.remove(index);
+        outcome.skipped.insert(step.address.clone());
+        emit(Event::Skipped { address: step.address.clone(), action: step.action, because });
+    }
+}
+
+fn lock(ids: &IdMap) -> std::sync::MutexGuard<'_, BTreeMap<Address, String>> {
+    ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The client token of a step's creation: the same whenever the same resource of the same generation is to be made.
+fn token(plan: &Plan, life: &str, step: &Step) -> String {
+    let parts = [&plan.account, &plan.region, &plan.stack, life, &step.address.to_string(), &step.generation];
+    let digest = Sha256::digest(parts.join("\n"));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Does one step and returns the resource's id.
+async fn run(aws: &Aws, step: &Step, token: &str, ids: &IdMap) -> Result<String, CloudError> {
+    let rolling = step.action == Action::Roll;
+    let ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, rolling };
+    let live_id = step.id.clone().unwrap_or_default();
+    let missing = || CloudError::own("plan", format!("the step of {} has no spec", step.address));
+    match step.action {
+        Action::Create => create(&ctx, step.wanted.as_ref().ok_or_else(missing)?, "").await,
+        Action::Update => {
+            let wanted = step.wanted.as_ref().ok_or_else(missing)?;
+            update(&ctx, wanted, &live_id, step).await?;
+            Ok(live_id)
+        }
+        Action::Roll | Action::Replace => {
+            let wanted = step.wanted.as_ref().ok_or_else(missing)?;
+            let live = step.live.as_ref().ok_or_else(missing)?;
+            persist(|| live.delete(&ctx, &live_id)).await?;
+            create(&ctx, wanted, &live_id).await
+        }
+        Action::Delete => {
+            let live = step.live.as_ref().ok_or_else(missing)?;
+            persist(|| live.delete(&ctx, &live_id)).await?;
+            lock(ids).remove(&step.address);
+            Ok(live_id)
+        }
+    }
+}
+
+/// Makes the resource, and brings it to where it can be used. `old` is the id of the one that it follows.
+async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, CloudError> {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(250);
+    let id = loop {
+        let error = match wanted.create(ctx).await {
+            Ok(id) => break id,
+            Err(error) => error,
+        };
+        // What is in use where something new is to be made is seldom on its way out.
+        let limit = limit(&error).map(|limit| limit.min(PATIENCE)).filter(|limit| start.elapsed() < *limit);
+        let Some(limit) = limit else { return Err(error) };
+        tokio::time::sleep(jitter(pause)).await;
+        pause = (pause * 2).min(Duration::from_secs(10)).min(limit);
+        // The call may have been done, and only its answer been lost: look before making another.
+        if error.class == Class::Unknown
+            && let Some(id) = look(ctx, old).await?
+        {
+            break id;
+        }
+    };
+    lock(ctx.ids).insert(ctx.address.clone(), id.clone());
+    persist(|| wanted.settle(ctx, &id)).await?;
+    Ok(id)
+}
+
+/// The id of the resource at the address, if it is there; looked for three times, since a describe may lag behind a create.
+async fn look(ctx: &Ctx<'_>, old: &str) -> Result<Option<String>, CloudError> {
+    for pause in [0, 500, 1500] {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        ctx.aws.begin_round();
+        let address = ctx.address.to_string();
+        let found = match kinds::discover_one(ctx.aws, &ctx.address.kind).await {
+            Err(error) if matches!(error.class, Class::Unknown | Class::Throttled) => continue,
+            other => other?,
+        };
+        let mut mine =
+            found.into_iter().filter(|one| !one.ended && one.id != old && one.tags.get(tag::ADDRESS) == Some(&address));
+        if let Some(one) = mine.next() {
+            return Ok(Some(one.id));
+        }
+    }
+    Ok(None)
+}
+
+async fn update(ctx: &Ctx<'_>, wanted: &Resource, id: &str, step: &Step) -> Result<(), CloudError> {
+    let (tags, fields): (Vec<_>, Vec<_>) =
+        step.changes.iter().cloned().partition(|change| change.field.starts_with("tags."));
+    if !fields.is_empty() {
+        persist(|| wanted.update(ctx, id, &fields)).await?;
+    }
+    if !tags.is_empty() {
+        let key = |field: &str| field.trim_start_matches("tags.").to_owned();
+        let set: Tags =
+            tags.iter().filter_map(|change| Some((key(&change.field), change.after.as_str()?.to_owned()))).collect();
+        let unset: Vec<String> =
+            tags.iter().filter(|change| change.after.is_null()).map(|change| key(&change.field)).collect();
+        persist(|| wanted.retag(ctx, id, &set, &unset)).await?;
+    }
+    Ok(())
+}
+
+/// How long a call that ended in `error` is repeated; `None` when it would not help.
+fn limit(error: &CloudError) -> Option<Duration> {
+    match error.class {
+        Class::Throttled | Class::Unknown | Class::AlreadyDone => Some(PATIENCE),
+        Class::NotFound => Some(VISIBLE),
+        Class::InUse => Some(IN_USE),
+        Class::Denied | Class::Conflict | Class::LeaseEnded | Class::Other => None,
+    }
+}
+
+/// Repeats `call`, which may run again at any time, while its errors may pass.
+async fn persist<F>(call: impl Fn() -> F) -> Result<(), CloudError>
+where
+    F: Future<Output = Result<(), CloudError>>,
+{
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(250);
+    loop {
+        let Err(error) = call().await else { return Ok(()) };
+        let Some(limit) = limit(&error).filter(|limit| start.elapsed() < *limit) else { return Err(error) };
+        tokio::time::sleep(jitter(pause)).await;
+        pause = (pause * 2).min(Duration::from_secs(10)).min(limit);
+    }
+}

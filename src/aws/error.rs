@@ -1,0 +1,264 @@
+//! What AWS answered when it did not do what was asked, classified by code in this one place.
+
+use std::fmt;
+
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use aws_sdk_ec2::config::http::HttpResponse;
+use aws_sdk_ec2::error::SdkError;
+
+/// What an error means for what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The resource is not there, or not there yet.
+    NotFound,
+    /// AWS did not take the call because there were too many.
+    Throttled,
+    /// The credentials do not allow it, or there are none.
+    Denied,
+    /// What was asked for is so already.
+    AlreadyDone,
+    /// Another resource still uses this one.
+    InUse,
+    /// Another call came first.
+    Conflict,
+    /// Whether AWS did it is not known: no answer, or an answer that says nothing.
+    Unknown,
+    /// This process may write no more: its lease has ended.
+    LeaseEnded,
+    Other,
+}
+
+/// An AWS call that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudError {
+    /// The API operation, such as `CreateVolume`.
+    pub operation: String,
+    pub code: Option<String>,
+    pub message: String,
+    pub request_id: Option<String>,
+    pub class: Class,
+}
+
+impl fmt::Display for CloudError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "AWS did not do {}", self.operation)?;
+        if let Some(code) = &self.code {
+            write!(out, " ({code})")?;
+        }
+        write!(out, ": {}", self.message)?;
+        if let Some(id) = &self.request_id {
+            write!(out, " [request {id}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CloudError {}
+
+impl CloudError {
+    /// An error of kstack's own about `operation`, such as a resource that failed while it was waited for.
+    pub fn own(operation: &str, message: impl Into<String>) -> Self {
+        CloudError {
+            operation: operation.to_owned(),
+            code: None,
+            message: message.into(),
+            request_id: None,
+            class: Class::Other,
+        }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.class {
+            Class::Denied => Some("check AWS_PROFILE or the other credentials, and what they are allowed to do"),
+            Class::Throttled => Some("AWS takes fewer calls at the moment; run the command again"),
+            Class::Unknown => {
+                Some("check the network and AWS_ENDPOINT_URL, and run the command again: it goes on where it stopped")
+            }
+            Class::LeaseEnded => Some("run the command again; see who works on the stack now with `kstack status`"),
+            _ => None,
+        }
+    }
+}
+
+/// The error of `operation`, from the SDK's.
+pub fn cloud<E>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CloudError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    move |error| {
+        let meta = error.meta();
+        let code = meta.code().map(str::to_owned);
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let request_id = error
+            .raw_response()
+            .and_then(|response| {
+                response.headers().get("x-amzn-requestid").or_else(|| response.headers().get("x-amz-request-id"))
+            })
+            .map(str::to_owned);
+        let shown = DisplayErrorContext(&error).to_string();
+        let class = match &error {
+            SdkError::ServiceError(_) => classify(code.as_deref(), status),
+            _ if shown.contains(super::LEASE_ENDED) => Class::LeaseEnded,
+            SdkError::ConstructionFailure(_) => Class::Other,
+            // The SDK finds credentials while it dispatches; without any, no call was made. Its errors have no code here.
+            _ if ["credentials provider", "loading credentials"].iter().any(|words| shown.contains(words)) => {
+                Class::Denied
+            }
+            _ => Class::Unknown,
+        };
+        let message = match (class, meta.message()) {
+            (Class::LeaseEnded, _) => "the lease on the stack has ended".to_owned(),
+            (_, Some(message)) => message.to_owned(),
+            (Class::Denied, None) => format!("no credentials were found: {}", causes(&error)),
+            (_, None) => causes(&error),
+        };
+        CloudError { operation: operation.to_owned(), code, message, request_id, class }
+    }
+}
+
+/// The messages of `error` and its causes, in order, each once.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut parts: Vec<String> = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+        next = cause.source();
+    }
+    parts.join(": ")
+}
+
+/// The class of an error code; codes of EC2, IAM, SSM and STS. Never by message.
+fn classify(code: Option<&str>, status: Option<u16>) -> Class {
+    let Some(code) = code else {
+        return if status.is_some_and(|status| status >= 500) { Class::Unknown } else { Class::Other };
+    };
+    match code {
+        "RequestLimitExceeded"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "TooManyUpdates"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "EC2ThrottledException"
+        | "Client.RequestLimitExceeded"
+        | "BandwidthLimitExceeded"
+        | "SlowDown" => Class::Throttled,
+        "UnauthorizedOperation"
+        | "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthFailure"
+        | "InvalidClientTokenId"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "SignatureDoesNotMatch"
+        | "MissingAuthenticationToken"
+        | "UnrecognizedClientException"
+        | "OptInRequired"
+        | "Blocked" => Class::Denied,
+        "Resource.AlreadyAssociated"
+        | "InvalidPermission.Duplicate"
+        | "RouteAlreadyExists"
+        | "EntityAlreadyExists"
+        | "AttachmentAlreadyExists" => Class::AlreadyDone,
+        "DependencyViolation"
+        | "InvalidIPAddress.InUse"
+        | "InvalidNetworkInterface.InUse"
+        | "VolumeInUse"
+        | "InvalidParameterValue.InUse"
+        | "DeleteConflict"
+        | "DeleteConflictException"
+        | "InvalidGroup.InUse"
+        | "InvalidPlacementGroup.InUse"
+        | "IncorrectState"
+        | "IncorrectInstanceState" => Class::InUse,
+        "ParameterAlreadyExists"
+        | "IdempotentParameterMismatch"
+        | "InvalidGroup.Duplicate"
+        | "InvalidPlacementGroup.Duplicate"
+        | "InvalidSubnet.Conflict"
+        | "ConcurrentModification" => Class::Conflict,
+        "NoSuchEntity"
+        | "NoSuchEntityException"
+        | "ParameterNotFound"
+        | "Gateway.NotAttached"
+        | "NatGatewayNotFound"
+        | "InvalidPlacementGroup.Unknown" => Class::NotFound,
+        // A definite no, although some of these come with status 500.
+        "InsufficientInstanceCapacity"
+        | "InsufficientHostCapacity"
+        | "InsufficientVolumeCapacity"
+        | "InsufficientAddressCapacity"
+        | "InsufficientFreeAddressesInSubnet"
+        | "InsufficientCapacity" => Class::Other,
+        "InternalError"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "ServiceUnavailable"
+        | "Unavailable"
+        | "ServiceFailure"
+        | "RequestExpired" => Class::Unknown,
+        _ if code.ends_with(".NotFound") || code.ends_with("NotFoundException") || code.ends_with(".Malformed") => {
+            Class::NotFound
+        }
+        _ if status.is_some_and(|status| status >= 500) => Class::Unknown,
+        _ => Class::Other,
+    }
+}
+
+/// Helpers on the results of calls.
+pub trait Done {
+    /// Success also when it was so already.
+    ///
+    /// # Errors
+    /// Any other error.
+    fn or_done(self) -> Result<(), CloudError>;
+    /// Success also when there is nothing to do it to: for deleting.
+    ///
+    /// # Errors
+    /// Any other error.
+    fn or_gone(self) -> Result<(), CloudError>;
+}
+
+impl<T> Done for Result<T, CloudError> {
+    fn or_done(self) -> Result<(), CloudError> {
+        match self {
+            Err(error) if error.class != Class::AlreadyDone => Err(error),
+            _ => Ok(()),
+        }
+    }
+    fn or_gone(self) -> Result<(), CloudError> {
+        match self {
+            Err(error) if error.class != Class::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_a_class() {
+        for (code, class) in [
+            ("InvalidVpcID.NotFound", Class::NotFound),
+            ("ParameterNotFound", Class::NotFound),
+            ("RequestLimitExceeded", Class::Throttled),
+            ("UnauthorizedOperation", Class::Denied),
+            ("DependencyViolation", Class::InUse),
+            ("InternalError", Class::Unknown),
+            ("InvalidParameterValue", Class::Other),
+        ] {
+            assert_eq!(classify(Some(code), Some(400)), class, "{code}");
+        }
+        assert_eq!(classify(None, Some(503)), Class::Unknown);
+    }
+}

@@ -1,0 +1,123 @@
+//! The facts that a plan needs of AWS: who asks, zones, instance types, images. Five calls, all at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::types::{Filter, InstanceTypeInfo, LocationType};
+
+use super::{Clients, CloudError, cloud};
+use crate::cloud_init::Os;
+use crate::design::Facts;
+use crate::instance_types::{Arch, InstanceLimits, InstanceTypes};
+use crate::stack::Stack;
+
+impl Clients {
+    /// The account and the caller's ARN.
+    ///
+    /// # Errors
+    /// AWS's answer, such as that there are no credentials.
+    pub async fn identity(&self) -> Result<(String, String), CloudError> {
+        let caller = self.sts.get_caller_identity().send().await.map_err(cloud("GetCallerIdentity"))?;
+        Ok((caller.account().unwrap_or_default().to_owned(), caller.arn().unwrap_or_default().to_owned()))
+    }
+
+    /// The facts for `stack`.
+    ///
+    /// # Errors
+    /// The first answer of AWS that is not what was asked for.
+    pub async fn facts(&self, stack: &Stack) -> Result<Facts, CloudError> {
+        let Some(ec2) = &stack.cluster.ec2 else { return Err(CloudError::own("plan", "the stack has no EC2 cluster")) };
+        let mut types = vec![ec2.brokers.instance_type.clone()];
+        types.extend(ec2.controllers.as_ref().map(|controllers| controllers.instance_type.clone()));
+        types.sort();
+        types.dedup();
+        let ((account, caller), zones, types, offers, images) = tokio::try_join!(
+            self.identity(),
+            self.zones(),
+            self.types(types.clone()),
+            self.offers(types),
+            self.images(ec2.os)
+        )?;
+        Ok(Facts { account, caller, zones, types, offers, images })
+    }
+
+    async fn zones(&self) -> Result<BTreeMap<String, String>, CloudError> {
+        let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
+        let answer = self
+            .ec2
+            .describe_availability_zones()
+            .filters(filter("zone-type", "availability-zone"))
+            .filters(filter("state", "available"))
+            .send()
+            .await
+            .map_err(cloud("DescribeAvailabilityZones"))?;
+        let zones = answer.availability_zones.unwrap_or_default().into_iter();
+        Ok(zones.filter_map(|zone| Some((zone.zone_name?, zone.zone_id?))).collect())
+    }
+
+    /// The limits of `names`; a type that the region does not have is absent.
+    async fn types(&self, names: Vec<String>) -> Result<InstanceTypes, CloudError> {
+        // By filter: a name that is not known is then an empty answer, not an error.
+        let filter = Filter::builder().name("instance-type").set_values(Some(names)).build();
+        let answer =
+            self.ec2.describe_instance_types().filters(filter).send().await.map_err(cloud("DescribeInstanceTypes"))?;
+        let types = answer.instance_types.unwrap_or_default();
+        Ok(types.iter().filter_map(|info| Some((info.instance_type()?.as_str().to_owned(), limits(info)?))).collect())
+    }
+
+    /// The zones that offer each of `names`.
+    async fn offers(&self, names: Vec<String>) -> Result<BTreeMap<String, BTreeSet<String>>, CloudError> {
+        let filter = Filter::builder().name("instance-type").set_values(Some(names)).build();
+        let call =
+            self.ec2.describe_instance_type_offerings().location_type(LocationType::AvailabilityZone).filters(filter);
+        let pages = call.into_paginator().items().send();
+        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("DescribeInstanceTypeOfferings"))?;
+        let mut offers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for offer in all {
+            if let (Some(name), Some(zone)) = (offer.instance_type, offer.location) {
+                offers.entry(name.as_str().to_owned()).or_default().insert(zone);
+            }
+        }
+        Ok(offers)
+    }
+
+    /// The newest images of `os`, by architecture, from the parameters that their publishers keep.
+    async fn images(&self, os: Os) -> Result<BTreeMap<String, String>, CloudError> {
+        let parameter = |arch: Arch| {
+            let (aws, debian) = match arch {
+                Arch::X86 => ("x86_64", "amd64"),
+                Arch::Arm => ("arm64", "arm64"),
+            };
+            match os {
+                Os::Al2023 => format!("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{aws}"),
+                Os::Debian12 => format!("/aws/service/debian/release/12/latest/{debian}"),
+                Os::Ubuntu2404 => {
+                    format!("/aws/service/canonical/ubuntu/server/24.04/stable/current/{debian}/hvm/ebs-gp3/ami-id")
+                }
+            }
+        };
+        let names = [Arch::X86, Arch::Arm].map(|arch| (parameter(arch), arch));
+        let wanted = names.iter().map(|(name, _)| name.clone()).collect();
+        let answer = self.ssm.get_parameters().set_names(Some(wanted)).send().await.map_err(cloud("GetParameters"))?;
+        let found = answer.parameters.unwrap_or_default().into_iter();
+        Ok(found
+            .filter_map(|parameter| {
+                let (_, arch) = names.iter().find(|(name, _)| Some(name) == parameter.name.as_ref())?;
+                Some((arch.word().to_owned(), parameter.value?))
+            })
+            .collect())
+    }
+}
+
+/// The baseline limits in one answer of `DescribeInstanceTypes`.
+fn limits(info: &InstanceTypeInfo) -> Option<InstanceLimits> {
+    let archs = info.processor_info()?.supported_architectures();
+    let ebs = info.ebs_info()?.ebs_optimized_info()?;
+    let cards = info.network_info()?.network_cards();
+    Some(InstanceLimits {
+        arch: archs.iter().find_map(|arch| Arch::parse(arch.as_str()))?,
+        memory_mib: u64::try_from(info.memory_info()?.size_in_mib()?).ok()?,
+        ebs_mbs: ebs.baseline_throughput_in_m_bps()?,
+        ebs_iops: u32::try_from(ebs.baseline_iops()?).ok()?,
+        network_gbps: cards.iter().filter_map(aws_sdk_ec2::types::NetworkCardInfo::baseline_bandwidth_in_gbps).sum(),
+    })
+}

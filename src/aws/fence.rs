@@ -1,0 +1,79 @@
+//! The fence: no mutating call leaves this process once its lease has ended, on any try of any client.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+
+/// The words by which the fence's own refusal is known among the SDK's errors.
+pub const LEASE_ENDED: &str = "kstack holds no lease that allows this call";
+
+/// Until when this process may write. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Fence(Arc<Mutex<Option<(Instant, SystemTime)>>>);
+
+impl Fence {
+    /// Allows writing for `time` from `start` on. Both clocks count: one stands still while the machine sleeps, the other
+    /// can be set.
+    pub fn allow(&self, start: (Instant, SystemTime), time: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((start.0 + time, start.1 + time));
+    }
+
+    /// Forbids writing.
+    pub fn shut(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether this process may write now.
+    pub fn open(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some_and(|(until, wall)| Instant::now() < until && SystemTime::now() < wall)
+    }
+}
+
+/// Whether an operation only reads.
+fn reads(operation: &str) -> bool {
+    ["Describe", "Get", "List"].iter().any(|verb| operation.starts_with(verb))
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Fence {
+    fn name(&self) -> &'static str {
+        "kstack fence"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        _: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let reading = config.load::<Metadata>().is_some_and(|metadata| reads(metadata.name()));
+        if reading || self.open() { Ok(()) } else { Err(LEASE_ENDED.into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fence_is_shut_until_a_lease_opens_it_and_after_it_ends() {
+        let fence = Fence::default();
+        assert!(!fence.open());
+        let now = (Instant::now(), SystemTime::now());
+        fence.clone().allow(now, Duration::from_secs(60));
+        assert!(fence.open());
+        fence.allow(now, Duration::ZERO);
+        assert!(!fence.open());
+        fence.allow((now.0, now.1 - Duration::from_secs(61)), Duration::from_secs(60));
+        assert!(!fence.open(), "the machine slept, or its clock was set");
+    }
+}

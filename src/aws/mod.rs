@@ -1,0 +1,233 @@
+//! AWS: clients, tags, describes that are shared, and the context in which a kind writes. The SDK is named here and in `kinds`.
+
+mod error;
+mod facts;
+mod fence;
+mod list;
+mod params;
+mod price_list;
+mod snapshot;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ec2::types::{
+    Address, Filter, Instance, NatGateway, NetworkInterface, ResourceType, SecurityGroup, Tag, TagSpecification,
+    Volume, VpcEndpoint,
+};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use crate::resource::{self, Tags, tag};
+
+pub use error::{Class, CloudError, Done, cloud};
+pub use fence::{Fence, LEASE_ENDED};
+pub use list::{StackSummary, list_stacks};
+pub use price_list::region_prices;
+pub use snapshot::{Snapshot, jitter};
+
+/// How long a resource may take to come up or to go, unless its kind says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// Where AWS is, as the command line and the file say.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    pub region: String,
+    /// An endpoint instead of AWS's own, with the dummy credentials of the sandbox.
+    pub sandbox: Option<String>,
+}
+
+/// The region that the AWS tools would take: from the environment or the profile.
+pub async fn default_region() -> Option<String> {
+    let provider = aws_config::meta::region::RegionProviderChain::default_provider();
+    provider.region().await.map(|region| region.to_string())
+}
+
+/// The SDK's clients for one region.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    pub region: String,
+    pub ec2: aws_sdk_ec2::Client,
+    /// The same without retries: for calls that must not be repeated before a look at what the first one did.
+    pub ec2_once: aws_sdk_ec2::Client,
+    pub iam: aws_sdk_iam::Client,
+    pub ssm: aws_sdk_ssm::Client,
+    /// The lease's own client, which the fence does not hold back.
+    pub ssm_lease: aws_sdk_ssm::Client,
+    pub sts: aws_sdk_sts::Client,
+}
+
+impl Clients {
+    /// Clients for `place`, with endpoint, profile and credentials from where the AWS tools take them. `fence` holds back
+    /// every mutating call once the lease has ended.
+    pub async fn connect(place: &Place, fence: Fence) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(place.region.clone()))
+            .retry_config(RetryConfig::standard().with_max_attempts(8).with_max_backoff(Duration::from_secs(10)))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(5))
+                    .operation_attempt_timeout(Duration::from_secs(60))
+                    .build(),
+            );
+        if let Some(endpoint) = &place.sandbox {
+            loader = loader.endpoint_url(endpoint);
+            // LocalStack takes a key of 12 digits as the account id. No other key of the user's is for the sandbox.
+            let account = |key: &String| key.len() == 12 && key.chars().all(|c| c.is_ascii_digit());
+            let key = std::env::var("AWS_ACCESS_KEY_ID").ok().filter(account).unwrap_or_else(|| "test".to_owned());
+            loader =
+                loader.credentials_provider(aws_sdk_ec2::config::Credentials::new(key, "test", None, None, "sandbox"));
+        }
+        Self::of(&loader.load().await, &place.region, &fence)
+    }
+
+    fn of(config: &SdkConfig, region: &str, fence: &Fence) -> Self {
+        let ec2 = |retry: Option<RetryConfig>| {
+            let mut builder = aws_sdk_ec2::config::Builder::from(config).interceptor(fence.clone());
+            builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
+            aws_sdk_ec2::Client::from_conf(builder.build())
+        };
+        let ssm = aws_sdk_ssm::config::Builder::from(config);
+        Clients {
+            region: region.to_owned(),
+            ec2: ec2(None),
+            ec2_once: ec2(Some(RetryConfig::disabled())),
+            iam: aws_sdk_iam::Client::from_conf(
+                aws_sdk_iam::config::Builder::from(config).interceptor(fence.clone()).build(),
+            ),
+            ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
+            ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.build()),
+            sts: aws_sdk_sts::Client::new(config),
+        }
+    }
+}
+
+/// AWS as one stack sees it.
+#[derive(Debug)]
+pub struct Aws {
+    pub clients: Clients,
+    /// The stack's name.
+    pub stack: String,
+    pub addresses: Snapshot<Address>,
+    pub instances: Snapshot<Instance>,
+    pub volumes: Snapshot<Volume>,
+    pub interfaces: Snapshot<NetworkInterface>,
+    pub nat_gateways: Snapshot<NatGateway>,
+    pub endpoints: Snapshot<VpcEndpoint>,
+    pub groups: Snapshot<SecurityGroup>,
+    /// When the discovery under way began: describes since then are shared between kinds.
+    round: Mutex<Instant>,
+}
+
+impl Aws {
+    /// AWS for the stack `name`.
+    pub fn new(clients: Clients, name: &str) -> Self {
+        Aws {
+            clients,
+            stack: name.to_owned(),
+            addresses: Snapshot::default(),
+            instances: Snapshot::default(),
+            volumes: Snapshot::default(),
+            interfaces: Snapshot::default(),
+            nat_gateways: Snapshot::default(),
+            endpoints: Snapshot::default(),
+            groups: Snapshot::default(),
+            round: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Begins a discovery: what was described before is not used for it.
+    pub fn begin_round(&self) {
+        *self.round.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+    }
+
+    /// When the discovery under way began.
+    pub fn round(&self) -> Instant {
+        *self.round.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The filter for what is tagged with this stack.
+    pub fn mine(&self) -> Filter {
+        Filter::builder().name(format!("tag:{}", tag::STACK)).values(&self.stack).build()
+    }
+
+    /// The prefix of names that are unique in an account, not only in a region.
+    pub fn global_name(&self, suffix: &str) -> String {
+        format!("kstack-{}-{}-{suffix}", self.stack, self.clients.region)
+    }
+}
+
+/// Tags from EC2's list.
+pub fn tags_of(tags: Option<&[Tag]>) -> Tags {
+    let pairs = tags.unwrap_or_default().iter();
+    pairs.map(|tag| (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())).collect()
+}
+
+/// The ids of the stack's resources, as they come to be known.
+pub type IdMap = Arc<Mutex<BTreeMap<resource::Address, String>>>;
+
+/// What a kind needs to write one resource.
+pub struct Ctx<'a> {
+    pub aws: &'a Aws,
+    pub address: &'a resource::Address,
+    /// Every tag that the resource is to have, kstack's own among them.
+    pub tags: &'a Tags,
+    /// The client token of its creation: the same for each try to make the same generation.
+    pub token: &'a str,
+    pub ids: &'a IdMap,
+    /// Whether the instance takes the place of one that ran: then it is waited for until it is healthy.
+    pub rolling: bool,
+}
+
+impl Ctx<'_> {
+    /// The AWS id of what `reference` names.
+    ///
+    /// # Errors
+    /// That it does not exist, which a plan's order rules out unless it was deleted meanwhile.
+    pub fn id(&self, reference: &resource::Ref) -> Result<String, CloudError> {
+        let Some(address) = resource::Address::parse(&reference.0) else { return Ok(reference.0.clone()) };
+        let ids = self.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ids.get(&address).cloned().ok_or_else(|| CloudError::own("look up", format!("{address} is not there")))
+    }
+
+    /// The ids of `references`, in order.
+    ///
+    /// # Errors
+    /// As [`Ctx::id`].
+    pub fn all_ids(&self, references: &[resource::Ref]) -> Result<Vec<String>, CloudError> {
+        references.iter().map(|reference| self.id(reference)).collect()
+    }
+
+    /// The tags for the creating call of an EC2 resource.
+    pub fn tag_spec(&self, of: ResourceType) -> TagSpecification {
+        TagSpecification::builder().resource_type(of).set_tags(Some(ec2_tags(self.tags))).build()
+    }
+
+    /// Sets and removes tags of EC2 resources, all in one call.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn retag_ec2(&self, ids: &[&str], set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+        let ids: Option<Vec<String>> = Some(ids.iter().map(|id| (*id).to_owned()).collect());
+        let ec2 = &self.aws.clients.ec2;
+        if !set.is_empty() {
+            ec2.create_tags()
+                .set_resources(ids.clone())
+                .set_tags(Some(ec2_tags(set)))
+                .send()
+                .await
+                .map_err(cloud("CreateTags"))?;
+        }
+        if !unset.is_empty() {
+            let keys = unset.iter().map(|key| Tag::builder().key(key).build()).collect();
+            ec2.delete_tags().set_resources(ids).set_tags(Some(keys)).send().await.map_err(cloud("DeleteTags"))?;
+        }
+        Ok(())
+    }
+}
+
+fn ec2_tags(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}

@@ -1,0 +1,99 @@
+//! Leases and records in SSM Parameter Store: `/kstack/STACK/lease/N` and `/kstack/STACK/record`.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ssm::types::{ParameterType, Tag};
+
+use super::{Clients, CloudError, cloud};
+use crate::lease::{Holder, Record};
+use crate::resource::tag;
+
+/// What Parameter Store has of one stack.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Papers {
+    /// Leases by number; the highest counts.
+    pub leases: BTreeMap<u64, Holder>,
+    pub record: Option<Record>,
+}
+
+impl Clients {
+    /// The leases and the record of `stack`.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn papers(&self, stack: &str) -> Result<Papers, CloudError> {
+        Ok(self.all_papers(&format!("/kstack/{stack}")).await?.remove(stack).unwrap_or_default())
+    }
+
+    /// The leases and records below `path`, by stack.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn all_papers(&self, path: &str) -> Result<BTreeMap<String, Papers>, CloudError> {
+        let pages = self.ssm_lease.get_parameters_by_path().path(path).recursive(true).into_paginator().send();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("GetParametersByPath"))?;
+        let mut all: BTreeMap<String, Papers> = BTreeMap::new();
+        for item in pages.iter().flat_map(|page| page.parameters()) {
+            let (Some(name), Some(value)) = (item.name(), item.value()) else { continue };
+            match name.split('/').collect::<Vec<_>>()[..] {
+                ["", "kstack", stack, "record"] => {
+                    all.entry(stack.to_owned()).or_default().record = serde_json::from_str(value).ok();
+                }
+                ["", "kstack", stack, "lease", number] => {
+                    // A lease that does not read is one that nobody holds any more.
+                    if let (Ok(number), Ok(holder)) = (number.parse(), serde_json::from_str(value)) {
+                        all.entry(stack.to_owned()).or_default().leases.insert(number, holder);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(all)
+    }
+
+    /// Makes lease `number`, or writes it again. Making it fails with a conflict when it exists.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn put_lease(&self, stack: &str, number: u64, holder: &Holder, again: bool) -> Result<(), CloudError> {
+        self.put(&format!("/kstack/{stack}/lease/{number}"), stack, &serde_json::json!(holder), again).await
+    }
+
+    /// Writes the record of `stack`.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn put_record(&self, stack: &str, record: &Record, again: bool) -> Result<(), CloudError> {
+        self.put(&format!("/kstack/{stack}/record"), stack, &serde_json::json!(record), again).await
+    }
+
+    async fn put(&self, name: &str, stack: &str, value: &serde_json::Value, again: bool) -> Result<(), CloudError> {
+        // Tags are taken only where a parameter is made.
+        let tags = (!again).then(|| Tag::builder().key(tag::STACK).value(stack).build().ok()).flatten();
+        self.ssm_lease
+            .put_parameter()
+            .name(name)
+            .value(value.to_string())
+            .r#type(ParameterType::String)
+            .overwrite(again)
+            .set_tags(tags.map(|tag| vec![tag]))
+            .send()
+            .await
+            .map_err(cloud("PutParameter"))?;
+        Ok(())
+    }
+
+    /// Deletes parameters of `stack`, by what follows its name, in order.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn delete_papers(&self, stack: &str, names: Vec<String>) -> Result<(), CloudError> {
+        // The call takes 10 names.
+        for names in names.chunks(10) {
+            let names = names.iter().map(|name| format!("/kstack/{stack}/{name}")).collect();
+            let call = self.ssm_lease.delete_parameters().set_names(Some(names));
+            call.send().await.map_err(cloud("DeleteParameters"))?;
+        }
+        Ok(())
+    }
+}

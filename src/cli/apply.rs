@@ -1,0 +1,165 @@
+//! `kstack apply`: plans, asks, and runs the plan under the stack's lease.
+
+use serde_json::Value;
+
+use super::error::Failure;
+use super::plan::{cost, refused, shown};
+use super::run::{Signals, execute, give_back, guard, take};
+use super::view::View;
+use super::{place, ui};
+use crate::apply::Outcome;
+use crate::cloud_init::CLIENT_PORT;
+use crate::plan::{Plan, render};
+use crate::resource::Observed;
+use crate::session::{SAVED_PLAN, SavedPlan, Session, Source, make_plan};
+use crate::stack::Parsed;
+
+/// Bring what is live to what the stack file asks for
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A stack file, or a plan saved by `kstack plan --out`
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// Run without asking
+    #[arg(long)]
+    yes: bool,
+    /// Print events as lines of JSON
+    #[arg(long)]
+    json: bool,
+    /// Allow steps that delete data, or that replace data that is lost
+    #[arg(long)]
+    allow_data_loss: bool,
+}
+
+/// What is to be applied: a file, or a saved plan with its steps.
+struct Job {
+    source: Source,
+    parsed: Parsed,
+    allow_data_loss: bool,
+    /// The steps that were approved before, and in which account.
+    saved: Option<(String, Vec<Value>)>,
+}
+
+impl Job {
+    fn load(args: &Args) -> Result<Job, Failure> {
+        let text =
+            std::fs::read(&args.file).map_err(|error| Failure::new(format!("{} can't be read: {error}", args.file)))?;
+        // A saved plan is a JSON object; a stack file is YAML, and no stack file begins with a brace on a line of its own.
+        let json = serde_json::from_slice::<Value>(&text).ok().filter(|value| value.get("kstack_plan").is_some());
+        let Some(json) = json else {
+            let (source, parsed) = Source::read(&args.file)?;
+            return Ok(Job { source, parsed, allow_data_loss: args.allow_data_loss, saved: None });
+        };
+        let again = "make the plan again with `kstack plan --out`";
+        if json["kstack_plan"] != SAVED_PLAN {
+            return Err(Failure::new(format!("{} was saved by another version of kstack", args.file)).hint(again));
+        }
+        let saved: SavedPlan = serde_json::from_value(json)
+            .map_err(|error| Failure::new(format!("{} is not a saved plan: {error}", args.file)).hint(again))?;
+        let parsed = saved.source.parsed()?;
+        let approved = Some((saved.account, saved.steps));
+        Ok(Job { source: saved.source, parsed, allow_data_loss: saved.allow_data_loss, saved: approved })
+    }
+}
+
+pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
+    let job = Job::load(args)?;
+    let name = job.parsed.stack.name.clone();
+    let session = Session::open(&place(&job.parsed.stack.region, sandbox)?, &name).await;
+    let approved = match &job.saved {
+        Some((_, steps)) => Some(steps.clone()),
+        None if args.yes => None,
+        None => match ask(&job, &session, args).await? {
+            Some(steps) => Some(steps),
+            None => return Ok(0),
+        },
+    };
+    let signals = Signals::listen()?;
+    let (account, caller) = signals.unless_stopped(session.aws.clients.identity()).await?;
+    guard(&job.parsed.stack, &account)?;
+    if let Some((planned, _)) = job.saved.as_ref().filter(|(planned, _)| *planned != account) {
+        return Err(Failure::new(format!(
+            "the plan was made for account {planned}, and the credentials are of account {account}"
+        )));
+    }
+    let lease = take(&session, &caller, &signals).await?;
+    let result = under_lease(args, &job, &session, approved.as_deref(), &signals).await;
+    let released = give_back(lease, false, &signals).await;
+    let code = result?;
+    released?;
+    Ok(code)
+}
+
+/// Shows the plan and asks; `None` when there is nothing to do.
+async fn ask(job: &Job, session: &Session, args: &Args) -> Result<Option<Vec<Value>>, Failure> {
+    let seen = session.look(&job.parsed).await?;
+    let (_, plan) = make_plan(&job.source, &job.parsed, &seen.world, job.allow_data_loss);
+    show(&plan, &seen.world.observed, args.json);
+    if !plan.refusals.is_empty() {
+        return Err(refused(&plan));
+    }
+    if plan.steps.is_empty() {
+        return Ok(None);
+    }
+    match ui::ask("\nRun this plan? Only `yes` is accepted: ") {
+        Some(answer) if answer == "yes" => {
+            Ok(Some(plan.steps.iter().map(|step| serde_json::to_value(step).unwrap_or_default()).collect()))
+        }
+        Some(_) => Err(Failure::new("the plan was not approved; nothing was changed")),
+        None => Err(Failure::new("the plan needs an approval, and standard input is no terminal; nothing was changed")
+            .hint("run with --yes, or save the plan with `kstack plan --out` and apply it")),
+    }
+}
+
+fn show(plan: &Plan, live: &Observed, json: bool) {
+    let cost = cost(plan, live);
+    if json {
+        ui::json_line(&serde_json::json!({"event": "plan", "plan": shown(plan, &cost)}));
+    } else {
+        ui::out(&render(plan));
+        ui::out(&cost.text());
+    }
+}
+
+async fn under_lease(
+    args: &Args,
+    job: &Job,
+    session: &Session,
+    approved: Option<&[Value]>,
+    signals: &Signals,
+) -> Result<u8, Failure> {
+    let mut seen = signals.unless_stopped(session.look(&job.parsed)).await?;
+    let (design, plan) = make_plan(&job.source, &job.parsed, &seen.world, job.allow_data_loss);
+    match approved {
+        // The plan that was shown is the plan that runs.
+        Some(steps) => {
+            if let Some(difference) = plan.difference(steps) {
+                return Err(Failure::new(format!(
+                    "what is live has changed since the plan was made: {difference}; nothing was changed"
+                ))
+                .hint("look at the new plan and approve it"));
+            }
+        }
+        None => show(&plan, &seen.world.observed, args.json),
+    }
+    if !plan.refusals.is_empty() {
+        return Err(refused(&plan));
+    }
+    let Some(design) = design.filter(|_| !plan.steps.is_empty()) else {
+        if args.json {
+            View::new(true, 0).finish(&plan, &Outcome::default());
+        }
+        return Ok(0);
+    };
+    let record = session.ensure_record(&design, &seen.world).await?;
+    let view = View::new(args.json, plan.steps.len());
+    let life = record.made_at.to_string();
+    seen.world.record = Some(record);
+    execute(session, &plan, &seen.world.observed, &life, signals, view).await?;
+    if !args.json {
+        let brokers = design.hosts.iter().filter(|host| host.broker());
+        let servers: Vec<String> = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
+        ui::out(&format!("Bootstrap servers: {}\n", servers.join(",")));
+    }
+    Ok(0)
+}

@@ -1,0 +1,32 @@
+//! `kstack check`: every problem of stack files, offline.
+
+use super::error::{Failure, counted, print};
+use super::ui;
+use crate::session::Source;
+
+/// Check stack files, offline, and report every problem at once
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The stack files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+}
+
+pub fn run(args: &Args) -> Result<u8, Failure> {
+    let mut wrong = 0;
+    for file in &args.files {
+        match Source::read(file) {
+            Ok((_, parsed)) => {
+                ui::err(&parsed.warnings.render(ui::colour()));
+                let (errors, warnings) = parsed.warnings.counts();
+                let found = if warnings == 0 { "no problems".to_owned() } else { counted(errors, warnings) };
+                ui::out(&format!("{file}: {found}\n"));
+            }
+            Err(error) => {
+                wrong = 1;
+                print(&Failure::from(error));
+            }
+        }
+    }
+    Ok(wrong)
+}

@@ -1,0 +1,94 @@
+//! `kstack destroy`: deletes everything that is live of a stack, its data with it.
+
+use super::error::Failure;
+use super::plan::{cost, refused, shown};
+use super::run::{Signals, execute, give_back, guard, take};
+use super::view::View;
+use super::{place, ui};
+use crate::plan::{Plan, destroy, render};
+use crate::resource::Observed;
+use crate::session::{Session, Source};
+
+/// Delete everything of a stack, its data with it
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The stack file
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// Run without asking
+    #[arg(long)]
+    yes: bool,
+    /// Print events as lines of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
+    let (_, parsed) = Source::read(&args.file)?;
+    let stack = &parsed.stack;
+    let session = Session::open(&place(&stack.region, sandbox)?, &stack.name).await;
+    let (account, caller) = session.aws.clients.identity().await?;
+    guard(stack, &account)?;
+    let plan_now = |observed: &Observed| destroy(&stack.name, &stack.region, &account, observed);
+    let mut approved = None;
+    if !args.yes {
+        let observed = session.observe().await?;
+        let plan = plan_now(&observed);
+        show(&plan, &observed, args.json)?;
+        let question =
+            format!("\nThis deletes the stack and all its data. Type its name, `{}`, to go on: ", stack.name);
+        // Where nothing is left to delete there is nothing to approve; the record still goes.
+        let answer = if plan.steps.is_empty() { Some(stack.name.to_string()) } else { ui::ask(&question) };
+        match answer {
+            Some(answer) if answer == *stack.name => approved = Some(plan),
+            Some(_) => return Err(Failure::new("the name was not typed; nothing was changed")),
+            None => {
+                return Err(Failure::new(
+                    "the plan needs an approval, and standard input is no terminal; nothing was changed",
+                )
+                .hint("run with --yes"));
+            }
+        }
+    }
+    let signals = Signals::listen()?;
+    let lease = take(&session, &caller, &signals).await?;
+    let result = async {
+        let observed = signals.unless_stopped(session.observe()).await?;
+        let plan = plan_now(&observed);
+        match approved {
+            Some(approved) => {
+                let steps: Vec<_> =
+                    approved.steps.iter().map(|step| serde_json::to_value(step).unwrap_or_default()).collect();
+                if let Some(difference) = plan.difference(&steps) {
+                    return Err(Failure::new(format!(
+                        "what is live has changed since: {difference}; nothing was changed"
+                    )));
+                }
+            }
+            None => show(&plan, &observed, args.json)?,
+        }
+        if plan.steps.is_empty() {
+            return Ok(());
+        }
+        let view = View::new(args.json, plan.steps.len());
+        execute(&session, &plan, &observed, "", &signals, view).await
+    }
+    .await;
+    let released = give_back(lease, result.is_ok(), &signals).await;
+    result?;
+    released?;
+    Ok(0)
+}
+
+fn show(plan: &Plan, live: &Observed, json: bool) -> Result<(), Failure> {
+    let cost = cost(plan, live);
+    if json {
+        ui::json_line(&serde_json::json!({"event": "plan", "plan": shown(plan, &cost)}));
+    } else if plan.steps.is_empty() && plan.refusals.is_empty() {
+        ui::out(&format!("Nothing to destroy: nothing of the stack {} is live.\n", plan.stack));
+    } else {
+        ui::out(&render(plan));
+        ui::out(&cost.text());
+    }
+    if plan.refusals.is_empty() { Ok(()) } else { Err(refused(plan)) }
+}

@@ -1,0 +1,40 @@
+//! `kstack render`: a host's user data.
+
+use super::error::Failure;
+use super::{place, ui};
+use crate::cloud_init::VOLUME_ID_PLACEHOLDER;
+use crate::design;
+use crate::resource::Address;
+use crate::session::{Session, Source};
+
+/// Print the user data that a host gets
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The stack file
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// The host, such as `broker-1` or `controller-1`
+    #[arg(long, value_name = "HOST")]
+    host: String,
+}
+
+pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
+    let (source, parsed) = Source::read(&args.file)?;
+    let session = Session::open(&place(&parsed.stack.region, sandbox)?, &parsed.stack.name).await;
+    let seen = session.look(&parsed).await?;
+    let design = design::design(&parsed.stack, &seen.world, &source.overrides).map_err(|refusals| {
+        let mut reasons = refusals.into_iter().map(|refusal| refusal.why);
+        let first = reasons.next().unwrap_or_default();
+        Failure { causes: reasons.collect(), ..Failure::new(first) }
+    })?;
+    let host = design.hosts.iter().find(|host| host.name == args.host).ok_or_else(|| {
+        let names: Vec<&str> = design.hosts.iter().map(|host| host.name.as_str()).collect();
+        Failure::new(format!("the stack has no host `{}`", args.host))
+            .hint(format!("its hosts are {}", names.join(", ")))
+    })?;
+    let volume = seen.world.observed.live.get(&Address::new("volume", &host.name));
+    // Before the volume is made, its place is shown by the placeholder.
+    let volume = volume.map_or(VOLUME_ID_PLACEHOLDER, |live| live.id.as_str());
+    ui::out(&host.user_data.replace(VOLUME_ID_PLACEHOLDER, volume));
+    Ok(0)
+}

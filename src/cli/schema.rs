@@ -1,0 +1,14 @@
+//! `kstack schema`: the stack file's JSON Schema.
+
+use super::error::Failure;
+use super::ui;
+use crate::stack;
+
+/// Print the JSON Schema of the stack file, which editors use
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub fn run(_: &Args) -> Result<u8, Failure> {
+    ui::json(&stack::schema());
+    Ok(0)
+}

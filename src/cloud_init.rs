@@ -1,0 +1,420 @@
+//! Handlebars templates to user data. Pure: no clock, no network, no environment, no files.
+//!
+//! The templates are in `cloud-init/`. `host.yaml.hbs` is the cloud-config document; its helper `file` renders
+//! another template and puts it in as a YAML scalar. All of them see the fields of [`Host`] and of `View`.
+//!
+//! | helper | gives |
+//! |---|---|
+//! | `{{file "NAME"}}` | that template, rendered, as a YAML scalar |
+//! | `{{yaml A B ..}}` | the values, joined, as a YAML scalar |
+//! | `{{sh A B ..}}` | the values, joined, as one word of a POSIX shell |
+//! | `{{properties A}}`, `{{properties_key A}}` | a value, or a key, of a Java properties file |
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::sync::LazyLock;
+
+use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderError, RenderErrorReason};
+use serde::{Deserialize, Serialize};
+
+use quote::{properties_escape, shell_word, yaml_scalar};
+
+mod quote;
+#[cfg(test)]
+mod tests;
+
+/// Stands for the id of the data volume where none is known yet, as in `kstack render`. It is a plain word
+/// to the shell and to YAML, and comes out once, so it can be replaced in the rendered text.
+pub const VOLUME_ID_PLACEHOLDER: &str = "@volume-id@";
+
+/// The most bytes that EC2 takes as user data, before base64.
+pub const USER_DATA_LIMIT: usize = 16 * 1024;
+
+/// Where clients and brokers reach a broker.
+pub const CLIENT_PORT: u16 = 9092;
+
+/// Where every node reaches a controller.
+pub const CONTROLLER_PORT: u16 = 9093;
+
+/// Settings that a stack file cannot override: the scripts, the volume or the other hosts depend on them.
+pub const RESERVED_SETTINGS: [&str; 12] = [
+    "advertised.listeners",
+    "broker.id",
+    "broker.rack",
+    "controller.listener.names",
+    "controller.quorum.bootstrap.servers",
+    "controller.quorum.voters",
+    "listeners",
+    "log.dir",
+    "log.dirs",
+    "metadata.log.dir",
+    "node.id",
+    "process.roles",
+];
+
+const HOST: &str = "host.yaml.hbs";
+const SERVER_PROPERTIES: &str = "server.properties.hbs";
+
+/// Every template, by file name.
+const TEMPLATES: [(&str, &str); 8] = [
+    (HOST, include_str!("../cloud-init/host.yaml.hbs")),
+    (SERVER_PROPERTIES, include_str!("../cloud-init/server.properties.hbs")),
+    ("log4j2.yaml.hbs", include_str!("../cloud-init/log4j2.yaml.hbs")),
+    ("install-kafka.sh.hbs", include_str!("../cloud-init/install-kafka.sh.hbs")),
+    ("mount-data.sh.hbs", include_str!("../cloud-init/mount-data.sh.hbs")),
+    ("format-storage.sh.hbs", include_str!("../cloud-init/format-storage.sh.hbs")),
+    ("kstack-prepare.service.hbs", include_str!("../cloud-init/kstack-prepare.service.hbs")),
+    ("kafka.service.hbs", include_str!("../cloud-init/kafka.service.hbs")),
+];
+
+/// Template overrides: file name to text, from the user's override folder. The caller reads the files.
+pub type Overrides = BTreeMap<String, String>;
+
+/// What a host does in the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Broker,
+    Controller,
+    /// Both in one process: for test clusters.
+    Combined,
+}
+
+/// The systems that the templates know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Os {
+    #[serde(rename = "al2023")]
+    Al2023,
+    #[serde(rename = "debian-12")]
+    Debian12,
+    #[serde(rename = "ubuntu-24.04")]
+    Ubuntu2404,
+}
+
+/// A controller that votes from the start.
+#[derive(Debug, Clone, Serialize)]
+pub struct Voter {
+    pub node_id: u32,
+    pub address: Ipv4Addr,
+    /// The id of its metadata log directory: 22 characters of base64url.
+    pub directory_id: String,
+}
+
+/// What the Kafka archive is verified with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Checksum {
+    /// The SHA-512, 128 hexadecimal digits.
+    Sha512(String),
+    /// The HTTPS address of the `.sha512` file that Apache publishes beside the archive.
+    Published(String),
+}
+
+/// Everything that a host's user data is made from.
+#[derive(Debug, Clone, Serialize)]
+pub struct Host {
+    /// The stack's name.
+    pub stack: String,
+    /// The host's name in the stack, such as `broker-1`.
+    pub name: String,
+    pub node_id: u32,
+    pub role: Role,
+    pub os: Os,
+    /// The zone id, which becomes the rack: `apne2-az1`.
+    pub zone_id: String,
+    /// The fixed private address.
+    pub address: Ipv4Addr,
+    /// The data volume, or [`VOLUME_ID_PLACEHOLDER`].
+    pub volume_id: String,
+    /// Kafka's cluster id: 22 characters of base64url.
+    pub cluster_id: String,
+    /// The controllers that the cluster starts with, the same on every host.
+    pub controllers: Vec<Voter>,
+    /// 4.0 or newer.
+    pub kafka_version: String,
+    /// Where the `.tgz` is fetched from: HTTPS, or HTTP with a checksum that is given.
+    pub archive_url: String,
+    pub archive_checksum: Checksum,
+    /// The memory of the instance type, in MiB.
+    pub memory_mib: u64,
+    /// The stack file's own settings of `server.properties`; they win over ours.
+    pub settings: BTreeMap<String, String>,
+    pub replication_factor: u32,
+    pub min_insync_replicas: u32,
+    /// How long records are kept, in milliseconds.
+    pub retention_ms: u64,
+    /// A base URL with the systems' packages below it: `/debian` and `/debian-security`, `/ubuntu`,
+    /// or `/al2023/ARCHITECTURE`.
+    pub package_mirror: Option<String>,
+}
+
+/// Why no user data could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    #[error("the override folder has `{name}`, which is no template; the templates are {known}")]
+    UnknownOverride { name: String, known: String },
+    #[error("the template `{template}` cannot be used{}: {reason}", place(*.line, *.column))]
+    Template { template: String, line: Option<usize>, column: Option<usize>, reason: String },
+    #[error("the setting `{name}` cannot be set in the stack file, since kstack derives it for each host")]
+    ReservedSetting { name: String },
+    #[error("{field} of host `{host}` is `{value}`, but must be {expected}")]
+    Value { host: String, field: &'static str, value: String, expected: &'static str },
+    #[error("the user data has {bytes} bytes, compressed where that helps, and EC2 takes at most {USER_DATA_LIMIT}")]
+    TooLarge { bytes: usize },
+}
+
+fn place(line: Option<usize>, column: Option<usize>) -> String {
+    match (line, column) {
+        (Some(line), Some(column)) => format!(" (line {line}, column {column})"),
+        (Some(line), None) => format!(" (line {line})"),
+        _ => String::new(),
+    }
+}
+
+/// The Java heap, in MiB.
+///
+/// A broker gets three eighths of the memory, at most 6 GiB, and leaves the rest to the page cache: Kafka's
+/// documentation runs busy brokers with 6 GiB, which this rule reaches on a host of 16 GiB. A controller keeps
+/// its metadata in the heap and needs little cache: half of the memory, at most 4 GiB (the documentation gives
+/// a controller about 5 GB in all). Never less than 256 MiB.
+pub fn heap_mib(memory_mib: u64, role: Role) -> u64 {
+    match role {
+        Role::Broker | Role::Combined => (memory_mib * 3 / 8).clamp(256, 6 * 1024),
+        Role::Controller => (memory_mib / 2).clamp(256, 4 * 1024),
+    }
+}
+
+/// The user data of a host, as text.
+pub fn render(host: &Host, overrides: &Overrides) -> Result<String, TemplateError> {
+    check(host)?;
+    let own;
+    let registry = if overrides.is_empty() {
+        &*BUILT_IN
+    } else {
+        own = registry(overrides)?;
+        &own
+    };
+    registry.render(HOST, &View::of(host)).map_err(|error| render_error(HOST, &error))
+}
+
+/// The templates of this kstack, parsed once for all hosts.
+static BUILT_IN: LazyLock<Handlebars<'static>> =
+    LazyLock::new(|| registry(&Overrides::new()).expect("the built-in templates parse"));
+
+/// The host's `server.properties` by itself, as the built-in template has it. Unlike in [`render`], `settings`
+/// may name reserved ones, so that a Kafka can be started outside of a host.
+pub fn server_properties(host: &Host) -> Result<String, TemplateError> {
+    registry(&Overrides::new())?
+        .render(SERVER_PROPERTIES, &View::of(host))
+        .map_err(|error| render_error(SERVER_PROPERTIES, &error))
+}
+
+/// The arguments of `kafka-storage.sh format` for a host, after the command itself, without `--config`.
+pub fn format_arguments(host: &Host) -> Vec<String> {
+    let view = View::of(host);
+    let mut arguments = vec!["--cluster-id".to_owned(), host.cluster_id.clone()];
+    if view.is_voter {
+        arguments.extend(["--initial-controllers".to_owned(), view.initial_controllers]);
+    } else {
+        arguments.push("--no-initial-controllers".to_owned());
+    }
+    arguments
+}
+
+/// The bytes for EC2, before base64: compressed where that makes them fewer, the same for the same text.
+pub fn encode(user_data: &str) -> Result<Vec<u8>, TemplateError> {
+    let mut encoder = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::best());
+    let compressed = encoder.write_all(user_data.as_bytes()).and_then(|()| encoder.finish());
+    let plain = user_data.as_bytes();
+    let bytes = match compressed {
+        Ok(compressed) if compressed.len() < plain.len() => compressed,
+        _ => plain.to_vec(),
+    };
+    if bytes.len() > USER_DATA_LIMIT {
+        return Err(TemplateError::TooLarge { bytes: bytes.len() });
+    }
+    Ok(bytes)
+}
+
+/// What the templates see: the host, and what follows from it.
+#[derive(Serialize)]
+struct View<'a> {
+    #[serde(flatten)]
+    host: &'a Host,
+    is_broker: bool,
+    /// Whether the cluster starts with this node as a voting controller.
+    is_voter: bool,
+    process_roles: &'static str,
+    /// `ADDRESS:PORT,..` of the controllers.
+    bootstrap_servers: String,
+    /// `ID@ADDRESS:PORT:DIRECTORY,..`, as `kafka-storage.sh format --initial-controllers` takes it.
+    initial_controllers: String,
+    client_port: u16,
+    controller_port: u16,
+    heap_mib: u64,
+    checksum_sha512: Option<String>,
+    checksum_url: Option<&'a str>,
+}
+
+impl<'a> View<'a> {
+    fn of(host: &'a Host) -> Self {
+        let join = |text: fn(&Voter) -> String| host.controllers.iter().map(text).collect::<Vec<_>>().join(",");
+        let votes = host.controllers.iter().any(|voter| voter.node_id == host.node_id);
+        let (checksum_sha512, checksum_url) = match &host.archive_checksum {
+            Checksum::Sha512(digits) => (Some(digits.to_ascii_lowercase()), None),
+            Checksum::Published(url) => (None, Some(url.as_str())),
+        };
+        Self {
+            is_broker: host.role != Role::Controller,
+            is_voter: host.role != Role::Broker && votes,
+            process_roles: match host.role {
+                Role::Broker => "broker",
+                Role::Controller => "controller",
+                Role::Combined => "broker,controller",
+            },
+            bootstrap_servers: join(|voter| format!("{}:{CONTROLLER_PORT}", voter.address)),
+            initial_controllers: join(|voter| {
+                format!("{}@{}:{CONTROLLER_PORT}:{}", voter.node_id, voter.address, voter.directory_id)
+            }),
+            client_port: CLIENT_PORT,
+            controller_port: CONTROLLER_PORT,
+            heap_mib: heap_mib(host.memory_mib, host.role),
+            checksum_sha512,
+            checksum_url,
+            host,
+        }
+    }
+}
+
+/// Refuses what could not come out as itself: most values stand unquoted in a comment or a path.
+fn check(host: &Host) -> Result<(), TemplateError> {
+    let ensure = |holds: bool, field, value: &str, expected| match holds {
+        true => Ok(()),
+        false => Err(TemplateError::Value { host: host.name.clone(), field, value: value.to_owned(), expected }),
+    };
+    let word = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    let words = [
+        ("the stack name", &host.stack),
+        ("the name", &host.name),
+        ("the zone id", &host.zone_id),
+        ("the volume id", &host.volume_id),
+        ("the Kafka version", &host.kafka_version),
+    ];
+    for (field, value) in words {
+        let plain = !value.is_empty() && value.chars().all(word) && !value.contains("..");
+        ensure(plain, field, value, "made of ASCII letters, digits, `.`, `_`, `-` and `@`")?;
+    }
+    // Kafka makes no id that starts with `-` either: its tools would take it for an option.
+    let uuid = |id: &str| id.len() == 22 && !id.starts_with('-') && id.chars().all(|c| word(c) && c != '.' && c != '@');
+    let expected = "22 characters of base64url, the first of them not `-`";
+    ensure(uuid(&host.cluster_id), "the cluster id", &host.cluster_id, expected)?;
+    for voter in &host.controllers {
+        ensure(uuid(&voter.directory_id), "a controller's directory id", &voter.directory_id, expected)?;
+    }
+    let url = |url: &str, schemes: &[&str]| {
+        let visible = url.chars().all(|c| c.is_ascii_graphic() && !"\"'`\\<>{}".contains(c));
+        visible && schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme))
+    };
+    match &host.archive_checksum {
+        Checksum::Sha512(digits) => {
+            let hex = digits.len() == 128 && digits.chars().all(|c| c.is_ascii_hexdigit());
+            ensure(hex, "the archive's checksum", digits, "a SHA-512 of 128 hexadecimal digits")?;
+            let fetchable = url(&host.archive_url, &["https://", "http://"]);
+            ensure(fetchable, "the archive's address", &host.archive_url, "an https or http URL")?;
+        }
+        Checksum::Published(address) => {
+            let expected = "an https URL, since its checksum is fetched too";
+            ensure(url(&host.archive_url, &["https://"]), "the archive's address", &host.archive_url, expected)?;
+            ensure(url(address, &["https://"]), "the checksum's address", address, "an https URL")?;
+        }
+    }
+    if let Some(mirror) = &host.package_mirror {
+        let plain = url(mirror, &["https://", "http://"]) && !mirror.ends_with('/');
+        ensure(plain, "the package mirror", mirror, "an https or http URL that does not end with `/`")?;
+    }
+    match host.settings.keys().find(|name| RESERVED_SETTINGS.contains(&name.as_str())) {
+        Some(name) => Err(TemplateError::ReservedSetting { name: name.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn registry(overrides: &Overrides) -> Result<Handlebars<'static>, TemplateError> {
+    if let Some(name) = overrides.keys().find(|name| !TEMPLATES.iter().any(|(known, _)| known == name)) {
+        let known = TEMPLATES.map(|(known, _)| format!("`{known}`")).join(", ");
+        return Err(TemplateError::UnknownOverride { name: name.clone(), known });
+    }
+    let mut registry = Handlebars::new();
+    registry.set_strict_mode(true);
+    registry.register_escape_fn(handlebars::no_escape);
+    registry.register_helper("file", Box::new(file_helper));
+    registry.register_helper("yaml", text_helper(|text| yaml_scalar(text, 6)));
+    registry.register_helper("sh", text_helper(shell_word));
+    registry.register_helper("properties", text_helper(|text| properties_escape(text, false)));
+    registry.register_helper("properties_key", text_helper(|text| properties_escape(text, true)));
+    for (name, built_in) in TEMPLATES {
+        let text = overrides.get(name).map_or(built_in, String::as_str);
+        registry.register_template_string(name, text).map_err(|error| TemplateError::Template {
+            template: name.to_owned(),
+            line: error.pos().map(|(line, _)| line),
+            column: error.pos().map(|(_, column)| column),
+            reason: error.reason().to_string(),
+        })?;
+    }
+    Ok(registry)
+}
+
+fn render_error(template: &str, error: &RenderError) -> TemplateError {
+    TemplateError::Template {
+        template: error.template_name.clone().unwrap_or_else(|| template.to_owned()),
+        line: error.line_no,
+        column: error.column_no,
+        reason: match error.reason() {
+            RenderErrorReason::MissingVariable(Some(name)) => format!("there is no `{name}`"),
+            reason => reason.to_string(),
+        },
+    }
+}
+
+/// A helper of the templates, as handlebars calls it.
+type BoxedHelper = Box<dyn handlebars::HelperDef + Send + Sync>;
+
+/// A helper that joins its parameters and puts `convert` of them out.
+fn text_helper(convert: fn(&str) -> String) -> BoxedHelper {
+    Box::new(
+        move |h: &Helper, _: &Handlebars, _: &Context, _: &mut RenderContext, out: &mut dyn Output| -> HelperResult {
+            let mut text = String::new();
+            for param in h.params() {
+                match param.value() {
+                    serde_json::Value::String(value) => text.push_str(value),
+                    serde_json::Value::Number(value) => text.push_str(&value.to_string()),
+                    _ => {
+                        let name = param.relative_path().map_or("a value", String::as_str);
+                        let reason = match param.is_value_missing() {
+                            true => format!("there is no `{name}`"),
+                            false => format!("`{}` needs text or a number, which `{name}` is not", h.name()),
+                        };
+                        return Err(RenderErrorReason::Other(reason).into());
+                    }
+                }
+            }
+            Ok(out.write(&convert(&text))?)
+        },
+    )
+}
+
+fn file_helper(
+    h: &Helper,
+    registry: &Handlebars,
+    context: &Context,
+    render_context: &mut RenderContext,
+    out: &mut dyn Output,
+) -> HelperResult {
+    let name = h.param(0).and_then(|param| param.value().as_str()).unwrap_or_default();
+    // One level, so that no template can contain itself.
+    if name == HOST || render_context.get_root_template_name().is_none_or(|root| root != HOST) {
+        return Err(RenderErrorReason::Other(format!("`file` puts the other templates into `{HOST}` only")).into());
+    }
+    let text = registry.render_with_context(name, context)?;
+    Ok(out.write(&yaml_scalar(&text, 6))?)
+}

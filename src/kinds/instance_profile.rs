@@ -1,0 +1,108 @@
+//! The instance profile, by which instances take the hosts' role.
+
+use serde::{Deserialize, Serialize};
+
+use super::no_id;
+use super::role::iam_tags;
+use crate::aws::{Aws, Class, CloudError, Ctx, Done, cloud};
+use crate::design::Design;
+use crate::resource::{Effect, FieldChange, Found, Kind, Ref, Tags};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceProfile {
+    /// The role in it; empty when there is none.
+    pub role: Ref,
+}
+
+const SUFFIX: &str = "profile";
+
+impl Kind for InstanceProfile {
+    const NAME: &'static str = "instance_profile";
+    const FREE: bool = true;
+
+    fn desired(_: &Design) -> Vec<(String, Self)> {
+        vec![("hosts".to_owned(), InstanceProfile { role: Ref::to("role", "hosts") })]
+    }
+
+    fn effect(_: &FieldChange, _: bool) -> Effect {
+        Effect::InPlace
+    }
+
+    /// Looked for by the name that only this stack gives it: IAM has no describe by tag.
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+        let call = aws.clients.iam.get_instance_profile().instance_profile_name(aws.global_name(SUFFIX));
+        let answer = match call.send().await.map_err(cloud("GetInstanceProfile")) {
+            Err(error) if error.class == Class::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let Some(profile) = answer.instance_profile else { return Ok(Vec::new()) };
+        let role = profile.roles().first().map(|role| role.role_name());
+        let tags = profile.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
+        let spec = InstanceProfile { role: Ref::live(role) };
+        Ok(vec![Found { id: profile.instance_profile_name, tags, spec, ended: false }])
+    }
+
+    async fn create(&self, ctx: &Ctx<'_>) -> Result<String, CloudError> {
+        let name = ctx.aws.global_name(SUFFIX);
+        let call = ctx.aws.clients.iam.create_instance_profile().instance_profile_name(&name);
+        match call.set_tags(Some(iam_tags(ctx.tags))).send().await.map_err(cloud("CreateInstanceProfile")) {
+            Err(error) if error.class == Class::AlreadyDone => Ok(name),
+            Err(error) => Err(error),
+            Ok(answer) => {
+                let profile = answer.instance_profile.ok_or_else(|| no_id("CreateInstanceProfile"))?;
+                Ok(profile.instance_profile_name)
+            }
+        }
+    }
+
+    async fn settle(&self, ctx: &Ctx<'_>, id: &str) -> Result<(), CloudError> {
+        let iam = &ctx.aws.clients.iam;
+        let answer = iam.get_instance_profile().instance_profile_name(id).send().await.map_err(cloud("GetInstanceProfile"))?;
+        let role = ctx.id(&self.role)?;
+        let live: Vec<String> =
+            answer.instance_profile.iter().flat_map(|profile| profile.roles()).map(|role| role.role_name.clone()).collect();
+        // A profile takes one role.
+        for other in live.iter().filter(|name| **name != role) {
+            let call = iam.remove_role_from_instance_profile().instance_profile_name(id).role_name(other);
+            call.send().await.map_err(cloud("RemoveRoleFromInstanceProfile")).or_gone()?;
+        }
+        if !live.contains(&role) {
+            let call = iam.add_role_to_instance_profile().instance_profile_name(id).role_name(role);
+            call.send().await.map_err(cloud("AddRoleToInstanceProfile")).map_err(|error| match error.code.as_deref() {
+                // The profile has a role: most likely this one, from a try whose answer was lost. Looking again tells.
+                Some("LimitExceeded" | "LimitExceededException") => CloudError { class: Class::AlreadyDone, ..error },
+                _ => error,
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn update(&self, ctx: &Ctx<'_>, id: &str, _: &[FieldChange]) -> Result<(), CloudError> {
+        self.settle(ctx, id).await
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_>, id: &str) -> Result<(), CloudError> {
+        let iam = &ctx.aws.clients.iam;
+        if let Ok(role) = ctx.id(&self.role)
+            && !role.is_empty()
+        {
+            let call = iam.remove_role_from_instance_profile().instance_profile_name(id).role_name(role);
+            call.send().await.map_err(cloud("RemoveRoleFromInstanceProfile")).or_gone()?;
+        }
+        let call = iam.delete_instance_profile().instance_profile_name(id);
+        call.send().await.map_err(cloud("DeleteInstanceProfile")).or_gone()
+    }
+
+    async fn retag(ctx: &Ctx<'_>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+        let iam = &ctx.aws.clients.iam;
+        if !set.is_empty() {
+            let call = iam.tag_instance_profile().instance_profile_name(id).set_tags(Some(iam_tags(set)));
+            call.send().await.map_err(cloud("TagInstanceProfile"))?;
+        }
+        if !unset.is_empty() {
+            let call = iam.untag_instance_profile().instance_profile_name(id).set_tag_keys(Some(unset.to_vec()));
+            call.send().await.map_err(cloud("UntagInstanceProfile"))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! One file a kind of AWS resource, and this one list. The macro makes the enum of all kinds and the dispatch.
+
+use crate::aws::{Aws, CloudError, Ctx};
+use crate::design::Design;
+use crate::resource::{Address, Deletion, Effect, FieldChange, Found, Kind, Observed, Tags, kinds, sort_lists};
+
+kinds! {
+    vpc::Vpc,
+    internet_gateway::InternetGateway,
+    subnet::Subnet,
+    elastic_ip::ElasticIp,
+    nat_gateway::NatGateway,
+    route_table::RouteTable,
+    vpc_endpoint::VpcEndpoint,
+    security_group::SecurityGroup,
+    security_group_rules::SecurityGroupRules,
+    role::Role,
+    instance_profile::InstanceProfile,
+    placement_group::PlacementGroup,
+    volume::Volume,
+    network_interface::NetworkInterface,
+    instance::Instance,
+}
+
+/// The finds of one kind with their specs as JSON, as the planner compares them.
+fn erase<K: Kind>(found: Vec<Found<K>>) -> Vec<Found<serde_json::Value>> {
+    found
+        .into_iter()
+        .map(|found| {
+            let mut spec = serde_json::to_value(&found.spec).unwrap_or_default();
+            sort_lists(&mut spec);
+            Found { id: found.id, tags: found.tags, spec, ended: found.ended }
+        })
+        .collect()
+}
+
+impl Resource {
+    /// The spec as JSON: fields that are not set are absent, lists are sorted.
+    pub fn spec(&self) -> serde_json::Value {
+        let mut spec = each_kind!(self, spec => serde_json::to_value(spec)).unwrap_or_default();
+        sort_lists(&mut spec);
+        spec
+    }
+    /// What comes before the resource `name` although its spec does not name it.
+    pub fn after(&self, name: &str) -> Vec<Address> {
+        each_kind!(self, spec => spec.after(name))
+    }
+    /// Tags that keep what AWS can't list of the resource.
+    pub fn tags(&self) -> Tags {
+        each_kind!(self, spec => spec.tags())
+    }
+    /// What deleting this live resource would lose.
+    pub fn deletion(&self) -> Deletion {
+        each_kind!(self, spec => spec.deletion())
+    }
+    /// Whether the resource has tags of its own.
+    pub fn tagged(&self) -> bool {
+        fn of<K: Kind>(_: &K) -> bool {
+            K::TAGGED
+        }
+        each_kind!(self, spec => of(spec))
+    }
+    /// See [`Kind::create`].
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn create(&self, ctx: &Ctx<'_>) -> Result<String, CloudError> {
+        each_kind!(self, spec => spec.create(ctx).await)
+    }
+    /// See [`Kind::settle`].
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn settle(&self, ctx: &Ctx<'_>, id: &str) -> Result<(), CloudError> {
+        each_kind!(self, spec => spec.settle(ctx, id).await)
+    }
+    /// See [`Kind::update`].
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn update(&self, ctx: &Ctx<'_>, id: &str, changes: &[FieldChange]) -> Result<(), CloudError> {
+        each_kind!(self, spec => spec.update(ctx, id, changes).await)
+    }
+    /// See [`Kind::delete`].
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn delete(&self, ctx: &Ctx<'_>, id: &str) -> Result<(), CloudError> {
+        each_kind!(self, spec => spec.delete(ctx, id).await)
+    }
+    /// See [`Kind::retag`].
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn retag(&self, ctx: &Ctx<'_>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+        async fn of<K: Kind>(_: &K, ctx: &Ctx<'_>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+            K::retag(ctx, id, set, unset).await
+        }
+        each_kind!(self, spec => of(spec, ctx, id, set, unset).await)
+    }
+}
+
+/// The refusal for a field that AWS can't change on a live resource.
+fn fixed(what: &str, way_out: &str) -> Effect {
+    Effect::Refuse(format!("{what} can't be changed on a live resource"), way_out.to_owned())
+}
+
+/// The way out where only a new stack can have what is wanted.
+const NEW_STACK: &str = "make a second stack with another name, move the data with MirrorMaker, and destroy this one";
+
+/// The answer where AWS gave no id with its success.
+fn no_id(operation: &str) -> CloudError {
+    CloudError::own(operation, "AWS's answer has no id")
+}

@@ -1,0 +1,177 @@
+//! One apply at a time: a lease over SSM Parameter Store, and the stack's record beside it.
+//!
+//! Lease N is the parameter `/kstack/STACK/lease/N`, made without overwriting. The next holder makes N+1, once N is released
+//! or has expired: of two that try, Parameter Store lets one through. N is a fencing number. A holder writes to AWS only
+//! while its own clocks say that its lease has not expired (see `aws::Fence`).
+
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use crate::aws::{Class, Clients, CloudError, Fence};
+
+/// How long a lease lasts unless it is renewed, in seconds. It is renewed after a third of that.
+pub const DURATION: Duration = Duration::from_secs(120);
+/// The holder stops writing this long before others may take over, for clocks that differ.
+const MARGIN: Duration = Duration::from_secs(15);
+
+/// Who holds a lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The caller's ARN.
+    pub who: String,
+    /// The machine and process.
+    pub host: String,
+    pub pid: u32,
+    pub since: Timestamp,
+    pub expires: Timestamp,
+    #[serde(default)]
+    pub released: bool,
+}
+
+impl Holder {
+    /// Whether the lease is held at `now`.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        !self.released && now < self.expires
+    }
+}
+
+/// What no resource of the stack says by itself. It is not state: it can be made again from the tags.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Kafka's cluster id.
+    pub cluster_id: String,
+    pub made_at: Timestamp,
+    /// The ARN of the caller that made the stack.
+    pub made_by: String,
+}
+
+/// Why there is no lease.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Somebody else has it.
+    #[error("another kstack works on the stack `{stack}`: {} on {} (process {}), since {}, lease {number} until {}",
+        .holder.who, .holder.host, .holder.pid, .holder.since.strftime("%F %T UTC"), .holder.expires.strftime("%T UTC"))]
+    Held { stack: String, number: u64, holder: Holder },
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+}
+
+/// A lease that this process holds and renews.
+#[derive(Debug)]
+pub struct Lease {
+    clients: Clients,
+    stack: String,
+    pub number: u64,
+    holder: Holder,
+    fence: Fence,
+    renewing: JoinHandle<()>,
+}
+
+impl Lease {
+    /// Takes the lease of `stack` for `caller`, and opens `fence` while it lasts.
+    ///
+    /// # Errors
+    /// Who holds it; or AWS's answer.
+    pub async fn take(clients: &Clients, stack: &str, caller: &str, fence: &Fence) -> Result<Lease, LeaseError> {
+        let start = (Instant::now(), SystemTime::now());
+        let papers = clients.papers(stack).await?;
+        let now = Timestamp::now();
+        let last = papers.leases.last_key_value();
+        if let Some((number, holder)) = last.filter(|(_, holder)| holder.holds(now)) {
+            return Err(LeaseError::Held { stack: stack.to_owned(), number: *number, holder: holder.clone() });
+        }
+        let number = last.map_or(1, |(number, _)| number + 1);
+        let holder = Holder {
+            who: caller.to_owned(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            pid: std::process::id(),
+            since: now,
+            expires: now + SignedDuration::try_from(DURATION).unwrap_or_default(),
+            released: false,
+        };
+        match clients.put_lease(stack, number, &holder, false).await {
+            Err(error) if error.class == Class::Conflict => {
+                // Somebody was faster; or our own first try arrived and its answer did not.
+                let held = clients.papers(stack).await?.leases.remove(&number);
+                match held {
+                    Some(other) if other == holder => {}
+                    Some(holder) => return Err(LeaseError::Held { stack: stack.to_owned(), number, holder }),
+                    None => return Err(error.into()),
+                }
+            }
+            other => other?,
+        }
+        fence.allow(start, DURATION - MARGIN);
+        let old = papers.leases.into_keys().map(|number| format!("lease/{number}")).collect();
+        // What is left of older leases does no harm: the highest number counts.
+        let _ = clients.delete_papers(stack, old).await;
+        let renewing = tokio::spawn(renew(clients.clone(), stack.to_owned(), number, holder.clone(), fence.clone()));
+        Ok(Lease { clients: clients.clone(), stack: stack.to_owned(), number, holder, fence: fence.clone(), renewing })
+    }
+
+    /// Gives the lease back; `last` when the stack is gone, so that nothing of it is left.
+    ///
+    /// # Errors
+    /// AWS's answer. The lease then ends by itself.
+    pub async fn release(mut self, last: bool) -> Result<(), CloudError> {
+        self.renewing.abort();
+        let owned = self.fence.open();
+        self.fence.shut();
+        if !owned {
+            return Ok(());
+        }
+        if last {
+            // Older leases too, should clearing them away have failed when this one was taken. This one goes last.
+            let papers = self.clients.papers(&self.stack).await?;
+            let leases = papers
+                .leases
+                .into_keys()
+                .filter(|number| *number < self.number)
+                .map(|number| format!("lease/{number}"));
+            let names = leases.chain(["record".to_owned(), format!("lease/{}", self.number)]).collect();
+            return self.clients.delete_papers(&self.stack, names).await;
+        }
+        self.holder.released = true;
+        self.clients.put_lease(&self.stack, self.number, &self.holder, true).await
+    }
+}
+
+/// Renews the lease for ever, as long as it has not ended.
+async fn renew(clients: Clients, stack: String, number: u64, mut holder: Holder, fence: Fence) {
+    loop {
+        tokio::time::sleep(DURATION / 3).await;
+        let start = (Instant::now(), SystemTime::now());
+        if !fence.open() {
+            return;
+        }
+        // Somebody with a higher number, such as `unlock`, has ended this lease.
+        match clients.papers(&stack).await {
+            Ok(papers) if papers.leases.keys().any(|other| *other > number) => return fence.shut(),
+            _ => {}
+        }
+        holder.expires = Timestamp::now() + SignedDuration::try_from(DURATION).unwrap_or_default();
+        if clients.put_lease(&stack, number, &holder, true).await.is_ok() && fence.open() {
+            fence.allow(start, DURATION - MARGIN);
+        }
+    }
+}
+
+/// Ends whatever lease is held on `stack`, and says whose it was. For when its holder is known to be dead.
+///
+/// # Errors
+/// AWS's answer.
+pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holder)>, CloudError> {
+    let papers = clients.papers(stack).await?;
+    let Some((number, holder)) =
+        papers.leases.into_iter().next_back().filter(|(_, holder)| holder.holds(Timestamp::now()))
+    else {
+        return Ok(None);
+    };
+    // A number of its own: a holder that lives after all sees it when it renews, and stops.
+    let released = Holder { released: true, ..holder.clone() };
+    clients.put_lease(stack, number + 1, &released, false).await?;
+    Ok(Some((number, holder)))
+}

@@ -1,0 +1,18 @@
+//! kstack: Apache Kafka on AWS, as code. See ARCHITECTURE.md for the map.
+
+pub mod apply;
+pub mod aws;
+pub mod cli;
+pub mod cloud_init;
+pub mod design;
+pub mod instance_types;
+pub mod kinds;
+pub mod lease;
+pub mod network;
+pub mod plan;
+pub mod pricing;
+pub mod resource;
+pub mod sandbox;
+pub mod session;
+pub mod sizing;
+pub mod stack;

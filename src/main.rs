@@ -1,0 +1,7 @@
+//! Parse arguments, run, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kstack::cli::main()
+}

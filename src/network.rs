@@ -1,0 +1,102 @@
+//! Address blocks: which part of the VPC each subnet has, and which address each host. Pure arithmetic.
+//!
+//! A zone's blocks follow from its letter, not from its place among the chosen zones, so that choosing another zone
+//! later moves no subnet. Private subnets hold brokers and controllers only: their addresses are fixed, and an address
+//! that AWS picked for something else in the same subnet (an endpoint's interface, say) could take a broker's.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::stack::Network;
+
+/// The smallest VPC: its public subnets are /28, the smallest that AWS makes.
+pub const LONGEST_VPC_PREFIX: u8 = 22;
+/// Zone letters that have a block: a to g. The eighth private-sized block is divided into the public subnets.
+pub const LETTERS: u8 = 7;
+/// Host numbers of controllers begin after the four addresses that AWS reserves at a subnet's start.
+const FIRST_CONTROLLER: u32 = 5;
+/// Host numbers of brokers begin here; at most five controllers come before.
+const FIRST_BROKER: u32 = 10;
+
+/// The letter at the end of a zone's name, as the key of its subnets: `ap-northeast-2a` gives `a`.
+pub fn zone_letter(zone_name: &str) -> char {
+    zone_name.chars().next_back().unwrap_or('a')
+}
+
+/// The private block of the zone with `letter`, the `index`-th of the chosen zones.
+pub fn private_block(network: &Network, letter: char, index: usize) -> Option<Ipv4Net> {
+    match &network.private_cidrs {
+        Some(blocks) => blocks.get(index).copied(),
+        None => network.cidr.subnets(network.cidr.prefix_len() + 3).ok()?.nth(letter_index(letter)?),
+    }
+}
+
+/// The public block of the zone with `letter`, the `index`-th of the chosen zones.
+pub fn public_block(network: &Network, letter: char, index: usize) -> Option<Ipv4Net> {
+    match &network.public_cidrs {
+        Some(blocks) => blocks.get(index).copied(),
+        None => {
+            let last = network.cidr.subnets(network.cidr.prefix_len() + 3).ok()?.nth(usize::from(LETTERS))?;
+            last.subnets(last.prefix_len() + 3).ok()?.nth(letter_index(letter)?)
+        }
+    }
+}
+
+fn letter_index(letter: char) -> Option<usize> {
+    ('a'..).take(usize::from(LETTERS)).position(|known| known == letter)
+}
+
+/// The fixed address of the broker with this node id (1, 2, ...) in its zone's private `block`.
+pub fn broker_address(block: Ipv4Net, node_id: u32) -> Option<Ipv4Addr> {
+    host(block, FIRST_BROKER + node_id - 1)
+}
+
+/// The fixed address of the `number`-th controller (1, 2, ...) in its zone's private `block`.
+pub fn controller_address(block: Ipv4Net, number: u32) -> Option<Ipv4Addr> {
+    host(block, FIRST_CONTROLLER + number - 1)
+}
+
+/// The address with this number, unless it is the last of the block, which AWS reserves, or beyond.
+fn host(block: Ipv4Net, number: u32) -> Option<Ipv4Addr> {
+    let address = Ipv4Addr::from(u32::from(block.network()).checked_add(number)?);
+    (block.contains(&address) && address != block.broadcast()).then_some(address)
+}
+
+/// The VPC's own DNS resolver and the hosts' time source are link-local; nothing here needs a block for them.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack;
+
+    fn network(cidr: &str) -> Network {
+        let text = format!(
+            "apiVersion: kstack/v1\nname: t\nregion: eu-west-1\nnetwork: {{cidr: {cidr}}}\ncluster: {{ec2: {{kafka: 4.1.1, combined: true, brokers: {{count: 3, instance_type: m7g.large}}}}}}\n"
+        );
+        stack::parse("t.yaml", &text).unwrap().stack.network
+    }
+
+    #[test]
+    fn blocks_never_overlap_and_lie_in_the_vpc() {
+        for cidr in ["10.40.0.0/16", "10.0.0.0/22", "192.168.8.0/21"] {
+            let network = network(cidr);
+            let blocks: Vec<Ipv4Net> = ('a'..='g')
+                .flat_map(|letter| [private_block(&network, letter, 0), public_block(&network, letter, 0)])
+                .map(|block| block.expect("a block for each letter"))
+                .collect();
+            for (index, block) in blocks.iter().enumerate() {
+                assert!(network.cidr.contains(block) && block.prefix_len() <= 28, "{cidr}: {block}");
+                assert!(blocks[index + 1..].iter().all(|other| !other.contains(block) && !block.contains(other)));
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_are_fixed_by_the_node() {
+        let block = private_block(&network("10.40.0.0/16"), 'b', 0).unwrap();
+        assert_eq!(block.to_string(), "10.40.32.0/19");
+        assert_eq!(broker_address(block, 2).unwrap().to_string(), "10.40.32.11");
+        assert_eq!(controller_address(block, 2).unwrap().to_string(), "10.40.32.6");
+        assert_eq!(broker_address("10.0.0.0/28".parse().unwrap(), 6), None, "the last address is AWS's");
+    }
+}

@@ -1,0 +1,111 @@
+//! What to take, in one sentence, from the numbers of a comparison.
+
+use super::compare::{Choice, Use};
+use super::money;
+
+/// USD a month below which being patched and healed by the provider is worth its price: a few hours of an engineer.
+const SMALL: f64 = 200.0;
+
+/// The sentence for `choices`, which are sorted by cost; `None` when no price is known in full.
+///
+/// A stack file has no key that says when it ends, so there is no sentence for a stack of a few days. Brokers of one's own with combined controllers, and tiers for development, stand in no advice for production.
+pub(super) fn advice(choices: &[Choice]) -> Option<String> {
+    let of = |purpose: Use| choices.iter().find(|choice| choice.complete() && choice.purpose == purpose);
+    let shown = |choice: &Choice| format!("{} ({}) at {} USD a month", choice.name, choice.what, money(choice.usd));
+    // For tests, what is cheaper than whatever is taken for production.
+    let tests = |taken: &Choice| match of(Use::Test).filter(|choice| choice.usd < taken.usd) {
+        Some(choice) => format!("; for tests alone {} costs {} USD", choice.name, money(choice.usd)),
+        None => String::new(),
+    };
+    Some(match (of(Use::Own), of(Use::Managed)) {
+        (Some(own), Some(managed)) => {
+            let more = managed.usd - own.usd;
+            let who = managed.terms.patches;
+            if more <= 0.0 {
+                format!(
+                    "Take {}: it is {} USD cheaper than {}, and {who} patches and heals it{}.",
+                    shown(managed),
+                    money(-more),
+                    shown(own),
+                    tests(managed)
+                )
+            } else if more <= SMALL {
+                format!(
+                    "Take {}: for a cluster this small, {} USD more than {} is less than the hours of patching and healing it yourself{}.",
+                    shown(managed),
+                    money(more),
+                    shown(own),
+                    tests(managed)
+                )
+            } else {
+                format!(
+                    "Take {} if you can run it: having it patched and healed by {who} costs {} USD more ({:.0} %), with {}{}.",
+                    shown(own),
+                    money(more),
+                    more / own.usd * 100.0,
+                    shown(managed),
+                    tests(own)
+                )
+            }
+        }
+        (Some(only), None) | (None, Some(only)) => {
+            format!("Take {}: nothing else for production has all its prices known.", shown(only))
+        }
+        (None, None) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pricing::compare::Terms;
+
+    fn choice(name: &str, purpose: Use, usd: f64) -> Choice {
+        let terms = Terms { patches: "AWS", heals: "AWS", versions: "", reach: "" };
+        Choice {
+            name: name.to_owned(),
+            what: "3".to_owned(),
+            brokers: None,
+            storage_gib: 0.0,
+            usd,
+            estimated: false,
+            limit: String::new(),
+            purpose,
+            terms,
+            bill: Default::default(),
+        }
+    }
+
+    #[test]
+    fn the_numbers_decide() {
+        let of = |own: f64, managed: f64, test: f64| {
+            let all = [("own", Use::Own, own), ("MSK", Use::Managed, managed), ("test", Use::Test, test)];
+            advice(&all.map(|(name, purpose, usd)| choice(name, purpose, usd))).unwrap_or_default()
+        };
+        assert_eq!(
+            of(1000.0, 800.0, 9000.0),
+            "Take MSK (3) at 800.00 USD a month: it is 200.00 USD cheaper than own (3) at 1,000.00 USD a month, and AWS patches and heals it."
+        );
+        assert_eq!(
+            of(300.0, 450.0, 50.0),
+            "Take MSK (3) at 450.00 USD a month: for a cluster this small, 150.00 USD more than own (3) at 300.00 USD a month is less than the hours of patching and healing it yourself; for tests alone test costs 50.00 USD."
+        );
+        assert_eq!(
+            of(1000.0, 1500.0, 9000.0),
+            "Take own (3) at 1,000.00 USD a month if you can run it: having it patched and healed by AWS costs 500.00 USD more (50 %), with MSK (3) at 1,500.00 USD a month."
+        );
+    }
+
+    #[test]
+    fn a_price_that_is_not_known_takes_no_part() {
+        let mut own = choice("own", Use::Own, 1.0);
+        own.bill.gaps.push("a price".to_owned());
+        let managed = choice("MSK", Use::Managed, 1500.0);
+        let sentence = advice(&[own.clone(), managed]).unwrap_or_default();
+        assert_eq!(
+            sentence,
+            "Take MSK (3) at 1,500.00 USD a month: nothing else for production has all its prices known."
+        );
+        assert_eq!(advice(&[own]), None);
+    }
+}

@@ -1,0 +1,198 @@
+//! What a plan changes in the monthly cost, by step. Only what is paid by the hour or by the month of being there:
+//! traffic follows the workload, not a resource, and is in `kstack cost`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::cost::ROOT_GIB;
+use super::{Bill, HOURS, Market, Prices, money, signed};
+use crate::plan::{Action, Plan, Step};
+use crate::resource::{Address, Observed};
+use crate::stack::{GP3_IOPS, GP3_MIBS};
+
+/// The monthly cost of a stack's resources before and after a plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// USD a month of everything that is live, without traffic.
+    pub now: f64,
+    /// USD a month that the plan adds; negative when it saves.
+    pub change: f64,
+    /// The same by step; steps that change nothing are left out.
+    pub steps: BTreeMap<Address, f64>,
+    /// Prices that are not known: what the sums are without.
+    pub gaps: Vec<String>,
+}
+
+/// What `plan` changes in the cost of what is `live`.
+pub fn change(plan: &Plan, live: &Observed, prices: &Prices) -> Change {
+    let market = Market { prices, region: &plan.region };
+    let mut bill = Bill::default();
+    for (address, live) in &live.live {
+        resource(&mut bill, market, address, &live.spec);
+    }
+    let now = bill.total();
+    let mut gaps = bill.gaps;
+    let mut of = |address: &Address, spec: &Value| {
+        let mut bill = Bill::default();
+        resource(&mut bill, market, address, spec);
+        gaps.extend(bill.gaps.iter().filter(|gap| !gaps.contains(gap)).cloned().collect::<Vec<_>>());
+        bill.total()
+    };
+    let mut steps = BTreeMap::new();
+    for step in &plan.steps {
+        let before = step.live.as_ref().map_or(0.0, |live| of(&step.address, &live.spec()));
+        let after = after(step).map_or(0.0, |spec| of(&step.address, &spec));
+        if (after - before).abs() > 1e-9 {
+            steps.insert(step.address.clone(), exact(after - before));
+        }
+    }
+    gaps.sort();
+    let change = exact(steps.values().fold(0.0, |sum, usd| sum + usd));
+    Change { now: exact(now), change, steps, gaps }
+}
+
+/// `usd` without what floating point adds: to a ten-thousandth.
+fn exact(usd: f64) -> f64 {
+    (usd * 1e4).round() / 1e4
+}
+
+/// The spec that a resource has after `step`: what is live with the step's changes, as a plan may leave some fields as they are.
+fn after(step: &Step) -> Option<Value> {
+    match (step.action, &step.live) {
+        (Action::Delete, _) => None,
+        (Action::Create, _) | (_, None) => step.spec.clone(),
+        (_, Some(live)) => {
+            let mut spec = live.spec();
+            for change in step.changes.iter().filter(|change| !change.field.starts_with("tags.")) {
+                spec[change.field.as_str()] = change.after.clone();
+            }
+            Some(spec)
+        }
+    }
+}
+
+/// What the resource at `address` costs as `spec` has it.
+fn resource(bill: &mut Bill, market: Market<'_>, address: &Address, spec: &Value) {
+    let name = address.to_string();
+    let number = |key: &str| spec[key].as_f64().unwrap_or_default();
+    let mut charge = |item: &str, quantity: f64| {
+        if quantity > 0.0 {
+            bill.charge(market, &name, item, quantity, super::plain(quantity));
+        }
+    };
+    match address.kind.as_str() {
+        "instance" => {
+            charge(&format!("ec2 {}", spec["instance_type"].as_str().unwrap_or_default()), HOURS);
+            charge("gp3 size", ROOT_GIB);
+        }
+        "volume" => {
+            charge("gp3 size", number("size_gib"));
+            charge("gp3 iops", number("iops") - f64::from(GP3_IOPS.0));
+            charge("gp3 throughput", number("throughput_mibs") - GP3_MIBS.0);
+        }
+        "nat_gateway" => charge("nat gateway", HOURS),
+        "elastic_ip" => charge("public address", HOURS),
+        "vpc_endpoint" if spec["kind"] == "Gateway" => {}
+        "vpc_endpoint" => charge("endpoint", spec["subnets"].as_array().map_or(0, Vec::len) as f64 * HOURS),
+        kind if crate::kinds::is_free(kind) => {}
+        kind => bill.gaps.push(format!("{kind} in {}", market.region)),
+    }
+}
+
+impl Change {
+    /// One line for people, and one more with what is not in it.
+    pub fn text(&self) -> String {
+        let line = format!(
+            "Monthly cost: {} USD now, {} USD with this plan (without traffic).\n",
+            money(self.now),
+            signed(self.change)
+        );
+        if self.gaps.is_empty() {
+            return line;
+        }
+        format!("{line}Not in it, as no price is known: {}.\n", self.gaps.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::Resource;
+    use crate::pricing::embedded;
+    use crate::resource::{FieldChange, Live, Tags};
+
+    fn volume(gib: u64, iops: u32) -> Value {
+        json!({"zone": "us-east-1a", "kind": "gp3", "size_gib": gib, "iops": iops, "throughput_mibs": 125, "encrypted": true})
+    }
+
+    fn step(kind: &str, name: &str, action: Action, live: Option<Value>, spec: Option<Value>) -> Step {
+        Step {
+            address: Address::new(kind, name),
+            action,
+            why: String::new(),
+            changes: Vec::new(),
+            id: None,
+            spec,
+            after: Vec::new(),
+            generation: String::new(),
+            wanted: None,
+            live: live.and_then(|live| Resource::from_live(kind, &live)),
+            tags: Tags::new(),
+        }
+    }
+
+    fn changed(region: &str, steps: Vec<Step>) -> Change {
+        let mut live = Observed::default();
+        for step in &steps {
+            if let Some(resource) = &step.live {
+                let spec = resource.spec();
+                live.live.insert(step.address.clone(), Live { id: "id".into(), spec, tags: Tags::new() });
+            }
+        }
+        let (stack, account) = ("test".to_owned(), "1".to_owned());
+        let plan = Plan { stack, region: region.to_owned(), account, steps, notes: Vec::new(), refusals: Vec::new() };
+        change(&plan, &live, embedded())
+    }
+
+    #[test]
+    fn every_step_has_its_change() {
+        let mut grown = step("volume", "broker-1", Action::Update, Some(volume(100, 4000)), Some(volume(50, 5000)));
+        // The size is kept, so it is no change of the step, although the file wants less.
+        grown.changes = vec![FieldChange { field: "iops".into(), before: json!(4000), after: json!(5000) }];
+        let made = step("volume", "broker-2", Action::Create, None, Some(volume(100, 3000)));
+        let gone = step("elastic_ip", "nat-a", Action::Delete, Some(json!({})), None);
+        let free = step("vpc", "main", Action::Create, None, Some(json!({"cidr": "10.0.0.0/16"})));
+        let change = changed("us-east-1", vec![grown, made, gone, free]);
+        let of = |kind: &str, name: &str| change.steps.get(&Address::new(kind, name)).map(|usd| (usd * 100.0).round());
+        assert_eq!(of("volume", "broker-1"), Some(500.0));
+        assert_eq!(of("volume", "broker-2"), Some(800.0));
+        assert_eq!(of("elastic_ip", "nat-a"), Some(-365.0));
+        assert_eq!(of("vpc", "main"), None);
+        assert_eq!(change.text(), "Monthly cost: 16.65 USD now, +9.35 USD with this plan (without traffic).\n");
+    }
+
+    #[test]
+    fn what_has_no_price_is_named() {
+        let made = step("volume", "broker-1", Action::Create, None, Some(volume(100, 3000)));
+        let change = changed("eu-west-1", vec![made]);
+        assert_eq!(change.gaps, ["gp3 size in eu-west-1"]);
+        assert!(change.text().ends_with("Not in it, as no price is known: gp3 size in eu-west-1.\n"));
+    }
+
+    #[test]
+    fn every_kind_is_free_or_priced() {
+        for kind in crate::kinds::NAMES {
+            let mut bill = Bill::default();
+            let market = Market { prices: embedded(), region: "us-east-1" };
+            resource(&mut bill, market, &Address::new(kind, "x"), &json!({"instance_type": "m5.large"}));
+            assert!(
+                bill.gaps.is_empty(),
+                "say in `resource` what a {kind} costs, or with `FREE` in its own file that it costs nothing"
+            );
+        }
+    }
+}

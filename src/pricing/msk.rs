@@ -1,0 +1,321 @@
+//! MSK's provisioned clusters: how many brokers a workload takes, and what they cost.
+//!
+//! Two methods. Equation 1 is what kstack sizes EC2 with. `aws-msk` follows the sizing script of AWS's own skill for MSK
+//! (aws/agent-toolkit-for-aws, managing-amazon-msk, 2026), which plans for a lost zone, lagging consumers and a rebalance at once,
+//! and so takes several times the brokers.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Serialize;
+
+use super::cost::{Reads, clients};
+use super::traffic::Load;
+use super::{Bill, HOURS, Market, plain};
+use crate::instance_types;
+
+/// GiB that a standard broker's volume has at most. Source: MSK quotas, 2026.
+const MOST_GIB: f64 = 16_384.0;
+/// Brokers that a KRaft cluster has at most without a raised quota. Source: MSK quotas, 2026.
+const MOST_BROKERS: u32 = 60;
+/// MiB/s of a standard broker's volume without provisioned throughput. Source: MSK storage throughput, 2026.
+const PLAIN_MIBS: f64 = 250.0;
+/// What an Express broker sends, sustained, over what it takes in. Source: MSK Express quotas, 2026.
+const EXPRESS_OUT: f64 = 2.0;
+/// Copies and zones of an Express cluster; neither can be chosen.
+const EXPRESS_ZONES: u32 = 3;
+
+/// How brokers are counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// AWS's Equation 1 with the file's headroom, as for EC2.
+    #[default]
+    EquationOne,
+    /// The rules of AWS's sizing script for MSK: room for a lost zone, lagging consumers and a rebalance at once.
+    AwsMsk,
+}
+
+/// What one MSK broker type can do.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Broker {
+    /// MiB/s of the volume, standard brokers only; the most that can be provisioned.
+    storage: f64,
+    /// MiB/s of the network, standard brokers only.
+    network: f64,
+    /// Sustained MiB/s from producers, Express brokers only.
+    ingress: f64,
+    /// Partitions with their copies that are recommended at most.
+    partitions: f64,
+}
+
+static BROKERS: LazyLock<BTreeMap<String, Broker>> = LazyLock::new(|| {
+    let number = |text: &str| text.parse().unwrap_or(0.0);
+    let mut brokers: BTreeMap<String, Broker> = include_str!("../tables/msk_brokers.csv")
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let [name, storage, network, ingress, partitions, _] =
+                line.split(',').collect::<Vec<_>>().try_into().ok()?;
+            let (storage, network, ingress) = (number(storage), number(network), number(ingress));
+            Some((name.to_owned(), Broker { storage, network, ingress, partitions: number(partitions) }))
+        })
+        .collect();
+    // The table of MSK's limits lacks the smallest type: EC2's baseline figures of it, and MSK's 300 partitions.
+    if let Some(t3) = instance_types::embedded().get("t3.small") {
+        let (storage, network) = (t3.ebs_mbs * 1e6 / 1_048_576.0, t3.network_gbps * 1e9 / 8.0 / 1_048_576.0);
+        brokers.insert("kafka.t3.small".to_owned(), Broker { storage, network, ingress: 0.0, partitions: 300.0 });
+    }
+    brokers
+});
+
+/// Every MSK broker type by name.
+pub(super) fn brokers() -> &'static BTreeMap<String, Broker> {
+    &BROKERS
+}
+
+/// A cluster that is large enough.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Cluster {
+    pub broker: String,
+    pub count: u32,
+    /// GiB of volume of each standard broker; GiB in all for Express.
+    pub gib: f64,
+    /// GiB in tiered storage.
+    pub tiered: f64,
+    /// MiB/s of provisioned throughput of each standard broker's volume, when it has it.
+    pub throughput: Option<f64>,
+    /// What asks for the most brokers.
+    pub limit: &'static str,
+}
+
+/// What a workload asks, in the terms of both methods.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Demand {
+    pub load: Load,
+    /// MiB/s to consumers at the peak.
+    pub peak_out: f64,
+    /// Partitions with their copies.
+    pub replicas: f64,
+    /// Seconds that records stay on volumes; the rest of the retention is in tiered storage.
+    pub primary: f64,
+    /// GiB of open segments of each broker's volume for each replica.
+    pub segment: f64,
+}
+
+impl Demand {
+    /// The demand of a workload whose segments have `segment` GiB.
+    pub fn of(load: Load, segment: f64) -> Demand {
+        Demand {
+            load,
+            peak_out: load.peak * load.groups,
+            replicas: load.partitions * f64::from(load.copies),
+            primary: load.retention,
+            segment,
+        }
+    }
+
+    fn tiered(&self) -> f64 {
+        self.load.average * (self.load.retention - self.primary) / 1024.0
+    }
+}
+
+/// The least of the type `name` that carries `demand`; `None` when no number that MSK allows does.
+pub(super) fn fit(name: &str, demand: &Demand, method: Method) -> Option<Cluster> {
+    let broker = brokers().get(name)?;
+    let express = name.starts_with("express.");
+    let cluster = match (express, method) {
+        (false, Method::EquationOne) => standard(name, broker, demand),
+        (false, Method::AwsMsk) => aws_standard(name, broker, demand),
+        (true, _) => express_cluster(name, broker, demand, method),
+    };
+    (cluster.count <= MOST_BROKERS && (express || cluster.gib <= MOST_GIB)).then_some(cluster)
+}
+
+/// The most of the needs, in whole brokers spread evenly over `zones`, and its name.
+fn most(needs: &[(&'static str, f64)], zones: u32) -> (u32, &'static str) {
+    let mut found = (zones, "one broker a zone");
+    for (name, brokers) in needs {
+        let rounded = ((brokers * (1.0 - 1e-12)).ceil().min(1e6) as u32).div_ceil(zones).max(1) * zones;
+        if rounded > found.0 {
+            found = (rounded, name);
+        }
+    }
+    found
+}
+
+/// Equation 1 with MSK's limits, and volumes as kstack sizes them.
+fn standard(name: &str, broker: &Broker, demand: &Demand) -> Cluster {
+    let load = &demand.load;
+    // MSK spreads brokers over two or three zones.
+    let zones = load.zones.clamp(2, 3);
+    let copies = f64::from(load.copies);
+    let provisioned = provisions(name);
+    let storage = if provisioned { broker.storage } else { broker.storage.min(PLAIN_MIBS) };
+    let per_broker = |rate: f64| rate / load.used;
+    let data = load.kept() * copies / load.used;
+    let (count, limit) = most(
+        &[
+            ("volume throughput", per_broker(load.peak * copies) / storage),
+            ("network", per_broker(load.peak) * (load.groups.max(1.0) + copies - 1.0) / broker.network),
+            ("partitions a broker", demand.replicas / broker.partitions),
+            ("volume size", (data + demand.replicas * demand.segment) / MOST_GIB),
+        ],
+        zones,
+    );
+    let brokers = f64::from(count);
+    let written = per_broker(load.peak * copies) / brokers;
+    let gib = (data / brokers + (demand.replicas / brokers).ceil() * demand.segment).ceil();
+    let throughput = (provisioned && written > PLAIN_MIBS).then(|| written.ceil());
+    Cluster { broker: name.to_owned(), count, gib, tiered: 0.0, throughput, limit }
+}
+
+/// Whether a standard broker's volume can have more throughput for money: 4xlarge and larger.
+fn provisions(name: &str) -> bool {
+    let times = name.rsplit('.').next().and_then(|size| size.strip_suffix("xlarge")).map(str::parse::<u32>);
+    times.is_some_and(|times| times.is_ok_and(|times| times >= 4))
+}
+
+/// Capacity is shared by all that a broker does at once in the worst hour, as multiples of what producers send: with one
+/// of three zones lost, writes and copies 1.5 each, lagging consumers 0.5, a rebalance 3, and 1.5 more with tiered storage; half of it is used.
+fn aws_standard(name: &str, broker: &Broker, demand: &Demand) -> Cluster {
+    const USED: f64 = 0.5;
+    const VOLUME: f64 = 6.5;
+    const NETWORK: f64 = 5.7;
+    const TIERED: f64 = 1.5;
+    const ZONE_LOST: f64 = 1.5;
+    const DISK_HEADROOM: f64 = 2.0;
+    let load = &demand.load;
+    let tiered = if load.retention > demand.primary { TIERED } else { 0.0 };
+    let fan_out = demand.peak_out / load.peak;
+    let by_volume = broker.storage / (VOLUME + tiered);
+    let by_network = broker.network / (fan_out * ZONE_LOST + NETWORK + tiered);
+    let data = load.average * demand.primary * f64::from(load.copies) / 1024.0 * DISK_HEADROOM;
+    let limit = if by_volume < by_network { "volume throughput" } else { "network" };
+    let (count, limit) = most(
+        &[
+            (limit, load.peak / (by_volume.min(by_network) * USED)),
+            ("partitions a broker", demand.replicas / broker.partitions),
+            ("volume size", data / MOST_GIB),
+        ],
+        load.zones.clamp(2, 3),
+    );
+    let gib = data / f64::from(count);
+    Cluster { broker: name.to_owned(), count, gib, tiered: demand.tiered(), throughput: None, limit }
+}
+
+/// Published sustained limits with the file's headroom; or AWS's script, which uses three quarters of the ingress
+/// and counts on two and a half times it to consumers.
+fn express_cluster(name: &str, broker: &Broker, demand: &Demand, method: Method) -> Cluster {
+    let load = &demand.load;
+    let (ingress, egress) = match method {
+        Method::EquationOne => (broker.ingress * load.used, broker.ingress * EXPRESS_OUT * load.used),
+        Method::AwsMsk => (broker.ingress * 0.75, broker.ingress * 2.5),
+    };
+    let (count, limit) = most(
+        &[
+            ("ingress quota", load.peak / ingress),
+            ("egress quota", demand.peak_out / egress),
+            ("partitions a broker", load.partitions * f64::from(EXPRESS_ZONES) / broker.partitions),
+        ],
+        EXPRESS_ZONES,
+    );
+    Cluster { broker: name.to_owned(), count, gib: load.kept(), tiered: 0.0, throughput: None, limit }
+}
+
+/// The bill of `cluster`: replication between its brokers is free, clients in other zones are not.
+pub(super) fn bill(market: Market<'_>, cluster: &Cluster, load: &Load, reads: Reads) -> Bill {
+    let mut bill = Bill::default();
+    let Cluster { broker, count, gib, tiered, throughput, .. } = cluster;
+    let brokers = f64::from(*count);
+    let formula = format!("{count} × {broker} × {HOURS} h");
+    bill.charge(market, "brokers", &format!("msk {broker}"), brokers * HOURS, formula);
+    if broker.starts_with("express.") {
+        let formula = format!("{} GiB, one copy counted", plain(*gib));
+        bill.charge(market, "storage", "express storage", *gib, formula);
+        let formula = format!("{} MiB/s × {HOURS} h × 3600 s ÷ 1024", plain(load.average));
+        bill.charge(market, "data in", "express data in", load.month(), formula);
+    } else {
+        let formula = format!("{count} × {} GiB", plain(*gib));
+        bill.charge(market, "storage", "msk storage", brokers * gib, formula);
+    }
+    if *tiered > 0.0 {
+        bill.charge(market, "tiered storage", "msk tiered storage", *tiered, format!("{} GiB", plain(*tiered)));
+    }
+    if let Some(rate) = throughput {
+        let formula = format!("{count} × {} MiB/s", plain(*rate));
+        bill.charge(market, "storage throughput", "msk storage throughput", brokers * rate, formula);
+    }
+    clients(&mut bill, market, load, reads);
+    bill
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pricing::{How, Price, embedded};
+
+    /// The case `aws-msk-sizing-readme`: the example of the README of aws/agent-toolkit-for-aws,
+    /// managing-amazon-msk/scripts/msk_sizing.py, and what the script answers.
+    fn readme() -> Demand {
+        let hours = 3600.0;
+        let load = Load {
+            average: 100.0,
+            peak: 500.0,
+            groups: 2.0,
+            copies: 3,
+            zones: 3,
+            partitions: 1000.0 / 3.0,
+            retention: 720.0 * hours,
+            used: 0.8,
+        };
+        Demand { primary: 24.0 * hours, ..Demand::of(load, 0.0) }
+    }
+
+    fn sized(broker: &str) -> Cluster {
+        fit(broker, &readme(), Method::AwsMsk).expect("it fits")
+    }
+
+    #[test]
+    fn aws_own_script_counts_the_same_brokers() {
+        let counts = ["kafka.m5.2xlarge", "kafka.m7g.xlarge", "express.m7g.large"].map(|name| sized(name).count);
+        assert_eq!(counts, [33, 54, 45]);
+        let cluster = sized("kafka.m5.2xlarge");
+        assert_eq!((cluster.gib * 33.0).round(), 50_625.0, "GiB with twice the room");
+        assert_eq!(cluster.limit, "volume throughput");
+    }
+
+    /// The script's constants but for one are the table's: it has 0.023 USD for tiered storage, S3's price; the Price List
+    /// has 0.06.
+    #[test]
+    fn aws_own_script_asks_the_same_money() {
+        let mut prices = embedded().clone();
+        let tiered = Price { unit: "GiB-month".into(), usd: 0.023, how: How::Derived, source: "the script".into() };
+        prices.set("us-east-1", "msk tiered storage", tiered);
+        let market = Market { prices: &prices, region: "us-east-1" };
+        for (name, usd) in
+            [("kafka.m5.2xlarge", 34_347.79), ("kafka.m7g.xlarge", 30_195.55), ("express.m7g.large", 44_703.58)]
+        {
+            let total = bill(market, &sized(name), &readme().load, Reads::Nearest).total();
+            assert!((total - usd).abs() < 0.01, "{name}: {total}");
+        }
+    }
+
+    /// The case `express-docs`: MSK's best practices for Express, 45 MB/s in and 90 MB/s out on express.m7g.large, taken as the
+    /// limits themselves. AWS's script keeps a quarter free and so takes twice as many.
+    #[test]
+    fn express_counts_what_the_documentation_counts() {
+        let load = Load { average: 45.0, peak: 45.0, used: 1.0, partitions: 100.0, ..readme().load };
+        let demand = Demand::of(load, 0.0);
+        let count = |method| fit("express.m7g.large", &demand, method).map(|cluster| cluster.count);
+        assert_eq!(count(Method::EquationOne), Some(3));
+        assert_eq!(count(Method::AwsMsk), Some(6));
+    }
+
+    #[test]
+    fn a_cluster_that_msk_does_not_allow_does_not_fit() {
+        let load = Load { average: 1000.0, peak: 5000.0, ..readme().load };
+        assert_eq!(fit("kafka.m5.large", &Demand::of(load, 0.0), Method::EquationOne), None);
+        assert!(!provisions("kafka.m5.xlarge") && !provisions("kafka.m7g.2xlarge") && provisions("kafka.m5.4xlarge"));
+    }
+}

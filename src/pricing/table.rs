@@ -1,0 +1,114 @@
+//! The price table: USD by region and item, each marked as quoted or worked out.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+/// When the embedded table was captured. EC2 prices are public price data; MSK's are of the AWS Price List; each row of
+/// `tables/prices.csv` names its source.
+pub const CAPTURED: &str = "2026-08 to 2026-11";
+
+/// A row for every region.
+const EVERYWHERE: &str = "*";
+
+/// Where a price comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// Quoted by a price list.
+    Listed,
+    /// Worked out from other prices, or remembered and not checked: an estimate, never a quote.
+    Derived,
+}
+
+/// The price of one unit of an item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Price {
+    /// Such as `hour`, `GiB-month`, `GiB`.
+    pub unit: String,
+    pub usd: f64,
+    pub how: How,
+    pub source: String,
+}
+
+/// Prices by region and item, such as `us-east-1` and `ec2 m5.xlarge`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Prices {
+    regions: BTreeMap<String, BTreeMap<String, Price>>,
+}
+
+impl Prices {
+    /// The price of `item` in `region`; `None` when no figure is known.
+    pub fn get(&self, region: &str, item: &str) -> Option<&Price> {
+        let of = |region: &str| self.regions.get(region)?.get(item);
+        of(region).or_else(|| of(EVERYWHERE))
+    }
+
+    /// Sets one price.
+    pub fn set(&mut self, region: &str, item: &str, price: Price) {
+        self.regions.entry(region.to_owned()).or_default().insert(item.to_owned(), price);
+    }
+
+    /// Takes every price of `newer` in place of its own.
+    pub fn prefer(&mut self, newer: Prices) {
+        for (region, items) in newer.regions {
+            self.regions.entry(region).or_default().extend(items);
+        }
+    }
+
+    /// How many prices there are.
+    pub fn len(&self) -> usize {
+        self.regions.values().map(BTreeMap::len).sum()
+    }
+
+    /// Whether there is no price.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+static TABLE: LazyLock<Prices> = LazyLock::new(|| {
+    let mut prices = Prices::default();
+    for line in include_str!("../tables/prices.csv").lines().skip(1) {
+        if let Some((region, item, price)) = row(line) {
+            prices.set(region, item, price);
+        }
+    }
+    prices
+});
+
+fn row(line: &str) -> Option<(&str, &str, Price)> {
+    let [region, item, unit, usd, how, source] = line.split(',').collect::<Vec<_>>().try_into().ok()?;
+    let how = match how {
+        "listed" => How::Listed,
+        "derived" => How::Derived,
+        _ => return None,
+    };
+    Some((region, item, Price { unit: unit.to_owned(), usd: usd.parse().ok()?, how, source: source.to_owned() }))
+}
+
+/// The embedded table.
+pub fn embedded() -> &'static Prices {
+    &TABLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_table_is_read() {
+        let lines = include_str!("../tables/prices.csv").lines().count() - 1;
+        assert_eq!(embedded().len(), lines);
+    }
+
+    #[test]
+    fn a_row_says_whether_it_is_quoted() {
+        let price = |region, item| embedded().get(region, item).map(|price| (price.usd, price.how));
+        assert_eq!(price("us-east-1", "msk kafka.m5.xlarge"), Some((0.42, How::Listed)));
+        assert_eq!(price("ap-northeast-2", "msk kafka.m5.xlarge"), Some((0.5162, How::Derived)));
+        assert_eq!(price("eu-west-1", "public address"), Some((0.005, How::Derived)));
+        assert_eq!(price("eu-west-1", "gp3 size"), None);
+    }
+}

@@ -1,0 +1,376 @@
+//! The words that planner, executor and kinds share: addresses, live resources, changes and their effects, the [`Kind`] trait.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Debug};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::aws::{Aws, CloudError, Ctx};
+use crate::design::Design;
+
+/// A resource's name inside its stack: `subnet/private-a`. It is also the tag `kstack:address`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    pub kind: String,
+    pub name: String,
+}
+
+impl Address {
+    /// The address of the resource `name` of `kind`.
+    pub fn new(kind: &str, name: &str) -> Self {
+        Address { kind: kind.to_owned(), name: name.to_owned() }
+    }
+    /// The address that `text` is, if it is one: a known kind, a slash, a name of lower-case letters, digits and hyphens.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, name) = text.split_once('/')?;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let known = crate::kinds::NAMES.contains(&kind);
+        (known && !name.is_empty() && name.len() <= 64 && name.chars().all(plain)).then(|| Address::new(kind, name))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.kind, self.name)
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Address::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not an address")))
+    }
+}
+
+/// A reference to another resource in a spec: its address; in a live spec, the AWS id where no resource of the stack has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ref(pub String);
+
+impl Ref {
+    /// A reference to `name` of `kind`.
+    pub fn to(kind: &str, name: &str) -> Self {
+        Ref(format!("{kind}/{name}"))
+    }
+    /// A reference as AWS gives it, by id; empty when AWS gives none.
+    pub fn live(id: Option<&str>) -> Self {
+        Ref(id.unwrap_or_default().to_owned())
+    }
+}
+
+/// Tags by key.
+pub type Tags = BTreeMap<String, String>;
+
+/// Tag keys of kstack's own.
+pub mod tag {
+    pub const STACK: &str = "kstack:stack";
+    pub const ADDRESS: &str = "kstack:address";
+    pub const CLUSTER_ID: &str = "kstack:cluster-id";
+    pub const KAFKA: &str = "kstack:kafka";
+    pub const OS: &str = "kstack:os";
+    pub const CONFIG: &str = "kstack:config";
+    pub const RETENTION: &str = "kstack:retention";
+    pub const VOTERS: &str = "kstack:voters";
+    pub const MIN_INSYNC: &str = "kstack:min-insync-replicas";
+    pub const KMS_KEY: &str = "kstack:kms-key";
+    /// The keys of the file's tags that were set, separated by spaces.
+    pub const KEYS: &str = "kstack:tags";
+    /// All of them begin with this; AWS's own begin with `aws:`.
+    pub const OURS: [&str; 2] = ["kstack:", "aws:"];
+}
+
+/// A live resource as its kind finds it, references still by AWS id.
+#[derive(Debug, Clone)]
+pub struct Found<K> {
+    pub id: String,
+    pub tags: Tags,
+    pub spec: K,
+    /// Whether it is on its way out (deleting, terminated): it counts as absent, but its id names the generation that was.
+    pub ended: bool,
+}
+
+/// A live resource, references by address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Live {
+    pub id: String,
+    pub spec: Value,
+    /// All tags, kstack's own among them.
+    pub tags: Tags,
+}
+
+/// A live resource with this stack's tag that kstack cannot place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stray {
+    pub kind: String,
+    pub ids: Vec<String>,
+    /// Why it cannot be placed, as a clause: "have the same address `vpc/main`".
+    pub why: String,
+}
+
+/// What is live of one stack.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    pub live: BTreeMap<Address, Live>,
+    /// Ids of earlier resources at an address that AWS still shows, such as terminated instances.
+    pub ended: BTreeMap<Address, BTreeSet<String>>,
+    pub strays: Vec<Stray>,
+}
+
+impl Observed {
+    /// Places what the kinds found: by address tag, with ids turned into addresses; what has none or shares one is a stray.
+    pub fn collect(found: Vec<(&'static str, Found<Value>)>) -> Self {
+        let mut observed = Observed::default();
+        let mut taken: BTreeMap<Address, Vec<Live>> = BTreeMap::new();
+        for (kind, item) in found {
+            let text = item.tags.get(tag::ADDRESS).cloned().unwrap_or_default();
+            match Address::parse(&text).filter(|address| address.kind == kind) {
+                Some(address) if item.ended => {
+                    observed.ended.entry(address).or_default().insert(item.id);
+                }
+                Some(address) => {
+                    taken.entry(address).or_default().push(Live { id: item.id, spec: item.spec, tags: item.tags });
+                }
+                None if item.ended => {}
+                None => {
+                    let why = match text.as_str() {
+                        "" => format!("has the stack's tag but no `{}`", tag::ADDRESS),
+                        _ => format!("has the stack's tag and `{text}` as its `{}`", tag::ADDRESS),
+                    };
+                    observed.strays.push(Stray { kind: kind.to_owned(), ids: vec![item.id], why });
+                }
+            }
+        }
+        for (address, mut items) in taken {
+            if items.len() > 1 {
+                let mut ids: Vec<String> = items.into_iter().map(|item| item.id).collect();
+                ids.sort();
+                let why = format!("have the same address `{address}`");
+                observed.strays.push(Stray { kind: address.kind.clone(), ids, why });
+            } else if let Some(item) = items.pop() {
+                observed.live.insert(address, item);
+            }
+        }
+        observed.strays.sort();
+        let ids: BTreeMap<String, String> =
+            observed.live.iter().map(|(address, live)| (live.id.clone(), address.to_string())).collect();
+        for live in observed.live.values_mut() {
+            name_references(&mut live.spec, &ids);
+            sort_lists(&mut live.spec);
+        }
+        observed
+    }
+
+    /// The live resources of `kind` with their specs, by name.
+    pub fn of<K: Kind>(&self) -> BTreeMap<&str, (&Live, K)> {
+        let all = self.live.iter().filter(|(address, _)| address.kind == K::NAME);
+        all.filter_map(|(address, live)| {
+            Some((address.name.as_str(), (live, serde_json::from_value(live.spec.clone()).ok()?)))
+        })
+        .collect()
+    }
+}
+
+fn name_references(value: &mut Value, ids: &BTreeMap<String, String>) {
+    match value {
+        Value::String(text) => {
+            if let Some(address) = ids.get(text) {
+                address.clone_into(text);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| name_references(item, ids)),
+        Value::Object(map) => map.values_mut().for_each(|item| name_references(item, ids)),
+        _ => {}
+    }
+}
+
+/// Lists in specs are sets: sorted, so that AWS's order is never a difference.
+pub fn sort_lists(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(sort_lists);
+            items.sort_by_cached_key(ToString::to_string);
+        }
+        Value::Object(map) => map.values_mut().for_each(sort_lists),
+        _ => {}
+    }
+}
+
+/// Every address that `spec` names: what it depends on.
+pub fn references(spec: &Value) -> BTreeSet<Address> {
+    fn walk(value: &Value, out: &mut BTreeSet<Address>) {
+        match value {
+            Value::String(text) => out.extend(Address::parse(text)),
+            Value::Array(items) => items.iter().for_each(|item| walk(item, out)),
+            Value::Object(map) => map.values().for_each(|item| walk(item, out)),
+            _ => {}
+        }
+    }
+    let mut out = BTreeSet::new();
+    walk(spec, &mut out);
+    out
+}
+
+/// A field that differs, by dotted path; `tags.KEY` for a tag. `Null` stands for absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    pub field: String,
+    pub before: Value,
+    pub after: Value,
+}
+
+/// What a change of a field does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The live resource is changed; nothing stops.
+    InPlace,
+    /// The instance is ended and another started on the same volume and interface.
+    Roll,
+    /// The resource is deleted and made again.
+    Replace,
+    /// Nothing is done, and the plan says why.
+    Keep(String),
+    /// The same, unless the instance is rolled anyway: what starts anew has the new value.
+    KeepUntilRoll(String),
+    /// It can't be done: why, and a way out.
+    Refuse(String, String),
+}
+
+/// What deleting a resource would lose, when the stack file no longer has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deletion {
+    Free,
+    /// It holds data: only with `--allow-data-loss`, or by `destroy`. Says what is held.
+    Data(String),
+    /// Not while the stack lives: why, and a way out.
+    Refuse(String, String),
+}
+
+/// Everything the tool knows about one kind of AWS resource.
+#[allow(async_fn_in_trait)] // Used inside this crate only, on one task.
+pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
+    /// The kind's name, the first part of its addresses.
+    const NAME: &'static str;
+    /// Whether the resource carries tags of its own.
+    const TAGGED: bool = true;
+
+    /// Whether AWS gives it for nothing. What another kind costs is in `pricing`, and a gap in every sum until it is there.
+    const FREE: bool = false;
+
+    /// The resources of this kind that `design` asks for, by name. References are addresses. Pure.
+    fn desired(design: &Design) -> Vec<(String, Self)>;
+
+    /// What comes before the resource `name` although its spec does not name it. Pure.
+    fn after(&self, _name: &str) -> Vec<Address> {
+        Vec::new()
+    }
+
+    /// What `change` does. `anew` says that the new value names a resource that the same plan makes. Pure.
+    fn effect(change: &FieldChange, anew: bool) -> Effect;
+
+    /// Tags that keep what AWS can't list of the resource; set when it is made. Pure.
+    fn tags(&self) -> Tags {
+        Tags::new()
+    }
+
+    /// What deleting this live resource would lose. Pure.
+    fn deletion(&self) -> Deletion {
+        Deletion::Free
+    }
+
+    /// The live resources of the stack, all at once, with AWS's own defaults and orders normalised.
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError>;
+
+    /// Makes the resource in one call, tagged in that call, and returns its id. The executor repeats it when AWS throttles,
+    /// and looks for the resource before it repeats a call whose answer was lost.
+    async fn create(&self, ctx: &Ctx<'_>) -> Result<String, CloudError>;
+
+    /// What follows the creating call: attachments, and waiting until the resource can be used. It may run again.
+    async fn settle(&self, _ctx: &Ctx<'_>, _id: &str) -> Result<(), CloudError> {
+        Ok(())
+    }
+
+    /// Brings the live resource to this spec; `changes` names the fields that differ. It may run again.
+    async fn update(&self, ctx: &Ctx<'_>, id: &str, changes: &[FieldChange]) -> Result<(), CloudError>;
+
+    /// Deletes the live resource with this spec and waits until it is gone. It may run again.
+    async fn delete(&self, ctx: &Ctx<'_>, id: &str) -> Result<(), CloudError>;
+
+    /// Sets and removes tags.
+    async fn retag(ctx: &Ctx<'_>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+        ctx.retag_ec2(&[id], set, unset).await
+    }
+}
+
+/// Makes the enum of all kinds, and the dispatch to them, from one list.
+macro_rules! kinds {
+    ($($module:ident::$kind:ident),* $(,)?) => {
+        $(mod $module; pub use $module::$kind;)*
+
+        /// The names of all kinds.
+        pub const NAMES: &[&str] = &[$(<$kind as $crate::resource::Kind>::NAME),*];
+
+        /// The spec of one resource of any kind.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Resource { $($kind($kind),)* }
+
+        /// Runs `$body` with `$spec` as the kind's own type.
+        macro_rules! each_kind {
+            ($resource:expr, $spec:ident => $body:expr) => { match $resource { $(Resource::$kind($spec) => $body,)* } };
+        }
+
+        impl Resource {
+            /// The live spec of the kind with this name, if it reads as one.
+            pub fn from_live(kind: &str, spec: &serde_json::Value) -> Option<Resource> {
+                $(if kind == $kind::NAME { return serde_json::from_value(spec.clone()).ok().map(Resource::$kind); })*
+                None
+            }
+            /// What `change` does to a resource of `kind`.
+            pub fn effect(kind: &str, change: &FieldChange, anew: bool) -> Effect {
+                $(if kind == $kind::NAME { return $kind::effect(change, anew); })*
+                Effect::Refuse("its kind is not known".to_owned(), "use a newer kstack".to_owned())
+            }
+        }
+
+        /// Whether AWS gives resources of this kind for nothing.
+        pub fn is_free(kind: &str) -> bool {
+            $((kind == $kind::NAME && $kind::FREE))||*
+        }
+
+        /// Every resource that `design` asks for, by address.
+        pub fn desired(design: &Design) -> std::collections::BTreeMap<Address, Resource> {
+            let mut all = std::collections::BTreeMap::new();
+            $(all.extend($kind::desired(design).into_iter().map(|(name, spec)| (Address::new($kind::NAME, &name), Resource::$kind(spec))));)*
+            all
+        }
+
+        /// Everything that is live of the stack that `aws` works for: every kind is asked at once.
+        ///
+        /// # Errors
+        /// The first answer of AWS that is not a list.
+        pub async fn discover(aws: &Aws) -> Result<Observed, CloudError> {
+            $(let $module = async { $kind::discover(aws).await.map(|found| erase::<$kind>(found)) };)*
+            let ($($module,)*) = tokio::try_join!($($module),*)?;
+            let mut all = Vec::new();
+            $(all.extend($module.into_iter().map(|found| ($kind::NAME, found)));)*
+            Ok(Observed::collect(all))
+        }
+
+        /// The live resources of one kind.
+        ///
+        /// # Errors
+        /// AWS's answer, when it is not a list.
+        pub async fn discover_one(aws: &Aws, kind: &str) -> Result<Vec<Found<serde_json::Value>>, CloudError> {
+            $(if kind == $kind::NAME { return $kind::discover(aws).await.map(|found| erase::<$kind>(found)); })*
+            Ok(Vec::new())
+        }
+    };
+}
+pub(crate) use kinds;

@@ -1,0 +1,70 @@
+//! Killed with no chance to clean up: running again finishes the work, with nothing twice and nothing lost.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::Account;
+use crate::support::aws::DEV;
+
+const FILE: &str = "dev.yaml";
+
+/// Starts `command`, kills it when it has shown so many events, and ends the lease that it leaves.
+fn kill_after(account: &Account, command: &str, events: usize) {
+    let mut shown = 0;
+    let mut run = account.spawn(&[command, FILE, "--yes", "--json"]);
+    let reached = run.until(|_| {
+        shown += 1;
+        shown == events
+    });
+    assert!(reached, "{command} has only {shown} events");
+    run.signal(Signal::KILL);
+    run.end(Duration::from_secs(5)).expect(-1);
+    account.run(&["unlock", FILE, "--yes"]).expect(0);
+}
+
+#[test]
+fn an_apply_that_is_killed_is_finished_by_the_next() {
+    // Of 2 + 2 * 31 events.
+    for events in [2, 14, 27, 40, 57] {
+        let account = Account::new();
+        account.write("dev", &[]);
+        kill_after(&account, "apply", events);
+        account.apply(FILE);
+        account.assert_converged(FILE);
+        let status = account.run(&["status", FILE, "--json"]).expect(0).json();
+        assert_eq!(status["resources"], 31, "after {events} events");
+        assert_eq!((account.identities(DEV).len(), account.instances(DEV).len()), (3, 3));
+        account.destroy(FILE);
+    }
+}
+
+#[test]
+fn a_roll_that_is_killed_is_finished_by_the_next_and_keeps_its_data() {
+    // Of 2 + 2 * 3 events: while the first instance ends, and while the last comes up.
+    for events in [2, 6] {
+        let account = Account::new();
+        account.write("dev", &[]);
+        account.apply(FILE);
+        let (identities, instances) = (account.identities(DEV), account.instances(DEV));
+        account.write("dev", &[("instance_type: t4g.medium", "instance_type: t4g.large")]);
+        kill_after(&account, "apply", events);
+        account.apply(FILE);
+        account.assert_converged(FILE);
+        assert_eq!(account.identities(DEV), identities);
+        let rolled = account.instances(DEV);
+        assert!(rolled.len() == 3 && rolled.iter().all(|(name, id)| *id != instances[name]), "{rolled:?}");
+        account.destroy(FILE);
+    }
+}
+
+#[test]
+fn a_destroy_that_is_killed_is_finished_by_the_next() {
+    for events in [2, 20, 45] {
+        let account = Account::new();
+        account.write("dev", &[]);
+        account.apply(FILE);
+        kill_after(&account, "destroy", events);
+        account.destroy(FILE);
+    }
+}

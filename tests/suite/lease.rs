@@ -1,0 +1,205 @@
+//! One apply at a time: the lease, who holds it, how it passes on, and how a signal gives it back.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::aws::{DEV, wait};
+use crate::support::{Account, Run, text};
+
+const FILE: &str = "dev.yaml";
+/// How long after a signal a command may take to end.
+const SOON: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(120);
+
+fn account() -> Account {
+    let account = Account::new();
+    account.write("dev", &[]);
+    account
+}
+
+/// Calls of this name take so many seconds longer.
+fn slow(account: &Account, operation: &str, seconds: f64) {
+    account.choose(&json!({"faults": [{"service": "ec2", "operation": operation, "delay": seconds}]}));
+}
+
+/// The leases of the stack, by number.
+fn leases(account: &Account) -> BTreeMap<u64, Value> {
+    let answer = wait(account.ssm(DEV).get_parameters_by_path().path("/kstack/dev/lease").send());
+    let parameters = answer.parameters().iter();
+    parameters
+        .map(|one| {
+            let number = one.name().and_then(|name| name.rsplit('/').next()?.parse().ok()).expect("a number");
+            (number, serde_json::from_str(one.value().expect("a value")).expect("JSON"))
+        })
+        .collect()
+}
+
+/// Writes lease `number` of somebody else, who has it until `expires`.
+fn write_lease(account: &Account, number: u64, expires: jiff::Timestamp) {
+    let since = "2026-01-02T03:04:05Z";
+    let who = "arn:aws:iam::000000000001:user/ann";
+    let value = json!({"who": who, "host": "laptop-7", "pid": 4242, "since": since, "expires": expires});
+    let call = account.ssm(DEV).put_parameter().name(format!("/kstack/dev/lease/{number}")).value(value.to_string());
+    wait(call.r#type(aws_sdk_ssm::types::ParameterType::String).send());
+}
+
+#[test]
+fn of_two_applies_at_once_one_works_and_the_other_says_who() {
+    for _ in 0..3 {
+        let account = account();
+        slow(&account, "CreateVpc", 2.0);
+        let both = [(); 2].map(|()| account.spawn(&["apply", FILE, "--yes", "--json"]));
+        let pids = [both[0].pid(), both[1].pid()];
+        let [first, second] = both.map(|one| one.end(LONG));
+        let winner = usize::from(second.code == 0);
+        let (done, other) = if winner == 0 { (first, second) } else { (second, first) };
+        let done = done.expect(0);
+        assert_eq!(done.events().last().expect("events")["complete"], true, "{done}");
+        let other = other.expect(1);
+        assert_eq!(other.out, "", "the other has not even planned");
+        let expected = format!(
+            "error: another kstack works on the stack `dev`: arn:aws:iam::{}:root on {} (process {}), since 20",
+            account.id,
+            rustix::system::uname().nodename().to_string_lossy(),
+            pids[winner]
+        );
+        assert!(other.err.starts_with(&expected), "{expected}\n{other}");
+        assert!(other.err.contains("UTC, lease 1 until "), "{other}");
+        assert!(other.err.contains("hint: wait for it to end; if it is dead"), "{other}");
+        // Now that it has ended, the next one works.
+        account.apply(FILE);
+        account.assert_converged(FILE);
+        let leases = leases(&account);
+        assert_eq!(leases.keys().copied().collect::<Vec<_>>(), [2]);
+        assert_eq!(leases[&2]["released"], true);
+        account.destroy(FILE);
+    }
+}
+
+#[test]
+fn an_expired_lease_is_taken_over_by_the_next_number() {
+    let account = account();
+    write_lease(&account, 7, jiff::Timestamp::now() - Duration::from_secs(1));
+    account.apply(FILE);
+    let leases = leases(&account);
+    assert_eq!(leases.keys().copied().collect::<Vec<_>>(), [8], "older ones are cleared away");
+    assert_eq!(leases[&8]["released"], true);
+    account.destroy(FILE);
+}
+
+#[test]
+fn a_lease_that_is_held_is_shown_and_ended_by_unlock() {
+    let account = account();
+    assert_eq!(account.run(&["unlock", FILE, "--yes"]).expect(0).out, "Nobody holds a lease on the stack dev.\n");
+    write_lease(&account, 3, jiff::Timestamp::now() + Duration::from_secs(600));
+    let held = "arn:aws:iam::000000000001:user/ann on laptop-7 (process 4242), since 2026-01-02 03:04:05 UTC, lease 3";
+    for command in ["apply", "destroy"] {
+        let run = account.run(&[command, FILE, "--yes"]).expect(1);
+        assert!(run.err.contains(held), "{run}");
+    }
+    let plan = account.run(&["plan", FILE]).expect(0);
+    assert!(plan.err.contains("arn:aws:iam::000000000001:user/ann on laptop-7"), "{plan}");
+    let list = account.run(&["list", "--region", DEV]).expect(0);
+    assert!(list.out.lines().any(|line| line.starts_with("dev ") && line.ends_with("being changed")), "{list}");
+    let status = account.run(&["status", FILE, "--json"]).expect(0).json();
+    assert_eq!(status["lease"]["host"], "laptop-7");
+
+    let unlock = account.run(&["unlock", FILE, "--yes"]).expect(0);
+    let told = "Lease 3 of arn:aws:iam::000000000001:user/ann on laptop-7 (process 4242) is ended.\n";
+    assert_eq!(unlock.out, told);
+    account.apply(FILE);
+    assert_eq!(leases(&account).keys().copied().collect::<Vec<_>>(), [5]);
+    account.destroy(FILE);
+}
+
+/// Starts an apply, sends `signal` when `when` is true of an event, and sees that it ends soon and well.
+#[track_caller]
+fn interrupted(account: &Account, signal: Signal, when: impl FnMut(&Value) -> bool) -> Run {
+    let mut apply = account.spawn(&["apply", FILE, "--yes", "--json"]);
+    assert!(apply.until(when), "the apply ended before");
+    apply.signal(signal);
+    let run = apply.end(SOON).expect(130);
+    let last = run.events().last().cloned().expect("events");
+    assert_eq!((&last["event"], &last["complete"]), (&json!("finished"), &json!(false)), "{run}");
+    let left = last["left"].as_array().expect("a list").len();
+    assert!(left > 0 && left + usize::try_from(last["done"].as_u64().expect("a number")).expect("few") == 31, "{last}");
+    let told = format!("error: stopped by a signal with {left} step{} left: ", if left == 1 { "" } else { "s" });
+    assert!(run.err.starts_with(&told), "{told}\n{run}");
+    assert!(run.err.ends_with("hint: run the command again to finish the work\n"), "{run}");
+    let leases = leases(account);
+    assert!(leases.values().all(|lease| lease["released"] == true), "{leases:?}");
+    run
+}
+
+/// Running again finishes the work, and nothing is there twice.
+#[track_caller]
+fn finishes(account: &Account) {
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    assert_eq!(account.run(&["status", FILE, "--json"]).expect(0).json()["resources"], 31);
+    assert_eq!((account.identities(DEV).len(), account.instances(DEV).len()), (3, 3));
+    account.destroy(FILE);
+}
+
+fn starts(event: &Value, address: &str) -> bool {
+    event["event"] == "started" && text(&event["address"]) == address
+}
+
+#[test]
+fn sigint_while_instances_come_up_ends_soon_and_running_again_finishes() {
+    let account = account();
+    account.choose(&json!({"times": {"instance_start": 6}}));
+    let run = interrupted(&account, Signal::INT, |event| starts(event, "instance/broker-1"));
+    assert!(run.err.contains("instance/broker-1"), "{run}");
+    account.choose(&json!({}));
+    finishes(&account);
+}
+
+#[test]
+fn sigterm_while_a_call_is_under_way_ends_soon_and_the_call_counts_once() {
+    let account = account();
+    // The calls go on in AWS after their caller has gone, and are done after the next run has made the same ones. Only
+    // their tokens tell AWS that they are the same.
+    slow(&account, "CreateVolume", 10.0);
+    let late = Instant::now() + Duration::from_secs(12);
+    interrupted(&account, Signal::TERM, |event| starts(event, "volume/broker-3"));
+    account.choose(&json!({}));
+    account.apply(FILE);
+    let hosts = account.identities(DEV);
+    std::thread::sleep(late.saturating_duration_since(Instant::now()));
+    account.assert_converged(FILE);
+    assert_eq!(account.identities(DEV), hosts, "the late calls made nothing");
+    finishes(&account);
+}
+
+#[test]
+fn a_signal_before_anything_is_changed_says_so() {
+    let account = account();
+    slow(&account, "DescribeVpcs", 8.0);
+    let apply = account.spawn(&["apply", FILE, "--yes", "--json"]);
+    crate::support::poll("the lease", LONG, || (!leases(&account).is_empty()).then_some(()));
+    apply.signal(Signal::INT);
+    let run = apply.end(SOON).expect(130);
+    assert_eq!(run.err, "error: a signal came; nothing was changed\n");
+    assert!(leases(&account).values().all(|lease| lease["released"] == true));
+    account.choose(&json!({}));
+    finishes(&account);
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let account = account();
+    account.choose(&json!({"times": {"instance_start": 6}}));
+    let mut apply = account.spawn(&["apply", FILE, "--yes", "--json"]);
+    assert!(apply.until(|event| starts(event, "instance/broker-1")));
+    apply.signal(Signal::INT);
+    assert!(apply.until(|event| event["event"] == "interrupted"));
+    apply.signal(Signal::INT);
+    apply.end(Duration::from_secs(1)).expect(130);
+    account.run(&["unlock", FILE, "--yes"]).expect(0);
+    account.choose(&json!({}));
+    finishes(&account);
+}

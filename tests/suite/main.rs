@@ -1,0 +1,21 @@
+//! The integration tests: one binary, one LocalStack for all of them, each test in an account of its own.
+
+mod bad_files;
+mod calls;
+mod changes;
+mod commands;
+mod cost;
+mod crashes;
+mod invariants;
+mod lease;
+mod localstack_package;
+mod model;
+mod picture;
+mod plans;
+mod readme;
+mod reference;
+mod sandbox;
+mod support;
+mod sweep;
+mod user_data;
+mod walls;

@@ -1,0 +1,52 @@
+//! What the README says: its commands are run in order, its stack file is the real one, its links lead somewhere.
+
+use std::process::{Command, Stdio};
+
+use crate::support::{Run, sandbox_command};
+
+fn readme() -> String {
+    std::fs::read_to_string("README.md").expect("the README")
+}
+
+/// The text of each fenced block in `language`.
+fn blocks(language: &str) -> Vec<String> {
+    let text = readme();
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn its_commands_run() {
+    // A sandbox of its own, since the last command stops it. It ends with this process's stand-in in any case.
+    let mut owner = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
+    let text = blocks("console").concat();
+    let commands: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    assert!(commands.len() >= 6, "the README has fewer commands than it had: {commands:?}");
+    let mut ran = 0;
+    for command in commands.iter().filter(|command| **command != "cargo test") {
+        let arguments =
+            command.strip_prefix("cargo run -- ").unwrap_or_else(|| panic!("`{command}` is not run by this test"));
+        Run::of(sandbox_command(owner.id()).args(arguments.split_whitespace())).expect(0);
+        ran += 1;
+    }
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    assert_eq!(ran, commands.len() - 1, "`cargo test` is the one command that can't be run from a test");
+}
+
+#[test]
+fn its_stack_file_is_the_real_one() {
+    let real = std::fs::read_to_string("stacks/prod.yaml").unwrap();
+    assert_eq!(blocks("yaml")[0], real);
+}
+
+#[test]
+fn links_of_the_documents_lead_somewhere() {
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = std::fs::read_to_string(document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let local = !link.starts_with("http") && !link.starts_with('#');
+            assert!(!local || std::path::Path::new(link).exists(), "{document} links to {link}, which is not there");
+        }
+    }
+}

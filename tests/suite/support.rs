@@ -1,0 +1,239 @@
+//! What the tests share: one LocalStack for this process, and for each test an AWS account and a folder of its own.
+
+pub mod aws;
+pub mod proxy;
+pub mod rounds;
+pub mod running;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The binary under test.
+pub const KSTACK: &str = env!("CARGO_BIN_EXE_kstack");
+
+/// The endpoint of this process's LocalStack, which is started at first use and ends with this process.
+pub fn sandbox() -> &'static str {
+    static ENDPOINT: OnceLock<String> = OnceLock::new();
+    ENDPOINT.get_or_init(|| {
+        let start = |command: &[&str]| {
+            let run = Run::of(sandbox_command(std::process::id()).args(["sandbox"]).args(command));
+            run.expect(0)
+        };
+        start(&["start"]);
+        start(&["status", "--json"]).json()["endpoint"].as_str().expect("an endpoint").to_owned()
+    })
+}
+
+/// The binary with the sandbox of the process `pid`, whose virtual environment is kept between test runs.
+pub fn sandbox_command(pid: u32) -> Command {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kstack-test");
+    let mut command = Command::new(KSTACK);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    command.env("KSTACK_CACHE_DIR", cache).env("KSTACK_SANDBOX_PARENT", pid.to_string()).stdin(Stdio::null());
+    command
+}
+
+/// How a command ended, and what it wrote.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Run {
+    pub fn of(command: &mut Command) -> Run {
+        Run::from(command.output().expect("the binary starts"))
+    }
+
+    /// The same, after seeing that it ended with `code`.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Run {
+        assert_eq!(self.code, code, "the exit code, of:\n{self:.200}");
+        self
+    }
+
+    /// Standard output as one JSON value.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("not JSON: {error}\n{self}"))
+    }
+
+    /// Standard output as JSON lines, every one of which is an object with an event's name.
+    #[track_caller]
+    pub fn events(&self) -> Vec<Value> {
+        let event = |line: &str| -> Value {
+            let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON: {error}\n{line}"));
+            assert!(value["event"].is_string(), "no event: {line}");
+            value
+        };
+        self.out.lines().map(event).collect()
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Run {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        Run { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+/// Exit code, standard output and standard error together, as snapshots show them; with a precision, lines cut to so many
+/// characters.
+impl std::fmt::Display for Run {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let cut = |text: &str| match out.precision() {
+            Some(most) => text.lines().map(|line| format!("{line:.most$}\n")).collect(),
+            None => text.to_owned(),
+        };
+        let (shown, errors) = (cut(&self.out), cut(&self.err));
+        write!(out, "exit code {}\n--- stdout\n{shown}--- stderr\n{errors}", self.code)
+    }
+}
+
+/// An AWS account on the sandbox that no other test has, and a folder for files.
+pub struct Account {
+    pub id: String,
+    pub endpoint: String,
+    pub folder: TempDir,
+}
+
+impl Account {
+    pub fn new() -> Account {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let id = format!("{:012}", 1000 + LAST.fetch_add(1, Ordering::Relaxed));
+        Account { id, endpoint: sandbox().to_owned(), folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// Writes `stacks/BASE.yaml` into the folder as `BASE.yaml`, with `edits`, and gives that name.
+    #[track_caller]
+    pub fn write(&self, base: &str, edits: &[(&str, &str)]) -> String {
+        self.write_as(&format!("{base}.yaml"), base, edits)
+    }
+
+    /// The same under another file name.
+    #[track_caller]
+    pub fn write_as(&self, name: &str, base: &str, edits: &[(&str, &str)]) -> String {
+        std::fs::write(self.path(name), stack(base, edits)).expect("a file");
+        name.to_owned()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The binary with `arguments`, in this account and folder, and with nothing of this process's environment but the path.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(KSTACK);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command.env_clear().env("PATH", path).env("HOME", self.folder.path()).env("AWS_ENDPOINT_URL", &self.endpoint);
+        command.env("AWS_ACCESS_KEY_ID", &self.id).env("AWS_SECRET_ACCESS_KEY", "test");
+        command.current_dir(self.folder.path()).stdin(Stdio::null()).args(arguments);
+        command
+    }
+
+    /// Runs the binary and waits for it.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        Run::of(&mut self.command(arguments))
+    }
+
+    /// Applies `file` without asking, and gives the events.
+    #[track_caller]
+    pub fn apply(&self, file: &str) -> Vec<Value> {
+        self.run(&["apply", file, "--yes", "--json"]).expect(0).events()
+    }
+
+    /// The plan of `file` as JSON, whether it can be run or not.
+    #[track_caller]
+    pub fn plan(&self, file: &str) -> Plan {
+        Plan(self.run(&["plan", file, "--json"]).json())
+    }
+
+    /// Sees that there is nothing to do.
+    #[track_caller]
+    pub fn assert_converged(&self, file: &str) {
+        self.run(&["plan", file, "--detailed-exitcode"]).expect(0);
+    }
+
+    /// Destroys the stack of `file` and sees that nothing of it is left.
+    #[track_caller]
+    pub fn destroy(&self, file: &str) {
+        self.run(&["destroy", file, "--yes"]).expect(0);
+        self.assert_nothing_left();
+    }
+
+    /// Chooses, for this account alone, how long states last and which calls fail (see localstack/README.md).
+    pub fn choose(&self, what: &Value) {
+        let answer = proxy::request(sandbox(), "PUT", &format!("/_aws_rules/{}", self.id), &what.to_string());
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
+
+/// `stacks/BASE.yaml` with each edit's first text, which must be there once, in place of its second.
+#[track_caller]
+pub fn stack(base: &str, edits: &[(&str, &str)]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("stacks").join(format!("{base}.yaml"));
+    let mut text = std::fs::read_to_string(&path).expect("a stack file");
+    for (old, new) in edits {
+        assert_eq!(text.matches(old).count(), 1, "`{old}` in {base}.yaml:\n{text}");
+        text = text.replacen(old, new, 1);
+    }
+    text
+}
+
+/// A plan as `--json` shows it.
+#[derive(Debug)]
+pub struct Plan(pub Value);
+
+impl Plan {
+    /// `ACTION ADDRESS` of every step, in order.
+    pub fn steps(&self) -> Vec<String> {
+        let steps = self.0["steps"].as_array().expect("steps");
+        steps.iter().map(|step| format!("{} {}", text(&step["action"]), text(&step["address"]))).collect()
+    }
+
+    /// The step of `address`.
+    #[track_caller]
+    pub fn step(&self, address: &str) -> &Value {
+        let mut steps = self.0["steps"].as_array().expect("steps").iter();
+        steps.find(|step| step["address"] == address).unwrap_or_else(|| panic!("no step of {address}: {:#}", self.0))
+    }
+
+    /// What is refused, each with its address, reason and way out in one line.
+    pub fn refusals(&self) -> Vec<String> {
+        let line = |one: &Value| format!("{}: {}; {}", text(&one["address"]), text(&one["why"]), text(&one["way_out"]));
+        self.0["refusals"].as_array().expect("refusals").iter().map(line).collect()
+    }
+
+    /// Notes, each with its address.
+    pub fn notes(&self) -> Vec<String> {
+        let line = |one: &Value| format!("{}: {}", text(&one["address"]), text(&one["text"]));
+        self.0["notes"].as_array().expect("notes").iter().map(line).collect()
+    }
+}
+
+/// A JSON string, or nothing.
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Asks until there is an answer, for `limit` at most.
+#[track_caller]
+pub fn poll<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
