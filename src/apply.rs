@@ -11,32 +11,32 @@ use tokio::sync::watch;
 use crate::aws::{Aws, Class, CloudError, Ctx, IdMap, jitter};
 use crate::kinds::{self, Resource};
 use crate::plan::{Action, Plan, Step};
-use crate::resource::{Address, Observed, Tags, tag};
+use crate::resource::{Address, Observed, StepId, Tags, tag};
 
 /// What happens while a plan runs.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
     Started {
-        address: Address,
+        address: StepId,
         action: Action,
     },
     Done {
-        address: Address,
+        address: StepId,
         action: Action,
         id: String,
         seconds: f64,
     },
     Failed {
-        address: Address,
+        address: StepId,
         action: Action,
         error: String,
         hint: Option<&'static str>,
     },
     Skipped {
-        address: Address,
+        address: StepId,
         action: Action,
-        because: Address,
+        because: StepId,
     },
     /// A signal came: no more steps are started.
     Interrupted,
@@ -45,12 +45,12 @@ pub enum Event {
 /// How a run ended.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    pub done: BTreeSet<Address>,
-    pub failed: BTreeMap<Address, CloudError>,
+    pub done: BTreeSet<StepId>,
+    pub failed: BTreeMap<StepId, CloudError>,
     /// Steps that a failed one held back.
-    pub skipped: BTreeSet<Address>,
+    pub skipped: BTreeSet<StepId>,
     /// Steps that were not begun or not finished when a signal came.
-    pub left: Vec<(Address, Action)>,
+    pub left: Vec<(StepId, Action)>,
 }
 
 impl Outcome {
@@ -83,7 +83,7 @@ pub async fn apply(
     let mut outcome = Outcome::default();
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
     let mut running = FuturesUnordered::new();
-    let mut busy: BTreeMap<Address, Action> = BTreeMap::new();
+    let mut busy: BTreeMap<StepId, Action> = BTreeMap::new();
     let mut deadline: Option<tokio::time::Instant> = None;
     loop {
         skip_held_back(&mut waiting, &mut outcome, &mut emit);
@@ -92,8 +92,8 @@ pub async fn apply(
                 waiting.into_iter().partition(|step| step.after.iter().all(|one| outcome.done.contains(one)));
             waiting = rest;
             for step in ready {
-                emit(Event::Started { address: step.address.clone(), action: step.action });
-                busy.insert(step.address.clone(), step.action);
+                emit(Event::Started { address: step.id(), action: step.action });
+                busy.insert(step.id(), step.action);
                 let token = token(plan, life, step);
                 let ids = &ids;
                 running.push(async move {
@@ -113,8 +113,8 @@ pub async fn apply(
         };
         tokio::select! {
             Some((step, result, took)) = running.next() => {
-                busy.remove(&step.address);
-                let (address, action) = (step.address.clone(), step.action);
+                busy.remove(&step.id());
+                let (address, action) = (step.id(), step.action);
                 match result {
                     Ok(id) => {
                         emit(Event::Done { address: address.clone(), action, id, seconds: took.as_secs_f64() });
@@ -134,7 +134,7 @@ pub async fn apply(
             }
         }
     }
-    outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.address.clone(), step.action))).collect();
+    outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.id(), step.action))).collect();
     outcome
 }
 
@@ -142,14 +142,14 @@ pub async fn apply(
 fn skip_held_back(waiting: &mut Vec<&Step>, outcome: &mut Outcome, emit: &mut impl FnMut(Event)) {
     loop {
         let held = |step: &&Step| {
-            let broken = |one: &&Address| outcome.failed.contains_key(*one) || outcome.skipped.contains(*one);
+            let broken = |one: &&StepId| outcome.failed.contains_key(*one) || outcome.skipped.contains(*one);
             step.after.iter().find(broken).cloned()
         };
         let found = waiting.iter().enumerate().find_map(|(index, step)| held(step).map(|because| (index, because)));
         let Some((index, because)) = found else { return };
         let step = waiting.remove(index);
-        outcome.skipped.insert(step.address.clone());
-        emit(Event::Skipped { address: step.address.clone(), action: step.action, because });
+        outcome.skipped.insert(step.id());
+        emit(Event::Skipped { address: step.id(), action: step.action, because });
     }
 }
 

@@ -15,11 +15,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cloud_init::{self, Checksum, Os, Overrides, Role, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
 use crate::instance_types::{self, Arch, InstanceTypes};
-use crate::kinds::Instance;
+use crate::kinds::{Instance, Vpc};
 use crate::lease::Record;
 use crate::network;
 use crate::plan::Refusal;
-use crate::resource::{Observed, tag};
+use crate::resource::{Engine, Live, Observed, tag};
 use crate::sizing::{self, Volume};
 use crate::stack::{Ec2, Stack};
 use place::{CONTROLLER_IDS, Seats, choose_zones, place, voters};
@@ -128,6 +128,18 @@ pub fn design(stack: &Stack, world: &World, overrides: &Overrides) -> Result<Des
         refusals.push(Refusal::general(
             format!("the file belongs to account {account}, and the credentials are of account {}", facts.account),
             "use the credentials of that account, or change `account` in the file",
+        ));
+    }
+    let vpcs = observed.of::<Vpc>();
+    let engine = |live: &Live| if live.tags.contains_key(tag::ENGINE) { Engine::Msk } else { Engine::Ec2 };
+    if vpcs.values().any(|(live, _)| engine(live) != Engine::of(stack)) {
+        let (now, wanted) = match Engine::of(stack) {
+            Engine::Msk => ("brokers on EC2", "an MSK cluster"),
+            Engine::Ec2 => ("an MSK cluster", "brokers on EC2"),
+        };
+        refusals.push(Refusal::general(
+            format!("the live stack has {now}, and the file asks for {wanted}: neither turns into the other"),
+            "make a second stack with another name, move the data with MirrorMaker, and destroy this one",
         ));
     }
     let zones = choose_zones(stack, facts, observed, &mut refusals);

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::ui;
 use crate::apply::{Event, Outcome};
 use crate::plan::{Action, Plan};
-use crate::resource::Address;
+use crate::resource::StepId;
 
 /// How events are shown.
 pub struct View {
@@ -21,7 +21,7 @@ pub struct View {
 enum Show {
     Json,
     Lines,
-    Live { all: MultiProgress, head: ProgressBar, steps: BTreeMap<Address, ProgressBar> },
+    Live { all: MultiProgress, head: ProgressBar, steps: BTreeMap<StepId, ProgressBar> },
 }
 
 /// More steps than this at once are counted, not listed.
@@ -94,14 +94,14 @@ impl View {
             head.finish_and_clear();
         }
         if matches!(self.show, Show::Json) {
-            let left: Vec<&Address> = outcome.left.iter().map(|(address, _)| address).collect();
+            let left: Vec<&StepId> = outcome.left.iter().map(|(address, _)| address).collect();
             ui::json_line(&json!({
                 "event": "finished", "complete": outcome.complete(), "seconds": seconds, "done": outcome.done.len(),
                 "failed": outcome.failed.len(), "skipped": outcome.skipped.len(), "left": left,
             }));
         } else {
             let count = |action| {
-                plan.steps.iter().filter(|step| step.action == action && outcome.done.contains(&step.address)).count()
+                plan.steps.iter().filter(|step| step.action == action && outcome.done.contains(&step.id())).count()
             };
             let ended = if outcome.complete() { "Done in" } else { "Ended after" };
             ui::out(&format!(

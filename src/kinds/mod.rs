@@ -2,7 +2,9 @@
 
 use crate::aws::{Aws, CloudError, Ctx};
 use crate::design::Design;
-use crate::resource::{Address, Deletion, Effect, FieldChange, Found, Kind, Observed, Tags, kinds, sort_lists};
+use crate::resource::{
+    Address, Deletion, Effect, Engine, FieldChange, Found, Kind, Observed, Operation, Tags, kinds, sort_lists,
+};
 
 kinds! {
     vpc::Vpc,

@@ -66,12 +66,12 @@ pub fn render(plan: &Plan) -> String {
 
 /// A line a step. What neighbours have in common, the reason and the changes, comes once, below the last of them.
 fn steps(out: &mut String, steps: &[Step]) {
-    let width = steps.iter().map(|step| step.address.to_string().len()).max().unwrap_or_default();
+    let width = steps.iter().map(|step| step.id().to_string().len()).max().unwrap_or_default();
     let details: Vec<String> = steps.iter().map(details).collect();
     for (index, step) in steps.iter().enumerate() {
         let style = step.action.style();
         let _ = write!(out, "{style}{:>3}{style:#} ", step.action.symbol());
-        let _ = writeln!(out, "{}", format!("{:width$}  {}", step.address.to_string(), head(step)).trim_end());
+        let _ = writeln!(out, "{}", format!("{:width$}  {}", step.id().to_string(), head(step)).trim_end());
         let common = steps.get(index + 1).is_some_and(|next| next.action == step.action)
             && details.get(index + 1) == details.get(index);
         if !common {
