@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
+use super::msk::Msk;
 use super::node::{Content, Node};
 use super::problem::Problem;
 use super::read::{Read, Scalar, choices, fields};
@@ -277,6 +278,8 @@ macro_rules! text {
     };
 }
 
+pub(super) use text;
+
 fn word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
@@ -354,18 +357,5 @@ impl Read for Zones {
     }
     fn schema() -> Value {
         json!({"oneOf": [{"type": "integer", "minimum": 1, "maximum": 6}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
-    }
-}
-
-/// An MSK cluster: recognised, so that a file with both engines or with MSK alone is told so.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Msk;
-
-impl Read for Msk {
-    fn read(_: &Node, _: &mut Vec<Problem>) -> Option<Self> {
-        Some(Msk)
-    }
-    fn schema() -> Value {
-        json!({"type": "object"})
     }
 }

@@ -29,11 +29,6 @@ pub fn check(tree: &Node, problems: &mut Vec<Problem>) {
             "a cluster is either `ec2` or `msk`, and this file has both",
             "keep one of them; a second cluster is a second stack file",
         ),
-        (false, true) => checker.error(
-            "cluster.msk",
-            "this version of kstack does not manage MSK clusters",
-            "write `ec2:` instead, or wait for a version whose changelog names MSK",
-        ),
         (false, false) if checker.is_mapping("cluster") && !checker.misspelt("cluster") => checker.error(
             "cluster",
             "the cluster has no engine",
