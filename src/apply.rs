@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::aws::{Aws, Class, CloudError, Ctx, IdMap, jitter};
 use crate::kinds::{self, Resource};
@@ -20,6 +20,11 @@ pub enum Event {
     Started {
         address: StepId,
         action: Action,
+    },
+    /// What a step that takes long waits for.
+    Waiting {
+        address: StepId,
+        text: String,
     },
     Done {
         address: StepId,
@@ -82,6 +87,8 @@ pub async fn apply(
     lock(&ids).extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
     let mut outcome = Outcome::default();
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
+    // What steps say while they wait.
+    let (say, mut said) = mpsc::unbounded_channel();
     let mut running = FuturesUnordered::new();
     let mut busy: BTreeMap<StepId, Action> = BTreeMap::new();
     let mut deadline: Option<tokio::time::Instant> = None;
@@ -95,10 +102,11 @@ pub async fn apply(
                 emit(Event::Started { address: step.id(), action: step.action });
                 busy.insert(step.id(), step.action);
                 let token = token(plan, life, step);
-                let ids = &ids;
+                let (ids, say) = (&ids, &say);
                 running.push(async move {
                     let start = Instant::now();
-                    (step, run(aws, step, &token, ids).await, start.elapsed())
+                    let progress = |text| drop(say.send((step.id(), text)));
+                    (step, run(aws, step, &token, ids, &progress).await, start.elapsed())
                 });
             }
         }
@@ -127,6 +135,7 @@ pub async fn apply(
                     }
                 }
             }
+            Some((address, text)) = said.recv() => emit(Event::Waiting { address, text }),
             () = expired => break,
             Ok(()) = stop.changed(), if deadline.is_none() => {
                 deadline = Some(tokio::time::Instant::now() + GRACE);
@@ -165,9 +174,15 @@ fn token(plan: &Plan, life: &str, step: &Step) -> String {
 }
 
 /// Does one step and returns the resource's id.
-async fn run(aws: &Aws, step: &Step, token: &str, ids: &IdMap) -> Result<String, CloudError> {
+async fn run(
+    aws: &Aws,
+    step: &Step,
+    token: &str,
+    ids: &IdMap,
+    progress: &dyn Fn(String),
+) -> Result<String, CloudError> {
     let rolling = step.action == Action::Roll;
-    let ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, rolling };
+    let ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, progress, rolling };
     let live_id = step.id.clone().unwrap_or_default();
     let missing = || CloudError::own("plan", format!("the step of {} has no spec", step.address));
     match step.action {

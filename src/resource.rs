@@ -110,6 +110,8 @@ pub mod tag {
     pub const MIN_INSYNC: &str = "kstack:min-insync-replicas";
     /// What runs Kafka in a VPC: `msk`; absent where it is brokers on EC2.
     pub const ENGINE: &str = "kstack:engine";
+    /// What the keys of tags begin with that say which SCRAM secrets the stack has associated.
+    pub const SCRAM: &str = "kstack:scram";
     pub const KMS_KEY: &str = "kstack:kms-key";
     /// The keys of the file's tags that were set, separated by spaces.
     pub const KEYS: &str = "kstack:tags";

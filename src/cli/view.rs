@@ -75,12 +75,19 @@ impl View {
                         }
                         head.inc(1);
                     }
+                    Event::Waiting { address, text } => {
+                        if let Some(bar) = steps.get(address) {
+                            bar.set_message(format!("{address}: {text}"));
+                        }
+                    }
                     Event::Skipped { .. } => head.inc(1),
                     Event::Interrupted => {}
                 }
                 let waiting = self.total.saturating_sub(usize::try_from(head.position()).unwrap_or(0) + steps.len());
                 head.set_message(format!("{} under way, {waiting} waiting", steps.len()));
-                if let Some(line) = line(event).filter(|_| !matches!(event, Event::Started { .. })) {
+                if let Some(line) =
+                    line(event).filter(|_| !matches!(event, Event::Started { .. } | Event::Waiting { .. }))
+                {
                     let _ = all.println(line);
                 }
             }
@@ -132,6 +139,7 @@ fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started { address, action: Action::Roll } => format!("{:10} {address} ...", "rolling"),
         Event::Started { .. } => return None,
+        Event::Waiting { address, text } => format!("{:10} {address}: {text}", "waiting"),
         Event::Done { address, action, id, seconds } => {
             let word = match action {
                 Action::Create => "created",

@@ -22,7 +22,16 @@ kinds! {
     volume::Volume,
     network_interface::NetworkInterface,
     instance::Instance,
+    msk_configuration::MskConfiguration,
+    msk_cluster::MskCluster,
+    msk_autoscaling::MskAutoscaling,
+    msk_scram_association::MskScramAssociation,
+    msk_cluster_policy::MskClusterPolicy,
 }
+
+mod msk;
+pub use msk::fingerprint;
+pub use msk_cluster::Provisioned;
 
 /// The finds of one kind with their specs as JSON, as the planner compares them.
 fn erase<K: Kind>(found: Vec<Found<K>>) -> Vec<Found<serde_json::Value>> {
