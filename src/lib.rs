@@ -8,6 +8,7 @@ pub mod design;
 pub mod instance_types;
 pub mod kinds;
 pub mod lease;
+pub mod msk;
 pub mod network;
 pub mod plan;
 pub mod pricing;

@@ -10,6 +10,7 @@ use super::msk::{self, Cluster, Demand, Method};
 use super::traffic::Load;
 use super::{Bill, Market, Prices, ec2};
 use crate::instance_types::{Arch, embedded};
+use crate::msk::brokers::brokers;
 use crate::sizing::size;
 use crate::stack::{Rate, Stack};
 
@@ -211,7 +212,7 @@ fn on_msk(
     method: Method,
     reads: Reads,
 ) -> Result<Choice, String> {
-    let types = msk::brokers().keys().filter(|broker| broker.starts_with(prefix));
+    let types = brokers().keys().filter(|broker| broker.starts_with(prefix));
     let priced = types.filter(|broker| market.prices.get(market.region, &format!("msk {broker}")).is_some());
     let fits = priced.filter_map(|broker| msk::fit(broker, demand, method));
     let bills = fits.map(|cluster| (msk::bill(market, &cluster, &demand.load, reads), cluster));
@@ -261,7 +262,7 @@ fn terms(name: &str) -> (Use, Terms) {
 fn same(stack: &Stack, market: Market<'_>) -> Option<Same> {
     let brokers = &stack.cluster.ec2.as_ref()?.brokers;
     let msk_type = format!("kafka.{}", brokers.instance_type);
-    msk::brokers().get(&msk_type)?;
+    self::brokers().get(&msk_type)?;
     let volume = size(stack, embedded())?.volume;
     let count = brokers.count;
     let hosts = Hosts { brokers: count, broker_type: brokers.instance_type.clone(), volume, controllers: None };

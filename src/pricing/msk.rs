@@ -4,25 +4,14 @@
 //! (aws/agent-toolkit-for-aws, managing-amazon-msk, 2026), which plans for a lost zone, lagging consumers and a rebalance at once,
 //! and so takes several times the brokers.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
 use serde::Serialize;
 
 use super::cost::{Reads, clients};
 use super::traffic::Load;
 use super::{Bill, HOURS, Market, plain};
-use crate::instance_types;
+use crate::msk::brokers::{Broker, EXPRESS_OUT, MOST_GIB, PLAIN_MIBS, brokers, most_brokers, most_throughput};
 
-/// GiB that a standard broker's volume has at most. Source: MSK quotas, 2026.
-const MOST_GIB: f64 = 16_384.0;
-/// Brokers that a KRaft cluster has at most without a raised quota. Source: MSK quotas, 2026.
-const MOST_BROKERS: u32 = 60;
-/// MiB/s of a standard broker's volume without provisioned throughput. Source: MSK storage throughput, 2026.
-const PLAIN_MIBS: f64 = 250.0;
-/// What an Express broker sends, sustained, over what it takes in. Source: MSK Express quotas, 2026.
-const EXPRESS_OUT: f64 = 2.0;
-/// Copies and zones of an Express cluster; neither can be chosen.
+/// Zones of an Express cluster.
 const EXPRESS_ZONES: u32 = 3;
 
 /// How brokers are counted.
@@ -34,44 +23,6 @@ pub enum Method {
     EquationOne,
     /// The rules of AWS's sizing script for MSK: room for a lost zone, lagging consumers and a rebalance at once.
     AwsMsk,
-}
-
-/// What one MSK broker type can do.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Broker {
-    /// MiB/s of the volume, standard brokers only; the most that can be provisioned.
-    storage: f64,
-    /// MiB/s of the network, standard brokers only.
-    network: f64,
-    /// Sustained MiB/s from producers, Express brokers only.
-    ingress: f64,
-    /// Partitions with their copies that are recommended at most.
-    partitions: f64,
-}
-
-static BROKERS: LazyLock<BTreeMap<String, Broker>> = LazyLock::new(|| {
-    let number = |text: &str| text.parse().unwrap_or(0.0);
-    let mut brokers: BTreeMap<String, Broker> = include_str!("../tables/msk_brokers.csv")
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let [name, storage, network, ingress, partitions, _] =
-                line.split(',').collect::<Vec<_>>().try_into().ok()?;
-            let (storage, network, ingress) = (number(storage), number(network), number(ingress));
-            Some((name.to_owned(), Broker { storage, network, ingress, partitions: number(partitions) }))
-        })
-        .collect();
-    // The table of MSK's limits lacks the smallest type: EC2's baseline figures of it, and MSK's 300 partitions.
-    if let Some(t3) = instance_types::embedded().get("t3.small") {
-        let (storage, network) = (t3.ebs_mbs * 1e6 / 1_048_576.0, t3.network_gbps * 1e9 / 8.0 / 1_048_576.0);
-        brokers.insert("kafka.t3.small".to_owned(), Broker { storage, network, ingress: 0.0, partitions: 300.0 });
-    }
-    brokers
-});
-
-/// Every MSK broker type by name.
-pub(super) fn brokers() -> &'static BTreeMap<String, Broker> {
-    &BROKERS
 }
 
 /// A cluster that is large enough.
@@ -129,7 +80,7 @@ pub(super) fn fit(name: &str, demand: &Demand, method: Method) -> Option<Cluster
         (false, Method::AwsMsk) => aws_standard(name, broker, demand),
         (true, _) => express_cluster(name, broker, demand, method),
     };
-    (cluster.count <= MOST_BROKERS && (express || cluster.gib <= MOST_GIB)).then_some(cluster)
+    (cluster.count <= most_brokers(true) && (express || cluster.gib <= MOST_GIB as f64)).then_some(cluster)
 }
 
 /// The most of the needs, in whole brokers spread evenly over `zones`, and its name.
@@ -150,7 +101,7 @@ fn standard(name: &str, broker: &Broker, demand: &Demand) -> Cluster {
     // MSK spreads brokers over two or three zones.
     let zones = load.zones.clamp(2, 3);
     let copies = f64::from(load.copies);
-    let provisioned = provisions(name);
+    let provisioned = most_throughput(name).is_some();
     let storage = if provisioned { broker.storage } else { broker.storage.min(PLAIN_MIBS) };
     let per_broker = |rate: f64| rate / load.used;
     let data = load.kept() * copies / load.used;
@@ -158,8 +109,8 @@ fn standard(name: &str, broker: &Broker, demand: &Demand) -> Cluster {
         &[
             ("volume throughput", per_broker(load.peak * copies) / storage),
             ("network", per_broker(load.peak) * (load.groups.max(1.0) + copies - 1.0) / broker.network),
-            ("partitions a broker", demand.replicas / broker.partitions),
-            ("volume size", (data + demand.replicas * demand.segment) / MOST_GIB),
+            ("partitions a broker", demand.replicas / broker.recommended),
+            ("volume size", (data + demand.replicas * demand.segment) / MOST_GIB as f64),
         ],
         zones,
     );
@@ -168,12 +119,6 @@ fn standard(name: &str, broker: &Broker, demand: &Demand) -> Cluster {
     let gib = (data / brokers + (demand.replicas / brokers).ceil() * demand.segment).ceil();
     let throughput = (provisioned && written > PLAIN_MIBS).then(|| written.ceil());
     Cluster { broker: name.to_owned(), count, gib, tiered: 0.0, throughput, limit }
-}
-
-/// Whether a standard broker's volume can have more throughput for money: 4xlarge and larger.
-fn provisions(name: &str) -> bool {
-    let times = name.rsplit('.').next().and_then(|size| size.strip_suffix("xlarge")).map(str::parse::<u32>);
-    times.is_some_and(|times| times.is_ok_and(|times| times >= 4))
 }
 
 /// Capacity is shared by all that a broker does at once in the worst hour, as multiples of what producers send: with one
@@ -195,8 +140,8 @@ fn aws_standard(name: &str, broker: &Broker, demand: &Demand) -> Cluster {
     let (count, limit) = most(
         &[
             (limit, load.peak / (by_volume.min(by_network) * USED)),
-            ("partitions a broker", demand.replicas / broker.partitions),
-            ("volume size", data / MOST_GIB),
+            ("partitions a broker", demand.replicas / broker.recommended),
+            ("volume size", data / MOST_GIB as f64),
         ],
         load.zones.clamp(2, 3),
     );
@@ -216,7 +161,7 @@ fn express_cluster(name: &str, broker: &Broker, demand: &Demand, method: Method)
         &[
             ("ingress quota", load.peak / ingress),
             ("egress quota", demand.peak_out / egress),
-            ("partitions a broker", load.partitions * f64::from(EXPRESS_ZONES) / broker.partitions),
+            ("partitions a broker", load.partitions * f64::from(EXPRESS_ZONES) / broker.recommended),
         ],
         EXPRESS_ZONES,
     );
@@ -316,6 +261,5 @@ mod tests {
     fn a_cluster_that_msk_does_not_allow_does_not_fit() {
         let load = Load { average: 1000.0, peak: 5000.0, ..readme().load };
         assert_eq!(fit("kafka.m5.large", &Demand::of(load, 0.0), Method::EquationOne), None);
-        assert!(!provisions("kafka.m5.xlarge") && !provisions("kafka.m7g.2xlarge") && provisions("kafka.m5.4xlarge"));
     }
 }

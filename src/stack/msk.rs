@@ -211,6 +211,11 @@ pub struct Access {
 }
 
 impl Msk {
+    /// A cluster of which the file says nothing.
+    pub(super) fn empty() -> Msk {
+        let empty = Node { at: super::problem::At::START, content: Content::Map(Vec::new()) };
+        Msk::read(&empty, &mut Vec::new()).expect("every key of an MSK cluster is optional or has a default")
+    }
     /// How clients may prove who they are. Serverless clusters have IAM alone.
     pub fn access(&self) -> Access {
         let MskAuth { iam, scram, tls, unauthenticated } = &self.auth;

@@ -4,6 +4,7 @@
 //! their part again; that a part does not read has been noted by then, and is not noted twice.
 
 mod ec2;
+mod msk;
 mod network;
 mod tags;
 mod workload;
@@ -32,11 +33,12 @@ pub fn check(tree: &Node, problems: &mut Vec<Problem>) {
         (false, false) if checker.is_mapping("cluster") && !checker.misspelt("cluster") => checker.error(
             "cluster",
             "the cluster has no engine",
-            "write `ec2:` below `cluster`, with the Kafka version and the brokers",
+            "write `ec2:` or `msk:` below `cluster`, with the Kafka version and the brokers",
         ),
         _ => {}
     }
     ec2::check(&mut checker);
+    msk::check(&mut checker);
 }
 
 /// Reads parts of the file, and notes problems with the place of the field that they are about.
@@ -67,6 +69,14 @@ impl<'a> Checker<'a> {
     /// What is written at `path`, for a message.
     fn text(&self, path: &str) -> &'a str {
         match self.tree.get(path).map(|node| &node.content) {
+            Some(Content::Scalar(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// What is written under `key` of the mapping at `path`: a key that has dots in it is no path.
+    fn text_of(&self, path: &str, key: &str) -> &'a str {
+        match self.entries(path).iter().find(|(name, _)| name.name == key).map(|(_, value)| &value.content) {
             Some(Content::Scalar(text)) => text,
             _ => "",
         }
