@@ -2,10 +2,11 @@
 
 mod listeners;
 pub mod live;
+pub mod status;
 pub mod update;
 pub mod wait;
 
-pub use listeners::{Listener, listeners};
+pub use listeners::listeners;
 
 use aws_sdk_kafka::types::{Cluster, ClusterState, Configuration};
 use sha2::{Digest as _, Sha256};

@@ -124,10 +124,10 @@ pub async fn delete(ctx: &Ctx<'_>, arn: &str) -> Result<(), CloudError> {
             cluster => cluster?,
         };
         let state = cluster.state().cloned().unwrap_or(ClusterState::Updating);
-        once.say(&format!("the cluster is {}", state.as_str()));
         let busy =
             [ClusterState::Creating, ClusterState::Updating, ClusterState::RebootingBroker, ClusterState::Deleting];
         if busy.contains(&state) {
+            once.say(&format!("the cluster is {}", state.as_str()));
             return Ok(None);
         }
         let call = ctx.aws.clients.kafka_once.delete_cluster().cluster_arn(arn);
