@@ -49,6 +49,11 @@ pub(super) fn serverless(market: Market<'_>, load: &Load) -> Result<(Bill, Strin
             return Err(format!("{} {what}, and a cluster takes {most}", plain(demand)));
         }
     }
+    Ok((serverless_bill(market, load), format!("{IN} MiB/s in and {OUT} out a cluster")))
+}
+
+/// The bill of MSK Serverless, whether or not the workload fits its quotas.
+pub(super) fn serverless_bill(market: Market<'_>, load: &Load) -> Bill {
     let mut bill = Bill::default();
     let partitions = load.partitions;
     bill.charge(market, "cluster", "serverless cluster", HOURS, format!("{HOURS} h"));
@@ -60,7 +65,7 @@ pub(super) fn serverless(market: Market<'_>, load: &Load) -> Result<(Bill, Strin
     bill.charge(market, "data out", "serverless data out", load.month() * load.groups, formula);
     let formula = format!("{} GiB, one copy counted", plain(load.kept()));
     bill.charge(market, "storage", "serverless storage", load.kept(), formula);
-    Ok((bill, format!("{IN} MiB/s in and {OUT} out a cluster")))
+    bill
 }
 
 /// The bill of a tier of Confluent Cloud and how many units it takes, or why it does not fit.

@@ -2,14 +2,17 @@
 //!
 //! Two methods. Equation 1 is what kstack sizes EC2 with. `aws-msk` follows the sizing script of AWS's own skill for MSK
 //! (aws/agent-toolkit-for-aws, managing-amazon-msk, 2026), which plans for a lost zone, lagging consumers and a rebalance at once,
-//! and so takes several times the brokers.
+//! and so takes several times the brokers. And the monthly bill of a file's own cluster, of every kind.
 
 use serde::Serialize;
 
-use super::cost::{Reads, clients};
+use super::cost::{Reads, clients, network};
+use super::hosted::serverless_bill;
 use super::traffic::Load;
-use super::{Bill, HOURS, Market, plain};
+use super::{Bill, HOURS, Market, Prices, plain};
 use crate::msk::brokers::{Broker, EXPRESS_OUT, MOST_GIB, PLAIN_MIBS, brokers, most_brokers, most_throughput};
+use crate::sizing::MskSizing;
+use crate::stack::{MonitoringLevel, Stack};
 
 /// Zones of an Express cluster.
 const EXPRESS_ZONES: u32 = 3;
@@ -193,6 +196,51 @@ pub(super) fn bill(market: Market<'_>, cluster: &Cluster, load: &Load, reads: Re
     }
     clients(&mut bill, market, load, reads);
     bill
+}
+
+/// What the MSK cluster of `stack` costs in a month, with volumes as `sizing` has them. `None` when the stack has none.
+///
+/// Volumes are billed as they are at first, not as MSK may let them grow. Tiered storage is billed for the whole retention:
+/// closed segments are copied there at once, and stay.
+pub fn cost_msk(stack: &Stack, sizing: &MskSizing, prices: &Prices, reads: Reads) -> Option<Bill> {
+    let msk = stack.cluster.msk.as_ref()?;
+    let market = Market { prices, region: &stack.region };
+    let load = Load::of(stack);
+    let mut bill = match msk.brokers.as_ref().filter(|_| !msk.serverless) {
+        None => serverless_bill(market, &load),
+        Some(own) => {
+            let express = msk.express();
+            let cluster = Cluster {
+                broker: own.instance_type.clone(),
+                count: own.count,
+                gib: if express { load.kept() } else { sizing.size_gib? as f64 },
+                tiered: if own.storage.tiered { load.kept() } else { 0.0 },
+                throughput: own.storage.throughput.map(|rate| rate.mib().floor()),
+                limit: "",
+            };
+            let mut bill = bill(market, &cluster, &load, reads);
+            if msk.public_access {
+                let formula = format!("{} brokers × {HOURS} h", own.count);
+                bill.charge(
+                    market,
+                    "public addresses of brokers",
+                    "public address",
+                    f64::from(own.count) * HOURS,
+                    formula,
+                );
+            }
+            bill
+        }
+    };
+    network(&mut bill, market, stack, 0.0);
+    // What these come to follows from topics and traffic in ways that no file says.
+    if msk.monitoring.level != MonitoringLevel::Default {
+        bill.gaps.push(format!("CloudWatch metrics of the level {}", msk.monitoring.level.word()));
+    }
+    if msk.logs.cloudwatch.is_some() || msk.logs.s3.is_some() || msk.logs.firehose.is_some() {
+        bill.gaps.push("brokers' logs, whose amount is not known".to_owned());
+    }
+    Some(bill)
 }
 
 #[cfg(test)]
