@@ -106,7 +106,18 @@ impl Session {
     pub async fn open(place: &Place, name: &str) -> Session {
         let fence = Fence::default();
         let clients = Clients::connect(place, fence.clone()).await;
-        Session { aws: Aws::new(clients, name), fence, region: place.region.clone() }
+        Session::with(clients, fence, name)
+    }
+
+    /// A session for the stack `name`, beside others with the same clients.
+    pub fn beside(clients: &Clients, name: &str) -> Session {
+        let fence = Fence::default();
+        Session::with(clients.fenced(&fence), fence, name)
+    }
+
+    fn with(clients: Clients, fence: Fence, name: &str) -> Session {
+        let region = clients.region.clone();
+        Session { aws: Aws::new(clients, name), fence, region }
     }
 
     /// Asks AWS for everything that a plan of `parsed` needs, all at once.

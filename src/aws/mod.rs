@@ -54,6 +54,8 @@ pub async fn default_region() -> Option<String> {
 /// The SDK's clients for one region.
 #[derive(Debug, Clone)]
 pub struct Clients {
+    /// What they are made from: credentials and connections, shared by those of [`Clients::fenced`].
+    config: SdkConfig,
     pub region: String,
     pub ec2: aws_sdk_ec2::Client,
     /// The same without retries: for calls that must not be repeated before a look at what the first one did.
@@ -90,6 +92,17 @@ impl Clients {
         Self::of(&loader.load().await, &place.region, &fence)
     }
 
+    /// The same for another region, which can only read.
+    pub fn in_region(&self, region: &str) -> Self {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        Self::of(&config, region, &Fence::default())
+    }
+
+    /// The same under another fence, for another stack.
+    pub fn fenced(&self, fence: &Fence) -> Self {
+        Self::of(&self.config, &self.region, fence)
+    }
+
     fn of(config: &SdkConfig, region: &str, fence: &Fence) -> Self {
         let pace = pace::Pace::new(config.endpoint_url().is_none(), fence.clone());
         let ec2 = |retry: Option<RetryConfig>| {
@@ -101,6 +114,7 @@ impl Clients {
         let ssm = aws_sdk_ssm::config::Builder::from(config);
         let soon = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_SILENCE).build();
         Clients {
+            config: config.clone(),
             region: region.to_owned(),
             ec2: ec2(None),
             ec2_once: ec2(Some(RetryConfig::disabled())),

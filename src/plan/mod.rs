@@ -99,6 +99,18 @@ pub struct Counts {
     pub delete: usize,
 }
 
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Counts>>(all: I) -> Counts {
+        all.fold(Counts::default(), |sum, one| Counts {
+            create: sum.create + one.create,
+            change: sum.change + one.change,
+            roll: sum.roll + one.roll,
+            replace: sum.replace + one.replace,
+            delete: sum.delete + one.delete,
+        })
+    }
+}
+
 /// An ordered list of steps; or reasons why there can be none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
