@@ -143,7 +143,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
 fn is_due(found: &Found, now: Timestamp) -> bool {
     match found.term() {
         Term::Until(at) => at <= now,
-        Term::Nothing => !found.exists(now),
+        Term::Nothing => !found.papers.leases.is_empty() && !found.exists(now),
         Term::Lasting | Term::Protected => false,
     }
 }

@@ -35,7 +35,7 @@ pub struct Args {
     /// How long it lives should kstack be killed; the file's `ttl` when absent, or an hour
     #[arg(long, value_parser = ttl)]
     ttl: Option<Span>,
-    /// How long the command may run
+    /// How long the command may run; until the stack's time has passed when absent
     #[arg(long, value_name = "TIME", value_parser = Span::parse)]
     timeout: Option<Span>,
     /// Keep the stack until its time has passed when the command fails
@@ -141,28 +141,22 @@ async fn command(args: &Args, up: &Up, signals: &Signals) -> Result<u8, Failure>
         let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
         Failure { code, ..Failure::new(format!("`{program}` can't be started: {error}")) }
     })?;
-    watch(&mut child, grouped, args.timeout, signals)
-        .await
-        .map_err(|error| own("the command can't be waited for", error))
+    let left = up.expires_at.duration_since(clock::now());
+    let limit = args.timeout.map(|limit| Duration::from_secs(limit.0)).unwrap_or(left.unsigned_abs());
+    watch(&mut child, grouped, limit, signals).await.map_err(|error| own("the command can't be waited for", error))
 }
 
 /// Waits for the command; passes signals on to it, and ends it when its time is over or it does not heed them.
-async fn watch(child: &mut Child, grouped: bool, limit: Option<Span>, signals: &Signals) -> std::io::Result<u8> {
+async fn watch(child: &mut Child, grouped: bool, limit: Duration, signals: &Signals) -> std::io::Result<u8> {
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let send = |signal: Signal| {
         // It is not waited for yet, so its id is still its own.
         let _ = pid.map(|pid| if grouped { kill_process_group(pid, signal) } else { kill_process(pid, signal) });
     };
     let before = signals.count();
-    let over = async {
-        match limit {
-            Some(limit) => tokio::time::sleep(Duration::from_secs(limit.0)).await,
-            None => std::future::pending().await,
-        }
-    };
     let timed_out = tokio::select! {
         status = child.wait() => return ended(status?, grouped, &send),
-        () = over => true,
+        () = tokio::time::sleep(limit) => true,
         () = signals.beyond(before) => false,
     };
     if timed_out {
