@@ -7,13 +7,15 @@ use serde_json::Value;
 
 use crate::resource::{Address, Found, Kind, Live, sort_lists, tag};
 
-/// A live resource with this stack's tag that kstack cannot place.
+/// A live resource with this stack's tag or name that kstack cannot place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stray {
     pub kind: String,
     pub ids: Vec<String>,
     /// Why it cannot be placed, as a clause: "have the same address `vpc/main`".
     pub why: String,
+    /// Whether it has the stack's name and not its tag: somebody else's.
+    pub foreign: bool,
 }
 
 /// What is live of one stack.
@@ -35,7 +37,8 @@ impl Observed {
         let mut taken: BTreeMap<Address, Vec<Live>> = BTreeMap::new();
         for (kind, item) in found {
             let text = item.tags.get(tag::ADDRESS).cloned().unwrap_or_default();
-            match Address::parse(&text).filter(|address| address.kind == kind) {
+            let ours = item.tags.contains_key(tag::STACK);
+            match Address::parse(&text).filter(|address| address.kind == kind && ours) {
                 Some(address) if item.ended => {
                     observed.ended.entry(address).or_default().insert(item.id);
                 }
@@ -45,10 +48,11 @@ impl Observed {
                 None if item.ended => {}
                 None => {
                     let why = match text.as_str() {
+                        _ if !ours => format!("has a name of the stack's, and is not tagged with `{}`", tag::STACK),
                         "" => format!("has the stack's tag but no `{}`", tag::ADDRESS),
                         _ => format!("has the stack's tag and `{text}` as its `{}`", tag::ADDRESS),
                     };
-                    observed.strays.push(Stray { kind: kind.to_owned(), ids: vec![item.id], why });
+                    observed.strays.push(Stray { kind: kind.to_owned(), ids: vec![item.id], why, foreign: !ours });
                 }
             }
         }
@@ -58,7 +62,7 @@ impl Observed {
                 let mut ids: Vec<String> = items.into_iter().map(|item| item.id).collect();
                 ids.sort();
                 let why = format!("have the same address `{address}`");
-                observed.strays.push(Stray { kind: address.kind.clone(), ids, why });
+                observed.strays.push(Stray { kind: address.kind.clone(), ids, why, foreign: false });
             } else if let Some(item) = items.pop() {
                 observed.live.insert(address, item);
             }

@@ -234,6 +234,10 @@ fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed
 /// The plan that deletes everything that is live, its data with it.
 pub fn destroy(stack: &str, region: &str, account: &str, observed: &Observed) -> Plan {
     let mut plan = empty(stack, region, account);
+    // What is somebody else's is left alone, and in nobody's way.
+    let mut observed = observed.clone();
+    observed.strays.retain(|stray| !stray.foreign);
+    let observed = &observed;
     refuse_strays(observed, &mut plan);
     if Term::of(observed, None, None) == Term::Protected {
         plan.refusals.push(Refusal::general(
@@ -262,10 +266,11 @@ fn empty(stack: &str, region: &str, account: &str) -> Plan {
 
 fn refuse_strays(observed: &Observed, plan: &mut Plan) {
     plan.refusals.extend(observed.strays.iter().map(|stray| {
-        Refusal::general(
-            format!("{} ({}) {}", stray.ids.join(" and "), stray.kind, stray.why),
-            format!("delete what does not belong to the stack, or remove its tag `{}`", tag::STACK),
-        )
+        let way_out = match stray.foreign {
+            true => "give the stack another name; or delete what has its name, if nobody needs it".to_owned(),
+            false => format!("delete what does not belong to the stack, or remove its tag `{}`", tag::STACK),
+        };
+        Refusal::general(format!("{} ({}) {}", stray.ids.join(" and "), stray.kind, stray.why), way_out)
     }));
 }
 

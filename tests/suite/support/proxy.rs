@@ -327,11 +327,17 @@ fn forward(head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
 
 /// A plain request to `endpoint`, and the whole answer as text.
 pub fn request(endpoint: &str, method: &str, path: &str, body: &str) -> String {
+    request_with(endpoint, method, path, "", body)
+}
+
+/// The same, with more headers, each of which ends its line.
+pub fn request_with(endpoint: &str, method: &str, path: &str, headers: &str, body: &str) -> String {
     let address = endpoint.trim_start_matches("http://");
     let mut server = TcpStream::connect(address).expect("a server");
     let length = body.len();
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n{headers}Connection: close\r\n\r\n"
+    );
     server.write_all(format!("{head}{body}").as_bytes()).expect("a server");
     let mut answer = String::new();
     server.read_to_string(&mut answer).expect("an answer");
