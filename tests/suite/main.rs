@@ -19,3 +19,5 @@ mod support;
 mod sweep;
 mod user_data;
 mod walls;
+mod weather;
+mod writers;

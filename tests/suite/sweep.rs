@@ -6,13 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::process::Stdio;
 use std::time::Duration;
 
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
 use crate::support::stale::Stale;
-use crate::support::{Account, Run};
+use crate::support::{Account, Run, through};
 
 /// What is swept: a stack, what comes before, and the command at which things go wrong.
 #[derive(Clone, Copy)]
@@ -122,18 +121,6 @@ fn chosen(count: usize, samples: usize, offset: usize) -> Vec<usize> {
             (1..=count).filter(|number| number % of == rest).collect()
         }
     }
-}
-
-/// Runs `arguments` by way of `proxy`, which may kill it.
-fn through(account: &mut Account, proxy: &Proxy, arguments: &[&str]) -> Run {
-    let direct = std::mem::replace(&mut account.endpoint, proxy.endpoint.clone());
-    let mut command = account.command(arguments);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-    proxy.aim(child.id());
-    let run = Run::from(child.wait_with_output().expect("the binary ends"));
-    proxy.wait_until_quiet();
-    account.endpoint = direct;
-    run
 }
 
 impl Scenario {

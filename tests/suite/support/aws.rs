@@ -93,6 +93,13 @@ impl Account {
         hosts
     }
 
+    /// How many instances are pending or running.
+    pub fn started(&self, region: &str) -> usize {
+        let live = Filter::builder().name("instance-state-name").values("pending").values("running").build();
+        let answer = wait(self.ec2(region).describe_instances().filters(live).send());
+        answer.reservations().iter().map(|one| one.instances().len()).sum()
+    }
+
     /// Sees that the account has nothing any more that kstack made, in either region: nothing that is tagged, and, of what
     /// an account does not have by itself, nothing at all.
     #[track_caller]
