@@ -174,7 +174,7 @@ fn token(plan: &Plan, life: &str, step: &Step) -> String {
 /// Does one step and returns the resource's id.
 async fn run(aws: &Aws, step: &Step, token: &str, ids: &IdMap) -> Result<String, CloudError> {
     let rolling = step.action == Action::Roll;
-    let ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, rolling };
+    let ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, rolling, batch: None };
     let live_id = step.id.clone().unwrap_or_default();
     let missing = || CloudError::own("plan", format!("the step of {} has no spec", step.address));
     match step.action {

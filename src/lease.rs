@@ -6,12 +6,14 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::aws::{Class, Clients, CloudError, Fence};
+use crate::clock;
 
 /// How long a lease lasts unless it is renewed, in seconds. It is renewed after a third of that.
 pub const DURATION: Duration = Duration::from_secs(120);
@@ -58,6 +60,22 @@ pub struct Record {
     pub made_at: Timestamp,
     /// The ARN of the caller that made the stack.
     pub made_by: String,
+    /// When the stack goes by itself; never, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// How many resources the last apply left; absent from before an apply until it is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<usize>,
+}
+
+/// A stack's claim on an address block: the parameter `/kstack/_cidr/BLOCK`, made without overwriting, so that of many
+/// stacks made at once from one file no two have the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    pub stack: String,
+    pub block: Ipv4Net,
+    /// With its stack, should that never be made.
+    pub expires_at: Timestamp,
 }
 
 /// Why there is no lease.
@@ -92,7 +110,7 @@ impl Lease {
     pub async fn take(clients: &Clients, stack: &str, caller: &str, fence: &Fence) -> Result<Lease, LeaseError> {
         let start = (Instant::now(), SystemTime::now());
         let papers = clients.papers(stack).await?;
-        let now = Timestamp::now();
+        let now = clock::now();
         let last = papers.leases.last_key_value();
         if let Some((number, holder)) = last.filter(|(_, holder)| holder.holds(now)) {
             return Err(LeaseError::Held { stack: stack.to_owned(), number: *number, holder: holder.clone() });
@@ -150,6 +168,8 @@ impl Lease {
             return Ok(());
         }
         if last {
+            // The stack's address block first: what is left of a stack always tells when it ends.
+            self.clients.release_claims(&self.stack).await?;
             // Older leases too, should clearing them away have failed when this one was taken. This one goes last.
             let papers = self.clients.papers(&self.stack).await?;
             let leases = papers
@@ -188,7 +208,7 @@ async fn renew(
             Ok(papers) if papers.leases.keys().any(|other| *other > number) => return fence.shut(),
             _ => {}
         }
-        holder.expires = Timestamp::now() + SignedDuration::try_from(duration()).unwrap_or_default();
+        holder.expires = clock::now() + SignedDuration::try_from(duration()).unwrap_or_default();
         if clients.put_lease(&stack, number, &holder, true).await.is_ok() && fence.open() {
             fence.allow(start, term());
         }
@@ -207,7 +227,7 @@ pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holde
     let mut whose = None;
     loop {
         let papers = clients.papers(stack).await?;
-        let now = Timestamp::now();
+        let now = clock::now();
         let (number, holder) = papers.leases.into_iter().next_back().unzip();
         whose = whose.or(number.zip(holder.clone().filter(|holder| holder.holds(now))));
         let ended = match holder {

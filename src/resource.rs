@@ -80,6 +80,9 @@ pub mod tag {
     pub const RETENTION: &str = "kstack:retention";
     pub const VOTERS: &str = "kstack:voters";
     pub const MIN_INSYNC: &str = "kstack:min-insync-replicas";
+    /// When the stack goes by itself: RFC 3339, UTC.
+    pub const EXPIRES: &str = "kstack:expires-at";
+    pub const PROTECTED: &str = "kstack:protected";
     pub const KMS_KEY: &str = "kstack:kms-key";
     /// The keys of the file's tags that were set, separated by spaces.
     pub const KEYS: &str = "kstack:tags";
@@ -298,6 +301,8 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     const NAME: &'static str;
     /// Whether the resource carries tags of its own.
     const TAGGED: bool = true;
+    /// Whether AWS finds it by its name only: a discovery of every stack then sees it without its tags.
+    const NAMED: bool = false;
 
     /// Whether AWS itself makes no second one at the same address: by the client token, or by a name or address block that
     /// only one may have. Where it does not, the executor looks for longer before it makes one again, and a second one that
@@ -392,6 +397,16 @@ macro_rules! kinds {
             $((kind == $kind::NAME && $kind::FREE))||*
         }
 
+        /// Whether resources of this kind carry tags of their own.
+        pub fn is_tagged(kind: &str) -> bool {
+            $((kind == $kind::NAME && $kind::TAGGED))||*
+        }
+
+        /// Whether resources of this kind are found by name, and by their tags only when they are asked for one by one.
+        pub fn is_named(kind: &str) -> bool {
+            $((kind == $kind::NAME && $kind::NAMED))||*
+        }
+
         /// Every resource that `design` asks for, by address.
         pub fn desired(design: &Design) -> std::collections::BTreeMap<Address, Resource> {
             let mut all = std::collections::BTreeMap::new();
@@ -399,16 +414,16 @@ macro_rules! kinds {
             all
         }
 
-        /// Everything that is live of the stack that `aws` works for: every kind is asked at once.
+        /// Everything that is live of the stack that `aws` works for, or of every stack: every kind is asked at once.
         ///
         /// # Errors
         /// The first answer of AWS that is not a list.
-        pub async fn discover(aws: &Aws) -> Result<Observed, CloudError> {
+        pub async fn find(aws: &Aws) -> Result<Vec<(&'static str, Found<serde_json::Value>)>, CloudError> {
             $(let $module = async { $kind::discover(aws).await.map(|found| erase::<$kind>(found)) };)*
             let ($($module,)*) = tokio::try_join!($($module),*)?;
             let mut all = Vec::new();
             $(all.extend($module.into_iter().map(|found| ($kind::NAME, found)));)*
-            Ok(Observed::collect(all))
+            Ok(all)
         }
 
         /// The live resources of one kind.

@@ -6,6 +6,7 @@ mod changes;
 mod commands;
 mod cost;
 mod crashes;
+mod fleet;
 mod invariants;
 mod lease;
 mod localstack_package;
