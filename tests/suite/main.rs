@@ -20,3 +20,5 @@ mod support;
 mod sweep;
 mod user_data;
 mod walls;
+mod weather;
+mod writers;
