@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::rounds::Rounds;
 use super::sandbox;
@@ -16,6 +16,12 @@ pub struct Call {
     pub operation: String,
     /// In which round it was let through, from 1; 0 when there are no rounds.
     pub round: usize,
+    /// The request's body: a form or JSON.
+    pub body: String,
+    /// When it came.
+    pub began: Instant,
+    /// When its answer was sent; nothing until then.
+    pub ended: Option<Instant>,
 }
 
 /// What goes wrong with one call.
@@ -63,20 +69,25 @@ pub struct Proxy {
 impl Proxy {
     /// Passes every call on at once.
     pub fn counting() -> Proxy {
-        Proxy::start(None, None)
+        Proxy::start(None, None, Duration::ZERO)
+    }
+
+    /// Passes every call on after `latency`.
+    pub fn slow(latency: Duration) -> Proxy {
+        Proxy::start(None, None, latency)
     }
 
     /// Lets the fault of `plot` happen, and passes every other call on.
     pub fn with_fault(plot: Arc<Plot>) -> Proxy {
-        Proxy::start(None, Some(plot))
+        Proxy::start(None, Some(plot), Duration::ZERO)
     }
 
     /// Holds calls back until no more come, and lets them through together: calls of one round can't depend on each other.
     pub fn in_rounds() -> Proxy {
-        Proxy::start(Some(Rounds::start()), None)
+        Proxy::start(Some(Rounds::start()), None, Duration::ZERO)
     }
 
-    fn start(rounds: Option<Arc<Rounds>>, plot: Option<Arc<Plot>>) -> Proxy {
+    fn start(rounds: Option<Arc<Rounds>>, plot: Option<Arc<Plot>>, latency: Duration) -> Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
@@ -90,7 +101,7 @@ impl Proxy {
                 // A client that goes away in the middle of a call ends that call only.
                 thread::spawn(move || {
                     let _hold = hold;
-                    serve(client, &record, rounds.as_deref(), plot.as_deref())
+                    serve(client, &record, rounds.as_deref(), plot.as_deref(), latency)
                 });
             }
         });
@@ -116,11 +127,13 @@ fn serve(
     calls: &Mutex<Vec<Call>>,
     rounds: Option<&Rounds>,
     plot: Option<&Plot>,
+    latency: Duration,
 ) -> io::Result<()> {
     let Some((head, body)) = read_request(&mut client)? else { return Ok(()) };
     let index = {
         let mut calls = calls.lock().expect("no panic");
-        calls.push(Call { operation: operation(&head, &body), round: 0 });
+        let (operation, text) = (operation(&head, &body), String::from_utf8_lossy(&body).into_owned());
+        calls.push(Call { operation, round: 0, body: text, began: Instant::now(), ended: None });
         calls.len() - 1
     };
     if let Some(rounds) = rounds {
@@ -132,8 +145,14 @@ fn serve(
     if let Some(plot) = plot.filter(|plot| plot.call == index + 1) {
         return misfortune(plot, &mut client, &head, &body);
     }
+    if !latency.is_zero() {
+        thread::sleep(latency);
+    }
     let answer = forward(&head, &body);
     let sent = answer.and_then(|answer| client.write_all(&answer));
+    if let Some(call) = calls.lock().expect("no panic").get_mut(index) {
+        call.ended = Some(Instant::now());
+    }
     if let Some(rounds) = rounds {
         rounds.leave();
     }
@@ -173,7 +192,7 @@ fn misfortune(plot: &Plot, client: &mut TcpStream, head: &str, body: &[u8]) -> i
 }
 
 /// A request's head, without the empty line at its end, and its body; `None` when the client closed without one.
-fn read_request(client: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
+pub fn read_request(client: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut read = Vec::new();
     let mut block = [0; 16 * 1024];
     let head = loop {
@@ -211,7 +230,7 @@ fn operation(head: &str, body: &[u8]) -> String {
 }
 
 /// LocalStack's answer, as it came, with the connection's end after it.
-fn forward(head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
+pub fn forward(head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let address = sandbox().trim_start_matches("http://");
     let mut server = TcpStream::connect(address)?;
     let mut request = String::new();
