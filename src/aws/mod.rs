@@ -5,6 +5,7 @@ mod checks;
 mod error;
 mod facts;
 mod fence;
+mod pace;
 mod params;
 mod price_list;
 mod snapshot;
@@ -31,6 +32,11 @@ pub use snapshot::{Snapshot, jitter};
 
 /// How long a resource may take to come up or to go, unless its kind says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// How long a call may go without an answer. Waiting for its turn does not count.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The same for the lease's calls: a lease must be renewed, and given back, in time.
+const LEASE_SILENCE: Duration = Duration::from_secs(10);
 
 /// Where AWS is, as the command line and the file say.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +78,8 @@ impl Clients {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
-                    .operation_attempt_timeout(Duration::from_secs(60))
+                    .read_timeout(SILENCE)
+                    .operation_attempt_timeout(Duration::from_secs(300))
                     .build(),
             );
         if let Some(endpoint) = &place.sandbox {
@@ -98,12 +105,15 @@ impl Clients {
     }
 
     fn of(config: &SdkConfig, region: &str, fence: &Fence) -> Self {
+        let pace = pace::Pace::new(config.endpoint_url().is_none(), fence.clone());
         let ec2 = |retry: Option<RetryConfig>| {
-            let mut builder = aws_sdk_ec2::config::Builder::from(config).interceptor(fence.clone());
+            let builder = aws_sdk_ec2::config::Builder::from(config).http_client(pace.clone());
+            let mut builder = builder.interceptor(fence.clone());
             builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
             aws_sdk_ec2::Client::from_conf(builder.build())
         };
         let ssm = aws_sdk_ssm::config::Builder::from(config);
+        let soon = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_SILENCE).build();
         Clients {
             config: config.clone(),
             region: region.to_owned(),
@@ -113,7 +123,7 @@ impl Clients {
                 aws_sdk_iam::config::Builder::from(config).interceptor(fence.clone()).build(),
             ),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
-            ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.build()),
+            ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).build()),
             sts: aws_sdk_sts::Client::new(config),
         }
     }

@@ -10,7 +10,7 @@ use crate::session::SourceError;
 use crate::stack::Report;
 
 /// Why a command did not do what it was asked.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Failure {
     /// What was being done, or what is wrong, as a sentence without its stop.
     pub message: String,
@@ -72,6 +72,16 @@ impl From<SandboxError> for Failure {
     fn from(error: SandboxError) -> Self {
         let causes = std::error::Error::source(&error).map(|cause| cause.to_string()).into_iter().collect();
         Failure { hint: Some(error.hint()), causes, ..Failure::new(format!("the sandbox can't be started: {error}")) }
+    }
+}
+
+impl Failure {
+    /// The failure as plain text, problems of a file among it.
+    pub fn text(&self) -> String {
+        match &self.report {
+            Some(report) => report.render(false),
+            None => std::iter::once(&self.message).chain(&self.causes).cloned().collect::<Vec<_>>().join(": "),
+        }
     }
 }
 

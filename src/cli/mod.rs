@@ -8,6 +8,7 @@ mod cost;
 mod destroy;
 mod error;
 mod extend;
+mod fleet;
 mod list;
 mod plan;
 mod prices;

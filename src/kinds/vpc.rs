@@ -17,6 +17,7 @@ pub struct Vpc {
 
 impl Kind for Vpc {
     const NAME: &'static str = "vpc";
+    const UNIQUE: bool = false;
     const FREE: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {

@@ -99,6 +99,18 @@ pub struct Counts {
     pub delete: usize,
 }
 
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Counts>>(all: I) -> Counts {
+        all.fold(Counts::default(), |sum, one| Counts {
+            create: sum.create + one.create,
+            change: sum.change + one.change,
+            roll: sum.roll + one.roll,
+            replace: sum.replace + one.replace,
+            delete: sum.delete + one.delete,
+        })
+    }
+}
+
 /// An ordered list of steps; or reasons why there can be none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
@@ -167,7 +179,13 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         }
     }
     for (address, live) in observed.live.iter().filter(|(address, _)| !desired.contains_key(address)) {
-        delete(address, live, "it is no longer in the file", allow_data_loss, &mut plan);
+        let twin = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
+        let reason = if twin {
+            "it was made when an answer was lost, there is another, and nothing uses it"
+        } else {
+            "it is no longer in the file"
+        };
+        delete(address, live, reason, allow_data_loss, &mut plan);
     }
     // The cause before what follows from it: the VPC before its subnets, and those before what is in them.
     plan.refusals.sort_by_cached_key(|refusal| refusal.address.as_ref().map(order::place));

@@ -262,7 +262,11 @@ fn extend_calls(brokers: usize) -> Vec<String> {
     // Everything has it, the instances' root volumes too; and nothing goes before it.
     let old = Filter::builder().name("tag:kstack:expires-at").values(text(&before["expires_at"])).build();
     let left = wait(account.ec2(DEV).describe_tags().filters(old_tags(text(&before["expires_at"]))).send());
-    assert!(left.tags().is_empty(), "{:?}", left.tags());
+    // LocalStack goes on showing tags of root volumes that it has replaced; the volumes are asked themselves.
+    let left: Vec<_> = left.tags().iter().filter(|one| one.resource_type() != Some(&ResourceType::Volume)).collect();
+    assert!(left.is_empty(), "{left:?}");
+    let role = wait(account.iam().list_role_tags().role_name("kstack-pr-1-eu-west-1-role").send());
+    assert!(role.tags().iter().all(|one| one.value() != text(&before["expires_at"])), "{role:?}");
     assert!(wait(account.ec2(DEV).describe_volumes().filters(old).send()).volumes().is_empty());
     let status = account.run(&["list", "--region", DEV, "--json"]).expect(0).json();
     assert!(text(&status[0]["expires_at"]) > text(&before["expires_at"]), "{status}");

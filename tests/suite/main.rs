@@ -7,6 +7,7 @@ mod commands;
 mod cost;
 mod crashes;
 mod ephemeral;
+mod fleet;
 mod invariants;
 mod lease;
 mod localstack_package;
