@@ -6,7 +6,7 @@ use super::error::Failure;
 use super::plan::{cost, refused, shown};
 use super::run::{Signals, execute, give_back, guard, take};
 use super::view::View;
-use super::{place, ui};
+use super::{kafka, place, ui};
 use crate::apply::Outcome;
 use crate::cloud_init::CLIENT_PORT;
 use crate::plan::{Plan, render};
@@ -83,7 +83,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         )));
     }
     let lease = take(&session, &caller, &signals).await?;
-    let result = under_lease(args, &job, &session, approved.as_deref(), &signals).await;
+    let result = under_lease(args, &job, &session, approved.as_deref(), &signals, sandbox).await;
     let released = give_back(lease, false, &signals).await;
     let code = result?;
     released?;
@@ -127,6 +127,7 @@ async fn under_lease(
     session: &Session,
     approved: Option<&[Value]>,
     signals: &Signals,
+    sandbox: bool,
 ) -> Result<u8, Failure> {
     let mut seen = signals.unless_stopped(session.look(&job.parsed)).await?;
     let (design, plan) = make_plan(&job.source, &job.parsed, &seen.world, job.allow_data_loss);
@@ -145,20 +146,28 @@ async fn under_lease(
     if !plan.refusals.is_empty() {
         return Err(refused(&plan));
     }
-    let Some(design) = design.filter(|_| !plan.steps.is_empty()) else {
+    let Some(design) = design else { return Ok(0) };
+    let kafka = kafka::of(&design, &seen.world.observed, sandbox)?;
+    if plan.steps.is_empty() {
         if args.json {
             View::new(true, 0).finish(&plan, &Outcome::default());
         }
+        signals.unless_stopped(kafka::start(&design, &kafka)).await?;
         return Ok(0);
-    };
+    }
     let record = session.ensure_record(&design, &seen.world).await?;
     let view = View::new(args.json, plan.steps.len());
     let life = record.made_at.to_string();
     seen.world.record = Some(record);
-    execute(session, &plan, &seen.world.observed, &life, signals, view).await?;
+    execute(session, &kafka, &plan, &seen.world.observed, &life, signals, view).await?;
+    let local = signals.unless_stopped(kafka::start(&design, &kafka)).await?;
     if !args.json {
         let brokers = design.hosts.iter().filter(|host| host.broker());
-        let servers: Vec<String> = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
+        let in_vpc = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
+        let servers: Vec<String> = match local.is_empty() {
+            true => in_vpc,
+            false => local.iter().map(ToString::to_string).collect(),
+        };
         ui::out(&format!("Bootstrap servers: {}\n", servers.join(",")));
     }
     Ok(0)

@@ -7,6 +7,7 @@ mod completions;
 mod cost;
 mod destroy;
 mod error;
+mod kafka;
 mod list;
 mod plan;
 mod prices;

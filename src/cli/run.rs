@@ -11,6 +11,7 @@ use crate::apply::{Outcome, apply};
 use crate::lease::Lease;
 use crate::plan::Plan;
 use crate::resource::Observed;
+use crate::roll::Kafka;
 use crate::session::Session;
 use crate::stack::Stack;
 
@@ -124,6 +125,7 @@ pub async fn give_back(lease: Lease, last: bool, signals: &Signals) -> Result<()
 /// What failed, and what is left.
 pub async fn execute(
     session: &Session,
+    kafka: &Kafka,
     plan: &Plan,
     observed: &Observed,
     life: &str,
@@ -131,7 +133,7 @@ pub async fn execute(
     mut view: View,
 ) -> Result<(), Failure> {
     signals.unless_stopped(async { Ok::<_, Failure>(()) }).await?;
-    let outcome = apply(&session.aws, plan, observed, life, signals.0.clone(), |event| view.show(&event)).await;
+    let outcome = apply(&session.aws, kafka, plan, observed, life, signals.0.clone(), |event| view.show(&event)).await;
     view.finish(plan, &outcome);
     if outcome.complete() { Ok(()) } else { Err(failure(&outcome)) }
 }
