@@ -4,6 +4,7 @@ mod check;
 mod node;
 mod problem;
 pub(crate) mod read;
+mod secret;
 mod syntax;
 mod types;
 mod units;

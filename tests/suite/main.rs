@@ -21,4 +21,6 @@ mod support;
 mod sweep;
 mod user_data;
 mod walls;
+mod weather;
 mod with;
+mod writers;

@@ -90,12 +90,6 @@ impl Proxy {
         Proxy::with(Weather::default())
     }
 
-    /// Lets `fault` happen to the call with this number, and passes every other call on.
-    pub fn with_fault(number: usize, fault: Fault) -> Proxy {
-        let fault = move |call: &Call| (call.number == number).then_some(fault);
-        Proxy::with(Weather { fault: Some(Box::new(fault)), ..Weather::default() })
-    }
-
     /// Holds calls back until no more come, and lets them through together: calls of one round can't depend on each other.
     pub fn in_rounds() -> Proxy {
         Proxy::with(Weather { rounds: Some(Rounds::start()), ..Weather::default() })
@@ -144,6 +138,11 @@ impl Proxy {
         super::poll("no call under way", Duration::from_secs(60), || {
             (Arc::strong_count(&self.held) == 2).then_some(())
         });
+    }
+
+    /// How many calls came so far.
+    pub fn count(&self) -> usize {
+        self.shared.count.load(Ordering::SeqCst)
     }
 
     /// The calls since this was last asked, in the order in which they came.
