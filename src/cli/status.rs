@@ -163,7 +163,7 @@ fn kafka(health: &Result<Cluster, AskError>, ids: &BTreeSet<u32>) -> Kafka {
 
 fn kafka_text(kafka: &Kafka, hosts: usize) -> String {
     if !kafka.reachable {
-        return format!("Kafka: health not known: {}\n", kafka.problems.join("; "));
+        return format!("Kafka: its health is not known: {}\n", kafka.problems.join("; "));
     }
     let serving = kafka.brokers.iter().filter(|broker| !broker.fenced).count();
     let controller = kafka.controller.map_or_else(|| "none".to_owned(), |node| format!("node {node}"));

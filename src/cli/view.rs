@@ -145,10 +145,9 @@ fn line(event: &Event) -> Option<String> {
         Event::Checked { address, by: Checks::Kafka } => {
             format!("{:10} {address}: Kafka has it back, in sync", "checked")
         }
-        Event::Checked { address, by: Checks::Instance } => format!(
-            "{:10} {address}: EC2's checks of the instance are passed; Kafka can't be reached from here to say more",
-            "checked"
-        ),
+        Event::Checked { address, by: Checks::Instance } => {
+            format!("{:10} {address}: EC2's checks of the instance are passed; no broker answers from here", "checked")
+        }
         Event::Done { address, action, id, seconds } => {
             let word = match action {
                 Action::Create => "created",

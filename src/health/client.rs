@@ -9,8 +9,8 @@ use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeQuorumRequest, DescribeQuorumResponse,
-    MetadataRequest, RequestHeader, TopicName,
+    ApiVersionsRequest, ApiVersionsResponse, DescribeClusterRequest, DescribeConfigsRequest, DescribeQuorumRequest,
+    DescribeQuorumResponse, MetadataRequest, RequestHeader, TopicName,
 };
 use kafka_protocol::protocol::{
     Decodable, Encodable, HeaderVersion, Request, StrBytes, encode_request_header_into_buffer,
@@ -22,8 +22,8 @@ use tokio::time::timeout;
 use super::shape::{self, Shape, walk};
 use super::{Broker, Cluster, Partition, Voter};
 
-/// How long a broker may take to accept a connection. A lost packet is sent again after one second.
-const CONNECT: Duration = Duration::from_secs(2);
+/// How long a broker may take to accept a connection and to say what it knows. A lost packet is sent again after one second.
+const GREETING: Duration = Duration::from_secs(4);
 /// How long a broker may take for all answers: a cluster of 100,000 partitions describes itself in some 10 MiB.
 const ANSWERS: Duration = Duration::from_secs(20);
 /// The longest answer that is read.
@@ -39,28 +39,29 @@ const TOPIC: i8 = 2;
 /// Why a cluster could not be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
-    #[error("no broker can be reached from here")]
+    #[error("no broker answers from here")]
     Unreachable,
     #[error("{broker}: {why}")]
     Answer { broker: SocketAddrV4, why: String },
 }
 
-/// Asks the first of `brokers` that has an answer to everything. All of them are connected to, at once; those that don't let it
-/// are marked as silent.
+/// Asks the first of `brokers` that has an answer to everything. All of them are greeted, at once; those that don't answer are
+/// marked as silent.
 ///
 /// # Errors
-/// That none can be reached; or what was wrong with the last one's answer.
+/// That none answers as Kafka does; or what was wrong with the last one's answer.
 pub async fn ask(brokers: &[SocketAddrV4]) -> Result<Cluster, AskError> {
-    let connect = |broker: &SocketAddrV4| {
+    let greet = |broker: &SocketAddrV4| {
         let broker = *broker;
-        async move { (broker, timeout(CONNECT, TcpStream::connect(broker)).await.ok().and_then(Result::ok)) }
+        // What answers otherwise, such as a proxy on the way, is no broker.
+        async move { (broker, timeout(GREETING, Connection::open(broker)).await.ok().and_then(Result::ok)) }
     };
-    let connected = futures::future::join_all(brokers.iter().map(connect)).await;
-    let silent: BTreeSet<SocketAddrV4> = connected.iter().filter(|one| one.1.is_none()).map(|one| one.0).collect();
+    let greeted = futures::future::join_all(brokers.iter().map(greet)).await;
+    let silent: BTreeSet<SocketAddrV4> = greeted.iter().filter(|one| one.1.is_none()).map(|one| one.0).collect();
     let mut last = AskError::Unreachable;
-    for (broker, stream) in connected {
-        let Some(stream) = stream else { continue };
-        match timeout(ANSWERS, describe(Connection { stream, requests: 0 }, &silent)).await {
+    for (broker, connection) in greeted {
+        let Some((connection, versions)) = connection else { continue };
+        match timeout(ANSWERS, describe(connection, &versions, &silent)).await {
             Ok(Ok(cluster)) => return Ok(cluster),
             Ok(Err(why)) => last = AskError::Answer { broker, why },
             Err(_) => last = AskError::Answer { broker, why: format!("no answer within {} s", ANSWERS.as_secs()) },
@@ -100,6 +101,15 @@ struct Connection {
 }
 
 impl Connection {
+    /// A connection to a broker, and the requests that it knows.
+    async fn open(broker: SocketAddrV4) -> Result<(Connection, ApiVersionsResponse), String> {
+        let stream = TcpStream::connect(broker).await.map_err(|error| error.to_string())?;
+        let mut connection = Connection { stream, requests: 0 };
+        let versions = connection.call(&ApiVersionsRequest::default(), 0, shape::API_VERSIONS_0).await?;
+        check("ApiVersions", versions.error_code)?;
+        Ok((connection, versions))
+    }
+
     /// Sends a request and reads its answer, which must have this shape to its end.
     async fn call<R>(&mut self, request: &R, version: i16, shape: &[Shape]) -> Result<R::Response, String>
     where
@@ -159,9 +169,11 @@ fn check(what: &str, code: i16) -> Result<(), String> {
     }
 }
 
-async fn describe(mut to: Connection, silent: &BTreeSet<SocketAddrV4>) -> Result<Cluster, String> {
-    let versions = to.call(&ApiVersionsRequest::default(), 0, shape::API_VERSIONS_0).await?;
-    check("ApiVersions", versions.error_code)?;
+async fn describe(
+    mut to: Connection,
+    versions: &ApiVersionsResponse,
+    silent: &BTreeSet<SocketAddrV4>,
+) -> Result<Cluster, String> {
     let needed = [
         (MetadataRequest::KEY, 12),
         (DescribeConfigsRequest::KEY, 4),

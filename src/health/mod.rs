@@ -38,7 +38,7 @@ pub struct Broker {
     pub rack: Option<String>,
     /// Registered, and not serving: starting, stopping or silent.
     pub fenced: bool,
-    /// It takes no connection from here. The cluster notices that only after some seconds.
+    /// It does not answer from here. The cluster notices that only after some seconds.
     pub silent: bool,
 }
 
@@ -94,7 +94,7 @@ impl Cluster {
             match self.brokers.iter().find(|broker| broker.node == *node) {
                 None => problems.push(format!("broker {node} is not registered")),
                 Some(broker) if broker.fenced => problems.push(format!("broker {node} is fenced")),
-                Some(broker) if broker.silent => problems.push(format!("broker {node} takes no connections")),
+                Some(broker) if broker.silent => problems.push(format!("broker {node} does not answer")),
                 Some(_) => {}
             }
         }
