@@ -20,10 +20,13 @@ pub struct Call {
     /// In which round it was let through, from 1; 0 when there are no rounds.
     pub round: usize,
     /// The request's body: a form or JSON.
+    #[allow(dead_code, reason = "the benchmark's")]
     pub body: String,
     /// When it came.
+    #[allow(dead_code, reason = "the benchmark's")]
     pub began: Instant,
     /// When its answer was sent; nothing until then.
+    #[allow(dead_code, reason = "the benchmark's")]
     pub ended: Option<Instant>,
 }
 
