@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, mpsc::UnboundedSender, watch};
 
 use crate::aws::{Aws, Class, CloudError, Ctx, IdMap, jitter};
 use crate::kinds::{self, Resource};
 use crate::plan::{Action, Plan, Step};
 use crate::resource::{Address, Observed, StepId, Tags, tag};
+use crate::roll::{Checks, Kafka};
 
 /// What happens while a plan runs.
 #[derive(Debug, Clone, Serialize)]
@@ -21,10 +22,15 @@ pub enum Event {
         address: StepId,
         action: Action,
     },
-    /// What a step that takes long waits for.
+    /// What a step waits for that takes long: a roll before it stops the host, or what AWS does with a cluster.
     Waiting {
         address: StepId,
-        text: String,
+        why: String,
+    },
+    /// A rolled host is well again, by Kafka's word or by its instance's checks.
+    Checked {
+        address: StepId,
+        by: Checks,
     },
     Done {
         address: StepId,
@@ -81,9 +87,11 @@ const IN_USE: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Runs `plan`. `life` tells this life of the stack from earlier ones of the same name; `stop` turns true on a signal.
+/// Runs `plan`. `kafka` is what rolls ask; `life` tells this life of the stack from earlier ones of the same name; `stop` turns
+/// true on a signal.
 pub async fn apply(
     aws: &Aws,
+    kafka: &Kafka,
     plan: &Plan,
     observed: &Observed,
     life: &str,
@@ -94,8 +102,7 @@ pub async fn apply(
     lock(&ids).extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
     let mut outcome = Outcome::default();
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
-    // What steps say while they wait.
-    let (say, mut said) = mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::unbounded_channel();
     let mut running = FuturesUnordered::new();
     let mut busy: BTreeMap<StepId, Action> = BTreeMap::new();
     let mut deadline: Option<tokio::time::Instant> = None;
@@ -109,11 +116,10 @@ pub async fn apply(
                 emit(Event::Started { address: step.id(), action: step.action });
                 busy.insert(step.id(), step.action);
                 let token = token(plan, life, step);
-                let (ids, say) = (&ids, &say);
+                let (ids, tell) = (&ids, &tell);
                 running.push(async move {
                     let start = Instant::now();
-                    let progress = |text| drop(say.send((step.id(), text)));
-                    (step, run(aws, step, &token, ids, &progress).await, start.elapsed())
+                    (step, run(aws, kafka, step, &token, ids, tell).await, start.elapsed())
                 });
             }
         }
@@ -127,7 +133,12 @@ pub async fn apply(
             }
         };
         tokio::select! {
+            Some(event) = told.recv() => emit(event),
             Some((step, result, took)) = running.next() => {
+                // What a step says comes before its end.
+                while let Ok(event) = told.try_recv() {
+                    emit(event);
+                }
                 busy.remove(&step.id());
                 let (address, action) = (step.id(), step.action);
                 match result {
@@ -142,7 +153,6 @@ pub async fn apply(
                     }
                 }
             }
-            Some((address, text)) = said.recv() => emit(Event::Waiting { address, text }),
             () = expired => break,
             Ok(()) = stop.changed(), if deadline.is_none() => {
                 deadline = Some(tokio::time::Instant::now() + GRACE);
@@ -183,13 +193,15 @@ fn token(plan: &Plan, life: &str, step: &Step) -> String {
 /// Does one step and returns the resource's id.
 async fn run(
     aws: &Aws,
+    kafka: &Kafka,
     step: &Step,
     token: &str,
     ids: &IdMap,
-    progress: &dyn Fn(String),
+    tell: &UnboundedSender<Event>,
 ) -> Result<String, CloudError> {
-    let rolling = step.action == Action::Roll;
-    let ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, progress, rolling, batch: None };
+    let waiting = |why| drop(tell.send(Event::Waiting { address: step.id(), why }));
+    let (address, tags) = (&step.address, &step.tags);
+    let mut ctx = Ctx { aws, address, tags, token, ids, progress: &waiting, check_instance: false, batch: None };
     let live_id = step.id.clone().unwrap_or_default();
     let missing = || CloudError::own("plan", format!("the step of {} has no spec", step.address));
     match step.action {
@@ -199,7 +211,24 @@ async fn run(
             update(&ctx, wanted, &live_id, step).await?;
             Ok(live_id)
         }
-        Action::Roll | Action::Replace => {
+        Action::Roll => {
+            let wanted = step.wanted.as_ref().ok_or_else(missing)?;
+            let live = step.live.as_ref().ok_or_else(missing)?;
+            let host = step.address.name.as_str();
+            let by = kafka.before_stop(host, waiting).await?;
+            ctx.check_instance = by == Checks::Instance;
+            let stopped = Instant::now();
+            kafka.instance_ended(host);
+            persist(|| live.delete(&ctx, &live_id)).await?;
+            let id = create(&ctx, wanted, &live_id).await?;
+            kafka.instance_started(host)?;
+            if by == Checks::Kafka {
+                kafka.after_start(host, stopped).await?;
+            }
+            let _ = tell.send(Event::Checked { address: step.id(), by });
+            Ok(id)
+        }
+        Action::Replace => {
             let wanted = step.wanted.as_ref().ok_or_else(missing)?;
             let live = step.live.as_ref().ok_or_else(missing)?;
             persist(|| live.delete(&ctx, &live_id)).await?;

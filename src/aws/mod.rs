@@ -249,8 +249,9 @@ pub struct Ctx<'a> {
     pub ids: &'a IdMap,
     /// Takes what is waited for, in words, while a step takes long.
     pub progress: &'a dyn Fn(String),
-    /// Whether the instance takes the place of one that ran: then it is waited for until it is healthy.
-    pub rolling: bool,
+    /// Whether an instance is waited for until it passes EC2's checks: it takes the place of one that ran, and Kafka can't be
+    /// asked.
+    pub check_instance: bool,
     /// Where many are tagged at once: the EC2 resources are only noted here, for one call with all of them.
     pub batch: Option<&'a Mutex<BTreeSet<String>>>,
 }

@@ -1,20 +1,27 @@
 //! `kstack status`: the stack's hosts as they are, and where clients reach them.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::error::Failure;
-use super::{place, ui};
+use super::msk::{self, Msk};
+use super::{kafka, place, ui};
 use crate::clock;
-use crate::cloud_init::CLIENT_PORT;
+use crate::design::node_id;
 use crate::expiry::{self, Term};
-use crate::kinds::{Broker, Instance, MskStatus, NetworkInterface, Subnet, Volume, msk_status};
+use crate::health::{self, AskError, Broker, Cluster, shortened};
+use crate::kinds::{self, Instance, NetworkInterface, Volume, msk_status};
 use crate::lease::{Holder, Record};
-use crate::msk::client_properties::{Method, client_properties};
+use crate::msk::client_properties::Method;
 use crate::plan::rank;
 use crate::resource::{Address, Engine, Observed};
+use crate::roll;
 use crate::session::{Session, Source};
-use crate::stack::read::Scalar as _;
+use crate::stack::{Scalar as _, Span};
 
 /// Show brokers and controllers with zone, type, state, address and volume, and the bootstrap servers
 #[derive(Debug, clap::Args)]
@@ -25,14 +32,15 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Wait until Kafka is healthy: every broker there, every replica in sync; an MSK cluster until it is ACTIVE
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait at most
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = Span::parse, requires = "wait")]
+    timeout: Span,
     /// Print the properties of a Kafka client of an MSK cluster that connects in this way, ready to paste
-    #[arg(long, value_name = "METHOD", value_parser = method, conflicts_with = "json")]
+    #[arg(long, value_name = "METHOD", value_parser = Method::parse, conflicts_with_all = ["json", "wait"])]
     client_properties: Option<Method>,
-}
-
-/// The word of a way to connect.
-fn method(text: &str) -> Result<Method, String> {
-    Method::parse(text)
 }
 
 /// The status for scripts.
@@ -44,6 +52,9 @@ struct Status {
     resources: usize,
     bootstrap_servers: Vec<String>,
     hosts: Vec<Host>,
+    /// Of brokers on EC2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kafka: Option<Kafka>,
     #[serde(skip_serializing_if = "Option::is_none")]
     msk: Option<Msk>,
     record: Option<Record>,
@@ -52,6 +63,23 @@ struct Status {
     /// When the stack goes by itself.
     expires_at: Option<Timestamp>,
     protected: bool,
+}
+
+/// What the brokers themselves say.
+#[derive(Debug, Serialize)]
+struct Kafka {
+    /// Whether a broker could be asked.
+    reachable: bool,
+    healthy: bool,
+    /// Why it is not known to be healthy.
+    problems: Vec<String>,
+    /// The node id of the active controller.
+    controller: Option<u32>,
+    brokers: Vec<Broker>,
+    partitions: usize,
+    under_replicated: usize,
+    offline: usize,
+    under_min_insync: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,43 +96,53 @@ struct Host {
     volume_gib: Option<u64>,
 }
 
-/// An MSK cluster, with the zones of its brokers.
-#[derive(Debug, Serialize)]
-struct Msk {
-    #[serde(flatten)]
-    cluster: MskStatus,
-    /// The zone of each broker, in their order.
-    zones: Vec<Option<String>>,
-}
-
 pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
     let stack = &parsed.stack;
     let session = Session::open(&place(&stack.region, sandbox)?, &stack.name).await;
-    session.aws.begin_round();
     let engine = Engine::of(stack);
-    let msk = async { if engine == Engine::Msk { msk_status(&session.aws).await } else { Ok(None) } };
+    if args.wait && engine == Engine::Msk {
+        msk::wait(&session.aws, Duration::from_secs(args.timeout.0)).await?;
+    }
+    let cluster = async { if engine == Engine::Msk { msk_status(&session.aws).await } else { Ok(None) } };
+    session.aws.begin_round();
     let papers = session.aws.clients.papers(&stack.name);
-    let (observed, msk, papers) = tokio::try_join!(session.observe_of(engine), msk, papers)?;
+    let (observed, cluster, papers) = tokio::try_join!(kinds::discover_of(&session.aws, engine), cluster, papers)?;
     if let Some(method) = args.client_properties {
-        ui::out(&properties(method, msk.as_ref())?);
+        ui::out(&msk::properties(method, cluster.as_ref())?);
         return Ok(0);
     }
+    let msk = cluster.map(|cluster| Msk::of(cluster, &observed));
     let now = clock::now();
     let lease = papers.holder(now).cloned();
     let term = Term::of(&observed, papers.record.as_ref(), None);
     let hosts = hosts(&observed);
-    let brokers = hosts.iter().filter(|host| host.name.starts_with("broker-"));
+    let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, sandbox).into_values().collect();
+    let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
+    let ids: BTreeSet<u32> = ids.collect();
+    let health = match args.wait && !ids.is_empty() {
+        true => {
+            ui::progress("Waiting until Kafka is healthy ...");
+            let waited = health::wait_until(&servers, Duration::from_secs(args.timeout.0), |one| one.problems(&ids));
+            // What there is to say is said by one more look, whatever the end.
+            let _ = waited.await;
+            health::ask(&servers).await
+        }
+        false => health::ask(&servers).await,
+    };
+    let kafka = (engine == Engine::Ec2).then(|| kafka(&health, &ids));
+    let in_vpc = || roll::brokers(&observed).into_values().collect();
     let status = Status {
         stack: stack.name.to_string(),
         region: stack.region.to_string(),
         resources: observed.live.len(),
         bootstrap_servers: match &msk {
-            Some(msk) => msk.listeners.first().map(|one| one.bootstrap_servers.clone()).unwrap_or_default(),
-            None => brokers.filter_map(|host| Some(format!("{}:{CLIENT_PORT}", host.address.as_ref()?))).collect(),
+            Some(msk) => msk.bootstrap_servers(),
+            None => if servers.is_empty() { in_vpc() } else { servers }.iter().map(ToString::to_string).collect(),
         },
         hosts,
-        msk: msk.map(|cluster| Msk { zones: zones(&cluster, &observed), cluster }),
+        kafka,
+        msk,
         record: papers.record,
         lease,
         expires_at: term.at(),
@@ -115,34 +153,51 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     } else {
         ui::out(&text(&status, now));
     }
-    Ok(0)
+    match status.kafka.filter(|kafka| args.wait && !kafka.healthy) {
+        Some(kafka) => {
+            let problems = shortened(&kafka.problems);
+            Err(Failure::new(format!("Kafka is not healthy after {}: {problems}", args.timeout)))
+        }
+        None => Ok(0),
+    }
 }
 
-/// The zone of each broker, by its subnet.
-fn zones(cluster: &MskStatus, observed: &Observed) -> Vec<Option<String>> {
-    let subnets = observed.of::<Subnet>();
-    let zone = |id: &str| subnets.values().find(|(live, _)| live.id == id).map(|(_, subnet)| subnet.zone.clone());
-    cluster.brokers.iter().map(|broker| zone(&broker.subnet)).collect()
-}
-
-/// The properties of a client that connects by `method`.
-fn properties(method: Method, cluster: Option<&MskStatus>) -> Result<String, Failure> {
-    let cluster = cluster.ok_or_else(|| Failure::new("the stack has no MSK cluster that is live"))?;
-    let one = cluster.provisioned.as_ref();
-    let (listener, on) = match method {
-        Method::Iam => ("iam", true),
-        Method::Scram => ("scram", true),
-        Method::Tls => ("tls", one.is_some_and(|one| !one.certificate_authorities.is_empty())),
-        Method::Unauthenticated => ("tls", one.is_some_and(|one| one.unauthenticated)),
-        Method::Plaintext => ("plaintext", true),
+fn kafka(health: &Result<Cluster, AskError>, ids: &BTreeSet<u32>) -> Kafka {
+    let none = Cluster::default();
+    let (cluster, problems) = match health {
+        Ok(cluster) => (cluster, cluster.problems(ids)),
+        Err(error) => (&none, vec![error.to_string()]),
     };
-    let found = cluster.listeners.iter().find(|one| one.method == listener && !one.public).filter(|_| on);
-    let servers = found.filter(|one| !one.bootstrap_servers.is_empty()).ok_or_else(|| {
-        let word = method.word();
-        Failure::new(format!("the cluster, which is {}, has no listener for `{word}`", cluster.state))
-            .hint("turn it on in the stack file, or ask again once the cluster is ACTIVE")
-    })?;
-    Ok(client_properties(method, &servers.bootstrap_servers.join(",")))
+    let (under_replicated, offline, under_min_insync) = cluster.counts();
+    Kafka {
+        reachable: health.is_ok(),
+        healthy: problems.is_empty(),
+        problems,
+        controller: cluster.controller,
+        brokers: cluster.brokers.clone(),
+        partitions: cluster.partitions.len(),
+        under_replicated,
+        offline,
+        under_min_insync,
+    }
+}
+
+fn kafka_text(kafka: &Kafka, hosts: usize) -> String {
+    if !kafka.reachable {
+        return format!("Kafka: its health is not known: {}\n", kafka.problems.join("; "));
+    }
+    let serving = kafka.brokers.iter().filter(|broker| !broker.fenced).count();
+    let controller = kafka.controller.map_or_else(|| "none".to_owned(), |node| format!("node {node}"));
+    let mut out = format!(
+        "Kafka: {}; active controller {controller}; {serving} of {hosts} brokers; {} partitions, {} under-replicated, {} offline, {} under min in-sync\n",
+        if kafka.healthy { "healthy" } else { "not healthy" },
+        kafka.partitions,
+        kafka.under_replicated,
+        kafka.offline,
+        kafka.under_min_insync
+    );
+    kafka.problems.iter().for_each(|problem| out.push_str(&format!("  {problem}\n")));
+    out
 }
 
 fn hosts(observed: &Observed) -> Vec<Host> {
@@ -173,9 +228,11 @@ fn text(status: &Status, now: Timestamp) -> String {
         return format!("Nothing of the stack {} is live in {}.\n", status.stack, status.region);
     }
     let mut out = format!("Stack {} in {}: {} resources\n\n", status.stack, status.region, status.resources);
-    match &status.msk {
-        Some(msk) => out.push_str(&cluster(msk)),
-        None => out.push_str(&on_ec2(status)),
+    if let Some(cluster) = &status.msk {
+        out.push_str(&msk::text(cluster));
+    }
+    if let Some(kafka) = &status.kafka {
+        out.push_str(&on_ec2(status, kafka));
     }
     if let Some(record) = &status.record {
         out.push_str(&format!("Made by {} at {}\n", record.made_by, record.made_at.strftime("%F %T UTC")));
@@ -198,8 +255,9 @@ fn text(status: &Status, now: Timestamp) -> String {
     out
 }
 
-/// Brokers and controllers on EC2, and where clients reach them.
-fn on_ec2(status: &Status) -> String {
+/// Brokers and controllers on EC2, where clients reach them, and what Kafka says.
+fn on_ec2(status: &Status, kafka: &Kafka) -> String {
+    let cell = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     let rows: Vec<Vec<String>> = status
         .hosts
         .iter()
@@ -217,46 +275,9 @@ fn on_ec2(status: &Status) -> String {
             ]
         })
         .collect();
-    let table = ui::table(&["HOST", "ZONE", "TYPE", "STATE", "KAFKA", "ADDRESS", "VOLUME", "SIZE"], &rows);
-    format!("{table}\nBootstrap servers: {}\n", status.bootstrap_servers.join(","))
-}
-
-/// An MSK cluster, its brokers, and where clients reach them.
-fn cluster(msk: &Msk) -> String {
-    let one = &msk.cluster;
-    let version = one.kafka.as_deref().map_or_else(|| "serverless".to_owned(), |kafka| format!("Kafka {kafka}"));
-    let mut out = format!("MSK cluster {}: {}, {version}\n", one.arn, one.state);
-    if let Some(reason) = &one.reason {
-        out.push_str(&format!("AWS says: {reason}\n"));
-    }
-    if let Some(operation) = &one.operation {
-        let since = operation.since.as_deref().map(|since| format!(" since {since}")).unwrap_or_default();
-        out.push_str(&format!("Under way: {}, {}{since}\n", operation.operation, operation.state));
-    }
-    if !one.brokers.is_empty() {
-        let size = one.volume_gib.map_or_else(|| "-".to_owned(), |size| format!("{size} GiB"));
-        let row = |(broker, zone): (&Broker, &Option<String>)| {
-            let endpoint = cell(&broker.endpoint);
-            vec![
-                broker.id.to_string(),
-                cell(zone),
-                cell(&one.instance_type),
-                cell(&broker.address),
-                size.clone(),
-                endpoint,
-            ]
-        };
-        let rows: Vec<Vec<String>> = one.brokers.iter().zip(&msk.zones).map(row).collect();
-        out.push_str(&format!("\n{}", ui::table(&["BROKER", "ZONE", "TYPE", "ADDRESS", "SIZE", "NAME"], &rows)));
-    }
-    for listener in &one.listeners {
-        let side = if listener.public { ", public" } else { "" };
-        let servers = listener.bootstrap_servers.join(",");
-        out.push_str(&format!("\nBootstrap servers ({}{side}): {servers}\n", listener.method));
-    }
+    let mut out = ui::table(&["HOST", "ZONE", "TYPE", "STATE", "KAFKA", "ADDRESS", "VOLUME", "SIZE"], &rows);
+    out.push_str(&format!("\nBootstrap servers: {}\n", status.bootstrap_servers.join(",")));
+    let brokers = status.hosts.iter().filter(|host| host.name.starts_with("broker-")).count();
+    out.push_str(&kafka_text(kafka, brokers));
     out
-}
-
-fn cell(value: &Option<String>) -> String {
-    value.clone().unwrap_or_else(|| "-".to_owned())
 }

@@ -5,6 +5,7 @@ mod msk;
 mod node;
 mod problem;
 pub(crate) mod read;
+mod secret;
 mod syntax;
 mod types;
 mod units;
