@@ -50,6 +50,12 @@ pub fn size_msk(stack: &Stack) -> Option<MskSizing> {
     Some(if msk.express() { cluster.express() } else { cluster.standard() })
 }
 
+/// GiB of each standard broker's volume when the MSK cluster of `stack` is made: given, or derived from the workload. MSK's
+/// least, where it has none to choose.
+pub fn msk_volume_gib(stack: &Stack) -> u64 {
+    size_msk(stack).and_then(|sizing| sizing.size_gib).unwrap_or(1)
+}
+
 /// A provisioned cluster and what is asked of it.
 struct Provisioned<'a> {
     stack: &'a Stack,
