@@ -6,37 +6,42 @@ use std::time::{Duration, Instant};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::aws::{Aws, Class, CloudError, Ctx, IdMap, jitter};
 use crate::kinds::{self, Resource};
 use crate::plan::{Action, Plan, Step};
-use crate::resource::{Address, Observed, Tags, tag};
+use crate::resource::{Address, Observed, StepId, Tags, tag};
 
 /// What happens while a plan runs.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
     Started {
-        address: Address,
+        address: StepId,
         action: Action,
     },
+    /// What a step that takes long waits for.
+    Waiting {
+        address: StepId,
+        text: String,
+    },
     Done {
-        address: Address,
+        address: StepId,
         action: Action,
         id: String,
         seconds: f64,
     },
     Failed {
-        address: Address,
+        address: StepId,
         action: Action,
         error: String,
         hint: Option<&'static str>,
     },
     Skipped {
-        address: Address,
+        address: StepId,
         action: Action,
-        because: Address,
+        because: StepId,
     },
     /// A signal came: no more steps are started.
     Interrupted,
@@ -45,12 +50,12 @@ pub enum Event {
 /// How a run ended.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    pub done: BTreeSet<Address>,
-    pub failed: BTreeMap<Address, CloudError>,
+    pub done: BTreeSet<StepId>,
+    pub failed: BTreeMap<StepId, CloudError>,
     /// Steps that a failed one held back.
-    pub skipped: BTreeSet<Address>,
+    pub skipped: BTreeSet<StepId>,
     /// Steps that were not begun or not finished when a signal came.
-    pub left: Vec<(Address, Action)>,
+    pub left: Vec<(StepId, Action)>,
 }
 
 impl Outcome {
@@ -82,8 +87,10 @@ pub async fn apply(
     lock(&ids).extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
     let mut outcome = Outcome::default();
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
+    // What steps say while they wait.
+    let (say, mut said) = mpsc::unbounded_channel();
     let mut running = FuturesUnordered::new();
-    let mut busy: BTreeMap<Address, Action> = BTreeMap::new();
+    let mut busy: BTreeMap<StepId, Action> = BTreeMap::new();
     let mut deadline: Option<tokio::time::Instant> = None;
     loop {
         skip_held_back(&mut waiting, &mut outcome, &mut emit);
@@ -92,13 +99,14 @@ pub async fn apply(
                 waiting.into_iter().partition(|step| step.after.iter().all(|one| outcome.done.contains(one)));
             waiting = rest;
             for step in ready {
-                emit(Event::Started { address: step.address.clone(), action: step.action });
-                busy.insert(step.address.clone(), step.action);
+                emit(Event::Started { address: step.id(), action: step.action });
+                busy.insert(step.id(), step.action);
                 let token = token(plan, life, step);
-                let ids = &ids;
+                let (ids, say) = (&ids, &say);
                 running.push(async move {
                     let start = Instant::now();
-                    (step, run(aws, step, &token, ids).await, start.elapsed())
+                    let progress = |text| drop(say.send((step.id(), text)));
+                    (step, run(aws, step, &token, ids, &progress).await, start.elapsed())
                 });
             }
         }
@@ -113,8 +121,8 @@ pub async fn apply(
         };
         tokio::select! {
             Some((step, result, took)) = running.next() => {
-                busy.remove(&step.address);
-                let (address, action) = (step.address.clone(), step.action);
+                busy.remove(&step.id());
+                let (address, action) = (step.id(), step.action);
                 match result {
                     Ok(id) => {
                         emit(Event::Done { address: address.clone(), action, id, seconds: took.as_secs_f64() });
@@ -127,6 +135,7 @@ pub async fn apply(
                     }
                 }
             }
+            Some((address, text)) = said.recv() => emit(Event::Waiting { address, text }),
             () = expired => break,
             Ok(()) = stop.changed(), if deadline.is_none() => {
                 deadline = Some(tokio::time::Instant::now() + GRACE);
@@ -134,7 +143,7 @@ pub async fn apply(
             }
         }
     }
-    outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.address.clone(), step.action))).collect();
+    outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.id(), step.action))).collect();
     outcome
 }
 
@@ -142,14 +151,14 @@ pub async fn apply(
 fn skip_held_back(waiting: &mut Vec<&Step>, outcome: &mut Outcome, emit: &mut impl FnMut(Event)) {
     loop {
         let held = |step: &&Step| {
-            let broken = |one: &&Address| outcome.failed.contains_key(*one) || outcome.skipped.contains(*one);
+            let broken = |one: &&StepId| outcome.failed.contains_key(*one) || outcome.skipped.contains(*one);
             step.after.iter().find(broken).cloned()
         };
         let found = waiting.iter().enumerate().find_map(|(index, step)| held(step).map(|because| (index, because)));
         let Some((index, because)) = found else { return };
         let step = waiting.remove(index);
-        outcome.skipped.insert(step.address.clone());
-        emit(Event::Skipped { address: step.address.clone(), action: step.action, because });
+        outcome.skipped.insert(step.id());
+        emit(Event::Skipped { address: step.id(), action: step.action, because });
     }
 }
 
@@ -165,9 +174,15 @@ fn token(plan: &Plan, life: &str, step: &Step) -> String {
 }
 
 /// Does one step and returns the resource's id.
-async fn run(aws: &Aws, step: &Step, token: &str, ids: &IdMap) -> Result<String, CloudError> {
+async fn run(
+    aws: &Aws,
+    step: &Step,
+    token: &str,
+    ids: &IdMap,
+    progress: &dyn Fn(String),
+) -> Result<String, CloudError> {
     let rolling = step.action == Action::Roll;
-    let ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, rolling };
+    let ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, progress, rolling };
     let live_id = step.id.clone().unwrap_or_default();
     let missing = || CloudError::own("plan", format!("the step of {} has no spec", step.address));
     match step.action {

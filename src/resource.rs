@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::aws::{Aws, CloudError, Ctx};
 use crate::design::Design;
+use crate::stack::Stack;
 
 /// A resource's name inside its stack: `subnet/private-a`. It is also the tag `kstack:address`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +51,33 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
+/// A step's identity: its resource, and the operation where the resource's changes are a step each. Shown as
+/// `msk_cluster/main:broker-type`, and as the address alone where there is one step.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId {
+    pub address: Address,
+    pub operation: Option<&'static str>,
+}
+
+impl From<Address> for StepId {
+    fn from(address: Address) -> Self {
+        StepId { address, operation: None }
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.address)?;
+        self.operation.map_or(Ok(()), |operation| write!(out, ":{operation}"))
+    }
+}
+
+impl Serialize for StepId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// A reference to another resource in a spec: its address; in a live spec, the AWS id where no resource of the stack has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -80,6 +108,10 @@ pub mod tag {
     pub const RETENTION: &str = "kstack:retention";
     pub const VOTERS: &str = "kstack:voters";
     pub const MIN_INSYNC: &str = "kstack:min-insync-replicas";
+    /// What runs Kafka in a VPC: `msk`; absent where it is brokers on EC2.
+    pub const ENGINE: &str = "kstack:engine";
+    /// What the keys of tags begin with that say which SCRAM secrets the stack has associated.
+    pub const SCRAM: &str = "kstack:scram";
     pub const KMS_KEY: &str = "kstack:kms-key";
     /// The keys of the file's tags that were set, separated by spaces.
     pub const KEYS: &str = "kstack:tags";
@@ -239,8 +271,34 @@ pub enum Effect {
     Keep(String),
     /// The same, unless the instance is rolled anyway: what starts anew has the new value.
     KeepUntilRoll(String),
+    /// The live resource is changed, and data is lost that way: only with `--allow-data-loss`. Why, and a way out.
+    Lossy(String, String),
     /// It can't be done: why, and a way out.
     Refuse(String, String),
+}
+
+/// A part of the changes of a resource that AWS makes one at a time: a step of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    /// Its name, the same for every resource of the kind: `broker-type`.
+    pub name: &'static str,
+    /// What it does to the resource and about how long it takes, as a clause.
+    pub why: String,
+    pub changes: Vec<FieldChange>,
+}
+
+/// What runs Kafka. A stack has one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Ec2,
+    Msk,
+}
+
+impl Engine {
+    /// The engine that `stack` asks for.
+    pub fn of(stack: &Stack) -> Engine {
+        if stack.cluster.msk.is_some() { Engine::Msk } else { Engine::Ec2 }
+    }
 }
 
 /// What deleting a resource would lose, when the stack file no longer has it.
@@ -261,6 +319,9 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// Whether the resource carries tags of its own.
     const TAGGED: bool = true;
 
+    /// The engine whose stacks alone have such resources; `None` where every stack may.
+    const ENGINE: Option<Engine> = None;
+
     /// Whether AWS gives it for nothing. What another kind costs is in `pricing`, and a gap in every sum until it is there.
     const FREE: bool = false;
 
@@ -274,6 +335,12 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
 
     /// What `change` does. `anew` says that the new value names a resource that the same plan makes. Pure.
     fn effect(change: &FieldChange, anew: bool) -> Effect;
+
+    /// The operations that `changes` of the `live` resource take, in the order in which they are run; none where one call
+    /// does for all. Pure.
+    fn operations(&self, _live: &Self, _changes: &[FieldChange]) -> Vec<Operation> {
+        Vec::new()
+    }
 
     /// Tags that keep what AWS can't list of the resource; set when it is made. Pure.
     fn tags(&self) -> Tags {
@@ -332,6 +399,13 @@ macro_rules! kinds {
                 $(if kind == $kind::NAME { return serde_json::from_value(spec.clone()).ok().map(Resource::$kind); })*
                 None
             }
+            /// The operations that `changes` of the `live` resource of the same kind take.
+            pub fn operations(&self, live: &Resource, changes: &[FieldChange]) -> Vec<Operation> {
+                match (self, live) {
+                    $((Resource::$kind(wanted), Resource::$kind(live)) => wanted.operations(live, changes),)*
+                    _ => Vec::new(),
+                }
+            }
             /// What `change` does to a resource of `kind`.
             pub fn effect(kind: &str, change: &FieldChange, anew: bool) -> Effect {
                 $(if kind == $kind::NAME { return $kind::effect(change, anew); })*
@@ -351,12 +425,18 @@ macro_rules! kinds {
             all
         }
 
-        /// Everything that is live of the stack that `aws` works for: every kind is asked at once.
+        /// Everything that is live of the stack that `aws` works for: every kind that a stack with `engine` may have, or
+        /// every kind there is, is asked at once.
         ///
         /// # Errors
         /// The first answer of AWS that is not a list.
-        pub async fn discover(aws: &Aws) -> Result<Observed, CloudError> {
-            $(let $module = async { $kind::discover(aws).await.map(|found| erase::<$kind>(found)) };)*
+        pub async fn discover(aws: &Aws, engine: Option<Engine>) -> Result<Observed, CloudError> {
+            $(let $module = async {
+                if engine.is_some() && $kind::ENGINE.is_some() && engine != $kind::ENGINE {
+                    return Ok(Vec::new());
+                }
+                $kind::discover(aws).await.map(|found| erase::<$kind>(found))
+            };)*
             let ($($module,)*) = tokio::try_join!($($module),*)?;
             let mut all = Vec::new();
             $(all.extend($module.into_iter().map(|found| ($kind::NAME, found)));)*

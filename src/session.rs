@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::aws::{Aws, Class, Clients, CloudError, Fence, Place};
 use crate::cloud_init::Overrides;
 use crate::design::{self, Design, World};
-use crate::kinds;
+use crate::kinds::{self, Vpc};
 use crate::lease::{Holder, Record};
 use crate::plan::{self, Plan, Refusal};
-use crate::resource::Observed;
+use crate::resource::{Engine, Observed};
 use crate::stack::{self, Parsed, Report};
 
 /// A stack file's text and the templates that it names.
@@ -117,20 +117,30 @@ impl Session {
         self.aws.begin_round();
         let (facts, observed, papers) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
-            kinds::discover(&self.aws),
+            self.observe(Engine::of(&parsed.stack)),
             self.aws.clients.papers(&self.aws.stack)
         )?;
         let holder = papers.leases.into_values().next_back().filter(|holder| holder.holds(Timestamp::now()));
         Ok(Seen { world: World { facts, observed, record: papers.record }, holder })
     }
 
-    /// What is live of the stack, without its file.
+    /// What is live of the stack, as far as one with `engine` goes. Where there is no VPC that tells the engine, what is left
+    /// of the stack may be of the other one, and everything is asked for.
     ///
     /// # Errors
     /// AWS's first answer that is not what was asked for.
-    pub async fn observe(&self) -> Result<Observed, CloudError> {
+    pub async fn observe(&self, engine: Engine) -> Result<Observed, CloudError> {
+        let observed = kinds::discover(&self.aws, Some(engine)).await?;
+        if observed.of::<Vpc>().is_empty() { self.observe_all().await } else { Ok(observed) }
+    }
+
+    /// What is live of the stack, whatever its engine.
+    ///
+    /// # Errors
+    /// AWS's first answer that is not what was asked for.
+    pub async fn observe_all(&self) -> Result<Observed, CloudError> {
         self.aws.begin_round();
-        kinds::discover(&self.aws).await
+        kinds::discover(&self.aws, None).await
     }
 
     /// Makes the stack's record, unless there is one: the first thing that is written.

@@ -156,7 +156,9 @@ async fn under_lease(
     let life = record.made_at.to_string();
     seen.world.record = Some(record);
     execute(session, &plan, &seen.world.observed, &life, signals, view).await?;
-    if !args.json {
+    if !args.json && design.msk.is_some() {
+        ui::out(&format!("Bootstrap servers: see `kstack status {}`\n", args.file));
+    } else if !args.json {
         let brokers = design.hosts.iter().filter(|host| host.broker());
         let servers: Vec<String> = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
         ui::out(&format!("Bootstrap servers: {}\n", servers.join(",")));

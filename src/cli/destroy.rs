@@ -32,7 +32,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let plan_now = |observed: &Observed| destroy(&stack.name, &stack.region, &account, observed);
     let mut approved = None;
     if !args.yes {
-        let observed = session.observe().await?;
+        let observed = session.observe_all().await?;
         let plan = plan_now(&observed);
         show(&plan, &observed, args.json)?;
         let question =
@@ -53,7 +53,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let signals = Signals::listen()?;
     let lease = take(&session, &caller, &signals).await?;
     let result = async {
-        let observed = signals.unless_stopped(session.observe()).await?;
+        let observed = signals.unless_stopped(session.observe_all()).await?;
         let plan = plan_now(&observed);
         match approved {
             Some(approved) => {

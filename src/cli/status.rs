@@ -8,7 +8,7 @@ use crate::cloud_init::CLIENT_PORT;
 use crate::kinds::{Instance, NetworkInterface, Volume};
 use crate::lease::{Holder, Record};
 use crate::plan::rank;
-use crate::resource::{Address, Observed};
+use crate::resource::{Address, Engine, Observed};
 use crate::session::{Session, Source};
 
 /// Show brokers and controllers with zone, type, state, address and volume, and the bootstrap servers
@@ -54,7 +54,9 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
     let stack = &parsed.stack;
     let session = Session::open(&place(&stack.region, sandbox)?, &stack.name).await;
-    let (observed, papers) = tokio::try_join!(session.observe(), session.aws.clients.papers(&stack.name))?;
+    session.aws.begin_round();
+    let (observed, papers) =
+        tokio::try_join!(session.observe(Engine::of(stack)), session.aws.clients.papers(&stack.name))?;
     let now = jiff::Timestamp::now();
     let lease = papers.leases.into_values().next_back().filter(|holder| holder.holds(now));
     let hosts = hosts(&observed);

@@ -2,7 +2,9 @@
 
 use crate::aws::{Aws, CloudError, Ctx};
 use crate::design::Design;
-use crate::resource::{Address, Deletion, Effect, FieldChange, Found, Kind, Observed, Tags, kinds, sort_lists};
+use crate::resource::{
+    Address, Deletion, Effect, Engine, FieldChange, Found, Kind, Observed, Operation, Tags, kinds, sort_lists,
+};
 
 kinds! {
     vpc::Vpc,
@@ -20,7 +22,17 @@ kinds! {
     volume::Volume,
     network_interface::NetworkInterface,
     instance::Instance,
+    msk_configuration::MskConfiguration,
+    msk_cluster::MskCluster,
+    msk_autoscaling::MskAutoscaling,
+    msk_scram_association::MskScramAssociation,
+    msk_cluster_policy::MskClusterPolicy,
 }
+
+mod msk;
+pub use msk::fingerprint;
+pub use msk::status::{MskStatus, status as msk_status};
+pub use msk_cluster::Provisioned;
 
 /// The finds of one kind with their specs as JSON, as the planner compares them.
 fn erase<K: Kind>(found: Vec<Found<K>>) -> Vec<Found<serde_json::Value>> {

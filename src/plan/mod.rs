@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::design::Design;
 use crate::kinds::{self, Resource};
-use crate::resource::{Address, Deletion, Effect, FieldChange, Live, Observed, Tags, tag};
+use crate::resource::{Address, Deletion, Effect, FieldChange, Live, Observed, Operation, StepId, Tags, tag};
 use crate::stack::Stack;
 
 pub use order::rank;
@@ -36,6 +36,9 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
     pub address: Address,
+    /// Which of the operations on the resource it is, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<&'static str>,
     pub action: Action,
     /// The reason, as a clause.
     pub why: String,
@@ -47,7 +50,7 @@ pub struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<Value>,
     /// Steps that must be done before.
-    pub after: Vec<Address>,
+    pub after: Vec<StepId>,
     /// What tells this making of the resource from earlier ones: a part of the client token.
     #[serde(skip)]
     pub generation: String,
@@ -58,6 +61,13 @@ pub struct Step {
     /// Every tag that the resource is to have.
     #[serde(skip)]
     pub tags: Tags,
+}
+
+impl Step {
+    /// What names the step in its plan.
+    pub fn id(&self) -> StepId {
+        StepId { address: self.address.clone(), operation: self.operation }
+    }
 }
 
 /// Why a plan can't be run, and a way out.
@@ -126,7 +136,10 @@ impl Plan {
     /// The first difference between the steps of this plan and `other`, in words; `None` when they do the same.
     pub fn difference(&self, other: &[Value]) -> Option<String> {
         let mine: Vec<Value> = self.steps.iter().map(|step| serde_json::to_value(step).unwrap_or_default()).collect();
-        let address = |step: &Value| step["address"].as_str().unwrap_or_default().to_owned();
+        let address = |step: &Value| match (text::value(&step["address"]), step["operation"].as_str()) {
+            (address, Some(operation)) => format!("{address}:{operation}"),
+            (address, None) => address,
+        };
         let theirs: BTreeMap<String, &Value> = other.iter().map(|step| (address(step), step)).collect();
         for step in &mine {
             match theirs.get(&address(step)) {
@@ -163,7 +176,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         let tags = tags(&design.stack, address, wanted);
         match observed.live.get(address) {
             None => create(address, wanted, tags, observed, allow_data_loss, &mut plan),
-            Some(live) => change(address, wanted, live, tags, &anew, observed, &mut plan),
+            Some(live) => change(address, wanted, live, tags, &anew, observed, allow_data_loss, &mut plan),
         }
     }
     for (address, live) in observed.live.iter().filter(|(address, _)| !desired.contains_key(address)) {
@@ -298,6 +311,7 @@ fn create(
     }
     plan.steps.push(Step {
         address: address.clone(),
+        operation: None,
         action: Action::Create,
         why,
         changes: Vec::new(),
@@ -311,6 +325,7 @@ fn create(
     });
 }
 
+#[allow(clippy::too_many_arguments)] // One call site; a struct would only name them twice.
 fn change(
     address: &Address,
     wanted: &Resource,
@@ -318,6 +333,7 @@ fn change(
     tags: Tags,
     anew: &BTreeSet<Address>,
     observed: &Observed,
+    allow_data_loss: bool,
     plan: &mut Plan,
 ) {
     let mut action = None;
@@ -336,7 +352,8 @@ fn change(
                 until_roll.push(Note { address: address.clone(), text });
                 continue;
             }
-            Effect::Refuse(why, way_out) => {
+            Effect::Lossy(..) if allow_data_loss => Action::Update,
+            Effect::Lossy(why, way_out) | Effect::Refuse(why, way_out) => {
                 plan.refusals.push(Refusal { change: Some(change), ..Refusal::at(address, why, way_out) });
                 continue;
             }
@@ -362,8 +379,9 @@ fn change(
         Action::Replace => "this can't be changed in place; it is deleted and made again",
         _ => "it differs from the file",
     };
-    plan.steps.push(Step {
+    let step = Step {
         address: address.clone(),
+        operation: None,
         action,
         why: why.to_owned(),
         changes,
@@ -374,7 +392,28 @@ fn change(
         wanted: Some(wanted.clone()),
         live: Resource::from_live(&address.kind, &live.spec),
         tags,
-    });
+    };
+    plan.steps.extend(split(step));
+}
+
+/// The step itself; or a step for each operation that its kind needs for the changes, one after the other, tags first.
+fn split(step: Step) -> Vec<Step> {
+    let (Action::Update, Some(wanted), Some(live)) = (step.action, &step.wanted, &step.live) else { return vec![step] };
+    let (tags, fields): (Vec<_>, Vec<_>) =
+        step.changes.iter().cloned().partition(|change| change.field.starts_with("tags."));
+    let mut operations = wanted.operations(live, &fields);
+    if !operations.is_empty() && !tags.is_empty() {
+        operations.insert(0, Operation { name: "tags", why: step.why.clone(), changes: tags });
+    }
+    if operations.is_empty() {
+        return vec![step];
+    }
+    let mut steps: Vec<Step> = Vec::new();
+    for Operation { name, why, changes } in operations {
+        let after = steps.last().map(Step::id).into_iter().collect();
+        steps.push(Step { operation: Some(name), why, changes, after, ..step.clone() });
+    }
+    steps
 }
 
 fn delete(address: &Address, live: &Live, why: &str, allow_data_loss: bool, plan: &mut Plan) {
@@ -395,6 +434,7 @@ fn delete(address: &Address, live: &Live, why: &str, allow_data_loss: bool, plan
     }
     plan.steps.push(Step {
         address: address.clone(),
+        operation: None,
         action: Action::Delete,
         why: why.to_owned(),
         changes: Vec::new(),

@@ -66,12 +66,12 @@ pub fn render(plan: &Plan) -> String {
 
 /// A line a step. What neighbours have in common, the reason and the changes, comes once, below the last of them.
 fn steps(out: &mut String, steps: &[Step]) {
-    let width = steps.iter().map(|step| step.address.to_string().len()).max().unwrap_or_default();
+    let width = steps.iter().map(|step| step.id().to_string().len()).max().unwrap_or_default();
     let details: Vec<String> = steps.iter().map(details).collect();
     for (index, step) in steps.iter().enumerate() {
         let style = step.action.style();
         let _ = write!(out, "{style}{:>3}{style:#} ", step.action.symbol());
-        let _ = writeln!(out, "{}", format!("{:width$}  {}", step.address.to_string(), head(step)).trim_end());
+        let _ = writeln!(out, "{}", format!("{:width$}  {}", step.id().to_string(), head(step)).trim_end());
         let common = steps.get(index + 1).is_some_and(|next| next.action == step.action)
             && details.get(index + 1) == details.get(index);
         if !common {
@@ -125,6 +125,9 @@ fn before_and_after(change: &FieldChange) -> String {
     if change.field == "config" && !change.before.is_null() {
         return "config: the host's settings differ".to_owned();
     }
+    if change.field == "server_properties" {
+        return "server_properties: the cluster gets the newest revision of its configuration".to_owned();
+    }
     let (name, unit) = named(&change.field);
     let with_unit = |content: &Value| match content {
         Value::Number(_) => format!("{}{unit}", value(content)),
@@ -141,7 +144,7 @@ fn named(field: &str) -> (&str, &'static str) {
 }
 
 /// Fields that say the same of every resource of their kind, or nothing to people.
-const HIDDEN: [&str; 11] = [
+const HIDDEN: [&str; 20] = [
     "state",
     "config",
     "retention",
@@ -153,6 +156,15 @@ const HIDDEN: [&str; 11] = [
     "os",
     "voters",
     "vpc",
+    "form",
+    "subnets",
+    "security_groups",
+    "server_properties",
+    "monitoring",
+    "in_transit",
+    "log_group",
+    "log_bucket",
+    "log_stream",
 ];
 
 /// What identifies a new resource at a glance: its own values; where it has none, what it refers to.

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::cost::ROOT_GIB;
 use super::{Bill, HOURS, Market, Prices, money, signed};
+use crate::kinds::Resource;
 use crate::plan::{Action, Plan, Step};
-use crate::resource::{Address, Observed};
+use crate::resource::{Address, Observed, StepId};
 use crate::stack::{GP3_IOPS, GP3_MIBS};
 
 /// The monthly cost of a stack's resources before and after a plan.
@@ -20,7 +21,7 @@ pub struct Change {
     /// USD a month that the plan adds; negative when it saves.
     pub change: f64,
     /// The same by step; steps that change nothing are left out.
-    pub steps: BTreeMap<Address, f64>,
+    pub steps: BTreeMap<StepId, f64>,
     /// Prices that are not known: what the sums are without.
     pub gaps: Vec<String>,
 }
@@ -41,11 +42,16 @@ pub fn change(plan: &Plan, live: &Observed, prices: &Prices) -> Change {
         bill.total()
     };
     let mut steps = BTreeMap::new();
+    // What a resource is after the operations before.
+    let mut specs: BTreeMap<Address, Option<Value>> = BTreeMap::new();
     for step in &plan.steps {
-        let before = step.live.as_ref().map_or(0.0, |live| of(&step.address, &live.spec()));
-        let after = after(step).map_or(0.0, |spec| of(&step.address, &spec));
+        let live = || step.live.as_ref().map(Resource::spec);
+        let spec = specs.entry(step.address.clone()).or_insert_with(live);
+        let before = spec.as_ref().map_or(0.0, |spec| of(&step.address, spec));
+        *spec = after(step, spec.take());
+        let after = spec.as_ref().map_or(0.0, |spec| of(&step.address, spec));
         if (after - before).abs() > 1e-9 {
-            steps.insert(step.address.clone(), exact(after - before));
+            steps.insert(step.id(), exact(after - before));
         }
     }
     gaps.sort();
@@ -58,13 +64,12 @@ fn exact(usd: f64) -> f64 {
     (usd * 1e4).round() / 1e4
 }
 
-/// The spec that a resource has after `step`: what is live with the step's changes, as a plan may leave some fields as they are.
-fn after(step: &Step) -> Option<Value> {
-    match (step.action, &step.live) {
+/// The spec that a resource has after `step`: that `before` it with the step's changes, as a plan may leave some fields as they are.
+fn after(step: &Step, before: Option<Value>) -> Option<Value> {
+    match (step.action, before) {
         (Action::Delete, _) => None,
         (Action::Create, _) | (_, None) => step.spec.clone(),
-        (_, Some(live)) => {
-            let mut spec = live.spec();
+        (_, Some(mut spec)) => {
             for change in step.changes.iter().filter(|change| !change.field.starts_with("tags.")) {
                 spec[change.field.as_str()] = change.after.clone();
             }
