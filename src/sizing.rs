@@ -34,11 +34,6 @@ const CACHE_SECONDS: f64 = 30.0;
 /// Memory in MiB that is left to the operating system besides heap and page cache.
 const SYSTEM_MIB: u64 = 1024;
 
-/// TODO
-pub fn msk_volume_gib(_: &Stack) -> u64 {
-    100
-}
-
 /// One line of the arithmetic.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {

@@ -2,8 +2,10 @@
 
 use crate::design::{Design, World};
 use crate::kinds::{self, MskCluster, Provisioned};
+use crate::msk::settings;
 use crate::plan::Refusal;
 use crate::resource::Ref;
+use crate::sizing::size_msk;
 use crate::stack::{InTransit, MonitoringLevel, Msk, MskBrokers, Stack};
 
 /// GiB by which a volume grows at least. Source: MSK, "Scale up broker storage", 2026.
@@ -27,7 +29,8 @@ pub fn choose(design: &Design, msk: &Msk, world: &World, refusals: &mut Vec<Refu
     let live = world.observed.of::<MskCluster>().remove("main").and_then(|(_, cluster)| cluster.provisioned);
     let provisioned = match (&msk.brokers, &msk.kafka) {
         (Some(brokers), Some(kafka)) if !msk.serverless => {
-            let properties = properties(&design.stack, msk);
+            let settings = settings::server_properties(&design.stack).unwrap_or_default();
+            let properties: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let wanted = provisioned(design, msk, brokers, kafka, &properties, live.as_ref());
             check_version(&wanted, live.as_ref(), world, refusals);
             check_removal(&wanted, live.as_ref(), design.zones.len(), refusals);
@@ -104,24 +107,17 @@ fn provisioned(
 /// The size of each broker's volume. A volume that may grow by itself is a floor: what is live is at least what is asked
 /// for, and that is no difference.
 fn volume(stack: &Stack, brokers: &MskBrokers, live: Option<u64>) -> u64 {
-    let wanted = brokers.storage.size.map_or_else(|| crate::sizing::msk_volume_gib(stack), |size| size.gib_ceil());
+    let wanted = brokers
+        .storage
+        .size
+        .map(|size| size.gib_ceil())
+        .or_else(|| size_msk(stack)?.size_gib)
+        .unwrap_or(LEAST_GROWTH_GIB);
     match live {
         Some(live) if live >= wanted && brokers.storage.max.is_some() => live,
         Some(live) if live < wanted => wanted.max(live + LEAST_GROWTH_GIB),
         _ => wanted,
     }
-}
-
-/// The settings: what follows from the workload, and the file's own. Express brokers keep their copies and minimum themselves.
-fn properties(stack: &Stack, msk: &Msk) -> Vec<String> {
-    let workload = &stack.workload;
-    let mut all = std::collections::BTreeMap::from([("log.retention.ms", workload.retention.millis().to_string())]);
-    if !msk.express() {
-        all.insert("default.replication.factor", workload.replication_factor.to_string());
-        all.insert("min.insync.replicas", workload.min_insync_replicas.to_string());
-    }
-    all.extend(msk.config.iter().map(|(key, value)| (key.as_str(), value.clone())));
-    all.into_iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
 /// Refuses a version that AWS has not for a new cluster, or has not after the live one's.

@@ -31,7 +31,7 @@ kinds! {
 
 mod msk;
 pub use msk::fingerprint;
-pub use msk::status::{MskStatus, status as msk_status};
+pub use msk::status::{Broker, MskStatus, status as msk_status};
 pub use msk_cluster::Provisioned;
 
 /// The finds of one kind with their specs as JSON, as the planner compares them.

@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::{Action, Note, Plan, Refusal, Step};
-use crate::kinds::Resource;
-use crate::resource::{Address, Deletion, FieldChange};
+use crate::kinds::{MskCluster, Resource};
+use crate::resource::{Address, Deletion, FieldChange, Kind as _};
 
 impl Action {
     /// The symbol of the action: Terraform's.
@@ -86,7 +86,7 @@ fn steps(out: &mut String, steps: &[Step]) {
 /// What is said of a step in the line of its address.
 fn head(step: &Step) -> String {
     match (step.action, step.live.as_ref().map(Resource::deletion)) {
-        (Action::Create, _) => summary(step.spec.as_ref()),
+        (Action::Create, _) => summary(&step.address.kind, step.spec.as_ref()),
         (Action::Delete, Some(Deletion::Data(held))) => format!("{}, with {held}", step.action.effect()),
         (action, _) => action.effect().to_owned(),
     }
@@ -144,7 +144,7 @@ fn named(field: &str) -> (&str, &'static str) {
 }
 
 /// Fields that say the same of every resource of their kind, or nothing to people.
-const HIDDEN: [&str; 20] = [
+const HIDDEN: [&str; 11] = [
     "state",
     "config",
     "retention",
@@ -156,9 +156,14 @@ const HIDDEN: [&str; 20] = [
     "os",
     "voters",
     "vpc",
+];
+
+/// The same, of an MSK cluster alone.
+const HIDDEN_OF_MSK: [&str; 10] = [
     "form",
     "subnets",
     "security_groups",
+    "throughput_mibs",
     "server_properties",
     "monitoring",
     "in_transit",
@@ -168,9 +173,10 @@ const HIDDEN: [&str; 20] = [
 ];
 
 /// What identifies a new resource at a glance: its own values; where it has none, what it refers to.
-fn summary(spec: Option<&Value>) -> String {
+fn summary(kind: &str, spec: Option<&Value>) -> String {
     let Some(Value::Object(fields)) = spec else { return String::new() };
-    let shown = || fields.iter().filter(|(key, value)| !HIDDEN.contains(&key.as_str()) && !value.is_null());
+    let hidden = |key: &str| HIDDEN.contains(&key) || (kind == MskCluster::NAME && HIDDEN_OF_MSK.contains(&key));
+    let shown = || fields.iter().filter(|(key, value)| !hidden(key) && !value.is_null());
     let reference = |value: &Value| value.as_str().is_some_and(|text| Address::parse(text).is_some());
     let own: Vec<String> =
         shown().filter(|(_, value)| !reference(value)).filter_map(|(key, value)| part(key, value)).collect();

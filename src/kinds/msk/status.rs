@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_kafka::types::{Cluster, ClusterState, NodeInfo};
 use serde::Serialize;
 
-use super::{live, listeners, reason, usable};
+use super::{listeners, live, reason, usable};
 use crate::aws::{Aws, CloudError, cloud};
 use crate::kinds::Provisioned;
 
@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_bootstrap_list_has_every_broker_in_order() {
-        let broker = |id| Broker { id, subnet: String::new(), address: None, endpoint: Some(format!("b-{id}.prod.x.kafka")) };
+        let broker =
+            |id| Broker { id, subnet: String::new(), address: None, endpoint: Some(format!("b-{id}.prod.x.kafka")) };
         let brokers: Vec<Broker> = [1, 2, 10, 11].map(broker).into();
         let all = servers(None, &brokers);
         assert_eq!(all[0].bootstrap_servers, [1, 2, 10, 11].map(|id| format!("b-{id}.prod.x.kafka:9098")));
