@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::aws::{Aws, CloudError, Ctx};
 use crate::design::Design;
-use crate::stack::Stack;
+
+pub use crate::engine::Engine;
+pub use crate::operation::{Operation, StepId};
 
 /// A resource's name inside its stack: `subnet/private-a`. It is also the tag `kstack:address`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,33 +50,6 @@ impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Address::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not an address")))
-    }
-}
-
-/// A step's identity: its resource, and the operation where the resource's changes are a step each. Shown as
-/// `msk_cluster/main:broker-type`, and as the address alone where there is one step.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StepId {
-    pub address: Address,
-    pub operation: Option<&'static str>,
-}
-
-impl From<Address> for StepId {
-    fn from(address: Address) -> Self {
-        StepId { address, operation: None }
-    }
-}
-
-impl fmt::Display for StepId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", self.address)?;
-        self.operation.map_or(Ok(()), |operation| write!(out, ":{operation}"))
-    }
-}
-
-impl Serialize for StepId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 
@@ -275,30 +250,6 @@ pub enum Effect {
     Lossy(String, String),
     /// It can't be done: why, and a way out.
     Refuse(String, String),
-}
-
-/// A part of the changes of a resource that AWS makes one at a time: a step of its own.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Operation {
-    /// Its name, the same for every resource of the kind: `broker-type`.
-    pub name: &'static str,
-    /// What it does to the resource and about how long it takes, as a clause.
-    pub why: String,
-    pub changes: Vec<FieldChange>,
-}
-
-/// What runs Kafka. A stack has one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    Ec2,
-    Msk,
-}
-
-impl Engine {
-    /// The engine that `stack` asks for.
-    pub fn of(stack: &Stack) -> Engine {
-        if stack.cluster.msk.is_some() { Engine::Msk } else { Engine::Ec2 }
-    }
 }
 
 /// What deleting a resource would lose, when the stack file no longer has it.
