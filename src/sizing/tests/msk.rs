@@ -1,7 +1,10 @@
 //! MSK's cases by hand.
 
+use proptest::prelude::*;
+
 use super::near;
 use crate::instance_types::embedded;
+use crate::msk::brokers::brokers;
 use crate::sizing::{MskSizing, msk_volume_gib, size, size_msk};
 use crate::stack::{Stack, parse};
 
@@ -108,4 +111,58 @@ fn serverless_is_bounded_by_its_partitions_first() {
     let none = serverless("ingress: 50 MiB/s, peak: 2, consumers: 0, partitions: 100");
     assert_eq!((none.limit_mibs, none.bottleneck, none.warnings.len()), (200.0, "ingress quota", 0));
     assert!(serde_json::to_string(&none).expect("JSON").contains("\"limit_mibs\":200.0"));
+}
+
+/// Workloads as the checks let them through, in flow style.
+fn workloads() -> impl Strategy<Value = String> {
+    let rates = (1u64..(2 << 30), 1.0..20.0f64, 0u32..20, 1.0..10.0f64);
+    let rest = (1u32..400, 1u32..20_000, 1.0..10.0f64, 0u32..90);
+    (rates, rest).prop_map(|((ingress, peak, consumers, compression), (hours, partitions, growth, headroom))| {
+        format!(
+            "ingress: {ingress} B/s, peak: {peak:.3}, consumers: {consumers}, compression: {compression:.3}, \
+             retention: {}h, partitions: {partitions}, growth: {growth:.3}, headroom: {headroom}%",
+            hours * 24
+        )
+    })
+}
+
+/// Every broker type, any count, with or without a ceiling; or serverless.
+fn clusters() -> impl Strategy<Value = (Option<String>, u32, Option<u64>)> {
+    let types: Vec<Option<String>> = [None].into_iter().chain(brokers().keys().cloned().map(Some)).collect();
+    (prop::sample::select(types), 1u32..20, prop::option::of(1u64..=16_384))
+}
+
+proptest! {
+    #[test]
+    fn every_sizing_can_be_shown((load, (kind, threes, max)) in (workloads(), clusters())) {
+        let made = |count: u32| {
+            let stack = match &kind {
+                None => stack(&load, "msk: {serverless: true}"),
+                Some(kind) => {
+                    let max = max.filter(|_| kind.starts_with("kafka."));
+                    let storage = max.map(|max| format!(", storage: {{max: {max} GiB}}")).unwrap_or_default();
+                    msk(&load, &format!("count: {count}, instance_type: {kind}{storage}"))
+                }
+            };
+            size_msk(&stack).expect("a known type")
+        };
+        let sizing = made(threes * 3);
+        prop_assert!(sizing.size_gib.is_none_or(|size| (1..=max.unwrap_or(16_384)).contains(&size)));
+        prop_assert_eq!(sizing.size_gib.is_some(), kind.as_ref().is_some_and(|kind| kind.starts_with("kafka.")));
+        for line in &sizing.lines {
+            prop_assert!(line.value.is_finite() && line.value >= 0.0, "{:?}", line);
+        }
+        prop_assert!(sizing.limit_mibs.is_finite() && sizing.limit_mibs > 0.0);
+        for warning in &sizing.warnings {
+            prop_assert!(warning.ends_with('.') && !warning.contains("NaN") && !warning.contains("inf"), "{}", warning);
+        }
+        prop_assert!(sizing.render().ends_with('\n'));
+        // As many brokers as are needed leave nothing to warn of but volumes.
+        if let Some(needed) = sizing.brokers_needed.filter(|needed| *needed < 100_000) {
+            prop_assert_eq!(needed % 3, 0);
+            let rest: Vec<String> =
+                made(needed).warnings.into_iter().filter(|warning| !warning.starts_with("Volumes of")).collect();
+            prop_assert!(rest.is_empty(), "{needed} brokers: {rest:?}");
+        }
+    }
 }
