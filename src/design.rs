@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ipnet::Ipv4Net;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -51,6 +52,8 @@ pub struct World {
     pub facts: Facts,
     pub observed: Observed,
     pub record: Option<Record>,
+    /// When the stack is to go by itself.
+    pub expires: Option<Timestamp>,
 }
 
 /// A zone of the stack.
@@ -107,6 +110,8 @@ pub struct Design {
     /// The MSK cluster, where there is one.
     pub msk: Option<MskDesign>,
     pub cluster_id: String,
+    /// When the stack goes by itself; never, when absent.
+    pub expires: Option<Timestamp>,
 }
 
 impl Design {
@@ -162,6 +167,7 @@ pub fn design(stack: &Stack, world: &World, overrides: &Overrides) -> Result<Des
         hosts: Vec::new(),
         msk: None,
         cluster_id,
+        expires: world.expires,
     };
     if let Some(ec2) = stack.cluster.ec2.as_ref().filter(|_| refusals.is_empty()) {
         design.hosts = hosts(&design, ec2, world, overrides, &mut refusals);

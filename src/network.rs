@@ -7,6 +7,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use sha2::{Digest as _, Sha256};
 
 use crate::stack::Network;
 
@@ -40,6 +41,34 @@ pub fn public_block(network: &Network, letter: char, index: usize) -> Option<Ipv
             let last = network.cidr.subnets(network.cidr.prefix_len() + 3).ok()?.nth(usize::from(LETTERS))?;
             last.subnets(last.prefix_len() + 3).ok()?.nth(letter_index(letter)?)
         }
+    }
+}
+
+/// Blocks for a stack that shares its file with others, each with its own first: a block of `prefix` length at the start of
+/// every /16 of 10.0.0.0/8 that touches none of `held`. A whole /16 is one stack's, so that blocks of different lengths
+/// never meet.
+pub fn free_blocks(stack: &str, prefix: u8, held: &[Ipv4Net]) -> Vec<Ipv4Net> {
+    let first = Sha256::digest(stack)[0];
+    let slots = (0..=u8::MAX).map(|step| Ipv4Addr::new(10, first.wrapping_add(step), 0, 0));
+    let free = |address: Ipv4Addr| {
+        let slot = Ipv4Net::new(address, 16).ok()?;
+        let apart = |block: &Ipv4Net| !slot.contains(block) && !block.contains(&slot);
+        held.iter().all(apart).then(|| Ipv4Net::new(address, prefix.max(16)).ok()).flatten()
+    };
+    slots.filter_map(free).collect()
+}
+
+impl Network {
+    /// The same network in another `block` of the same length.
+    pub fn moved(&self, block: Ipv4Net) -> Network {
+        let from = u32::from(self.cidr.network());
+        let by = u32::from(block.network()).wrapping_sub(from);
+        let subnet = |old: &Ipv4Net| {
+            Ipv4Net::new(Ipv4Addr::from(u32::from(old.network()).wrapping_add(by)), old.prefix_len()).unwrap_or(*old)
+        };
+        let all = |blocks: &Option<Vec<Ipv4Net>>| blocks.as_ref().map(|blocks| blocks.iter().map(subnet).collect());
+        let (private_cidrs, public_cidrs) = (all(&self.private_cidrs), all(&self.public_cidrs));
+        Network { cidr: block, private_cidrs, public_cidrs, ..self.clone() }
     }
 }
 

@@ -1,10 +1,13 @@
 //! `kstack status`: the stack's hosts as they are, and where clients reach them.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::error::Failure;
 use super::{place, ui};
+use crate::clock;
 use crate::cloud_init::CLIENT_PORT;
+use crate::expiry::{self, Term};
 use crate::kinds::{Broker, Instance, MskStatus, NetworkInterface, Subnet, Volume, msk_status};
 use crate::lease::{Holder, Record};
 use crate::msk::client_properties::{Method, client_properties};
@@ -46,6 +49,9 @@ struct Status {
     record: Option<Record>,
     /// Who works on the stack at the moment.
     lease: Option<Holder>,
+    /// When the stack goes by itself.
+    expires_at: Option<Timestamp>,
+    protected: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,13 +85,14 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let engine = Engine::of(stack);
     let msk = async { if engine == Engine::Msk { msk_status(&session.aws).await } else { Ok(None) } };
     let papers = session.aws.clients.papers(&stack.name);
-    let (observed, msk, papers) = tokio::try_join!(session.observe(engine), msk, papers)?;
+    let (observed, msk, papers) = tokio::try_join!(session.observe_of(engine), msk, papers)?;
     if let Some(method) = args.client_properties {
         ui::out(&properties(method, msk.as_ref())?);
         return Ok(0);
     }
-    let now = jiff::Timestamp::now();
-    let lease = papers.leases.into_values().next_back().filter(|holder| holder.holds(now));
+    let now = clock::now();
+    let lease = papers.holder(now).cloned();
+    let term = Term::of(&observed, papers.record.as_ref(), None);
     let hosts = hosts(&observed);
     let brokers = hosts.iter().filter(|host| host.name.starts_with("broker-"));
     let status = Status {
@@ -100,11 +107,13 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         msk: msk.map(|cluster| Msk { zones: zones(&cluster, &observed), cluster }),
         record: papers.record,
         lease,
+        expires_at: term.at(),
+        protected: term == Term::Protected,
     };
     if args.json {
         ui::json(&status);
     } else {
-        ui::out(&text(&status));
+        ui::out(&text(&status, now));
     }
     Ok(0)
 }
@@ -159,7 +168,7 @@ fn hosts(observed: &Observed) -> Vec<Host> {
     names.into_iter().map(host).collect()
 }
 
-fn text(status: &Status) -> String {
+fn text(status: &Status, now: Timestamp) -> String {
     if status.resources == 0 {
         return format!("Nothing of the stack {} is live in {}.\n", status.stack, status.region);
     }
@@ -170,6 +179,12 @@ fn text(status: &Status) -> String {
     }
     if let Some(record) = &status.record {
         out.push_str(&format!("Made by {} at {}\n", record.made_by, record.made_at.strftime("%F %T UTC")));
+    }
+    if let Some(at) = status.expires_at {
+        out.push_str(&format!("Expires: {}\n", expiry::shown(at, now)));
+    }
+    if status.protected {
+        out.push_str("Protected: neither `destroy` nor `reap` touches it\n");
     }
     if let Some(holder) = &status.lease {
         out.push_str(&format!(

@@ -229,7 +229,11 @@ impl Kind for MskCluster {
         let all = aws.clusters.since(aws.round(), || fetch(aws)).await?;
         let found = all.iter().map(|cluster| async move {
             let arn = cluster.cluster_arn().unwrap_or_default();
-            let (revision, upgrades) = tokio::try_join!(update::revision(aws, cluster), upgrades(aws, cluster))?;
+            // Nothing is planned from a discovery of every stack: it goes without them.
+            let (revision, upgrades) = match aws.all() {
+                true => (String::new(), None),
+                false => tokio::try_join!(update::revision(aws, cluster), upgrades(aws, cluster))?,
+            };
             let spec = live::spec(cluster, revision, upgrades);
             Ok(Found { id: arn.to_owned(), tags: msk::tags(cluster), spec, ended: false })
         });

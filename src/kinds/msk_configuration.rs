@@ -7,7 +7,7 @@ use aws_sdk_kafka::types::{Configuration, ConfigurationState};
 use aws_smithy_types::Blob;
 use serde::{Deserialize, Serialize};
 
-use super::msk::{configuration_name, configurations, properties};
+use super::msk::{PREFIX, configuration_name, configurations, properties};
 use super::no_id;
 use crate::aws::{Aws, Class, CloudError, Ctx, Done, cloud};
 use crate::design::Design;
@@ -24,6 +24,7 @@ impl Kind for MskConfiguration {
     const ENGINE: Option<Engine> = Some(Engine::Msk);
     const FREE: bool = true;
     const TAGGED: bool = false;
+    const NAMED: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let provisioned = design.msk.as_ref().filter(|msk| msk.provisioned.is_some());
@@ -41,9 +42,10 @@ impl Kind for MskConfiguration {
         let mut found = Vec::new();
         for one in all.iter() {
             let address = Address::new(Self::NAME, "main").to_string();
-            let tags = Tags::from([(tag::STACK.to_owned(), aws.stack.clone()), (tag::ADDRESS.to_owned(), address)]);
+            let stack = one.name().and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default().to_owned();
+            let tags = Tags::from([(tag::STACK.to_owned(), stack), (tag::ADDRESS.to_owned(), address)]);
             let ended = one.state() == Some(&ConfigurationState::Deleting);
-            let spec = MskConfiguration { properties: if ended { Vec::new() } else { newest(aws, one).await? } };
+            let spec = MskConfiguration { properties: if ended || aws.all() { Vec::new() } else { newest(aws, one).await? } };
             found.push(Found { id: one.arn().unwrap_or_default().to_owned(), tags, spec, ended });
         }
         Ok(found)

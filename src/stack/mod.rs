@@ -9,9 +9,10 @@ mod syntax;
 mod types;
 mod units;
 
-pub use check::{GP3_GIB, GP3_IOPS, GP3_MIBS};
+pub use check::{GP3_GIB, GP3_IOPS, GP3_MIBS, lasts};
 pub use msk::*;
 pub use problem::{Problem, Report, Severity};
+pub(crate) use read::Scalar;
 pub use types::*;
 pub use units::{Percent, Rate, Size, Span};
 

@@ -49,7 +49,7 @@ impl Model {
     /// The plan for `parsed`.
     pub fn plan(&self, parsed: &Parsed, allow_data_loss: bool) -> Plan {
         let source = Source { file: "stack.yaml".to_owned(), text: String::new(), overrides: Overrides::new() };
-        let world = World { facts: self.facts.clone(), observed: self.observed.clone(), record: None };
+        let world = World { facts: self.facts.clone(), observed: self.observed.clone(), record: None, expires: None };
         make_plan(&source, parsed, &world, allow_data_loss).1
     }
 

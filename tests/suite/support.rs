@@ -4,6 +4,7 @@ pub mod aws;
 pub mod proxy;
 pub mod rounds;
 pub mod running;
+pub mod stale;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

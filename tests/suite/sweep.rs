@@ -1,11 +1,8 @@
 //! The sweep: whatever call is the one at which kstack dies, or whose answer is lost, the work is finished, with nothing
 //! twice and no data lost. Sampled, spread over the calls; whole with `KSTACK_SWEEP=all cargo test --test suite sweep`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
-
 use crate::support::aws::DEV;
-use crate::support::proxy::{Fault, Plot, Proxy};
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::{Account, Run};
 
 const FILE: &str = "dev.yaml";
@@ -33,13 +30,12 @@ fn count(account: &mut Account, command: &str) -> usize {
 /// Runs `command` with one fault.
 fn run_with(account: &mut Account, command: &str, call: usize, fault: Fault) -> Run {
     let direct = account.endpoint.clone();
-    let plot = Arc::new(Plot { call, fault, client: AtomicI32::new(0) });
-    let proxy = Proxy::with_fault(Arc::clone(&plot));
+    let proxy = Proxy::with_fault(call, fault);
     account.endpoint.clone_from(&proxy.endpoint);
     let mut command = account.command(&[command, FILE, "--yes"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let child = command.spawn().expect("the binary starts");
-    plot.client.store(i32::try_from(child.id()).expect("a process id"), Ordering::SeqCst);
+    proxy.aim(child.id());
     let run = Run::from(child.wait_with_output().expect("the binary ends"));
     proxy.wait_until_quiet();
     account.endpoint = direct;

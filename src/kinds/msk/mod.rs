@@ -14,26 +14,34 @@ use sha2::{Digest as _, Sha256};
 use crate::aws::{Aws, CloudError, cloud};
 use crate::resource::{Address, Tags, tag};
 
-/// The clusters with the stack's name: one at most, as a name is unique in its account and region.
+/// The clusters with the stack's name: one at most, as a name is unique in its account and region. Of a discovery of every
+/// stack, all those with a stack's tag.
 pub async fn fetch(aws: &Aws) -> Result<Vec<Cluster>, CloudError> {
-    let call = aws.clients.kafka.list_clusters_v2().cluster_name_filter(&aws.stack);
+    let call = aws.clients.kafka.list_clusters_v2().set_cluster_name_filter((!aws.all()).then(|| aws.stack.clone()));
     let pages = call.into_paginator().items().send();
     let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListClustersV2"))?;
     // The filter takes the beginning of a name.
-    Ok(all.into_iter().filter(|cluster| cluster.cluster_name() == Some(aws.stack.as_str())).collect())
+    let named = |cluster: &Cluster| match aws.all() {
+        true => tags(cluster).contains_key(tag::STACK),
+        false => cluster.cluster_name() == Some(aws.stack.as_str()),
+    };
+    Ok(all.into_iter().filter(named).collect())
 }
 
 /// The configurations that have the stack's name.
 pub async fn configurations(aws: &Aws) -> Result<Vec<Configuration>, CloudError> {
     let pages = aws.clients.kafka.list_configurations().into_paginator().items().send();
     let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListConfigurations"))?;
-    let name = configuration_name(&aws.stack);
-    Ok(all.into_iter().filter(|configuration| configuration.name() == Some(name.as_str())).collect())
+    let mine = |name: &str| if aws.all() { name.starts_with(PREFIX) } else { name == configuration_name(&aws.stack) };
+    Ok(all.into_iter().filter(|configuration| configuration.name().is_some_and(mine)).collect())
 }
+
+/// What the names of configurations begin with.
+pub const PREFIX: &str = "kstack-";
 
 /// The name of a stack's configuration. It is how the configuration is found: MSK gives configurations no tags.
 pub fn configuration_name(stack: &str) -> String {
-    format!("kstack-{stack}")
+    format!("{PREFIX}{stack}")
 }
 
 /// The server properties of a revision, as lines.
@@ -74,7 +82,7 @@ pub fn tags(cluster: &Cluster) -> Tags {
 }
 
 /// The stack's own clusters, as of the discovery under way, that other things can hang on: those that were made, and are
-/// not on their way out.
+/// not on their way out. A discovery of every stack goes without what hangs on them.
 pub async fn usable(aws: &Aws) -> Result<Vec<Cluster>, CloudError> {
     let all = aws.clusters.since(aws.round(), || fetch(aws)).await?;
     let unusable = [ClusterState::Creating, ClusterState::Deleting, ClusterState::Failed];
