@@ -20,7 +20,7 @@ mod show;
 mod tests;
 mod warnings;
 
-pub use msk::{MskSizing, size_msk};
+pub use msk::{MskSizing, msk_volume_gib, size_msk};
 
 /// MiB/s that gp3 gives at most for each provisioned IOPS. Source: EBS volume types, 2026.
 const GP3_MIBS_PER_IOPS: f64 = 0.25;

@@ -215,7 +215,7 @@ pub fn cost_msk(stack: &Stack, sizing: &MskSizing, prices: &Prices, reads: Reads
                 count: own.count,
                 gib: if express { load.kept() } else { sizing.size_gib? as f64 },
                 tiered: if own.storage.tiered { load.kept() } else { 0.0 },
-                throughput: own.storage.throughput.map(|rate| rate.mib().floor()),
+                throughput: own.storage.throughput.map(|rate| rate.mib().ceil()),
                 limit: "",
             };
             let mut bill = bill(market, &cluster, &load, reads);
@@ -247,6 +247,8 @@ pub fn cost_msk(stack: &Stack, sizing: &MskSizing, prices: &Prices, reads: Reads
 mod tests {
     use super::*;
     use crate::pricing::{How, Price, embedded};
+    use crate::sizing::size_msk;
+    use crate::stack::parse;
 
     /// The case `aws-msk-sizing-readme`: the example of the README of aws/agent-toolkit-for-aws,
     /// managing-amazon-msk/scripts/msk_sizing.py, and what the script answers.
@@ -309,5 +311,54 @@ mod tests {
     fn a_cluster_that_msk_does_not_allow_does_not_fit() {
         let load = Load { average: 1000.0, peak: 5000.0, ..readme().load };
         assert_eq!(fit("kafka.m5.large", &Demand::of(load, 0.0), Method::EquationOne), None);
+    }
+
+    fn bill_of(network: &str, msk: &str) -> Bill {
+        let text = format!(
+            "apiVersion: kstack/v1\nname: t\nregion: us-east-1\nnetwork: {{cidr: 10.0.0.0/16, {network}}}\n\
+             workload: {{ingress: 10 MiB/s, consumers: 1, retention: 7d}}\ncluster:\n  msk: {{{msk}}}\n"
+        );
+        let stack = parse("t.yaml", &text).unwrap_or_else(|report| panic!("{report:?}")).stack;
+        let sizing = size_msk(&stack).expect("it is sized");
+        cost_msk(&stack, &sizing, embedded(), Reads::Leader).expect("it is priced")
+    }
+
+    fn usd(bill: &Bill, name: &str) -> Option<f64> {
+        let line = bill.lines.iter().find(|line| line.counted && line.name == name)?;
+        line.usd.map(|usd| (usd * 100.0).round() / 100.0)
+    }
+
+    #[test]
+    fn a_standard_cluster_pays_for_all_that_its_file_asks() {
+        let bill = bill_of(
+            "nat: single, endpoints: [s3, kms], clients: [192.0.2.0/24]",
+            "kafka: 3.9.x, brokers: {count: 3, instance_type: kafka.m5.4xlarge, storage: {size: 1 TiB, throughput: 300 MiB/s, \
+             tiered: true}}, public_access: true, monitoring: {level: per-broker}, logs: {cloudwatch: /kstack/t}",
+        );
+        assert_eq!(usd(&bill, "brokers"), Some(3679.2));
+        assert_eq!(usd(&bill, "storage"), Some(307.2));
+        assert_eq!(usd(&bill, "storage throughput"), Some(72.0));
+        // 10 MiB/s × 7 days, one copy: 5906.25 GiB.
+        assert_eq!(usd(&bill, "tiered storage"), Some(354.38));
+        assert_eq!(usd(&bill, "public addresses of brokers"), Some(10.95));
+        assert_eq!(usd(&bill, "NAT gateways"), Some(32.85));
+        assert_eq!(usd(&bill, "endpoints"), Some(21.9));
+        // Clients in other zones are paid for as on EC2; copies between brokers are not.
+        assert_eq!(usd(&bill, "traffic: producers"), Some(342.19));
+        assert_eq!(usd(&bill, "traffic: replication"), None);
+        assert_eq!(
+            bill.gaps,
+            ["CloudWatch metrics of the level per-broker", "brokers' logs, whose amount is not known"]
+        );
+    }
+
+    #[test]
+    fn express_and_serverless_pay_by_the_byte() {
+        let express = bill_of("nat: none", "kafka: 3.9.x, brokers: {count: 3, instance_type: express.m7g.large}");
+        assert_eq!((usd(&express, "brokers"), usd(&express, "data in")), (Some(893.52), Some(256.64)));
+        assert_eq!(usd(&express, "storage"), Some(590.63));
+        let serverless = bill_of("nat: none", "serverless: true");
+        assert_eq!((usd(&serverless, "cluster"), usd(&serverless, "data in")), (Some(547.5), Some(2566.41)));
+        assert_eq!(usd(&serverless, "traffic: producers"), None);
     }
 }

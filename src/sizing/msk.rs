@@ -50,6 +50,12 @@ pub fn size_msk(stack: &Stack) -> Option<MskSizing> {
     Some(if msk.express() { cluster.express() } else { cluster.standard() })
 }
 
+/// GiB of each standard broker's volume when the MSK cluster of `stack` is made: given, or derived from the workload. MSK's
+/// least, where it has none to choose.
+pub fn msk_volume_gib(stack: &Stack) -> u64 {
+    size_msk(stack).and_then(|sizing| sizing.size_gib).unwrap_or(1)
+}
+
 /// A provisioned cluster and what is asked of it.
 struct Provisioned<'a> {
     stack: &'a Stack,
@@ -89,7 +95,7 @@ impl Provisioned<'_> {
         let (needed, storage) = (whole(demand.gib()), &own.storage);
         let most = storage.max.map_or(MOST_GIB, |max| max.gib_ceil().min(MOST_GIB)) as f64;
         let size = storage.size.map_or_else(|| needed.clamp(1.0, most), |size| size.gib_ceil() as f64);
-        let volume = storage.throughput.map_or(broker.storage.min(PLAIN_MIBS), |rate| rate.mib().floor());
+        let volume = storage.throughput.map_or(broker.storage.min(PLAIN_MIBS), |rate| rate.mib().ceil());
         let groups = f64::from(demand.load.consumers.max(1));
         let [by_volume, by_ebs, by_network] =
             equation_one_terms(volume, broker.storage, broker.network, demand.brokers, demand.copies, groups);

@@ -285,3 +285,64 @@ fn document(node: &Node) -> Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::parse;
+
+    fn access(auth: &str) -> Access {
+        let text = format!(
+            "apiVersion: kstack/v1\nname: t\nregion: us-east-1\nnetwork: {{cidr: 10.0.0.0/16, nat: none}}\n\
+             cluster:\n  msk:\n    kafka: 3.9.x\n    brokers: {{count: 3, instance_type: kafka.m7g.large}}\n{auth}"
+        );
+        parse("t.yaml", &text).unwrap_or_else(|report| panic!("{report:?}")).stack.cluster.msk.expect("msk").access()
+    }
+
+    /// hashicorp/terraform-provider-aws#24914: an empty block planned nothing and failed on apply. Here it has a meaning.
+    #[test]
+    fn an_empty_auth_block_is_iam_alone() {
+        let iam = Access { iam: true, scram: false, tls: false, unauthenticated: false };
+        for auth in ["", "    auth: {}\n", "    auth: {iam: true}\n"] {
+            assert_eq!(access(auth), iam, "{auth}");
+        }
+        assert_eq!(access("    auth: {scram: {}}\n"), Access { iam: false, scram: true, ..iam });
+        assert_eq!(access("    auth: {iam: true, scram: {}}\n"), Access { scram: true, ..iam });
+        assert_eq!(access("    auth: {unauthenticated: true}\n"), Access { iam: false, unauthenticated: true, ..iam });
+    }
+
+    #[test]
+    fn versions_are_those_that_msk_names() {
+        let named = ["2.8.2.tiered", "3.6.0", "3.6.0.1", "3.9.x", "3.9.x.kraft", "4.1.x.kraft"];
+        for text in named {
+            assert_eq!(MskVersion::parse(text).expect("a version").0, text);
+        }
+        for text in
+            ["3.9", "3.x", "x.9.0", "3.9.x.", "3.9.x.zookeeper", ".kraft", "3..x", "3.9.x.1", "3.9.0.1.2", "", "３.9.0"]
+        {
+            assert!(MskVersion::parse(text).is_err(), "{text}");
+        }
+        let version = MskVersion::parse("4.1.x.kraft").expect("a version");
+        assert_eq!((version.release(), version.is_kraft()), ((4, 1), true));
+    }
+
+    #[test]
+    fn a_policy_is_the_same_as_yaml_and_as_text() {
+        let policy = |written: &str| {
+            let text = format!(
+                "apiVersion: kstack/v1\nname: t\nregion: us-east-1\nnetwork: {{cidr: 10.0.0.0/16, nat: none}}\n\
+                 cluster:\n  msk:\n    serverless: true\n    policy:{written}"
+            );
+            parse("t.yaml", &text).unwrap_or_else(|report| panic!("{report:?}")).stack.cluster.msk.expect("msk").policy
+        };
+        let yaml = policy(
+            "\n      Version: 2012-10-17\n      Statement:\n        - Effect: Allow\n          Principal: {AWS: 012345678901}\n          \
+             Action: [kafka:GetBootstrapBrokers]\n          Resource: '*'\n",
+        );
+        let text = policy(
+            " |\n      {\"Version\": \"2012-10-17\", \"Statement\": [{\"Effect\": \"Allow\",\n       \
+             \"Principal\": {\"AWS\": \"012345678901\"}, \"Action\": [\"kafka:GetBootstrapBrokers\"], \"Resource\": \"*\"}]}\n",
+        );
+        assert_eq!(yaml, text);
+    }
+}

@@ -131,6 +131,26 @@ fields! {
     }
 }
 
+impl Ec2 {
+    /// Brokers combined with controllers, with these settings, and every other key as it is when it is not written.
+    pub fn plain(brokers: Brokers, config: BTreeMap<String, String>) -> Ec2 {
+        Ec2 {
+            kafka: Version(4, 1, 1),
+            os: Os::Al2023,
+            image: None,
+            combined: true,
+            brokers,
+            controllers: None,
+            placement: Placement::Spread,
+            config,
+            archive: None,
+            package_mirror: None,
+            templates: None,
+            kms_key: None,
+        }
+    }
+}
+
 fields! {
     /// The brokers: how many, of which type, with which storage.
     pub struct Brokers {

@@ -133,7 +133,7 @@ fn check_quotas(checker: &mut Checker<'_>) {
     for (rate, most, direction) in [(peak, serverless::IN, "in"), (out, serverless::OUT, "out")] {
         if rate > most {
             let message =
-                format!("{rate:.0} MiB/s {direction} at the peak are above the {most} MiB/s of a serverless cluster");
+                format!("{rate:.1} MiB/s {direction} at the peak are above the {most} MiB/s of a serverless cluster");
             checker.warning("workload", message, "AWS slows clients down; use brokers of your own, or several stacks");
         }
     }

@@ -184,11 +184,13 @@ fn check_storage(storage: &MskStorage, kind: Option<&str>, checker: &mut Checker
             checker.error(&path(key), message, limits);
         }
     }
-    if let (Some(size), Some(max)) = (storage.size, storage.max) {
-        if possible(size.gib_ceil()) && possible(max.gib_ceil()) && max.gib_ceil() <= size.gib_ceil() {
-            let message = format!("volumes can't grow from `{size}` to at most `{max}`");
-            checker.error(&path("max"), message, "write more than the `size`, or leave out `max`");
-        }
+    if let (Some(size), Some(max)) = (storage.size, storage.max)
+        && possible(size.gib_ceil())
+        && possible(max.gib_ceil())
+        && max.gib_ceil() <= size.gib_ceil()
+    {
+        let message = format!("volumes can't grow from `{size}` to at most `{max}`");
+        checker.error(&path("max"), message, "write more than the `size`, or leave out `max`");
     }
     if let (Some(rate), Some(kind)) = (storage.throughput, kind.filter(|kind| brokers().contains_key(*kind))) {
         match most_throughput(kind) {
