@@ -14,6 +14,7 @@ mod localstack_package;
 mod model;
 mod msk;
 mod msk_complaints;
+mod msk_order;
 mod picture;
 mod plans;
 mod readme;

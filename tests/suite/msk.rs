@@ -218,11 +218,22 @@ fn public_access_comes_after_what_it_needs_and_goes_before_what_it_forbids() {
     assert_eq!(listeners.len(), 2, "{status:#}");
     assert!(text(&listeners[1]["bootstrap_servers"][0]).contains("-public."), "{status:#}");
     assert!(text(&listeners[1]["bootstrap_servers"][0]).ends_with(":9198"), "{status:#}");
-    let refusals = {
-        write(&account, &[]);
-        account.plan(FILE).refusals().join("\n")
-    };
-    assert!(refusals.contains("subnets"), "{refusals}");
+    // Off, on again with what it needs, and off with what it forbids: the cluster stays where it is.
+    let open = ("    auth: {iam: true}\n", "    auth: {iam: true, unauthenticated: true}\n");
+    write(&account, &[open]);
+    assert_eq!(operations(&account.apply(FILE)), ["public-access-off", "security"]);
+    account.assert_converged(FILE);
+    write(&account, &public);
+    assert_eq!(operations(&account.apply(FILE)), ["security", "public-access"]);
+    account.assert_converged(FILE);
+    account.destroy(FILE);
+    // A cluster in private subnets can't be public.
+    write(&account, &[]);
+    account.apply(FILE);
+    write(&account, &public);
+    let refusals = account.plan(FILE).refusals().join("\n");
+    assert!(refusals.contains("subnets of an MSK cluster"), "{refusals}");
+    write(&account, &[]);
     account.destroy(FILE);
 }
 
