@@ -146,8 +146,14 @@ fn follow(model: &mut Model, plan: &Plan) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Few cases in every run; `PROPTEST_CASES=5000 cargo test msk_order` looks further.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_operation_leaves_a_cluster_that_msk_allows(before in shape(), after in shape()) {
