@@ -8,6 +8,7 @@ mod processes;
 #[allow(dead_code)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;
+mod with;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
