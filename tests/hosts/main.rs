@@ -5,7 +5,7 @@ mod client;
 mod machine;
 mod network;
 mod processes;
-#[allow(dead_code)] // What both test binaries share.
+#[allow(dead_code, unused_imports)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;
 mod with;
