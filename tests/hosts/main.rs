@@ -5,9 +5,10 @@ mod client;
 mod machine;
 mod network;
 mod processes;
-#[allow(dead_code)] // What both test binaries share.
+#[allow(dead_code, unused_imports)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;
+mod with;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
