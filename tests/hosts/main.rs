@@ -14,11 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use aws_sdk_ec2::types::Filter;
 use serde_json::Value;
 
 use client::{Client, PATIENCE, distribution};
 use machine::{Launch, Machine, Volume, image, sweep, trial};
 use network::{Network, run};
+use support::aws::{DEV, PROD, wait};
 use support::{Account, poll, text};
 
 /// One cluster at a time: each wants some gigabytes of memory, and the bridge is one.
@@ -250,13 +252,17 @@ impl Drop for Proof<'_> {
     }
 }
 
-/// The edits that a stack file needs for this machine, all of them documented settings: the image's system, and where Kafka's
+/// The edits that a stack file needs for this machine, all of them documented settings: the image and its system, and where Kafka's
 /// archive is.
-fn on_this_machine(kafka: &Path, network: u8) -> String {
+fn on_this_machine(account: &Account, region: &str, kafka: &Path, network: u8) -> String {
+    // LocalStack has none of Debian's images, and what is in an image makes no difference to it.
+    let arm = Filter::builder().name("architecture").values("arm64").build();
+    let images = wait(account.ec2(region).describe_images().filters(arm).send()).images.unwrap_or_default();
+    let image = images.first().and_then(|image| image.image_id()).expect("an image");
     let sums = std::fs::read_to_string(kafka.with_file_name(format!("{}.sha512", archive(kafka)))).expect("a checksum");
     let sha512 = sums.split_whitespace().next().expect("a checksum");
     let url = format!("http://10.{network}.255.254/{}", archive(kafka));
-    format!("kafka: 4.1.1\n    os: debian-12\n    archive: {{url: \"{url}\", sha512: {sha512}}}")
+    format!("kafka: 4.1.1\n    os: debian-12\n    image: {image}\n    archive: {{url: \"{url}\", sha512: {sha512}}}")
 }
 
 /// Runs `test` on machines, or says why there are none.
@@ -277,7 +283,7 @@ fn with_machines(test: impl FnOnce(&Ground)) {
 fn combined_brokers_boot_fail_and_come_back() {
     with_machines(|ground| {
         let account = Account::new();
-        let file = account.write("dev", &[("kafka: 4.1.1", &on_this_machine(&ground.kafka, 20))]);
+        let file = account.write("dev", &[("kafka: 4.1.1", &on_this_machine(&account, DEV, &ground.kafka, 20))]);
         prove(ground, &account, &file);
     });
 }
@@ -287,7 +293,7 @@ fn brokers_with_controllers_of_their_own_boot_fail_and_come_back() {
     with_machines(|ground| {
         let account = Account::new();
         let edits = [
-            ("kafka: 4.1.1", on_this_machine(&ground.kafka, 40)),
+            ("kafka: 4.1.1", on_this_machine(&account, PROD, &ground.kafka, 40)),
             ("count: 6", "count: 3".to_owned()),
             ("instance_type: m7g.xlarge", "instance_type: t4g.medium".to_owned()),
             ("instance_type: t4g.medium", "instance_type: t4g.small".to_owned()),
