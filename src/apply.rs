@@ -77,8 +77,15 @@ const GRACE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long something that was just made may be invisible to a call that uses it.
 const VISIBLE: Duration = Duration::from_secs(60);
+/// How long a resource is looked for after a lost answer, before it is made again, where AWS would let a second one be made.
+/// EC2 promises no time; its guide tells callers to look again with growing pauses.
+const LAG: Duration = Duration::from_secs(30);
+/// The same where AWS knows by a token or a name that it is the same: then looking only saves a call.
+const SHORT_LAG: Duration = Duration::from_secs(2);
 /// How long something that is to be deleted may still be in use.
 const IN_USE: Duration = Duration::from_secs(300);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Runs `plan`. `kafka` is what rolls ask; `life` tells this life of the stack from earlier ones of the same name; `stop` turns
 /// true on a signal.
@@ -192,7 +199,7 @@ async fn run(
     ids: &IdMap,
     tell: &UnboundedSender<Event>,
 ) -> Result<String, CloudError> {
-    let mut ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, check_instance: false };
+    let mut ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, check_instance: false, batch: None };
     let live_id = step.id.clone().unwrap_or_default();
     let missing = || CloudError::own("plan", format!("the step of {} has no spec", step.address));
     match step.action {
@@ -238,22 +245,28 @@ async fn run(
 /// Makes the resource, and brings it to where it can be used. `old` is the id of the one that it follows.
 async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, CloudError> {
     let start = Instant::now();
-    let mut pause = Duration::from_millis(250);
+    let mut pause = FIRST_PAUSE;
     let id = loop {
         let error = match wanted.create(ctx).await {
             Ok(id) => break id,
             Err(error) => error,
         };
+        // Something has its name, its address block or its token. Most likely it is the resource itself, from a call whose
+        // answer nobody heard, or from a run that was killed, and is not listed yet.
+        if error.class == Class::Conflict {
+            break look(ctx, old, VISIBLE).await?.ok_or(error)?;
+        }
         // What is in use where something new is to be made is seldom on its way out.
         let limit = limit(&error).map(|limit| limit.min(PATIENCE)).filter(|limit| start.elapsed() < *limit);
         let Some(limit) = limit else { return Err(error) };
         tokio::time::sleep(jitter(pause)).await;
-        pause = (pause * 2).min(Duration::from_secs(10)).min(limit);
+        pause = (pause * 2).min(LONGEST_PAUSE).min(limit);
         // The call may have been done, and only its answer been lost: look before making another.
-        if error.class == Class::Unknown
-            && let Some(id) = look(ctx, old).await?
-        {
-            break id;
+        if error.class == Class::Unknown {
+            let lag = if kinds::is_unique(&ctx.address.kind) { SHORT_LAG } else { LAG };
+            if let Some(id) = look(ctx, old, lag).await? {
+                break id;
+            }
         }
     };
     lock(ctx.ids).insert(ctx.address.clone(), id.clone());
@@ -261,23 +274,28 @@ async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, C
     Ok(id)
 }
 
-/// The id of the resource at the address, if it is there; looked for three times, since a describe may lag behind a create.
-async fn look(ctx: &Ctx<'_>, old: &str) -> Result<Option<String>, CloudError> {
-    for pause in [0, 500, 1500] {
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+/// The id of the resource at the address, if it is there; looked for as long as a describe may lag behind a create.
+async fn look(ctx: &Ctx<'_>, old: &str, lag: Duration) -> Result<Option<String>, CloudError> {
+    let start = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    let address = ctx.address.to_string();
+    loop {
         ctx.aws.begin_round();
-        let address = ctx.address.to_string();
-        let found = match kinds::discover_one(ctx.aws, &ctx.address.kind).await {
-            Err(error) if matches!(error.class, Class::Unknown | Class::Throttled) => continue,
-            other => other?,
-        };
-        let mut mine =
-            found.into_iter().filter(|one| !one.ended && one.id != old && one.tags.get(tag::ADDRESS) == Some(&address));
-        if let Some(one) = mine.next() {
-            return Ok(Some(one.id));
+        let last = start.elapsed() >= lag;
+        match kinds::discover_one(ctx.aws, &ctx.address.kind).await {
+            Err(error) if !last && matches!(error.class, Class::Unknown | Class::Throttled | Class::NotFound) => {}
+            found => {
+                let mine = found?.into_iter().filter(|one| !one.ended && one.id != old);
+                let ids = mine.filter(|one| one.tags.get(tag::ADDRESS) == Some(&address)).map(|one| one.id);
+                match ids.min() {
+                    None if !last => {}
+                    id => return Ok(id),
+                }
+            }
         }
+        tokio::time::sleep(jitter(pause)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE / 2);
     }
-    Ok(None)
 }
 
 async fn update(ctx: &Ctx<'_>, wanted: &Resource, id: &str, step: &Step) -> Result<(), CloudError> {
@@ -313,11 +331,11 @@ where
     F: Future<Output = Result<(), CloudError>>,
 {
     let start = Instant::now();
-    let mut pause = Duration::from_millis(250);
+    let mut pause = FIRST_PAUSE;
     loop {
         let Err(error) = call().await else { return Ok(()) };
         let Some(limit) = limit(&error).filter(|limit| start.elapsed() < *limit) else { return Err(error) };
         tokio::time::sleep(jitter(pause)).await;
-        pause = (pause * 2).min(Duration::from_secs(10)).min(limit);
+        pause = (pause * 2).min(LONGEST_PAUSE).min(limit);
     }
 }

@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ipnet::Ipv4Net;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -47,6 +48,8 @@ pub struct World {
     pub facts: Facts,
     pub observed: Observed,
     pub record: Option<Record>,
+    /// When the stack is to go by itself.
+    pub expires: Option<Timestamp>,
 }
 
 /// A zone of the stack.
@@ -101,6 +104,8 @@ pub struct Design {
     pub zones: Vec<Zone>,
     pub hosts: Vec<HostDesign>,
     pub cluster_id: String,
+    /// When the stack goes by itself; never, when absent.
+    pub expires: Option<Timestamp>,
 }
 
 impl Design {
@@ -137,8 +142,14 @@ pub fn design(stack: &Stack, world: &World, overrides: &Overrides) -> Result<Des
         .find_map(|live| live.tags.get(tag::CLUSTER_ID).cloned())
         .or_else(|| world.record.as_ref().map(|record| record.cluster_id.clone()))
         .unwrap_or_else(|| derived_uuid(&format!("{}/{}/{}", facts.account, stack.region, stack.name)));
-    let mut design =
-        Design { stack: stack.clone(), account: facts.account.clone(), zones, hosts: Vec::new(), cluster_id };
+    let mut design = Design {
+        stack: stack.clone(),
+        account: facts.account.clone(),
+        zones,
+        hosts: Vec::new(),
+        cluster_id,
+        expires: world.expires,
+    };
     if let Some(ec2) = stack.cluster.ec2.as_ref().filter(|_| refusals.is_empty()) {
         design.hosts = hosts(&design, ec2, world, overrides, &mut refusals);
     }

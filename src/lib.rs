@@ -3,8 +3,10 @@
 pub mod apply;
 pub mod aws;
 pub mod cli;
+pub mod clock;
 pub mod cloud_init;
 pub mod design;
+pub mod expiry;
 pub mod health;
 pub mod instance_types;
 pub mod kinds;
@@ -18,3 +20,4 @@ pub mod sandbox;
 pub mod session;
 pub mod sizing;
 pub mod stack;
+pub mod survey;

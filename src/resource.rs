@@ -80,6 +80,9 @@ pub mod tag {
     pub const RETENTION: &str = "kstack:retention";
     pub const VOTERS: &str = "kstack:voters";
     pub const MIN_INSYNC: &str = "kstack:min-insync-replicas";
+    /// When the stack goes by itself: RFC 3339, UTC.
+    pub const EXPIRES: &str = "kstack:expires-at";
+    pub const PROTECTED: &str = "kstack:protected";
     pub const KMS_KEY: &str = "kstack:kms-key";
     /// The keys of the file's tags that were set, separated by spaces.
     pub const KEYS: &str = "kstack:tags";
@@ -128,6 +131,9 @@ impl Observed {
     /// Places what the kinds found: by address tag, with ids turned into addresses; what has none or shares one is a stray.
     pub fn collect(found: Vec<(&'static str, Found<Value>)>) -> Self {
         let mut observed = Observed::default();
+        let mut named = BTreeSet::new();
+        found.iter().filter(|(_, item)| !item.ended).for_each(|(_, item)| strings(&item.spec, &mut named));
+        let ids: BTreeSet<String> = found.iter().map(|(_, item)| item.id.clone()).collect();
         let mut taken: BTreeMap<Address, Vec<Live>> = BTreeMap::new();
         for (kind, item) in found {
             let text = item.tags.get(tag::ADDRESS).cloned().unwrap_or_default();
@@ -149,6 +155,7 @@ impl Observed {
             }
         }
         for (address, mut items) in taken {
+            set_twins_aside(&address, &mut items, &named, &ids, &mut observed);
             if items.len() > 1 {
                 let mut ids: Vec<String> = items.into_iter().map(|item| item.id).collect();
                 ids.sort();
@@ -175,6 +182,40 @@ impl Observed {
             Some((address.name.as_str(), (live, serde_json::from_value(live.spec.clone()).ok()?)))
         })
         .collect()
+    }
+}
+
+/// Of several at an address that AWS lets be there twice, keeps the one that is used, or else the one with the first id. The
+/// others came from calls whose answers were lost: each gets an address of its own, which no stack file asks for.
+fn set_twins_aside(
+    address: &Address,
+    items: &mut Vec<Live>,
+    named: &BTreeSet<String>,
+    ids: &BTreeSet<String>,
+    observed: &mut Observed,
+) {
+    let used = |item: &Live| {
+        let mut names = BTreeSet::new();
+        strings(&item.spec, &mut names);
+        named.contains(&item.id) || !names.is_disjoint(ids)
+    };
+    if items.len() < 2 || crate::kinds::is_unique(&address.kind) || items.iter().filter(|item| used(item)).count() > 1 {
+        return;
+    }
+    items.sort_by(|one, other| (!used(one), &one.id).cmp(&(!used(other), &other.id)));
+    for twin in items.split_off(1) {
+        let address = Address::new(&address.kind, &format!("{}-{}", address.name, twin.id));
+        observed.live.insert(address, twin);
+    }
+}
+
+/// Every text in `value`.
+fn strings(value: &Value, out: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => drop(out.insert(text.clone())),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, out)),
+        Value::Object(map) => map.values().for_each(|item| strings(item, out)),
+        _ => {}
     }
 }
 
@@ -260,6 +301,13 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     const NAME: &'static str;
     /// Whether the resource carries tags of its own.
     const TAGGED: bool = true;
+    /// Whether AWS finds it by its name only: a discovery of every stack then sees it without its tags.
+    const NAMED: bool = false;
+
+    /// Whether AWS itself makes no second one at the same address: by the client token, or by a name or address block that
+    /// only one may have. Where it does not, the executor looks for longer before it makes one again, and a second one that
+    /// nothing uses is deleted by the next plan.
+    const UNIQUE: bool = true;
 
     /// Whether AWS gives it for nothing. What another kind costs is in `pricing`, and a gap in every sum until it is there.
     const FREE: bool = false;
@@ -339,9 +387,24 @@ macro_rules! kinds {
             }
         }
 
+        /// Whether AWS itself makes no second resource of this kind at the same address.
+        pub fn is_unique(kind: &str) -> bool {
+            !($((kind == $kind::NAME && !$kind::UNIQUE))||*)
+        }
+
         /// Whether AWS gives resources of this kind for nothing.
         pub fn is_free(kind: &str) -> bool {
             $((kind == $kind::NAME && $kind::FREE))||*
+        }
+
+        /// Whether resources of this kind carry tags of their own.
+        pub fn is_tagged(kind: &str) -> bool {
+            $((kind == $kind::NAME && $kind::TAGGED))||*
+        }
+
+        /// Whether resources of this kind are found by name, and by their tags only when they are asked for one by one.
+        pub fn is_named(kind: &str) -> bool {
+            $((kind == $kind::NAME && $kind::NAMED))||*
         }
 
         /// Every resource that `design` asks for, by address.
@@ -351,16 +414,16 @@ macro_rules! kinds {
             all
         }
 
-        /// Everything that is live of the stack that `aws` works for: every kind is asked at once.
+        /// Everything that is live of the stack that `aws` works for, or of every stack: every kind is asked at once.
         ///
         /// # Errors
         /// The first answer of AWS that is not a list.
-        pub async fn discover(aws: &Aws) -> Result<Observed, CloudError> {
+        pub async fn find(aws: &Aws) -> Result<Vec<(&'static str, Found<serde_json::Value>)>, CloudError> {
             $(let $module = async { $kind::discover(aws).await.map(|found| erase::<$kind>(found)) };)*
             let ($($module,)*) = tokio::try_join!($($module),*)?;
             let mut all = Vec::new();
             $(all.extend($module.into_iter().map(|found| ($kind::NAME, found)));)*
-            Ok(Observed::collect(all))
+            Ok(all)
         }
 
         /// The live resources of one kind.

@@ -1,14 +1,16 @@
 //! AWS: clients, tags, describes that are shared, and the context in which a kind writes. The SDK is named here and in `kinds`.
 
+mod account;
+mod checks;
 mod error;
 mod facts;
 mod fence;
-mod list;
+mod pace;
 mod params;
 mod price_list;
 mod snapshot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,12 +26,17 @@ use crate::resource::{self, Tags, tag};
 
 pub use error::{Class, CloudError, Done, cloud};
 pub use fence::{Fence, LEASE_ENDED};
-pub use list::{StackSummary, list_stacks};
+pub use params::Papers;
 pub use price_list::region_prices;
 pub use snapshot::{Snapshot, jitter};
 
 /// How long a resource may take to come up or to go, unless its kind says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// How long a call may go without an answer. Waiting for its turn does not count.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The same for the lease's calls: a lease must be renewed, and given back, in time.
+const LEASE_SILENCE: Duration = Duration::from_secs(10);
 
 /// Where AWS is, as the command line and the file say.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +55,8 @@ pub async fn default_region() -> Option<String> {
 /// The SDK's clients for one region.
 #[derive(Debug, Clone)]
 pub struct Clients {
+    /// What they are made from: credentials and connections, shared by those of [`Clients::fenced`].
+    config: SdkConfig,
     pub region: String,
     pub ec2: aws_sdk_ec2::Client,
     /// The same without retries: for calls that must not be repeated before a look at what the first one did.
@@ -69,7 +78,8 @@ impl Clients {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
-                    .operation_attempt_timeout(Duration::from_secs(60))
+                    .read_timeout(SILENCE)
+                    .operation_attempt_timeout(Duration::from_secs(300))
                     .build(),
             );
         if let Some(endpoint) = &place.sandbox {
@@ -83,14 +93,29 @@ impl Clients {
         Self::of(&loader.load().await, &place.region, &fence)
     }
 
+    /// The same for another region, which can only read.
+    pub fn in_region(&self, region: &str) -> Self {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        Self::of(&config, region, &Fence::default())
+    }
+
+    /// The same under another fence, for another stack.
+    pub fn fenced(&self, fence: &Fence) -> Self {
+        Self::of(&self.config, &self.region, fence)
+    }
+
     fn of(config: &SdkConfig, region: &str, fence: &Fence) -> Self {
+        let pace = pace::Pace::new(config.endpoint_url().is_none(), fence.clone());
         let ec2 = |retry: Option<RetryConfig>| {
-            let mut builder = aws_sdk_ec2::config::Builder::from(config).interceptor(fence.clone());
+            let builder = aws_sdk_ec2::config::Builder::from(config).http_client(pace.clone());
+            let mut builder = builder.interceptor(fence.clone());
             builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
             aws_sdk_ec2::Client::from_conf(builder.build())
         };
         let ssm = aws_sdk_ssm::config::Builder::from(config);
+        let soon = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_SILENCE).build();
         Clients {
+            config: config.clone(),
             region: region.to_owned(),
             ec2: ec2(None),
             ec2_once: ec2(Some(RetryConfig::disabled())),
@@ -98,7 +123,7 @@ impl Clients {
                 aws_sdk_iam::config::Builder::from(config).interceptor(fence.clone()).build(),
             ),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
-            ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.build()),
+            ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).build()),
             sts: aws_sdk_sts::Client::new(config),
         }
     }
@@ -138,6 +163,16 @@ impl Aws {
         }
     }
 
+    /// AWS for a discovery of every stack at once.
+    pub fn of_all(clients: Clients) -> Self {
+        Self::new(clients, "")
+    }
+
+    /// Whether a discovery is of every stack.
+    pub fn all(&self) -> bool {
+        self.stack.is_empty()
+    }
+
     /// Begins a discovery: what was described before is not used for it.
     pub fn begin_round(&self) {
         *self.round.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
@@ -148,14 +183,27 @@ impl Aws {
         *self.round.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// The filter for what is tagged with this stack.
+    /// The filter for what is tagged with this stack, or with any.
     pub fn mine(&self) -> Filter {
+        if self.all() {
+            return Filter::builder().name("tag-key").values(tag::STACK).build();
+        }
         Filter::builder().name(format!("tag:{}", tag::STACK)).values(&self.stack).build()
     }
 
     /// The prefix of names that are unique in an account, not only in a region.
     pub fn global_name(&self, suffix: &str) -> String {
         format!("kstack-{}-{}-{suffix}", self.stack, self.clients.region)
+    }
+
+    /// The tags that a name of [`Aws::global_name`] stands for, where AWS lists it without its tags; `None` for another name.
+    pub fn tags_of_name(&self, name: &str, suffix: &str, address: &str) -> Option<Tags> {
+        let stack = name.strip_prefix("kstack-")?.strip_suffix(&format!("-{}-{suffix}", self.clients.region))?;
+        Some(
+            [(tag::STACK, stack), (tag::ADDRESS, address)]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        )
     }
 }
 
@@ -180,6 +228,8 @@ pub struct Ctx<'a> {
     /// Whether an instance is waited for until it passes EC2's checks: it takes the place of one that ran, and Kafka can't be
     /// asked.
     pub check_instance: bool,
+    /// Where many are tagged at once: the EC2 resources are only noted here, for one call with all of them.
+    pub batch: Option<&'a Mutex<BTreeSet<String>>>,
 }
 
 impl Ctx<'_> {
@@ -211,6 +261,11 @@ impl Ctx<'_> {
     /// # Errors
     /// AWS's answer.
     pub async fn retag_ec2(&self, ids: &[&str], set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+        if let Some(batch) = self.batch {
+            let mut noted = batch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            noted.extend(ids.iter().map(|id| (*id).to_owned()));
+            return Ok(());
+        }
         let ids: Option<Vec<String>> = Some(ids.iter().map(|id| (*id).to_owned()).collect());
         let ec2 = &self.aws.clients.ec2;
         if !set.is_empty() {

@@ -10,7 +10,7 @@ use crate::session::SourceError;
 use crate::stack::Report;
 
 /// Why a command did not do what it was asked.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Failure {
     /// What was being done, or what is wrong, as a sentence without its stop.
     pub message: String,
@@ -19,6 +19,8 @@ pub struct Failure {
     /// Problems of a file, shown instead of the message.
     pub report: Option<Box<Report>>,
     pub code: u8,
+    /// Somebody else works on the stack: nothing was changed, and it may be tried again.
+    pub held: bool,
 }
 
 impl Failure {
@@ -49,7 +51,7 @@ impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Self {
         match error {
             LeaseError::Cloud(error) => Failure::from(error).during("the lease on the stack can't be taken"),
-            LeaseError::Held { .. } => Failure::new(error.to_string())
+            LeaseError::Held { .. } => Failure { held: true, ..Failure::new(error.to_string()) }
                 .hint("wait for it to end; if it is dead, the lease ends by itself within two minutes, or at once with `kstack unlock`"),
         }
     }
@@ -70,6 +72,16 @@ impl From<SandboxError> for Failure {
     fn from(error: SandboxError) -> Self {
         let causes = std::error::Error::source(&error).map(|cause| cause.to_string()).into_iter().collect();
         Failure { hint: Some(error.hint()), causes, ..Failure::new(format!("the sandbox can't be started: {error}")) }
+    }
+}
+
+impl Failure {
+    /// The failure as plain text, problems of a file among it.
+    pub fn text(&self) -> String {
+        match &self.report {
+            Some(report) => report.render(false),
+            None => std::iter::once(&self.message).chain(&self.causes).cloned().collect::<Vec<_>>().join(": "),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
-//! `kstack plan`: the difference between the stack file and what is live.
+//! `kstack plan`: the difference between the stack file and what is live. Several files are planned at once, by `fleet`.
 
 use serde::Serialize;
 
 use super::error::Failure;
 use super::prices::Used;
-use super::{place, ui};
+use super::{fleet, place, ui};
 use crate::plan::{Counts, Plan, render};
 use crate::pricing::{Change, change};
 use crate::resource::Observed;
@@ -13,10 +13,10 @@ use crate::session::{SAVED_PLAN, SavedPlan, Session, Source, make_plan};
 /// Show what differs between the stack file and what is live
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The stack file
-    #[arg(value_name = "FILE")]
-    file: String,
-    /// Write the plan to a file that `kstack apply` runs
+    /// The stack files; several are planned at once, with one summary
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// Write the plan of one file to a file that `kstack apply` runs
     #[arg(long, value_name = "PLAN")]
     out: Option<String>,
     /// Print JSON
@@ -59,7 +59,15 @@ pub fn refused(plan: &Plan) -> Failure {
 }
 
 pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
-    let (source, parsed) = Source::read(&args.file)?;
+    let [file] = &args.files[..] else {
+        return match &args.out {
+            Some(_) => {
+                Err(Failure::new("a saved plan is of one stack").hint("leave out --out, or name one stack file"))
+            }
+            None => fleet::run(&args.files, args.allow_data_loss, args.json, args.detailed_exitcode, sandbox).await,
+        };
+    };
+    let (source, parsed) = Source::read(file)?;
     let session = Session::open(&place(&parsed.stack.region, sandbox)?, &parsed.stack.name).await;
     let seen = session.look(&parsed).await?;
     let (_, plan) = make_plan(&source, &parsed, &seen.world, args.allow_data_loss);
@@ -87,6 +95,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
             allow_data_loss: args.allow_data_loss,
             account: plan.account.clone(),
             steps,
+            planned_at: session.asked.now,
         };
         let text = serde_json::to_string_pretty(&saved).unwrap_or_default();
         std::fs::write(path, text).map_err(|error| Failure::new(format!("{path} can't be written: {error}")))?;

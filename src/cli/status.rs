@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::error::Failure;
 use super::{kafka, place, ui};
+use crate::clock;
 use crate::design::node_id;
+use crate::expiry::{self, Term};
 use crate::health::{self, AskError, Broker, Cluster, shortened};
 use crate::kinds::{Instance, NetworkInterface, Volume};
 use crate::lease::{Holder, Record};
@@ -48,6 +51,9 @@ struct Status {
     record: Option<Record>,
     /// Who works on the stack at the moment.
     lease: Option<Holder>,
+    /// When the stack goes by itself.
+    expires_at: Option<Timestamp>,
+    protected: bool,
 }
 
 /// What the brokers themselves say.
@@ -86,8 +92,9 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let stack = &parsed.stack;
     let session = Session::open(&place(&stack.region, sandbox)?, &stack.name).await;
     let (observed, papers) = tokio::try_join!(session.observe(), session.aws.clients.papers(&stack.name))?;
-    let now = jiff::Timestamp::now();
-    let lease = papers.leases.into_values().next_back().filter(|holder| holder.holds(now));
+    let now = clock::now();
+    let lease = papers.holder(now).cloned();
+    let term = Term::of(&observed, papers.record.as_ref(), None);
     let hosts = hosts(&observed);
     let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, sandbox).into_values().collect();
     let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
@@ -116,11 +123,13 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         kafka,
         record: papers.record,
         lease,
+        expires_at: term.at(),
+        protected: term == Term::Protected,
     };
     if args.json {
         ui::json(&status);
     } else {
-        ui::out(&text(&status));
+        ui::out(&text(&status, now));
     }
     match args.wait && !status.kafka.healthy {
         true => Err(Failure::new(format!(
@@ -193,7 +202,7 @@ fn hosts(observed: &Observed) -> Vec<Host> {
     names.into_iter().map(host).collect()
 }
 
-fn text(status: &Status) -> String {
+fn text(status: &Status, now: Timestamp) -> String {
     if status.resources == 0 {
         return format!("Nothing of the stack {} is live in {}.\n", status.stack, status.region);
     }
@@ -222,6 +231,12 @@ fn text(status: &Status) -> String {
     out.push_str(&kafka_text(&status.kafka, brokers));
     if let Some(record) = &status.record {
         out.push_str(&format!("Made by {} at {}\n", record.made_by, record.made_at.strftime("%F %T UTC")));
+    }
+    if let Some(at) = status.expires_at {
+        out.push_str(&format!("Expires: {}\n", expiry::shown(at, now)));
+    }
+    if status.protected {
+        out.push_str("Protected: neither `destroy` nor `reap` touches it\n");
     }
     if let Some(holder) = &status.lease {
         out.push_str(&format!(

@@ -17,6 +17,8 @@ pub struct View {
     start: Instant,
     total: usize,
     show: Show,
+    /// Standard output is somebody else's: how it ended is told as progress.
+    aside: bool,
 }
 
 enum Show {
@@ -43,7 +45,12 @@ impl View {
         } else {
             Show::Lines
         };
-        View { start: Instant::now(), total, show }
+        View { start: Instant::now(), total, show, aside: false }
+    }
+
+    /// The same, with nothing of it on standard output.
+    pub fn aside(total: usize) -> View {
+        View { aside: true, ..View::new(false, total) }
     }
 
     /// Shows `event`.
@@ -105,7 +112,7 @@ impl View {
                 plan.steps.iter().filter(|step| step.action == action && outcome.done.contains(&step.address)).count()
             };
             let ended = if outcome.complete() { "Done in" } else { "Ended after" };
-            ui::out(&format!(
+            let text = format!(
                 "{ended} {seconds:.1} s: {} created, {} changed, {} rolled, {} replaced, {} deleted; {} of {} steps.\n",
                 count(Action::Create),
                 count(Action::Update),
@@ -114,7 +121,8 @@ impl View {
                 count(Action::Delete),
                 outcome.done.len(),
                 self.total,
-            ));
+            );
+            if self.aside { ui::err(&text) } else { ui::out(&text) }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! One file a kind of AWS resource, and this one list. The macro makes the enum of all kinds and the dispatch.
 
+use std::collections::BTreeMap;
+
 use crate::aws::{Aws, CloudError, Ctx};
 use crate::design::Design;
-use crate::resource::{Address, Deletion, Effect, FieldChange, Found, Kind, Observed, Tags, kinds, sort_lists};
+use crate::resource::{Address, Deletion, Effect, FieldChange, Found, Kind, Observed, Tags, kinds, sort_lists, tag};
 
 kinds! {
     vpc::Vpc,
@@ -21,6 +23,30 @@ kinds! {
     network_interface::NetworkInterface,
     instance::Instance,
 }
+
+/// Everything that is live of the stack that `aws` works for.
+///
+/// # Errors
+/// The first answer of AWS that is not a list.
+pub async fn discover(aws: &Aws) -> Result<Observed, CloudError> {
+    Ok(Observed::collect(find(aws).await?))
+}
+
+/// Everything that is live of every stack, by the stack's name. `aws` is [`Aws::of_all`].
+///
+/// # Errors
+/// The first answer of AWS that is not a list.
+pub async fn discover_all(aws: &Aws) -> Result<BTreeMap<String, Observed>, CloudError> {
+    let mut stacks: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for (kind, found) in find(aws).await? {
+        if let Some(name) = found.tags.get(tag::STACK).cloned() {
+            stacks.entry(name).or_default().push((kind, found));
+        }
+    }
+    Ok(stacks.into_iter().map(|(name, found)| (name, Observed::collect(found))).collect())
+}
+
+pub use volume::roots as root_volumes;
 
 /// The finds of one kind with their specs as JSON, as the planner compares them.
 fn erase<K: Kind>(found: Vec<Found<K>>) -> Vec<Found<serde_json::Value>> {

@@ -25,6 +25,7 @@ const SUFFIX: &str = "role";
 impl Kind for Role {
     const NAME: &'static str = "role";
     const FREE: bool = true;
+    const NAMED: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let partition = if design.stack.region.starts_with("cn-") {
@@ -44,8 +45,18 @@ impl Kind for Role {
 
     /// IAM has no describe by tag: the role is looked for by the name that only this stack gives it.
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
-        let name = aws.global_name(SUFFIX);
         let iam = &aws.clients.iam;
+        if aws.all() {
+            let pages = iam.list_roles().into_paginator().items().send();
+            let roles = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListRoles"))?;
+            let mine = roles.into_iter().filter_map(|role| {
+                let tags = aws.tags_of_name(&role.role_name, SUFFIX, "role/hosts")?;
+                let spec = Role { trusts: trusted(role.assume_role_policy_document()), policies: Vec::new() };
+                Some(Found { id: role.role_name, tags, spec, ended: false })
+            });
+            return Ok(mine.collect());
+        }
+        let name = aws.global_name(SUFFIX);
         let role = async { iam.get_role().role_name(&name).send().await.map_err(cloud("GetRole")) };
         let policies = async {
             let pages = iam.list_attached_role_policies().role_name(&name).into_paginator().items().send();

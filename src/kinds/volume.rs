@@ -213,6 +213,16 @@ async fn modification(ctx: &Ctx<'_>, id: &str) -> Result<Option<aws_sdk_ec2::typ
     }
 }
 
+/// The ids of the root volumes of the stack's instances, which carry its tags and are no resources of their own.
+pub async fn roots(aws: &Aws) -> Result<Vec<String>, CloudError> {
+    let all = aws.volumes.since(aws.round(), || fetch(aws)).await?;
+    let root = |volume: &&Sdk| {
+        let address = tags_of(Some(volume.tags())).get(tag::ADDRESS).and_then(|text| Address::parse(text));
+        address.is_some_and(|address| address.kind == super::Instance::NAME)
+    };
+    Ok(all.iter().filter(root).filter_map(|volume| volume.volume_id().map(str::to_owned)).collect())
+}
+
 /// The stack's volumes, as of now.
 pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, CloudError> {
     let pages = aws.clients.ec2.describe_volumes().filters(aws.mine()).max_results(500).into_paginator().items();

@@ -17,6 +17,7 @@ pub struct Vpc {
 
 impl Kind for Vpc {
     const NAME: &'static str = "vpc";
+    const UNIQUE: bool = false;
     const FREE: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
@@ -37,10 +38,11 @@ impl Kind for Vpc {
         // The attributes are the one second round of a discovery: DescribeVpcs does not tell them.
         let found = vpcs.into_iter().map(|vpc| async move {
             let id = vpc.vpc_id.unwrap_or_default();
-            let (dns_support, dns_hostnames) = tokio::try_join!(
+            // Nothing is planned from a discovery of every stack: it goes without them.
+            let (dns_support, dns_hostnames) = if aws.all() { (true, true) } else { tokio::try_join!(
                 attribute(aws, &id, VpcAttributeName::EnableDnsSupport),
                 attribute(aws, &id, VpcAttributeName::EnableDnsHostnames),
-            )?;
+            )? };
             let spec = Vpc { cidr: vpc.cidr_block.unwrap_or_default(), dns_support, dns_hostnames };
             Ok(Found { id, tags: tags_of(vpc.tags.as_deref()), spec, ended: false })
         });

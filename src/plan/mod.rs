@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::design::Design;
+use crate::expiry::{PROTECTED, Term};
 use crate::kinds::{self, Resource};
 use crate::resource::{Address, Deletion, Effect, FieldChange, Live, Observed, Tags, tag};
-use crate::stack::Stack;
 
 pub use order::rank;
 pub use text::render;
@@ -99,6 +99,18 @@ pub struct Counts {
     pub delete: usize,
 }
 
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Counts>>(all: I) -> Counts {
+        all.fold(Counts::default(), |sum, one| Counts {
+            create: sum.create + one.create,
+            change: sum.change + one.change,
+            roll: sum.roll + one.roll,
+            replace: sum.replace + one.replace,
+            delete: sum.delete + one.delete,
+        })
+    }
+}
+
 /// An ordered list of steps; or reasons why there can be none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
@@ -160,14 +172,20 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     let anew: BTreeSet<Address> =
         desired.keys().filter(|address| !observed.live.contains_key(address)).cloned().collect();
     for (address, wanted) in &desired {
-        let tags = tags(&design.stack, address, wanted);
+        let tags = tags(design, address, wanted);
         match observed.live.get(address) {
             None => create(address, wanted, tags, observed, allow_data_loss, &mut plan),
             Some(live) => change(address, wanted, live, tags, &anew, observed, &mut plan),
         }
     }
     for (address, live) in observed.live.iter().filter(|(address, _)| !desired.contains_key(address)) {
-        delete(address, live, "it is no longer in the file", allow_data_loss, &mut plan);
+        let twin = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
+        let reason = if twin {
+            "it was made when an answer was lost, there is another, and nothing uses it"
+        } else {
+            "it is no longer in the file"
+        };
+        delete(address, live, reason, allow_data_loss, &mut plan);
     }
     // The cause before what follows from it: the VPC before its subnets, and those before what is in them.
     plan.refusals.sort_by_cached_key(|refusal| refusal.address.as_ref().map(order::place));
@@ -203,6 +221,12 @@ fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed
 pub fn destroy(stack: &str, region: &str, account: &str, observed: &Observed) -> Plan {
     let mut plan = empty(stack, region, account);
     refuse_strays(observed, &mut plan);
+    if Term::of(observed, None, None) == Term::Protected {
+        plan.refusals.push(Refusal::general(
+            format!("the stack {stack} is protected: its resources have the tag `{}`", tag::PROTECTED),
+            "take `protected: true` out of its file, apply the file, and destroy the stack then",
+        ));
+    }
     for (address, live) in &observed.live {
         delete(address, live, "the stack is destroyed", true, &mut plan);
     }
@@ -232,7 +256,8 @@ fn refuse_strays(observed: &Observed, plan: &mut Plan) {
 }
 
 /// The tags that a resource is to have.
-fn tags(stack: &Stack, address: &Address, wanted: &Resource) -> Tags {
+fn tags(design: &Design, address: &Address, wanted: &Resource) -> Tags {
+    let stack = &design.stack;
     let mut tags = stack.tags.clone();
     // A tag's value takes 256 characters. Keys that don't fit are set like the others, and not removed by themselves later.
     let mut keys = String::new();
@@ -248,6 +273,12 @@ fn tags(stack: &Stack, address: &Address, wanted: &Resource) -> Tags {
     tags.insert("Name".to_owned(), format!("{}-{}", stack.name, address.to_string().replace(['/', '_'], "-")));
     tags.insert(tag::STACK.to_owned(), stack.name.to_string());
     tags.insert(tag::ADDRESS.to_owned(), address.to_string());
+    if let Some(at) = design.expires {
+        tags.insert(tag::EXPIRES.to_owned(), at.to_string());
+    }
+    if stack.protected {
+        tags.insert(tag::PROTECTED.to_owned(), PROTECTED.to_owned());
+    }
     tags.extend(wanted.tags());
     tags
 }

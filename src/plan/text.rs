@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
-use super::{Action, Note, Plan, Refusal, Step};
+use super::{Action, Counts, Note, Plan, Refusal, Step};
 use crate::kinds::Resource;
 use crate::resource::{Address, Deletion, FieldChange};
 
@@ -39,6 +39,13 @@ impl Action {
     }
 }
 
+impl std::fmt::Display for Counts {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Counts { create, change, roll, replace, delete } = self;
+        write!(out, "{create} to create, {change} to change, {roll} to roll, {replace} to replace, {delete} to delete")
+    }
+}
+
 /// The plan for people.
 pub fn render(plan: &Plan) -> String {
     let mut out = String::new();
@@ -51,11 +58,7 @@ pub fn render(plan: &Plan) -> String {
     notes(&mut out, &plan.notes);
     let counts = plan.counts();
     if !plan.steps.is_empty() {
-        let _ = writeln!(
-            out,
-            "Plan: {} to create, {} to change, {} to roll, {} to replace, {} to delete.",
-            counts.create, counts.change, counts.roll, counts.replace, counts.delete
-        );
+        let _ = writeln!(out, "Plan: {counts}.");
     } else if plan.notes.is_empty() {
         let _ = writeln!(out, "Nothing to do: what is live is what the file asks for.");
     } else {

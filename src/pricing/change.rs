@@ -25,13 +25,19 @@ pub struct Change {
     pub gaps: Vec<String>,
 }
 
+/// What everything that is `live` in `region` costs in a month, without traffic.
+pub fn running(live: &Observed, region: &str, prices: &Prices) -> Bill {
+    let mut bill = Bill::default();
+    for (address, live) in &live.live {
+        resource(&mut bill, Market { prices, region }, address, &live.spec);
+    }
+    bill
+}
+
 /// What `plan` changes in the cost of what is `live`.
 pub fn change(plan: &Plan, live: &Observed, prices: &Prices) -> Change {
     let market = Market { prices, region: &plan.region };
-    let mut bill = Bill::default();
-    for (address, live) in &live.live {
-        resource(&mut bill, market, address, &live.spec);
-    }
+    let bill = running(live, &plan.region, prices);
     let now = bill.total();
     let mut gaps = bill.gaps;
     let mut of = |address: &Address, spec: &Value| {

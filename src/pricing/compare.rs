@@ -126,7 +126,7 @@ pub fn compare(stack: &Stack, prices: &Prices, method: Method, reads: Reads) -> 
         region: stack.region.to_string(),
         method,
         ingress_mibs: stack.workload.ingress.mib(),
-        advice: advice(&choices),
+        advice: advice(&choices, stack.ttl),
         crossings: crossings(cheapest),
         same: same(stack, market),
         choices,

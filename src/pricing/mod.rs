@@ -21,7 +21,7 @@ mod traffic;
 
 use serde::Serialize;
 
-pub use change::{Change, change};
+pub use change::{Change, change, running};
 pub use compare::{Choice, Comparison, compare};
 pub use cost::{Reads, cost};
 pub use list::{Answer, Wanted, read_answer, wanted};

@@ -4,12 +4,14 @@ mod check;
 mod node;
 mod problem;
 pub(crate) mod read;
+mod secret;
 mod syntax;
 mod types;
 mod units;
 
-pub use check::{GP3_GIB, GP3_IOPS, GP3_MIBS};
+pub use check::{GP3_GIB, GP3_IOPS, GP3_MIBS, lasts};
 pub use problem::{Problem, Report, Severity};
+pub(crate) use read::Scalar;
 pub use types::*;
 pub use units::{Percent, Rate, Size, Span};
 

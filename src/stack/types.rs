@@ -24,6 +24,10 @@ fields! {
         account: Option<Account>,
         /// Tags for every resource of the stack.
         tags: BTreeMap<String, String> = BTreeMap::new(),
+        /// How long the stack lives: from then on `kstack reap` destroys it, its data with it. It stays when absent.
+        ttl: Option<Span>,
+        /// Whether `destroy` and `reap` refuse to touch the stack, by a tag on every resource.
+        protected: bool = false,
         /// The VPC and what is in it.
         network: Network,
         /// What the cluster has to carry; sizes are derived from it.

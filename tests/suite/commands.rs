@@ -202,7 +202,7 @@ fn list_finds_every_stack_of_the_account() {
     account.apply(&other);
     let run = account.run(&["list", "--region", DEV]).expect(0);
     let rows: Vec<Vec<&str>> = run.out.lines().map(|line| line.split_whitespace().take(4).collect()).collect();
-    assert_eq!(rows[0], ["STACK", "BROKERS", "CONTROLLERS", "VOLUMES"]);
+    assert_eq!(rows[0], ["STACK", "BROKERS", "CONTROLLERS", "AGE"]);
     assert_eq!((&rows[1][..3], &rows[2][..3]), (&["dev", "3", "0"][..], &["other", "3", "0"][..]), "{run}");
     let json = account.run(&["list", "--region", DEV, "--json"]).expect(0).json();
     let names: Vec<&str> = json.as_array().expect("stacks").iter().map(|one| text(&one["name"])).collect();

@@ -4,11 +4,13 @@
 //! their part again; that a part does not read has been noted by then, and is not noted twice.
 
 mod ec2;
+mod life;
 mod network;
 mod tags;
 mod workload;
 
 pub use ec2::{GP3_GIB, GP3_IOPS, GP3_MIBS};
+pub use life::lasts;
 
 use super::node::{Content, Key, Node};
 use super::problem::{At, Problem};
@@ -17,6 +19,7 @@ use super::read::Read;
 /// Checks the file in `tree`, of which `problems` are known already.
 pub fn check(tree: &Node, problems: &mut Vec<Problem>) {
     let mut checker = Checker { tree, problems };
+    life::check(&mut checker);
     tags::check(&mut checker);
     network::check(&mut checker);
     workload::check(&mut checker);

@@ -93,12 +93,42 @@ impl Account {
         hosts
     }
 
+    /// How many instances are pending or running.
+    pub fn started(&self, region: &str) -> usize {
+        let live = Filter::builder().name("instance-state-name").values("pending").values("running").build();
+        let answer = wait(self.ec2(region).describe_instances().filters(live).send());
+        answer.reservations().iter().map(|one| one.instances().len()).sum()
+    }
+
     /// Sees that the account has nothing any more that kstack made, in either region: nothing that is tagged, and, of what
     /// an account does not have by itself, nothing at all.
     #[track_caller]
     pub fn assert_nothing_left(&self) {
         let left: Vec<String> = [DEV, PROD].iter().flat_map(|region| self.left(region)).collect();
         assert!(left.is_empty(), "left in account {}: {left:#?}", self.id);
+    }
+
+    /// What is there in `region`, each by its address, or by its own name where it has no address, with the ids.
+    pub fn inventory(&self, region: &str) -> BTreeMap<String, Vec<String>> {
+        let ours = Filter::builder().name("key").values("kstack:address").build();
+        let tags = wait(self.ec2(region).describe_tags().filters(ours).send());
+        let addresses: BTreeMap<&str, &str> =
+            tags.tags().iter().filter_map(|tag| Some((tag.resource_id()?, tag.value()?))).collect();
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for id in self.left(region) {
+            // Lease numbers rise with each run.
+            let name = match id.split_once("/lease/") {
+                Some((stack, _)) => format!("{stack}/lease"),
+                // A NAT gateway's own interface has no tags, and its id is another one each time.
+                None => match (addresses.get(id.as_str()), id.rsplit_once('-')) {
+                    (Some(address), _) => (*address).to_owned(),
+                    (None, Some((kind, hex))) if hex.len() == 17 => kind.to_owned(),
+                    _ => id.clone(),
+                },
+            };
+            all.entry(name).or_default().push(id);
+        }
+        all
     }
 
     fn left(&self, region: &str) -> Vec<String> {

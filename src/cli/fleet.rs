@@ -1,0 +1,204 @@
+//! `kstack plan` of several stack files: planned at once, with one summary. A file that can't be planned hides no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt as _};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::error::{Failure, print};
+use super::plan::{cost, shown};
+use super::{place, ui};
+use crate::aws::Clients;
+use crate::plan::{Counts, Plan, render};
+use crate::pricing::{Change, money, signed};
+use crate::session::{Session, Source, make_plan};
+use crate::stack::Parsed;
+
+/// So many stacks are asked for at once. A stack takes about twenty calls, and AWS's bucket for describes holds a hundred,
+/// so that more would only wait for the SDK's retries.
+const AT_ONCE: usize = 8;
+
+type Planned = Result<(Plan, Change), Failure>;
+
+/// Plans all `files` and prints a line for each and the sums.
+pub async fn run(
+    files: &[String],
+    allow_data_loss: bool,
+    json: bool,
+    detailed_exitcode: bool,
+    sandbox: bool,
+) -> Result<u8, Failure> {
+    let read = read(files);
+    let regions: BTreeSet<&str> = read.iter().flatten().map(|(_, parsed)| &*parsed.stack.region).collect();
+    let mut clients: BTreeMap<&str, Clients> = BTreeMap::new();
+    for region in regions {
+        // Credentials are asked for once, and connections are shared.
+        let of_region = match clients.values().next() {
+            Some(others) => others.in_region(region),
+            None => Session::open(&place(region, sandbox)?, "").await.aws.clients,
+        };
+        clients.insert(region, of_region);
+    }
+    let plans = read.iter().zip(files).map(|(one, file)| {
+        let clients = &clients;
+        async move {
+            match one {
+                Ok((source, parsed)) => {
+                    let of_region = &clients[&*parsed.stack.region];
+                    plan(of_region, source, parsed, allow_data_loss).await.map_err(|failure| about(file, failure))
+                }
+                Err(failure) => Err(failure.clone()),
+            }
+        }
+    });
+    let plans: Vec<Planned> = stream::iter(plans).buffered(AT_ONCE).collect().await;
+    let summary = Summary::of(&plans);
+    if json {
+        let stacks: Vec<Value> = files.iter().zip(&plans).map(|(file, planned)| line(file, planned)).collect();
+        ui::json(&json!({"stacks": stacks, "summary": summary}));
+    } else {
+        plans
+            .iter()
+            .flatten()
+            .filter(|(plan, _)| !plan.refusals.is_empty())
+            .for_each(|(plan, _)| ui::out(&render(plan)));
+        ui::out(&table(files, &plans));
+        ui::out(&summary.text());
+    }
+    plans.iter().filter_map(|planned| planned.as_ref().err()).for_each(print);
+    let wrong = summary.failed + summary.refused;
+    if wrong > 0 {
+        let many = format!("{wrong} of {} stacks can't be planned; nothing was changed", files.len());
+        return Err(Failure::new(many).hint("see above for each; the plans of the others stand"));
+    }
+    Ok(if detailed_exitcode && summary.changed > 0 { 2 } else { 0 })
+}
+
+/// The files, read and checked. A stack is in one file.
+fn read(files: &[String]) -> Vec<Result<(Source, Parsed), Failure>> {
+    let mut seen: BTreeMap<(String, String), &str> = BTreeMap::new();
+    let one = |file: &'_ String| Source::read(file).map_err(Failure::from);
+    let mut all: Vec<_> = files.iter().map(one).collect();
+    for (file, read) in files.iter().zip(&mut all) {
+        let Ok((_, parsed)) = read else { continue };
+        let stack = (parsed.stack.region.to_string(), parsed.stack.name.to_string());
+        if let Some(first) = seen.get(&stack) {
+            let (region, name) = stack;
+            *read = Err(Failure::new(format!("{file} has the stack {name} in {region}, as {first} has"))
+                .hint("give each stack a name of its own, and each file once"));
+        } else {
+            seen.insert(stack, file);
+        }
+    }
+    all
+}
+
+/// One stack, beside others.
+async fn plan(clients: &Clients, source: &Source, parsed: &Parsed, allow_data_loss: bool) -> Planned {
+    let session = Session::beside(clients, &parsed.stack.name);
+    let seen = session.look(parsed).await?;
+    let (_, plan) = make_plan(source, parsed, &seen.world, allow_data_loss);
+    let cost = cost(&plan, &seen.world.observed);
+    Ok((plan, cost))
+}
+
+/// The failure with the file that it is about. Problems in a file name it already.
+fn about(file: &str, failure: Failure) -> Failure {
+    if failure.report.is_some() { failure } else { failure.during(format!("{file} can't be planned")) }
+}
+
+/// What all plans do together.
+#[derive(Serialize)]
+struct Summary {
+    stacks: usize,
+    changed: usize,
+    unchanged: usize,
+    refused: usize,
+    failed: usize,
+    counts: Counts,
+    cost: Cost,
+}
+
+/// USD a month.
+#[derive(Serialize)]
+struct Cost {
+    now: f64,
+    change: f64,
+    gaps: BTreeSet<String>,
+}
+
+impl Summary {
+    fn of(plans: &[Planned]) -> Summary {
+        let all: Vec<&(Plan, Change)> = plans.iter().flatten().collect();
+        let count = |which: &dyn Fn(&Plan) -> bool| all.iter().filter(|(plan, _)| which(plan)).count();
+        let sum =
+            |what: &dyn Fn(&Change) -> f64| all.iter().map(|(_, cost)| what(cost)).fold(0.0, |sum, usd| sum + usd);
+        let refused = count(&|plan| !plan.refusals.is_empty());
+        let changed = count(&|plan| plan.refusals.is_empty() && !plan.steps.is_empty());
+        Summary {
+            stacks: plans.len(),
+            changed,
+            unchanged: all.len() - changed - refused,
+            refused,
+            failed: plans.len() - all.len(),
+            counts: all.iter().filter(|(plan, _)| plan.refusals.is_empty()).map(|(plan, _)| plan.counts()).sum(),
+            cost: Cost {
+                now: sum(&|cost| cost.now),
+                change: sum(&|cost| cost.change),
+                gaps: all.iter().flat_map(|(_, cost)| cost.gaps.iter().cloned()).collect(),
+            },
+        }
+    }
+
+    fn text(&self) -> String {
+        let Summary { stacks, changed, unchanged, refused, failed, counts, cost } = self;
+        let wrong = match (refused, failed) {
+            (0, 0) => String::new(),
+            _ => format!(", {refused} refused, {failed} failed"),
+        };
+        let gaps = if cost.gaps.is_empty() {
+            String::new()
+        } else {
+            let gaps: Vec<&str> = cost.gaps.iter().map(String::as_str).collect();
+            format!("Not in it, as no price is known: {}.\n", gaps.join(", "))
+        };
+        format!(
+            "\n{stacks} stacks: {changed} with changes, {unchanged} with nothing to do{wrong}.\nPlan: {counts}.\n\
+             Monthly cost: {} USD now, {} USD with these plans (without traffic).\n{gaps}",
+            money(cost.now),
+            signed(cost.change)
+        )
+    }
+}
+
+/// A stack of the summary as JSON: its plan as `plan --json` has it, or its failure.
+fn line(file: &str, planned: &Planned) -> Value {
+    let mut line = match planned {
+        Ok((plan, cost)) => serde_json::to_value(shown(plan, cost)).unwrap_or_default(),
+        Err(failure) => json!({"error": failure.text()}),
+    };
+    line["file"] = file.into();
+    line
+}
+
+/// A row for each stack.
+fn table(files: &[String], plans: &[Planned]) -> String {
+    const HEAD: [&str; 10] =
+        ["FILE", "STACK", "REGION", "CREATE", "CHANGE", "ROLL", "REPLACE", "DELETE", "USD A MONTH", "RESULT"];
+    let row = |(file, planned): (&String, &Planned)| match planned {
+        Err(_) => [&[file.as_str()][..], &["-"; 8], &["failed"]].concat().iter().map(|&cell| cell.to_owned()).collect(),
+        Ok((plan, _)) if !plan.refusals.is_empty() => {
+            let names = [file, &plan.stack, &plan.region].map(String::clone);
+            names.into_iter().chain(vec!["-".to_owned(); 6]).chain(["refused".to_owned()]).collect()
+        }
+        Ok((plan, cost)) => {
+            let Counts { create, change, roll, replace, delete } = plan.counts();
+            let counts = [create, change, roll, replace, delete].map(|count| count.to_string());
+            let result = if plan.steps.is_empty() { "nothing to do" } else { "changes" };
+            let names = [file, &plan.stack, &plan.region].map(String::clone);
+            names.into_iter().chain(counts).chain([signed(cost.change), result.to_owned()]).collect()
+        }
+    };
+    ui::table(&HEAD, &files.iter().zip(plans).map(row).collect::<Vec<Vec<String>>>())
+}

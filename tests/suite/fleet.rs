@@ -1,0 +1,110 @@
+//! `kstack plan` of many stack files: all at once, one summary, and no failure that hides another stack.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::support::proxy::Proxy;
+use crate::support::{Account, text};
+
+/// `dev.yaml` as the stack `name`.
+fn named(account: &Account, name: &str, edits: &[(&str, &str)]) -> String {
+    let name_line = format!("name: {name}");
+    let edits: Vec<(&str, &str)> =
+        [("name: dev", name_line.as_str())].into_iter().chain(edits.iter().copied()).collect();
+    account.write_as(&format!("{name}.yaml"), "dev", &edits)
+}
+
+#[test]
+fn a_summary_has_a_line_for_each_stack_and_failures_hide_nothing() {
+    let account = Account::new();
+    let live = named(&account, "live", &[]);
+    account.apply(&live);
+    account.run(&["plan", &live, "--detailed-exitcode"]).expect(0);
+    let orders = named(&account, "orders", &[]);
+    let clicks = named(&account, "clicks", &[("eu-west-1", "us-east-1")]);
+    let all = account.run(&["plan", &live, &orders, &clicks]).expect(0);
+    assert_eq!(
+        all.to_string(),
+        "exit code 0\n--- stdout\n\
+         FILE         STACK   REGION     CREATE  CHANGE  ROLL  REPLACE  DELETE  USD A MONTH  RESULT\n\
+         live.yaml    live    eu-west-1  0       0       0     0        0       +0.00        nothing to do\n\
+         orders.yaml  orders  eu-west-1  31      0       0     0        0       +84.24       changes\n\
+         clicks.yaml  clicks  us-east-1  31      0       0     0        0       +151.84      changes\n\
+         \n\
+         3 stacks: 2 with changes, 1 with nothing to do.\n\
+         Plan: 62 to create, 0 to change, 0 to roll, 0 to replace, 0 to delete.\n\
+         Monthly cost: 84.24 USD now, +236.09 USD with these plans (without traffic).\n\
+         Not in it, as no price is known: gp3 size in eu-west-1, nat gateway in eu-west-1.\n\
+         --- stderr\n"
+    );
+    account.run(&["plan", &live, &orders, &clicks, "--detailed-exitcode"]).expect(2);
+    let again = named(&account, "again", &[("name: again", "name: live")]);
+    account.run(&["plan", &live, &clicks, "--out", "plan.json"]).expect(1);
+
+    // Each kind of failure, each beside stacks that can be planned.
+    let misspelt = named(&account, "misspelt", &[("partitions:", "partitons:")]);
+    let moved = account.write_as("moved.yaml", "dev", &[("name: dev", "name: live"), ("10.20.0.0/16", "10.30.0.0/16")]);
+    let files = [&orders, &misspelt, &moved, "missing.yaml", &again, &clicks];
+    let run = account.run(&[&["plan", "--detailed-exitcode"], &files[..]].concat()).expect(1);
+    let rows: BTreeMap<&str, &str> = run.out.lines().filter_map(|line| line.split_once(".yaml ")).collect();
+    let result = |name: &str| rows[name].rsplit("  ").next().unwrap_or_default();
+    let results: Vec<(&str, &str)> = rows.keys().map(|name| (*name, result(name))).collect();
+    let expected = [
+        ("again", "failed"),
+        ("clicks", "changes"),
+        ("missing", "failed"),
+        ("misspelt", "failed"),
+        ("moved", "refused"),
+        ("orders", "changes"),
+    ];
+    assert_eq!(results, expected, "{run}");
+    assert!(
+        run.out.contains("6 stacks: 2 with changes, 0 with nothing to do, 1 refused, 3 failed.\nPlan: 62 to create"),
+        "{run}"
+    );
+    for part in [
+        "partitons",
+        "missing.yaml can't be read",
+        "again.yaml has the stack live in eu-west-1, as moved.yaml has",
+        "error: 4 of 6 stacks can't be planned; nothing was changed",
+    ] {
+        assert!(run.err.contains(part), "`{part}` in\n{run}");
+    }
+    assert!(run.out.contains("can't be changed on a live resource"), "{run}");
+
+    let json = account.run(&[&["plan", "--json"], &files[..]].concat()).expect(1).json();
+    let stacks = json["stacks"].as_array().expect("stacks");
+    let shown: Vec<&str> = stacks.iter().map(|stack| text(&stack["file"])).collect();
+    assert_eq!(shown, files);
+    let errors: Vec<bool> = stacks.iter().map(|stack| stack["error"].is_string()).collect();
+    assert_eq!(errors, [false, true, false, true, true, false]);
+    assert_eq!((&json["summary"]["counts"]["create"], &json["summary"]["failed"]), (&62.into(), &3.into()));
+    assert_eq!(stacks[0]["steps"].as_array().map(Vec::len), Some(31));
+    account.destroy(&live);
+}
+
+/// The operations of calls with their counts.
+fn counted(calls: &[crate::support::proxy::Call]) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for call in calls {
+        *counts.entry(call.operation.as_str()).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn a_stack_among_many_takes_the_calls_that_it_takes_alone() {
+    let mut account = Account::new();
+    let files: Vec<String> = (1..=3).map(|number| named(&account, &format!("team-{number}"), &[])).collect();
+    let names: Vec<&str> = files.iter().map(String::as_str).collect();
+    let proxy = Proxy::counting();
+    account.endpoint.clone_from(&proxy.endpoint);
+    account.plan(&files[0]);
+    let alone = proxy.take();
+    let json: Value = account.run(&[&["plan", "--json"], &names[..]].concat()).expect(0).json();
+    let together = proxy.take();
+    assert_eq!(json["summary"]["changed"], 3);
+    let thrice: BTreeMap<&str, usize> = counted(&alone).into_iter().map(|(name, count)| (name, 3 * count)).collect();
+    assert_eq!(counted(&together), thrice);
+}
