@@ -17,7 +17,7 @@ use crate::kinds::{self, Resource};
 use crate::resource::{Address, Deletion, Effect, FieldChange, Live, Observed, Tags, tag};
 
 pub use order::rank;
-pub use text::render;
+pub use text::{printable, render};
 
 /// What a step does to its resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
