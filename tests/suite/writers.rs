@@ -141,7 +141,7 @@ fn signals_at_any_moment_end_it_soon_with_its_lease_given_back() {
     let more = std::env::var_os("KSTACK_SWEEP").is_some();
     // Spread over the calls of an apply, which are about a hundred; a different offset for each signal.
     for (signal, first) in [(Signal::INT, 3), (Signal::TERM, 19)] {
-        for calls in (first..=100).step_by(if more { 4 } else { 32 }) {
+        for calls in (first..=100).step_by(if more { 4 } else { 40 }) {
             interrupt(&mut account, signal, calls);
         }
     }
