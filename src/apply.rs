@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, mpsc::UnboundedSender, watch};
 
 use crate::aws::{Aws, Class, CloudError, Ctx, IdMap, jitter};
 use crate::kinds::{self, Resource};
 use crate::plan::{Action, Plan, Step};
 use crate::resource::{Address, Observed, Tags, tag};
+use crate::roll::{Checks, Kafka};
 
 /// What happens while a plan runs.
 #[derive(Debug, Clone, Serialize)]
@@ -20,6 +21,16 @@ pub enum Event {
     Started {
         address: Address,
         action: Action,
+    },
+    /// A roll has to wait before it stops the host.
+    Waiting {
+        address: Address,
+        why: String,
+    },
+    /// A rolled host is well again, by Kafka's word or by its instance's checks.
+    Checked {
+        address: Address,
+        by: Checks,
     },
     Done {
         address: Address,
@@ -76,9 +87,11 @@ const IN_USE: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Runs `plan`. `life` tells this life of the stack from earlier ones of the same name; `stop` turns true on a signal.
+/// Runs `plan`. `kafka` is what rolls ask; `life` tells this life of the stack from earlier ones of the same name; `stop` turns
+/// true on a signal.
 pub async fn apply(
     aws: &Aws,
+    kafka: &Kafka,
     plan: &Plan,
     observed: &Observed,
     life: &str,
@@ -89,6 +102,7 @@ pub async fn apply(
     lock(&ids).extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
     let mut outcome = Outcome::default();
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
+    let (tell, mut told) = mpsc::unbounded_channel();
     let mut running = FuturesUnordered::new();
     let mut busy: BTreeMap<Address, Action> = BTreeMap::new();
     let mut deadline: Option<tokio::time::Instant> = None;
@@ -102,10 +116,10 @@ pub async fn apply(
                 emit(Event::Started { address: step.address.clone(), action: step.action });
                 busy.insert(step.address.clone(), step.action);
                 let token = token(plan, life, step);
-                let ids = &ids;
+                let (ids, tell) = (&ids, &tell);
                 running.push(async move {
                     let start = Instant::now();
-                    (step, run(aws, step, &token, ids).await, start.elapsed())
+                    (step, run(aws, kafka, step, &token, ids, tell).await, start.elapsed())
                 });
             }
         }
@@ -119,7 +133,12 @@ pub async fn apply(
             }
         };
         tokio::select! {
+            Some(event) = told.recv() => emit(event),
             Some((step, result, took)) = running.next() => {
+                // What a step says comes before its end.
+                while let Ok(event) = told.try_recv() {
+                    emit(event);
+                }
                 busy.remove(&step.address);
                 let (address, action) = (step.address.clone(), step.action);
                 match result {
@@ -172,9 +191,15 @@ fn token(plan: &Plan, life: &str, step: &Step) -> String {
 }
 
 /// Does one step and returns the resource's id.
-async fn run(aws: &Aws, step: &Step, token: &str, ids: &IdMap) -> Result<String, CloudError> {
-    let rolling = step.action == Action::Roll;
-    let ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, rolling, batch: None };
+async fn run(
+    aws: &Aws,
+    kafka: &Kafka,
+    step: &Step,
+    token: &str,
+    ids: &IdMap,
+    tell: &UnboundedSender<Event>,
+) -> Result<String, CloudError> {
+    let mut ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, check_instance: false, batch: None };
     let live_id = step.id.clone().unwrap_or_default();
     let missing = || CloudError::own("plan", format!("the step of {} has no spec", step.address));
     match step.action {
@@ -184,7 +209,25 @@ async fn run(aws: &Aws, step: &Step, token: &str, ids: &IdMap) -> Result<String,
             update(&ctx, wanted, &live_id, step).await?;
             Ok(live_id)
         }
-        Action::Roll | Action::Replace => {
+        Action::Roll => {
+            let wanted = step.wanted.as_ref().ok_or_else(missing)?;
+            let live = step.live.as_ref().ok_or_else(missing)?;
+            let (address, host) = (step.address.clone(), step.address.name.as_str());
+            let waiting = |why| drop(tell.send(Event::Waiting { address: address.clone(), why }));
+            let by = kafka.before_stop(host, waiting).await?;
+            ctx.check_instance = by == Checks::Instance;
+            let stopped = Instant::now();
+            kafka.instance_ended(host);
+            persist(|| live.delete(&ctx, &live_id)).await?;
+            let id = create(&ctx, wanted, &live_id).await?;
+            kafka.instance_started(host)?;
+            if by == Checks::Kafka {
+                kafka.after_start(host, stopped).await?;
+            }
+            let _ = tell.send(Event::Checked { address, by });
+            Ok(id)
+        }
+        Action::Replace => {
             let wanted = step.wanted.as_ref().ok_or_else(missing)?;
             let live = step.live.as_ref().ok_or_else(missing)?;
             persist(|| live.delete(&ctx, &live_id)).await?;

@@ -351,6 +351,17 @@ fn choose_image(ec2: &Ec2, name: &str, arch: Arch, world: &World) -> Option<Stri
         .or_else(|| world.facts.images.get(arch.word()).cloned())
 }
 
+/// Kafka's node id of the host with this name.
+pub fn node_id(host: &str) -> Option<u32> {
+    let (role, number) = host.rsplit_once('-')?;
+    let number: u32 = number.parse().ok()?;
+    match role {
+        "broker" => Some(number),
+        "controller" => number.checked_add(CONTROLLER_IDS),
+        _ => None,
+    }
+}
+
 /// The word that the stack file has for `os`.
 pub fn os_word(os: Os) -> &'static str {
     match os {

@@ -124,3 +124,68 @@ pub fn age(seconds: i64) -> String {
     }
     if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Address, Live};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    /// What is live, each with the tags that are given.
+    fn live(all: &[(&str, &[(&str, &str)])]) -> Observed {
+        let one = |(address, tags): &(&str, &[(&str, &str)])| {
+            let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            (Address::parse(address).expect("an address"), Live { id: "id".to_owned(), spec: Default::default(), tags })
+        };
+        Observed { live: all.iter().map(one).collect(), ..Observed::default() }
+    }
+
+    fn record(expires_at: Option<Timestamp>) -> Record {
+        let (cluster_id, made_by) = (String::new(), String::new());
+        Record { cluster_id, made_at: Timestamp::UNIX_EPOCH, made_by, expires_at, resources: None }
+    }
+
+    const EARLY: (&str, &str) = (tag::EXPIRES, "2026-01-31T12:00:00Z");
+    const LATE: (&str, &str) = (tag::EXPIRES, "2026-01-31T14:00:00Z");
+
+    #[test]
+    fn the_latest_counts_and_none_is_the_latest_of_all() {
+        let (early, late) = (at(EARLY.1), at(LATE.1));
+        let of = |all: &[(&str, &[(&str, &str)])]| Term::of(&live(all), None, None);
+        assert_eq!(of(&[]), Term::Nothing);
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("volume/broker-1", &[LATE])]), Term::Until(late));
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("volume/broker-1", &[])]), Term::Lasting);
+        assert_eq!(of(&[("vpc/main", &[(tag::EXPIRES, "tomorrow")])]), Term::Lasting);
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("security_group_rules/brokers", &[])]), Term::Until(early));
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("role/hosts", &[])]), Term::Until(early));
+        assert_eq!(of(&[("role/hosts", &[])]), Term::Lasting);
+        let protected = (tag::PROTECTED, PROTECTED);
+        assert_eq!(of(&[("vpc/main", &[EARLY, protected]), ("volume/broker-1", &[EARLY])]), Term::Protected);
+    }
+
+    #[test]
+    fn papers_count_too() {
+        let (early, late) = (at(EARLY.1), at(LATE.1));
+        let vpc = live(&[("vpc/main", &[EARLY])]);
+        let claim = Claim { stack: "x".to_owned(), block: "10.7.0.0/16".parse().expect("a block"), expires_at: late };
+        assert_eq!(Term::of(&vpc, Some(&record(Some(late))), None), Term::Until(late));
+        assert_eq!(Term::of(&vpc, Some(&record(None)), None), Term::Lasting, "it was made to stay meanwhile");
+        assert_eq!(Term::of(&live(&[]), Some(&record(Some(early))), None), Term::Until(early));
+        assert_eq!(Term::of(&live(&[]), Some(&record(None)), None), Term::Lasting);
+        assert_eq!(Term::of(&live(&[]), None, Some(&claim)), Term::Until(late));
+    }
+
+    #[test]
+    fn times_are_said_as_people_say_them() {
+        for (seconds, text) in [(0, "0s"), (59, "59s"), (61, "1m 1s"), (7200, "2h"), (90_000, "1d 1h"), (86_460, "1d")]
+        {
+            assert_eq!(age(seconds), text);
+        }
+        assert_eq!((left(7199).as_str(), left(30).as_str()), ("2h", "30s"));
+        assert_eq!(shown(at(LATE.1), at(EARLY.1)), "2026-01-31 14:00:00 UTC (in 2h)");
+        assert_eq!(shown(at(EARLY.1), at(LATE.1)), "2026-01-31 12:00:00 UTC (2h ago)");
+    }
+}

@@ -121,6 +121,35 @@ mod tests {
     }
 
     #[test]
+    fn free_blocks_touch_nothing_that_is_held() {
+        let held: Vec<Ipv4Net> = ["10.0.0.0/16", "10.7.128.0/20", "10.64.0.0/12", "192.168.0.0/16"]
+            .map(|text| text.parse().unwrap())
+            .to_vec();
+        let blocks = free_blocks("pr-7", 20, &held);
+        assert_eq!(blocks.len(), 256 - 1 - 1 - 16);
+        for block in &blocks {
+            assert!(block.prefix_len() == 20 && held.iter().all(|one| !one.contains(block)), "{block}");
+        }
+        let slots: std::collections::BTreeSet<u8> = blocks.iter().map(|block| block.network().octets()[1]).collect();
+        assert_eq!(slots.len(), blocks.len(), "each in a /16 of its own");
+        assert_ne!(free_blocks("pr-8", 20, &held)[0], blocks[0], "names begin apart");
+        assert!(free_blocks("pr-7", 20, &["10.0.0.0/8".parse().unwrap()]).is_empty());
+    }
+
+    #[test]
+    fn a_network_moves_with_its_subnets() {
+        let mut from = network("10.40.16.0/20");
+        from.private_cidrs = Some(vec!["10.40.16.0/24".parse().unwrap(), "10.40.31.0/24".parse().unwrap()]);
+        let moved = from.moved("10.7.0.0/20".parse().unwrap());
+        let blocks: Vec<String> = moved.private_cidrs.iter().flatten().map(Ipv4Net::to_string).collect();
+        assert_eq!(
+            (moved.cidr.to_string().as_str(), &blocks[..]),
+            ("10.7.0.0/20", &["10.7.0.0/24", "10.7.15.0/24"].map(str::to_owned)[..])
+        );
+        assert_eq!(moved.public_cidrs, None);
+    }
+
+    #[test]
     fn addresses_are_fixed_by_the_node() {
         let block = private_block(&network("10.40.0.0/16"), 'b', 0).unwrap();
         assert_eq!(block.to_string(), "10.40.32.0/19");

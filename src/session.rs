@@ -154,7 +154,7 @@ impl Session {
             let resource = Resource::from_live(&address.kind, &live.spec)?;
             let (ids, batch) = (&ids, Some(&batch));
             Some(async move {
-                let ctx = Ctx { aws, address, tags, token: "", ids, rolling: false, batch };
+                let ctx = Ctx { aws, address, tags, token: "", ids, check_instance: false, batch };
                 resource.retag(&ctx, &live.id, tags, &[]).await
             })
         });

@@ -225,8 +225,9 @@ pub struct Ctx<'a> {
     /// The client token of its creation: the same for each try to make the same generation.
     pub token: &'a str,
     pub ids: &'a IdMap,
-    /// Whether the instance takes the place of one that ran: then it is waited for until it is healthy.
-    pub rolling: bool,
+    /// Whether an instance is waited for until it passes EC2's checks: it takes the place of one that ran, and Kafka can't be
+    /// asked.
+    pub check_instance: bool,
     /// Where many are tagged at once: the EC2 resources are only noted here, for one call with all of them.
     pub batch: Option<&'a Mutex<BTreeSet<String>>>,
 }

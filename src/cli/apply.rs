@@ -9,7 +9,7 @@ use super::error::Failure;
 use super::plan::{cost, refused, shown};
 use super::run::{Signals, execute, give_back, guard, take};
 use super::view::View;
-use super::{place, ui};
+use super::{kafka, place, ui};
 use crate::apply::Outcome;
 use crate::clock;
 use crate::cloud_init::CLIENT_PORT;
@@ -101,7 +101,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         )));
     }
     let lease = take(&session, &caller, &signals).await?;
-    let result = under_lease(args, &job, &session, approved.as_deref(), &signals).await;
+    let result = under_lease(args, &job, &session, approved.as_deref(), &signals, sandbox).await;
     let released = give_back(lease, false, &signals).await;
     let code = result?;
     released?;
@@ -145,6 +145,7 @@ async fn under_lease(
     session: &Session,
     approved: Option<&[Value]>,
     signals: &Signals,
+    sandbox: bool,
 ) -> Result<u8, Failure> {
     let seen = signals.unless_stopped(session.look(&job.parsed)).await?;
     let (design, plan) = make_plan(&job.source, &job.parsed, &seen.world, job.allow_data_loss);
@@ -169,6 +170,7 @@ async fn under_lease(
         let message = format!("the plan is old: its stack would have expired at {}", expiry::shown(at, now));
         return Err(Failure::new(message).hint("make the plan again with `kstack plan --out`"));
     }
+    let kafka = kafka::of(&design, &seen.world.observed, sandbox)?;
     let view = View::new(args.json, plan.steps.len());
     if plan.steps.is_empty() {
         // What an earlier run has left unsaid: that everything is there.
@@ -178,15 +180,21 @@ async fn under_lease(
         if args.json {
             view.finish(&plan, &Outcome::default());
         }
+        signals.unless_stopped(kafka::start(&design, &kafka)).await?;
         return Ok(0);
     }
     let record = session.ensure_record(&design, &seen.world).await?;
     let life = record.made_at.to_string();
-    execute(session, &plan, &seen.world.observed, &life, signals, view).await?;
+    execute(session, &kafka, &plan, &seen.world.observed, &life, signals, view).await?;
     session.complete_record(&design, &record).await?;
+    let local = signals.unless_stopped(kafka::start(&design, &kafka)).await?;
     if !args.json {
         let brokers = design.hosts.iter().filter(|host| host.broker());
-        let servers: Vec<String> = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
+        let in_vpc = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
+        let servers: Vec<String> = match local.is_empty() {
+            true => in_vpc,
+            false => local.iter().map(ToString::to_string).collect(),
+        };
         ui::out(&format!("Bootstrap servers: {}\n", servers.join(",")));
         if let Some(at) = design.expires {
             ui::out(&format!("Expires: {}\n", expiry::shown(at, now)));

@@ -4,9 +4,10 @@ use super::error::Failure;
 use super::plan::{cost, refused, shown};
 use super::run::{Signals, execute, give_back, guard, take};
 use super::view::View;
-use super::{place, region, ui};
+use super::{kafka, place, region, ui};
 use crate::plan::{Plan, destroy, render};
 use crate::resource::Observed;
+use crate::roll::Kafka;
 use crate::session::{Session, Source};
 use crate::stack::Name;
 
@@ -85,8 +86,11 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         if plan.steps.is_empty() {
             return Ok(());
         }
+        if sandbox {
+            kafka::remove(&observed)?;
+        }
         let view = View::new(args.json, plan.steps.len());
-        execute(&session, &plan, &observed, "", &signals, view).await
+        execute(&session, &Kafka::default(), &plan, &observed, "", &signals, view).await
     }
     .await;
     let released = give_back(lease, result.is_ok(), &signals).await;

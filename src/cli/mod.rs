@@ -9,6 +9,7 @@ mod destroy;
 mod error;
 mod extend;
 mod fleet;
+mod kafka;
 mod list;
 mod plan;
 mod prices;

@@ -113,11 +113,11 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         }
     }
     let work = due.into_iter().map(|(clients, found)| {
-        let (account, caller, signals) = (&account, &caller, &signals);
+        let (who, signals) = (Who { account: &account, caller: &caller, sandbox }, &signals);
         async move {
             let ending = match args.dry_run {
                 true => Ending::Due { resources: found.observed.live.len() },
-                false => reap(&clients, &found.name, account, caller, signals).await,
+                false => reap(&clients, &found.name, who, signals).await,
             };
             Line { event: "reaped", stack: found.name, region: clients.region, ending }
         }
@@ -148,8 +148,16 @@ fn is_due(found: &Found, now: Timestamp) -> bool {
     }
 }
 
+/// Who reaps, and where.
+#[derive(Debug, Clone, Copy)]
+struct Who<'a> {
+    account: &'a str,
+    caller: &'a str,
+    sandbox: bool,
+}
+
 /// Destroys the stack under its lease, after another look at whether it is still to go.
-async fn reap(clients: &Clients, name: &str, account: &str, caller: &str, signals: &Signals) -> Ending {
+async fn reap(clients: &Clients, name: &str, who: Who<'_>, signals: &Signals) -> Ending {
     let session = Session::beside(clients, name);
     let failed = |failure: Failure| {
         let causes = failure.causes.into_iter();
@@ -158,14 +166,14 @@ async fn reap(clients: &Clients, name: &str, account: &str, caller: &str, signal
     if signals.count() > 0 {
         return failed(Failure::new("a signal came before it was begun"));
     }
-    let lease = match Lease::take(&session.aws.clients, name, caller, &session.fence).await {
+    let lease = match Lease::take(&session.aws.clients, name, who.caller, &session.fence).await {
         Ok(lease) => lease,
         Err(LeaseError::Held { holder, .. }) => {
             return Ending::Busy { why: format!("{} on {} (process {})", holder.who, holder.host, holder.pid) };
         }
         Err(error) => return failed(error.into()),
     };
-    let result = under_lease(&session, account, signals).await;
+    let result = under_lease(&session, who, signals).await;
     let gone = matches!(result, Ok(Ending::Destroyed { .. } | Ending::Gone));
     let released = give_back(lease, gone, &signals.for_release()).await;
     match (result, released) {
@@ -174,7 +182,7 @@ async fn reap(clients: &Clients, name: &str, account: &str, caller: &str, signal
     }
 }
 
-async fn under_lease(session: &Session, account: &str, signals: &Signals) -> Result<Ending, Failure> {
+async fn under_lease(session: &Session, who: Who<'_>, signals: &Signals) -> Result<Ending, Failure> {
     let (clients, name) = (&session.aws.clients, &session.aws.stack);
     let look = async { tokio::try_join!(session.observe(), clients.papers(name), clients.claims()) };
     let (observed, papers, claims) = signals.unless_stopped(look).await?;
@@ -182,7 +190,7 @@ async fn under_lease(session: &Session, account: &str, signals: &Signals) -> Res
     let now = clock::now();
     let why = match Term::of(&observed, papers.record.as_ref(), claim) {
         Term::Until(at) if at <= now => {
-            let resources = tear_down(session, account, signals, |_| {}).await?;
+            let resources = tear_down(session, who.account, signals, who.sandbox, |_| {}).await?;
             return Ok(Ending::Destroyed { resources });
         }
         Term::Nothing => return Ok(Ending::Gone),

@@ -8,12 +8,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::error::Failure;
+use super::kafka;
 use super::plan::refused;
 use super::view::View;
 use crate::apply::{Event, Outcome, apply};
 use crate::lease::Lease;
 use crate::plan::{Plan, destroy};
 use crate::resource::Observed;
+use crate::roll::Kafka;
 use crate::session::Session;
 use crate::stack::Stack;
 
@@ -105,6 +107,21 @@ impl Signals {
         self.with_grace(Duration::ZERO, work).await
     }
 
+    /// The same for work after the first change; `stopped` says what a signal has cut short.
+    ///
+    /// # Errors
+    /// That a signal came; or the error of `work`.
+    pub async fn until_signal<T, E: Into<Failure>>(
+        &self,
+        stopped: &str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
+        self.unless_stopped(work).await.map_err(|failure| match failure.code {
+            INTERRUPTED => Failure { message: stopped.to_owned(), ..failure },
+            _ => failure,
+        })
+    }
+
     /// The result of `work`, which gets so much time still when a signal comes.
     async fn with_grace<T, E>(&self, grace: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
     where
@@ -173,6 +190,7 @@ pub async fn give_back(lease: Lease, last: bool, signals: &Signals) -> Result<()
 /// What failed, and what is left.
 pub async fn execute(
     session: &Session,
+    kafka: &Kafka,
     plan: &Plan,
     observed: &Observed,
     life: &str,
@@ -180,7 +198,8 @@ pub async fn execute(
     mut view: View,
 ) -> Result<(), Failure> {
     signals.unless_stopped(async { Ok::<_, Failure>(()) }).await?;
-    let outcome = apply(&session.aws, plan, observed, life, signals.stop.clone(), |event| view.show(&event)).await;
+    let outcome =
+        apply(&session.aws, kafka, plan, observed, life, signals.stop.clone(), |event| view.show(&event)).await;
     view.finish(plan, &outcome);
     if outcome.complete() { Ok(()) } else { Err(failure(&outcome)) }
 }
@@ -194,11 +213,15 @@ pub async fn tear_down(
     session: &Session,
     account: &str,
     signals: &Signals,
+    sandbox: bool,
     mut emit: impl FnMut(Event),
 ) -> Result<usize, Failure> {
     let mut deleted = 0;
     loop {
         let observed = signals.unless_stopped(session.observe()).await?;
+        if sandbox {
+            kafka::remove(&observed)?;
+        }
         let plan = destroy(&session.aws.stack, &session.region, account, &observed);
         if !plan.refusals.is_empty() {
             let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.why, one.way_out)).collect();
@@ -207,7 +230,8 @@ pub async fn tear_down(
         if plan.steps.is_empty() {
             return Ok(deleted);
         }
-        let outcome = apply(&session.aws, &plan, &observed, "", signals.stop.clone(), &mut emit).await;
+        let outcome =
+            apply(&session.aws, &Kafka::default(), &plan, &observed, "", signals.stop.clone(), &mut emit).await;
         deleted += outcome.done.len();
         if !outcome.complete() {
             return Err(failure(&outcome));

@@ -1,18 +1,25 @@
 //! `kstack status`: the stack's hosts as they are, and where clients reach them.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::error::Failure;
-use super::{place, ui};
+use super::{kafka, place, ui};
 use crate::clock;
-use crate::cloud_init::CLIENT_PORT;
+use crate::design::node_id;
 use crate::expiry::{self, Term};
+use crate::health::{self, AskError, Broker, Cluster, shortened};
 use crate::kinds::{Instance, NetworkInterface, Volume};
 use crate::lease::{Holder, Record};
 use crate::plan::rank;
 use crate::resource::{Address, Observed};
+use crate::roll;
 use crate::session::{Session, Source};
+use crate::stack::Span;
 
 /// Show brokers and controllers with zone, type, state, address and volume, and the bootstrap servers
 #[derive(Debug, clap::Args)]
@@ -23,6 +30,12 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Wait until Kafka is healthy: every broker there, every replica in sync
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait at most
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = Span::parse, requires = "wait")]
+    timeout: Span,
 }
 
 /// The status for scripts.
@@ -34,12 +47,30 @@ struct Status {
     resources: usize,
     bootstrap_servers: Vec<String>,
     hosts: Vec<Host>,
+    kafka: Kafka,
     record: Option<Record>,
     /// Who works on the stack at the moment.
     lease: Option<Holder>,
     /// When the stack goes by itself.
     expires_at: Option<Timestamp>,
     protected: bool,
+}
+
+/// What the brokers themselves say.
+#[derive(Debug, Serialize)]
+struct Kafka {
+    /// Whether a broker could be asked.
+    reachable: bool,
+    healthy: bool,
+    /// Why it is not known to be healthy.
+    problems: Vec<String>,
+    /// The node id of the active controller.
+    controller: Option<u32>,
+    brokers: Vec<Broker>,
+    partitions: usize,
+    under_replicated: usize,
+    offline: usize,
+    under_min_insync: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,15 +96,31 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let lease = papers.holder(now).cloned();
     let term = Term::of(&observed, papers.record.as_ref(), None);
     let hosts = hosts(&observed);
-    let brokers = hosts.iter().filter(|host| host.name.starts_with("broker-"));
+    let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, sandbox).into_values().collect();
+    let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
+    let ids: BTreeSet<u32> = ids.collect();
+    let health = match args.wait && !ids.is_empty() {
+        true => {
+            ui::progress("Waiting until Kafka is healthy ...");
+            let waited = health::wait_until(&servers, Duration::from_secs(args.timeout.0), |one| one.problems(&ids));
+            // What there is to say is said by one more look, whatever the end.
+            let _ = waited.await;
+            health::ask(&servers).await
+        }
+        false => health::ask(&servers).await,
+    };
+    let kafka = kafka(&health, &ids);
+    let in_vpc = || roll::brokers(&observed).into_values().collect();
     let status = Status {
         stack: stack.name.to_string(),
         region: stack.region.to_string(),
         resources: observed.live.len(),
-        bootstrap_servers: brokers
-            .filter_map(|host| Some(format!("{}:{CLIENT_PORT}", host.address.as_ref()?)))
+        bootstrap_servers: if servers.is_empty() { in_vpc() } else { servers }
+            .iter()
+            .map(ToString::to_string)
             .collect(),
         hosts,
+        kafka,
         record: papers.record,
         lease,
         expires_at: term.at(),
@@ -84,7 +131,52 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     } else {
         ui::out(&text(&status, now));
     }
-    Ok(0)
+    match args.wait && !status.kafka.healthy {
+        true => Err(Failure::new(format!(
+            "Kafka is not healthy after {}: {}",
+            args.timeout,
+            shortened(&status.kafka.problems)
+        ))),
+        false => Ok(0),
+    }
+}
+
+fn kafka(health: &Result<Cluster, AskError>, ids: &BTreeSet<u32>) -> Kafka {
+    let none = Cluster::default();
+    let (cluster, problems) = match health {
+        Ok(cluster) => (cluster, cluster.problems(ids)),
+        Err(error) => (&none, vec![error.to_string()]),
+    };
+    let (under_replicated, offline, under_min_insync) = cluster.counts();
+    Kafka {
+        reachable: health.is_ok(),
+        healthy: problems.is_empty(),
+        problems,
+        controller: cluster.controller,
+        brokers: cluster.brokers.clone(),
+        partitions: cluster.partitions.len(),
+        under_replicated,
+        offline,
+        under_min_insync,
+    }
+}
+
+fn kafka_text(kafka: &Kafka, hosts: usize) -> String {
+    if !kafka.reachable {
+        return format!("Kafka: its health is not known: {}\n", kafka.problems.join("; "));
+    }
+    let serving = kafka.brokers.iter().filter(|broker| !broker.fenced).count();
+    let controller = kafka.controller.map_or_else(|| "none".to_owned(), |node| format!("node {node}"));
+    let mut out = format!(
+        "Kafka: {}; active controller {controller}; {serving} of {hosts} brokers; {} partitions, {} under-replicated, {} offline, {} under min in-sync\n",
+        if kafka.healthy { "healthy" } else { "not healthy" },
+        kafka.partitions,
+        kafka.under_replicated,
+        kafka.offline,
+        kafka.under_min_insync
+    );
+    kafka.problems.iter().for_each(|problem| out.push_str(&format!("  {problem}\n")));
+    out
 }
 
 fn hosts(observed: &Observed) -> Vec<Host> {
@@ -135,6 +227,8 @@ fn text(status: &Status, now: Timestamp) -> String {
     let mut out = format!("Stack {} in {}: {} resources\n\n", status.stack, status.region, status.resources);
     out.push_str(&ui::table(&["HOST", "ZONE", "TYPE", "STATE", "KAFKA", "ADDRESS", "VOLUME", "SIZE"], &rows));
     out.push_str(&format!("\nBootstrap servers: {}\n", status.bootstrap_servers.join(",")));
+    let brokers = status.hosts.iter().filter(|host| host.name.starts_with("broker-")).count();
+    out.push_str(&kafka_text(&status.kafka, brokers));
     if let Some(record) = &status.record {
         out.push_str(&format!("Made by {} at {}\n", record.made_by, record.made_at.strftime("%F %T UTC")));
     }

@@ -1,5 +1,9 @@
 //! `kstack up`: a stack under a name and in an address block of its own, that goes by itself.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,16 +13,18 @@ use super::error::Failure;
 use super::plan::{cost, refused};
 use super::run::{Signals, execute, give_back, guard, take};
 use super::view::View;
-use super::{name, place, ttl, ui};
+use super::{kafka, name, place, ttl, ui};
 use crate::aws::{Class, CloudError};
 use crate::clock;
-use crate::cloud_init::CLIENT_PORT;
+use crate::design::Design;
 use crate::expiry::{Term, shown};
+use crate::health::{self, AskError, shortened};
 use crate::kinds::{Instance, Vpc};
 use crate::lease::Claim;
 use crate::network::free_blocks;
 use crate::pricing::money;
 use crate::resource::Observed;
+use crate::roll::{self, Kafka};
 use crate::session::{Seen, Session, Source, make_plan};
 use crate::stack::{Name, Parsed, Span};
 
@@ -67,6 +73,7 @@ pub struct Wanted {
     source: Source,
     parsed: Parsed,
     ttl: Option<Span>,
+    sandbox: bool,
     /// Whether there must be nothing of it yet.
     pub fresh: bool,
     /// Whether nothing of it was there before, so that whatever is there now is of this making.
@@ -101,14 +108,15 @@ impl Wanted {
         }
         let own = name.is_none();
         parsed.stack.name = name.unwrap_or_else(|| random(&parsed.stack.name));
-        Ok(Wanted { source, parsed, ttl, fresh: own, ours: own })
+        Ok(Wanted { source, parsed, ttl, sandbox: false, fresh: own, ours: own })
     }
 
     /// A session for it.
     ///
     /// # Errors
     /// That the sandbox can't be started.
-    pub async fn open(&self, sandbox: bool) -> Result<Session, Failure> {
+    pub async fn open(&mut self, sandbox: bool) -> Result<Session, Failure> {
+        self.sandbox = sandbox;
         let stack = &self.parsed.stack;
         let mut session = Session::open(&place(&stack.region, sandbox)?, &stack.name).await;
         session.asked.ttl = self.ttl;
@@ -171,16 +179,16 @@ impl Wanted {
             ));
         }
         let record = session.ensure_record(&design, &seen.world).await?;
+        let kafka = kafka::of(&design, &seen.world.observed, self.sandbox)?;
         if !plan.steps.is_empty() {
             let steps = plan.steps.len();
             let view = if show == Show::Json { View::new(true, steps) } else { View::aside(steps) };
             let life = record.made_at.to_string();
-            execute(session, &plan, &seen.world.observed, &life, signals, view).await.map_err(again)?;
+            execute(session, &kafka, &plan, &seen.world.observed, &life, signals, view).await.map_err(again)?;
         }
-        signals.unless_stopped(healthy(session)).await.map_err(again)?;
+        let brokers = signals.until_signal(UNHEALTHY, healthy(session, &design, &kafka)).await.map_err(again)?;
         session.complete_record(&design, &record).await.map_err(Failure::from).map_err(again)?;
-        let brokers = design.hosts.iter().filter(|host| host.broker());
-        let bootstrap_servers = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
+        let bootstrap_servers = brokers.iter().map(ToString::to_string).collect();
         Ok(Up { event: "up", name: name.clone(), region: session.region.clone(), cidr, bootstrap_servers, expires_at })
     }
 
@@ -247,9 +255,32 @@ fn live_block(observed: &Observed) -> Option<Ipv4Net> {
     observed.of::<Vpc>().values().find_map(|(_, vpc)| vpc.cidr.parse().ok())
 }
 
-/// Waits until every instance of the stack has passed EC2's checks.
-async fn healthy(session: &Session) -> Result<(), CloudError> {
+/// What a signal cuts short after the making.
+const UNHEALTHY: &str = "a signal came; everything is made, and was not waited for until it is healthy";
+/// How long Kafka may take to be healthy once the hosts are.
+const HEALTHY: Duration = Duration::from_secs(600);
+
+/// Waits until every instance has passed EC2's checks, and until Kafka says that it is healthy where it can be reached from
+/// here. Gives the brokers' addresses.
+async fn healthy(session: &Session, design: &Design, kafka: &Kafka) -> Result<Vec<SocketAddrV4>, Failure> {
     let observed = session.observe().await?;
     let instances: Vec<String> = observed.of::<Instance>().values().map(|(live, _)| live.id.clone()).collect();
-    session.aws.clients.pass_checks(&instances).await
+    session.aws.clients.pass_checks(&instances).await?;
+    let local = kafka::start(design, kafka).await?;
+    if !local.is_empty() {
+        return Ok(local);
+    }
+    let brokers: Vec<SocketAddrV4> = roll::brokers(&observed).into_values().collect();
+    match health::ask(&brokers).await {
+        Err(AskError::Unreachable) => {
+            ui::progress("Kafka can't be reached from here; its hosts have passed EC2's checks.")
+        }
+        _ => {
+            let ids: BTreeSet<u32> = roll::brokers(&observed).into_keys().collect();
+            health::wait_until(&brokers, HEALTHY, |cluster| cluster.problems(&ids)).await.map_err(|reasons| {
+                Failure::new(format!("Kafka is not healthy after {} s: {}", HEALTHY.as_secs(), shortened(&reasons)))
+            })?;
+        }
+    }
+    Ok(brokers)
 }

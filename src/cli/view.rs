@@ -10,6 +10,7 @@ use super::ui;
 use crate::apply::{Event, Outcome};
 use crate::plan::{Action, Plan};
 use crate::resource::Address;
+use crate::roll::Checks;
 
 /// How events are shown.
 pub struct View {
@@ -83,7 +84,7 @@ impl View {
                         head.inc(1);
                     }
                     Event::Skipped { .. } => head.inc(1),
-                    Event::Interrupted => {}
+                    Event::Waiting { .. } | Event::Checked { .. } | Event::Interrupted => {}
                 }
                 let waiting = self.total.saturating_sub(usize::try_from(head.position()).unwrap_or(0) + steps.len());
                 head.set_message(format!("{} under way, {waiting} waiting", steps.len()));
@@ -140,6 +141,13 @@ fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started { address, action: Action::Roll } => format!("{:10} {address} ...", "rolling"),
         Event::Started { .. } => return None,
+        Event::Waiting { address, why } => format!("{:10} {address}: {why}", "waiting"),
+        Event::Checked { address, by: Checks::Kafka } => {
+            format!("{:10} {address}: Kafka has it back, in sync", "checked")
+        }
+        Event::Checked { address, by: Checks::Instance } => {
+            format!("{:10} {address}: EC2's checks of the instance are passed; no broker answers from here", "checked")
+        }
         Event::Done { address, action, id, seconds } => {
             let word = match action {
                 Action::Create => "created",

@@ -84,7 +84,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         }
     };
     ui::progress(&format!("Destroying {} ...", session.aws.stack));
-    match destroy(&session, &signals.for_cleanup()).await {
+    match destroy(&session, &signals.for_cleanup(), sandbox).await {
         Ok(resources) => {
             ui::progress(&format!("Destroyed {}: {resources} resources deleted.", session.aws.stack));
             Ok(code)
@@ -186,7 +186,7 @@ fn ended(status: ExitStatus, grouped: bool, send: &impl Fn(Signal)) -> std::io::
 }
 
 /// Destroys the stack as soon as nobody else works on it; a kstack that died does so for as long as a lease lasts.
-async fn destroy(session: &Session, signals: &Signals) -> Result<usize, Failure> {
+async fn destroy(session: &Session, signals: &Signals, sandbox: bool) -> Result<usize, Failure> {
     let (account, caller) = signals.unless_stopped(session.aws.clients.identity()).await?;
     let start = std::time::Instant::now();
     let lease = loop {
@@ -197,7 +197,7 @@ async fn destroy(session: &Session, signals: &Signals) -> Result<usize, Failure>
             other => break other?,
         }
     };
-    let result = tear_down(session, &account, signals, |_| {}).await;
+    let result = tear_down(session, &account, signals, sandbox, |_| {}).await;
     let released = give_back(lease, result.is_ok(), signals).await;
     let resources = result?;
     released?;

@@ -182,7 +182,7 @@ impl Kind for Instance {
         };
         ctx.aws.instances.wait(&what, PATIENCE, || fetch(ctx.aws), running).await?;
         self.attach(ctx, id).await?;
-        if ctx.rolling { healthy(ctx, id).await } else { Ok(()) }
+        if ctx.check_instance { healthy(ctx, id).await } else { Ok(()) }
     }
 
     async fn update(&self, ctx: &Ctx<'_>, id: &str, changes: &[FieldChange]) -> Result<(), CloudError> {

@@ -27,6 +27,8 @@ struct Shape {
     tags: Vec<&'static str>,
     config: bool,
     clients: bool,
+    ttl: Option<&'static str>,
+    protected: bool,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
@@ -38,7 +40,8 @@ fn shape() -> impl Strategy<Value = Shape> {
         subsequence(vec!["s3", "ssm", "logs"], 0..=3),
         select(vec!["spread", "partition", "none"]),
     );
-    let rest = (subsequence(vec!["team", "cost-center", "env"], 0..=3), any::<bool>(), any::<bool>());
+    let life = select(vec![(None, false), (Some("4h"), false), (Some("2d"), false), (None, true)]);
+    let rest = (subsequence(vec!["team", "cost-center", "env"], 0..=3), any::<bool>(), any::<bool>(), life);
     (size, hosts, load, network, rest).prop_map(|(size, hosts, load, network, rest)| Shape {
         zones: size.0,
         brokers_per_zone: size.1,
@@ -53,6 +56,8 @@ fn shape() -> impl Strategy<Value = Shape> {
         tags: rest.0,
         config: rest.1,
         clients: rest.2,
+        ttl: rest.3.0,
+        protected: rest.3.1,
     })
 }
 
@@ -89,6 +94,8 @@ impl Shape {
             "name": "random",
             "region": "eu-west-1",
             "tags": tags,
+            "ttl": self.ttl,
+            "protected": self.protected,
             "network": {
                 "cidr": "10.0.0.0/16", "zones": self.zones, "nat": self.nat, "endpoints": self.endpoints, "clients": clients,
             },
@@ -318,6 +325,10 @@ proptest! {
         suffer(&mut model, &damages);
         let plan = model.destroy(&wanted);
         prop_assert_eq!(texts(&plan), texts(&model.destroy(&wanted)));
+        prop_assert_eq!(plan.refusals.len(), usize::from(shape.protected), "a protected stack is refused, and no other");
+        if shape.protected {
+            return Ok(());
+        }
         check_order(&model, &plan);
         apply_partly(&mut model, &plan, &dice);
         let rest = model.destroy(&wanted);

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
+use crate::support::running::through;
 use crate::support::stale::Stale;
-use crate::support::{Account, Run, through};
+use crate::support::{Account, Run};
 
 /// What is swept: a stack, what comes before, and the command at which things go wrong.
 #[derive(Clone, Copy)]

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crate::support::Account;
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
+use crate::support::running::through;
 use crate::support::stale::Stale;
-use crate::support::through;
 
 const FILE: &str = "dev.yaml";
 

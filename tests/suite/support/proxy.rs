@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::rounds::Rounds;
 use super::sandbox;
@@ -19,6 +19,15 @@ pub struct Call {
     pub operation: String,
     /// In which round it was let through, from 1; 0 when there are no rounds.
     pub round: usize,
+    /// The request's body: a form or JSON.
+    #[allow(dead_code, reason = "the benchmark's")]
+    pub body: String,
+    /// When it came.
+    #[allow(dead_code, reason = "the benchmark's")]
+    pub began: Instant,
+    /// When its answer was sent; nothing until then.
+    #[allow(dead_code, reason = "the benchmark's")]
+    pub ended: Option<Instant>,
 }
 
 impl Call {
@@ -88,6 +97,12 @@ impl Proxy {
     /// Passes every call on at once.
     pub fn counting() -> Proxy {
         Proxy::with(Weather::default())
+    }
+
+    /// Passes every call on after `latency`.
+    #[allow(dead_code, reason = "the benchmark's")]
+    pub fn slow(latency: Duration) -> Proxy {
+        Proxy::with(Weather { latency: Some(Box::new(move |_| latency)), ..Weather::default() })
     }
 
     /// Holds calls back until no more come, and lets them through together: calls of one round can't depend on each other.
@@ -161,10 +176,17 @@ impl Shared {
     }
 
     /// Records a call.
-    fn record(&self, operation: String) -> Call {
+    fn record(&self, operation: String, body: &[u8]) -> Call {
         let mut calls = self.calls.lock().expect("no panic");
         let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
-        let call = Call { number, operation, round: 0 };
+        let call = Call {
+            number,
+            operation,
+            round: 0,
+            body: String::from_utf8_lossy(body).into_owned(),
+            began: Instant::now(),
+            ended: None,
+        };
         calls.push(call.clone());
         call
     }
@@ -174,7 +196,7 @@ impl Shared {
 fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let Some((head, body)) = read_request(&mut client)? else { return Ok(()) };
     let weather = &shared.weather;
-    let call = shared.record(operation(&head, &body));
+    let call = shared.record(operation(&head, &body), &body);
     if let Some(rounds) = &weather.rounds {
         let round = rounds.enter();
         let mut calls = shared.calls.lock().expect("no panic");
@@ -195,6 +217,9 @@ fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
         Some(fault) => misfortune(fault, shared, &mut client, &head, pass),
         None => pass().and_then(|answer| client.write_all(&answer)),
     };
+    let mut calls = shared.calls.lock().expect("no panic");
+    calls.iter_mut().filter(|one| one.number == call.number).for_each(|one| one.ended = Some(Instant::now()));
+    drop(calls);
     if let Some(rounds) = &weather.rounds {
         rounds.leave();
     }
@@ -265,7 +290,7 @@ pub fn refusal(head: &str, status: u16, code: &str) -> Vec<u8> {
 }
 
 /// A request's head, without the empty line at its end, and its body; `None` when the client closed without one.
-fn read_request(client: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
+pub fn read_request(client: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut read = Vec::new();
     let mut block = [0; 16 * 1024];
     let head = loop {
@@ -303,7 +328,7 @@ fn operation(head: &str, body: &[u8]) -> String {
 }
 
 /// LocalStack's answer, as it came, with the connection's end after it.
-fn forward(head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
+pub fn forward(head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let address = sandbox().trim_start_matches("http://");
     let mut server = TcpStream::connect(address)?;
     let mut request = String::new();

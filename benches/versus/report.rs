@@ -1,0 +1,225 @@
+//! What was measured as JSON, Markdown and a picture. Pure but for `write` and `tables`: a test makes the tables again from the
+//! JSON and compares them with the README.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results")
+}
+
+/// Writes the figures of a part.
+pub fn write(part: &str, figures: &impl Serialize) {
+    let text = serde_json::to_string_pretty(figures).expect("JSON");
+    fs::write(folder().join(format!("{part}.json")), text + "\n").expect("the results can be written");
+}
+
+/// The figures of a part as they are written; null when it was not measured.
+pub fn read(part: &str) -> Value {
+    let text = fs::read(folder().join(format!("{part}.json"))).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// Writes the tables and the picture of all parts that were measured.
+pub fn tables() {
+    fs::write(folder().join("results.md"), markdown()).expect("the tables can be written");
+    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/growth.svg");
+    fs::write(picture, growth_svg(&read("growth"))).expect("the picture can be written");
+}
+
+/// All tables.
+pub fn markdown() -> String {
+    let parts = [versus(&read("versus")), limit(&read("limit")), growth(&read("growth")), cold(&read("cold"))];
+    parts.join("\n")
+}
+
+const PHASES: [&str; 5] = ["fresh apply", "no-op plan", "plan of one field", "apply of one field", "destroy"];
+
+/// kstack beside Terraform.
+pub fn versus(sizes: &Value) -> String {
+    let mut out = "| brokers | | kstack | Terraform | ratio | calls | Terraform's | memory | Terraform's |\n\
+                   |---|---|---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for size in sizes.as_array().into_iter().flatten() {
+        for phase in PHASES {
+            let (ours, theirs) = (&size["kstack"][phase], &size["terraform"][phase]);
+            let row = [
+                size["brokers"].to_string(),
+                phase.to_owned(),
+                seconds(&ours["wall_s"]),
+                seconds(&theirs["wall_s"]),
+                ratio(&theirs["wall_s"], &ours["wall_s"]),
+                figure(&ours["calls"], ""),
+                figure(&theirs["calls"], ""),
+                figure(&ours["peak_mib"], " MiB"),
+                figure(&theirs["peak_mib"], " MiB"),
+            ];
+            let _ = writeln!(out, "| {} |", row.join(" | "));
+        }
+    }
+    out
+}
+
+/// Applies against their critical paths.
+pub fn limit(sizes: &Value) -> String {
+    let mut out = "| brokers | apply at 50 ms a call | critical path | ratio | calls on the path | calls |\n\
+                   |---|---|---|---|---|---|\n"
+        .to_owned();
+    for size in sizes.as_array().into_iter().flatten() {
+        let ratio = size["ratio"].as_f64().unwrap_or_default();
+        let (wall, path) = (seconds(&size["wall_s"]), seconds(&size["critical_s"]));
+        let _ = writeln!(
+            out,
+            "| {} | {wall} | {path} | {ratio:.2} | {} | {} |",
+            size["brokers"], size["calls_on_path"], size["calls"]
+        );
+    }
+    out
+}
+
+/// Growth with the number of brokers, and the fleet.
+pub fn growth(growth: &Value) -> String {
+    let mut out =
+        "| | plan: calls | from LocalStack | from memory | memory | apply: calls | from LocalStack | CPU | memory |\n\
+                   |---|---|---|---|---|---|---|---|---|\n"
+            .to_owned();
+    let mut row = |name: String, size: &Value| {
+        let (plan, memory, apply) = (&size["plan"], &size["plan_from_memory"], &size["apply"]);
+        let cells = [
+            name,
+            figure(&plan["calls"], ""),
+            seconds(&plan["wall_s"]),
+            seconds(&memory["wall_s"]),
+            figure(&memory["peak_mib"], " MiB"),
+            figure(&apply["calls"], ""),
+            seconds(&apply["wall_s"]),
+            seconds(&apply["cpu_s"]),
+            figure(&apply["peak_mib"], " MiB"),
+        ];
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
+    };
+    for size in growth["sizes"].as_array().into_iter().flatten() {
+        row(format!("{} brokers", size["brokers"]), size);
+    }
+    let fleet = &growth["fleet"];
+    row(format!("{} stacks with {} brokers", fleet["stacks"], fleet["brokers"]), fleet);
+    out
+}
+
+/// Start and size.
+pub fn cold(cold: &Value) -> String {
+    let number = |key: &str| cold[key].as_f64().unwrap_or_default();
+    format!(
+        "| `kstack --version` | `kstack check stacks/prod.yaml` | memory of that | binary |\n|---|---|---|---|\n\
+         | {:.1} ms | {:.1} ms | {:.1} MiB | {:.1} MiB |\n",
+        number("version_ms"),
+        number("check_ms"),
+        number("check_peak_mib"),
+        number("binary_mib")
+    )
+}
+
+fn seconds(value: &Value) -> String {
+    match value.as_f64() {
+        None => "-".to_owned(),
+        Some(seconds) if seconds < 0.0995 => format!("{:.0} ms", seconds * 1e3),
+        Some(seconds) if seconds < 10.0 => format!("{seconds:.2} s"),
+        Some(seconds) => format!("{seconds:.0} s"),
+    }
+}
+
+fn figure(value: &Value, unit: &str) -> String {
+    value.as_f64().map_or_else(|| "-".to_owned(), |number| format!("{number:.0}{unit}"))
+}
+
+fn ratio(of: &Value, to: &Value) -> String {
+    match (of.as_f64(), to.as_f64()) {
+        (Some(of), Some(to)) if to > 0.0 => format!("{:.0}", of / to),
+        _ => "-".to_owned(),
+    }
+}
+
+/// Three small plots over the number of brokers, both axes logarithmic: calls, seconds, MiB.
+pub fn growth_svg(growth: &Value) -> String {
+    const WIDTH: f64 = 250.0;
+    const HEIGHT: f64 = 180.0;
+    let sizes = growth["sizes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let line = |figure: &dyn Fn(&Value) -> Option<f64>| -> Vec<(f64, f64)> {
+        sizes.iter().filter_map(|size| Some((size["brokers"].as_f64()?, figure(size)?))).collect()
+    };
+    let of = |part: &'static str, key: &'static str| line(&move |size| size[part][key].as_f64());
+    let plots = [
+        ("calls", vec![("plan", of("plan", "calls")), ("apply", of("apply", "calls"))], [10.0, 10_000.0]),
+        (
+            "seconds",
+            vec![("plan", of("plan_from_memory", "wall_s")), ("apply, CPU", of("apply", "cpu_s"))],
+            [0.01, 100.0],
+        ),
+        (
+            "MiB",
+            vec![("plan", of("plan_from_memory", "peak_mib")), ("apply", of("apply", "peak_mib"))],
+            [10.0, 1_000.0],
+        ),
+    ];
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0}\" height=\"{:.0}\" font-family=\"sans-serif\" font-size=\"11\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
+        3.0 * (WIDTH + 60.0),
+        HEIGHT + 70.0
+    );
+    for (index, (title, lines, [low, high])) in plots.iter().enumerate() {
+        let left = 50.0 + index as f64 * (WIDTH + 60.0);
+        let x = |brokers: f64| left + (brokers.log10() - 0.3) / 2.9 * WIDTH;
+        let y = |value: f64| 30.0 + HEIGHT - (value.max(*low).log10() - low.log10()) / (high / low).log10() * HEIGHT;
+        let _ = writeln!(out, "<text x=\"{left:.1}\" y=\"18\" font-weight=\"bold\">{title}</text>");
+        let mut tick = *low;
+        while tick <= high * 1.01 {
+            let at = y(tick);
+            let _ = writeln!(
+                out,
+                "<line x1=\"{left:.1}\" y1=\"{at:.1}\" x2=\"{:.1}\" y2=\"{at:.1}\" stroke=\"#dddddd\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#555555\">{tick}</text>",
+                left + WIDTH,
+                left - 4.0,
+                at + 4.0
+            );
+            tick *= 10.0;
+        }
+        for size in sizes.iter().filter_map(|size| size["brokers"].as_f64()) {
+            let _ = writeln!(
+                out,
+                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#555555\">{size}</text>",
+                x(size),
+                HEIGHT + 45.0
+            );
+        }
+        for ((name, points), colour) in lines.iter().zip(["#0b5fa5", "#b3470b"]) {
+            let path: Vec<String> =
+                points.iter().map(|(brokers, value)| format!("{:.1},{:.1}", x(*brokers), y(*value))).collect();
+            let _ = writeln!(
+                out,
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+                path.join(" ")
+            );
+            if let Some((brokers, value)) = points.last() {
+                let _ = writeln!(
+                    out,
+                    "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>",
+                    x(*brokers),
+                    y(*value) - 6.0
+                );
+            }
+        }
+        let _ = writeln!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#555555\">brokers</text>",
+            left + WIDTH / 2.0,
+            HEIGHT + 62.0
+        );
+    }
+    out + "</svg>\n"
+}
