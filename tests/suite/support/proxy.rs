@@ -222,7 +222,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The name of the operation: SSM has it in a header, EC2, IAM and STS in the form.
-fn operation(head: &str, body: &[u8]) -> String {
+pub fn operation(head: &str, body: &[u8]) -> String {
     let target = header(head, "x-amz-target").and_then(|target| target.rsplit('.').next());
     let body = String::from_utf8_lossy(body);
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
