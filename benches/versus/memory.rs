@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::support::proxy::{forward, operation, read_request};
+use crate::support::proxy::{forward, header, operation, read_request};
 
 /// The fields of one resource, by the names of its describe, and its tags.
 #[derive(Debug, Clone, Default)]
@@ -23,8 +23,8 @@ struct Item {
 struct State {
     /// By operation of the describe, then by id.
     kept: BTreeMap<&'static str, BTreeMap<String, Item>>,
-    /// LocalStack's answers by the request's body, while they are remembered.
-    answers: Option<HashMap<Vec<u8>, Vec<u8>>>,
+    /// LocalStack's answers by region and the request's body, while they are remembered.
+    answers: Option<HashMap<(String, Vec<u8>), Vec<u8>>>,
     operations: BTreeMap<String, usize>,
     last: u64,
 }
@@ -67,6 +67,9 @@ impl Memory {
 
 fn answer(state: &Mutex<State>, head: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
     let operation = operation(head, body);
+    // `Credential=KEY/DATE/REGION/SERVICE/...`
+    let region = header(head, "authorization").and_then(|text| text.split('/').nth(2)).unwrap_or_default();
+    let request = (region.to_owned(), body.to_vec());
     {
         let mut state = state.lock().expect("no panic");
         *state.operations.entry(operation.clone()).or_default() += 1;
@@ -79,13 +82,13 @@ fn answer(state: &Mutex<State>, head: &str, body: &[u8]) -> std::io::Result<Vec<
             )
             .into_bytes());
         }
-        if let Some(known) = state.answers.as_ref().and_then(|answers| answers.get(body)) {
+        if let Some(known) = state.answers.as_ref().and_then(|answers| answers.get(&request)) {
             return Ok(known.clone());
         }
     }
     let answer = forward(head, body)?;
     if let Some(answers) = &mut state.lock().expect("no panic").answers {
-        answers.insert(body.to_vec(), answer.clone());
+        answers.insert(request, answer.clone());
     }
     Ok(answer)
 }
