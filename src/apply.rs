@@ -6,37 +6,48 @@ use std::time::{Duration, Instant};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, mpsc::UnboundedSender, watch};
 
 use crate::aws::{Aws, Class, CloudError, Ctx, IdMap, jitter};
 use crate::kinds::{self, Resource};
 use crate::plan::{Action, Plan, Step};
-use crate::resource::{Address, Observed, Tags, tag};
+use crate::resource::{Address, Observed, StepId, Tags, tag};
+use crate::roll::{Checks, Kafka};
 
 /// What happens while a plan runs.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
     Started {
-        address: Address,
+        address: StepId,
         action: Action,
     },
+    /// What a step that takes long, or that may not stop a host yet, waits for.
+    Waiting {
+        address: StepId,
+        text: String,
+    },
+    /// A rolled host is well again, by Kafka's word or by its instance's checks.
+    Checked {
+        address: StepId,
+        by: Checks,
+    },
     Done {
-        address: Address,
+        address: StepId,
         action: Action,
         id: String,
         seconds: f64,
     },
     Failed {
-        address: Address,
+        address: StepId,
         action: Action,
         error: String,
         hint: Option<&'static str>,
     },
     Skipped {
-        address: Address,
+        address: StepId,
         action: Action,
-        because: Address,
+        because: StepId,
     },
     /// A signal came: no more steps are started.
     Interrupted,
@@ -45,12 +56,12 @@ pub enum Event {
 /// How a run ended.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    pub done: BTreeSet<Address>,
-    pub failed: BTreeMap<Address, CloudError>,
+    pub done: BTreeSet<StepId>,
+    pub failed: BTreeMap<StepId, CloudError>,
     /// Steps that a failed one held back.
-    pub skipped: BTreeSet<Address>,
+    pub skipped: BTreeSet<StepId>,
     /// Steps that were not begun or not finished when a signal came.
-    pub left: Vec<(Address, Action)>,
+    pub left: Vec<(StepId, Action)>,
 }
 
 impl Outcome {
@@ -66,12 +77,21 @@ const GRACE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long something that was just made may be invisible to a call that uses it.
 const VISIBLE: Duration = Duration::from_secs(60);
+/// How long a resource is looked for after a lost answer, before it is made again, where AWS would let a second one be made.
+/// EC2 promises no time; its guide tells callers to look again with growing pauses.
+const LAG: Duration = Duration::from_secs(30);
+/// The same where AWS knows by a token or a name that it is the same: then looking only saves a call.
+const SHORT_LAG: Duration = Duration::from_secs(2);
 /// How long something that is to be deleted may still be in use.
 const IN_USE: Duration = Duration::from_secs(300);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Runs `plan`. `life` tells this life of the stack from earlier ones of the same name; `stop` turns true on a signal.
+/// Runs `plan`. `kafka` is what rolls ask; `life` tells this life of the stack from earlier ones of the same name; `stop` turns
+/// true on a signal.
 pub async fn apply(
     aws: &Aws,
+    kafka: &Kafka,
     plan: &Plan,
     observed: &Observed,
     life: &str,
@@ -82,8 +102,10 @@ pub async fn apply(
     lock(&ids).extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
     let mut outcome = Outcome::default();
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
+    // What steps say before they end.
+    let (tell, mut told) = mpsc::unbounded_channel();
     let mut running = FuturesUnordered::new();
-    let mut busy: BTreeMap<Address, Action> = BTreeMap::new();
+    let mut busy: BTreeMap<StepId, Action> = BTreeMap::new();
     let mut deadline: Option<tokio::time::Instant> = None;
     loop {
         skip_held_back(&mut waiting, &mut outcome, &mut emit);
@@ -92,13 +114,13 @@ pub async fn apply(
                 waiting.into_iter().partition(|step| step.after.iter().all(|one| outcome.done.contains(one)));
             waiting = rest;
             for step in ready {
-                emit(Event::Started { address: step.address.clone(), action: step.action });
-                busy.insert(step.address.clone(), step.action);
+                emit(Event::Started { address: step.id(), action: step.action });
+                busy.insert(step.id(), step.action);
                 let token = token(plan, life, step);
-                let ids = &ids;
+                let (ids, tell) = (&ids, &tell);
                 running.push(async move {
                     let start = Instant::now();
-                    (step, run(aws, step, &token, ids).await, start.elapsed())
+                    (step, run(aws, kafka, step, &token, ids, tell).await, start.elapsed())
                 });
             }
         }
@@ -112,9 +134,14 @@ pub async fn apply(
             }
         };
         tokio::select! {
+            Some(event) = told.recv() => emit(event),
             Some((step, result, took)) = running.next() => {
-                busy.remove(&step.address);
-                let (address, action) = (step.address.clone(), step.action);
+                // What a step says comes before its end.
+                while let Ok(event) = told.try_recv() {
+                    emit(event);
+                }
+                busy.remove(&step.id());
+                let (address, action) = (step.id(), step.action);
                 match result {
                     Ok(id) => {
                         emit(Event::Done { address: address.clone(), action, id, seconds: took.as_secs_f64() });
@@ -134,7 +161,7 @@ pub async fn apply(
             }
         }
     }
-    outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.address.clone(), step.action))).collect();
+    outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.id(), step.action))).collect();
     outcome
 }
 
@@ -142,14 +169,14 @@ pub async fn apply(
 fn skip_held_back(waiting: &mut Vec<&Step>, outcome: &mut Outcome, emit: &mut impl FnMut(Event)) {
     loop {
         let held = |step: &&Step| {
-            let broken = |one: &&Address| outcome.failed.contains_key(*one) || outcome.skipped.contains(*one);
+            let broken = |one: &&StepId| outcome.failed.contains_key(*one) || outcome.skipped.contains(*one);
             step.after.iter().find(broken).cloned()
         };
         let found = waiting.iter().enumerate().find_map(|(index, step)| held(step).map(|because| (index, because)));
         let Some((index, because)) = found else { return };
         let step = waiting.remove(index);
-        outcome.skipped.insert(step.address.clone());
-        emit(Event::Skipped { address: step.address.clone(), action: step.action, because });
+        outcome.skipped.insert(step.id());
+        emit(Event::Skipped { address: step.id(), action: step.action, because });
     }
 }
 
@@ -165,9 +192,25 @@ fn token(plan: &Plan, life: &str, step: &Step) -> String {
 }
 
 /// Does one step and returns the resource's id.
-async fn run(aws: &Aws, step: &Step, token: &str, ids: &IdMap) -> Result<String, CloudError> {
-    let rolling = step.action == Action::Roll;
-    let ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, rolling };
+async fn run(
+    aws: &Aws,
+    kafka: &Kafka,
+    step: &Step,
+    token: &str,
+    ids: &IdMap,
+    tell: &UnboundedSender<Event>,
+) -> Result<String, CloudError> {
+    let waits = |text| drop(tell.send(Event::Waiting { address: step.id(), text }));
+    let mut ctx = Ctx {
+        aws,
+        address: &step.address,
+        tags: &step.tags,
+        token,
+        ids,
+        progress: &waits,
+        check_instance: false,
+        batch: None,
+    };
     let live_id = step.id.clone().unwrap_or_default();
     let missing = || CloudError::own("plan", format!("the step of {} has no spec", step.address));
     match step.action {
@@ -177,7 +220,24 @@ async fn run(aws: &Aws, step: &Step, token: &str, ids: &IdMap) -> Result<String,
             update(&ctx, wanted, &live_id, step).await?;
             Ok(live_id)
         }
-        Action::Roll | Action::Replace => {
+        Action::Roll => {
+            let wanted = step.wanted.as_ref().ok_or_else(missing)?;
+            let live = step.live.as_ref().ok_or_else(missing)?;
+            let host = step.address.name.as_str();
+            let by = kafka.before_stop(host, waits).await?;
+            ctx.check_instance = by == Checks::Instance;
+            let stopped = Instant::now();
+            kafka.instance_ended(host);
+            persist(|| live.delete(&ctx, &live_id)).await?;
+            let id = create(&ctx, wanted, &live_id).await?;
+            kafka.instance_started(host)?;
+            if by == Checks::Kafka {
+                kafka.after_start(host, stopped).await?;
+            }
+            let _ = tell.send(Event::Checked { address: step.id(), by });
+            Ok(id)
+        }
+        Action::Replace => {
             let wanted = step.wanted.as_ref().ok_or_else(missing)?;
             let live = step.live.as_ref().ok_or_else(missing)?;
             persist(|| live.delete(&ctx, &live_id)).await?;
@@ -195,22 +255,28 @@ async fn run(aws: &Aws, step: &Step, token: &str, ids: &IdMap) -> Result<String,
 /// Makes the resource, and brings it to where it can be used. `old` is the id of the one that it follows.
 async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, CloudError> {
     let start = Instant::now();
-    let mut pause = Duration::from_millis(250);
+    let mut pause = FIRST_PAUSE;
     let id = loop {
         let error = match wanted.create(ctx).await {
             Ok(id) => break id,
             Err(error) => error,
         };
+        // Something has its name, its address block or its token. Most likely it is the resource itself, from a call whose
+        // answer nobody heard, or from a run that was killed, and is not listed yet.
+        if error.class == Class::Conflict {
+            break look(ctx, old, VISIBLE).await?.ok_or(error)?;
+        }
         // What is in use where something new is to be made is seldom on its way out.
         let limit = limit(&error).map(|limit| limit.min(PATIENCE)).filter(|limit| start.elapsed() < *limit);
         let Some(limit) = limit else { return Err(error) };
         tokio::time::sleep(jitter(pause)).await;
-        pause = (pause * 2).min(Duration::from_secs(10)).min(limit);
+        pause = (pause * 2).min(LONGEST_PAUSE).min(limit);
         // The call may have been done, and only its answer been lost: look before making another.
-        if error.class == Class::Unknown
-            && let Some(id) = look(ctx, old).await?
-        {
-            break id;
+        if error.class == Class::Unknown {
+            let lag = if kinds::is_unique(&ctx.address.kind) { SHORT_LAG } else { LAG };
+            if let Some(id) = look(ctx, old, lag).await? {
+                break id;
+            }
         }
     };
     lock(ctx.ids).insert(ctx.address.clone(), id.clone());
@@ -218,23 +284,28 @@ async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, C
     Ok(id)
 }
 
-/// The id of the resource at the address, if it is there; looked for three times, since a describe may lag behind a create.
-async fn look(ctx: &Ctx<'_>, old: &str) -> Result<Option<String>, CloudError> {
-    for pause in [0, 500, 1500] {
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+/// The id of the resource at the address, if it is there; looked for as long as a describe may lag behind a create.
+async fn look(ctx: &Ctx<'_>, old: &str, lag: Duration) -> Result<Option<String>, CloudError> {
+    let start = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    let address = ctx.address.to_string();
+    loop {
         ctx.aws.begin_round();
-        let address = ctx.address.to_string();
-        let found = match kinds::discover_one(ctx.aws, &ctx.address.kind).await {
-            Err(error) if matches!(error.class, Class::Unknown | Class::Throttled) => continue,
-            other => other?,
-        };
-        let mut mine =
-            found.into_iter().filter(|one| !one.ended && one.id != old && one.tags.get(tag::ADDRESS) == Some(&address));
-        if let Some(one) = mine.next() {
-            return Ok(Some(one.id));
+        let last = start.elapsed() >= lag;
+        match kinds::discover_one(ctx.aws, &ctx.address.kind).await {
+            Err(error) if !last && matches!(error.class, Class::Unknown | Class::Throttled | Class::NotFound) => {}
+            found => {
+                let mine = found?.into_iter().filter(|one| !one.ended && one.id != old);
+                let ids = mine.filter(|one| one.tags.get(tag::ADDRESS) == Some(&address)).map(|one| one.id);
+                match ids.min() {
+                    None if !last => {}
+                    id => return Ok(id),
+                }
+            }
         }
+        tokio::time::sleep(jitter(pause)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE / 2);
     }
-    Ok(None)
 }
 
 async fn update(ctx: &Ctx<'_>, wanted: &Resource, id: &str, step: &Step) -> Result<(), CloudError> {
@@ -270,11 +341,11 @@ where
     F: Future<Output = Result<(), CloudError>>,
 {
     let start = Instant::now();
-    let mut pause = Duration::from_millis(250);
+    let mut pause = FIRST_PAUSE;
     loop {
         let Err(error) = call().await else { return Ok(()) };
         let Some(limit) = limit(&error).filter(|limit| start.elapsed() < *limit) else { return Err(error) };
         tokio::time::sleep(jitter(pause)).await;
-        pause = (pause * 2).min(Duration::from_secs(10)).min(limit);
+        pause = (pause * 2).min(LONGEST_PAUSE).min(limit);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Every choice that the file leaves open is made here, and a choice once made stays made: the live value wins. Pure.
 
+mod msk;
 mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,18 +11,20 @@ use std::net::Ipv4Addr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ipnet::Ipv4Net;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::cloud_init::{self, Checksum, Os, Overrides, Role, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
 use crate::instance_types::{self, Arch, InstanceTypes};
-use crate::kinds::Instance;
+use crate::kinds::{Instance, Vpc};
 use crate::lease::Record;
 use crate::network;
 use crate::plan::Refusal;
-use crate::resource::{Observed, tag};
+use crate::resource::{Engine, Live, Observed, tag};
 use crate::sizing::{self, Volume};
 use crate::stack::{Ec2, Stack};
+pub use msk::MskDesign;
 use place::{CONTROLLER_IDS, Seats, choose_zones, place, voters};
 
 /// What must be asked of AWS before anything can be planned.
@@ -39,6 +42,8 @@ pub struct Facts {
     pub offers: BTreeMap<String, BTreeSet<String>>,
     /// The newest image of the file's operating system, by architecture.
     pub images: BTreeMap<String, String>,
+    /// The Kafka versions that a new MSK cluster can have, where the file asks for one.
+    pub msk_versions: BTreeSet<String>,
 }
 
 /// Everything that is asked and seen before a plan.
@@ -47,6 +52,8 @@ pub struct World {
     pub facts: Facts,
     pub observed: Observed,
     pub record: Option<Record>,
+    /// When the stack is to go by itself.
+    pub expires: Option<Timestamp>,
 }
 
 /// A zone of the stack.
@@ -100,7 +107,11 @@ pub struct Design {
     pub account: String,
     pub zones: Vec<Zone>,
     pub hosts: Vec<HostDesign>,
+    /// The MSK cluster, where there is one.
+    pub msk: Option<MskDesign>,
     pub cluster_id: String,
+    /// When the stack goes by itself; never, when absent.
+    pub expires: Option<Timestamp>,
 }
 
 impl Design {
@@ -130,6 +141,18 @@ pub fn design(stack: &Stack, world: &World, overrides: &Overrides) -> Result<Des
             "use the credentials of that account, or change `account` in the file",
         ));
     }
+    let vpcs = observed.of::<Vpc>();
+    let engine = |live: &Live| if live.tags.contains_key(tag::ENGINE) { Engine::Msk } else { Engine::Ec2 };
+    if vpcs.values().any(|(live, _)| engine(live) != Engine::of(stack)) {
+        let (now, wanted) = match Engine::of(stack) {
+            Engine::Msk => ("brokers on EC2", "an MSK cluster"),
+            Engine::Ec2 => ("an MSK cluster", "brokers on EC2"),
+        };
+        refusals.push(Refusal::general(
+            format!("the live stack has {now}, and the file asks for {wanted}: neither turns into the other"),
+            "make a second stack with another name, move the data with MirrorMaker, and destroy this one",
+        ));
+    }
     let zones = choose_zones(stack, facts, observed, &mut refusals);
     let cluster_id = observed
         .live
@@ -137,10 +160,20 @@ pub fn design(stack: &Stack, world: &World, overrides: &Overrides) -> Result<Des
         .find_map(|live| live.tags.get(tag::CLUSTER_ID).cloned())
         .or_else(|| world.record.as_ref().map(|record| record.cluster_id.clone()))
         .unwrap_or_else(|| derived_uuid(&format!("{}/{}/{}", facts.account, stack.region, stack.name)));
-    let mut design =
-        Design { stack: stack.clone(), account: facts.account.clone(), zones, hosts: Vec::new(), cluster_id };
+    let mut design = Design {
+        stack: stack.clone(),
+        account: facts.account.clone(),
+        zones,
+        hosts: Vec::new(),
+        msk: None,
+        cluster_id,
+        expires: world.expires,
+    };
     if let Some(ec2) = stack.cluster.ec2.as_ref().filter(|_| refusals.is_empty()) {
         design.hosts = hosts(&design, ec2, world, overrides, &mut refusals);
+    }
+    if let Some(msk) = stack.cluster.msk.as_ref().filter(|_| refusals.is_empty()) {
+        design.msk = Some(msk::choose(&design, msk, world, &mut refusals));
     }
     if refusals.is_empty() { Ok(design) } else { Err(refusals) }
 }
@@ -338,6 +371,17 @@ fn choose_image(ec2: &Ec2, name: &str, arch: Arch, world: &World) -> Option<Stri
     own.or_else(any)
         .map(|(_, instance)| instance.image.clone())
         .or_else(|| world.facts.images.get(arch.word()).cloned())
+}
+
+/// Kafka's node id of the host with this name.
+pub fn node_id(host: &str) -> Option<u32> {
+    let (role, number) = host.rsplit_once('-')?;
+    let number: u32 = number.parse().ok()?;
+    match role {
+        "broker" => Some(number),
+        "controller" => number.checked_add(CONTROLLER_IDS),
+        _ => None,
+    }
 }
 
 /// The word that the stack file has for `os`.

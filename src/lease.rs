@@ -6,16 +6,30 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::aws::{Class, Clients, CloudError, Fence};
+use crate::clock;
 
 /// How long a lease lasts unless it is renewed, in seconds. It is renewed after a third of that.
 pub const DURATION: Duration = Duration::from_secs(120);
-/// The holder stops writing this long before others may take over, for clocks that differ.
-const MARGIN: Duration = Duration::from_secs(15);
+
+/// [`DURATION`]. Tests of what happens when a lease ends can't wait for so long: only builds for tests take another time,
+/// in seconds, from `KSTACK_TEST_LEASE`.
+fn duration() -> Duration {
+    let test = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_LEASE").ok() } else { None };
+    test.and_then(|seconds| seconds.parse().ok()).map_or(DURATION, Duration::from_secs)
+}
+
+/// How long a holder may write after it took or renewed a lease: it stops some time before others may take over, for clocks
+/// that differ.
+fn term() -> Duration {
+    duration() * 7 / 8
+}
 
 /// Who holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +60,22 @@ pub struct Record {
     pub made_at: Timestamp,
     /// The ARN of the caller that made the stack.
     pub made_by: String,
+    /// When the stack goes by itself; never, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// How many resources the last apply left; absent from before an apply until it is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<usize>,
+}
+
+/// A stack's claim on an address block: the parameter `/kstack/_cidr/BLOCK`, made without overwriting, so that of many
+/// stacks made at once from one file no two have the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    pub stack: String,
+    pub block: Ipv4Net,
+    /// With its stack, should that never be made.
+    pub expires_at: Timestamp,
 }
 
 /// Why there is no lease.
@@ -67,6 +97,8 @@ pub struct Lease {
     pub number: u64,
     holder: Holder,
     fence: Fence,
+    /// Ends the renewing when it is dropped, though not in the middle of a call.
+    stop: watch::Sender<()>,
     renewing: JoinHandle<()>,
 }
 
@@ -78,7 +110,7 @@ impl Lease {
     pub async fn take(clients: &Clients, stack: &str, caller: &str, fence: &Fence) -> Result<Lease, LeaseError> {
         let start = (Instant::now(), SystemTime::now());
         let papers = clients.papers(stack).await?;
-        let now = Timestamp::now();
+        let now = clock::now();
         let last = papers.leases.last_key_value();
         if let Some((number, holder)) = last.filter(|(_, holder)| holder.holds(now)) {
             return Err(LeaseError::Held { stack: stack.to_owned(), number: *number, holder: holder.clone() });
@@ -89,7 +121,7 @@ impl Lease {
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             pid: std::process::id(),
             since: now,
-            expires: now + SignedDuration::try_from(DURATION).unwrap_or_default(),
+            expires: now + SignedDuration::try_from(duration()).unwrap_or_default(),
             released: false,
         };
         match clients.put_lease(stack, number, &holder, false).await {
@@ -104,12 +136,22 @@ impl Lease {
             }
             other => other?,
         }
-        fence.allow(start, DURATION - MARGIN);
+        fence.allow(start, term());
         let old = papers.leases.into_keys().map(|number| format!("lease/{number}")).collect();
         // What is left of older leases does no harm: the highest number counts.
         let _ = clients.delete_papers(stack, old).await;
-        let renewing = tokio::spawn(renew(clients.clone(), stack.to_owned(), number, holder.clone(), fence.clone()));
-        Ok(Lease { clients: clients.clone(), stack: stack.to_owned(), number, holder, fence: fence.clone(), renewing })
+        let (stop, stopped) = watch::channel(());
+        let renewing = renew(clients.clone(), stack.to_owned(), number, holder.clone(), fence.clone(), stopped);
+        let renewing = tokio::spawn(renewing);
+        Ok(Lease {
+            clients: clients.clone(),
+            stack: stack.to_owned(),
+            number,
+            holder,
+            fence: fence.clone(),
+            stop,
+            renewing,
+        })
     }
 
     /// Gives the lease back; `last` when the stack is gone, so that nothing of it is left.
@@ -117,13 +159,17 @@ impl Lease {
     /// # Errors
     /// AWS's answer. The lease then ends by itself.
     pub async fn release(mut self, last: bool) -> Result<(), CloudError> {
-        self.renewing.abort();
+        // A renewal that is under way is waited for: should it come after what follows, the lease would seem to be held.
+        drop(self.stop);
+        let _ = self.renewing.await;
         let owned = self.fence.open();
         self.fence.shut();
         if !owned {
             return Ok(());
         }
         if last {
+            // The stack's address block first: what is left of a stack always tells when it ends.
+            self.clients.release_claims(&self.stack).await?;
             // Older leases too, should clearing them away have failed when this one was taken. This one goes last.
             let papers = self.clients.papers(&self.stack).await?;
             let leases = papers
@@ -139,10 +185,20 @@ impl Lease {
     }
 }
 
-/// Renews the lease for ever, as long as it has not ended.
-async fn renew(clients: Clients, stack: String, number: u64, mut holder: Holder, fence: Fence) {
+/// Renews the lease until `stopped`, as long as it has not ended.
+async fn renew(
+    clients: Clients,
+    stack: String,
+    number: u64,
+    mut holder: Holder,
+    fence: Fence,
+    mut stopped: watch::Receiver<()>,
+) {
     loop {
-        tokio::time::sleep(DURATION / 3).await;
+        tokio::select! {
+            () = tokio::time::sleep(duration() / 3) => {}
+            _ = stopped.changed() => return,
+        }
         let start = (Instant::now(), SystemTime::now());
         if !fence.open() {
             return;
@@ -152,26 +208,45 @@ async fn renew(clients: Clients, stack: String, number: u64, mut holder: Holder,
             Ok(papers) if papers.leases.keys().any(|other| *other > number) => return fence.shut(),
             _ => {}
         }
-        holder.expires = Timestamp::now() + SignedDuration::try_from(DURATION).unwrap_or_default();
+        holder.expires = clock::now() + SignedDuration::try_from(duration()).unwrap_or_default();
         if clients.put_lease(&stack, number, &holder, true).await.is_ok() && fence.open() {
-            fence.allow(start, DURATION - MARGIN);
+            fence.allow(start, term());
         }
     }
 }
 
 /// Ends whatever lease is held on `stack`, and says whose it was. For when its holder is known to be dead.
 ///
+/// It takes the next number in any case: a call for that number which the dead one had sent, and which arrives only now, is
+/// then refused; and a holder that lives after all sees the number when it renews, and stops.
+///
 /// # Errors
 /// AWS's answer.
 pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holder)>, CloudError> {
-    let papers = clients.papers(stack).await?;
-    let Some((number, holder)) =
-        papers.leases.into_iter().next_back().filter(|(_, holder)| holder.holds(Timestamp::now()))
-    else {
-        return Ok(None);
-    };
-    // A number of its own: a holder that lives after all sees it when it renews, and stops.
-    let released = Holder { released: true, ..holder.clone() };
-    clients.put_lease(stack, number + 1, &released, false).await?;
-    Ok(Some((number, holder)))
+    let mut tries = 0;
+    let mut whose = None;
+    loop {
+        let papers = clients.papers(stack).await?;
+        let now = clock::now();
+        let (number, holder) = papers.leases.into_iter().next_back().unzip();
+        whose = whose.or(number.zip(holder.clone().filter(|holder| holder.holds(now))));
+        let ended = match holder {
+            Some(holder) => Holder { released: true, ..holder },
+            None => Holder {
+                who: String::new(),
+                host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+                pid: std::process::id(),
+                since: now,
+                expires: now,
+                released: true,
+            },
+        };
+        tries += 1;
+        match clients.put_lease(stack, number.unwrap_or_default() + 1, &ended, false).await {
+            // The late call was first; or another kstack has begun. Who that is shows when looking again.
+            Err(error) if error.class == Class::Conflict && tries < 5 => {}
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(whose),
+        }
+    }
 }

@@ -7,6 +7,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use sha2::{Digest as _, Sha256};
 
 use crate::stack::Network;
 
@@ -40,6 +41,34 @@ pub fn public_block(network: &Network, letter: char, index: usize) -> Option<Ipv
             let last = network.cidr.subnets(network.cidr.prefix_len() + 3).ok()?.nth(usize::from(LETTERS))?;
             last.subnets(last.prefix_len() + 3).ok()?.nth(letter_index(letter)?)
         }
+    }
+}
+
+/// Blocks for a stack that shares its file with others, each with its own first: a block of `prefix` length at the start of
+/// every /16 of 10.0.0.0/8 that touches none of `held`. A whole /16 is one stack's, so that blocks of different lengths
+/// never meet.
+pub fn free_blocks(stack: &str, prefix: u8, held: &[Ipv4Net]) -> Vec<Ipv4Net> {
+    let first = Sha256::digest(stack)[0];
+    let slots = (0..=u8::MAX).map(|step| Ipv4Addr::new(10, first.wrapping_add(step), 0, 0));
+    let free = |address: Ipv4Addr| {
+        let slot = Ipv4Net::new(address, 16).ok()?;
+        let apart = |block: &Ipv4Net| !slot.contains(block) && !block.contains(&slot);
+        held.iter().all(apart).then(|| Ipv4Net::new(address, prefix.max(16)).ok()).flatten()
+    };
+    slots.filter_map(free).collect()
+}
+
+impl Network {
+    /// The same network in another `block` of the same length.
+    pub fn moved(&self, block: Ipv4Net) -> Network {
+        let from = u32::from(self.cidr.network());
+        let by = u32::from(block.network()).wrapping_sub(from);
+        let subnet = |old: &Ipv4Net| {
+            Ipv4Net::new(Ipv4Addr::from(u32::from(old.network()).wrapping_add(by)), old.prefix_len()).unwrap_or(*old)
+        };
+        let all = |blocks: &Option<Vec<Ipv4Net>>| blocks.as_ref().map(|blocks| blocks.iter().map(subnet).collect());
+        let (private_cidrs, public_cidrs) = (all(&self.private_cidrs), all(&self.public_cidrs));
+        Network { cidr: block, private_cidrs, public_cidrs, ..self.clone() }
     }
 }
 
@@ -89,6 +118,35 @@ mod tests {
                 assert!(blocks[index + 1..].iter().all(|other| !other.contains(block) && !block.contains(other)));
             }
         }
+    }
+
+    #[test]
+    fn free_blocks_touch_nothing_that_is_held() {
+        let held: Vec<Ipv4Net> = ["10.0.0.0/16", "10.7.128.0/20", "10.64.0.0/12", "192.168.0.0/16"]
+            .map(|text| text.parse().unwrap())
+            .to_vec();
+        let blocks = free_blocks("pr-7", 20, &held);
+        assert_eq!(blocks.len(), 256 - 1 - 1 - 16);
+        for block in &blocks {
+            assert!(block.prefix_len() == 20 && held.iter().all(|one| !one.contains(block)), "{block}");
+        }
+        let slots: std::collections::BTreeSet<u8> = blocks.iter().map(|block| block.network().octets()[1]).collect();
+        assert_eq!(slots.len(), blocks.len(), "each in a /16 of its own");
+        assert_ne!(free_blocks("pr-8", 20, &held)[0], blocks[0], "names begin apart");
+        assert!(free_blocks("pr-7", 20, &["10.0.0.0/8".parse().unwrap()]).is_empty());
+    }
+
+    #[test]
+    fn a_network_moves_with_its_subnets() {
+        let mut from = network("10.40.16.0/20");
+        from.private_cidrs = Some(vec!["10.40.16.0/24".parse().unwrap(), "10.40.31.0/24".parse().unwrap()]);
+        let moved = from.moved("10.7.0.0/20".parse().unwrap());
+        let blocks: Vec<String> = moved.private_cidrs.iter().flatten().map(Ipv4Net::to_string).collect();
+        assert_eq!(
+            (moved.cidr.to_string().as_str(), &blocks[..]),
+            ("10.7.0.0/20", &["10.7.0.0/24", "10.7.15.0/24"].map(str::to_owned)[..])
+        );
+        assert_eq!(moved.public_cidrs, None);
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! One stack file at work: reads the file, asks AWS, plans. What every command does before its own part.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::aws::{Aws, Class, Clients, CloudError, Fence, Place};
+use crate::aws::{Aws, Class, Clients, CloudError, Ctx, Fence, IdMap, Place};
+use crate::clock;
 use crate::cloud_init::Overrides;
 use crate::design::{self, Design, World};
-use crate::kinds;
+use crate::expiry::{Asked, Term};
+use crate::kinds::{self, Resource};
 use crate::lease::{Holder, Record};
 use crate::plan::{self, Plan, Refusal};
-use crate::resource::Observed;
+use crate::resource::{Engine, Observed, Tags};
 use crate::stack::{self, Parsed, Report};
 
 /// A stack file's text and the templates that it names.
@@ -80,10 +83,12 @@ pub struct SavedPlan {
     pub allow_data_loss: bool,
     pub account: String,
     pub steps: Vec<Value>,
+    /// When it was planned: a stack's time to live counts from then.
+    pub planned_at: Timestamp,
 }
 
 /// The format that this kstack reads and writes.
-pub const SAVED_PLAN: u32 = 1;
+pub const SAVED_PLAN: u32 = 2;
 
 /// A stack and its AWS.
 #[derive(Debug)]
@@ -91,6 +96,8 @@ pub struct Session {
     pub aws: Aws,
     pub fence: Fence,
     pub region: String,
+    /// When, and with which `--ttl`, plans are asked for.
+    pub asked: Asked,
 }
 
 /// What one look at AWS gave.
@@ -99,6 +106,8 @@ pub struct Seen {
     pub world: World,
     /// Who works on the stack at the moment.
     pub holder: Option<Holder>,
+    /// How long the stack lives as it is.
+    pub term: Term,
 }
 
 impl Session {
@@ -117,7 +126,7 @@ impl Session {
 
     fn with(clients: Clients, fence: Fence, name: &str) -> Session {
         let region = clients.region.clone();
-        Session { aws: Aws::new(clients, name), fence, region }
+        Session { aws: Aws::new(clients, name), fence, region, asked: Asked { now: clock::now(), ttl: None } }
     }
 
     /// Asks AWS for everything that a plan of `parsed` needs, all at once.
@@ -128,14 +137,25 @@ impl Session {
         self.aws.begin_round();
         let (facts, observed, papers) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
-            kinds::discover(&self.aws),
+            kinds::discover_of(&self.aws, Engine::of(&parsed.stack)),
             self.aws.clients.papers(&self.aws.stack)
         )?;
-        let holder = papers.leases.into_values().next_back().filter(|holder| holder.holds(Timestamp::now()));
-        Ok(Seen { world: World { facts, observed, record: papers.record }, holder })
+        let holder = papers.holder(self.asked.now).cloned();
+        let term = Term::of(&observed, papers.record.as_ref(), None);
+        let expires = self.asked.choose(&parsed.stack, term);
+        Ok(Seen { world: World { facts, observed, record: papers.record, expires }, holder, term })
     }
 
-    /// What is live of the stack, without its file.
+    /// What is live of the stack, as far as one with `engine` goes.
+    ///
+    /// # Errors
+    /// AWS's first answer that is not what was asked for.
+    pub async fn observe_of(&self, engine: Engine) -> Result<Observed, CloudError> {
+        self.aws.begin_round();
+        kinds::discover_of(&self.aws, engine).await
+    }
+
+    /// What is live of the stack, whatever its engine.
     ///
     /// # Errors
     /// AWS's first answer that is not what was asked for.
@@ -144,16 +164,42 @@ impl Session {
         kinds::discover(&self.aws).await
     }
 
-    /// Makes the stack's record, unless there is one: the first thing that is written.
+    /// Sets `tags` on everything that is live of the stack: one call for all that EC2 has, and one for each other resource.
+    ///
+    /// # Errors
+    /// AWS's first answer that is not a success. It may run again.
+    pub async fn retag(&self, observed: &Observed, tags: &Tags) -> Result<(), CloudError> {
+        let (ids, batch, aws) = (IdMap::default(), Mutex::default(), &self.aws);
+        let all = observed.live.iter().filter(|(address, _)| kinds::is_tagged(&address.kind));
+        let each = all.filter_map(|(address, live)| {
+            let resource = Resource::from_live(&address.kind, &live.spec)?;
+            let (ids, batch) = (&ids, Some(&batch));
+            Some(async move {
+                let ctx = Ctx { aws, address, tags, token: "", ids, progress: &|_| (), check_instance: false, batch };
+                resource.retag(&ctx, &live.id, tags, &[]).await
+            })
+        });
+        let (_, roots) = tokio::try_join!(futures::future::try_join_all(each), kinds::root_volumes(aws))?;
+        let noted = batch.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        aws.clients.tag_ec2(noted.into_iter().chain(roots).collect(), tags).await
+    }
+
+    /// Makes the stack's record, or notes in it that an apply is under way: the first thing that is written.
     ///
     /// # Errors
     /// AWS's answer.
     pub async fn ensure_record(&self, design: &Design, world: &World) -> Result<Record, CloudError> {
         if let Some(record) = &world.record {
-            return Ok(record.clone());
+            let begun = Record { expires_at: design.expires, resources: None, ..record.clone() };
+            return self.write_record(record, begun).await;
         }
-        let cluster_id = design.cluster_id.clone();
-        let record = Record { cluster_id, made_at: Timestamp::now(), made_by: world.facts.caller.clone() };
+        let record = Record {
+            cluster_id: design.cluster_id.clone(),
+            made_at: clock::now(),
+            made_by: world.facts.caller.clone(),
+            expires_at: design.expires,
+            resources: None,
+        };
         match self.aws.clients.put_record(&self.aws.stack, &record, false).await {
             // A first try that arrived, and whose answer did not: what it wrote is the record.
             Err(error) if error.class == Class::Conflict => {
@@ -163,6 +209,23 @@ impl Session {
             Err(error) => Err(error),
             Ok(()) => Ok(record),
         }
+    }
+
+    /// Notes in the stack's record that everything that `design` asks for is there.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn complete_record(&self, design: &Design, record: &Record) -> Result<Record, CloudError> {
+        let resources = Some(kinds::desired(design).len());
+        self.write_record(record, Record { expires_at: design.expires, resources, ..record.clone() }).await
+    }
+
+    /// Writes the record where it differs from what it was.
+    async fn write_record(&self, old: &Record, new: Record) -> Result<Record, CloudError> {
+        if *old != new {
+            self.aws.clients.put_record(&self.aws.stack, &new, true).await?;
+        }
+        Ok(new)
     }
 }
 

@@ -48,7 +48,7 @@ def wait_until_answers(port: int, process: subprocess.Popen) -> None:
     pytest.fail(f"LocalStack did not start, exit code {process.poll()}")
 
 
-def until(ask, what=bool, seconds: float = 10):
+def until(ask, what=bool, seconds: float = 60):
     """Asks until the answer is as wanted, and gives it."""
     deadline = time.monotonic() + seconds
     while True:

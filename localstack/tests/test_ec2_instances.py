@@ -42,6 +42,7 @@ def test_an_instance_is_pending_first_and_shutting_down_before_it_goes(aws):
 
 
 def test_what_is_to_outlive_an_instance_is_free_when_it_has_gone(aws):
+    aws.choose(times={"instance_stop": 2})
     interface = own_interface(aws)
     volume = aws.ec2.create_volume(AvailabilityZone="us-east-1b", Size=10, VolumeType="gp3")["VolumeId"]
     first = on_interface(aws, interface)["InstanceId"]

@@ -99,6 +99,7 @@ def test_a_second_interface_is_attached_and_detached(aws):
 
 
 def test_a_nat_gateway_comes_up_and_goes_and_then_frees_its_address(aws):
+    aws.choose(times={"nat_gateway_start": 2, "nat_gateway_stop": 2})
     gateway(aws)
     address = allocate(aws)
     made = create_nat(aws, address)
@@ -147,6 +148,7 @@ def test_an_unknown_nat_gateway(aws):
 
 
 def test_an_endpoint_comes_up_holds_its_subnets_and_goes(aws):
+    aws.choose(times={"endpoint_stop": 2})
     made = create_endpoint(aws)
     assert made["State"] == "pending"
     name = made["VpcEndpointId"]

@@ -45,7 +45,7 @@ def test_a_zone_that_is_not_there(aws):
 
 
 def test_a_volume_is_creating_before_it_is_available(aws):
-    aws.choose(times={"volume_create": 0.5, "instance_start": 0})
+    aws.choose(times={"volume_create": 2, "instance_start": 0})
     volume, instance = gp3(aws), aws.run(SubnetId=aws.subnets[0])["InstanceId"]
     assert aws.volume(volume)["State"] == "creating"
 
@@ -73,6 +73,7 @@ def test_a_volume_with_a_bad_key_goes_again_without_a_word(aws):
 
 
 def test_a_modification_goes_through_its_states(aws):
+    aws.choose(times={"volume_modify": 2, "volume_optimize": 2})
     volume = gp3(aws)
     answer = aws.ec2.modify_volume(VolumeId=volume, Size=200, Iops=4000, Throughput=250)["VolumeModification"]
     assert (answer["ModificationState"], answer["OriginalSize"], answer["TargetSize"]) == ("modifying", 100, 200)

@@ -19,7 +19,7 @@ def create(aws: Aws, name: str = "one", **changes) -> dict:
 
 
 def test_a_cluster_is_creating_then_active_then_deleting_then_gone(aws):
-    aws.choose(times={"cluster_create": 0.5})
+    aws.choose(times={"cluster_create": 2, "cluster_delete": 2})
     made = create(aws)
     arn = made["ClusterArn"]
     assert (made["State"], made["ClusterType"]) == ("CREATING", "PROVISIONED")

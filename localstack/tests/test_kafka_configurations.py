@@ -51,7 +51,7 @@ def test_a_configuration_in_use_is_not_deleted(aws, how):
         cluster = aws.create_cluster(**used)
     else:
         cluster = aws.create_cluster()
-        aws.choose(times={"cluster_update": 0.5})
+        aws.choose(times={"cluster_update": 2})
         version = aws.cluster(cluster)["CurrentVersion"]
         aws.kafka.update_cluster_configuration(ClusterArn=cluster, CurrentVersion=version, **used)
         if how == "updated to":

@@ -48,7 +48,7 @@ def test_an_update_that_ends_failed_changes_nothing(aws, operation):
 
 def test_one_operation_at_a_time(aws):
     arn = aws.create_cluster()
-    aws.choose(times={"cluster_update": 1})
+    aws.choose(times={"cluster_update": 2})
     version = aws.cluster(arn)["CurrentVersion"]
     parameters = {"ClusterArn": arn, "CurrentVersion": version}
     started = aws.kafka.update_broker_count(TargetNumberOfBrokerNodes=6, **parameters)["ClusterOperationArn"]
@@ -242,7 +242,7 @@ def test_an_unknown_cluster_is_named_by_the_error_the_operation_has(aws):
 
 def test_many_updates_at_once_start_one(aws):
     arn = aws.create_cluster()
-    aws.choose(times={"cluster_update": 1})
+    aws.choose(times={"cluster_update": 2})
     version = aws.cluster(arn)["CurrentVersion"]
 
     def update(_) -> bool:

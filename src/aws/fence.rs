@@ -39,7 +39,7 @@ impl Fence {
 }
 
 /// Whether an operation only reads.
-fn reads(operation: &str) -> bool {
+pub(super) fn reads(operation: &str) -> bool {
     ["Describe", "Get", "List"].iter().any(|verb| operation.starts_with(verb))
 }
 

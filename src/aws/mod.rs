@@ -1,14 +1,16 @@
 //! AWS: clients, tags, describes that are shared, and the context in which a kind writes. The SDK is named here and in `kinds`.
 
+mod account;
+mod checks;
 mod error;
 mod facts;
 mod fence;
-mod list;
+mod pace;
 mod params;
 mod price_list;
 mod snapshot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,7 @@ use aws_sdk_ec2::types::{
     Address, Filter, Instance, NatGateway, NetworkInterface, ResourceType, SecurityGroup, Tag, TagSpecification,
     Volume, VpcEndpoint,
 };
+use aws_sdk_kafka::types::{Cluster, Configuration};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
@@ -24,12 +27,17 @@ use crate::resource::{self, Tags, tag};
 
 pub use error::{Class, CloudError, Done, cloud};
 pub use fence::{Fence, LEASE_ENDED};
-pub use list::{StackSummary, list_stacks};
+pub use params::Papers;
 pub use price_list::region_prices;
 pub use snapshot::{Snapshot, jitter};
 
 /// How long a resource may take to come up or to go, unless its kind says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// How long a call may go without an answer. Waiting for its turn does not count.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The same for the lease's calls: a lease must be renewed, and given back, in time.
+const LEASE_SILENCE: Duration = Duration::from_secs(10);
 
 /// Where AWS is, as the command line and the file say.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +63,11 @@ pub struct Clients {
     /// The same without retries: for calls that must not be repeated before a look at what the first one did.
     pub ec2_once: aws_sdk_ec2::Client,
     pub iam: aws_sdk_iam::Client,
+    pub kafka: aws_sdk_kafka::Client,
+    /// The same without retries: MSK's calls take no client token.
+    pub kafka_once: aws_sdk_kafka::Client,
+    /// Application Auto Scaling, which grows the storage of MSK's brokers.
+    pub scaling: aws_sdk_applicationautoscaling::Client,
     pub ssm: aws_sdk_ssm::Client,
     /// The lease's own client, which the fence does not hold back.
     pub ssm_lease: aws_sdk_ssm::Client,
@@ -71,7 +84,8 @@ impl Clients {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
-                    .operation_attempt_timeout(Duration::from_secs(60))
+                    .read_timeout(SILENCE)
+                    .operation_attempt_timeout(Duration::from_secs(300))
                     .build(),
             );
         if let Some(endpoint) = &place.sandbox {
@@ -97,12 +111,21 @@ impl Clients {
     }
 
     fn of(config: &SdkConfig, region: &str, fence: &Fence) -> Self {
+        let pace = pace::Pace::new(config.endpoint_url().is_none(), fence.clone());
         let ec2 = |retry: Option<RetryConfig>| {
-            let mut builder = aws_sdk_ec2::config::Builder::from(config).interceptor(fence.clone());
+            let builder = aws_sdk_ec2::config::Builder::from(config).http_client(pace.clone());
+            let mut builder = builder.interceptor(fence.clone());
             builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
             aws_sdk_ec2::Client::from_conf(builder.build())
         };
+        let kafka = |retry: Option<RetryConfig>| {
+            let mut builder = aws_sdk_kafka::config::Builder::from(config).interceptor(fence.clone());
+            builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
+            aws_sdk_kafka::Client::from_conf(builder.build())
+        };
+        let scaling = aws_sdk_applicationautoscaling::config::Builder::from(config).interceptor(fence.clone());
         let ssm = aws_sdk_ssm::config::Builder::from(config);
+        let soon = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_SILENCE).build();
         Clients {
             config: config.clone(),
             region: region.to_owned(),
@@ -111,8 +134,11 @@ impl Clients {
             iam: aws_sdk_iam::Client::from_conf(
                 aws_sdk_iam::config::Builder::from(config).interceptor(fence.clone()).build(),
             ),
+            kafka: kafka(None),
+            kafka_once: kafka(Some(RetryConfig::disabled())),
+            scaling: aws_sdk_applicationautoscaling::Client::from_conf(scaling.build()),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
-            ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.build()),
+            ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).build()),
             sts: aws_sdk_sts::Client::new(config),
         }
     }
@@ -131,6 +157,10 @@ pub struct Aws {
     pub nat_gateways: Snapshot<NatGateway>,
     pub endpoints: Snapshot<VpcEndpoint>,
     pub groups: Snapshot<SecurityGroup>,
+    pub clusters: Snapshot<Cluster>,
+    pub configurations: Snapshot<Configuration>,
+    /// Server properties by configuration and revision: a revision never changes.
+    pub revisions: tokio::sync::Mutex<BTreeMap<(String, i64), String>>,
     /// When the discovery under way began: describes since then are shared between kinds.
     round: Mutex<Instant>,
 }
@@ -148,8 +178,21 @@ impl Aws {
             nat_gateways: Snapshot::default(),
             endpoints: Snapshot::default(),
             groups: Snapshot::default(),
+            clusters: Snapshot::default(),
+            configurations: Snapshot::default(),
+            revisions: tokio::sync::Mutex::default(),
             round: Mutex::new(Instant::now()),
         }
+    }
+
+    /// AWS for a discovery of every stack at once.
+    pub fn of_all(clients: Clients) -> Self {
+        Self::new(clients, "")
+    }
+
+    /// Whether a discovery is of every stack.
+    pub fn all(&self) -> bool {
+        self.stack.is_empty()
     }
 
     /// Begins a discovery: what was described before is not used for it.
@@ -162,14 +205,27 @@ impl Aws {
         *self.round.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// The filter for what is tagged with this stack.
+    /// The filter for what is tagged with this stack, or with any.
     pub fn mine(&self) -> Filter {
+        if self.all() {
+            return Filter::builder().name("tag-key").values(tag::STACK).build();
+        }
         Filter::builder().name(format!("tag:{}", tag::STACK)).values(&self.stack).build()
     }
 
     /// The prefix of names that are unique in an account, not only in a region.
     pub fn global_name(&self, suffix: &str) -> String {
         format!("kstack-{}-{}-{suffix}", self.stack, self.clients.region)
+    }
+
+    /// The tags that a name of [`Aws::global_name`] stands for, where AWS lists it without its tags; `None` for another name.
+    pub fn tags_of_name(&self, name: &str, suffix: &str, address: &str) -> Option<Tags> {
+        let stack = name.strip_prefix("kstack-")?.strip_suffix(&format!("-{}-{suffix}", self.clients.region))?;
+        Some(
+            [(tag::STACK, stack), (tag::ADDRESS, address)]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        )
     }
 }
 
@@ -191,8 +247,13 @@ pub struct Ctx<'a> {
     /// The client token of its creation: the same for each try to make the same generation.
     pub token: &'a str,
     pub ids: &'a IdMap,
-    /// Whether the instance takes the place of one that ran: then it is waited for until it is healthy.
-    pub rolling: bool,
+    /// Takes what is waited for, in words, while a step takes long.
+    pub progress: &'a dyn Fn(String),
+    /// Whether an instance is waited for until it passes EC2's checks: it takes the place of one that ran, and Kafka can't be
+    /// asked.
+    pub check_instance: bool,
+    /// Where many are tagged at once: the EC2 resources are only noted here, for one call with all of them.
+    pub batch: Option<&'a Mutex<BTreeSet<String>>>,
 }
 
 impl Ctx<'_> {
@@ -224,6 +285,11 @@ impl Ctx<'_> {
     /// # Errors
     /// AWS's answer.
     pub async fn retag_ec2(&self, ids: &[&str], set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+        if let Some(batch) = self.batch {
+            let mut noted = batch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            noted.extend(ids.iter().map(|id| (*id).to_owned()));
+            return Ok(());
+        }
         let ids: Option<Vec<String>> = Some(ids.iter().map(|id| (*id).to_owned()).collect());
         let ec2 = &self.aws.clients.ec2;
         if !set.is_empty() {

@@ -1,11 +1,12 @@
-//! Leases and records in SSM Parameter Store: `/kstack/STACK/lease/N` and `/kstack/STACK/record`.
+//! Leases, records and claims in SSM Parameter Store: `/kstack/STACK/lease/N`, `/kstack/STACK/record`, `/kstack/_cidr/BLOCK`.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_ssm::types::{ParameterType, Tag};
+use jiff::Timestamp;
 
 use super::{Clients, CloudError, cloud};
-use crate::lease::{Holder, Record};
+use crate::lease::{Claim, Holder, Record};
 use crate::resource::tag;
 
 /// What Parameter Store has of one stack.
@@ -14,7 +15,19 @@ pub struct Papers {
     /// Leases by number; the highest counts.
     pub leases: BTreeMap<u64, Holder>,
     pub record: Option<Record>,
+    /// Its address block, where it was chosen for it. Seen only with the papers of every stack.
+    pub claim: Option<Claim>,
 }
+
+impl Papers {
+    /// Who holds the lease at `now`.
+    pub fn holder(&self, now: Timestamp) -> Option<&Holder> {
+        self.leases.values().next_back().filter(|holder| holder.holds(now))
+    }
+}
+
+/// Where claims are; no stack's name begins with an underscore.
+const CLAIMS: &str = "/kstack/_cidr";
 
 impl Clients {
     /// The leases and the record of `stack`.
@@ -45,10 +58,42 @@ impl Clients {
                         all.entry(stack.to_owned()).or_default().leases.insert(number, holder);
                     }
                 }
+                ["", "kstack", "_cidr", _] => {
+                    if let Ok(claim) = serde_json::from_str::<Claim>(value) {
+                        let papers = all.entry(claim.stack.clone()).or_default();
+                        papers.claim = Some(claim);
+                    }
+                }
                 _ => {}
             }
         }
         Ok(all)
+    }
+
+    /// Every claim on an address block.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn claims(&self) -> Result<Vec<Claim>, CloudError> {
+        Ok(self.all_papers(CLAIMS).await?.into_values().filter_map(|papers| papers.claim).collect())
+    }
+
+    /// Makes `claim`. It fails with a conflict when its block is claimed.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn put_claim(&self, claim: &Claim) -> Result<(), CloudError> {
+        self.put(&claim_name(claim), &claim.stack, &serde_json::json!(claim), false).await
+    }
+
+    /// Takes back whatever `stack` has claimed.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn release_claims(&self, stack: &str) -> Result<(), CloudError> {
+        let claims = self.claims().await?;
+        let names: Vec<String> = claims.iter().filter(|claim| claim.stack == stack).map(claim_name).collect();
+        self.delete_parameters(names).await
     }
 
     /// Makes lease `number`, or writes it again. Making it fails with a conflict when it exists.
@@ -88,12 +133,19 @@ impl Clients {
     /// # Errors
     /// AWS's answer.
     pub async fn delete_papers(&self, stack: &str, names: Vec<String>) -> Result<(), CloudError> {
+        self.delete_parameters(names.iter().map(|name| format!("/kstack/{stack}/{name}")).collect()).await
+    }
+
+    async fn delete_parameters(&self, names: Vec<String>) -> Result<(), CloudError> {
         // The call takes 10 names.
         for names in names.chunks(10) {
-            let names = names.iter().map(|name| format!("/kstack/{stack}/{name}")).collect();
-            let call = self.ssm_lease.delete_parameters().set_names(Some(names));
+            let call = self.ssm_lease.delete_parameters().set_names(Some(names.to_vec()));
             call.send().await.map_err(cloud("DeleteParameters"))?;
         }
         Ok(())
     }
+}
+
+fn claim_name(claim: &Claim) -> String {
+    format!("{CLAIMS}/{}-{}", claim.block.network(), claim.block.prefix_len())
 }

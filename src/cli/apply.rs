@@ -1,18 +1,21 @@
 //! `kstack apply`: plans, asks, and runs the plan under the stack's lease.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::error::Failure;
 use super::plan::{cost, refused, shown};
 use super::run::{Signals, execute, give_back, guard, take};
 use super::view::View;
-use super::{place, ui};
+use super::{kafka, place, ui};
 use crate::apply::Outcome;
+use crate::clock;
 use crate::cloud_init::CLIENT_PORT;
+use crate::expiry;
 use crate::plan::{Plan, render};
 use crate::resource::Observed;
 use crate::session::{SAVED_PLAN, SavedPlan, Session, Source, make_plan};
-use crate::stack::Parsed;
+use crate::stack::{Parsed, Span};
 
 /// Bring what is live to what the stack file asks for
 #[derive(Debug, clap::Args)]
@@ -26,10 +29,16 @@ pub struct Args {
     /// Print events as lines of JSON
     #[arg(long)]
     json: bool,
+    /// How long the stack lives from now on, such as `4h`, whatever the file says
+    #[arg(long, value_parser = super::ttl)]
+    ttl: Option<Span>,
     /// Allow steps that delete data, or that replace data that is lost
     #[arg(long)]
     allow_data_loss: bool,
 }
+
+/// Why `--ttl` is refused.
+pub const PROTECTED: &str = "a protected stack does not go by itself";
 
 /// What is to be applied: a file, or a saved plan with its steps.
 struct Job {
@@ -38,6 +47,8 @@ struct Job {
     allow_data_loss: bool,
     /// The steps that were approved before, and in which account.
     saved: Option<(String, Vec<Value>)>,
+    /// When that was.
+    planned_at: Option<Timestamp>,
 }
 
 impl Job {
@@ -48,7 +59,7 @@ impl Job {
         let json = serde_json::from_slice::<Value>(&text).ok().filter(|value| value.get("kstack_plan").is_some());
         let Some(json) = json else {
             let (source, parsed) = Source::read(&args.file)?;
-            return Ok(Job { source, parsed, allow_data_loss: args.allow_data_loss, saved: None });
+            return Ok(Job { source, parsed, allow_data_loss: args.allow_data_loss, saved: None, planned_at: None });
         };
         let again = "make the plan again with `kstack plan --out`";
         if json["kstack_plan"] != SAVED_PLAN {
@@ -57,15 +68,25 @@ impl Job {
         let saved: SavedPlan = serde_json::from_value(json)
             .map_err(|error| Failure::new(format!("{} is not a saved plan: {error}", args.file)).hint(again))?;
         let parsed = saved.source.parsed()?;
-        let approved = Some((saved.account, saved.steps));
-        Ok(Job { source: saved.source, parsed, allow_data_loss: saved.allow_data_loss, saved: approved })
+        if args.ttl.is_some() {
+            return Err(
+                Failure::new("a saved plan has its own time to live").hint("leave out --ttl, or apply the file")
+            );
+        }
+        let (approved, planned_at) = (Some((saved.account, saved.steps)), Some(saved.planned_at));
+        Ok(Job { source: saved.source, parsed, allow_data_loss: saved.allow_data_loss, saved: approved, planned_at })
     }
 }
 
 pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let job = Job::load(args)?;
     let name = job.parsed.stack.name.clone();
-    let session = Session::open(&place(&job.parsed.stack.region, sandbox)?, &name).await;
+    if args.ttl.is_some() && job.parsed.stack.protected {
+        return Err(Failure::new(PROTECTED).hint("take `protected: true` out of the file, or leave out --ttl"));
+    }
+    let mut session = Session::open(&place(&job.parsed.stack.region, sandbox)?, &name).await;
+    session.asked.ttl = args.ttl;
+    session.asked.now = job.planned_at.unwrap_or(session.asked.now);
     let approved = match &job.saved {
         Some((_, steps)) => Some(steps.clone()),
         None if args.yes => None,
@@ -83,7 +104,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         )));
     }
     let lease = take(&session, &caller, &signals).await?;
-    let result = under_lease(args, &job, &session, approved.as_deref(), &signals).await;
+    let result = under_lease(args, &job, &session, approved.as_deref(), &signals, sandbox).await;
     let released = give_back(lease, false, &signals).await;
     let code = result?;
     released?;
@@ -127,8 +148,9 @@ async fn under_lease(
     session: &Session,
     approved: Option<&[Value]>,
     signals: &Signals,
+    sandbox: bool,
 ) -> Result<u8, Failure> {
-    let mut seen = signals.unless_stopped(session.look(&job.parsed)).await?;
+    let seen = signals.unless_stopped(session.look(&job.parsed)).await?;
     let (design, plan) = make_plan(&job.source, &job.parsed, &seen.world, job.allow_data_loss);
     match approved {
         // The plan that was shown is the plan that runs.
@@ -145,21 +167,43 @@ async fn under_lease(
     if !plan.refusals.is_empty() {
         return Err(refused(&plan));
     }
-    let Some(design) = design.filter(|_| !plan.steps.is_empty()) else {
-        if args.json {
-            View::new(true, 0).finish(&plan, &Outcome::default());
-        }
-        return Ok(0);
-    };
-    let record = session.ensure_record(&design, &seen.world).await?;
+    let Some(design) = design else { return Ok(0) };
+    let now = clock::now();
+    if let Some(at) = design.expires.filter(|at| *at <= now && job.planned_at.is_some()) {
+        let message = format!("the plan is old: its stack would have expired at {}", expiry::shown(at, now));
+        return Err(Failure::new(message).hint("make the plan again with `kstack plan --out`"));
+    }
+    let kafka = kafka::of(&design, &seen.world.observed, sandbox)?;
     let view = View::new(args.json, plan.steps.len());
+    if plan.steps.is_empty() {
+        // What an earlier run has left unsaid: that everything is there.
+        if let Some(record) = &seen.world.record {
+            session.complete_record(&design, record).await?;
+        }
+        if args.json {
+            view.finish(&plan, &Outcome::default());
+        }
+        signals.unless_stopped(kafka::start(&design, &kafka)).await?;
+        return Ok(0);
+    }
+    let record = session.ensure_record(&design, &seen.world).await?;
     let life = record.made_at.to_string();
-    seen.world.record = Some(record);
-    execute(session, &plan, &seen.world.observed, &life, signals, view).await?;
-    if !args.json {
+    execute(session, &kafka, &plan, &seen.world.observed, &life, signals, view).await?;
+    session.complete_record(&design, &record).await?;
+    let local = signals.unless_stopped(kafka::start(&design, &kafka)).await?;
+    if !args.json && design.msk.is_some() {
+        ui::out(&format!("Bootstrap servers: see `kstack status {}`\n", args.file));
+    } else if !args.json {
         let brokers = design.hosts.iter().filter(|host| host.broker());
-        let servers: Vec<String> = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
+        let in_vpc = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
+        let servers: Vec<String> = match local.is_empty() {
+            true => in_vpc,
+            false => local.iter().map(ToString::to_string).collect(),
+        };
         ui::out(&format!("Bootstrap servers: {}\n", servers.join(",")));
+        if let Some(at) = design.expires {
+            ui::out(&format!("Expires: {}\n", expiry::shown(at, now)));
+        }
     }
     Ok(0)
 }

@@ -4,17 +4,25 @@ use super::error::Failure;
 use super::plan::{cost, refused, shown};
 use super::run::{Signals, execute, give_back, guard, take};
 use super::view::View;
-use super::{place, ui};
+use super::{kafka, place, region, ui};
 use crate::plan::{Plan, destroy, render};
 use crate::resource::Observed;
+use crate::roll::Kafka;
 use crate::session::{Session, Source};
+use crate::stack::Name;
 
 /// Delete everything of a stack, its data with it
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
-    #[arg(value_name = "FILE")]
-    file: String,
+    #[arg(value_name = "FILE", required_unless_present = "name")]
+    file: Option<String>,
+    /// The stack's name, for a stack whose file is not at hand
+    #[arg(long, conflicts_with = "file", value_parser = super::name)]
+    name: Option<Name>,
+    /// With --name: the AWS region, when not that of the environment or the profile
+    #[arg(long, conflicts_with = "file")]
+    region: Option<String>,
     /// Run without asking
     #[arg(long)]
     yes: bool,
@@ -24,23 +32,31 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
-    let (_, parsed) = Source::read(&args.file)?;
-    let stack = &parsed.stack;
-    let session = Session::open(&place(&stack.region, sandbox)?, &stack.name).await;
+    let parsed = args.file.as_ref().map(|file| Source::read(file)).transpose()?.map(|(_, parsed)| parsed);
+    let (name, region) = match (&parsed, &args.name) {
+        (Some(parsed), _) => (parsed.stack.name.to_string(), parsed.stack.region.to_string()),
+        (None, name) => (name.as_ref().map(Name::to_string).unwrap_or_default(), region(args.region.as_ref()).await?),
+    };
+    let session = Session::open(&place(&region, sandbox)?, &name).await;
     let (account, caller) = session.aws.clients.identity().await?;
-    guard(stack, &account)?;
-    let plan_now = |observed: &Observed| destroy(&stack.name, &stack.region, &account, observed);
+    if let Some(parsed) = &parsed {
+        guard(&parsed.stack, &account)?;
+        if parsed.stack.protected {
+            return Err(Failure::new(format!("the stack {name} is protected by its file; nothing was changed"))
+                .hint("take `protected: true` out of the file, apply it, and destroy the stack then"));
+        }
+    }
+    let plan_now = |observed: &Observed| destroy(&name, &region, &account, observed);
     let mut approved = None;
     if !args.yes {
         let observed = session.observe().await?;
         let plan = plan_now(&observed);
         show(&plan, &observed, args.json)?;
-        let question =
-            format!("\nThis deletes the stack and all its data. Type its name, `{}`, to go on: ", stack.name);
+        let question = format!("\nThis deletes the stack and all its data. Type its name, `{name}`, to go on: ");
         // Where nothing is left to delete there is nothing to approve; the record still goes.
-        let answer = if plan.steps.is_empty() { Some(stack.name.to_string()) } else { ui::ask(&question) };
+        let answer = if plan.steps.is_empty() { Some(name.clone()) } else { ui::ask(&question) };
         match answer {
-            Some(answer) if answer == *stack.name => approved = Some(plan),
+            Some(answer) if answer == name => approved = Some(plan),
             Some(_) => return Err(Failure::new("the name was not typed; nothing was changed")),
             None => {
                 return Err(Failure::new(
@@ -70,8 +86,11 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         if plan.steps.is_empty() {
             return Ok(());
         }
+        if sandbox {
+            kafka::remove(&observed)?;
+        }
         let view = View::new(args.json, plan.steps.len());
-        execute(&session, &plan, &observed, "", &signals, view).await
+        execute(&session, &Kafka::default(), &plan, &observed, "", &signals, view).await
     }
     .await;
     let released = give_back(lease, result.is_ok(), &signals).await;

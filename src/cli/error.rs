@@ -19,6 +19,8 @@ pub struct Failure {
     /// Problems of a file, shown instead of the message.
     pub report: Option<Box<Report>>,
     pub code: u8,
+    /// Somebody else works on the stack: nothing was changed, and it may be tried again.
+    pub held: bool,
 }
 
 impl Failure {
@@ -49,7 +51,7 @@ impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Self {
         match error {
             LeaseError::Cloud(error) => Failure::from(error).during("the lease on the stack can't be taken"),
-            LeaseError::Held { .. } => Failure::new(error.to_string())
+            LeaseError::Held { .. } => Failure { held: true, ..Failure::new(error.to_string()) }
                 .hint("wait for it to end; if it is dead, the lease ends by itself within two minutes, or at once with `kstack unlock`"),
         }
     }

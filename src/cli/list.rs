@@ -1,10 +1,17 @@
-//! `kstack list`: every stack in the account and region, found by tags and records.
+//! `kstack list`: every stack in the account and region, found by tags and papers.
+
+use jiff::Timestamp;
 
 use super::error::Failure;
-use super::{place, ui};
-use crate::aws::{Clients, Fence, default_region, list_stacks};
+use super::prices::Used;
+use super::{place, region, ui};
+use crate::aws::{Clients, Fence};
+use crate::clock;
+use crate::expiry::{age, left};
+use crate::pricing::money;
+use crate::survey::{Summary, survey};
 
-/// List every stack in the account and region
+/// List every stack in the account and region: its age, when it goes, whose it is, what it costs, what is there of it
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The AWS region, when not that of the environment or the profile
@@ -16,40 +23,51 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
-    let region = match &args.region {
-        Some(region) => Some(region.clone()),
-        None => default_region().await,
-    };
-    let region = region.ok_or_else(|| Failure::new("no region is named").hint("use --region, or set AWS_REGION"))?;
+    let region = region(args.region.as_ref()).await?;
     let clients = Clients::connect(&place(&region, sandbox)?, Fence::default()).await;
-    let stacks = list_stacks(&clients).await?;
+    let (now, prices) = (clock::now(), Used::of(&region).prices);
+    let found = survey(&clients).await?;
+    let there = found.iter().filter(|one| one.exists(now));
+    let stacks: Vec<Summary> = there.map(|one| one.summary(&region, &prices, now)).collect();
     if args.json {
         ui::json(&stacks);
-        return Ok(0);
-    }
-    if stacks.is_empty() {
+    } else if stacks.is_empty() {
         ui::out(&format!("There is no stack in {region}.\n"));
-        return Ok(0);
+    } else {
+        ui::out(&text(&stacks, now));
     }
-    let rows: Vec<Vec<String>> = stacks
-        .iter()
-        .map(|stack| {
-            let made = stack
-                .record
-                .as_ref()
-                .map_or_else(|| "-".to_owned(), |record| record.made_at.strftime("%F %T UTC").to_string());
-            let by = stack.record.as_ref().map_or("-", |record| record.made_by.as_str());
-            vec![
-                stack.name.clone(),
-                stack.brokers_running.to_string(),
-                stack.controllers_running.to_string(),
-                format!("{} ({} GiB)", stack.volumes, stack.volume_gib),
-                made,
-                by.to_owned(),
-                if stack.lease.is_some() { "being changed" } else { "" }.to_owned(),
-            ]
-        })
-        .collect();
-    ui::out(&ui::table(&["STACK", "BROKERS", "CONTROLLERS", "VOLUMES", "MADE", "BY", ""], &rows));
     Ok(0)
+}
+
+fn text(stacks: &[Summary], now: Timestamp) -> String {
+    let none = || "-".to_owned();
+    let usd = |usd: f64, gaps: &[String]| format!("{}{}", money(usd), if gaps.is_empty() { "" } else { "+" });
+    let row = |stack: &Summary| {
+        let expiry = match stack.expires_at {
+            _ if stack.protected => "protected".to_owned(),
+            Some(at) if at <= now => format!("{} ago", age(now.duration_since(at).as_secs())),
+            Some(at) => format!("in {}", left(at.duration_since(now).as_secs())),
+            None => "never".to_owned(),
+        };
+        vec![
+            stack.name.clone(),
+            stack.brokers.to_string(),
+            stack.controllers.to_string(),
+            stack.age_seconds.map_or_else(none, age),
+            expiry,
+            usd(stack.usd_month, &stack.gaps),
+            stack.usd_so_far.map_or_else(none, |amount| usd(amount, &stack.gaps)),
+            stack.owner.clone().unwrap_or_else(none),
+            if stack.lease.is_some() { "being changed" } else { stack.state.word() }.to_owned(),
+        ]
+    };
+    let header = ["STACK", "BROKERS", "CONTROLLERS", "AGE", "EXPIRES", "USD A MONTH", "SO FAR", "OWNER", "STATE"];
+    let mut text = ui::table(&header, &stacks.iter().map(row).collect::<Vec<_>>());
+    let mut gaps: Vec<&str> = stacks.iter().flat_map(|stack| &stack.gaps).map(String::as_str).collect();
+    gaps.sort_unstable();
+    gaps.dedup();
+    if !gaps.is_empty() {
+        text.push_str(&format!("+ and more: no price is known of {}.\n", gaps.join(", ")));
+    }
+    text
 }

@@ -7,10 +7,14 @@ mod completions;
 mod cost;
 mod destroy;
 mod error;
+mod extend;
 mod fleet;
+mod kafka;
 mod list;
+mod msk;
 mod plan;
 mod prices;
+mod reap;
 mod render;
 mod run;
 mod sandbox;
@@ -19,13 +23,17 @@ mod size;
 mod status;
 mod ui;
 mod unlock;
+mod up;
 mod view;
+mod with;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::aws::Place;
+use crate::aws::{Place, default_region};
+use crate::clock;
+use crate::stack::{Name, Scalar as _, Span, lasts};
 use error::Failure;
 
 /// Apache Kafka on AWS, as code.
@@ -51,6 +59,10 @@ enum Command {
     Plan(plan::Args),
     Apply(apply::Args),
     Destroy(destroy::Args),
+    Up(up::Args),
+    With(with::Args),
+    Extend(extend::Args),
+    Reap(reap::Args),
     Status(status::Args),
     List(list::Args),
     Unlock(unlock::Args),
@@ -68,7 +80,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    match dispatch(cli) {
+    match clock::start().map_err(Failure::new).and_then(|()| dispatch(cli)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             error::print(&failure);
@@ -92,6 +104,10 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Plan(args) => block_on(plan::run(&args, sandbox)),
         Command::Apply(args) => block_on(apply::run(&args, sandbox)),
         Command::Destroy(args) => block_on(destroy::run(&args, sandbox)),
+        Command::Up(args) => block_on(up::run(&args, sandbox)),
+        Command::With(args) => block_on(with::run(&args, sandbox)),
+        Command::Extend(args) => block_on(extend::run(&args, sandbox)),
+        Command::Reap(args) => block_on(reap::run(&args, sandbox)),
         Command::Status(args) => block_on(status::run(&args, sandbox)),
         Command::List(args) => block_on(list::run(&args, sandbox)),
         Command::Unlock(args) => block_on(unlock::run(&args, sandbox)),
@@ -108,4 +124,24 @@ fn block_on(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failu
 fn place(region: &str, sandbox: bool) -> Result<Place, Failure> {
     let sandbox = if sandbox { Some(crate::sandbox::start(None, ui::progress)?.endpoint) } else { None };
     Ok(Place { region: region.to_owned(), sandbox })
+}
+
+/// The region that is named, or that of the environment or the profile.
+async fn region(named: Option<&String>) -> Result<String, Failure> {
+    let region = match named {
+        Some(region) => Some(region.clone()),
+        None => default_region().await,
+    };
+    region.ok_or_else(|| Failure::new("no region is named").hint("use --region, or set AWS_REGION"))
+}
+
+/// A `--ttl`.
+fn ttl(text: &str) -> Result<Span, String> {
+    let ttl = Span::parse(text)?;
+    lasts(ttl).map(|()| ttl)
+}
+
+/// A stack's name.
+fn name(text: &str) -> Result<Name, String> {
+    Name::parse(text)
 }

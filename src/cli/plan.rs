@@ -95,6 +95,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
             allow_data_loss: args.allow_data_loss,
             account: plan.account.clone(),
             steps,
+            planned_at: session.asked.now,
         };
         let text = serde_json::to_string_pretty(&saved).unwrap_or_default();
         std::fs::write(path, text).map_err(|error| Failure::new(format!("{path} can't be written: {error}")))?;

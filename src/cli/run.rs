@@ -1,24 +1,35 @@
 //! What apply and destroy share: signals, running the plan with a view, and the words at the end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::error::Failure;
+use super::kafka;
+use super::plan::refused;
 use super::view::View;
-use crate::apply::{Outcome, apply};
+use crate::apply::{Event, Outcome, apply};
 use crate::lease::Lease;
-use crate::plan::Plan;
+use crate::plan::{Plan, destroy};
 use crate::resource::Observed;
+use crate::roll::Kafka;
 use crate::session::Session;
 use crate::stack::Stack;
 
 /// The exit code after a signal, as shells have it for SIGINT.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// SIGINT and SIGTERM: the first asks for a clean stop, the second ends at once.
-pub struct Signals(watch::Receiver<bool>);
+pub struct Signals {
+    stop: watch::Receiver<bool>,
+    /// How many came, and the number of the last one.
+    came: watch::Receiver<(u32, i32)>,
+    /// One more than so many ends the process at once.
+    most: Arc<AtomicU32>,
+}
 
 impl Signals {
     /// Listens from now on.
@@ -29,21 +40,60 @@ impl Signals {
         let failed = |error| Failure::new(format!("signals can't be listened to: {error}"));
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        let (send, receive) = watch::channel(false);
+        let (ask, stop) = watch::channel(false);
+        let (tell, came) = watch::channel((0, 0));
+        let most = Arc::new(AtomicU32::new(1));
+        let limit = Arc::clone(&most);
         tokio::spawn(async move {
-            let mut first = true;
+            let mut count = 0;
             loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-                if !std::mem::replace(&mut first, false) {
+                let kind = tokio::select! {
+                    _ = interrupt.recv() => SignalKind::interrupt(),
+                    _ = terminate.recv() => SignalKind::terminate(),
+                };
+                count += 1;
+                let _ = tell.send((count, kind.as_raw_value()));
+                if count > limit.load(Ordering::Relaxed) {
                     std::process::exit(i32::from(INTERRUPTED));
                 }
-                let _ = send.send(true);
+                let _ = ask.send(true);
             }
         });
-        Ok(Signals(receive))
+        Ok(Signals { stop, came, most })
+    }
+
+    /// From now on no signal ends the process at once: what was begun is ended in any case.
+    pub fn never_at_once(&self) {
+        self.most.store(u32::MAX, Ordering::Relaxed);
+    }
+
+    /// Signals for a work that goes on although some came before: one more is let pass, and the next ends at once.
+    pub fn for_cleanup(&self) -> Signals {
+        self.most.store(self.count() + 1, Ordering::Relaxed);
+        Signals { stop: watch::channel(false).1, came: self.came.clone(), most: Arc::clone(&self.most) }
+    }
+
+    /// Signals for giving back a lease: nothing that came before cuts it short.
+    pub fn for_release(&self) -> Signals {
+        Signals { stop: watch::channel(false).1, came: self.came.clone(), most: Arc::clone(&self.most) }
+    }
+
+    /// How many came.
+    pub fn count(&self) -> u32 {
+        self.came.borrow().0
+    }
+
+    /// The number of the last one, if any came.
+    pub fn last(&self) -> Option<i32> {
+        Some(*self.came.borrow()).filter(|(count, _)| *count > 0).map(|(_, number)| number)
+    }
+
+    /// Waits until more than `count` have come.
+    pub async fn beyond(&self, count: u32) {
+        let mut came = self.came.clone();
+        if came.wait_for(|(now, _)| *now > count).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// The result of `work`, which only reads, unless a signal comes first.
@@ -57,15 +107,31 @@ impl Signals {
         self.with_grace(Duration::ZERO, work).await
     }
 
+    /// The same for work after the first change; `stopped` says what a signal has cut short.
+    ///
+    /// # Errors
+    /// That a signal came; or the error of `work`.
+    pub async fn until_signal<T, E: Into<Failure>>(
+        &self,
+        stopped: &str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
+        self.unless_stopped(work).await.map_err(|failure| match failure.code {
+            INTERRUPTED => Failure { message: stopped.to_owned(), ..failure },
+            _ => failure,
+        })
+    }
+
     /// The result of `work`, which gets so much time still when a signal comes.
     async fn with_grace<T, E>(&self, grace: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
     where
         E: Into<Failure>,
     {
-        let mut stop = self.0.clone();
+        let mut stop = self.stop.clone();
         let stopped = async {
-            // The sender lives as long as the process.
-            let _ = stop.wait_for(|stopped| *stopped).await;
+            if stop.wait_for(|stopped| *stopped).await.is_err() {
+                std::future::pending::<()>().await; // Signals for a cleanup never stop.
+            }
             tokio::time::sleep(grace).await;
         };
         tokio::select! {
@@ -124,6 +190,7 @@ pub async fn give_back(lease: Lease, last: bool, signals: &Signals) -> Result<()
 /// What failed, and what is left.
 pub async fn execute(
     session: &Session,
+    kafka: &Kafka,
     plan: &Plan,
     observed: &Observed,
     life: &str,
@@ -131,9 +198,45 @@ pub async fn execute(
     mut view: View,
 ) -> Result<(), Failure> {
     signals.unless_stopped(async { Ok::<_, Failure>(()) }).await?;
-    let outcome = apply(&session.aws, plan, observed, life, signals.0.clone(), |event| view.show(&event)).await;
+    let outcome =
+        apply(&session.aws, kafka, plan, observed, life, signals.stop.clone(), |event| view.show(&event)).await;
     view.finish(plan, &outcome);
     if outcome.complete() { Ok(()) } else { Err(failure(&outcome)) }
+}
+
+/// Deletes everything that is live of the session's stack under its lease, and looks again: a call whose caller died may
+/// have made something since. `emit` hears what is done.
+///
+/// # Errors
+/// What failed, and what is left; or why the stack is not to be destroyed.
+pub async fn tear_down(
+    session: &Session,
+    account: &str,
+    signals: &Signals,
+    sandbox: bool,
+    mut emit: impl FnMut(Event),
+) -> Result<usize, Failure> {
+    let mut deleted = 0;
+    loop {
+        let observed = signals.unless_stopped(session.observe()).await?;
+        if sandbox {
+            kafka::remove(&observed)?;
+        }
+        let plan = destroy(&session.aws.stack, &session.region, account, &observed);
+        if !plan.refusals.is_empty() {
+            let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.why, one.way_out)).collect();
+            return Err(Failure { causes, ..refused(&plan) });
+        }
+        if plan.steps.is_empty() {
+            return Ok(deleted);
+        }
+        let outcome =
+            apply(&session.aws, &Kafka::default(), &plan, &observed, "", signals.stop.clone(), &mut emit).await;
+        deleted += outcome.done.len();
+        if !outcome.complete() {
+            return Err(failure(&outcome));
+        }
+    }
 }
 
 fn failure(outcome: &Outcome) -> Failure {

@@ -1,15 +1,27 @@
 //! `kstack status`: the stack's hosts as they are, and where clients reach them.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::error::Failure;
-use super::{place, ui};
-use crate::cloud_init::CLIENT_PORT;
+use super::{kafka, msk, place, ui};
+use crate::clock;
+use crate::design::node_id;
+use crate::expiry::{self, Term};
+use crate::health::{self, AskError, Broker, Cluster, shortened};
 use crate::kinds::{Instance, NetworkInterface, Volume};
 use crate::lease::{Holder, Record};
+use crate::msk::client_properties::Method;
 use crate::plan::rank;
-use crate::resource::{Address, Observed};
+use crate::resource::{Address, Engine, Observed};
+use crate::roll;
 use crate::session::{Session, Source};
+use crate::stack::Span;
+use crate::stack::read::Scalar as _;
 
 /// Show brokers and controllers with zone, type, state, address and volume, and the bootstrap servers
 #[derive(Debug, clap::Args)]
@@ -20,6 +32,20 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Wait until Kafka is healthy: every broker there, every replica in sync; an MSK cluster until it is ACTIVE
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait at most
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = Span::parse, requires = "wait")]
+    timeout: Span,
+    /// Print the properties of a Kafka client of an MSK cluster that connects in this way, ready to paste
+    #[arg(long, value_name = "METHOD", value_parser = method, conflicts_with_all = ["json", "wait"])]
+    client_properties: Option<Method>,
+}
+
+/// The word of a way to connect.
+fn method(text: &str) -> Result<Method, String> {
+    Method::parse(text)
 }
 
 /// The status for scripts.
@@ -31,9 +57,34 @@ struct Status {
     resources: usize,
     bootstrap_servers: Vec<String>,
     hosts: Vec<Host>,
+    /// Of brokers on EC2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kafka: Option<Kafka>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msk: Option<msk::Status>,
     record: Option<Record>,
     /// Who works on the stack at the moment.
     lease: Option<Holder>,
+    /// When the stack goes by itself.
+    expires_at: Option<Timestamp>,
+    protected: bool,
+}
+
+/// What the brokers themselves say.
+#[derive(Debug, Serialize)]
+struct Kafka {
+    /// Whether a broker could be asked.
+    reachable: bool,
+    healthy: bool,
+    /// Why it is not known to be healthy.
+    problems: Vec<String>,
+    /// The node id of the active controller.
+    controller: Option<u32>,
+    brokers: Vec<Broker>,
+    partitions: usize,
+    under_replicated: usize,
+    offline: usize,
+    under_min_insync: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,28 +105,119 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
     let stack = &parsed.stack;
     let session = Session::open(&place(&stack.region, sandbox)?, &stack.name).await;
-    let (observed, papers) = tokio::try_join!(session.observe(), session.aws.clients.papers(&stack.name))?;
-    let now = jiff::Timestamp::now();
-    let lease = papers.leases.into_values().next_back().filter(|holder| holder.holds(now));
+    session.aws.begin_round();
+    let engine = Engine::of(stack);
+    let limit = Duration::from_secs(args.timeout.0);
+    let cluster = async {
+        match engine {
+            Engine::Msk => msk::look(&session.aws, args.wait.then_some(limit)).await,
+            Engine::Ec2 => Ok(None),
+        }
+    };
+    let papers = session.aws.clients.papers(&stack.name);
+    let (observed, cluster, papers) = tokio::try_join!(session.observe_of(engine), cluster, papers)?;
+    if let Some(method) = args.client_properties {
+        ui::out(&msk::properties(method, cluster.as_ref())?);
+        return Ok(0);
+    }
+    let now = clock::now();
+    let lease = papers.holder(now).cloned();
+    let term = Term::of(&observed, papers.record.as_ref(), None);
     let hosts = hosts(&observed);
-    let brokers = hosts.iter().filter(|host| host.name.starts_with("broker-"));
+    let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, sandbox).into_values().collect();
+    let kafka = match engine {
+        Engine::Ec2 => Some(ask(&hosts, &servers, args.wait.then_some(limit)).await),
+        Engine::Msk => None,
+    };
+    let in_vpc = || roll::brokers(&observed).into_values().collect();
+    let msk = cluster.map(|cluster| msk::Status::new(cluster, &observed));
     let status = Status {
         stack: stack.name.to_string(),
         region: stack.region.to_string(),
         resources: observed.live.len(),
-        bootstrap_servers: brokers
-            .filter_map(|host| Some(format!("{}:{CLIENT_PORT}", host.address.as_ref()?)))
-            .collect(),
+        bootstrap_servers: match &msk {
+            Some(msk) => msk.bootstrap_servers(),
+            None if servers.is_empty() => strings(in_vpc()),
+            None => strings(servers),
+        },
         hosts,
+        kafka,
+        msk,
         record: papers.record,
         lease,
+        expires_at: term.at(),
+        protected: term == Term::Protected,
     };
     if args.json {
         ui::json(&status);
     } else {
-        ui::out(&text(&status));
+        ui::out(&text(&status, now));
     }
-    Ok(0)
+    let trouble = match (&status.kafka, &status.msk) {
+        (Some(kafka), _) => (!kafka.healthy)
+            .then(|| format!("Kafka is not healthy after {}: {}", args.timeout, shortened(&kafka.problems))),
+        (None, msk) => {
+            msk::not_active(msk.as_ref()).map(|state| format!("the MSK cluster is {state} after {}", args.timeout))
+        }
+    };
+    match trouble.filter(|_| args.wait) {
+        Some(trouble) => Err(Failure::new(trouble)),
+        None => Ok(0),
+    }
+}
+
+fn strings(servers: Vec<SocketAddrV4>) -> Vec<String> {
+    servers.iter().map(ToString::to_string).collect()
+}
+
+/// What the brokers at `servers` say of themselves; with `limit`, once all of `hosts` are well or it is over.
+async fn ask(hosts: &[Host], servers: &[SocketAddrV4], limit: Option<Duration>) -> Kafka {
+    let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
+    let ids: BTreeSet<u32> = ids.collect();
+    if let Some(limit) = limit.filter(|_| !ids.is_empty()) {
+        ui::progress("Waiting until Kafka is healthy ...");
+        // What there is to say is said by one more look, whatever the end.
+        let _ = health::wait_until(servers, limit, |one| one.problems(&ids)).await;
+    }
+    kafka(&health::ask(servers).await, &ids)
+}
+
+fn kafka(health: &Result<Cluster, AskError>, ids: &BTreeSet<u32>) -> Kafka {
+    let none = Cluster::default();
+    let (cluster, problems) = match health {
+        Ok(cluster) => (cluster, cluster.problems(ids)),
+        Err(error) => (&none, vec![error.to_string()]),
+    };
+    let (under_replicated, offline, under_min_insync) = cluster.counts();
+    Kafka {
+        reachable: health.is_ok(),
+        healthy: problems.is_empty(),
+        problems,
+        controller: cluster.controller,
+        brokers: cluster.brokers.clone(),
+        partitions: cluster.partitions.len(),
+        under_replicated,
+        offline,
+        under_min_insync,
+    }
+}
+
+fn kafka_text(kafka: &Kafka, hosts: usize) -> String {
+    if !kafka.reachable {
+        return format!("Kafka: its health is not known: {}\n", kafka.problems.join("; "));
+    }
+    let serving = kafka.brokers.iter().filter(|broker| !broker.fenced).count();
+    let controller = kafka.controller.map_or_else(|| "none".to_owned(), |node| format!("node {node}"));
+    let mut out = format!(
+        "Kafka: {}; active controller {controller}; {serving} of {hosts} brokers; {} partitions, {} under-replicated, {} offline, {} under min in-sync\n",
+        if kafka.healthy { "healthy" } else { "not healthy" },
+        kafka.partitions,
+        kafka.under_replicated,
+        kafka.offline,
+        kafka.under_min_insync
+    );
+    kafka.problems.iter().for_each(|problem| out.push_str(&format!("  {problem}\n")));
+    out
 }
 
 fn hosts(observed: &Observed) -> Vec<Host> {
@@ -101,10 +243,38 @@ fn hosts(observed: &Observed) -> Vec<Host> {
     names.into_iter().map(host).collect()
 }
 
-fn text(status: &Status) -> String {
+fn text(status: &Status, now: Timestamp) -> String {
     if status.resources == 0 {
         return format!("Nothing of the stack {} is live in {}.\n", status.stack, status.region);
     }
+    let mut out = format!("Stack {} in {}: {} resources\n\n", status.stack, status.region, status.resources);
+    match &status.msk {
+        Some(msk) => out.push_str(&msk.text()),
+        None => out.push_str(&on_ec2(status)),
+    }
+    if let Some(record) = &status.record {
+        out.push_str(&format!("Made by {} at {}\n", record.made_by, record.made_at.strftime("%F %T UTC")));
+    }
+    if let Some(at) = status.expires_at {
+        out.push_str(&format!("Expires: {}\n", expiry::shown(at, now)));
+    }
+    if status.protected {
+        out.push_str("Protected: neither `destroy` nor `reap` touches it\n");
+    }
+    if let Some(holder) = &status.lease {
+        out.push_str(&format!(
+            "At work: {} on {} (process {}) since {}\n",
+            holder.who,
+            holder.host,
+            holder.pid,
+            holder.since.strftime("%F %T UTC")
+        ));
+    }
+    out
+}
+
+/// Brokers and controllers on EC2, where clients reach them, and how Kafka is.
+fn on_ec2(status: &Status) -> String {
     let cell = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     let rows: Vec<Vec<String>> = status
         .hosts
@@ -123,20 +293,11 @@ fn text(status: &Status) -> String {
             ]
         })
         .collect();
-    let mut out = format!("Stack {} in {}: {} resources\n\n", status.stack, status.region, status.resources);
-    out.push_str(&ui::table(&["HOST", "ZONE", "TYPE", "STATE", "KAFKA", "ADDRESS", "VOLUME", "SIZE"], &rows));
+    let mut out = ui::table(&["HOST", "ZONE", "TYPE", "STATE", "KAFKA", "ADDRESS", "VOLUME", "SIZE"], &rows);
     out.push_str(&format!("\nBootstrap servers: {}\n", status.bootstrap_servers.join(",")));
-    if let Some(record) = &status.record {
-        out.push_str(&format!("Made by {} at {}\n", record.made_by, record.made_at.strftime("%F %T UTC")));
-    }
-    if let Some(holder) = &status.lease {
-        out.push_str(&format!(
-            "At work: {} on {} (process {}) since {}\n",
-            holder.who,
-            holder.host,
-            holder.pid,
-            holder.since.strftime("%F %T UTC")
-        ));
+    let brokers = status.hosts.iter().filter(|host| host.name.starts_with("broker-")).count();
+    if let Some(kafka) = &status.kafka {
+        out.push_str(&kafka_text(kafka, brokers));
     }
     out
 }

@@ -34,6 +34,11 @@ pub fn live() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Whether somebody types on standard input.
+pub fn typed() -> bool {
+    io::stdin().is_terminal()
+}
+
 /// Whether errors are shown in colour.
 pub fn colour() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
@@ -41,7 +46,7 @@ pub fn colour() -> bool {
 
 /// Asks on the terminal; `None` when standard input is no terminal.
 pub fn ask(question: &str) -> Option<String> {
-    if !io::stdin().is_terminal() {
+    if !typed() {
         return None;
     }
     err(question);

@@ -9,19 +9,22 @@ use serde_json::json;
 use super::ui;
 use crate::apply::{Event, Outcome};
 use crate::plan::{Action, Plan};
-use crate::resource::Address;
+use crate::resource::StepId;
+use crate::roll::Checks;
 
 /// How events are shown.
 pub struct View {
     start: Instant,
     total: usize,
     show: Show,
+    /// Standard output is somebody else's: how it ended is told as progress.
+    aside: bool,
 }
 
 enum Show {
     Json,
     Lines,
-    Live { all: MultiProgress, head: ProgressBar, steps: BTreeMap<Address, ProgressBar> },
+    Live { all: MultiProgress, head: ProgressBar, steps: BTreeMap<StepId, ProgressBar> },
 }
 
 /// More steps than this at once are counted, not listed.
@@ -42,7 +45,12 @@ impl View {
         } else {
             Show::Lines
         };
-        View { start: Instant::now(), total, show }
+        View { start: Instant::now(), total, show, aside: false }
+    }
+
+    /// The same, with nothing of it on standard output.
+    pub fn aside(total: usize) -> View {
+        View { aside: true, ..View::new(false, total) }
     }
 
     /// Shows `event`.
@@ -75,12 +83,19 @@ impl View {
                         }
                         head.inc(1);
                     }
+                    Event::Waiting { address, text } => {
+                        if let Some(bar) = steps.get(address) {
+                            bar.set_message(format!("{address}: {text}"));
+                        }
+                    }
                     Event::Skipped { .. } => head.inc(1),
-                    Event::Interrupted => {}
+                    Event::Checked { .. } | Event::Interrupted => {}
                 }
                 let waiting = self.total.saturating_sub(usize::try_from(head.position()).unwrap_or(0) + steps.len());
                 head.set_message(format!("{} under way, {waiting} waiting", steps.len()));
-                if let Some(line) = line(event).filter(|_| !matches!(event, Event::Started { .. })) {
+                if let Some(line) =
+                    line(event).filter(|_| !matches!(event, Event::Started { .. } | Event::Waiting { .. }))
+                {
                     let _ = all.println(line);
                 }
             }
@@ -94,17 +109,17 @@ impl View {
             head.finish_and_clear();
         }
         if matches!(self.show, Show::Json) {
-            let left: Vec<&Address> = outcome.left.iter().map(|(address, _)| address).collect();
+            let left: Vec<&StepId> = outcome.left.iter().map(|(address, _)| address).collect();
             ui::json_line(&json!({
                 "event": "finished", "complete": outcome.complete(), "seconds": seconds, "done": outcome.done.len(),
                 "failed": outcome.failed.len(), "skipped": outcome.skipped.len(), "left": left,
             }));
         } else {
             let count = |action| {
-                plan.steps.iter().filter(|step| step.action == action && outcome.done.contains(&step.address)).count()
+                plan.steps.iter().filter(|step| step.action == action && outcome.done.contains(&step.id())).count()
             };
             let ended = if outcome.complete() { "Done in" } else { "Ended after" };
-            ui::out(&format!(
+            let text = format!(
                 "{ended} {seconds:.1} s: {} created, {} changed, {} rolled, {} replaced, {} deleted; {} of {} steps.\n",
                 count(Action::Create),
                 count(Action::Update),
@@ -113,7 +128,8 @@ impl View {
                 count(Action::Delete),
                 outcome.done.len(),
                 self.total,
-            ));
+            );
+            if self.aside { ui::err(&text) } else { ui::out(&text) }
         }
     }
 }
@@ -132,6 +148,13 @@ fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started { address, action: Action::Roll } => format!("{:10} {address} ...", "rolling"),
         Event::Started { .. } => return None,
+        Event::Waiting { address, text } => format!("{:10} {address}: {text}", "waiting"),
+        Event::Checked { address, by: Checks::Kafka } => {
+            format!("{:10} {address}: Kafka has it back, in sync", "checked")
+        }
+        Event::Checked { address, by: Checks::Instance } => {
+            format!("{:10} {address}: EC2's checks of the instance are passed; no broker answers from here", "checked")
+        }
         Event::Done { address, action, id, seconds } => {
             let word = match action {
                 Action::Create => "created",

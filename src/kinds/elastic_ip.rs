@@ -25,6 +25,7 @@ pub fn nat_zones(design: &Design) -> Vec<String> {
 
 impl Kind for ElasticIp {
     const NAME: &'static str = "elastic_ip";
+    const UNIQUE: bool = false;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         nat_zones(design).into_iter().map(|key| (format!("nat-{key}"), ElasticIp {})).collect()

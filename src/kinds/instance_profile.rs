@@ -6,7 +6,7 @@ use super::no_id;
 use super::role::iam_tags;
 use crate::aws::{Aws, Class, CloudError, Ctx, Done, cloud};
 use crate::design::Design;
-use crate::resource::{Effect, FieldChange, Found, Kind, Ref, Tags};
+use crate::resource::{Effect, Engine, FieldChange, Found, Kind, Ref, Tags};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstanceProfile {
@@ -18,10 +18,13 @@ const SUFFIX: &str = "profile";
 
 impl Kind for InstanceProfile {
     const NAME: &'static str = "instance_profile";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const FREE: bool = true;
+    const NAMED: bool = true;
 
-    fn desired(_: &Design) -> Vec<(String, Self)> {
-        vec![("hosts".to_owned(), InstanceProfile { role: Ref::to("role", "hosts") })]
+    fn desired(design: &Design) -> Vec<(String, Self)> {
+        let profile = ("hosts".to_owned(), InstanceProfile { role: Ref::to("role", "hosts") });
+        if Engine::of(&design.stack) == Engine::Ec2 { vec![profile] } else { Vec::new() }
     }
 
     fn effect(_: &FieldChange, _: bool) -> Effect {
@@ -30,6 +33,16 @@ impl Kind for InstanceProfile {
 
     /// Looked for by the name that only this stack gives it: IAM has no describe by tag.
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+        if aws.all() {
+            let pages = aws.clients.iam.list_instance_profiles().into_paginator().items().send();
+            let profiles = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListInstanceProfiles"))?;
+            let mine = profiles.into_iter().filter_map(|profile| {
+                let tags = aws.tags_of_name(&profile.instance_profile_name, SUFFIX, "instance_profile/hosts")?;
+                let spec = InstanceProfile { role: Ref::live(profile.roles().first().map(|role| role.role_name())) };
+                Some(Found { id: profile.instance_profile_name, tags, spec, ended: false })
+            });
+            return Ok(mine.collect());
+        }
         let call = aws.clients.iam.get_instance_profile().instance_profile_name(aws.global_name(SUFFIX));
         let answer = match call.send().await.map_err(cloud("GetInstanceProfile")) {
             Err(error) if error.class == Class::NotFound => return Ok(Vec::new()),

@@ -16,6 +16,7 @@ pub struct InternetGateway {
 
 impl Kind for InternetGateway {
     const NAME: &'static str = "internet_gateway";
+    const UNIQUE: bool = false;
     const FREE: bool = true;
 
     fn desired(_: &Design) -> Vec<(String, Self)> {

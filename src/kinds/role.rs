@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::no_id;
 use crate::aws::{Aws, Class, CloudError, Ctx, Done, cloud};
 use crate::design::Design;
-use crate::resource::{Effect, FieldChange, Found, Kind, Tags};
+use crate::resource::{Effect, Engine, FieldChange, Found, Kind, Tags};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Role {
@@ -24,9 +24,14 @@ const SUFFIX: &str = "role";
 
 impl Kind for Role {
     const NAME: &'static str = "role";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const FREE: bool = true;
+    const NAMED: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
+        if Engine::of(&design.stack) != Engine::Ec2 {
+            return Vec::new();
+        }
         let partition = if design.stack.region.starts_with("cn-") {
             "aws-cn"
         } else if design.stack.region.starts_with("us-gov-") {
@@ -44,8 +49,18 @@ impl Kind for Role {
 
     /// IAM has no describe by tag: the role is looked for by the name that only this stack gives it.
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
-        let name = aws.global_name(SUFFIX);
         let iam = &aws.clients.iam;
+        if aws.all() {
+            let pages = iam.list_roles().into_paginator().items().send();
+            let roles = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListRoles"))?;
+            let mine = roles.into_iter().filter_map(|role| {
+                let tags = aws.tags_of_name(&role.role_name, SUFFIX, "role/hosts")?;
+                let spec = Role { trusts: trusted(role.assume_role_policy_document()), policies: Vec::new() };
+                Some(Found { id: role.role_name, tags, spec, ended: false })
+            });
+            return Ok(mine.collect());
+        }
+        let name = aws.global_name(SUFFIX);
         let role = async { iam.get_role().role_name(&name).send().await.map_err(cloud("GetRole")) };
         let policies = async {
             let pages = iam.list_attached_role_policies().role_name(&name).into_paginator().items().send();

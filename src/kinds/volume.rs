@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{NEW_STACK, fixed, no_id};
 use crate::aws::{Aws, Class, CloudError, Ctx, Done, PATIENCE, cloud, jitter, tags_of};
 use crate::design::Design;
-use crate::resource::{Address, Deletion, Effect, FieldChange, Found, Kind, Tags, tag};
+use crate::resource::{Address, Deletion, Effect, Engine, FieldChange, Found, Kind, Tags, tag};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Volume {
@@ -31,6 +31,7 @@ pub struct Volume {
 
 impl Kind for Volume {
     const NAME: &'static str = "volume";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let kms_key = design.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.kms_key.clone());
@@ -211,6 +212,16 @@ async fn modification(ctx: &Ctx<'_>, id: &str) -> Result<Option<aws_sdk_ec2::typ
             Ok(all.pop())
         }
     }
+}
+
+/// The ids of the root volumes of the stack's instances, which carry its tags and are no resources of their own.
+pub async fn roots(aws: &Aws) -> Result<Vec<String>, CloudError> {
+    let all = aws.volumes.since(aws.round(), || fetch(aws)).await?;
+    let root = |volume: &&Sdk| {
+        let address = tags_of(Some(volume.tags())).get(tag::ADDRESS).and_then(|text| Address::parse(text));
+        address.is_some_and(|address| address.kind == super::Instance::NAME)
+    };
+    Ok(all.iter().filter(root).filter_map(|volume| volume.volume_id().map(str::to_owned)).collect())
 }
 
 /// The stack's volumes, as of now.

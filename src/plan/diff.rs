@@ -37,7 +37,8 @@ pub fn tags(wanted: &Tags, live: &Tags) -> Vec<FieldChange> {
         before: before.map_or(Value::Null, |value| Value::String(value.clone())),
         after: after.map_or(Value::Null, |value| Value::String(value.clone())),
     };
-    let compared = |key: &str| key == tag::KEYS || !tag::OURS.iter().any(|prefix| key.starts_with(prefix));
+    let own = [tag::KEYS, tag::EXPIRES, tag::PROTECTED];
+    let compared = |key: &str| own.contains(&key) || !tag::OURS.iter().any(|prefix| key.starts_with(prefix));
     let mut out: Vec<FieldChange> = wanted
         .iter()
         .filter(|(key, value)| compared(key) && live.get(*key) != Some(value))
@@ -46,9 +47,8 @@ pub fn tags(wanted: &Tags, live: &Tags) -> Vec<FieldChange> {
     let managed: BTreeSet<&str> = live.get(tag::KEYS).map(|keys| keys.split(' ').collect()).unwrap_or_default();
     let dropped = managed.iter().filter(|key| !wanted.contains_key(**key) && live.contains_key(**key));
     out.extend(dropped.map(|key| change(key, live.get(*key), None)));
-    if live.contains_key(tag::KEYS) && !wanted.contains_key(tag::KEYS) {
-        out.push(change(tag::KEYS, live.get(tag::KEYS), None));
-    }
+    let ended = own.iter().filter(|key| live.contains_key(**key) && !wanted.contains_key(**key));
+    out.extend(ended.map(|key| change(key, live.get(*key), None)));
     out
 }
 

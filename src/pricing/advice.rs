@@ -1,15 +1,20 @@
 //! What to take, in one sentence, from the numbers of a comparison.
 
 use super::compare::{Choice, Use};
-use super::money;
+use super::{HOURS, money};
+use crate::stack::Span;
 
 /// USD a month below which being patched and healed by the provider is worth its price: a few hours of an engineer.
 const SMALL: f64 = 200.0;
 
 /// The sentence for `choices`, which are sorted by cost; `None` when no price is known in full.
 ///
-/// A stack file has no key that says when it ends, so there is no sentence for a stack of a few days. Brokers of one's own with combined controllers, and tiers for development, stand in no advice for production.
-pub(super) fn advice(choices: &[Choice]) -> Option<String> {
+/// Brokers of one's own with combined controllers, and tiers for development, stand in no advice for production. A stack
+/// with a `ttl` is for tests, whatever it runs on.
+pub(super) fn advice(choices: &[Choice], ttl: Option<Span>) -> Option<String> {
+    if let Some(ttl) = ttl {
+        return for_a_while(choices, ttl);
+    }
     let of = |purpose: Use| choices.iter().find(|choice| choice.complete() && choice.purpose == purpose);
     let shown = |choice: &Choice| format!("{} ({}) at {} USD a month", choice.name, choice.what, money(choice.usd));
     // For tests, what is cheaper than whatever is taken for production.
@@ -55,6 +60,23 @@ pub(super) fn advice(choices: &[Choice]) -> Option<String> {
     })
 }
 
+/// The sentence for a stack that lives for `ttl`: the cheapest of those with brokers in its own VPC, for that time.
+fn for_a_while(choices: &[Choice], ttl: Span) -> Option<String> {
+    let hours = ttl.0 as f64 / 3600.0;
+    let mut known = choices.iter().filter(|choice| choice.complete() && choice.brokers.is_some());
+    let taken = known.next()?;
+    let shown = |choice: &Choice| {
+        format!("{} ({}) at {} USD for that time", choice.name, choice.what, money(choice.usd / HOURS * hours))
+    };
+    let managed = |choice: &Choice| choice.terms.patches != "you";
+    let other = known.find(|choice| managed(choice) != managed(taken)).map(shown);
+    let against = other.map(|other| format!(", against {other}")).unwrap_or_default();
+    Some(format!(
+        "For the {ttl} that the stack lives take {}{against}: it is gone before it needs a patch.",
+        shown(taken)
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,7 +102,7 @@ mod tests {
     fn the_numbers_decide() {
         let of = |own: f64, managed: f64, test: f64| {
             let all = [("own", Use::Own, own), ("MSK", Use::Managed, managed), ("test", Use::Test, test)];
-            advice(&all.map(|(name, purpose, usd)| choice(name, purpose, usd))).unwrap_or_default()
+            advice(&all.map(|(name, purpose, usd)| choice(name, purpose, usd)), None).unwrap_or_default()
         };
         assert_eq!(
             of(1000.0, 800.0, 9000.0),
@@ -101,11 +123,26 @@ mod tests {
         let mut own = choice("own", Use::Own, 1.0);
         own.bill.gaps.push("a price".to_owned());
         let managed = choice("MSK", Use::Managed, 1500.0);
-        let sentence = advice(&[own.clone(), managed]).unwrap_or_default();
+        let sentence = advice(&[own.clone(), managed], None).unwrap_or_default();
         assert_eq!(
             sentence,
             "Take MSK (3) at 1,500.00 USD a month: nothing else for production has all its prices known."
         );
-        assert_eq!(advice(&[own]), None);
+        assert_eq!(advice(&[own], None), None);
+    }
+
+    #[test]
+    fn a_stack_of_hours_takes_the_cheapest_for_its_time() {
+        let mut all = [("test", Use::Test, 730.0), ("own", Use::Own, 1460.0), ("MSK", Use::Managed, 1500.0)]
+            .map(|(name, purpose, usd)| Choice { brokers: Some(3), ..choice(name, purpose, usd) });
+        all[0].terms.patches = "you";
+        all[1].terms.patches = "you";
+        assert_eq!(
+            advice(&all, Some(Span(4 * 3600))).unwrap_or_default(),
+            "For the 4h that the stack lives take test (3) at 4.00 USD for that time, against MSK (3) at 8.22 USD for that time: it is gone before it needs a patch."
+        );
+        all[0].brokers = None;
+        let sentence = advice(&all, Some(Span(730 * 3600))).unwrap_or_default();
+        assert!(sentence.starts_with("For the 730h that the stack lives take own (3) at 1,460.00 USD"), "{sentence}");
     }
 }

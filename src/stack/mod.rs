@@ -1,15 +1,19 @@
 //! The stack file: YAML to [`Stack`], with every problem at its line and column. Pure: no clock, network or environment.
 
 mod check;
+mod msk;
 mod node;
 mod problem;
 pub(crate) mod read;
+mod secret;
 mod syntax;
 mod types;
 mod units;
 
-pub use check::{GP3_GIB, GP3_IOPS, GP3_MIBS};
+pub use check::{GP3_GIB, GP3_IOPS, GP3_MIBS, lasts};
+pub use msk::*;
 pub use problem::{Problem, Report, Severity};
+pub(crate) use read::Scalar;
 pub use types::*;
 pub use units::{Percent, Rate, Size, Span};
 

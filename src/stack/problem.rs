@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::secret;
+
 /// A range of bytes in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At {
@@ -72,13 +74,15 @@ impl Report {
     }
 
     /// Every problem with its file, line, column, the line itself and what would be right. `colour` adds terminal colours.
+    /// Secrets in the file are not shown.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut problems: Vec<&Problem> = self.problems.iter().collect();
         problems.sort_by_key(|problem| (problem.at, problem.severity));
         let mut out = String::new();
+        let text = secret::masked(&self.text);
         for problem in problems.iter().take(SHOWN) {
-            let _ = writeln!(out, "{}\n", renderer.render(&self.groups(problem)));
+            let _ = writeln!(out, "{}\n", renderer.render(&self.groups(problem, &text)));
         }
         if problems.len() > SHOWN {
             let _ = writeln!(out, "... and {} more problems in {}.\n", problems.len() - SHOWN, self.file);
@@ -86,13 +90,13 @@ impl Report {
         out
     }
 
-    fn groups<'a>(&'a self, problem: &'a Problem) -> Vec<Group<'a>> {
+    fn groups<'a>(&'a self, problem: &'a Problem, text: &'a str) -> Vec<Group<'a>> {
         let level = match problem.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         // An empty text has no line to show, nor has one that is no stack file; a range past the end would not be drawn.
-        let text: &str = if self.text.trim().is_empty() || self.text.len() > 256 * 1024 { " " } else { &self.text };
+        let text = if text.trim().is_empty() || text.len() > 256 * 1024 { " " } else { text };
         let start = floor(text, problem.at.start.min(text.len().saturating_sub(1)));
         let line_end = text[start..].find('\n').map_or(text.len(), |length| start + length);
         let end = floor(text, problem.at.end.clamp(start, line_end.max(start)));

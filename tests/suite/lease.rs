@@ -26,7 +26,7 @@ fn slow(account: &Account, operation: &str, seconds: f64) {
 }
 
 /// The leases of the stack, by number.
-fn leases(account: &Account) -> BTreeMap<u64, Value> {
+pub fn leases(account: &Account) -> BTreeMap<u64, Value> {
     let answer = wait(account.ssm(DEV).get_parameters_by_path().path("/kstack/dev/lease").send());
     let parameters = answer.parameters().iter();
     parameters
@@ -44,39 +44,6 @@ fn write_lease(account: &Account, number: u64, expires: jiff::Timestamp) {
     let value = json!({"who": who, "host": "laptop-7", "pid": 4242, "since": since, "expires": expires});
     let call = account.ssm(DEV).put_parameter().name(format!("/kstack/dev/lease/{number}")).value(value.to_string());
     wait(call.r#type(aws_sdk_ssm::types::ParameterType::String).send());
-}
-
-#[test]
-fn of_two_applies_at_once_one_works_and_the_other_says_who() {
-    for _ in 0..3 {
-        let account = account();
-        slow(&account, "CreateVpc", 2.0);
-        let both = [(); 2].map(|()| account.spawn(&["apply", FILE, "--yes", "--json"]));
-        let pids = [both[0].pid(), both[1].pid()];
-        let [first, second] = both.map(|one| one.end(LONG));
-        let winner = usize::from(second.code == 0);
-        let (done, other) = if winner == 0 { (first, second) } else { (second, first) };
-        let done = done.expect(0);
-        assert_eq!(done.events().last().expect("events")["complete"], true, "{done}");
-        let other = other.expect(1);
-        assert_eq!(other.out, "", "the other has not even planned");
-        let expected = format!(
-            "error: another kstack works on the stack `dev`: arn:aws:iam::{}:root on {} (process {}), since 20",
-            account.id,
-            rustix::system::uname().nodename().to_string_lossy(),
-            pids[winner]
-        );
-        assert!(other.err.starts_with(&expected), "{expected}\n{other}");
-        assert!(other.err.contains("UTC, lease 1 until "), "{other}");
-        assert!(other.err.contains("hint: wait for it to end; if it is dead"), "{other}");
-        // Now that it has ended, the next one works.
-        account.apply(FILE);
-        account.assert_converged(FILE);
-        let leases = leases(&account);
-        assert_eq!(leases.keys().copied().collect::<Vec<_>>(), [2]);
-        assert_eq!(leases[&2]["released"], true);
-        account.destroy(FILE);
-    }
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use kstack::cloud_init::Overrides;
 use kstack::design::{Facts, World};
+use kstack::expiry::{Asked, Term};
 use kstack::instance_types;
 use kstack::plan::{self, Action, Plan, Step};
 use kstack::resource::{Address, Found, Live, Observed};
@@ -16,6 +18,8 @@ use serde_json::Value;
 pub struct Model {
     pub facts: Facts,
     pub observed: Observed,
+    /// The time at which plans are made.
+    pub now: Timestamp,
 }
 
 /// The stack file `text`, which must have no problems.
@@ -37,16 +41,22 @@ impl Model {
                 zones: ('a'..='f').enumerate().take(zones).map(zone).collect(),
                 types: instance_types::embedded().clone(),
                 offers: instance_types::embedded().keys().map(|name| (name.clone(), names.clone())).collect(),
+                msk_versions: ["3.7.x", "3.8.x", "3.9.x", "3.9.x.kraft", "4.0.x.kraft", "4.1.x.kraft"]
+                    .map(str::to_owned)
+                    .into(),
                 images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),
             },
             observed: Observed::default(),
+            now: "2026-01-31T12:00:00Z".parse().expect("a time"),
         }
     }
 
     /// The plan for `parsed`.
     pub fn plan(&self, parsed: &Parsed, allow_data_loss: bool) -> Plan {
         let source = Source { file: "stack.yaml".to_owned(), text: String::new(), overrides: Overrides::new() };
-        let world = World { facts: self.facts.clone(), observed: self.observed.clone(), record: None };
+        let asked = Asked { now: self.now, ttl: None };
+        let expires = asked.choose(&parsed.stack, Term::of(&self.observed, None, None));
+        let world = World { facts: self.facts.clone(), observed: self.observed.clone(), record: None, expires };
         make_plan(&source, parsed, &world, allow_data_loss).1
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jiff::SignedDuration;
 use kstack::plan::{Plan, render};
 use kstack::resource::{Address, Found, Tags};
 use serde::Deserialize;
@@ -36,6 +37,8 @@ struct Case {
     zones_now: Option<usize>,
     account_now: Option<String>,
     images_now: BTreeMap<String, String>,
+    /// Hours that have passed since it was applied.
+    hours_later: i64,
     types_gone: Vec<String>,
     allow_data_loss: bool,
     destroy: bool,
@@ -81,6 +84,7 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
         model.add(case.add.iter().map(|one| (one.kind.clone(), found(one))).collect());
     }
     model.facts.zones = Model::empty(&wanted.stack.region, case.zones_now.unwrap_or(zones)).facts.zones;
+    model.now += SignedDuration::from_hours(case.hours_later);
     model.facts.images.extend(case.images_now.clone());
     model.facts.types.retain(|name, _| !case.types_gone.contains(name));
     if let Some(account) = &case.account_now {

@@ -4,7 +4,9 @@ use ipnet::Ipv4Net;
 
 use super::Checker;
 use crate::cloud_init::RESERVED_SETTINGS;
+use crate::stack::node::Content;
 use crate::stack::problem::nearest;
+use crate::stack::secret;
 use crate::stack::types::{Archive, Brokers, Controllers, Image, Network, Placement, Storage, Version, Workload};
 use crate::stack::units::Size;
 use crate::{instance_types, network};
@@ -37,6 +39,9 @@ pub fn check(checker: &mut Checker<'_>) {
         check_storage(&storage, checker);
     }
     check_settings(checker);
+    if let Some(mirror) = checker.part::<String>("cluster.ec2.package_mirror") {
+        refuse_user("cluster.ec2.package_mirror", &mirror, checker);
+    }
     if let Some(archive) = checker.part::<Archive>("cluster.ec2.archive") {
         check_archive(&archive, checker);
     }
@@ -198,24 +203,42 @@ fn check_storage(storage: &Storage, checker: &mut Checker<'_>) {
 }
 
 fn check_settings(checker: &mut Checker<'_>) {
-    for (key, _) in checker.entries("cluster.ec2.config") {
+    for (key, value) in checker.entries("cluster.ec2.config") {
         let name = key.name.as_str();
         if RESERVED_SETTINGS.contains(&name) {
             checker.error_at(key.at, format!("`{name}` is set by kstack for each host"), "leave it out");
         } else if name.is_empty() || name.contains(char::is_whitespace) {
             let message = format!("`{}` is not the name of a Kafka setting", name.escape_debug());
             checker.error_at(key.at, message, "a name has letters, digits, dots and hyphens, and no spaces");
+        } else if secret::is_secret(name)
+            && !matches!(&value.content, Content::Scalar(text) if secret::is_reference(text))
+        {
+            let help = "set `config.providers` and write where the secret is kept, such as `${file:/etc/kafka/secrets.properties:keystore}`";
+            checker.error_at(
+                key.at,
+                format!("the value of `{name}` is a secret, which does not belong in a stack file"),
+                help,
+            );
         }
     }
 }
 
 fn check_archive(archive: &Archive, checker: &mut Checker<'_>) {
     if !archive.url.starts_with("https://") && !archive.url.starts_with("http://") {
-        let message = format!("`{}` is not an http or https URL", archive.url);
+        let message = format!("`{}` is not an http or https URL", secret::masked(&archive.url));
         checker.error("cluster.ec2.archive.url", message, "write where the .tgz file is");
     }
+    refuse_user("cluster.ec2.archive.url", &archive.url, checker);
     if archive.sha512.len() != 128 || !archive.sha512.chars().all(|c| c.is_ascii_hexdigit()) {
         let message = "this is not a SHA-512 in hexadecimal";
         checker.error("cluster.ec2.archive.sha512", message, "write its 128 digits: sha512sum FILE");
+    }
+}
+
+/// User data can be read by whoever may describe instances.
+fn refuse_user(path: &str, url: &str, checker: &mut Checker<'_>) {
+    if url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
+        let help = "put the files where the hosts can fetch them without one, such as a server inside the VPC";
+        checker.error(path, "the URL has a user or a password, which the hosts' user data would show", help);
     }
 }

@@ -4,6 +4,7 @@ pub mod aws;
 pub mod proxy;
 pub mod rounds;
 pub mod running;
+pub mod stale;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub use running::through;
 
 /// The binary under test.
 pub const KSTACK: &str = env!("CARGO_BIN_EXE_kstack");

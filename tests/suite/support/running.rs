@@ -1,7 +1,7 @@
 //! A command under way: its events as they come, signals to it, and its end.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::proxy::Proxy;
 use super::{Account, Run, poll};
 
 /// A command that was started and not waited for.
@@ -22,7 +23,25 @@ pub struct Running {
 impl Account {
     /// Starts the binary with `arguments`.
     pub fn spawn(&self, arguments: &[&str]) -> Running {
-        let mut command = self.command(arguments);
+        Running::of(self.command(arguments))
+    }
+}
+
+/// Runs `arguments` by way of `proxy`, which may kill it.
+pub fn through(account: &mut Account, proxy: &Proxy, arguments: &[&str]) -> Run {
+    let direct = std::mem::replace(&mut account.endpoint, proxy.endpoint.clone());
+    let mut command = account.command(arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    proxy.aim(child.id());
+    let run = Run::from(child.wait_with_output().expect("the binary ends"));
+    proxy.wait_until_quiet();
+    account.endpoint = direct;
+    run
+}
+
+impl Running {
+    /// Starts `command`.
+    pub fn of(mut command: Command) -> Running {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let (out, mut err) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
         let (send, lines) = channel();
@@ -34,9 +53,7 @@ impl Account {
         });
         Running { child, lines, out: String::new(), err: Some(err) }
     }
-}
 
-impl Running {
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -53,10 +70,16 @@ impl Running {
         false
     }
 
+    /// Whether it has ended.
+    pub fn ended(&mut self) -> bool {
+        self.child.try_wait().expect("a process").is_some()
+    }
+
     pub fn signal(&self, signal: Signal) {
         // The process is not waited for yet, so its id is still its own.
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("an id");
-        kill_process(pid, signal).expect("a process");
+        // One that has ended just now takes no signal any more.
+        let _ = kill_process(pid, signal);
     }
 
     /// Waits for the end, for `limit` at most.

@@ -2,6 +2,8 @@
 //!
 //! Everything that it needs is embedded in the binary. It is started once and kept for the next commands.
 
+pub mod kafka;
+
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -44,6 +46,8 @@ pub enum SandboxError {
     Ended { log: String },
     #[error("LocalStack did not answer in {} s", START_LIMIT.as_secs())]
     Silent { log: String },
+    #[error("Kafka can't be started: {0}")]
+    NoKafka(String),
     #[error("{doing} {}", .path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
 }
@@ -70,6 +74,9 @@ impl SandboxError {
                 format!("it said:\n{}", lines[lines.len().saturating_sub(12)..].join("\n"))
             }
             SandboxError::Ended { log } | SandboxError::Silent { log } => format!("its log ends with:\n{log}"),
+            SandboxError::NoKafka(_) => {
+                format!("mend that, or leave {} unset, and the sandbox has no Kafka", kafka::VARIABLE)
+            }
             SandboxError::Io { .. } => {
                 "check the folder and the disk, or name another folder in KSTACK_CACHE_DIR".to_owned()
             }
@@ -175,6 +182,7 @@ pub fn start(port: Option<u16>, mut tell: impl FnMut(&str)) -> Result<Running, S
 /// # Errors
 /// That its state can't be removed.
 pub fn stop() -> Result<bool, SandboxError> {
+    kafka::remove_all()?;
     let path = state_file();
     let state: Option<Running> = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let Some(state) = state else { return Ok(false) };

@@ -1,0 +1,52 @@
+//! What is asked of an account beyond one stack: its regions, and the address blocks of its VPCs.
+
+use aws_sdk_ec2::types::VpcCidrBlockStateCode;
+use ipnet::Ipv4Net;
+
+use super::{Clients, CloudError, cloud, ec2_tags};
+use crate::resource::Tags;
+
+/// The call takes a thousand.
+const TAGGED_AT_ONCE: usize = 1000;
+
+impl Clients {
+    /// The regions that the account can use.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn regions(&self) -> Result<Vec<String>, CloudError> {
+        let answer = self.ec2.describe_regions().send().await.map_err(cloud("DescribeRegions"))?;
+        let mut names: Vec<String> =
+            answer.regions.unwrap_or_default().into_iter().filter_map(|region| region.region_name).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Sets `tags` on EC2 resources of any kind, as many as there are.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn tag_ec2(&self, ids: Vec<String>, tags: &Tags) -> Result<(), CloudError> {
+        for ids in ids.chunks(TAGGED_AT_ONCE) {
+            let call = self.ec2.create_tags().set_resources(Some(ids.to_vec())).set_tags(Some(ec2_tags(tags)));
+            call.send().await.map_err(cloud("CreateTags"))?;
+        }
+        Ok(())
+    }
+
+    /// The address blocks of every VPC in the region, whoever made it.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn vpc_blocks(&self) -> Result<Vec<Ipv4Net>, CloudError> {
+        let pages = self.ec2.describe_vpcs().max_results(1000).into_paginator().items().send();
+        let vpcs = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("DescribeVpcs"))?;
+        let associated = vpcs.iter().flat_map(|vpc| vpc.cidr_block_association_set()).filter(|one| {
+            let state = one.cidr_block_state().and_then(|state| state.state());
+            !matches!(state, Some(VpcCidrBlockStateCode::Disassociated | VpcCidrBlockStateCode::Failed))
+        });
+        let blocks =
+            vpcs.iter().filter_map(|vpc| vpc.cidr_block()).chain(associated.filter_map(|one| one.cidr_block()));
+        Ok(blocks.filter_map(|block| block.parse().ok()).collect())
+    }
+}

@@ -1,0 +1,258 @@
+//! EC2's request limits: calls wait for their turn instead of being refused, and ask for less when they are refused all the same.
+//!
+//! EC2 gives each API action of an account and region a bucket of tokens. A call takes one; so many come back each second. The
+//! sizes in `tables/ec2_api_throttle.csv` are those of "Request throttling for the Amazon EC2 API" in EC2's developer guide.
+//! Others in the account draw from the same buckets, so a refusal halves the pace, and answers bring it back.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{ConnectorBuilder, tls};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
+use super::fence::{Fence, LEASE_ENDED, reads};
+
+/// No call waits longer, whatever the buckets say: its signature is good for five minutes.
+const LONGEST_WAIT: Duration = Duration::from_secs(200);
+
+/// Size and refill a second of each action's bucket.
+static LIMITS: LazyLock<BTreeMap<&str, (f64, f64)>> = LazyLock::new(|| {
+    let rows = include_str!("../tables/ec2_api_throttle.csv").lines().skip(1);
+    rows.filter_map(|row| {
+        let mut cells = row.split(',');
+        Some((cells.next()?, (cells.next()?.parse().ok()?, cells.next()?.parse().ok()?)))
+    })
+    .collect()
+});
+
+/// The tokens of one action as this process counts them.
+#[derive(Debug, Clone, PartialEq)]
+struct Bucket {
+    size: f64,
+    /// Tokens a second, as documented.
+    refill: f64,
+    /// Tokens a second that are counted on now.
+    pace: f64,
+    /// Below zero when calls wait for tokens that are still to come.
+    tokens: f64,
+    /// When `tokens` was counted, since some moment.
+    at: Duration,
+}
+
+impl Bucket {
+    /// The full bucket of `operation`.
+    fn of(operation: &str, now: Duration) -> Bucket {
+        let any = if reads(operation) { "reading" } else { "writing" };
+        let (size, refill) = LIMITS.get(operation).or_else(|| LIMITS.get(any)).copied().unwrap_or((50.0, 5.0));
+        Bucket { size, refill, pace: refill, tokens: size, at: now }
+    }
+
+    fn fill(&mut self, now: Duration) {
+        let passed = now.saturating_sub(self.at).as_secs_f64();
+        self.tokens = (self.tokens + passed * self.pace).min(self.size);
+        self.at = self.at.max(now);
+    }
+
+    /// Takes a token at `now`: how long to wait until it is there. Who comes first has the first.
+    fn take(&mut self, now: Duration) -> Duration {
+        self.fill(now);
+        self.tokens -= 1.0;
+        Duration::from_secs_f64((-self.tokens / self.pace).clamp(0.0, LONGEST_WAIT.as_secs_f64()))
+    }
+
+    /// AWS had no token: nothing is left, and fewer come than was thought.
+    fn refused(&mut self, now: Duration) {
+        self.fill(now);
+        self.tokens = self.tokens.min(0.0);
+        self.pace = (self.pace / 2.0).max(self.refill / 8.0);
+    }
+
+    fn answered(&mut self) {
+        self.pace = (self.pace + self.refill / 20.0).min(self.refill);
+    }
+}
+
+/// The buckets of one process, and the way to AWS that minds them. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Pace(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Whether calls go to AWS itself. What answers elsewhere has no limits until it refuses a call.
+    limited: bool,
+    fence: Fence,
+    start: Instant,
+    buckets: Mutex<BTreeMap<String, Bucket>>,
+    /// Connectors with their pools, by connect and read timeout.
+    connectors: Mutex<BTreeMap<[Option<Duration>; 2], SharedHttpConnector>>,
+}
+
+impl Pace {
+    pub fn new(limited: bool, fence: Fence) -> Pace {
+        let (buckets, connectors) = (Mutex::default(), Mutex::default());
+        Pace(Arc::new(Inner { limited, fence, start: Instant::now(), buckets, connectors }))
+    }
+
+    fn with<R>(&self, operation: &str, make: bool, run: impl FnOnce(&mut Bucket, Duration) -> R) -> Option<R> {
+        let now = self.0.start.elapsed();
+        let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if make && !buckets.contains_key(operation) {
+            buckets.insert(operation.to_owned(), Bucket::of(operation, now));
+        }
+        buckets.get_mut(operation).map(|bucket| run(bucket, now))
+    }
+}
+
+impl HttpClient for Pace {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let key = [settings.connect_timeout(), settings.read_timeout()];
+        let mut connectors = self.0.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        let connector = connectors.entry(key).or_insert_with(|| {
+            // As the SDK makes its own.
+            let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+            let mut builder = ConnectorBuilder::default().tls_provider(provider).connector_settings(settings.clone());
+            builder.set_sleep_impl(components.sleep_impl()).set_proxy_config(Some(ProxyConfig::from_env()));
+            SharedHttpConnector::new(builder.build())
+        });
+        SharedHttpConnector::new(Paced { pace: self.clone(), connector: connector.clone() })
+    }
+}
+
+/// A connector whose calls wait for their turn.
+#[derive(Debug)]
+struct Paced {
+    pace: Pace,
+    connector: SharedHttpConnector,
+}
+
+impl HttpConnector for Paced {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (pace, connector) = (self.pace.clone(), self.connector.clone());
+        HttpConnectorFuture::new(async move {
+            let operation = operation(request.body().bytes().unwrap_or_default());
+            let wait = pace.with(&operation, pace.0.limited, Bucket::take).unwrap_or_default();
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+                // The lease may have ended meanwhile.
+                if !reads(&operation) && !pace.0.fence.open() {
+                    return Err(ConnectorError::other(LEASE_ENDED.into(), None));
+                }
+            }
+            let answer = connector.call(request).await;
+            match &answer {
+                // EC2 answers 503 to what is too much, and to little else.
+                Ok(response) if response.status().as_u16() == 503 => {
+                    pace.with(&operation, true, Bucket::refused);
+                }
+                Ok(_) => _ = pace.with(&operation, false, |bucket, _| bucket.answered()),
+                Err(_) => {}
+            }
+            answer
+        })
+    }
+}
+
+/// The action that a request's form begins with.
+fn operation(form: &[u8]) -> String {
+    let first = form.split(|byte| *byte == b'&').next().unwrap_or_default();
+    String::from_utf8_lossy(first.strip_prefix(b"Action=").unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// EC2's own bucket: at `now`, lets a call through or refuses it.
+    struct Aws(Bucket);
+
+    impl Aws {
+        fn call(&mut self, now: Duration) -> bool {
+            self.0.fill(now);
+            let there = self.0.tokens >= 1.0 - 1e-6;
+            self.0.tokens -= f64::from(u8::from(there));
+            there
+        }
+    }
+
+    #[test]
+    fn the_table_has_every_bucket() {
+        assert!(LIMITS.len() >= 20, "{LIMITS:?}");
+        let of = |operation: &str| {
+            (Bucket::of(operation, Duration::ZERO).size, Bucket::of(operation, Duration::ZERO).refill)
+        };
+        assert_eq!(of("DescribeVolumes"), (100.0, 20.0));
+        assert_eq!(of("RunInstances"), (50.0, 5.0));
+        assert_eq!(of("CreateVolume"), (100.0, 5.0));
+        assert_eq!(of("CreateVpcEndpoint"), (4.0, 0.3));
+    }
+
+    #[test]
+    fn an_action_is_read_from_the_form() {
+        assert_eq!(operation(b"Action=CreateVpc&Version=2016-11-15"), "CreateVpc");
+        assert_eq!(operation(b"{}"), "");
+    }
+
+    #[test]
+    fn a_small_apply_waits_for_nothing_and_a_large_one_for_the_refill() {
+        let mut bucket = Bucket::of("RunInstances", Duration::ZERO);
+        let waits: Vec<f64> = (0..100).map(|_| bucket.take(Duration::ZERO).as_secs_f64()).collect();
+        assert!(waits[..50].iter().all(|wait| *wait == 0.0));
+        assert_eq!((waits[50], waits[99]), (0.2, 10.0));
+    }
+
+    #[test]
+    fn a_refusal_slows_down_and_answers_bring_the_pace_back() {
+        let mut bucket = Bucket::of("RunInstances", Duration::ZERO);
+        bucket.refused(Duration::ZERO);
+        assert_eq!((bucket.pace, bucket.take(Duration::ZERO).as_secs_f64()), (2.5, 0.4));
+        (0..20).for_each(|_| bucket.refused(Duration::ZERO));
+        assert_eq!(bucket.pace, 5.0 / 8.0, "it never stands still");
+        (0..20).for_each(|_| bucket.answered());
+        assert_eq!(bucket.pace, 5.0);
+    }
+
+    proptest! {
+        #[test]
+        fn who_minds_a_full_bucket_is_never_refused(pauses in prop::collection::vec(0..400_u64, 1..300)) {
+            let mut mine = Bucket::of("CreateNatGateway", Duration::ZERO);
+            let mut aws = Aws(mine.clone());
+            let (mut now, mut sent) = (Duration::ZERO, Duration::ZERO);
+            for pause in pauses {
+                now += Duration::from_millis(pause);
+                let at = now + mine.take(now);
+                if at - now >= LONGEST_WAIT { break; }
+                prop_assert!(at >= sent, "who comes first goes first");
+                sent = at;
+                prop_assert!(aws.call(at), "refused at {at:?}");
+            }
+        }
+
+        #[test]
+        fn who_shares_a_bucket_gets_through_in_bounded_time(left in 0.0..50.0_f64, share in 0.2..1.0_f64, calls in 1..60_usize) {
+            // Others have emptied it down to `left`, and take all but a share of what comes back.
+            let mut mine = Bucket::of("RunInstances", Duration::ZERO);
+            let mut aws = Aws(Bucket { tokens: left, refill: 5.0 * share, pace: 5.0 * share, ..mine.clone() });
+            let (mut now, mut tries) = (Duration::ZERO, 0);
+            for _ in 0..calls {
+                loop {
+                    now += mine.take(now);
+                    tries += 1;
+                    if aws.call(now) { mine.answered(); break; }
+                    mine.refused(now);
+                    now += Duration::from_millis(100);
+                }
+            }
+            prop_assert!(tries <= calls * 6 + 10, "{tries} tries for {calls} calls");
+            prop_assert!(now <= Duration::from_secs(2 * 60 * 8), "{now:?}");
+        }
+    }
+}

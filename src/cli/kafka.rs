@@ -1,0 +1,74 @@
+//! A stack's Kafka as a command reaches it: the brokers in the VPC, or the processes that stand for them in the sandbox.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use super::error::Failure;
+use super::ui;
+use crate::design::Design;
+use crate::health::{self, shortened};
+use crate::resource::{Observed, tag};
+use crate::roll::{self, Kafka, Local};
+use crate::sandbox::SandboxError;
+use crate::sandbox::kafka::{Cluster, distribution};
+
+/// How long the hosts of the sandbox may take until they are a healthy cluster.
+const START: Duration = Duration::from_secs(180);
+
+/// The processes that stand for what is `observed`, whether they run or not; `None` where nothing has a cluster id.
+fn processes(observed: &Observed) -> Option<Cluster> {
+    observed.live.values().find_map(|live| live.tags.get(tag::CLUSTER_ID)).map(|id| Cluster::of(id))
+}
+
+/// Where the brokers of what is `observed` take clients from here, by node id. In a sandbox without Kafka that is nowhere.
+pub fn brokers(observed: &Observed, sandbox: bool) -> BTreeMap<u32, SocketAddrV4> {
+    match sandbox {
+        true => processes(observed).map(|cluster| cluster.bootstrap()).unwrap_or_default(),
+        false => roll::brokers(observed),
+    }
+}
+
+/// What rolls to `design` ask.
+///
+/// # Errors
+/// What is wrong with the sandbox's Kafka.
+pub fn of(design: &Design, observed: &Observed, sandbox: bool) -> Result<Kafka, Failure> {
+    let distribution = if sandbox { distribution()? } else { None };
+    let local = distribution.map(|distribution| Local {
+        cluster: Cluster::of(&design.cluster_id),
+        distribution,
+        hosts: design.hosts.clone(),
+    });
+    Ok(Kafka { brokers: brokers(observed, sandbox), local })
+}
+
+/// Starts the processes that stand for the hosts of `design`, where the sandbox has a Kafka, and waits until they are a healthy
+/// cluster. Gives the addresses at which clients reach it; none without a Kafka.
+///
+/// # Errors
+/// Why there is no healthy cluster.
+pub async fn start(design: &Design, kafka: &Kafka) -> Result<Vec<SocketAddrV4>, Failure> {
+    let Some(local) = kafka.local.as_ref().filter(|_| !design.hosts.is_empty()) else { return Ok(Vec::new()) };
+    ui::progress(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
+    local.cluster.start(&local.distribution, design)?;
+    let brokers: Vec<SocketAddrV4> = local.cluster.bootstrap().into_values().collect();
+    let ids: BTreeSet<u32> = design.hosts.iter().filter(|host| host.broker()).map(|host| host.cloud.node_id).collect();
+    health::wait_until(&brokers, START, |cluster| cluster.problems(&ids)).await.map_err(|reasons| {
+        let failure =
+            Failure::new(format!("Kafka is not healthy after {} s: {}", START.as_secs(), shortened(&reasons)));
+        match local.cluster.ended() {
+            Some((host, log)) => failure.hint(format!("the process of {host} has ended; its log ends with:\n{log}")),
+            None => failure,
+        }
+    })?;
+    Ok(brokers)
+}
+
+/// Ends the processes that stand for what is `observed`, with their data.
+///
+/// # Errors
+/// That the data can't be removed.
+pub fn remove(observed: &Observed) -> Result<(), SandboxError> {
+    processes(observed).map_or(Ok(()), |cluster| cluster.remove())
+}

@@ -1,0 +1,175 @@
+//! A Kafka cluster's health: what its brokers say of it (`client`), whether that is healthy, and whether a node may be stopped.
+//! Everything in this file is pure.
+
+mod client;
+mod shape;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+pub use client::{AskError, ask, wait_until};
+
+/// A cluster as its brokers describe it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Cluster {
+    pub id: String,
+    /// The active controller: the leader of the metadata quorum.
+    pub controller: Option<u32>,
+    pub voters: Vec<Voter>,
+    pub brokers: Vec<Broker>,
+    pub partitions: Vec<Partition>,
+}
+
+/// A controller of the quorum.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Voter {
+    pub node: u32,
+    /// Records of the metadata log that it does not have yet.
+    pub lag: u64,
+    /// Milliseconds since it had everything, on the leader's clock.
+    pub behind_ms: u64,
+}
+
+/// A registered broker.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Broker {
+    pub node: u32,
+    pub rack: Option<String>,
+    /// Registered, and not serving: starting, stopping or silent.
+    pub fenced: bool,
+    /// It does not answer from here. The cluster notices that only after some seconds.
+    pub silent: bool,
+}
+
+/// A partition and where its replicas are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Partition {
+    pub topic: String,
+    pub index: u32,
+    pub leader: Option<u32>,
+    pub replicas: Vec<u32>,
+    /// The replicas in sync.
+    pub isr: Vec<u32>,
+    /// The topic's `min.insync.replicas`.
+    pub min_isr: u32,
+}
+
+impl Partition {
+    /// Whether a replica is not in sync.
+    pub fn under_replicated(&self) -> bool {
+        self.isr.len() < self.replicas.len()
+    }
+    /// Whether `acks=all` is refused.
+    pub fn under_min_isr(&self) -> bool {
+        self.isr.len() < self.min_isr as usize
+    }
+}
+
+/// A voter that has had everything within this time is up to date: voters ask for news twice a second.
+pub const VOTER_BEHIND_MS: u64 = 5_000;
+
+impl Cluster {
+    /// Partitions that have a replica out of sync, no leader, or fewer in sync than `acks=all` needs.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let count = |what: fn(&Partition) -> bool| self.partitions.iter().filter(|one| what(one)).count();
+        (count(Partition::under_replicated), count(|one| one.leader.is_none()), count(Partition::under_min_isr))
+    }
+
+    /// Why the cluster is not healthy, each reason in words; empty when it is. `expected` are the node ids of its brokers.
+    pub fn problems(&self, expected: &BTreeSet<u32>) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.controller.is_none() {
+            problems.push("there is no active controller".to_owned());
+        }
+        for voter in self.voters.iter().filter(|voter| voter.behind_ms > VOTER_BEHIND_MS) {
+            problems.push(format!(
+                "controller {} is {} records and {} s behind the active one",
+                voter.node,
+                voter.lag,
+                voter.behind_ms / 1000
+            ));
+        }
+        for node in expected {
+            match self.brokers.iter().find(|broker| broker.node == *node) {
+                None => problems.push(format!("broker {node} is not registered")),
+                Some(broker) if broker.fenced => problems.push(format!("broker {node} is fenced")),
+                Some(broker) if broker.silent => problems.push(format!("broker {node} does not answer")),
+                Some(_) => {}
+            }
+        }
+        let (under_replicated, offline, under_min_isr) = self.counts();
+        let partitions =
+            |count: usize| if count == 1 { "1 partition".to_owned() } else { format!("{count} partitions") };
+        let what = [
+            (offline, "without a leader"),
+            (under_min_isr, "with fewer replicas in sync than the topic's minimum"),
+            (under_replicated, "with a replica out of sync"),
+        ];
+        problems
+            .extend(what.iter().filter(|one| one.0 > 0).map(|(count, what)| format!("{} {what}", partitions(*count))));
+        problems
+    }
+
+    /// Why the node must not be stopped now; empty when it may. It is in the way of a partition that it has a replica of and
+    /// that would have fewer replicas in sync than the topic's minimum, or has so already. A topic whose replication factor is
+    /// not above its minimum can never lose a broker, so it holds nothing back. A silent broker counts as out of sync. A voter may
+    /// go when a majority of up-to-date ones stays.
+    pub fn in_the_way_of_stopping(&self, node: u32) -> Vec<String> {
+        let silent: BTreeSet<u32> = self.brokers.iter().filter(|one| one.silent).map(|one| one.node).collect();
+        let block = |partition: &Partition| {
+            let isr = partition.isr.iter().filter(|one| !silent.contains(one)).count();
+            let (min, mine) = (partition.min_isr as usize, partition.isr.contains(&node) && !silent.contains(&node));
+            let blocks = partition.replicas.contains(&node)
+                && partition.replicas.len() > min
+                && (isr < min || isr == min && mine);
+            blocks
+                .then(|| format!("{}-{} has {isr} replicas in sync, and needs {min}", partition.topic, partition.index))
+        };
+        let mut reasons: Vec<String> = self.partitions.iter().filter_map(block).collect();
+        let fit = |voter: &&Voter| voter.node != node && voter.behind_ms <= VOTER_BEHIND_MS;
+        let (left, all) = (self.voters.iter().filter(fit).count(), self.voters.len());
+        // A quorum of one or two can't lose a voter; its stop is what the file asks for.
+        if self.voters.iter().any(|voter| voter.node == node) && all > 2 && left * 2 <= all {
+            reasons.push(format!("only {left} of {all} controllers would be left that are up to date"));
+        }
+        reasons
+    }
+
+    /// What the node, which was stopped so many milliseconds ago, lacks to be as it was before; empty when it is back, and in
+    /// sync with everything. A voter must have caught up since: for a while the quorum believes in one that is gone.
+    pub fn missing_of(&self, node: u32, stopped_ms: u64) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.controller.is_none() {
+            missing.push("there is no active controller".to_owned());
+        }
+        let voter = self.voters.iter().find(|voter| voter.node == node);
+        let broker = self.brokers.iter().find(|broker| broker.node == node);
+        match (voter, broker) {
+            (None, None) => missing.push(format!("node {node} is not registered")),
+            (_, Some(broker)) if broker.fenced => missing.push(format!("broker {node} is fenced")),
+            (Some(voter), _) if voter.behind_ms > VOTER_BEHIND_MS.min(stopped_ms / 2) => {
+                missing.push(format!("controller {node} is {} records behind the active one", voter.lag));
+            }
+            _ => {}
+        }
+        let out = |one: &&Partition| one.replicas.contains(&node) && !one.isr.contains(&node);
+        match self.partitions.iter().filter(out).count() {
+            0 => {}
+            count => missing.push(format!("{count} of its replicas are out of sync")),
+        }
+        missing
+    }
+}
+
+/// The first of `reasons`, and how many more there are.
+pub fn shortened(reasons: &[String]) -> String {
+    let shown = reasons.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
+    match reasons.len().saturating_sub(3) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! The shapes of the answers that are read, walked before they are decoded.
+//!
+//! `kafka-protocol` 0.18 reserves memory for as many elements as an answer announces, before it has seen one. An answer is
+//! walked here first: each announced element must be there, so what is reserved is bounded by what has arrived.
+
+/// A part of an answer.
+pub enum Shape {
+    /// So many bytes.
+    Fixed(usize),
+    /// A text with its length plus one before it, as an unsigned variable-length number; 0 for none.
+    Text,
+    /// Elements of the same shape, with their number plus one before them; 0 for none.
+    List(&'static [Shape]),
+    /// The same with the number itself, as four bytes.
+    OldList(&'static [Shape]),
+    /// Tagged fields, each with its number and length.
+    Tags,
+}
+
+use Shape::{Fixed, List, OldList, Tags, Text};
+
+/// Error, and the versions of each request.
+pub const API_VERSIONS_0: &[Shape] = &[Fixed(2), OldList(&[Fixed(6)])];
+
+/// Throttle time, brokers, cluster id, controller, topics with their partitions.
+pub const METADATA_12: &[Shape] = &[
+    Fixed(4),
+    List(&[Fixed(4), Text, Fixed(4), Text, Tags]),
+    Text,
+    Fixed(4),
+    List(&[
+        Fixed(2),
+        Text,
+        Fixed(16 + 1),
+        List(&[Fixed(2 + 4 + 4 + 4), List(&[Fixed(4)]), List(&[Fixed(4)]), List(&[Fixed(4)]), Tags]),
+        Fixed(4),
+        Tags,
+    ]),
+    Tags,
+];
+
+/// Throttle time, and for each resource its settings with their synonyms.
+pub const DESCRIBE_CONFIGS_4: &[Shape] = &[
+    Fixed(4),
+    List(&[
+        Fixed(2),
+        Text,
+        Fixed(1),
+        Text,
+        List(&[Text, Text, Fixed(3), List(&[Text, Text, Fixed(1), Tags]), Fixed(1), Text, Tags]),
+        Tags,
+    ]),
+    Tags,
+];
+
+const REPLICAS: Shape = List(&[Fixed(4 + 16 + 8 + 8 + 8), Tags]);
+
+/// Error, the metadata partition with its voters and observers, and where the nodes are.
+pub const DESCRIBE_QUORUM_2: &[Shape] = &[
+    Fixed(2),
+    Text,
+    List(&[Text, List(&[Fixed(4 + 2), Text, Fixed(4 + 4 + 8), REPLICAS, REPLICAS, Tags]), Tags]),
+    List(&[Fixed(4), List(&[Text, Text, Fixed(2), Tags]), Tags]),
+    Tags,
+];
+
+/// Throttle time, error, cluster id, controller, brokers with rack and fence.
+pub const DESCRIBE_CLUSTER_2: &[Shape] = &[
+    Fixed(4 + 2),
+    Text,
+    Fixed(1),
+    Text,
+    Fixed(4),
+    List(&[Fixed(4), Text, Fixed(4), Text, Fixed(1), Tags]),
+    Fixed(4),
+    Tags,
+];
+
+/// What is before the body of an answer to a request of a version with tagged fields.
+pub const HEADER_1: &[Shape] = &[Fixed(4), Tags];
+/// The same for a version without.
+pub const HEADER_0: &[Shape] = &[Fixed(4)];
+
+/// What follows in `bytes` after what `shapes` describe; `None` when it is not all there.
+pub fn walk<'a>(shapes: &[Shape], bytes: &'a [u8]) -> Option<&'a [u8]> {
+    shapes.iter().try_fold(bytes, |bytes, shape| match shape {
+        Fixed(count) => bytes.get(*count..),
+        Text => {
+            let (length, rest) = number(bytes)?;
+            rest.get(length.saturating_sub(1)..)
+        }
+        List(element) => {
+            let (count, rest) = number(bytes)?;
+            (1..count).try_fold(rest, |rest, _| walk(element, rest))
+        }
+        OldList(element) => {
+            let (count, rest) = bytes.split_first_chunk()?;
+            (0..i32::from_be_bytes(*count)).try_fold(rest, |rest, _| walk(element, rest))
+        }
+        Tags => {
+            let (count, rest) = number(bytes)?;
+            (0..count).try_fold(rest, |rest, _| {
+                let (_, rest) = number(rest)?;
+                let (length, rest) = number(rest)?;
+                rest.get(length..)
+            })
+        }
+    })
+}
+
+/// An unsigned number of variable length, of at most 31 bits, as lengths are.
+fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut value = 0;
+    for (index, byte) in bytes.iter().take(5).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            let value = i32::try_from(value).ok()?;
+            return Some((usize::try_from(value).ok()?, &bytes[index + 1..]));
+        }
+    }
+    None
+}

@@ -1,0 +1,218 @@
+//! Kafka for the sandbox: the hosts of a stack as processes of this machine, with the settings that their user data has, on
+//! loopback addresses of their own. For Linux, where all of 127.0.0.0/8 can be listened on without asking.
+//!
+//! What runs is known by folders: one for a cluster, by its id, and in it one for each host, with its `server.properties`, the
+//! process id, the log and the data. Every process ends with the sandbox, however that ends.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::{SandboxError, home, io_error, running};
+use crate::cloud_init::{self, CLIENT_PORT};
+use crate::design::{Design, HostDesign};
+
+/// Names the folder of a Kafka distribution, as Apache's archive has it; the hosts of a stack run when it is set.
+pub const VARIABLE: &str = "KSTACK_SANDBOX_KAFKA";
+
+/// Ends the node when the sandbox's process (the first argument) ends. Its own process id goes into the second.
+const WATCH: &str = r#"guard=$1; echo $$ > "$2"; shift 2; "$@" & node=$!
+while kill -0 "$guard" 2>/dev/null && kill -0 "$node" 2>/dev/null; do sleep 1; done; kill -9 "$node" 2>/dev/null"#;
+
+/// Enough for a few small topics, and a fast start.
+const HEAP: &str = "-Xms64m -Xmx256m";
+const JVM: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Djava.awt.headless=true";
+
+/// How long a process that was killed may take to go.
+const KILLED: Duration = Duration::from_secs(10);
+
+/// The distribution that [`VARIABLE`] names, if it names one.
+///
+/// # Errors
+/// That there is none in that folder, no Java, or that this is not Linux.
+pub fn distribution() -> Result<Option<PathBuf>, SandboxError> {
+    let Some(folder) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from) else {
+        return Ok(None);
+    };
+    if !cfg!(target_os = "linux") {
+        return Err(SandboxError::NoKafka("the hosts' loopback addresses can be had on Linux only".to_owned()));
+    }
+    if !folder.join("bin/kafka-server-start.sh").is_file() {
+        let folder = folder.display();
+        return Err(SandboxError::NoKafka(format!(
+            "{VARIABLE} names {folder}, which has no bin/kafka-server-start.sh"
+        )));
+    }
+    if Command::new("java").arg("-version").output().is_err() {
+        return Err(SandboxError::NoKafka("there is no java on the path; Kafka 4 needs 17 or newer".to_owned()));
+    }
+    Ok(Some(folder))
+}
+
+/// The loopback address that stands for a host's private one: the first part becomes 127.
+pub fn loopback(address: Ipv4Addr) -> Ipv4Addr {
+    let [_, b, c, d] = address.octets();
+    Ipv4Addr::new(127, b, c, d)
+}
+
+/// The processes of one stack's hosts.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    folder: PathBuf,
+}
+
+impl Cluster {
+    /// The cluster with this id, whether it runs or not.
+    pub fn of(cluster_id: &str) -> Cluster {
+        Cluster { folder: home().join("kafka").join(cluster_id) }
+    }
+
+    /// Where the brokers that run take clients, by node id.
+    pub fn bootstrap(&self) -> BTreeMap<u32, SocketAddrV4> {
+        let nodes = nodes(&self.folder).into_iter().filter(|node| process(node).is_some());
+        nodes.filter_map(|node| client_address(&node)).collect()
+    }
+
+    /// Starts every host of `design` that does not run, and starts again those whose settings have changed. Data stays.
+    ///
+    /// # Errors
+    /// That there is no distribution or no sandbox, or what the storage tool said.
+    pub fn start(&self, distribution: &Path, design: &Design) -> Result<(), SandboxError> {
+        std::thread::scope(|scope| {
+            let start = |host| scope.spawn(move || self.start_host(distribution, host));
+            let started: Vec<_> = design.hosts.iter().map(start).collect();
+            started.into_iter().try_for_each(|one| one.join().unwrap_or(Ok(())))
+        })
+    }
+
+    /// Starts one host, as [`Cluster::start`] does.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn start_host(&self, distribution: &Path, host: &HostDesign) -> Result<(), SandboxError> {
+        let guard = running().ok_or_else(|| SandboxError::NoKafka("no sandbox is running".to_owned()))?.pid;
+        let node = self.folder.join(&host.name);
+        fs::create_dir_all(&node).map_err(io_error("making the folder", &node))?;
+        let local = local(&host.cloud, &node);
+        let settings =
+            cloud_init::server_properties(&local).map_err(|error| SandboxError::NoKafka(error.to_string()))?;
+        let properties = node.join("server.properties");
+        if process(&node).is_some() {
+            if fs::read_to_string(&properties).is_ok_and(|before| before == settings) {
+                return Ok(());
+            }
+            kill(&node);
+        }
+        fs::write(&properties, settings).map_err(io_error("writing", &properties))?;
+        let logging = node.join("log4j2.yaml");
+        fs::write(&logging, include_str!("../../cloud-init/log4j2.yaml.hbs")).map_err(io_error("writing", &logging))?;
+        let script = |name: &str| distribution.join("bin").join(name);
+        if !node.join("data/meta.properties").exists() {
+            let mut format = Command::new(script("kafka-storage.sh"));
+            format.arg("format").args(cloud_init::format_arguments(&local)).arg("--config").arg(&properties);
+            super::run("kafka-storage.sh format", settings_of(&mut format, &node))?;
+        }
+        let log = node.join("kafka.log");
+        let file = OpenOptions::new().create(true).append(true).open(&log).map_err(io_error("opening", &log))?;
+        let errors = file.try_clone().map_err(io_error("opening", &log))?;
+        let mut command = Command::new("sh");
+        command.args(["-c", WATCH, "kstack-kafka", &guard.to_string()]).arg(node.join("pid"));
+        command.arg(script("kafka-server-start.sh")).arg(&properties);
+        // A group of its own, as the sandbox has; and it is killed as one.
+        settings_of(&mut command, &node).process_group(0).stdin(Stdio::null()).stdout(file).stderr(errors);
+        let mut child = command.spawn().map_err(io_error("starting", &log))?;
+        // Known by its folder from here on, or ended already, of which the log says why.
+        while process(&node).is_none() && matches!(child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Kills the process of the host `name`, as a host dies that loses its power. Its data stays.
+    pub fn kill(&self, name: &str) {
+        kill(&self.folder.join(name));
+    }
+
+    /// Kills every process and removes all data.
+    ///
+    /// # Errors
+    /// That the folder can't be removed.
+    pub fn remove(&self) -> Result<(), SandboxError> {
+        nodes(&self.folder).iter().for_each(|node| kill(node));
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(io_error("removing", &self.folder)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A host that was started and does not run any more, with the end of its log.
+    pub fn ended(&self) -> Option<(String, String)> {
+        let node = nodes(&self.folder).into_iter().find(|node| node.join("pid").exists() && process(node).is_none())?;
+        let log = fs::read(node.join("kafka.log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        let name = node.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Some((name, lines[lines.len().saturating_sub(12)..].join("\n")))
+    }
+}
+
+/// Removes every cluster of the sandbox, which is about to end.
+pub(super) fn remove_all() -> Result<(), SandboxError> {
+    nodes(&home().join("kafka")).into_iter().try_for_each(|folder| Cluster { folder }.remove())
+}
+
+/// The host with loopback addresses, its data in `node`, and caches of a size for a test.
+fn local(host: &cloud_init::Host, node: &Path) -> cloud_init::Host {
+    let mut host = host.clone();
+    host.address = loopback(host.address);
+    host.controllers.iter_mut().for_each(|voter| voter.address = loopback(voter.address));
+    host.settings.entry("log.cleaner.dedupe.buffer.size".to_owned()).or_insert_with(|| "8388608".to_owned());
+    host.settings.insert("log.dirs".to_owned(), node.join("data").display().to_string());
+    host
+}
+
+fn settings_of<'a>(command: &'a mut Command, node: &Path) -> &'a mut Command {
+    let logging = format!("-Dlog4j2.configurationFile={}", node.join("log4j2.yaml").display());
+    command.env("KAFKA_HEAP_OPTS", HEAP).env("KAFKA_JVM_PERFORMANCE_OPTS", JVM).env("KAFKA_LOG4J_OPTS", logging);
+    command.env("LOG_DIR", node).env_remove("KAFKA_OPTS").env_remove("KAFKA_JMX_OPTS").env_remove("KAFKA_GC_LOG_OPTS")
+}
+
+fn nodes(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.is_dir()).collect()
+}
+
+/// The id of the broker of the folder `node`, and where it takes clients; `None` for a controller.
+fn client_address(node: &Path) -> Option<(u32, SocketAddrV4)> {
+    let text = fs::read_to_string(node.join("server.properties")).ok()?;
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
+    let address = value("advertised.listeners=PLAINTEXT://")?.split(':').next()?.parse().ok()?;
+    Some((value("node.id=")?.parse().ok()?, SocketAddrV4::new(address, CLIENT_PORT)))
+}
+
+/// The process of `node`, when it runs: a process id may have gone to another program since.
+fn process(node: &Path) -> Option<Pid> {
+    let pid: i32 = fs::read_to_string(node.join("pid")).ok()?.trim().parse().ok()?;
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let path = node.as_os_str().as_encoded_bytes();
+    line.windows(path.len()).any(|part| part == path).then(|| Pid::from_raw(pid)).flatten()
+}
+
+fn kill(node: &Path) {
+    if let Some(pid) = process(node) {
+        let _ = kill_process_group(pid, Signal::KILL);
+        let start = Instant::now();
+        while process(node).is_some() && start.elapsed() < KILLED {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let _ = fs::remove_file(node.join("pid"));
+}

@@ -1,0 +1,153 @@
+//! Every stack of an account and region, found by tags and papers alone, without its file.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::aws::{Aws, Clients, CloudError, Papers};
+use crate::expiry::Term;
+use crate::kinds::{self, Instance, Volume};
+use crate::lease::{Holder, Record};
+use crate::pricing::{HOURS, Prices, running};
+use crate::resource::Observed;
+
+/// What is found of one stack.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub name: String,
+    pub observed: Observed,
+    pub papers: Papers,
+}
+
+/// How much of a stack is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Everything that its last apply made.
+    Whole,
+    /// Less: an apply or a destroy did not finish, or something was deleted by hand.
+    Partial,
+    /// Its time has passed, whatever is there of it.
+    Expired,
+}
+
+impl State {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Whole => "whole",
+            State::Partial => "partial",
+            State::Expired => "expired",
+        }
+    }
+}
+
+/// A stack as `list` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    pub name: String,
+    pub region: String,
+    pub state: State,
+    /// The ARN of the caller that made it.
+    pub owner: Option<String>,
+    pub made_at: Option<Timestamp>,
+    /// Since it was made.
+    pub age_seconds: Option<i64>,
+    pub expires_at: Option<Timestamp>,
+    pub protected: bool,
+    /// Brokers whose instances run.
+    pub brokers: usize,
+    pub controllers: usize,
+    pub resources: usize,
+    pub volume_gib: u64,
+    /// USD a month of what is live, without traffic.
+    pub usd_month: f64,
+    /// USD since it was made, had it been all that time what it is now.
+    pub usd_so_far: Option<f64>,
+    /// Prices that are not known: what the sums are without.
+    pub gaps: Vec<String>,
+    /// Who works on it at the moment.
+    pub lease: Option<Holder>,
+    pub record: Option<Record>,
+}
+
+/// The stacks of the clients' account and region: whatever has a resource with the stack's tag, a record, a claim or a
+/// lease. It costs a constant number of calls, all at once.
+///
+/// # Errors
+/// AWS's first answer that is not what was asked for.
+pub async fn survey(clients: &Clients) -> Result<Vec<Found>, CloudError> {
+    let all = Aws::of_all(clients.clone());
+    let (observed, papers) = tokio::try_join!(kinds::discover_all(&all), clients.all_papers("/kstack"))?;
+    let mut stacks: BTreeMap<String, Found> = BTreeMap::new();
+    for (name, papers) in papers {
+        stacks.entry(name).or_default().papers = papers;
+    }
+    for (name, observed) in observed {
+        stacks.entry(name).or_default().observed = observed;
+    }
+    for (name, found) in &mut stacks {
+        found.name.clone_from(name);
+        // What is found by name alone, with no papers, tells its end only when it is asked for by itself.
+        let live = &found.observed.live;
+        if found.papers.record.is_none() && !live.is_empty() && live.keys().all(|one| kinds::is_named(&one.kind)) {
+            found.observed = kinds::discover(&Aws::new(clients.clone(), name)).await?;
+        }
+    }
+    Ok(stacks.into_values().collect())
+}
+
+impl Found {
+    /// How long the stack lives.
+    pub fn term(&self) -> Term {
+        Term::of(&self.observed, self.papers.record.as_ref(), self.papers.claim.as_ref())
+    }
+
+    /// Whether it is more than what a dead kstack has left of its lease.
+    pub fn exists(&self, now: Timestamp) -> bool {
+        self.term() != Term::Nothing || self.papers.holder(now).is_some()
+    }
+
+    /// How much of it is there at `now`.
+    pub fn state(&self, now: Timestamp) -> State {
+        let whole = self.papers.record.as_ref().and_then(|record| record.resources);
+        match self.term() {
+            Term::Until(at) if at <= now => State::Expired,
+            _ if whole == Some(self.observed.live.len()) && self.observed.strays.is_empty() => State::Whole,
+            _ => State::Partial,
+        }
+    }
+
+    /// The stack as `list` shows it, with what it costs at `prices`.
+    pub fn summary(&self, region: &str, prices: &Prices, now: Timestamp) -> Summary {
+        let instances = self.observed.of::<Instance>();
+        let run = |role: &str| {
+            instances.iter().filter(|(name, (_, one))| name.starts_with(role) && one.state == "running").count()
+        };
+        let bill = running(&self.observed, region, prices);
+        let record = self.papers.record.as_ref();
+        let age_seconds = record.map(|record| now.duration_since(record.made_at).as_secs().max(0));
+        let cents = |usd: f64| (usd * 1e4).round() / 1e4;
+        let term = self.term();
+        Summary {
+            name: self.name.clone(),
+            region: region.to_owned(),
+            state: self.state(now),
+            owner: record.map(|record| record.made_by.clone()),
+            made_at: record.map(|record| record.made_at),
+            age_seconds,
+            expires_at: term.at(),
+            protected: term == Term::Protected,
+            brokers: run("broker-"),
+            controllers: run("controller-"),
+            resources: self.observed.live.len(),
+            volume_gib: self.observed.of::<Volume>().values().map(|(_, volume)| volume.size_gib).sum(),
+            usd_month: cents(bill.total()),
+            usd_so_far: age_seconds.map(|seconds| cents(bill.total() / HOURS * seconds as f64 / 3600.0)),
+            gaps: bill.gaps,
+            lease: self.papers.holder(now).cloned(),
+            record: self.papers.record.clone(),
+        }
+    }
+}

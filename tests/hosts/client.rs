@@ -1,0 +1,101 @@
+//! The Kafka distribution, and its own tools as clients.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::network::run;
+use crate::support::poll;
+
+/// How long a tool, or a cluster, may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const TOPIC: &str = "orders";
+
+/// The folder of the distribution, which is made from Maven Central when it is not there.
+pub fn distribution() -> Result<PathBuf, String> {
+    if let Some(missing) = ["java", "mvn"].into_iter().find(|program| run(program, &["-version"]).is_err()) {
+        return Err(format!("there is no {missing} on this machine"));
+    }
+    let assemble = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/assemble");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kafka");
+    run(&assemble.display().to_string(), &[&folder.display().to_string()]).map(PathBuf::from)
+}
+
+/// The tools of a distribution, and the cluster that they work on.
+pub struct Client {
+    pub kafka: PathBuf,
+    pub servers: String,
+}
+
+impl Client {
+    fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(self.kafka.join("bin").join(name));
+        command.args(["--bootstrap-server", &self.servers]).stdin(Stdio::null());
+        command.env("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
+        command
+    }
+
+    /// Makes the topic: six partitions, three replicas of each, of which two must have a record.
+    pub fn create_topic(&self) {
+        let mut command = self.tool("kafka-topics.sh");
+        command.args(["--create", "--topic", TOPIC, "--partitions", "6", "--replication-factor", "3"]);
+        let output = command.args(["--config", "min.insync.replicas=2"]).output().expect("the tool starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+    }
+
+    /// Starts to write numbers, which all replicas in sync must acknowledge, and notes each in `log`.
+    pub fn produce(&self, log: PathBuf, rate: u32) -> Producer {
+        let mut command = self.tool("kafka-verifiable-producer.sh");
+        command.args(["--topic", TOPIC, "--acks", "-1", "--throughput", &rate.to_string()]);
+        let file = File::create(&log).expect("a file");
+        Producer { child: command.stdout(file).stderr(Stdio::null()).spawn().expect("the tool starts"), log }
+    }
+
+    /// Everything that is in the topic.
+    pub fn read(&self) -> BTreeSet<u64> {
+        let mut command = self.tool("kafka-console-consumer.sh");
+        command.args(["--topic", TOPIC, "--from-beginning", "--timeout-ms", "20000"]);
+        let output = command.output().expect("the tool starts");
+        String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.parse().ok()).collect()
+    }
+}
+
+/// A producer under way.
+pub struct Producer {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Producer {
+    /// The numbers that were acknowledged so far.
+    pub fn acknowledged(&self) -> BTreeSet<u64> {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let acknowledged = events.filter(|event| event["name"] == "producer_send_success");
+        acknowledged.filter_map(|event| event["value"].as_str()?.parse().ok()).collect()
+    }
+
+    /// Sees that `more` records are acknowledged from now on.
+    pub fn expect_more(&self, what: &str, more: usize) {
+        let before = self.acknowledged().len();
+        poll(what, PATIENCE, || (self.acknowledged().len() >= before + more).then_some(()));
+    }
+
+    /// Lets it end what is under way, and gives all that was acknowledged.
+    pub fn stop(&mut self) -> BTreeSet<u64> {
+        let _ = run("kill", &["-s", "TERM", &self.child.id().to_string()]);
+        let _ = self.child.wait();
+        self.acknowledged()
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,299 @@
+//! The hosts really boot: the user data of a stack in machines of this machine, with a real Kafka, and the same settings in plain
+//! processes. `cargo test --test hosts -- --nocapture` shows the table at the end.
+
+mod client;
+mod machine;
+mod network;
+mod processes;
+#[allow(dead_code)] // What both test binaries share.
+#[path = "../suite/support/mod.rs"]
+mod support;
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use client::{Client, PATIENCE, distribution};
+use machine::{Launch, Machine, Volume, image, sweep, trial};
+use network::{Network, run};
+use support::{Account, poll, text};
+
+/// One cluster at a time: each wants some gigabytes of memory, and the bridge is one.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where images are kept and machines run.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("hosts")
+}
+
+/// What machines need of this machine.
+struct Ground {
+    image: PathBuf,
+    kafka: PathBuf,
+    running: PathBuf,
+}
+
+/// The ground for machines, or why there is none.
+fn ground() -> Result<Ground, String> {
+    if !rustix::process::geteuid().is_root() {
+        return Err("booting machines takes root".to_owned());
+    }
+    let needed = ["systemd-nspawn", "mmdebstrap", "setpriv", "losetup", "journalctl", "mkfs.xfs"];
+    if let Some(missing) =
+        needed.into_iter().find(|program| run(program, &["--version"]).is_err() && run(program, &["-V"]).is_err())
+    {
+        return Err(format!("there is no {missing} on this machine"));
+    }
+    let kafka = distribution()?;
+    let image = image(&folder())?;
+    let running = folder().join("running");
+    sweep(&running);
+    std::fs::create_dir_all(&running).map_err(|error| error.to_string())?;
+    trial(&image, &running)?;
+    Ok(Ground { image, kafka, running })
+}
+
+/// A host of the stack, its volume and interface, and the machine that it runs on now.
+struct Host {
+    name: String,
+    volume_id: String,
+    user_data: String,
+    interface: String,
+    volume: Volume,
+    launches: usize,
+    machine: Option<Machine>,
+    boot: Duration,
+}
+
+impl Host {
+    /// Takes the host's present machine away, if it has one, and boots a new one.
+    fn launch(&mut self, ground: &Ground) {
+        self.machine = None;
+        self.launches += 1;
+        let instance = format!("i-{}-{}", self.name, self.launches);
+        self.machine = Some(Machine::launch(&ground.image, &ground.running, &self.with(&instance)).expect("a machine"));
+    }
+
+    fn with<'a>(&'a self, instance: &'a str) -> Launch<'a> {
+        Launch {
+            name: &self.name,
+            instance,
+            user_data: &self.user_data,
+            interface: &self.interface,
+            volume: &self.volume,
+            volume_id: &self.volume_id,
+        }
+    }
+
+    fn machine(&self) -> &Machine {
+        self.machine.as_ref().expect("a machine")
+    }
+
+    /// Waits until cloud-init has ended, and sees that it had nothing to complain about.
+    fn booted(&mut self) {
+        let result = poll(&format!("cloud-init of {}", self.name), PATIENCE, || {
+            let text = self.machine().read("var/lib/cloud/data/result.json")?;
+            serde_json::from_str::<Value>(&text).ok()
+        });
+        self.boot = self.machine().booted.elapsed();
+        assert_eq!(result["v1"]["errors"], serde_json::json!([]), "{}", self.name);
+        let log = self.machine().read("var/log/cloud-init.log").unwrap_or_default();
+        let complaints: Vec<&str> = log
+            .lines()
+            .filter(|line| ["[WARNING]", "[ERROR]", "[CRITICAL]"].iter().any(|word| line.contains(word)))
+            .collect();
+        assert!(complaints.is_empty(), "{}: {complaints:#?}", self.name);
+    }
+
+    /// How often the machine's preparation has said this.
+    fn said(&self, what: &str) -> usize {
+        self.machine().journal(&["kstack-prepare"]).lines().filter(|line| line.contains(what)).count()
+    }
+}
+
+/// Boots every host of the file, breaks one, boots one anew, and counts the records.
+fn prove(ground: &Ground, account: &Account, file: &str) {
+    account.run(&["apply", file, "--yes"]).expect(0);
+    let status = account.run(&["status", file, "--json"]).expect(0).json();
+    let cidr: Vec<&str> = text(&status["hosts"][0]["address"]).split('.').collect();
+    let network = Network::new(Ipv4Addr::new(10, cidr[1].parse().expect("a number"), 255, 254), 16).expect("a bridge");
+    network.serve(ground.kafka.with_file_name(archive(&ground.kafka))).expect("a web server");
+    let mut hosts: Vec<Host> = Vec::new();
+    for (number, host) in status["hosts"].as_array().expect("hosts").iter().enumerate() {
+        let name = text(&host["name"]).to_owned();
+        hosts.push(Host {
+            volume_id: text(&host["volume"]).to_owned(),
+            user_data: account.run(&["render", file, "--host", &name]).expect(0).out,
+            interface: network
+                .interface(number, text(&host["address"]).parse().expect("an address"))
+                .expect("an interface"),
+            volume: Volume::new(ground.running.join(format!("{name}.img"))).expect("a volume"),
+            name,
+            launches: 0,
+            machine: None,
+            boot: Duration::ZERO,
+        });
+    }
+    let mut proof = Proof { ground, account, file, hosts, done: false };
+    proof.run();
+    proof.done = true;
+}
+
+fn archive(kafka: &Path) -> String {
+    format!("{}.tgz", kafka.file_name().unwrap_or_default().to_string_lossy())
+}
+
+struct Proof<'a> {
+    ground: &'a Ground,
+    account: &'a Account,
+    file: &'a str,
+    hosts: Vec<Host>,
+    done: bool,
+}
+
+impl Proof<'_> {
+    fn run(&mut self) {
+        self.hosts.iter_mut().for_each(|host| host.launch(self.ground));
+        self.hosts.iter_mut().for_each(Host::booted);
+        let status = self.healthy();
+        for broker in status["kafka"]["brokers"].as_array().expect("brokers") {
+            let host =
+                self.hosts.iter().find(|host| host.name == format!("broker-{}", broker["node"])).expect("its host");
+            let rack = format!("broker.rack={}", text(&broker["rack"]));
+            assert!(host.user_data.lines().any(|line| line.trim() == rack), "{}: {rack}", host.name);
+        }
+        for host in &self.hosts {
+            assert_eq!(host.said("making an XFS file system"), 1, "{}", host.name);
+            assert_eq!(host.said("is formatted"), 1, "{}", host.name);
+        }
+        let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
+        let client = Client { kafka: self.ground.kafka.clone(), servers: servers.join(",") };
+        client.create_topic();
+        let mut producer = client.produce(self.ground.running.join("acknowledged.jsonl"), 100);
+        producer.expect_more("writing to the new topic", 200);
+
+        // A power cut: two replicas of three are enough to go on.
+        let victim = self.hosts.iter().position(|host| host.name == "broker-2").expect("broker-2");
+        self.hosts[victim].machine.as_mut().expect("a machine").kill();
+        poll("Kafka missing broker-2", PATIENCE, || {
+            let status = self.account.run(&["status", self.file, "--json"]).expect(0).json();
+            (status["kafka"]["under_replicated"].as_u64()? > 0 && status["kafka"]["healthy"] == false).then_some(())
+        });
+        producer.expect_more("writing without broker-2", 300);
+
+        // A new instance with the old volume and address, as in a roll.
+        self.hosts[victim].launch(self.ground);
+        self.hosts[victim].booted();
+        self.healthy();
+        assert_eq!(self.hosts[victim].said("making an XFS file system"), 0, "the volume was formatted again");
+        assert_eq!(self.hosts[victim].said("has been formatted before"), 1);
+
+        // The same instance again: what its first boot enabled starts, and cloud-init does nothing a second time.
+        let again = self.hosts.iter().position(|host| host.name == "broker-3").expect("broker-3");
+        let machine = self.hosts[again].machine.take().expect("a machine");
+        let instance = format!("i-broker-3-{}", self.hosts[again].launches);
+        let machine = machine.restart(&self.hosts[again].with(&instance)).expect("a second boot");
+        self.hosts[again].machine = Some(machine);
+        poll("Kafka missing broker-3, or having it back", PATIENCE, || {
+            (self.hosts[again].said("has been formatted before") == 1).then_some(())
+        });
+        self.healthy();
+        assert_eq!(self.hosts[again].said("making an XFS file system"), 1, "the volume was formatted again");
+
+        producer.expect_more("writing with all brokers back", 100);
+        let (acknowledged, found) = (producer.stop(), client.read());
+        let missing: Vec<&u64> = acknowledged.difference(&found).collect();
+        assert!(
+            missing.is_empty(),
+            "{} of {} acknowledged records are missing: {missing:?}",
+            missing.len(),
+            acknowledged.len()
+        );
+        self.table(&acknowledged.len());
+    }
+
+    /// Waits, by kstack itself, until Kafka is healthy.
+    fn healthy(&self) -> Value {
+        self.account.run(&["status", self.file, "--wait", "--timeout", "10m", "--json"]).expect(0).json()
+    }
+
+    fn table(&self, records: &usize) {
+        let status = self.healthy();
+        println!("\nHOST          BOOT     CLOUD-INIT  ROLE         IN SYNC");
+        for host in &self.hosts {
+            let role =
+                host.user_data.lines().find_map(|line| line.trim().strip_prefix("process.roles=")).unwrap_or_default();
+            let role = if role == "broker,controller" { "combined" } else { role };
+            let in_sync = if status["kafka"]["healthy"] == true { "yes" } else { "no" };
+            println!("{:12}  {:5.1} s  done        {role:11}  {in_sync}", host.name, host.boot.as_secs_f64());
+        }
+        println!("{records} records acknowledged, and none missing.");
+    }
+}
+
+impl Drop for Proof<'_> {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        for host in self.hosts.iter().filter(|host| host.machine.is_some()) {
+            let journal = host.machine().journal(&["kstack-prepare", "kafka"]);
+            let lines: Vec<&str> = journal.lines().collect();
+            println!("--- {}\n{}", host.name, lines[lines.len().saturating_sub(25)..].join("\n"));
+        }
+    }
+}
+
+/// The edits that a stack file needs for this machine, all of them documented settings: the image's system, and where Kafka's
+/// archive is.
+fn on_this_machine(kafka: &Path, network: u8) -> String {
+    let sums = std::fs::read_to_string(kafka.with_file_name(format!("{}.sha512", archive(kafka)))).expect("a checksum");
+    let sha512 = sums.split_whitespace().next().expect("a checksum");
+    let url = format!("http://10.{network}.255.254/{}", archive(kafka));
+    format!("kafka: 4.1.1\n    os: debian-12\n    archive: {{url: \"{url}\", sha512: {sha512}}}")
+}
+
+/// Runs `test` on machines, or says why there are none.
+fn with_machines(test: impl FnOnce(&Ground)) {
+    let _alone = alone();
+    let start = Instant::now();
+    match ground() {
+        Ok(ground) => {
+            test(&ground);
+            println!("{:.0} s in all.", start.elapsed().as_secs_f64());
+        }
+        Err(why) => println!("SKIPPED: no machines can be booted here: {why}"),
+    }
+    sweep(&folder().join("running"));
+}
+
+#[test]
+fn combined_brokers_boot_fail_and_come_back() {
+    with_machines(|ground| {
+        let account = Account::new();
+        let file = account.write("dev", &[("kafka: 4.1.1", &on_this_machine(&ground.kafka, 20))]);
+        prove(ground, &account, &file);
+    });
+}
+
+#[test]
+fn brokers_with_controllers_of_their_own_boot_fail_and_come_back() {
+    with_machines(|ground| {
+        let account = Account::new();
+        let edits = [
+            ("kafka: 4.1.1", on_this_machine(&ground.kafka, 40)),
+            ("count: 6", "count: 3".to_owned()),
+            ("instance_type: m7g.xlarge", "instance_type: t4g.medium".to_owned()),
+            ("instance_type: t4g.medium", "instance_type: t4g.small".to_owned()),
+            ("ingress: 40 MiB/s ", "ingress: 1 MiB/s ".to_owned()),
+        ];
+        let file = account.write("prod", &edits.each_ref().map(|(old, new)| (*old, new.as_str())));
+        prove(ground, &account, &file);
+    });
+}

@@ -1,0 +1,90 @@
+//! The VPC's stand-in: a bridge, for each host an interface that outlives its machines, and a web server with the Kafka archive.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Runs a program to its end.
+///
+/// # Errors
+/// What it said when it failed.
+pub fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(format!("{program} {}: {} {}", arguments.join(" "), text(&output.stdout), text(&output.stderr))),
+    }
+}
+
+/// What this program calls its bridge, and how the names of its network namespaces begin.
+const NAME: &str = "kst-hosts";
+
+/// A bridge with the first address of the VPC's block, which hosts take for their router.
+pub struct Network {
+    router: Ipv4Addr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Makes the bridge; what an earlier run left is removed before.
+    pub fn new(router: Ipv4Addr, prefix: u8) -> Result<Network, String> {
+        remove();
+        let network = Network { router, prefix };
+        run("ip", &["link", "add", NAME, "type", "bridge"])?;
+        run("ip", &["address", "add", &format!("{router}/{prefix}"), "dev", NAME])?;
+        run("ip", &["link", "set", NAME, "up"])?;
+        Ok(network)
+    }
+
+    /// The interface of a host: a network namespace that has the address, whatever machine is in it. Gives its name.
+    pub fn interface(&self, number: usize, address: Ipv4Addr) -> Result<String, String> {
+        let (space, outside) = (format!("{NAME}-{number}"), format!("{NAME}-{number}"));
+        run("ip", &["netns", "add", &space])?;
+        run("ip", &["-n", &space, "link", "set", "lo", "up"])?;
+        let peer = ["type", "veth", "peer", "name", "host0", "netns", &space];
+        run("ip", &[&["link", "add", &outside][..], &peer].concat())?;
+        run("ip", &["link", "set", &outside, "master", NAME, "up"])?;
+        run("ip", &["-n", &space, "address", "add", &format!("{address}/{}", self.prefix), "dev", "host0"])?;
+        run("ip", &["-n", &space, "link", "set", "host0", "up"])?;
+        run("ip", &["-n", &space, "route", "add", "default", "via", &self.router.to_string()])?;
+        Ok(space)
+    }
+
+    /// Serves `file` to whoever asks, whatever the path, until this process ends.
+    pub fn serve(&self, file: PathBuf) -> io::Result<()> {
+        let listener = TcpListener::bind((self.router, 80))?;
+        let answer = move |stream: io::Result<std::net::TcpStream>| -> io::Result<()> {
+            let mut stream = stream?;
+            BufReader::new(stream.try_clone()?).lines().map_while(Result::ok).find(|line| line.is_empty());
+            let mut file = File::open(&file)?;
+            let length = file.metadata()?.len();
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
+            io::copy(&mut file, &mut stream).map(|_| ())
+        };
+        // An answer that breaks off is asked for again by the host.
+        std::thread::spawn(move || listener.incoming().for_each(|stream| drop(answer(stream))));
+        Ok(())
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        remove();
+    }
+}
+
+/// Removes the bridge and the interfaces, those of a run that was killed too.
+fn remove() {
+    for space in run("ip", &["netns", "list"]).unwrap_or_default().lines() {
+        let name = space.split_whitespace().next().unwrap_or_default();
+        if name.starts_with(NAME) {
+            let _ = run("ip", &["netns", "delete", name]);
+            // The end outside goes with the one inside, a little later; a new one must not meet it.
+            let _ = run("ip", &["link", "delete", name]);
+        }
+    }
+    let _ = run("ip", &["link", "delete", NAME]);
+}

@@ -1,0 +1,148 @@
+//! One writer: many pairs at once, a holder that sleeps past its lease, and signals at any moment.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::lease::leases;
+use crate::support::aws::DEV;
+use crate::support::proxy::{Proxy, Weather};
+use crate::support::running::Running;
+use crate::support::{Account, poll, text};
+
+const FILE: &str = "dev.yaml";
+const LONG: Duration = Duration::from_secs(120);
+
+/// How many pairs of kstacks meet.
+const PAIRS: u64 = 50;
+
+#[test]
+fn of_two_applies_at_once_one_works_and_the_other_says_who_fifty_times() {
+    let mut account = Account::new();
+    account.write("dev", &[]);
+    account.apply(FILE);
+    let direct = account.endpoint.clone();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    for pair in 1..=PAIRS {
+        // Who has the lease looks next, and waits for that until the other has ended.
+        let proxy = Proxy::with(Weather { gate: Some("DescribeVpcs"), ..Weather::default() });
+        account.endpoint.clone_from(&proxy.endpoint);
+        let mut both = [(); 2].map(|()| account.spawn(&["apply", FILE, "--yes", "--json"]));
+        let loser = poll("one that gives up", LONG, || both.iter_mut().position(Running::ended));
+        proxy.open();
+        let pids = [both[0].pid(), both[1].pid()];
+        let mut ends: Vec<_> = both.into_iter().map(|one| one.end(LONG)).collect();
+        let (other, done) = (ends.remove(loser), ends.remove(0));
+        let done = done.expect(0);
+        assert_eq!(done.events().last().expect("events")["complete"], true, "pair {pair}: {done}");
+        let other = other.expect(1);
+        assert_eq!(other.out, "", "the other has not even planned");
+        // Lease 1 was the first apply's.
+        let expected = format!(
+            "error: another kstack works on the stack `dev`: arn:aws:iam::{}:root on {host} (process {}), since 20",
+            account.id,
+            pids[1 - loser]
+        );
+        assert!(other.err.starts_with(&expected), "pair {pair}: {expected}\n{other}");
+        assert!(other.err.contains(&format!(" UTC, lease {} until ", pair + 1)), "pair {pair}: {other}");
+        assert!(other.err.contains("hint: wait for it to end; if it is dead"), "{other}");
+        account.endpoint.clone_from(&direct);
+    }
+    let leases = leases(&account);
+    assert_eq!(leases.keys().copied().collect::<Vec<_>>(), [PAIRS + 1], "each pair took one number");
+    assert_eq!(leases[&(PAIRS + 1)]["released"], true);
+    account.assert_converged(FILE);
+    account.destroy(FILE);
+}
+
+#[test]
+fn a_holder_that_sleeps_past_its_lease_is_followed_and_writes_nothing_more() {
+    // Long enough for a slow machine to renew it in time.
+    const LEASE: u64 = 15;
+    let mut account = Account::new();
+    account.write("dev", &[]);
+    account.apply(FILE);
+    account.write("dev", &[("instance_type: t4g.medium", "instance_type: t4g.large")]);
+    account.choose(&json!({"times": {"instance_start": 20}}));
+    let direct = account.endpoint.clone();
+    let proxy = Proxy::counting();
+    account.endpoint.clone_from(&proxy.endpoint);
+    let mut command = account.command(&["apply", FILE, "--yes", "--json"]);
+    command.env("KSTACK_TEST_LEASE", LEASE.to_string());
+    let sleeper = Running::of(command);
+    account.endpoint = direct;
+    // It waits for the first new instance, and would end the second old one next.
+    poll("a new instance", LONG, || proxy.take().iter().any(|call| call.operation == "RunInstances").then_some(()));
+    poll("its answer", LONG, || (account.instances(DEV).len() == 2 && account.started(DEV) == 3).then_some(()));
+    sleeper.signal(Signal::STOP);
+    let number = *leases(&account).keys().next_back().expect("a lease");
+
+    let early = account.run(&["apply", FILE, "--yes"]);
+    assert!(early.code == 1 && early.err.contains(&format!("(process {})", sleeper.pid())), "{early}");
+    let holder = leases(&account)[&number].clone();
+    let expires: jiff::Timestamp = text(&holder["expires"]).parse().expect("a time");
+    poll("the lease's end", LONG, || (jiff::Timestamp::now() > expires).then_some(()));
+    account.choose(&json!({}));
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    let (now, instances) = (leases(&account), account.instances(DEV));
+    assert_eq!(now.keys().copied().collect::<Vec<_>>(), [number + 1], "{now:?}");
+
+    proxy.take();
+    sleeper.signal(Signal::CONT);
+    let run = sleeper.end(LONG).expect(1);
+    assert!(run.err.contains("the lease on the stack has ended"), "{run:.200}");
+    let written: Vec<String> =
+        proxy.take().into_iter().filter(|call| call.writes()).map(|call| call.operation).collect();
+    assert!(written.is_empty(), "{written:?}\n{run:.200}");
+    assert_eq!((leases(&account), account.instances(DEV)), (now, instances));
+    account.assert_converged(FILE);
+    account.destroy(FILE);
+}
+
+/// Sends `signal` to an apply when it has made so many calls, and sees how it ends.
+fn interrupt(account: &mut Account, signal: Signal, calls: usize) {
+    let direct = account.endpoint.clone();
+    let proxy = Proxy::with(Weather { latency: Some(Box::new(|_| Duration::from_millis(25))), ..Weather::default() });
+    account.endpoint.clone_from(&proxy.endpoint);
+    let mut apply = account.spawn(&["apply", FILE, "--yes", "--json"]);
+    poll("so many calls", LONG, || (proxy.count() >= calls || apply.ended()).then_some(()));
+    apply.signal(signal);
+    let run = apply.end(Duration::from_secs(5));
+    proxy.wait_until_quiet();
+    account.endpoint = direct;
+    let case = format!("{signal:?} at call {calls}: {run:.200}");
+    match run.code {
+        0 => {}
+        130 if run.err.contains("nothing was changed") => {}
+        130 => {
+            let last = run.events().last().cloned().unwrap_or_default();
+            assert_eq!((&last["event"], &last["complete"]), (&json!("finished"), &json!(false)), "{case}");
+            let left = last["left"].as_array().map(Vec::len).expect("what is left");
+            assert!(run.err.starts_with(&format!("error: stopped by a signal with {left} step")), "{case}");
+        }
+        // Before it listens to signals, it has changed nothing, and the system ends it.
+        -1 => assert!(calls <= 2, "{case}"),
+        _ => panic!("{case}"),
+    }
+    let held: Vec<Value> = leases(account).into_values().filter(|lease| lease["released"] != true).collect();
+    assert!(held.is_empty(), "{held:?}, {case}");
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    assert_eq!((account.identities(DEV).len(), account.instances(DEV).len()), (3, 3), "{case}");
+    account.destroy(FILE);
+}
+
+#[test]
+fn signals_at_any_moment_end_it_soon_with_its_lease_given_back() {
+    let mut account = Account::new();
+    account.write("dev", &[]);
+    let more = std::env::var_os("KSTACK_SWEEP").is_some();
+    // Spread over the calls of an apply, which are about a hundred; a different offset for each signal.
+    for (signal, first) in [(Signal::INT, 3), (Signal::TERM, 19)] {
+        for calls in (first..=100).step_by(if more { 4 } else { 32 }) {
+            interrupt(&mut account, signal, calls);
+        }
+    }
+}
