@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one LocalStack for all of them, each test in an account of its own.
 
 mod bad_files;
+mod benches;
 mod calls;
 mod changes;
 mod commands;
