@@ -267,7 +267,8 @@ const HEALTHY: Duration = Duration::from_secs(600);
 /// hosts. Gives the brokers' addresses and a client's properties. Asking Kafka in a VPC is not exercised here.
 async fn healthy(session: &Session, design: &Design, kafka: &Kafka) -> Result<(Vec<String>, String), Failure> {
     if design.msk.is_some() {
-        // Its creation has waited until it is ACTIVE.
+        // Its creation has waited until it is ACTIVE; what was described before it is not used.
+        session.aws.begin_round();
         let cluster = msk::look(&session.aws, None).await?;
         return cluster.as_ref().and_then(msk::easiest).ok_or_else(|| Failure::new("the MSK cluster has no listener"));
     }
