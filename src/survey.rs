@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::aws::{Aws, Clients, CloudError, Papers};
 use crate::expiry::Term;
-use crate::kinds::{self, Instance, Volume};
+use crate::kinds::{self, Instance, MskCluster, Volume};
 use crate::lease::{Holder, Record};
 use crate::pricing::{HOURS, Prices, running};
 use crate::resource::Observed;
@@ -56,7 +56,7 @@ pub struct Summary {
     pub age_seconds: Option<i64>,
     pub expires_at: Option<Timestamp>,
     pub protected: bool,
-    /// Brokers whose instances run.
+    /// Brokers whose instances run, or that MSK has; a serverless cluster has none.
     pub brokers: usize,
     pub controllers: usize,
     pub resources: usize,
@@ -125,6 +125,9 @@ impl Found {
         let run = |role: &str| {
             instances.iter().filter(|(name, (_, one))| name.starts_with(role) && one.state == "running").count()
         };
+        let clusters = self.observed.of::<MskCluster>();
+        let msk: usize =
+            clusters.values().filter_map(|(_, one)| one.provisioned.as_ref()).map(|one| one.brokers as usize).sum();
         let bill = running(&self.observed, region, prices);
         let record = self.papers.record.as_ref();
         let age_seconds = record.map(|record| now.duration_since(record.made_at).as_secs().max(0));
@@ -139,7 +142,7 @@ impl Found {
             age_seconds,
             expires_at: term.at(),
             protected: term == Term::Protected,
-            brokers: run("broker-"),
+            brokers: run("broker-") + msk,
             controllers: run("controller-"),
             resources: self.observed.live.len(),
             volume_gib: self.observed.of::<Volume>().values().map(|(_, volume)| volume.size_gib).sum(),

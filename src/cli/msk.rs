@@ -86,6 +86,16 @@ pub fn properties(method: Method, cluster: Option<&MskStatus>) -> Result<String,
     Ok(client_properties(method, &servers.bootstrap_servers.join(",")))
 }
 
+/// The brokers' addresses, and a client's properties, for the way to connect that asks the least of a client.
+pub fn easiest(cluster: &MskStatus) -> Option<(Vec<String>, String)> {
+    let methods = [Method::Unauthenticated, Method::Plaintext, Method::Iam, Method::Scram, Method::Tls];
+    methods.into_iter().find_map(|method| {
+        let text = properties(method, Some(cluster)).ok()?;
+        let servers = text.lines().find_map(|line| line.strip_prefix("bootstrap.servers="))?;
+        Some((servers.split(',').map(str::to_owned).collect(), text))
+    })
+}
+
 /// The cluster, its brokers, and where clients reach them, for people.
 pub fn text(msk: &Msk) -> String {
     let one = &msk.cluster;

@@ -13,14 +13,15 @@ use super::error::Failure;
 use super::plan::{cost, refused};
 use super::run::{Signals, execute, give_back, guard, take};
 use super::view::View;
-use super::{kafka, name, place, ttl, ui};
+use super::{kafka, msk, name, place, ttl, ui};
 use crate::aws::{Class, CloudError};
 use crate::clock;
 use crate::design::Design;
 use crate::expiry::{Term, shown};
 use crate::health::{self, shortened};
-use crate::kinds::{Instance, Vpc};
+use crate::kinds::{Instance, Vpc, msk_status};
 use crate::lease::Claim;
+use crate::msk::client_properties::{Method, client_properties};
 use crate::network::free_blocks;
 use crate::pricing::money;
 use crate::resource::Observed;
@@ -89,6 +90,9 @@ pub struct Up {
     cidr: Ipv4Net,
     pub bootstrap_servers: Vec<String>,
     pub expires_at: Timestamp,
+    /// The client's settings, as a properties file has them.
+    #[serde(skip)]
+    pub properties: String,
 }
 
 impl Wanted {
@@ -186,10 +190,11 @@ impl Wanted {
             let life = record.made_at.to_string();
             execute(session, &kafka, &plan, &seen.world.observed, &life, signals, view).await.map_err(again)?;
         }
-        let brokers = signals.until_signal(UNHEALTHY, healthy(session, &design, &kafka)).await.map_err(again)?;
+        let healthy = healthy(session, &design, &kafka);
+        let (bootstrap_servers, properties) = signals.until_signal(UNHEALTHY, healthy).await.map_err(again)?;
         session.complete_record(&design, &record).await.map_err(Failure::from).map_err(again)?;
-        let bootstrap_servers = brokers.iter().map(ToString::to_string).collect();
-        Ok(Up { event: "up", name: name.clone(), region: session.region.clone(), cidr, bootstrap_servers, expires_at })
+        let region = session.region.clone();
+        Ok(Up { event: "up", name: name.clone(), region, cidr, bootstrap_servers, expires_at, properties })
     }
 
     /// The stack's address block: that of its VPC, or the one that it has claimed, or one that nobody has.
@@ -225,11 +230,6 @@ impl Wanted {
 }
 
 impl Up {
-    /// The client's settings, as a properties file has them.
-    pub fn properties(&self) -> String {
-        format!("bootstrap.servers={}\nsecurity.protocol=PLAINTEXT\n", self.bootstrap_servers.join(","))
-    }
-
     fn text(&self) -> String {
         let at = shown(self.expires_at, clock::now());
         format!(
@@ -263,9 +263,23 @@ const SEEN: Duration = Duration::from_secs(60);
 /// How long it may then take to be healthy.
 const HEALTHY: Duration = Duration::from_secs(600);
 
-/// Waits until every instance has passed EC2's checks, and until Kafka says that it is healthy where it can be reached from
-/// here. Gives the brokers' addresses. Asking Kafka in a VPC is not exercised here.
-async fn healthy(session: &Session, design: &Design, kafka: &Kafka) -> Result<Vec<SocketAddrV4>, Failure> {
+/// Waits until the stack is healthy: by MSK's word, by Kafka's where it can be asked from here, or else by EC2's checks of the
+/// hosts. Gives the brokers' addresses and a client's properties. Asking Kafka in a VPC is not exercised here.
+async fn healthy(session: &Session, design: &Design, kafka: &Kafka) -> Result<(Vec<String>, String), Failure> {
+    if design.msk.is_some() {
+        // Its creation has waited until it is ACTIVE; what was described before it is not used.
+        session.aws.begin_round();
+        let cluster = msk_status(&session.aws).await?;
+        return cluster.as_ref().and_then(msk::easiest).ok_or_else(|| Failure::new("the MSK cluster has no listener"));
+    }
+    let brokers = on_hosts(session, design, kafka).await?;
+    let servers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
+    let properties = client_properties(Method::Plaintext, &servers.join(","));
+    Ok((servers, properties))
+}
+
+/// The addresses of brokers on hosts, once they are healthy.
+async fn on_hosts(session: &Session, design: &Design, kafka: &Kafka) -> Result<Vec<SocketAddrV4>, Failure> {
     let observed = session.observe().await?;
     let instances: Vec<String> = observed.of::<Instance>().values().map(|(live, _)| live.id.clone()).collect();
     session.aws.clients.pass_checks(&instances).await?;

@@ -119,7 +119,7 @@ async fn command(args: &Args, up: &Up, signals: &Signals) -> Result<u8, Failure>
     let mut properties = NamedTempFile::with_prefix("kstack-client-")
         .map_err(|error| own("the client properties file can't be made", error))?;
     properties
-        .write_all(up.properties().as_bytes())
+        .write_all(up.properties.as_bytes())
         .map_err(|error| own("the client properties file can't be written", error))?;
     let (program, arguments) = args.command.split_first().ok_or_else(|| Failure::new("there is no command"))?;
     let mut command = Command::new(program);

@@ -385,3 +385,27 @@ fn a_stack_needs_a_time_to_live_that_it_can_have() {
     assert!(run.err.starts_with("error: KSTACK_NOW is `tomorrow`"), "{run}");
     assert!(list(&account).is_empty());
 }
+
+#[test]
+fn an_msk_cluster_goes_by_itself_too() {
+    let account = crate::msk::account();
+    crate::msk::write(&account, &[]);
+    let run = account.run(&["with", "orders.yaml", "--", "sh", "-c", "cat \"$KSTACK_CLIENT_PROPERTIES\""]).expect(0);
+    let servers = run.out.lines().next().and_then(|line| line.strip_prefix("bootstrap.servers=")).expect("servers");
+    assert_eq!(servers.split(',').filter(|server| server.ends_with(":9098")).count(), 3, "{run}");
+    assert!(run.out.contains("\nsasl.mechanism=AWS_MSK_IAM\n"), "{run}");
+
+    let run = account.run(&["up", "orders.yaml", "--name", "pr-1", "--ttl", "1h", "--json"]).expect(0);
+    let made = run.events().pop().expect("an event");
+    assert_eq!(made["bootstrap_servers"].as_array().map(Vec::len), Some(3), "{made}");
+    let one = listed(&account, "pr-1");
+    assert_eq!((&one["brokers"], &one["state"], &one["expires_at"]), (&json!(3), &json!("whole"), &made["expires_at"]));
+    account.run(&["extend", "pr-1", "--ttl", "6h", "--region", DEV]).expect(0);
+    let clusters = wait(account.kafka(DEV).list_clusters_v2().send());
+    let tags = clusters.cluster_info_list()[0].tags().expect("tags");
+    assert_eq!(tags.get("kstack:expires-at").map(String::as_str), listed(&account, "pr-1")["expires_at"].as_str());
+    assert!(reap(&account, 2).is_empty());
+    assert_eq!(reap(&account, 7), [("pr-1".to_owned(), "destroyed".to_owned())].into());
+    assert!(wait(account.kafka(DEV).list_clusters_v2().send()).cluster_info_list().is_empty());
+    account.assert_nothing_left();
+}
