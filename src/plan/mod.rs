@@ -16,7 +16,7 @@ use crate::expiry::{PROTECTED, Term};
 use crate::kinds::{self, Resource};
 use crate::resource::{Address, Deletion, Effect, FieldChange, Live, Observed, Tags, tag};
 
-pub use order::rank;
+pub use order::{rank, roll_last};
 pub use text::render;
 
 /// What a step does to its resource.

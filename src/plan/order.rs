@@ -58,6 +58,33 @@ fn chain_rolls(steps: &[Step], after: &mut BTreeMap<Address, BTreeSet<Address>>)
     }
 }
 
+/// Puts the roll of `host`, on which the active controller is, behind all rolls of its role, so that the quorum moves once.
+/// Which host that is changes by itself: the plan is the same plan, and only its rolls are chained anew.
+pub fn roll_last(steps: &mut [Step], host: &str) {
+    let role = |name: &str| name.rsplit_once('-').map_or(name, |(role, _)| role).to_owned();
+    let mut rolls: Vec<Address> =
+        steps.iter().filter(|step| step.action == Action::Roll).map(|step| step.address.clone()).collect();
+    rolls.sort_by_cached_key(|address| (rank(address).0, address.name == host, rank(address)));
+    if !rolls.iter().any(|address| role(&address.name) == role(host)) {
+        return;
+    }
+    let all: BTreeSet<Address> = rolls.iter().cloned().collect();
+    // What the first roll waited for, the new first one has to wait for too.
+    let starts: BTreeSet<Address> = steps
+        .iter()
+        .filter(|step| all.contains(&step.address))
+        .flat_map(|step| step.after.iter().filter(|one| one.kind == step.address.kind && !all.contains(one)).cloned())
+        .collect();
+    for step in steps.iter_mut().filter(|step| all.contains(&step.address)) {
+        let mut after: BTreeSet<Address> = step.after.iter().filter(|one| !all.contains(one)).cloned().collect();
+        match rolls.iter().position(|address| *address == step.address) {
+            Some(0) | None => after.extend(starts.iter().cloned()),
+            Some(place) => drop(after.insert(rolls[place - 1].clone())),
+        }
+        step.after = after.into_iter().collect();
+    }
+}
+
 /// Controllers before brokers, each by number: a broker must not be newer than its controllers.
 pub fn rank(address: &Address) -> (bool, u32, Address) {
     let (role, number) = address.name.rsplit_once('-').unwrap_or((&address.name, ""));

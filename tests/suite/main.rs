@@ -16,6 +16,7 @@ mod picture;
 mod plans;
 mod readme;
 mod reference;
+mod rolls;
 mod sandbox;
 mod support;
 mod sweep;
