@@ -1,11 +1,13 @@
 //! The hosts really boot: the user data of a stack in machines of this machine, with a real Kafka, and the same settings in plain
 //! processes. `cargo test --test hosts -- --nocapture` shows the table at the end.
 
+#![allow(clippy::print_stdout)] // The table is what this is run for.
+
 mod client;
 mod machine;
 mod network;
 mod processes;
-#[allow(dead_code, unused_imports)] // What both test binaries share.
+#[allow(dead_code, unused_imports, clippy::type_complexity)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;
 
