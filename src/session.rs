@@ -1,11 +1,12 @@
 //! One stack file at work: reads the file, asks AWS, plans. What every command does before its own part.
 
+mod saved;
+
+use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::aws::{Aws, Class, Clients, CloudError, Ctx, Fence, IdMap, Place};
 use crate::clock;
@@ -15,8 +16,10 @@ use crate::expiry::{Asked, Term};
 use crate::kinds::{self, Resource};
 use crate::lease::{Holder, Record};
 use crate::plan::{self, Plan, Refusal};
-use crate::resource::{Observed, Tags};
+use crate::resource::{Engine, Observed, Tags};
 use crate::stack::{self, Parsed, Report};
+
+pub use saved::{SAVED_PLAN, SavedPlan, read_file};
 
 /// A stack file's text and the templates that it names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,7 +51,7 @@ impl Source {
             move |error| SourceError::Read { file, error }
         };
         let path = Path::new(file);
-        let bytes = std::fs::read(path).map_err(unreadable(path))?;
+        let bytes = read_file(path).map_err(unreadable(path))?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let parsed = stack::parse(file, &text).map_err(SourceError::Problems)?;
         let mut overrides = Overrides::new();
@@ -58,7 +61,8 @@ impl Source {
                 let entry = entry.map_err(unreadable(&folder))?.path();
                 if entry.extension().is_some_and(|extension| extension == "hbs") {
                     let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                    overrides.insert(name, std::fs::read_to_string(&entry).map_err(unreadable(&entry))?);
+                    let text = read_file(&entry).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+                    overrides.insert(name, text.map_err(unreadable(&entry))?);
                 }
             }
         }
@@ -73,22 +77,6 @@ impl Source {
         stack::parse(&self.file, &self.text).map_err(SourceError::Problems)
     }
 }
-
-/// A plan that `plan --out` wrote and `apply` runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SavedPlan {
-    /// The version of this format.
-    pub kstack_plan: u32,
-    pub source: Source,
-    pub allow_data_loss: bool,
-    pub account: String,
-    pub steps: Vec<Value>,
-    /// When it was planned: a stack's time to live counts from then.
-    pub planned_at: Timestamp,
-}
-
-/// The format that this kstack reads and writes.
-pub const SAVED_PLAN: u32 = 2;
 
 /// A stack and its AWS.
 #[derive(Debug)]
@@ -137,7 +125,7 @@ impl Session {
         self.aws.begin_round();
         let (facts, observed, papers) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
-            kinds::discover(&self.aws),
+            kinds::discover_of(&self.aws, Engine::of(&parsed.stack)),
             self.aws.clients.papers(&self.aws.stack)
         )?;
         let holder = papers.holder(self.asked.now).cloned();
@@ -146,7 +134,16 @@ impl Session {
         Ok(Seen { world: World { facts, observed, record: papers.record, expires }, holder, term })
     }
 
-    /// What is live of the stack, without its file.
+    /// What is live of the stack, as far as one with `engine` goes.
+    ///
+    /// # Errors
+    /// AWS's first answer that is not what was asked for.
+    pub async fn observe_of(&self, engine: Engine) -> Result<Observed, CloudError> {
+        self.aws.begin_round();
+        kinds::discover_of(&self.aws, engine).await
+    }
+
+    /// What is live of the stack, whatever its engine.
     ///
     /// # Errors
     /// AWS's first answer that is not what was asked for.
@@ -166,7 +163,7 @@ impl Session {
             let resource = Resource::from_live(&address.kind, &live.spec)?;
             let (ids, batch) = (&ids, Some(&batch));
             Some(async move {
-                let ctx = Ctx { aws, address, tags, token: "", ids, check_instance: false, batch };
+                let ctx = Ctx { aws, address, tags, token: "", ids, progress: &|_| (), check_instance: false, batch };
                 resource.retag(&ctx, &live.id, tags, &[]).await
             })
         });

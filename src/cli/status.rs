@@ -8,18 +8,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::error::Failure;
+use super::msk::{self, Msk};
 use super::{kafka, place, ui};
 use crate::clock;
 use crate::design::node_id;
 use crate::expiry::{self, Term};
 use crate::health::{self, AskError, Broker, Cluster, shortened};
-use crate::kinds::{Instance, NetworkInterface, Volume};
+use crate::kinds::{self, Instance, NetworkInterface, Volume, msk_status};
 use crate::lease::{Holder, Record};
+use crate::msk::client_properties::Method;
 use crate::plan::rank;
-use crate::resource::{Address, Observed};
+use crate::resource::{Address, Engine, Observed};
 use crate::roll;
 use crate::session::{Session, Source};
-use crate::stack::Span;
+use crate::stack::{Scalar as _, Span};
 
 /// Show brokers and controllers with zone, type, state, address and volume, and the bootstrap servers
 #[derive(Debug, clap::Args)]
@@ -30,12 +32,15 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Wait until Kafka is healthy: every broker there, every replica in sync
+    /// Wait until Kafka is healthy: every broker there, every replica in sync; an MSK cluster until it is ACTIVE
     #[arg(long)]
     wait: bool,
     /// How long to wait at most
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = Span::parse, requires = "wait")]
     timeout: Span,
+    /// Print the properties of a Kafka client of an MSK cluster that connects in this way, ready to paste
+    #[arg(long, value_name = "METHOD", value_parser = Method::parse, conflicts_with_all = ["json", "wait"])]
+    client_properties: Option<Method>,
 }
 
 /// The status for scripts.
@@ -47,7 +52,11 @@ struct Status {
     resources: usize,
     bootstrap_servers: Vec<String>,
     hosts: Vec<Host>,
-    kafka: Kafka,
+    /// Of brokers on EC2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kafka: Option<Kafka>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msk: Option<Msk>,
     record: Option<Record>,
     /// Who works on the stack at the moment.
     lease: Option<Holder>,
@@ -91,7 +100,19 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
     let stack = &parsed.stack;
     let session = Session::open(&place(&stack.region, sandbox)?, &stack.name).await;
-    let (observed, papers) = tokio::try_join!(session.observe(), session.aws.clients.papers(&stack.name))?;
+    let engine = Engine::of(stack);
+    if args.wait && engine == Engine::Msk {
+        msk::wait(&session.aws, Duration::from_secs(args.timeout.0)).await?;
+    }
+    let cluster = async { if engine == Engine::Msk { msk_status(&session.aws).await } else { Ok(None) } };
+    session.aws.begin_round();
+    let papers = session.aws.clients.papers(&stack.name);
+    let (observed, cluster, papers) = tokio::try_join!(kinds::discover_of(&session.aws, engine), cluster, papers)?;
+    if let Some(method) = args.client_properties {
+        ui::out(&msk::properties(method, cluster.as_ref())?);
+        return Ok(0);
+    }
+    let msk = cluster.map(|cluster| Msk::of(cluster, &observed));
     let now = clock::now();
     let lease = papers.holder(now).cloned();
     let term = Term::of(&observed, papers.record.as_ref(), None);
@@ -109,18 +130,19 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         }
         false => health::ask(&servers).await,
     };
-    let kafka = kafka(&health, &ids);
+    let kafka = (engine == Engine::Ec2).then(|| kafka(&health, &ids));
     let in_vpc = || roll::brokers(&observed).into_values().collect();
     let status = Status {
         stack: stack.name.to_string(),
         region: stack.region.to_string(),
         resources: observed.live.len(),
-        bootstrap_servers: if servers.is_empty() { in_vpc() } else { servers }
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
+        bootstrap_servers: match &msk {
+            Some(msk) => msk.bootstrap_servers(),
+            None => if servers.is_empty() { in_vpc() } else { servers }.iter().map(ToString::to_string).collect(),
+        },
         hosts,
         kafka,
+        msk,
         record: papers.record,
         lease,
         expires_at: term.at(),
@@ -131,13 +153,12 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     } else {
         ui::out(&text(&status, now));
     }
-    match args.wait && !status.kafka.healthy {
-        true => Err(Failure::new(format!(
-            "Kafka is not healthy after {}: {}",
-            args.timeout,
-            shortened(&status.kafka.problems)
-        ))),
-        false => Ok(0),
+    match status.kafka.filter(|kafka| args.wait && !kafka.healthy) {
+        Some(kafka) => {
+            let problems = shortened(&kafka.problems);
+            Err(Failure::new(format!("Kafka is not healthy after {}: {problems}", args.timeout)))
+        }
+        None => Ok(0),
     }
 }
 
@@ -206,29 +227,13 @@ fn text(status: &Status, now: Timestamp) -> String {
     if status.resources == 0 {
         return format!("Nothing of the stack {} is live in {}.\n", status.stack, status.region);
     }
-    let cell = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-    let rows: Vec<Vec<String>> = status
-        .hosts
-        .iter()
-        .map(|host| {
-            let size = host.volume_gib.map_or_else(|| "-".to_owned(), |size| format!("{size} GiB"));
-            vec![
-                host.name.clone(),
-                cell(&host.zone),
-                cell(&host.instance_type),
-                host.state.clone().unwrap_or_else(|| "no instance".to_owned()),
-                cell(&host.kafka),
-                cell(&host.address),
-                cell(&host.volume),
-                size,
-            ]
-        })
-        .collect();
     let mut out = format!("Stack {} in {}: {} resources\n\n", status.stack, status.region, status.resources);
-    out.push_str(&ui::table(&["HOST", "ZONE", "TYPE", "STATE", "KAFKA", "ADDRESS", "VOLUME", "SIZE"], &rows));
-    out.push_str(&format!("\nBootstrap servers: {}\n", status.bootstrap_servers.join(",")));
-    let brokers = status.hosts.iter().filter(|host| host.name.starts_with("broker-")).count();
-    out.push_str(&kafka_text(&status.kafka, brokers));
+    if let Some(cluster) = &status.msk {
+        out.push_str(&msk::text(cluster));
+    }
+    if let Some(kafka) = &status.kafka {
+        out.push_str(&on_ec2(status, kafka));
+    }
     if let Some(record) = &status.record {
         out.push_str(&format!("Made by {} at {}\n", record.made_by, record.made_at.strftime("%F %T UTC")));
     }
@@ -247,5 +252,32 @@ fn text(status: &Status, now: Timestamp) -> String {
             holder.since.strftime("%F %T UTC")
         ));
     }
+    out
+}
+
+/// Brokers and controllers on EC2, where clients reach them, and what Kafka says.
+fn on_ec2(status: &Status, kafka: &Kafka) -> String {
+    let cell = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    let rows: Vec<Vec<String>> = status
+        .hosts
+        .iter()
+        .map(|host| {
+            let size = host.volume_gib.map_or_else(|| "-".to_owned(), |size| format!("{size} GiB"));
+            vec![
+                host.name.clone(),
+                cell(&host.zone),
+                cell(&host.instance_type),
+                host.state.clone().unwrap_or_else(|| "no instance".to_owned()),
+                cell(&host.kafka),
+                cell(&host.address),
+                cell(&host.volume),
+                size,
+            ]
+        })
+        .collect();
+    let mut out = ui::table(&["HOST", "ZONE", "TYPE", "STATE", "KAFKA", "ADDRESS", "VOLUME", "SIZE"], &rows);
+    out.push_str(&format!("\nBootstrap servers: {}\n", status.bootstrap_servers.join(",")));
+    let brokers = status.hosts.iter().filter(|host| host.name.starts_with("broker-")).count();
+    out.push_str(&kafka_text(kafka, brokers));
     out
 }

@@ -1,13 +1,14 @@
 //! A plan as text. Pure: colours are the caller's choice, and never the only carrier of meaning.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::{Action, Counts, Note, Plan, Refusal, Step};
-use crate::kinds::Resource;
-use crate::resource::{Address, Deletion, FieldChange};
+use crate::kinds::{MskCluster, Resource};
+use crate::resource::{Address, Deletion, FieldChange, Kind as _};
 
 impl Action {
     /// The symbol of the action: Terraform's.
@@ -46,8 +47,34 @@ impl std::fmt::Display for Counts {
     }
 }
 
+/// `text` with every character that a terminal would obey written as an escape, but for line ends, tabs and colours. Names and
+/// tags in AWS are whatever anybody wrote there.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        let colour = || {
+            let rest = text[at..].strip_prefix("\u{1b}[")?.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+            rest.starts_with('m').then_some(())
+        };
+        if obeyed(c) && (c != '\u{1b}' || colour().is_none()) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// The plan for people.
 pub fn render(plan: &Plan) -> String {
+    printable(&rendered(plan)).into_owned()
+}
+
+fn rendered(plan: &Plan) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Stack {} in {} (account {})\n", plan.stack, plan.region, plan.account);
     if !plan.refusals.is_empty() {
@@ -69,12 +96,12 @@ pub fn render(plan: &Plan) -> String {
 
 /// A line a step. What neighbours have in common, the reason and the changes, comes once, below the last of them.
 fn steps(out: &mut String, steps: &[Step]) {
-    let width = steps.iter().map(|step| step.address.to_string().len()).max().unwrap_or_default();
+    let width = steps.iter().map(|step| step.id().to_string().len()).max().unwrap_or_default();
     let details: Vec<String> = steps.iter().map(details).collect();
     for (index, step) in steps.iter().enumerate() {
         let style = step.action.style();
         let _ = write!(out, "{style}{:>3}{style:#} ", step.action.symbol());
-        let _ = writeln!(out, "{}", format!("{:width$}  {}", step.address.to_string(), head(step)).trim_end());
+        let _ = writeln!(out, "{}", format!("{:width$}  {}", step.id().to_string(), head(step)).trim_end());
         let common = steps.get(index + 1).is_some_and(|next| next.action == step.action)
             && details.get(index + 1) == details.get(index);
         if !common {
@@ -89,7 +116,7 @@ fn steps(out: &mut String, steps: &[Step]) {
 /// What is said of a step in the line of its address.
 fn head(step: &Step) -> String {
     match (step.action, step.live.as_ref().map(Resource::deletion)) {
-        (Action::Create, _) => summary(step.spec.as_ref()),
+        (Action::Create, _) => summary(&step.address.kind, step.spec.as_ref()),
         (Action::Delete, Some(Deletion::Data(held))) => format!("{}, with {held}", step.action.effect()),
         (action, _) => action.effect().to_owned(),
     }
@@ -128,6 +155,9 @@ fn before_and_after(change: &FieldChange) -> String {
     if change.field == "config" && !change.before.is_null() {
         return "config: the host's settings differ".to_owned();
     }
+    if change.field == "server_properties" {
+        return "server_properties: the cluster gets the newest revision of its configuration".to_owned();
+    }
     let (name, unit) = named(&change.field);
     let with_unit = |content: &Value| match content {
         Value::Number(_) => format!("{}{unit}", value(content)),
@@ -158,10 +188,25 @@ const HIDDEN: [&str; 11] = [
     "vpc",
 ];
 
+/// The same, of an MSK cluster alone.
+const HIDDEN_OF_MSK: [&str; 10] = [
+    "form",
+    "subnets",
+    "security_groups",
+    "throughput_mibs",
+    "server_properties",
+    "monitoring",
+    "in_transit",
+    "log_group",
+    "log_bucket",
+    "log_stream",
+];
+
 /// What identifies a new resource at a glance: its own values; where it has none, what it refers to.
-fn summary(spec: Option<&Value>) -> String {
+fn summary(kind: &str, spec: Option<&Value>) -> String {
     let Some(Value::Object(fields)) = spec else { return String::new() };
-    let shown = || fields.iter().filter(|(key, value)| !HIDDEN.contains(&key.as_str()) && !value.is_null());
+    let hidden = |key: &str| HIDDEN.contains(&key) || (kind == MskCluster::NAME && HIDDEN_OF_MSK.contains(&key));
+    let shown = || fields.iter().filter(|(key, value)| !hidden(key) && !value.is_null());
     let reference = |value: &Value| value.as_str().is_some_and(|text| Address::parse(text).is_some());
     let own: Vec<String> =
         shown().filter(|(_, value)| !reference(value)).filter_map(|(key, value)| part(key, value)).collect();

@@ -10,6 +10,7 @@ mod processes;
 #[allow(dead_code, unused_imports, clippy::type_complexity)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;
+mod with;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};

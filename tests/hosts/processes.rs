@@ -21,11 +21,11 @@ fn sandbox_folder() -> PathBuf {
 /// The binary with a sandbox of this process and its Kafka.
 fn kstack_command(kafka: &Path, arguments: &[&str]) -> Command {
     let mut command: Command = sandbox_command(std::process::id());
-    command.env("KSTACK_SANDBOX_KAFKA", kafka).args(arguments).arg("--sandbox");
+    command.env("KSTACK_SANDBOX_KAFKA", kafka).arg("--sandbox").args(arguments);
     command
 }
 
-fn kstack(kafka: &Path, arguments: &[&str]) -> Run {
+pub fn kstack(kafka: &Path, arguments: &[&str]) -> Run {
     Run::of(&mut kstack_command(kafka, arguments))
 }
 

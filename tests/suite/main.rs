@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one LocalStack for all of them, each test in an account of its own.
 
 mod bad_files;
+mod benches;
 mod calls;
 mod changes;
 mod commands;
@@ -8,16 +9,20 @@ mod cost;
 mod crashes;
 mod ephemeral;
 mod fleet;
+mod hostile;
 mod invariants;
 mod lease;
 mod localstack_package;
 mod model;
+mod msk;
+mod msk_complaints;
 mod picture;
 mod plans;
 mod readme;
 mod reference;
 mod rolls;
 mod sandbox;
+mod secrets;
 mod support;
 mod sweep;
 mod user_data;

@@ -41,6 +41,9 @@ impl Model {
                 zones: ('a'..='f').enumerate().take(zones).map(zone).collect(),
                 types: instance_types::embedded().clone(),
                 offers: instance_types::embedded().keys().map(|name| (name.clone(), names.clone())).collect(),
+                msk_versions: ["3.7.x", "3.8.x", "3.9.x", "3.9.x.kraft", "4.0.x.kraft", "4.1.x.kraft"]
+                    .map(str::to_owned)
+                    .into(),
                 images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),
             },
             observed: Observed::default(),
@@ -114,8 +117,14 @@ impl Model {
     /// Adds resources as a discovery finds them, and places everything anew.
     pub fn add(&mut self, added: Vec<(String, Found<Value>)>) {
         let name = |kind: &str| *kstack::kinds::NAMES.iter().find(|name| **name == kind).expect("a known kind");
-        let live = std::mem::take(&mut self.observed.live).into_iter();
-        let found = live.map(|(address, live)| {
+        let mut live = std::mem::take(&mut self.observed.live);
+        // A discovery finds references by id.
+        let ids: Vec<(String, String)> =
+            live.iter().map(|(address, one)| (address.to_string(), one.id.clone())).collect();
+        for one in live.values_mut() {
+            ids.iter().for_each(|(address, id)| rename(&mut one.spec, address, id));
+        }
+        let found = live.into_iter().map(|(address, live)| {
             (name(&address.kind), Found { id: live.id, tags: live.tags, spec: live.spec, ended: false })
         });
         let added = added.into_iter().map(|(kind, found)| (name(&kind), found));

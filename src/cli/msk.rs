@@ -1,0 +1,127 @@
+//! `kstack status` of an MSK stack: its cluster, what AWS does with it, its brokers, and where clients reach them.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::error::Failure;
+use super::ui;
+use crate::aws::{Aws, jitter};
+use crate::kinds::{Broker, MskStatus, Subnet, msk_status};
+use crate::msk::client_properties::{Method, client_properties};
+use crate::resource::Observed;
+
+/// An MSK cluster, with the zones of its brokers.
+#[derive(Debug, Serialize)]
+pub struct Msk {
+    #[serde(flatten)]
+    cluster: MskStatus,
+    /// The zone of each broker, in their order.
+    zones: Vec<Option<String>>,
+}
+
+impl Msk {
+    /// The cluster with the zones that are known of its subnets.
+    pub fn of(cluster: MskStatus, observed: &Observed) -> Msk {
+        Msk { zones: zones(&cluster, observed), cluster }
+    }
+
+    /// The servers of the first way in.
+    pub fn bootstrap_servers(&self) -> Vec<String> {
+        self.cluster.listeners.first().map(|one| one.bootstrap_servers.clone()).unwrap_or_default()
+    }
+}
+
+/// Waits until the cluster is ACTIVE.
+///
+/// # Errors
+/// That it is not within `limit`, or failed; AWS's answer.
+pub async fn wait(aws: &Aws, limit: Duration) -> Result<(), Failure> {
+    ui::progress("Waiting until the cluster is ACTIVE ...");
+    let start = Instant::now();
+    loop {
+        aws.begin_round();
+        let (state, why) = match msk_status(aws).await? {
+            Some(cluster) => (cluster.state, cluster.reason),
+            None => ("not there".to_owned(), None),
+        };
+        if state == "ACTIVE" {
+            return Ok(());
+        }
+        if state == "FAILED" || start.elapsed() > limit {
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            return Err(Failure::new(format!("the cluster is {state}{why}")));
+        }
+        tokio::time::sleep(jitter(Duration::from_secs(1))).await;
+    }
+}
+
+/// The zone of each broker, by its subnet.
+fn zones(cluster: &MskStatus, observed: &Observed) -> Vec<Option<String>> {
+    let subnets = observed.of::<Subnet>();
+    let zone = |id: &str| subnets.values().find(|(live, _)| live.id == id).map(|(_, subnet)| subnet.zone.clone());
+    cluster.brokers.iter().map(|broker| zone(&broker.subnet)).collect()
+}
+
+/// The properties of a client that connects by `method`.
+///
+/// # Errors
+/// That the cluster can't be reached that way.
+pub fn properties(method: Method, cluster: Option<&MskStatus>) -> Result<String, Failure> {
+    let cluster = cluster.ok_or_else(|| Failure::new("the stack has no MSK cluster that is live"))?;
+    let one = cluster.provisioned.as_ref();
+    let (listener, on) = match method {
+        Method::Iam => ("iam", true),
+        Method::Scram => ("scram", true),
+        Method::Tls => ("tls", one.is_some_and(|one| !one.certificate_authorities.is_empty())),
+        Method::Unauthenticated => ("tls", one.is_some_and(|one| one.unauthenticated)),
+        Method::Plaintext => ("plaintext", true),
+    };
+    let found = cluster.listeners.iter().find(|one| one.method == listener && !one.public).filter(|_| on);
+    let servers = found.filter(|one| !one.bootstrap_servers.is_empty()).ok_or_else(|| {
+        let word = method.word();
+        Failure::new(format!("the cluster, which is {}, has no listener for `{word}`", cluster.state))
+            .hint("turn it on in the stack file, or ask again once the cluster is ACTIVE")
+    })?;
+    Ok(client_properties(method, &servers.bootstrap_servers.join(",")))
+}
+
+/// The cluster, its brokers, and where clients reach them, for people.
+pub fn text(msk: &Msk) -> String {
+    let one = &msk.cluster;
+    let version = one.kafka.as_deref().map_or_else(|| "serverless".to_owned(), |kafka| format!("Kafka {kafka}"));
+    let mut out = format!("MSK cluster {}: {}, {version}\n", one.arn, one.state);
+    if let Some(reason) = &one.reason {
+        out.push_str(&format!("AWS says: {reason}\n"));
+    }
+    if let Some(operation) = &one.operation {
+        let since = operation.since.as_deref().map(|since| format!(" since {since}")).unwrap_or_default();
+        out.push_str(&format!("Under way: {}, {}{since}\n", operation.operation, operation.state));
+    }
+    if !one.brokers.is_empty() {
+        let size = one.volume_gib.map_or_else(|| "-".to_owned(), |size| format!("{size} GiB"));
+        let row = |(broker, zone): (&Broker, &Option<String>)| {
+            let endpoint = cell(&broker.endpoint);
+            vec![
+                broker.id.to_string(),
+                cell(zone),
+                cell(&one.instance_type),
+                cell(&broker.address),
+                size.clone(),
+                endpoint,
+            ]
+        };
+        let rows: Vec<Vec<String>> = one.brokers.iter().zip(&msk.zones).map(row).collect();
+        out.push_str(&format!("\n{}", ui::table(&["BROKER", "ZONE", "TYPE", "ADDRESS", "SIZE", "NAME"], &rows)));
+    }
+    for listener in &one.listeners {
+        let side = if listener.public { ", public" } else { "" };
+        let servers = listener.bootstrap_servers.join(",");
+        out.push_str(&format!("\nBootstrap servers ({}{side}): {servers}\n", listener.method));
+    }
+    out
+}
+
+fn cell(value: &Option<String>) -> String {
+    value.clone().unwrap_or_else(|| "-".to_owned())
+}
