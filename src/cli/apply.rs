@@ -14,7 +14,7 @@ use crate::apply::Outcome;
 use crate::clock;
 use crate::cloud_init::CLIENT_PORT;
 use crate::expiry;
-use crate::plan::{Plan, render};
+use crate::plan::{Plan, render, roll_last};
 use crate::resource::Observed;
 use crate::session::{SavedPlan, Session, Source, make_plan, read_file};
 use crate::stack::{Parsed, Span};
@@ -148,7 +148,7 @@ async fn under_lease(
     sandbox: bool,
 ) -> Result<u8, Failure> {
     let seen = signals.unless_stopped(session.look(&job.parsed)).await?;
-    let (design, plan) = make_plan(&job.source, &job.parsed, &seen.world, job.allow_data_loss);
+    let (design, mut plan) = make_plan(&job.source, &job.parsed, &seen.world, job.allow_data_loss);
     match approved {
         // The plan that was shown is the plan that runs.
         Some(steps) => {
@@ -182,6 +182,12 @@ async fn under_lease(
         }
         signals.unless_stopped(kafka::start(&design, &kafka)).await?;
         return Ok(0);
+    }
+    if plan.counts().roll > 1
+        && let Some(host) =
+            signals.unless_stopped(async { Ok::<_, Failure>(kafka::active(&design, &kafka).await) }).await?
+    {
+        roll_last(&mut plan.steps, &host);
     }
     let record = session.ensure_record(&design, &seen.world).await?;
     let life = record.made_at.to_string();

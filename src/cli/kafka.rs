@@ -14,7 +14,7 @@ use crate::sandbox::SandboxError;
 use crate::sandbox::kafka::{Cluster, distribution};
 
 /// How long the hosts of the sandbox may take until they are a healthy cluster.
-const START: Duration = Duration::from_secs(180);
+const START: Duration = Duration::from_secs(300);
 
 /// The processes that stand for what is `observed`, whether they run or not; `None` where nothing has a cluster id.
 fn processes(observed: &Observed) -> Option<Cluster> {
@@ -41,6 +41,13 @@ pub fn of(design: &Design, observed: &Observed, sandbox: bool) -> Result<Kafka, 
         hosts: design.hosts.clone(),
     });
     Ok(Kafka { brokers: brokers(observed, sandbox), local })
+}
+
+/// The host of the active controller, where a broker answers.
+pub async fn active(design: &Design, kafka: &Kafka) -> Option<String> {
+    let brokers: Vec<SocketAddrV4> = kafka.brokers.values().copied().collect();
+    let node = health::ask(&brokers).await.ok()?.controller?;
+    design.hosts.iter().find(|host| host.cloud.node_id == node).map(|host| host.name.clone())
 }
 
 /// Starts the processes that stand for the hosts of `design`, where the sandbox has a Kafka, and waits until they are a healthy

@@ -22,7 +22,8 @@ const ALL: [u32; 3] = [1, 2, 3];
 
 #[test]
 fn a_broker_may_stop_only_while_enough_replicas_stay_in_sync() {
-    let cases: [(&[u32], &[u32], u32, bool, &str); 9] = [
+    type Case<'a> = (&'a [u32], &'a [u32], u32, bool, &'a str);
+    let cases: [Case<'_>; 9] = [
         (&ALL, &[1, 2, 3], 2, true, "one more than needed"),
         (&ALL, &[1, 2], 2, false, "just enough, and it is one of them"),
         (&ALL, &[2, 3], 2, true, "just enough without it"),

@@ -17,7 +17,7 @@ use crate::expiry::{PROTECTED, Term};
 use crate::kinds::{self, Resource};
 use crate::resource::{Address, Deletion, FieldChange, Live, Observed, StepId, Tags, tag};
 
-pub use order::rank;
+pub use order::{rank, roll_last};
 pub use text::{printable, render};
 
 /// What a step does to its resource.

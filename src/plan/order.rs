@@ -68,6 +68,28 @@ fn chain_rolls(steps: &[Step], after: &mut BTreeMap<StepId, BTreeSet<StepId>>) {
     }
 }
 
+/// Puts the roll of `host`, on which the active controller is, behind all rolls of its role, so that the quorum moves once.
+/// Which host that is changes by itself: the plan is the same plan, and only its rolls are chained anew.
+pub fn roll_last(steps: &mut [Step], host: &str) {
+    let mut rolls: Vec<(Address, StepId)> =
+        steps.iter().filter(|step| step.action == Action::Roll).map(|step| (step.address.clone(), step.id())).collect();
+    rolls.sort_by_cached_key(|(address, _)| (rank(address).0, address.name == host, rank(address)));
+    let place = |id: &StepId| rolls.iter().position(|(_, roll)| roll == id);
+    let kind = rolls.first().map(|(address, _)| address.kind.clone()).unwrap_or_default();
+    // What the first roll waited for, the new first one has to wait for too.
+    let old = steps.iter().filter(|step| place(&step.id()).is_some()).flat_map(|step| &step.after);
+    let starts: Vec<StepId> = old.filter(|id| id.address.kind == kind && place(id).is_none()).cloned().collect();
+    for step in steps.iter_mut() {
+        let Some(at) = place(&step.id()) else { continue };
+        let mut after: BTreeSet<StepId> = step.after.iter().filter(|id| place(id).is_none()).cloned().collect();
+        match at {
+            0 => after.extend(starts.iter().cloned()),
+            at => drop(after.insert(rolls[at - 1].1.clone())),
+        }
+        step.after = after.into_iter().collect();
+    }
+}
+
 /// Controllers before brokers, each by number: a broker must not be newer than its controllers.
 pub fn rank(address: &Address) -> (bool, u32, Address) {
     let (role, number) = address.name.rsplit_once('-').unwrap_or((&address.name, ""));

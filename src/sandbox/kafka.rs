@@ -73,10 +73,13 @@ impl Cluster {
         Cluster { folder: home().join("kafka").join(cluster_id) }
     }
 
-    /// Where the brokers that run take clients, by node id.
+    /// Where the brokers take clients, by node id, those that were lost too; none when nothing of the cluster runs.
     pub fn bootstrap(&self) -> BTreeMap<u32, SocketAddrV4> {
-        let nodes = nodes(&self.folder).into_iter().filter(|node| process(node).is_some());
-        nodes.filter_map(|node| client_address(&node)).collect()
+        let nodes = nodes(&self.folder);
+        match nodes.iter().any(|node| process(node).is_some()) {
+            true => nodes.iter().filter_map(|node| client_address(node)).collect(),
+            false => BTreeMap::new(),
+        }
     }
 
     /// Starts every host of `design` that does not run, and starts again those whose settings have changed. Data stays.

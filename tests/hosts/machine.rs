@@ -27,12 +27,14 @@ pub fn image(folder: &Path) -> Result<PathBuf, String> {
     // The mirror that this machine's apt uses, when it is a Debian itself.
     let debian = fs::read_to_string("/etc/os-release").unwrap_or_default().lines().any(|line| line == "ID=debian");
     let targets = run("apt-get", &["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]);
-    let mirror = targets.ok().filter(|_| debian).and_then(|text| text.lines().next().map(str::to_owned));
+    let of_debian = |uri: &&str| uri.trim_end_matches('/').ends_with("/debian");
+    let mirror = targets.ok().filter(|_| debian).and_then(|text| text.lines().find(of_debian).map(str::to_owned));
     let include = format!("--include={PACKAGES}");
     let path = image.display().to_string();
-    let mut arguments = vec!["--quiet", "--mode=root", "--variant=minbase", &include, "bookworm", &path];
+    let mut arguments =
+        vec!["900", "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", &include, "bookworm", &path];
     arguments.extend(mirror.as_deref());
-    run("mmdebstrap", &arguments)?;
+    run("timeout", &arguments)?;
     let write = |name: &str, text: &str| fs::write(image.join(name), text).map_err(|error| format!("{name}: {error}"));
     write("etc/cloud/cloud.cfg.d/99-kstack-tests.cfg", CLOUD)?;
     write("etc/kstack-image", PACKAGES)?;

@@ -1,11 +1,13 @@
 //! The hosts really boot: the user data of a stack in machines of this machine, with a real Kafka, and the same settings in plain
 //! processes. `cargo test --test hosts -- --nocapture` shows the table at the end.
 
+#![allow(clippy::print_stdout)] // The table is what this is run for.
+
 mod client;
 mod machine;
 mod network;
 mod processes;
-#[allow(dead_code, unused_imports)] // What both test binaries share.
+#[allow(dead_code, unused_imports, clippy::type_complexity)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;
 mod with;
@@ -35,6 +37,9 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("hosts")
 }
 
+/// Six machines with a Kafka each, of which none grows to its limit in a test.
+const MEMORY_KIB: u64 = 5 << 20;
+
 /// What machines need of this machine.
 struct Ground {
     image: PathBuf,
@@ -52,6 +57,13 @@ fn ground() -> Result<Ground, String> {
         needed.into_iter().find(|program| run(program, &["--version"]).is_err() && run(program, &["-V"]).is_err())
     {
         return Err(format!("there is no {missing} on this machine"));
+    }
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    if available.is_some_and(|kib| kib < MEMORY_KIB) {
+        return Err(format!("less than {} GiB of memory are free", MEMORY_KIB >> 20));
     }
     let kafka = distribution()?;
     let image = image(&folder())?;

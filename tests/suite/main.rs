@@ -21,6 +21,7 @@ mod picture;
 mod plans;
 mod readme;
 mod reference;
+mod rolls;
 mod sandbox;
 mod secrets;
 mod support;
