@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, mpsc::UnboundedSender, watch};
 use crate::aws::{Aws, Class, CloudError, Ctx, IdMap, jitter};
 use crate::kinds::{self, Resource};
 use crate::plan::{Action, Plan, Step};
-use crate::resource::{Address, Observed, Tags, tag};
+use crate::resource::{Address, Observed, StepId, Tags, tag};
 use crate::roll::{Checks, Kafka};
 
 /// What happens while a plan runs.
@@ -19,35 +19,35 @@ use crate::roll::{Checks, Kafka};
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
     Started {
-        address: Address,
+        address: StepId,
         action: Action,
     },
-    /// A roll has to wait before it stops the host.
+    /// What a step that takes long, or that may not stop a host yet, waits for.
     Waiting {
-        address: Address,
-        why: String,
+        address: StepId,
+        text: String,
     },
     /// A rolled host is well again, by Kafka's word or by its instance's checks.
     Checked {
-        address: Address,
+        address: StepId,
         by: Checks,
     },
     Done {
-        address: Address,
+        address: StepId,
         action: Action,
         id: String,
         seconds: f64,
     },
     Failed {
-        address: Address,
+        address: StepId,
         action: Action,
         error: String,
         hint: Option<&'static str>,
     },
     Skipped {
-        address: Address,
+        address: StepId,
         action: Action,
-        because: Address,
+        because: StepId,
     },
     /// A signal came: no more steps are started.
     Interrupted,
@@ -56,12 +56,12 @@ pub enum Event {
 /// How a run ended.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    pub done: BTreeSet<Address>,
-    pub failed: BTreeMap<Address, CloudError>,
+    pub done: BTreeSet<StepId>,
+    pub failed: BTreeMap<StepId, CloudError>,
     /// Steps that a failed one held back.
-    pub skipped: BTreeSet<Address>,
+    pub skipped: BTreeSet<StepId>,
     /// Steps that were not begun or not finished when a signal came.
-    pub left: Vec<(Address, Action)>,
+    pub left: Vec<(StepId, Action)>,
 }
 
 impl Outcome {
@@ -102,9 +102,10 @@ pub async fn apply(
     lock(&ids).extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
     let mut outcome = Outcome::default();
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
+    // What steps say before they end.
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut running = FuturesUnordered::new();
-    let mut busy: BTreeMap<Address, Action> = BTreeMap::new();
+    let mut busy: BTreeMap<StepId, Action> = BTreeMap::new();
     let mut deadline: Option<tokio::time::Instant> = None;
     loop {
         skip_held_back(&mut waiting, &mut outcome, &mut emit);
@@ -113,8 +114,8 @@ pub async fn apply(
                 waiting.into_iter().partition(|step| step.after.iter().all(|one| outcome.done.contains(one)));
             waiting = rest;
             for step in ready {
-                emit(Event::Started { address: step.address.clone(), action: step.action });
-                busy.insert(step.address.clone(), step.action);
+                emit(Event::Started { address: step.id(), action: step.action });
+                busy.insert(step.id(), step.action);
                 let token = token(plan, life, step);
                 let (ids, tell) = (&ids, &tell);
                 running.push(async move {
@@ -139,8 +140,8 @@ pub async fn apply(
                 while let Ok(event) = told.try_recv() {
                     emit(event);
                 }
-                busy.remove(&step.address);
-                let (address, action) = (step.address.clone(), step.action);
+                busy.remove(&step.id());
+                let (address, action) = (step.id(), step.action);
                 match result {
                     Ok(id) => {
                         emit(Event::Done { address: address.clone(), action, id, seconds: took.as_secs_f64() });
@@ -160,7 +161,7 @@ pub async fn apply(
             }
         }
     }
-    outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.address.clone(), step.action))).collect();
+    outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.id(), step.action))).collect();
     outcome
 }
 
@@ -168,14 +169,14 @@ pub async fn apply(
 fn skip_held_back(waiting: &mut Vec<&Step>, outcome: &mut Outcome, emit: &mut impl FnMut(Event)) {
     loop {
         let held = |step: &&Step| {
-            let broken = |one: &&Address| outcome.failed.contains_key(*one) || outcome.skipped.contains(*one);
+            let broken = |one: &&StepId| outcome.failed.contains_key(*one) || outcome.skipped.contains(*one);
             step.after.iter().find(broken).cloned()
         };
         let found = waiting.iter().enumerate().find_map(|(index, step)| held(step).map(|because| (index, because)));
         let Some((index, because)) = found else { return };
         let step = waiting.remove(index);
-        outcome.skipped.insert(step.address.clone());
-        emit(Event::Skipped { address: step.address.clone(), action: step.action, because });
+        outcome.skipped.insert(step.id());
+        emit(Event::Skipped { address: step.id(), action: step.action, because });
     }
 }
 
@@ -199,7 +200,17 @@ async fn run(
     ids: &IdMap,
     tell: &UnboundedSender<Event>,
 ) -> Result<String, CloudError> {
-    let mut ctx = Ctx { aws, address: &step.address, tags: &step.tags, token, ids, check_instance: false, batch: None };
+    let waits = |text| drop(tell.send(Event::Waiting { address: step.id(), text }));
+    let mut ctx = Ctx {
+        aws,
+        address: &step.address,
+        tags: &step.tags,
+        token,
+        ids,
+        progress: &waits,
+        check_instance: false,
+        batch: None,
+    };
     let live_id = step.id.clone().unwrap_or_default();
     let missing = || CloudError::own("plan", format!("the step of {} has no spec", step.address));
     match step.action {
@@ -212,9 +223,8 @@ async fn run(
         Action::Roll => {
             let wanted = step.wanted.as_ref().ok_or_else(missing)?;
             let live = step.live.as_ref().ok_or_else(missing)?;
-            let (address, host) = (step.address.clone(), step.address.name.as_str());
-            let waiting = |why| drop(tell.send(Event::Waiting { address: address.clone(), why }));
-            let by = kafka.before_stop(host, waiting).await?;
+            let host = step.address.name.as_str();
+            let by = kafka.before_stop(host, waits).await?;
             ctx.check_instance = by == Checks::Instance;
             let stopped = Instant::now();
             kafka.instance_ended(host);
@@ -224,7 +234,7 @@ async fn run(
             if by == Checks::Kafka {
                 kafka.after_start(host, stopped).await?;
             }
-            let _ = tell.send(Event::Checked { address, by });
+            let _ = tell.send(Event::Checked { address: step.id(), by });
             Ok(id)
         }
         Action::Replace => {

@@ -2,6 +2,7 @@
 //!
 //! Every choice that the file leaves open is made here, and a choice once made stays made: the live value wins. Pure.
 
+mod msk;
 mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,13 +17,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cloud_init::{self, Checksum, Os, Overrides, Role, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
 use crate::instance_types::{self, Arch, InstanceTypes};
-use crate::kinds::Instance;
+use crate::kinds::{Instance, Vpc};
 use crate::lease::Record;
 use crate::network;
 use crate::plan::Refusal;
-use crate::resource::{Observed, tag};
+use crate::resource::{Engine, Live, Observed, tag};
 use crate::sizing::{self, Volume};
 use crate::stack::{Ec2, Stack};
+pub use msk::MskDesign;
 use place::{CONTROLLER_IDS, Seats, choose_zones, place, voters};
 
 /// What must be asked of AWS before anything can be planned.
@@ -40,6 +42,8 @@ pub struct Facts {
     pub offers: BTreeMap<String, BTreeSet<String>>,
     /// The newest image of the file's operating system, by architecture.
     pub images: BTreeMap<String, String>,
+    /// The Kafka versions that a new MSK cluster can have, where the file asks for one.
+    pub msk_versions: BTreeSet<String>,
 }
 
 /// Everything that is asked and seen before a plan.
@@ -103,6 +107,8 @@ pub struct Design {
     pub account: String,
     pub zones: Vec<Zone>,
     pub hosts: Vec<HostDesign>,
+    /// The MSK cluster, where there is one.
+    pub msk: Option<MskDesign>,
     pub cluster_id: String,
     /// When the stack goes by itself; never, when absent.
     pub expires: Option<Timestamp>,
@@ -135,6 +141,18 @@ pub fn design(stack: &Stack, world: &World, overrides: &Overrides) -> Result<Des
             "use the credentials of that account, or change `account` in the file",
         ));
     }
+    let vpcs = observed.of::<Vpc>();
+    let engine = |live: &Live| if live.tags.contains_key(tag::ENGINE) { Engine::Msk } else { Engine::Ec2 };
+    if vpcs.values().any(|(live, _)| engine(live) != Engine::of(stack)) {
+        let (now, wanted) = match Engine::of(stack) {
+            Engine::Msk => ("brokers on EC2", "an MSK cluster"),
+            Engine::Ec2 => ("an MSK cluster", "brokers on EC2"),
+        };
+        refusals.push(Refusal::general(
+            format!("the live stack has {now}, and the file asks for {wanted}: neither turns into the other"),
+            "make a second stack with another name, move the data with MirrorMaker, and destroy this one",
+        ));
+    }
     let zones = choose_zones(stack, facts, observed, &mut refusals);
     let cluster_id = observed
         .live
@@ -147,11 +165,15 @@ pub fn design(stack: &Stack, world: &World, overrides: &Overrides) -> Result<Des
         account: facts.account.clone(),
         zones,
         hosts: Vec::new(),
+        msk: None,
         cluster_id,
         expires: world.expires,
     };
     if let Some(ec2) = stack.cluster.ec2.as_ref().filter(|_| refusals.is_empty()) {
         design.hosts = hosts(&design, ec2, world, overrides, &mut refusals);
+    }
+    if let Some(msk) = stack.cluster.msk.as_ref().filter(|_| refusals.is_empty()) {
+        design.msk = Some(msk::choose(&design, msk, world, &mut refusals));
     }
     if refusals.is_empty() { Ok(design) } else { Err(refusals) }
 }

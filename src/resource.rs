@@ -10,6 +10,10 @@ use serde_json::Value;
 use crate::aws::{Aws, CloudError, Ctx};
 use crate::design::Design;
 
+pub use crate::engine::Engine;
+pub use crate::observed::{Observed, Stray};
+pub use crate::operation::{Operation, StepId};
+
 /// A resource's name inside its stack: `subnet/private-a`. It is also the tag `kstack:address`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
@@ -80,6 +84,10 @@ pub mod tag {
     pub const RETENTION: &str = "kstack:retention";
     pub const VOTERS: &str = "kstack:voters";
     pub const MIN_INSYNC: &str = "kstack:min-insync-replicas";
+    /// What runs Kafka in a VPC: `msk`; absent where it is brokers on EC2.
+    pub const ENGINE: &str = "kstack:engine";
+    /// What the keys of tags begin with that say which SCRAM secrets the stack has associated.
+    pub const SCRAM: &str = "kstack:scram";
     /// When the stack goes by itself: RFC 3339, UTC.
     pub const EXPIRES: &str = "kstack:expires-at";
     pub const PROTECTED: &str = "kstack:protected";
@@ -107,129 +115,6 @@ pub struct Live {
     pub spec: Value,
     /// All tags, kstack's own among them.
     pub tags: Tags,
-}
-
-/// A live resource with this stack's tag that kstack cannot place.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Stray {
-    pub kind: String,
-    pub ids: Vec<String>,
-    /// Why it cannot be placed, as a clause: "have the same address `vpc/main`".
-    pub why: String,
-}
-
-/// What is live of one stack.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Observed {
-    pub live: BTreeMap<Address, Live>,
-    /// Ids of earlier resources at an address that AWS still shows, such as terminated instances.
-    pub ended: BTreeMap<Address, BTreeSet<String>>,
-    pub strays: Vec<Stray>,
-}
-
-impl Observed {
-    /// Places what the kinds found: by address tag, with ids turned into addresses; what has none or shares one is a stray.
-    pub fn collect(found: Vec<(&'static str, Found<Value>)>) -> Self {
-        let mut observed = Observed::default();
-        let mut named = BTreeSet::new();
-        found.iter().filter(|(_, item)| !item.ended).for_each(|(_, item)| strings(&item.spec, &mut named));
-        let ids: BTreeSet<String> = found.iter().map(|(_, item)| item.id.clone()).collect();
-        let mut taken: BTreeMap<Address, Vec<Live>> = BTreeMap::new();
-        for (kind, item) in found {
-            let text = item.tags.get(tag::ADDRESS).cloned().unwrap_or_default();
-            match Address::parse(&text).filter(|address| address.kind == kind) {
-                Some(address) if item.ended => {
-                    observed.ended.entry(address).or_default().insert(item.id);
-                }
-                Some(address) => {
-                    taken.entry(address).or_default().push(Live { id: item.id, spec: item.spec, tags: item.tags });
-                }
-                None if item.ended => {}
-                None => {
-                    let why = match text.as_str() {
-                        "" => format!("has the stack's tag but no `{}`", tag::ADDRESS),
-                        _ => format!("has the stack's tag and `{text}` as its `{}`", tag::ADDRESS),
-                    };
-                    observed.strays.push(Stray { kind: kind.to_owned(), ids: vec![item.id], why });
-                }
-            }
-        }
-        for (address, mut items) in taken {
-            set_twins_aside(&address, &mut items, &named, &ids, &mut observed);
-            if items.len() > 1 {
-                let mut ids: Vec<String> = items.into_iter().map(|item| item.id).collect();
-                ids.sort();
-                let why = format!("have the same address `{address}`");
-                observed.strays.push(Stray { kind: address.kind.clone(), ids, why });
-            } else if let Some(item) = items.pop() {
-                observed.live.insert(address, item);
-            }
-        }
-        observed.strays.sort();
-        let ids: BTreeMap<String, String> =
-            observed.live.iter().map(|(address, live)| (live.id.clone(), address.to_string())).collect();
-        for live in observed.live.values_mut() {
-            name_references(&mut live.spec, &ids);
-            sort_lists(&mut live.spec);
-        }
-        observed
-    }
-
-    /// The live resources of `kind` with their specs, by name.
-    pub fn of<K: Kind>(&self) -> BTreeMap<&str, (&Live, K)> {
-        let all = self.live.iter().filter(|(address, _)| address.kind == K::NAME);
-        all.filter_map(|(address, live)| {
-            Some((address.name.as_str(), (live, serde_json::from_value(live.spec.clone()).ok()?)))
-        })
-        .collect()
-    }
-}
-
-/// Of several at an address that AWS lets be there twice, keeps the one that is used, or else the one with the first id. The
-/// others came from calls whose answers were lost: each gets an address of its own, which no stack file asks for.
-fn set_twins_aside(
-    address: &Address,
-    items: &mut Vec<Live>,
-    named: &BTreeSet<String>,
-    ids: &BTreeSet<String>,
-    observed: &mut Observed,
-) {
-    let used = |item: &Live| {
-        let mut names = BTreeSet::new();
-        strings(&item.spec, &mut names);
-        named.contains(&item.id) || !names.is_disjoint(ids)
-    };
-    if items.len() < 2 || crate::kinds::is_unique(&address.kind) || items.iter().filter(|item| used(item)).count() > 1 {
-        return;
-    }
-    items.sort_by(|one, other| (!used(one), &one.id).cmp(&(!used(other), &other.id)));
-    for twin in items.split_off(1) {
-        let address = Address::new(&address.kind, &format!("{}-{}", address.name, twin.id));
-        observed.live.insert(address, twin);
-    }
-}
-
-/// Every text in `value`.
-fn strings(value: &Value, out: &mut BTreeSet<String>) {
-    match value {
-        Value::String(text) => drop(out.insert(text.clone())),
-        Value::Array(items) => items.iter().for_each(|item| strings(item, out)),
-        Value::Object(map) => map.values().for_each(|item| strings(item, out)),
-        _ => {}
-    }
-}
-
-fn name_references(value: &mut Value, ids: &BTreeMap<String, String>) {
-    match value {
-        Value::String(text) => {
-            if let Some(address) = ids.get(text) {
-                address.clone_into(text);
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| name_references(item, ids)),
-        Value::Object(map) => map.values_mut().for_each(|item| name_references(item, ids)),
-        _ => {}
-    }
 }
 
 /// Lists in specs are sets: sorted, so that AWS's order is never a difference.
@@ -280,6 +165,8 @@ pub enum Effect {
     Keep(String),
     /// The same, unless the instance is rolled anyway: what starts anew has the new value.
     KeepUntilRoll(String),
+    /// The live resource is changed, and data is lost that way: only with `--allow-data-loss`. Why, and a way out.
+    Lossy(String, String),
     /// It can't be done: why, and a way out.
     Refuse(String, String),
 }
@@ -309,6 +196,9 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// nothing uses is deleted by the next plan.
     const UNIQUE: bool = true;
 
+    /// The engine whose stacks alone have such resources; `None` where every stack may.
+    const ENGINE: Option<Engine> = None;
+
     /// Whether AWS gives it for nothing. What another kind costs is in `pricing`, and a gap in every sum until it is there.
     const FREE: bool = false;
 
@@ -322,6 +212,12 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
 
     /// What `change` does. `anew` says that the new value names a resource that the same plan makes. Pure.
     fn effect(change: &FieldChange, anew: bool) -> Effect;
+
+    /// The operations that `changes` of the `live` resource take, in the order in which they are run; none where one call
+    /// does for all. Pure.
+    fn operations(&self, _live: &Self, _changes: &[FieldChange]) -> Vec<Operation> {
+        Vec::new()
+    }
 
     /// Tags that keep what AWS can't list of the resource; set when it is made. Pure.
     fn tags(&self) -> Tags {
@@ -380,6 +276,13 @@ macro_rules! kinds {
                 $(if kind == $kind::NAME { return serde_json::from_value(spec.clone()).ok().map(Resource::$kind); })*
                 None
             }
+            /// The operations that `changes` of the `live` resource of the same kind take.
+            pub fn operations(&self, live: &Resource, changes: &[FieldChange]) -> Vec<Operation> {
+                match (self, live) {
+                    $((Resource::$kind(wanted), Resource::$kind(live)) => wanted.operations(live, changes),)*
+                    _ => Vec::new(),
+                }
+            }
             /// What `change` does to a resource of `kind`.
             pub fn effect(kind: &str, change: &FieldChange, anew: bool) -> Effect {
                 $(if kind == $kind::NAME { return $kind::effect(change, anew); })*
@@ -414,12 +317,18 @@ macro_rules! kinds {
             all
         }
 
-        /// Everything that is live of the stack that `aws` works for, or of every stack: every kind is asked at once.
+        /// Everything that is live of the stack that `aws` works for, or of every stack: every kind is asked at once whose
+        /// engine, or none where every stack may have such resources, is `asked`.
         ///
         /// # Errors
         /// The first answer of AWS that is not a list.
-        pub async fn find(aws: &Aws) -> Result<Vec<(&'static str, Found<serde_json::Value>)>, CloudError> {
-            $(let $module = async { $kind::discover(aws).await.map(|found| erase::<$kind>(found)) };)*
+        pub async fn find(aws: &Aws, asked: impl Fn(Option<Engine>) -> bool) -> Result<Finds, CloudError> {
+            $(let $module = async {
+                if !asked($kind::ENGINE) {
+                    return Ok(Vec::new());
+                }
+                $kind::discover(aws).await.map(|found| erase::<$kind>(found))
+            };)*
             let ($($module,)*) = tokio::try_join!($($module),*)?;
             let mut all = Vec::new();
             $(all.extend($module.into_iter().map(|found| ($kind::NAME, found)));)*

@@ -16,7 +16,7 @@ use crate::expiry::{Asked, Term};
 use crate::kinds::{self, Resource};
 use crate::lease::{Holder, Record};
 use crate::plan::{self, Plan, Refusal};
-use crate::resource::{Observed, Tags};
+use crate::resource::{Engine, Observed, Tags};
 use crate::stack::{self, Parsed, Report};
 
 pub use saved::{SAVED_PLAN, SavedPlan, read_file};
@@ -125,7 +125,7 @@ impl Session {
         self.aws.begin_round();
         let (facts, observed, papers) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
-            kinds::discover(&self.aws),
+            kinds::discover_of(&self.aws, Engine::of(&parsed.stack)),
             self.aws.clients.papers(&self.aws.stack)
         )?;
         let holder = papers.holder(self.asked.now).cloned();
@@ -134,7 +134,16 @@ impl Session {
         Ok(Seen { world: World { facts, observed, record: papers.record, expires }, holder, term })
     }
 
-    /// What is live of the stack, without its file.
+    /// What is live of the stack, as far as one with `engine` goes.
+    ///
+    /// # Errors
+    /// AWS's first answer that is not what was asked for.
+    pub async fn observe_of(&self, engine: Engine) -> Result<Observed, CloudError> {
+        self.aws.begin_round();
+        kinds::discover_of(&self.aws, engine).await
+    }
+
+    /// What is live of the stack, whatever its engine.
     ///
     /// # Errors
     /// AWS's first answer that is not what was asked for.
@@ -154,7 +163,7 @@ impl Session {
             let resource = Resource::from_live(&address.kind, &live.spec)?;
             let (ids, batch) = (&ids, Some(&batch));
             Some(async move {
-                let ctx = Ctx { aws, address, tags, token: "", ids, check_instance: false, batch };
+                let ctx = Ctx { aws, address, tags, token: "", ids, progress: &|_| (), check_instance: false, batch };
                 resource.retag(&ctx, &live.id, tags, &[]).await
             })
         });

@@ -3,6 +3,7 @@
 //! Rates are MiB/s (2^20 bytes), sizes GiB (2^30 bytes). "On the wire" means after compression: what producers send,
 //! brokers copy and volumes store. The average fills volumes; the peak sets throughput.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,11 +11,16 @@ use serde::{Deserialize, Serialize};
 use crate::cloud_init::{self, Role};
 use crate::instance_types::{InstanceLimits, InstanceTypes};
 use crate::stack::{Ec2, GP3_GIB, GP3_IOPS, GP3_MIBS, Stack};
+use demand::Demand;
 
+mod demand;
+mod msk;
 mod show;
 #[cfg(test)]
 mod tests;
 mod warnings;
+
+pub use msk::{MskSizing, msk_volume_gib, size_msk};
 
 /// MiB/s that gp3 gives at most for each provisioned IOPS. Source: EBS volume types, 2026.
 const GP3_MIBS_PER_IOPS: f64 = 0.25;
@@ -147,28 +153,17 @@ struct Needs<'a> {
     stack: &'a Stack,
     ec2: &'a Ec2,
     limits: &'a InstanceLimits,
-    brokers: f64,
-    /// Copies of each partition.
-    copies: f64,
-    /// The part that may be used: one less the headroom.
-    used: f64,
-    /// Average and peak ingress on the wire, grown, in MiB/s.
-    average: f64,
-    peak: f64,
-    /// Data of the whole retention and all copies, in GiB.
-    stored: f64,
-    /// One broker's part of it over the used part, in GiB.
-    data: f64,
-    /// Partition replicas of each broker.
-    replicas: f64,
-    /// `log.segment.bytes`, in GiB.
-    segment: f64,
-    /// Peak writes of each broker, copies included, in MiB/s; and the same over the used part.
-    written: f64,
-    throughput: f64,
+    demand: Demand<'a>,
     /// Baseline bandwidth of the instance type to EBS and to the network, in MiB/s.
     ebs: f64,
     network: f64,
+}
+
+impl<'a> std::ops::Deref for Needs<'a> {
+    type Target = Demand<'a>;
+    fn deref(&self) -> &Demand<'a> {
+        &self.demand
+    }
 }
 
 impl<'a> Needs<'a> {
@@ -176,36 +171,15 @@ impl<'a> Needs<'a> {
         let ec2 = stack.cluster.ec2.as_ref()?;
         let limits = types.get(&ec2.brokers.instance_type)?;
         let load = &stack.workload;
-        let brokers = f64::from(ec2.brokers.count.max(1));
-        let copies = f64::from(load.replication_factor);
-        let used = 1.0 - load.headroom.0;
-        let average = load.ingress.mib() / load.compression * load.growth;
-        let peak = average * load.peak;
-        let stored = average * load.retention.0 as f64 * copies / 1024.0;
-        let written = peak * copies / brokers;
+        let demand = Demand::of(load, ec2.brokers.count, load.replication_factor, segment_gib(&ec2.config));
         Some(Needs {
             stack,
             ec2,
             limits,
-            brokers,
-            copies,
-            used,
-            average,
-            peak,
-            stored,
-            data: stored / brokers / used,
-            replicas: (f64::from(load.partitions) * copies / brokers).ceil(),
-            segment: given_segment(ec2).and_then(Result::ok).unwrap_or(SEGMENT_BYTES) as f64 / (1u64 << 30) as f64,
-            written,
-            throughput: written / used,
+            demand,
             ebs: limits.ebs_mbs * 1e6 / 1_048_576.0,
             network: limits.network_gbps * 1e9 / 8.0 / 1_048_576.0,
         })
-    }
-
-    /// GiB that each broker has to have. Only closed segments are deleted: each replica keeps one more than its data.
-    fn gib(&self) -> f64 {
-        self.data + self.replicas * self.segment
     }
 
     /// The volume: what is given, and for the rest what the workload asks for, within the limits of gp3.
@@ -255,10 +229,15 @@ impl<'a> Needs<'a> {
 }
 
 /// The bytes of `log.segment.bytes` in the file's settings, or its text when Kafka could not use it.
-fn given_segment(ec2: &Ec2) -> Option<Result<u64, &str>> {
-    let text = ec2.config.get("log.segment.bytes")?;
+fn given_segment(config: &BTreeMap<String, String>) -> Option<Result<u64, &str>> {
+    let text = config.get("log.segment.bytes")?;
     let usable = |bytes: &u64| (1..=i32::MAX as u64).contains(bytes);
     Some(text.trim().parse().ok().filter(usable).ok_or(text))
+}
+
+/// GiB of a segment with these settings; Kafka's default where they have none that Kafka could use.
+pub(crate) fn segment_gib(config: &BTreeMap<String, String>) -> f64 {
+    given_segment(config).and_then(Result::ok).unwrap_or(SEGMENT_BYTES) as f64 / (1u64 << 30) as f64
 }
 
 /// IOPS that gp3 must have for a throughput in MiB/s.

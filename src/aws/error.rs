@@ -133,7 +133,7 @@ fn causes(error: &dyn std::error::Error) -> String {
     parts.join(": ")
 }
 
-/// The class of an error code; codes of EC2, IAM, SSM and STS. Never by message.
+/// The class of an error code; codes of EC2, IAM, SSM, STS, MSK and Application Auto Scaling. Never by message.
 fn classify(code: Option<&str>, status: Option<u16>) -> Class {
     let Some(code) = code else {
         return if status.is_some_and(|status| status >= 500) { Class::Unknown } else { Class::Other };
@@ -162,6 +162,8 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         | "MissingAuthenticationToken"
         | "UnrecognizedClientException"
         | "OptInRequired"
+        | "ForbiddenException"
+        | "UnauthorizedException"
         | "Blocked" => Class::Denied,
         "Resource.AlreadyAssociated"
         | "InvalidPermission.Duplicate"
@@ -177,10 +179,12 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         | "DeleteConflictException"
         | "InvalidGroup.InUse"
         | "InvalidPlacementGroup.InUse"
+        | "ConcurrentUpdateException"
         | "IncorrectState"
         | "IncorrectInstanceState" => Class::InUse,
         "ParameterAlreadyExists"
         | "IdempotentParameterMismatch"
+        | "ConflictException"
         | "InvalidGroup.Duplicate"
         | "InvalidPlacementGroup.Duplicate"
         | "InvalidSubnet.Conflict"
@@ -201,7 +205,10 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         "InternalError"
         | "InternalFailure"
         | "InternalServerError"
+        | "InternalServerErrorException"
+        | "InternalServiceException"
         | "ServiceUnavailable"
+        | "ServiceUnavailableException"
         | "Unavailable"
         | "ServiceFailure"
         | "RequestExpired" => Class::Unknown,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Filter, InstanceTypeInfo, LocationType};
+use aws_sdk_kafka::types::KafkaVersionStatus;
 
 use super::{Clients, CloudError, cloud};
 use crate::cloud_init::Os;
@@ -25,7 +26,7 @@ impl Clients {
     /// # Errors
     /// The first answer of AWS that is not what was asked for.
     pub async fn facts(&self, stack: &Stack) -> Result<Facts, CloudError> {
-        let Some(ec2) = &stack.cluster.ec2 else { return Err(CloudError::own("plan", "the stack has no EC2 cluster")) };
+        let Some(ec2) = &stack.cluster.ec2 else { return self.facts_of_msk(stack).await };
         let mut types = vec![ec2.brokers.instance_type.clone()];
         types.extend(ec2.controllers.as_ref().map(|controllers| controllers.instance_type.clone()));
         types.sort();
@@ -37,7 +38,22 @@ impl Clients {
             self.offers(types),
             self.images(ec2.os)
         )?;
-        Ok(Facts { account, caller, zones, types, offers, images })
+        Ok(Facts { account, caller, zones, types, offers, images, msk_versions: BTreeSet::new() })
+    }
+
+    async fn facts_of_msk(&self, stack: &Stack) -> Result<Facts, CloudError> {
+        let versions = async {
+            if stack.cluster.msk.as_ref().is_some_and(|msk| msk.serverless) {
+                return Ok(BTreeSet::new());
+            }
+            let pages = self.kafka.list_kafka_versions().into_paginator().items().send();
+            let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListKafkaVersions"))?;
+            let active = all.into_iter().filter(|one| one.status() == Some(&KafkaVersionStatus::Active));
+            Ok(active.filter_map(|one| one.version).collect())
+        };
+        let ((account, caller), zones, msk_versions) = tokio::try_join!(self.identity(), self.zones(), versions)?;
+        let types = InstanceTypes::default();
+        Ok(Facts { account, caller, zones, types, offers: BTreeMap::new(), images: BTreeMap::new(), msk_versions })
     }
 
     async fn zones(&self) -> Result<BTreeMap<String, String>, CloudError> {

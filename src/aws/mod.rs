@@ -19,6 +19,7 @@ use aws_sdk_ec2::types::{
     Address, Filter, Instance, NatGateway, NetworkInterface, ResourceType, SecurityGroup, Tag, TagSpecification,
     Volume, VpcEndpoint,
 };
+use aws_sdk_kafka::types::{Cluster, Configuration};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
@@ -62,6 +63,11 @@ pub struct Clients {
     /// The same without retries: for calls that must not be repeated before a look at what the first one did.
     pub ec2_once: aws_sdk_ec2::Client,
     pub iam: aws_sdk_iam::Client,
+    pub kafka: aws_sdk_kafka::Client,
+    /// The same without retries: MSK's calls take no client token.
+    pub kafka_once: aws_sdk_kafka::Client,
+    /// Application Auto Scaling, which grows the storage of MSK's brokers.
+    pub scaling: aws_sdk_applicationautoscaling::Client,
     pub ssm: aws_sdk_ssm::Client,
     /// The lease's own client, which the fence does not hold back.
     pub ssm_lease: aws_sdk_ssm::Client,
@@ -112,6 +118,12 @@ impl Clients {
             builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
             aws_sdk_ec2::Client::from_conf(builder.build())
         };
+        let kafka = |retry: Option<RetryConfig>| {
+            let mut builder = aws_sdk_kafka::config::Builder::from(config).interceptor(fence.clone());
+            builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
+            aws_sdk_kafka::Client::from_conf(builder.build())
+        };
+        let scaling = aws_sdk_applicationautoscaling::config::Builder::from(config).interceptor(fence.clone());
         let ssm = aws_sdk_ssm::config::Builder::from(config);
         let soon = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_SILENCE).build();
         Clients {
@@ -122,6 +134,9 @@ impl Clients {
             iam: aws_sdk_iam::Client::from_conf(
                 aws_sdk_iam::config::Builder::from(config).interceptor(fence.clone()).build(),
             ),
+            kafka: kafka(None),
+            kafka_once: kafka(Some(RetryConfig::disabled())),
+            scaling: aws_sdk_applicationautoscaling::Client::from_conf(scaling.build()),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
             ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).build()),
             sts: aws_sdk_sts::Client::new(config),
@@ -142,6 +157,10 @@ pub struct Aws {
     pub nat_gateways: Snapshot<NatGateway>,
     pub endpoints: Snapshot<VpcEndpoint>,
     pub groups: Snapshot<SecurityGroup>,
+    pub clusters: Snapshot<Cluster>,
+    pub configurations: Snapshot<Configuration>,
+    /// Server properties by configuration and revision: a revision never changes.
+    pub revisions: tokio::sync::Mutex<BTreeMap<(String, i64), String>>,
     /// When the discovery under way began: describes since then are shared between kinds.
     round: Mutex<Instant>,
 }
@@ -159,6 +178,9 @@ impl Aws {
             nat_gateways: Snapshot::default(),
             endpoints: Snapshot::default(),
             groups: Snapshot::default(),
+            clusters: Snapshot::default(),
+            configurations: Snapshot::default(),
+            revisions: tokio::sync::Mutex::default(),
             round: Mutex::new(Instant::now()),
         }
     }
@@ -225,6 +247,8 @@ pub struct Ctx<'a> {
     /// The client token of its creation: the same for each try to make the same generation.
     pub token: &'a str,
     pub ids: &'a IdMap,
+    /// Takes what is waited for, in words, while a step takes long.
+    pub progress: &'a dyn Fn(String),
     /// Whether an instance is waited for until it passes EC2's checks: it takes the place of one that ran, and Kafka can't be
     /// asked.
     pub check_instance: bool,

@@ -188,7 +188,9 @@ async fn under_lease(
     execute(session, &kafka, &plan, &seen.world.observed, &life, signals, view).await?;
     session.complete_record(&design, &record).await?;
     let local = signals.unless_stopped(kafka::start(&design, &kafka)).await?;
-    if !args.json {
+    if !args.json && design.msk.is_some() {
+        ui::out(&format!("Bootstrap servers: see `kstack status {}`\n", args.file));
+    } else if !args.json {
         let brokers = design.hosts.iter().filter(|host| host.broker());
         let in_vpc = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
         let servers: Vec<String> = match local.is_empty() {

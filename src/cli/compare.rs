@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         Counting::AwsMsk => Method::AwsMsk,
     };
     let comparison = compare(&parsed.stack, &prices, method, reads(args.nearest))
-        .ok_or_else(|| Failure::new("the stack file has no EC2 brokers to compare with"))?;
+        .ok_or_else(|| Failure::new("the stack file has no cluster to compare"))?;
     if args.json {
         ui::json(&comparison);
     } else if args.svg {
@@ -140,6 +140,7 @@ fn remarks(comparison: &Comparison) -> Vec<String> {
             money(same.msk_usd),
         ));
     }
+    all.extend(comparison.assumed.clone());
     let mut gaps: Vec<&str> = Vec::new();
     for gap in comparison.choices.iter().flat_map(|choice| &choice.bill.gaps) {
         if !gaps.contains(&gap.as_str()) {

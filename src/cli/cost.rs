@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::error::Failure;
 use super::prices::{Used, mark};
 use super::ui;
-use crate::pricing::{Bill, Reads, cost, money};
+use crate::pricing::{Bill, Reads, cost, cost_msk, money};
 use crate::session::Source;
 use crate::{instance_types, sizing};
 
@@ -41,10 +41,14 @@ struct Shown<'a> {
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
     let stack = &parsed.stack;
-    let none = || Failure::new("the stack file has no EC2 brokers to price");
-    let sizing = sizing::size(stack, instance_types::embedded()).ok_or_else(none)?;
     let Used { prices, source } = Used::of(&stack.region);
-    let bill = cost(stack, &sizing, &prices, reads(args.nearest)).ok_or_else(none)?;
+    let reads = reads(args.nearest);
+    let bill = if stack.cluster.msk.is_some() {
+        sizing::size_msk(stack).and_then(|sizing| cost_msk(stack, &sizing, &prices, reads))
+    } else {
+        sizing::size(stack, instance_types::embedded()).and_then(|sizing| cost(stack, &sizing, &prices, reads))
+    };
+    let bill = bill.ok_or_else(|| Failure::new("the stack file has no brokers to price"))?;
     if args.json {
         let (stack, region) = (&*stack.name.0, &*stack.region.0);
         ui::json(&Shown { stack, region, usd: bill.total(), prices: &source, bill: &bill });

@@ -11,6 +11,7 @@ mod extend;
 mod fleet;
 mod kafka;
 mod list;
+mod msk;
 mod plan;
 mod prices;
 mod reap;

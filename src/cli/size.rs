@@ -5,7 +5,7 @@ use super::ui;
 use crate::session::Source;
 use crate::{instance_types, sizing};
 
-/// Show how brokers' volumes follow from the workload, offline
+/// Show how brokers' volumes, or an MSK cluster's size, follow from the workload, offline
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
@@ -18,12 +18,17 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
-    let sizing = sizing::size(&parsed.stack, instance_types::embedded())
-        .ok_or_else(|| Failure::new("the stack file has no EC2 brokers to size"))?;
-    if args.json {
-        ui::json(&sizing);
+    let none = || Failure::new("the stack file has no brokers to size");
+    let (json, text) = if parsed.stack.cluster.msk.is_some() {
+        let sizing = sizing::size_msk(&parsed.stack).ok_or_else(none)?;
+        (serde_json::to_value(&sizing), sizing.render())
     } else {
-        ui::out(&sizing.render());
+        let sizing = sizing::size(&parsed.stack, instance_types::embedded()).ok_or_else(none)?;
+        (serde_json::to_value(&sizing), sizing.render())
+    };
+    match json {
+        Ok(json) if args.json => ui::json(&json),
+        _ => ui::out(&text),
     }
     Ok(0)
 }

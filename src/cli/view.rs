@@ -9,7 +9,7 @@ use serde_json::json;
 use super::ui;
 use crate::apply::{Event, Outcome};
 use crate::plan::{Action, Plan};
-use crate::resource::Address;
+use crate::resource::StepId;
 use crate::roll::Checks;
 
 /// How events are shown.
@@ -24,7 +24,7 @@ pub struct View {
 enum Show {
     Json,
     Lines,
-    Live { all: MultiProgress, head: ProgressBar, steps: BTreeMap<Address, ProgressBar> },
+    Live { all: MultiProgress, head: ProgressBar, steps: BTreeMap<StepId, ProgressBar> },
 }
 
 /// More steps than this at once are counted, not listed.
@@ -83,12 +83,19 @@ impl View {
                         }
                         head.inc(1);
                     }
+                    Event::Waiting { address, text } => {
+                        if let Some(bar) = steps.get(address) {
+                            bar.set_message(format!("{address}: {text}"));
+                        }
+                    }
                     Event::Skipped { .. } => head.inc(1),
-                    Event::Waiting { .. } | Event::Checked { .. } | Event::Interrupted => {}
+                    Event::Checked { .. } | Event::Interrupted => {}
                 }
                 let waiting = self.total.saturating_sub(usize::try_from(head.position()).unwrap_or(0) + steps.len());
                 head.set_message(format!("{} under way, {waiting} waiting", steps.len()));
-                if let Some(line) = line(event).filter(|_| !matches!(event, Event::Started { .. })) {
+                if let Some(line) =
+                    line(event).filter(|_| !matches!(event, Event::Started { .. } | Event::Waiting { .. }))
+                {
                     let _ = all.println(line);
                 }
             }
@@ -102,14 +109,14 @@ impl View {
             head.finish_and_clear();
         }
         if matches!(self.show, Show::Json) {
-            let left: Vec<&Address> = outcome.left.iter().map(|(address, _)| address).collect();
+            let left: Vec<&StepId> = outcome.left.iter().map(|(address, _)| address).collect();
             ui::json_line(&json!({
                 "event": "finished", "complete": outcome.complete(), "seconds": seconds, "done": outcome.done.len(),
                 "failed": outcome.failed.len(), "skipped": outcome.skipped.len(), "left": left,
             }));
         } else {
             let count = |action| {
-                plan.steps.iter().filter(|step| step.action == action && outcome.done.contains(&step.address)).count()
+                plan.steps.iter().filter(|step| step.action == action && outcome.done.contains(&step.id())).count()
             };
             let ended = if outcome.complete() { "Done in" } else { "Ended after" };
             let text = format!(
@@ -141,7 +148,7 @@ fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started { address, action: Action::Roll } => format!("{:10} {address} ...", "rolling"),
         Event::Started { .. } => return None,
-        Event::Waiting { address, why } => format!("{:10} {address}: {why}", "waiting"),
+        Event::Waiting { address, text } => format!("{:10} {address}: {text}", "waiting"),
         Event::Checked { address, by: Checks::Kafka } => {
             format!("{:10} {address}: Kafka has it back, in sync", "checked")
         }

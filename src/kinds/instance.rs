@@ -15,7 +15,7 @@ use super::{network_interface, no_id, volume};
 use crate::aws::{Aws, Class, CloudError, Ctx, Done, PATIENCE, cloud, jitter, tags_of};
 use crate::cloud_init::{self, CLIENT_PORT, VOLUME_ID_PLACEHOLDER};
 use crate::design::{Design, HostDesign, os_word};
-use crate::resource::{Address, Effect, FieldChange, Found, Kind, Ref, Tags, tag};
+use crate::resource::{Address, Effect, Engine, FieldChange, Found, Kind, Ref, Tags, tag};
 use crate::stack::Span;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,7 @@ const PROFILE_LAG: Duration = Duration::from_secs(30);
 
 impl Kind for Instance {
     const NAME: &'static str = "instance";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let instance = |host: &HostDesign| Instance {

@@ -6,7 +6,7 @@ use super::no_id;
 use super::role::iam_tags;
 use crate::aws::{Aws, Class, CloudError, Ctx, Done, cloud};
 use crate::design::Design;
-use crate::resource::{Effect, FieldChange, Found, Kind, Ref, Tags};
+use crate::resource::{Effect, Engine, FieldChange, Found, Kind, Ref, Tags};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstanceProfile {
@@ -18,11 +18,13 @@ const SUFFIX: &str = "profile";
 
 impl Kind for InstanceProfile {
     const NAME: &'static str = "instance_profile";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const FREE: bool = true;
     const NAMED: bool = true;
 
-    fn desired(_: &Design) -> Vec<(String, Self)> {
-        vec![("hosts".to_owned(), InstanceProfile { role: Ref::to("role", "hosts") })]
+    fn desired(design: &Design) -> Vec<(String, Self)> {
+        let profile = ("hosts".to_owned(), InstanceProfile { role: Ref::to("role", "hosts") });
+        if Engine::of(&design.stack) == Engine::Ec2 { vec![profile] } else { Vec::new() }
     }
 
     fn effect(_: &FieldChange, _: bool) -> Effect {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::aws::{Aws, CloudError, Ctx};
 use crate::design::Design;
-use crate::resource::{Address, Deletion, Effect, FieldChange, Found, Kind, Observed, Tags, kinds, sort_lists, tag};
+use crate::resource::{
+    Address, Deletion, Effect, Engine, FieldChange, Found, Kind, Observed, Operation, Tags, kinds, sort_lists, tag,
+};
 
 kinds! {
     vpc::Vpc,
@@ -22,14 +24,39 @@ kinds! {
     volume::Volume,
     network_interface::NetworkInterface,
     instance::Instance,
+    msk_configuration::MskConfiguration,
+    msk_cluster::MskCluster,
+    msk_autoscaling::MskAutoscaling,
+    msk_scram_association::MskScramAssociation,
+    msk_cluster_policy::MskClusterPolicy,
 }
+
+mod msk;
+pub use msk::fingerprint;
+pub use msk::status::{Broker, MskStatus, status as msk_status};
+pub use msk_cluster::Provisioned;
+/// What is live, by kind.
+pub type Finds = Vec<(&'static str, Found<serde_json::Value>)>;
 
 /// Everything that is live of the stack that `aws` works for.
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
 pub async fn discover(aws: &Aws) -> Result<Observed, CloudError> {
-    Ok(Observed::collect(find(aws).await?))
+    Ok(Observed::collect(find(aws, |_| true).await?))
+}
+
+/// The same, as far as a stack with `engine` goes. Where there is no VPC that tells the engine, what is left of the stack
+/// may be of the other one, and that is asked for too.
+///
+/// # Errors
+/// The first answer of AWS that is not a list.
+pub async fn discover_of(aws: &Aws, engine: Engine) -> Result<Observed, CloudError> {
+    let mut all = find(aws, |one| one.is_none_or(|one| one == engine)).await?;
+    if all.iter().all(|(kind, _)| *kind != Vpc::NAME) {
+        all.extend(find(aws, |one| one.is_some_and(|one| one != engine)).await?);
+    }
+    Ok(Observed::collect(all))
 }
 
 /// Everything that is live of every stack, by the stack's name. `aws` is [`Aws::of_all`].
@@ -38,7 +65,7 @@ pub async fn discover(aws: &Aws) -> Result<Observed, CloudError> {
 /// The first answer of AWS that is not a list.
 pub async fn discover_all(aws: &Aws) -> Result<BTreeMap<String, Observed>, CloudError> {
     let mut stacks: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for (kind, found) in find(aws).await? {
+    for (kind, found) in find(aws, |_| true).await? {
         if let Some(name) = found.tags.get(tag::STACK).cloned() {
             stacks.entry(name).or_default().push((kind, found));
         }

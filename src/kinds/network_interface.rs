@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{NEW_STACK, fixed, no_id};
 use crate::aws::{Aws, CloudError, Ctx, Done, PATIENCE, cloud, tags_of};
 use crate::design::Design;
-use crate::resource::{Address, Effect, FieldChange, Found, Kind, Ref};
+use crate::resource::{Address, Effect, Engine, FieldChange, Found, Kind, Ref};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NetworkInterface {
@@ -17,6 +17,7 @@ pub struct NetworkInterface {
 
 impl Kind for NetworkInterface {
     const NAME: &'static str = "network_interface";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const FREE: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {

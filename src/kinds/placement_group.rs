@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Class, CloudError, Ctx, Done, cloud, tags_of};
 use crate::design::Design;
-use crate::resource::{Effect, FieldChange, Found, Kind, Tags};
+use crate::resource::{Effect, Engine, FieldChange, Found, Kind, Tags};
 use crate::stack::Placement;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,7 @@ pub struct PlacementGroup {
 
 impl Kind for PlacementGroup {
     const NAME: &'static str = "placement_group";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const FREE: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::no_id;
 use crate::aws::{Aws, Class, CloudError, Ctx, Done, cloud};
 use crate::design::Design;
-use crate::resource::{Effect, FieldChange, Found, Kind, Tags};
+use crate::resource::{Effect, Engine, FieldChange, Found, Kind, Tags};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Role {
@@ -24,10 +24,14 @@ const SUFFIX: &str = "role";
 
 impl Kind for Role {
     const NAME: &'static str = "role";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const FREE: bool = true;
     const NAMED: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
+        if Engine::of(&design.stack) != Engine::Ec2 {
+            return Vec::new();
+        }
         let partition = if design.stack.region.starts_with("cn-") {
             "aws-cn"
         } else if design.stack.region.starts_with("us-gov-") {

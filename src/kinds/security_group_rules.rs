@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::security_group::{fetch, groups};
 use crate::aws::{Aws, CloudError, Ctx, Done, cloud};
 use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT};
-use crate::design::Design;
+use crate::design::{Design, MskDesign};
 use crate::resource::{Effect, FieldChange, Found, Kind, Ref, Tags};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ impl Kind for SecurityGroupRules {
     const TAGGED: bool = false;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
+        if let Some(msk) = &design.msk {
+            return of_msk(design, msk);
+        }
         let group = |name: &str| Ref::to("security_group", name);
         let everywhere = || Ref("0.0.0.0/0".to_owned());
         let dedicated = design.dedicated();
@@ -135,6 +138,37 @@ impl Kind for SecurityGroupRules {
     async fn retag(_: &Ctx<'_>, _: &str, _: &Tags, _: &[String]) -> Result<(), CloudError> {
         Ok(()) // Rules have no tags of kstack's; their group has.
     }
+}
+
+/// The rules of an MSK stack: the listeners that are on, from the client group and from the file's clients outside; the
+/// latter alone reach the public side. What brokers say to each other goes by AWS's own network.
+fn of_msk(design: &Design, msk: &MskDesign) -> Vec<(String, SecurityGroupRules)> {
+    let group = |name: &str| Ref::to("security_group", name);
+    let listeners = super::msk::listeners(msk.provisioned.as_ref());
+    let exporters = msk.provisioned.as_ref().map(super::Provisioned::exporter_ports).unwrap_or_default();
+    let mut all = Vec::new();
+    for (name, _) in groups(design) {
+        let (mut ingress, mut egress) = (Vec::new(), Vec::new());
+        match name {
+            "brokers" => {
+                for one in &listeners {
+                    ingress.push(rule(one.port, group("clients"), one.what));
+                    for block in &design.stack.network.clients {
+                        let ports = [Some(one.port), one.public_port].into_iter().flatten();
+                        ingress.extend(ports.map(|port| rule(port, Ref(block.to_string()), one.what)));
+                    }
+                }
+                ingress.extend(exporters.iter().map(|(port, what)| rule(*port, group("clients"), what)));
+            }
+            "clients" => {
+                egress.extend(listeners.iter().map(|one| rule(one.port, group("brokers"), one.what)));
+                egress.extend(exporters.iter().map(|(port, what)| rule(*port, group("brokers"), what)));
+            }
+            _ => ingress.push(rule(443, group("clients"), "Kafka clients to AWS services")),
+        }
+        all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress }));
+    }
+    all
 }
 
 /// The id of a group's rules: no id of AWS's, only different from the group's own.

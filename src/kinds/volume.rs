@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{NEW_STACK, fixed, no_id};
 use crate::aws::{Aws, Class, CloudError, Ctx, Done, PATIENCE, cloud, jitter, tags_of};
 use crate::design::Design;
-use crate::resource::{Address, Deletion, Effect, FieldChange, Found, Kind, Tags, tag};
+use crate::resource::{Address, Deletion, Effect, Engine, FieldChange, Found, Kind, Tags, tag};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Volume {
@@ -31,6 +31,7 @@ pub struct Volume {
 
 impl Kind for Volume {
     const NAME: &'static str = "volume";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let kms_key = design.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.kms_key.clone());

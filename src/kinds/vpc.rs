@@ -6,13 +6,21 @@ use serde::{Deserialize, Serialize};
 use super::{NEW_STACK, fixed, no_id};
 use crate::aws::{Aws, CloudError, Ctx, Done, cloud, tags_of};
 use crate::design::Design;
-use crate::resource::{Effect, FieldChange, Found, Kind};
+use crate::resource::{Effect, Engine, FieldChange, Found, Kind, Tags, tag};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Vpc {
     pub cidr: String,
     pub dns_support: bool,
     pub dns_hostnames: bool,
+    /// What runs Kafka in it, for the VPC's tag.
+    #[serde(skip, default = "ec2")]
+    pub engine: Engine,
+}
+
+/// The engine of a VPC whose tag says none.
+fn ec2() -> Engine {
+    Engine::Ec2
 }
 
 impl Kind for Vpc {
@@ -22,7 +30,7 @@ impl Kind for Vpc {
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let cidr = design.stack.network.cidr.to_string();
-        vec![("main".to_owned(), Vpc { cidr, dns_support: true, dns_hostnames: true })]
+        vec![("main".to_owned(), Vpc { cidr, dns_support: true, dns_hostnames: true, engine: Engine::of(&design.stack) })]
     }
 
     fn effect(change: &FieldChange, _: bool) -> Effect {
@@ -30,6 +38,12 @@ impl Kind for Vpc {
             "cidr" => fixed("the VPC's address block", NEW_STACK),
             _ => Effect::InPlace,
         }
+    }
+
+    /// Brokers on EC2 are the rule, and have no tag: stacks from before there was MSK are theirs.
+    fn tags(&self) -> Tags {
+        let msk = (self.engine == Engine::Msk).then(|| (tag::ENGINE.to_owned(), "msk".to_owned()));
+        msk.into_iter().collect()
     }
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
@@ -43,7 +57,8 @@ impl Kind for Vpc {
                 attribute(aws, &id, VpcAttributeName::EnableDnsSupport),
                 attribute(aws, &id, VpcAttributeName::EnableDnsHostnames),
             )? };
-            let spec = Vpc { cidr: vpc.cidr_block.unwrap_or_default(), dns_support, dns_hostnames };
+            let spec =
+                Vpc { cidr: vpc.cidr_block.unwrap_or_default(), dns_support, dns_hostnames, engine: Engine::Ec2 };
             Ok(Found { id, tags: tags_of(vpc.tags.as_deref()), spec, ended: false })
         });
         futures::future::try_join_all(found).await

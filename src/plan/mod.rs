@@ -2,6 +2,7 @@
 //!
 //! All meaning is decided here. The same file and the same live resources give the same plan, byte for byte.
 
+mod change;
 mod diff;
 mod order;
 mod text;
@@ -14,7 +15,7 @@ use serde_json::Value;
 use crate::design::Design;
 use crate::expiry::{PROTECTED, Term};
 use crate::kinds::{self, Resource};
-use crate::resource::{Address, Deletion, Effect, FieldChange, Live, Observed, Tags, tag};
+use crate::resource::{Address, Deletion, FieldChange, Live, Observed, StepId, Tags, tag};
 
 pub use order::rank;
 pub use text::{printable, render};
@@ -36,6 +37,9 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
     pub address: Address,
+    /// Which of the operations on the resource it is, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<&'static str>,
     pub action: Action,
     /// The reason, as a clause.
     pub why: String,
@@ -47,7 +51,7 @@ pub struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<Value>,
     /// Steps that must be done before.
-    pub after: Vec<Address>,
+    pub after: Vec<StepId>,
     /// What tells this making of the resource from earlier ones: a part of the client token.
     #[serde(skip)]
     pub generation: String,
@@ -58,6 +62,13 @@ pub struct Step {
     /// Every tag that the resource is to have.
     #[serde(skip)]
     pub tags: Tags,
+}
+
+impl Step {
+    /// What names the step in its plan.
+    pub fn id(&self) -> StepId {
+        StepId { address: self.address.clone(), operation: self.operation }
+    }
 }
 
 /// Why a plan can't be run, and a way out.
@@ -138,7 +149,10 @@ impl Plan {
     /// The first difference between the steps of this plan and `other`, in words; `None` when they do the same.
     pub fn difference(&self, other: &[Value]) -> Option<String> {
         let mine: Vec<Value> = self.steps.iter().map(|step| serde_json::to_value(step).unwrap_or_default()).collect();
-        let address = |step: &Value| step["address"].as_str().unwrap_or_default().to_owned();
+        let address = |step: &Value| match (text::value(&step["address"]), step["operation"].as_str()) {
+            (address, Some(operation)) => format!("{address}:{operation}"),
+            (address, None) => address,
+        };
         let theirs: BTreeMap<String, &Value> = other.iter().map(|step| (address(step), step)).collect();
         for step in &mine {
             match theirs.get(&address(step)) {
@@ -175,7 +189,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         let tags = tags(design, address, wanted);
         match observed.live.get(address) {
             None => create(address, wanted, tags, observed, allow_data_loss, &mut plan),
-            Some(live) => change(address, wanted, live, tags, &anew, observed, &mut plan),
+            Some(live) => change::change(address, wanted, live, tags, &anew, observed, allow_data_loss, &mut plan),
         }
     }
     for (address, live) in observed.live.iter().filter(|(address, _)| !desired.contains_key(address)) {
@@ -220,6 +234,10 @@ fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed
 /// The plan that deletes everything that is live, its data with it.
 pub fn destroy(stack: &str, region: &str, account: &str, observed: &Observed) -> Plan {
     let mut plan = empty(stack, region, account);
+    // What is somebody else's is left alone, and in nobody's way.
+    let mut observed = observed.clone();
+    observed.strays.retain(|stray| !stray.foreign);
+    let observed = &observed;
     refuse_strays(observed, &mut plan);
     if Term::of(observed, None, None) == Term::Protected {
         plan.refusals.push(Refusal::general(
@@ -248,10 +266,11 @@ fn empty(stack: &str, region: &str, account: &str) -> Plan {
 
 fn refuse_strays(observed: &Observed, plan: &mut Plan) {
     plan.refusals.extend(observed.strays.iter().map(|stray| {
-        Refusal::general(
-            format!("{} ({}) {}", stray.ids.join(" and "), stray.kind, stray.why),
-            format!("delete what does not belong to the stack, or remove its tag `{}`", tag::STACK),
-        )
+        let way_out = match stray.foreign {
+            true => "give the stack another name; or delete what has its name, if nobody needs it".to_owned(),
+            false => format!("delete what does not belong to the stack, or remove its tag `{}`", tag::STACK),
+        };
+        Refusal::general(format!("{} ({}) {}", stray.ids.join(" and "), stray.kind, stray.why), way_out)
     }));
 }
 
@@ -329,6 +348,7 @@ fn create(
     }
     plan.steps.push(Step {
         address: address.clone(),
+        operation: None,
         action: Action::Create,
         why,
         changes: Vec::new(),
@@ -338,72 +358,6 @@ fn create(
         generation: generation(address, observed),
         wanted: Some(wanted.clone()),
         live: None,
-        tags,
-    });
-}
-
-fn change(
-    address: &Address,
-    wanted: &Resource,
-    live: &Live,
-    tags: Tags,
-    anew: &BTreeSet<Address>,
-    observed: &Observed,
-    plan: &mut Plan,
-) {
-    let mut action = None;
-    let (mut changes, mut until_roll) = (Vec::new(), Vec::new());
-    for change in diff::fields(&wanted.spec(), &live.spec) {
-        let made_anew = change.after.as_str().and_then(Address::parse).is_some_and(|target| anew.contains(&target));
-        let next = match Resource::effect(&address.kind, &change, made_anew) {
-            Effect::InPlace => Action::Update,
-            Effect::Roll => Action::Roll,
-            Effect::Replace => Action::Replace,
-            Effect::Keep(text) => {
-                plan.notes.push(Note { address: address.clone(), text });
-                continue;
-            }
-            Effect::KeepUntilRoll(text) => {
-                until_roll.push(Note { address: address.clone(), text });
-                continue;
-            }
-            Effect::Refuse(why, way_out) => {
-                plan.refusals.push(Refusal { change: Some(change), ..Refusal::at(address, why, way_out) });
-                continue;
-            }
-        };
-        action = action.max(Some(next));
-        changes.push(change);
-    }
-    if wanted.tagged() {
-        let tag_changes = diff::tags(&tags, &live.tags);
-        action = action.max((!tag_changes.is_empty()).then_some(Action::Update));
-        changes.extend(tag_changes);
-    }
-    if action != Some(Action::Roll) {
-        plan.notes.extend(until_roll);
-    }
-    let Some(action) = action else { return };
-    let loses_volume = changes.iter().any(|change| change.field == "data_volume");
-    let why = match action {
-        Action::Roll if loses_volume => {
-            "the host stops and starts anew on another volume while the others run; its address is kept"
-        }
-        Action::Roll => "the host stops and starts anew while the others run; its volume and address are kept",
-        Action::Replace => "this can't be changed in place; it is deleted and made again",
-        _ => "it differs from the file",
-    };
-    plan.steps.push(Step {
-        address: address.clone(),
-        action,
-        why: why.to_owned(),
-        changes,
-        id: Some(live.id.clone()),
-        spec: Some(wanted.spec()),
-        after: Vec::new(),
-        generation: generation(address, observed),
-        wanted: Some(wanted.clone()),
-        live: Resource::from_live(&address.kind, &live.spec),
         tags,
     });
 }
@@ -426,6 +380,7 @@ fn delete(address: &Address, live: &Live, why: &str, allow_data_loss: bool, plan
     }
     plan.steps.push(Step {
         address: address.clone(),
+        operation: None,
         action: Action::Delete,
         why: why.to_owned(),
         changes: Vec::new(),

@@ -4,32 +4,42 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Step};
 use crate::kinds::{NAMES, Resource};
-use crate::resource::{Address, references};
+use crate::resource::{Address, StepId, references};
 
-/// Fills in `after` of every step and sorts them so that they could be run one by one.
+/// Fills in `after` of every step and sorts them so that they could be run one by one. What `split` has put there, the
+/// operation before, stays.
 pub fn wire(steps: &mut Vec<Step>) {
-    let actions: BTreeMap<Address, Action> = steps.iter().map(|step| (step.address.clone(), step.action)).collect();
-    let mut after: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
+    // Who waits for a resource waits for the last operation on it.
+    let last: BTreeMap<Address, (StepId, Action)> =
+        steps.iter().map(|step| (step.address.clone(), (step.id(), step.action))).collect();
+    let mut after: BTreeMap<StepId, BTreeSet<StepId>> = BTreeMap::new();
     for step in steps.iter() {
+        after.entry(step.id()).or_default().extend(step.after.iter().cloned());
         if let Some(wanted) = &step.wanted {
             for needed in dependencies(&step.address, wanted) {
-                if actions.get(&needed).is_some_and(|action| *action != Action::Delete) {
-                    after.entry(step.address.clone()).or_default().insert(needed);
+                if let Some((needed, _)) = last.get(&needed).filter(|(_, action)| *action != Action::Delete) {
+                    after.entry(step.id()).or_default().insert(needed.clone());
                 }
             }
         }
         // What goes waits for everything that still uses it to go, or to let go of it.
         if let Some(live) = &step.live {
             for used in dependencies(&step.address, live) {
-                if actions.get(&used) == Some(&Action::Delete) {
-                    after.entry(used).or_default().insert(step.address.clone());
+                let Some((id, action)) = last.get(&used) else { continue };
+                if *action == Action::Delete {
+                    after.entry(id.clone()).or_default().insert(step.id());
+                } else if id.operation.is_some() && step.action == Action::Delete {
+                    // Operations may need that what hangs on the resource is gone.
+                    for operation in steps.iter().filter(|other| other.address == used) {
+                        after.entry(operation.id()).or_default().insert(step.id());
+                    }
                 }
             }
         }
     }
     chain_rolls(steps, &mut after);
     for step in steps.iter_mut() {
-        step.after = after.remove(&step.address).unwrap_or_default().into_iter().collect();
+        step.after = after.remove(&step.id()).unwrap_or_default().into_iter().collect();
     }
     sort(steps);
 }
@@ -43,7 +53,7 @@ fn dependencies(address: &Address, resource: &Resource) -> BTreeSet<Address> {
 }
 
 /// One broker at a time: each roll waits for the one before, and the first for all instances that start or change anyway.
-fn chain_rolls(steps: &[Step], after: &mut BTreeMap<Address, BTreeSet<Address>>) {
+fn chain_rolls(steps: &[Step], after: &mut BTreeMap<StepId, BTreeSet<StepId>>) {
     let mut rolls: Vec<&Step> = steps.iter().filter(|step| step.action == Action::Roll).collect();
     rolls.sort_by_cached_key(|step| rank(&step.address));
     let moving = steps.iter().filter(|step| {
@@ -51,10 +61,10 @@ fn chain_rolls(steps: &[Step], after: &mut BTreeMap<Address, BTreeSet<Address>>)
             && matches!(step.action, Action::Create | Action::Update)
     });
     if let Some(first) = rolls.first() {
-        after.entry(first.address.clone()).or_default().extend(moving.map(|step| step.address.clone()));
+        after.entry(first.id()).or_default().extend(moving.map(Step::id));
     }
     for pair in rolls.windows(2) {
-        after.entry(pair[1].address.clone()).or_default().insert(pair[0].address.clone());
+        after.entry(pair[1].id()).or_default().insert(pair[0].id());
     }
 }
 
@@ -76,16 +86,17 @@ fn sort(steps: &mut Vec<Step>) {
         let (kind, rank) = place(&step.address);
         if step.action == Action::Delete { (true, NAMES.len() - kind, rank) } else { (false, kind, rank) }
     };
-    let mut waiting: BTreeMap<_, Step> = steps.drain(..).map(|step| (key(&step), step)).collect();
-    let mut done: BTreeSet<Address> = BTreeSet::new();
-    let all: BTreeSet<Address> = waiting.values().map(|step| step.address.clone()).collect();
+    let mut waiting: BTreeMap<_, Step> =
+        steps.drain(..).enumerate().map(|(number, step)| ((key(&step), number), step)).collect();
+    let mut done: BTreeSet<StepId> = BTreeSet::new();
+    let all: BTreeSet<StepId> = waiting.values().map(Step::id).collect();
     while !waiting.is_empty() {
         let free =
             waiting.iter().find(|(_, step)| step.after.iter().all(|one| done.contains(one) || !all.contains(one)));
         // Kinds depend on each other in one direction, so there is always a free step; a test holds that.
         let key = free.map(|(key, _)| key.clone()).or_else(|| waiting.keys().next().cloned());
         if let Some(step) = key.and_then(|key| waiting.remove(&key)) {
-            done.insert(step.address.clone());
+            done.insert(step.id());
             steps.push(step);
         }
     }

@@ -7,8 +7,8 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::{Action, Counts, Note, Plan, Refusal, Step};
-use crate::kinds::Resource;
-use crate::resource::{Address, Deletion, FieldChange};
+use crate::kinds::{MskCluster, Resource};
+use crate::resource::{Address, Deletion, FieldChange, Kind as _};
 
 impl Action {
     /// The symbol of the action: Terraform's.
@@ -96,12 +96,12 @@ fn rendered(plan: &Plan) -> String {
 
 /// A line a step. What neighbours have in common, the reason and the changes, comes once, below the last of them.
 fn steps(out: &mut String, steps: &[Step]) {
-    let width = steps.iter().map(|step| step.address.to_string().len()).max().unwrap_or_default();
+    let width = steps.iter().map(|step| step.id().to_string().len()).max().unwrap_or_default();
     let details: Vec<String> = steps.iter().map(details).collect();
     for (index, step) in steps.iter().enumerate() {
         let style = step.action.style();
         let _ = write!(out, "{style}{:>3}{style:#} ", step.action.symbol());
-        let _ = writeln!(out, "{}", format!("{:width$}  {}", step.address.to_string(), head(step)).trim_end());
+        let _ = writeln!(out, "{}", format!("{:width$}  {}", step.id().to_string(), head(step)).trim_end());
         let common = steps.get(index + 1).is_some_and(|next| next.action == step.action)
             && details.get(index + 1) == details.get(index);
         if !common {
@@ -116,7 +116,7 @@ fn steps(out: &mut String, steps: &[Step]) {
 /// What is said of a step in the line of its address.
 fn head(step: &Step) -> String {
     match (step.action, step.live.as_ref().map(Resource::deletion)) {
-        (Action::Create, _) => summary(step.spec.as_ref()),
+        (Action::Create, _) => summary(&step.address.kind, step.spec.as_ref()),
         (Action::Delete, Some(Deletion::Data(held))) => format!("{}, with {held}", step.action.effect()),
         (action, _) => action.effect().to_owned(),
     }
@@ -155,6 +155,9 @@ fn before_and_after(change: &FieldChange) -> String {
     if change.field == "config" && !change.before.is_null() {
         return "config: the host's settings differ".to_owned();
     }
+    if change.field == "server_properties" {
+        return "server_properties: the cluster gets the newest revision of its configuration".to_owned();
+    }
     let (name, unit) = named(&change.field);
     let with_unit = |content: &Value| match content {
         Value::Number(_) => format!("{}{unit}", value(content)),
@@ -185,10 +188,25 @@ const HIDDEN: [&str; 11] = [
     "vpc",
 ];
 
+/// The same, of an MSK cluster alone.
+const HIDDEN_OF_MSK: [&str; 10] = [
+    "form",
+    "subnets",
+    "security_groups",
+    "throughput_mibs",
+    "server_properties",
+    "monitoring",
+    "in_transit",
+    "log_group",
+    "log_bucket",
+    "log_stream",
+];
+
 /// What identifies a new resource at a glance: its own values; where it has none, what it refers to.
-fn summary(spec: Option<&Value>) -> String {
+fn summary(kind: &str, spec: Option<&Value>) -> String {
     let Some(Value::Object(fields)) = spec else { return String::new() };
-    let shown = || fields.iter().filter(|(key, value)| !HIDDEN.contains(&key.as_str()) && !value.is_null());
+    let hidden = |key: &str| HIDDEN.contains(&key) || (kind == MskCluster::NAME && HIDDEN_OF_MSK.contains(&key));
+    let shown = || fields.iter().filter(|(key, value)| !hidden(key) && !value.is_null());
     let reference = |value: &Value| value.as_str().is_some_and(|text| Address::parse(text).is_some());
     let own: Vec<String> =
         shown().filter(|(_, value)| !reference(value)).filter_map(|(key, value)| part(key, value)).collect();

@@ -6,12 +6,13 @@ use super::advice::advice;
 use super::cost::{Hosts, Reads, bare_machines, clients, machines, network, replication};
 use super::crossing::{Crossing, break_even, crossings};
 use super::hosted::{self, TIERS};
-use super::msk::{self, Cluster, Demand, Method};
+use super::msk::{self, Demand, Method};
 use super::traffic::Load;
 use super::{Bill, Market, Prices, ec2};
 use crate::instance_types::{Arch, embedded};
-use crate::sizing::size;
-use crate::stack::{Rate, Stack};
+use crate::msk::brokers::brokers;
+use crate::sizing::{segment_gib, size, size_msk};
+use crate::stack::{Brokers, Cluster, Ec2, Nat, Rate, Size, Stack, Storage, VolumeType};
 
 /// What a way of running Kafka takes off one's hands, and what it takes away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -106,13 +107,23 @@ pub struct Comparison {
     /// Where the cheapest for production changes, all else in the file being equal.
     pub crossings: Vec<Crossing>,
     pub same: Option<Same>,
+    /// What is taken for granted that the file does not say, in one sentence.
+    pub assumed: Option<String>,
     /// What to take, and why, in one sentence.
     pub advice: Option<String>,
 }
 
 /// `stack` on everything that is known here. On EC2 the hosts' way out, as the file has it, and interface endpoints are in the sum;
-/// MSK's brokers need neither. Traffic that leaves the VPC for Confluent Cloud is in no sum. `None` when it has no brokers on EC2 to begin with.
+/// MSK's brokers need neither. Traffic that leaves the VPC for Confluent Cloud is in no sum. An MSK file is taken as [`on_hosts`] has
+/// it. `None` when it has no cluster to begin with.
 pub fn compare(stack: &Stack, prices: &Prices, method: Method, reads: Reads) -> Option<Comparison> {
+    let as_hosts = if stack.cluster.msk.is_some() { Some(on_hosts(stack)?) } else { None };
+    let assumed = as_hosts.as_ref().filter(|hosts| hosts.network.nat != stack.network.nat).map(|_| {
+        "The file has no NAT gateways, as MSK needs none; on EC2 hosts need a way out, so one for each zone is in the sums of \
+         EC2."
+            .to_owned()
+    });
+    let stack = as_hosts.as_ref().unwrap_or(stack);
     stack.cluster.ec2.as_ref()?;
     let market = Market { prices, region: &stack.region };
     let (choices, unfit) = choices(stack, market, method, reads);
@@ -129,10 +140,42 @@ pub fn compare(stack: &Stack, prices: &Prices, method: Method, reads: Reads) -> 
         advice: advice(&choices, stack.ttl),
         crossings: crossings(cheapest),
         same: same(stack, market),
+        assumed,
         choices,
         unfit,
     })
 }
+
+/// An MSK file as if its brokers were on EC2: as many, of the same type and with the same volumes, where EC2 has the type. Hosts
+/// need a way out, so a file without NAT gateways gets kstack's default of one for each zone. `None` for a file without MSK.
+fn on_hosts(stack: &Stack) -> Option<Stack> {
+    let msk = stack.cluster.msk.as_ref()?;
+    let own = msk.brokers.as_ref().filter(|_| !msk.serverless);
+    let zones = u32::try_from(stack.network.zones.count()).unwrap_or(3);
+    let plain =
+        own.and_then(|own| own.instance_type.strip_prefix("kafka.")).filter(|kind| embedded().contains_key(*kind));
+    let storage = Storage {
+        kind: VolumeType::Gp3,
+        size: size_msk(stack).and_then(|sizing| sizing.size_gib).map(Size::gib),
+        iops: None,
+        throughput: own.and_then(|own| own.storage.throughput),
+    };
+    let brokers = Brokers {
+        count: own.map_or(zones, |own| own.count),
+        // What has no type of EC2's own is compared by workload alone: no MSK type is this one's.
+        instance_type: plain.unwrap_or(NO_SUCH_TYPE).to_owned(),
+        storage,
+    };
+    let mut hosts = stack.clone();
+    hosts.cluster = Cluster { ec2: Some(Ec2::plain(brokers, msk.config.clone())), msk: None };
+    if hosts.network.nat == Nat::None {
+        hosts.network.nat = Nat::OnePerZone;
+    }
+    Some(hosts)
+}
+
+/// A type of EC2 that MSK has no brokers of.
+const NO_SUCH_TYPE: &str = "t4g.medium";
 
 /// The same file with another ingress, in MiB/s.
 fn at(stack: &Stack, mibs: f64) -> Stack {
@@ -154,7 +197,7 @@ fn choices(stack: &Stack, market: Market<'_>, method: Method, reads: Reads) -> (
             sort(name.clone(), on_ec2(stack, market, &load, arch, dedicated, reads, name));
         }
     }
-    let segment = segment_gib(stack);
+    let segment = stack.cluster.ec2.as_ref().map_or(1.0, |ec2| segment_gib(&ec2.config));
     for (prefix, name) in [("kafka.m", "MSK standard"), ("kafka.t3.", "MSK t3"), ("express.", "MSK Express")] {
         sort(name.to_owned(), on_msk(market, &Demand::of(load, segment), prefix, name, method, reads));
     }
@@ -164,12 +207,6 @@ fn choices(stack: &Stack, market: Market<'_>, method: Method, reads: Reads) -> (
     }
     fit.sort_by(|left, right| right.complete().cmp(&left.complete()).then(left.usd.total_cmp(&right.usd)));
     (fit, unfit)
-}
-
-/// GiB of a segment: each replica has one open, which is never deleted.
-fn segment_gib(stack: &Stack) -> f64 {
-    let given = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.config.get("log.segment.bytes"));
-    given.and_then(|text| text.trim().parse().ok()).unwrap_or(1u64 << 30) as f64 / (1u64 << 30) as f64
 }
 
 fn choice(name: &str, what: String, brokers: Option<u32>, storage_gib: f64, bill: Bill, limit: String) -> Choice {
@@ -211,12 +248,12 @@ fn on_msk(
     method: Method,
     reads: Reads,
 ) -> Result<Choice, String> {
-    let types = msk::brokers().keys().filter(|broker| broker.starts_with(prefix));
+    let types = brokers().keys().filter(|broker| broker.starts_with(prefix));
     let priced = types.filter(|broker| market.prices.get(market.region, &format!("msk {broker}")).is_some());
     let fits = priced.filter_map(|broker| msk::fit(broker, demand, method));
     let bills = fits.map(|cluster| (msk::bill(market, &cluster, &demand.load, reads), cluster));
     let best = bills.min_by(|left, right| left.0.total().total_cmp(&right.0.total()));
-    let (bill, Cluster { broker, count, gib, limit, .. }) =
+    let (bill, msk::Cluster { broker, count, gib, limit, .. }) =
         best.ok_or_else(|| format!("no broker type with a price in {} carries it with 60 brokers", market.region))?;
     let storage = if broker.starts_with("express.") { gib } else { gib * f64::from(count) };
     Ok(choice(name, format!("{count} × {broker}"), Some(count), storage, bill, limit.to_owned()))
@@ -261,7 +298,7 @@ fn terms(name: &str) -> (Use, Terms) {
 fn same(stack: &Stack, market: Market<'_>) -> Option<Same> {
     let brokers = &stack.cluster.ec2.as_ref()?.brokers;
     let msk_type = format!("kafka.{}", brokers.instance_type);
-    msk::brokers().get(&msk_type)?;
+    self::brokers().get(&msk_type)?;
     let volume = size(stack, embedded())?.volume;
     let count = brokers.count;
     let hosts = Hosts { brokers: count, broker_type: brokers.instance_type.clone(), volume, controllers: None };
@@ -269,7 +306,7 @@ fn same(stack: &Stack, market: Market<'_>) -> Option<Same> {
     bare_machines(&mut ec2, market, &hosts);
     let broker = msk_type.clone();
     let gib = volume.size_gib as f64;
-    let cluster = Cluster { broker, count, gib, tiered: 0.0, throughput: None, limit: "" };
+    let cluster = msk::Cluster { broker, count, gib, tiered: 0.0, throughput: None, limit: "" };
     let none = Load { average: 0.0, ..Load::of(stack) };
     let msk = msk::bill(market, &cluster, &none, Reads::Leader);
     if !(ec2.gaps.is_empty() && msk.gaps.is_empty()) {

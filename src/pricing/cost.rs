@@ -100,7 +100,8 @@ pub(super) fn bare_machines(bill: &mut Bill, market: Market<'_>, hosts: &Hosts) 
     }
 }
 
-/// NAT gateways and their addresses, and interface endpoints. Gateway endpoints (`s3`) are free.
+/// NAT gateways and their addresses, and interface endpoints, with what `hosts` of the stack's own send through them. Gateway
+/// endpoints (`s3`) are free.
 pub(super) fn network(bill: &mut Bill, market: Market<'_>, stack: &Stack, hosts: f64) {
     let zones = stack.network.zones.count() as f64;
     let gateways = match stack.network.nat {
@@ -111,16 +112,20 @@ pub(super) fn network(bill: &mut Bill, market: Market<'_>, stack: &Stack, hosts:
     if gateways > 0.0 {
         let formula = format!("{gateways} × {HOURS} h");
         bill.charge(market, "NAT gateways", "nat gateway", gateways * HOURS, formula.clone());
-        let bytes = format!("{hosts} hosts × {NAT_GIB_PER_HOST} GiB of updates and archives, assumed");
-        bill.charge(market, "NAT data", "nat data", hosts * NAT_GIB_PER_HOST, bytes);
+        if hosts > 0.0 {
+            let bytes = format!("{hosts} hosts × {NAT_GIB_PER_HOST} GiB of updates and archives, assumed");
+            bill.charge(market, "NAT data", "nat data", hosts * NAT_GIB_PER_HOST, bytes);
+        }
         bill.charge(market, "public addresses", "public address", gateways * HOURS, formula);
     }
     let endpoints = stack.network.endpoints.iter().filter(|endpoint| endpoint.0 != "s3").count() as f64;
     if endpoints > 0.0 {
         let formula = format!("{endpoints} × {zones} zones × {HOURS} h");
         bill.charge(market, "endpoints", "endpoint", endpoints * zones * HOURS, formula);
-        let bytes = format!("{endpoints} × {hosts} hosts × {ENDPOINT_GIB_PER_HOST} GiB, assumed");
-        bill.charge(market, "endpoint data", "endpoint data", endpoints * hosts * ENDPOINT_GIB_PER_HOST, bytes);
+        if hosts > 0.0 {
+            let bytes = format!("{endpoints} × {hosts} hosts × {ENDPOINT_GIB_PER_HOST} GiB, assumed");
+            bill.charge(market, "endpoint data", "endpoint data", endpoints * hosts * ENDPOINT_GIB_PER_HOST, bytes);
+        }
     }
 }
 

@@ -2,9 +2,7 @@
 
 use super::traffic::Load;
 use super::{Bill, HOURS, Market, plain};
-
-/// MiB/s in and out, and partitions, that an MSK Serverless cluster has at most. Remembered from its quotas; not checked.
-const SERVERLESS: (f64, f64, f64) = (200.0, 400.0, 2400.0);
+use crate::msk::brokers::serverless::{IN, OUT, PARTITIONS};
 
 /// A public tier of Confluent Cloud. Prices: confluent.io/pricing of 2026, for us-east-1. Capacity of one elastic unit
 /// (eCKU) and how many a cluster has at most: docs.confluent.io, "cluster types", as confluentinc/kcp quotes it in 2026.
@@ -41,17 +39,21 @@ pub(super) const TIERS: [Tier; 2] = [
 
 /// The bill of MSK Serverless and what limits it, or why it does not fit.
 pub(super) fn serverless(market: Market<'_>, load: &Load) -> Result<(Bill, String), String> {
-    let (most_in, most_out, most_partitions) = SERVERLESS;
     let peak_out = load.peak * load.groups;
     for (demand, most, what) in [
-        (load.peak, most_in, "MiB/s in"),
-        (peak_out, most_out, "MiB/s out"),
-        (load.partitions, most_partitions, "partitions"),
+        (load.peak, IN, "MiB/s in"),
+        (peak_out, OUT, "MiB/s out"),
+        (load.partitions, f64::from(PARTITIONS), "partitions"),
     ] {
         if demand > most {
-            return Err(format!("{} {what}, and a cluster takes about {most}", plain(demand)));
+            return Err(format!("{} {what}, and a cluster takes {most}", plain(demand)));
         }
     }
+    Ok((serverless_bill(market, load), format!("{IN} MiB/s in and {OUT} out a cluster")))
+}
+
+/// The bill of MSK Serverless, whether or not the workload fits its quotas.
+pub(super) fn serverless_bill(market: Market<'_>, load: &Load) -> Bill {
     let mut bill = Bill::default();
     let partitions = load.partitions;
     bill.charge(market, "cluster", "serverless cluster", HOURS, format!("{HOURS} h"));
@@ -63,7 +65,7 @@ pub(super) fn serverless(market: Market<'_>, load: &Load) -> Result<(Bill, Strin
     bill.charge(market, "data out", "serverless data out", load.month() * load.groups, formula);
     let formula = format!("{} GiB, one copy counted", plain(load.kept()));
     bill.charge(market, "storage", "serverless storage", load.kept(), formula);
-    Ok((bill, format!("about {most_in} MiB/s in and {most_out} out a cluster")))
+    bill
 }
 
 /// The bill of a tier of Confluent Cloud and how many units it takes, or why it does not fit.

@@ -25,7 +25,7 @@ pub use change::{Change, change, running};
 pub use compare::{Choice, Comparison, compare};
 pub use cost::{Reads, cost};
 pub use list::{Answer, Wanted, read_answer, wanted};
-pub use msk::Method;
+pub use msk::{Method, cost_msk};
 pub use table::{CAPTURED, How, Price, Prices, embedded};
 
 /// Hours of a month.

@@ -2,27 +2,19 @@
 //!
 //! Two methods. Equation 1 is what kstack sizes EC2 with. `aws-msk` follows the sizing script of AWS's own skill for MSK
 //! (aws/agent-toolkit-for-aws, managing-amazon-msk, 2026), which plans for a lost zone, lagging consumers and a rebalance at once,
-//! and so takes several times the brokers.
-
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+//! and so takes several times the brokers. And the monthly bill of a file's own cluster, of every kind.
 
 use serde::Serialize;
 
-use super::cost::{Reads, clients};
+use super::cost::{Reads, clients, network};
+use super::hosted::serverless_bill;
 use super::traffic::Load;
-use super::{Bill, HOURS, Market, plain};
-use crate::instance_types;
+use super::{Bill, HOURS, Market, Prices, plain};
+use crate::msk::brokers::{Broker, EXPRESS_OUT, MOST_GIB, PLAIN_MIBS, brokers, most_brokers, most_throughput};
+use crate::sizing::MskSizing;
+use crate::stack::{MonitoringLevel, Stack};
 
-/// GiB that a standard broker's volume has at most. Source: MSK quotas, 2026.
-const MOST_GIB: f64 = 16_384.0;
-/// Brokers that a KRaft cluster has at most without a raised quota. Source: MSK quotas, 2026.
-const MOST_BROKERS: u32 = 60;
-/// MiB/s of a standard broker's volume without provisioned throughput. Source: MSK storage throughput, 2026.
-const PLAIN_MIBS: f64 = 250.0;
-/// What an Express broker sends, sustained, over what it takes in. Source: MSK Express quotas, 2026.
-const EXPRESS_OUT: f64 = 2.0;
-/// Copies and zones of an Express cluster; neither can be chosen.
+/// Zones of an Express cluster.
 const EXPRESS_ZONES: u32 = 3;
 
 /// How brokers are counted.
@@ -34,44 +26,6 @@ pub enum Method {
     EquationOne,
     /// The rules of AWS's sizing script for MSK: room for a lost zone, lagging consumers and a rebalance at once.
     AwsMsk,
-}
-
-/// What one MSK broker type can do.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Broker {
-    /// MiB/s of the volume, standard brokers only; the most that can be provisioned.
-    storage: f64,
-    /// MiB/s of the network, standard brokers only.
-    network: f64,
-    /// Sustained MiB/s from producers, Express brokers only.
-    ingress: f64,
-    /// Partitions with their copies that are recommended at most.
-    partitions: f64,
-}
-
-static BROKERS: LazyLock<BTreeMap<String, Broker>> = LazyLock::new(|| {
-    let number = |text: &str| text.parse().unwrap_or(0.0);
-    let mut brokers: BTreeMap<String, Broker> = include_str!("../tables/msk_brokers.csv")
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let [name, storage, network, ingress, partitions, _] =
-                line.split(',').collect::<Vec<_>>().try_into().ok()?;
-            let (storage, network, ingress) = (number(storage), number(network), number(ingress));
-            Some((name.to_owned(), Broker { storage, network, ingress, partitions: number(partitions) }))
-        })
-        .collect();
-    // The table of MSK's limits lacks the smallest type: EC2's baseline figures of it, and MSK's 300 partitions.
-    if let Some(t3) = instance_types::embedded().get("t3.small") {
-        let (storage, network) = (t3.ebs_mbs * 1e6 / 1_048_576.0, t3.network_gbps * 1e9 / 8.0 / 1_048_576.0);
-        brokers.insert("kafka.t3.small".to_owned(), Broker { storage, network, ingress: 0.0, partitions: 300.0 });
-    }
-    brokers
-});
-
-/// Every MSK broker type by name.
-pub(super) fn brokers() -> &'static BTreeMap<String, Broker> {
-    &BROKERS
 }
 
 /// A cluster that is large enough.
@@ -129,7 +83,7 @@ pub(super) fn fit(name: &str, demand: &Demand, method: Method) -> Option<Cluster
         (false, Method::AwsMsk) => aws_standard(name, broker, demand),
         (true, _) => express_cluster(name, broker, demand, method),
     };
-    (cluster.count <= MOST_BROKERS && (express || cluster.gib <= MOST_GIB)).then_some(cluster)
+    (cluster.count <= most_brokers(true) && (express || cluster.gib <= MOST_GIB as f64)).then_some(cluster)
 }
 
 /// The most of the needs, in whole brokers spread evenly over `zones`, and its name.
@@ -150,7 +104,7 @@ fn standard(name: &str, broker: &Broker, demand: &Demand) -> Cluster {
     // MSK spreads brokers over two or three zones.
     let zones = load.zones.clamp(2, 3);
     let copies = f64::from(load.copies);
-    let provisioned = provisions(name);
+    let provisioned = most_throughput(name).is_some();
     let storage = if provisioned { broker.storage } else { broker.storage.min(PLAIN_MIBS) };
     let per_broker = |rate: f64| rate / load.used;
     let data = load.kept() * copies / load.used;
@@ -158,8 +112,8 @@ fn standard(name: &str, broker: &Broker, demand: &Demand) -> Cluster {
         &[
             ("volume throughput", per_broker(load.peak * copies) / storage),
             ("network", per_broker(load.peak) * (load.groups.max(1.0) + copies - 1.0) / broker.network),
-            ("partitions a broker", demand.replicas / broker.partitions),
-            ("volume size", (data + demand.replicas * demand.segment) / MOST_GIB),
+            ("partitions a broker", demand.replicas / broker.recommended),
+            ("volume size", (data + demand.replicas * demand.segment) / MOST_GIB as f64),
         ],
         zones,
     );
@@ -168,12 +122,6 @@ fn standard(name: &str, broker: &Broker, demand: &Demand) -> Cluster {
     let gib = (data / brokers + (demand.replicas / brokers).ceil() * demand.segment).ceil();
     let throughput = (provisioned && written > PLAIN_MIBS).then(|| written.ceil());
     Cluster { broker: name.to_owned(), count, gib, tiered: 0.0, throughput, limit }
-}
-
-/// Whether a standard broker's volume can have more throughput for money: 4xlarge and larger.
-fn provisions(name: &str) -> bool {
-    let times = name.rsplit('.').next().and_then(|size| size.strip_suffix("xlarge")).map(str::parse::<u32>);
-    times.is_some_and(|times| times.is_ok_and(|times| times >= 4))
 }
 
 /// Capacity is shared by all that a broker does at once in the worst hour, as multiples of what producers send: with one
@@ -195,8 +143,8 @@ fn aws_standard(name: &str, broker: &Broker, demand: &Demand) -> Cluster {
     let (count, limit) = most(
         &[
             (limit, load.peak / (by_volume.min(by_network) * USED)),
-            ("partitions a broker", demand.replicas / broker.partitions),
-            ("volume size", data / MOST_GIB),
+            ("partitions a broker", demand.replicas / broker.recommended),
+            ("volume size", data / MOST_GIB as f64),
         ],
         load.zones.clamp(2, 3),
     );
@@ -216,7 +164,7 @@ fn express_cluster(name: &str, broker: &Broker, demand: &Demand, method: Method)
         &[
             ("ingress quota", load.peak / ingress),
             ("egress quota", demand.peak_out / egress),
-            ("partitions a broker", load.partitions * f64::from(EXPRESS_ZONES) / broker.partitions),
+            ("partitions a broker", load.partitions * f64::from(EXPRESS_ZONES) / broker.recommended),
         ],
         EXPRESS_ZONES,
     );
@@ -250,10 +198,57 @@ pub(super) fn bill(market: Market<'_>, cluster: &Cluster, load: &Load, reads: Re
     bill
 }
 
+/// What the MSK cluster of `stack` costs in a month, with volumes as `sizing` has them. `None` when the stack has none.
+///
+/// Volumes are billed as they are at first, not as MSK may let them grow. Tiered storage is billed for the whole retention:
+/// closed segments are copied there at once, and stay.
+pub fn cost_msk(stack: &Stack, sizing: &MskSizing, prices: &Prices, reads: Reads) -> Option<Bill> {
+    let msk = stack.cluster.msk.as_ref()?;
+    let market = Market { prices, region: &stack.region };
+    let load = Load::of(stack);
+    let mut bill = match msk.brokers.as_ref().filter(|_| !msk.serverless) {
+        None => serverless_bill(market, &load),
+        Some(own) => {
+            let express = msk.express();
+            let cluster = Cluster {
+                broker: own.instance_type.clone(),
+                count: own.count,
+                gib: if express { load.kept() } else { sizing.size_gib? as f64 },
+                tiered: if own.storage.tiered { load.kept() } else { 0.0 },
+                throughput: own.storage.throughput.map(|rate| rate.mib().ceil()),
+                limit: "",
+            };
+            let mut bill = bill(market, &cluster, &load, reads);
+            if msk.public_access {
+                let formula = format!("{} brokers × {HOURS} h", own.count);
+                bill.charge(
+                    market,
+                    "public addresses of brokers",
+                    "public address",
+                    f64::from(own.count) * HOURS,
+                    formula,
+                );
+            }
+            bill
+        }
+    };
+    network(&mut bill, market, stack, 0.0);
+    // What these come to follows from topics and traffic in ways that no file says.
+    if msk.monitoring.level != MonitoringLevel::Default {
+        bill.gaps.push(format!("CloudWatch metrics of the level {}", msk.monitoring.level.word()));
+    }
+    if msk.logs.cloudwatch.is_some() || msk.logs.s3.is_some() || msk.logs.firehose.is_some() {
+        bill.gaps.push("brokers' logs, whose amount is not known".to_owned());
+    }
+    Some(bill)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pricing::{How, Price, embedded};
+    use crate::sizing::size_msk;
+    use crate::stack::parse;
 
     /// The case `aws-msk-sizing-readme`: the example of the README of aws/agent-toolkit-for-aws,
     /// managing-amazon-msk/scripts/msk_sizing.py, and what the script answers.
@@ -316,6 +311,54 @@ mod tests {
     fn a_cluster_that_msk_does_not_allow_does_not_fit() {
         let load = Load { average: 1000.0, peak: 5000.0, ..readme().load };
         assert_eq!(fit("kafka.m5.large", &Demand::of(load, 0.0), Method::EquationOne), None);
-        assert!(!provisions("kafka.m5.xlarge") && !provisions("kafka.m7g.2xlarge") && provisions("kafka.m5.4xlarge"));
+    }
+
+    fn bill_of(network: &str, msk: &str) -> Bill {
+        let text = format!(
+            "apiVersion: kstack/v1\nname: t\nregion: us-east-1\nnetwork: {{cidr: 10.0.0.0/16, {network}}}\n\
+             workload: {{ingress: 10 MiB/s, consumers: 1, retention: 7d}}\ncluster:\n  msk: {{{msk}}}\n"
+        );
+        let stack = parse("t.yaml", &text).unwrap_or_else(|report| panic!("{report:?}")).stack;
+        let sizing = size_msk(&stack).expect("it is sized");
+        cost_msk(&stack, &sizing, embedded(), Reads::Leader).expect("it is priced")
+    }
+
+    fn usd(bill: &Bill, name: &str) -> Option<f64> {
+        let line = bill.lines.iter().find(|line| line.counted && line.name == name)?;
+        line.usd.map(|usd| (usd * 100.0).round() / 100.0)
+    }
+
+    #[test]
+    fn a_standard_cluster_pays_for_all_that_its_file_asks() {
+        let bill = bill_of(
+            "nat: single, endpoints: [s3, kms], clients: [192.0.2.0/24]",
+            "kafka: 3.9.x, brokers: {count: 3, instance_type: kafka.m5.4xlarge, storage: {size: 1 TiB, throughput: 300 MiB/s, \
+             tiered: true}}, public_access: true, monitoring: {level: per-broker}, logs: {cloudwatch: /kstack/t}",
+        );
+        assert_eq!(usd(&bill, "brokers"), Some(3679.2));
+        assert_eq!(usd(&bill, "storage"), Some(307.2));
+        assert_eq!(usd(&bill, "storage throughput"), Some(72.0));
+        // 10 MiB/s × 7 days, one copy: 5906.25 GiB.
+        assert_eq!(usd(&bill, "tiered storage"), Some(354.38));
+        assert_eq!(usd(&bill, "public addresses of brokers"), Some(10.95));
+        assert_eq!(usd(&bill, "NAT gateways"), Some(32.85));
+        assert_eq!(usd(&bill, "endpoints"), Some(21.9));
+        // Clients in other zones are paid for as on EC2; copies between brokers are not.
+        assert_eq!(usd(&bill, "traffic: producers"), Some(342.19));
+        assert_eq!(usd(&bill, "traffic: replication"), None);
+        assert_eq!(
+            bill.gaps,
+            ["CloudWatch metrics of the level per-broker", "brokers' logs, whose amount is not known"]
+        );
+    }
+
+    #[test]
+    fn express_and_serverless_pay_by_the_byte() {
+        let express = bill_of("nat: none", "kafka: 3.9.x, brokers: {count: 3, instance_type: express.m7g.large}");
+        assert_eq!((usd(&express, "brokers"), usd(&express, "data in")), (Some(893.52), Some(256.64)));
+        assert_eq!(usd(&express, "storage"), Some(590.63));
+        let serverless = bill_of("nat: none", "serverless: true");
+        assert_eq!((usd(&serverless, "cluster"), usd(&serverless, "data in")), (Some(547.5), Some(2566.41)));
+        assert_eq!(usd(&serverless, "traffic: producers"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! The arithmetic as lines, and a sizing as text.
 
-use super::{CACHE_SECONDS, GP3_IOPS_PER_GIB, GP3_MIBS_PER_IOPS, Line, Needs, SYSTEM_MIB, Sizing, Volume};
+use super::{CACHE_SECONDS, GP3_IOPS_PER_GIB, GP3_MIBS_PER_IOPS, Line, Needs, SYSTEM_MIB, Sizing, Volume, demand};
 use super::{gib_for, iops_for, whole};
 use crate::stack::{GP3_GIB, GP3_IOPS, GP3_MIBS};
 
@@ -9,45 +9,21 @@ const MIBS: &str = "MiB/s";
 impl Needs<'_> {
     /// Every step, each with the numbers that it works on.
     pub(super) fn lines(&self, volume: Volume, terms: [f64; 3]) -> Vec<Line> {
-        let (load, limits) = (&self.stack.workload, self.limits);
+        let limits = self.limits;
         let instance_type = &self.ec2.brokers.instance_type;
-        let brokers = count(self.brokers, "broker", "brokers");
-        let copies = count(self.copies, "copy", "copies");
-        let free = format!("(1 − {})", load.headroom);
+        let (brokers, copies, free) = (self.brokers_text(), self.copies_text(), self.free_text());
         let heap = self.heap_mib();
-        let readers = match load.consumers {
-            0 => format!("{copies} that come in"),
-            groups => format!("({} + {copies} − 1)", count(groups.into(), "group", "groups")),
-        };
-        let open_segments = self.replicas * self.segment;
-        let per_broker = self.stored / self.brokers;
-        let mut lines = Vec::new();
+        let mut lines = self.rate_lines();
+        lines.extend(self.storage_lines());
         let mut line = |name: &str, formula: String, value: f64, unit: &'static str| {
-            lines.push(Line { name: name.to_owned(), formula, value, unit });
+            lines.push(demand::line(name, formula, value, unit));
         };
-
-        let ingress = mibs(load.ingress.mib());
-        let ratios = format!("÷ {} compression × {} growth", number(load.compression), number(load.growth));
-        line("average on the wire", format!("{ingress} {ratios}"), self.average, MIBS);
-        line("peak on the wire", format!("{} × {} peak", mibs(self.average), number(load.peak)), self.peak, MIBS);
-
-        let kept = format!("{} × {} s × {copies} ÷ 1024", mibs(self.average), load.retention.0);
-        line("stored data", kept, self.stored, "GiB");
-        line("stored per broker", format!("{} ÷ {brokers}", gib(self.stored)), per_broker, "GiB");
-        line("data with headroom", format!("{} ÷ {free}", gib(per_broker)), self.data, "GiB");
-        let partitions = count(load.partitions.into(), "partition", "partitions");
-        let even = u64::from(load.partitions) * u64::from(load.replication_factor) % self.brokers as u64 == 0;
-        let rounded = if even { "" } else { ", rounded up" };
-        let spread = format!("{partitions} × {copies} ÷ {brokers}{rounded}");
-        line("replicas per broker", spread, self.replicas, "replicas");
-        let (replicas, segment) = (number(self.replicas), gib(self.segment));
-        let segments = format!("{replicas} × {segment} of log.segment.bytes, each open segment taken as full");
-        line("open segments", segments, open_segments, "GiB");
-        line("needed per broker", format!("{} + {}", gib(self.data), gib(open_segments)), self.gib(), "GiB");
         line("volume size", self.size_formula(volume), volume.size_gib as f64, "GiB");
 
-        line("written per broker", format!("{} × {copies} ÷ {brokers}", mibs(self.peak)), self.written, MIBS);
-        line("writes with headroom", format!("{} ÷ {free}", mibs(self.written)), self.throughput, MIBS);
+        lines.extend(self.write_lines());
+        let mut line = |name: &str, formula: String, value: f64, unit: &'static str| {
+            lines.push(demand::line(name, formula, value, unit));
+        };
         let ebs = format!("{} MB/s × 10^6 ÷ 2^20, baseline of {instance_type}", number(limits.ebs_mbs));
         line("EBS bandwidth", ebs, self.ebs, MIBS);
         line("volume throughput", self.throughput_formula(volume), volume.throughput_mibs.into(), MIBS);
@@ -59,7 +35,7 @@ impl Needs<'_> {
         let of_each = |rate: f64, by: &str| format!("{} × {brokers} ÷ {by}", mibs(rate));
         line("limit by volumes", of_each(volume.throughput_mibs.into(), &copies), terms[0], MIBS);
         line("limit by EBS bandwidth", of_each(self.ebs, &copies), terms[1], MIBS);
-        line("limit by network", of_each(self.network, &readers), terms[2], MIBS);
+        line("limit by network", of_each(self.network, &self.readers_text()), terms[2], MIBS);
         let (limit, _) = super::least(terms);
         line("limit", "the least of the three".to_owned(), limit, MIBS);
         line("target", format!("{} × {free}", mibs(limit)), limit * self.used, MIBS);
@@ -116,14 +92,7 @@ impl Sizing {
     /// The arithmetic line by line in aligned columns, then the limit, the bottleneck, the volume, and the warnings.
     /// Plain text without colour; ends with a newline.
     pub fn render(&self) -> String {
-        let width = |text: &str| text.chars().count();
-        let names = self.lines.iter().map(|line| width(&line.name)).max().unwrap_or(0);
-        let values = self.lines.iter().map(|line| width(&number(line.value))).max().unwrap_or(0);
-        let units = self.lines.iter().map(|line| width(line.unit)).max().unwrap_or(0);
-        let mut text = String::new();
-        for Line { name, formula, value, unit } in &self.lines {
-            text += &format!("{name:<names$}  {:>values$} {unit:<units$}  {formula}\n", number(*value));
-        }
+        let mut text = table(&self.lines);
         let Volume { size_gib, iops, throughput_mibs } = self.volume;
         text += &format!(
             "\nlimit       {} on the wire, of which to use {}; the peak is {}\nbottleneck  {}\n",
@@ -138,6 +107,19 @@ impl Sizing {
         }
         text
     }
+}
+
+/// Lines of arithmetic in aligned columns.
+pub(super) fn table(lines: &[Line]) -> String {
+    let width = |text: &str| text.chars().count();
+    let names = lines.iter().map(|line| width(&line.name)).max().unwrap_or(0);
+    let values = lines.iter().map(|line| width(&number(line.value))).max().unwrap_or(0);
+    let units = lines.iter().map(|line| width(line.unit)).max().unwrap_or(0);
+    let mut text = String::new();
+    for Line { name, formula, value, unit } in lines {
+        text += &format!("{name:<names$}  {:>values$} {unit:<units$}  {formula}\n", number(*value));
+    }
+    text
 }
 
 /// A number without needless digits: five significant ones, and at least two decimals.

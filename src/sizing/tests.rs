@@ -4,6 +4,7 @@ use super::*;
 use crate::instance_types::embedded;
 use crate::stack::{Rate, Size, Span, parse};
 
+mod msk;
 mod properties;
 
 /// A stack in three zones with these workload and brokers, in YAML's flow style.

@@ -1,5 +1,7 @@
 //! What does not fit: each a full sentence with the number, the limit and a way out.
 
+use std::collections::BTreeMap;
+
 use super::show::{count, gib, mibs, number};
 use super::{Bottleneck, CACHE_SECONDS, GP3_IOPS_PER_GIB, GP3_MIBS_PER_IOPS, Needs, SYSTEM_MIB, Sizing};
 use super::{gib_for, given_segment, iops_for, whole};
@@ -13,7 +15,7 @@ const MOST_BROKERS: f64 = 1000.0;
 /// Every warning for `sizing`, which follows from `needs`.
 pub(super) fn warnings(needs: &Needs<'_>, sizing: &Sizing) -> Vec<String> {
     let mut all = Vec::new();
-    all.extend(needs.warn_segment());
+    all.extend(given_segment_warning(&needs.ec2.config));
     all.extend(needs.warn_size(sizing));
     all.extend(needs.warn_target(sizing));
     all.extend(needs.warn_given(sizing));
@@ -22,16 +24,17 @@ pub(super) fn warnings(needs: &Needs<'_>, sizing: &Sizing) -> Vec<String> {
     all
 }
 
-impl Needs<'_> {
-    fn warn_segment(&self) -> Option<String> {
-        let text = given_segment(self.ec2)?.err()?;
-        Some(format!(
-            "`log.segment.bytes` is `{text}`, which is not a number of bytes from 1 to {}, so segments of 1 GiB are \
-             assumed; write a whole number, such as 1073741824.",
-            i32::MAX
-        ))
-    }
+/// What Kafka could not use of `log.segment.bytes`.
+pub(super) fn given_segment_warning(config: &BTreeMap<String, String>) -> Option<String> {
+    let text = given_segment(config)?.err()?;
+    Some(format!(
+        "`log.segment.bytes` is `{text}`, which is not a number of bytes from 1 to {}, so segments of 1 GiB are assumed; \
+         write a whole number, such as 1073741824.",
+        i32::MAX
+    ))
+}
 
+impl Needs<'_> {
     fn warn_size(&self, sizing: &Sizing) -> Option<String> {
         let (size, needed) = (sizing.volume.size_gib as f64, whole(self.gib()));
         if size >= needed {
@@ -250,7 +253,7 @@ pub(super) fn recommended_replicas(instance_type: &str) -> f64 {
 }
 
 /// `a, b or c`; what always helps when there is none of them.
-fn any_of(mut ways: Vec<String>) -> String {
+pub(super) fn any_of(mut ways: Vec<String>) -> String {
     match ways.pop() {
         None => "divide the workload among several stacks".to_owned(),
         Some(only) if ways.is_empty() => only,

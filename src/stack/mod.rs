@@ -1,6 +1,7 @@
 //! The stack file: YAML to [`Stack`], with every problem at its line and column. Pure: no clock, network or environment.
 
 mod check;
+mod msk;
 mod node;
 mod problem;
 pub(crate) mod read;
@@ -10,6 +11,7 @@ mod types;
 mod units;
 
 pub use check::{GP3_GIB, GP3_IOPS, GP3_MIBS, lasts};
+pub use msk::*;
 pub use problem::{Problem, Report, Severity};
 pub(crate) use read::Scalar;
 pub use types::*;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
+use super::msk::Msk;
 use super::node::{Content, Node};
 use super::problem::Problem;
 use super::read::{Read, Scalar, choices, fields};
@@ -127,6 +128,26 @@ fields! {
         templates: Option<String>,
         /// KMS key id, alias or ARN for the volumes; the account's default EBS key when absent.
         kms_key: Option<String>,
+    }
+}
+
+impl Ec2 {
+    /// Brokers combined with controllers, with these settings, and every other key as it is when it is not written.
+    pub fn plain(brokers: Brokers, config: BTreeMap<String, String>) -> Ec2 {
+        Ec2 {
+            kafka: Version(4, 1, 1),
+            os: Os::Al2023,
+            image: None,
+            combined: true,
+            brokers,
+            controllers: None,
+            placement: Placement::Spread,
+            config,
+            archive: None,
+            package_mirror: None,
+            templates: None,
+            kms_key: None,
+        }
     }
 }
 
@@ -281,6 +302,8 @@ macro_rules! text {
     };
 }
 
+pub(super) use text;
+
 fn word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
@@ -358,18 +381,5 @@ impl Read for Zones {
     }
     fn schema() -> Value {
         json!({"oneOf": [{"type": "integer", "minimum": 1, "maximum": 6}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
-    }
-}
-
-/// An MSK cluster: recognised, so that a file with both engines or with MSK alone is told so.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Msk;
-
-impl Read for Msk {
-    fn read(_: &Node, _: &mut Vec<Problem>) -> Option<Self> {
-        Some(Msk)
-    }
-    fn schema() -> Value {
-        json!({"type": "object"})
     }
 }

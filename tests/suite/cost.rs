@@ -41,6 +41,20 @@ fn a_bill_with_its_formulas() {
 }
 
 #[test]
+fn msk_stacks_are_sized_and_priced() {
+    for name in ["msk", "msk-express", "msk-serverless"] {
+        let file = format!("stacks/{name}.yaml");
+        compare_with(&format!("tests/cost/{name}-size.txt"), &out(&["size", &file]));
+        compare_with(&format!("tests/cost/{name}.txt"), &out(&["cost", &file, "--explain"]));
+        let bill: serde_json::Value = serde_json::from_str(&out(&["cost", &file, "--json"])).expect("JSON");
+        assert!(bill["usd"].as_f64().expect("a sum") > 0.0);
+        let sizing: serde_json::Value = serde_json::from_str(&out(&["size", &file, "--json"])).expect("JSON");
+        assert_eq!(sizing["size_gib"].as_u64().is_some(), name == "msk", "only standard brokers have volumes to size");
+    }
+    compare_with("tests/cost/msk-compare.txt", &out(&["compare", "stacks/msk.yaml"]));
+}
+
+#[test]
 fn a_bill_with_gaps() {
     let text = out(&["cost", "stacks/dev.yaml"]);
     assert!(text.contains("Not in the sum, as no price is known: gp3 size in eu-west-1"), "{text}");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kstack::plan::{Action, Plan, rank, render};
-use kstack::resource::{Address, Live, references, tag};
+use kstack::resource::{Address, Live, StepId, references, tag};
 use kstack::stack::Parsed;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
@@ -164,7 +164,7 @@ fn suffer(model: &mut Model, damages: &[Damage]) {
 
 /// Does a random part of `plan` that its order allows, and ends some instances without starting the next.
 fn apply_partly(model: &mut Model, plan: &Plan, dice: &[u8]) {
-    let mut done: BTreeSet<&Address> = BTreeSet::new();
+    let mut done: BTreeSet<StepId> = BTreeSet::new();
     for (step, die) in plan.steps.iter().zip(dice.iter().cycle()) {
         if !step.after.iter().all(|one| done.contains(one)) {
             continue;
@@ -174,7 +174,7 @@ fn apply_partly(model: &mut Model, plan: &Plan, dice: &[u8]) {
             0 | 1 => {}
             _ => {
                 model.step(step);
-                done.insert(&step.address);
+                done.insert(step.id());
             }
         }
     }
@@ -190,19 +190,24 @@ fn texts(plan: &Plan) -> (String, String) {
 }
 
 /// Everything that must come before each step, through others too.
-fn all_before(plan: &Plan) -> BTreeMap<&Address, BTreeSet<&Address>> {
-    let mut all: BTreeMap<&Address, BTreeSet<&Address>> = BTreeMap::new();
+fn all_before(plan: &Plan) -> BTreeMap<StepId, BTreeSet<StepId>> {
+    let mut all: BTreeMap<StepId, BTreeSet<StepId>> = BTreeMap::new();
     for step in &plan.steps {
         let mut before = BTreeSet::new();
         for one in &step.after {
             // Every step stands behind those that it waits for: so the order can be followed, and has no cycle.
             assert!(all.contains_key(one), "{} waits for {one}, which is not before it", step.address);
-            before.insert(one);
-            before.extend(all[one].iter().copied());
+            before.insert(one.clone());
+            before.extend(all[one].iter().cloned());
         }
-        assert!(all.insert(&step.address, before).is_none(), "{} has two steps", step.address);
+        assert!(all.insert(step.id(), before).is_none(), "{} has two steps", step.address);
     }
     all
+}
+
+/// The only step of a resource.
+fn id(address: &Address) -> StepId {
+    StepId::from(address.clone())
 }
 
 /// What holds of a plan in `model`, whether it can be run or not.
@@ -213,14 +218,14 @@ fn check_order(model: &Model, plan: &Plan) {
         for needed in step.spec.iter().flat_map(references) {
             match actions.get(&needed) {
                 Some(Action::Delete) => panic!("{} names {needed}, which is deleted", step.address),
-                Some(_) => assert!(before[&step.address].contains(&needed), "{} before {needed}", step.address),
+                Some(_) => assert!(before[&step.id()].contains(&id(&needed)), "{} before {needed}", step.address),
                 None => assert!(model.observed.live.contains_key(&needed), "{} names no {needed}", step.address),
             }
         }
         let live = model.observed.live.get(&step.address);
         for used in live.iter().flat_map(|live| references(&live.spec)) {
             if actions.get(&used) == Some(&Action::Delete) && used != step.address {
-                assert!(before[&used].contains(&step.address), "{used} goes before {} lets go of it", step.address);
+                assert!(before[&id(&used)].contains(&step.id()), "{used} goes before {} lets go of it", step.address);
             }
         }
         if step.action == Action::Create {
@@ -231,14 +236,14 @@ fn check_order(model: &Model, plan: &Plan) {
     let rolls: Vec<&Address> =
         plan.steps.iter().filter(|step| step.action == Action::Roll).map(|step| &step.address).collect();
     for pair in rolls.windows(2) {
-        assert!(before[pair[1]].contains(pair[0]), "{} and {} roll at once", pair[0], pair[1]);
+        assert!(before[&id(pair[1])].contains(&id(pair[0])), "{} and {} roll at once", pair[0], pair[1]);
         assert!(rank(pair[0]) < rank(pair[1]), "{} rolls before {}", pair[0], pair[1]);
     }
     if let Some(first) = rolls.first() {
         let moving = |action| matches!(action, Action::Create | Action::Update);
         let others = plan.steps.iter().filter(|step| step.address.kind == "instance" && moving(step.action));
         others.for_each(|step| {
-            assert!(before[first].contains(&step.address), "{first} rolls while {} starts", step.address)
+            assert!(before[&id(first)].contains(&step.id()), "{first} rolls while {} starts", step.address)
         });
     }
 }

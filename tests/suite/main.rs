@@ -13,6 +13,8 @@ mod invariants;
 mod lease;
 mod localstack_package;
 mod model;
+mod msk;
+mod msk_complaints;
 mod picture;
 mod plans;
 mod readme;

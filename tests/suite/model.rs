@@ -41,6 +41,9 @@ impl Model {
                 zones: ('a'..='f').enumerate().take(zones).map(zone).collect(),
                 types: instance_types::embedded().clone(),
                 offers: instance_types::embedded().keys().map(|name| (name.clone(), names.clone())).collect(),
+                msk_versions: ["3.7.x", "3.8.x", "3.9.x", "3.9.x.kraft", "4.0.x.kraft", "4.1.x.kraft"]
+                    .map(str::to_owned)
+                    .into(),
                 images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),
             },
             observed: Observed::default(),

@@ -35,9 +35,9 @@ fn its_commands_run() {
 }
 
 #[test]
-fn its_stack_file_is_the_real_one() {
-    let real = std::fs::read_to_string("stacks/prod.yaml").unwrap();
-    assert_eq!(blocks("yaml")[0], real);
+fn its_stack_files_are_the_real_ones() {
+    let real = |file| std::fs::read_to_string(file).unwrap();
+    assert_eq!(blocks("yaml"), ["stacks/prod.yaml", "stacks/msk.yaml"].map(real));
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn only_the_screen_prints() {
 
 #[test]
 fn pure_modules_ask_nothing_of_the_world() {
-    let pure = ["stack", "sizing", "cloud_init", "design", "network", "plan", "instance_types", "expiry"];
+    let pure = ["stack", "sizing", "cloud_init", "design", "network", "plan", "instance_types", "expiry", "msk"];
     let tests = |file: &str| file.contains("tests"); // A module's tests may read files.
     for module in pure {
         assert_unnamed(

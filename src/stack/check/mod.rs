@@ -5,6 +5,7 @@
 
 mod ec2;
 mod life;
+mod msk;
 mod network;
 mod tags;
 mod workload;
@@ -32,19 +33,15 @@ pub fn check(tree: &Node, problems: &mut Vec<Problem>) {
             "a cluster is either `ec2` or `msk`, and this file has both",
             "keep one of them; a second cluster is a second stack file",
         ),
-        (false, true) => checker.error(
-            "cluster.msk",
-            "this version of kstack does not manage MSK clusters",
-            "write `ec2:` instead, or wait for a version whose changelog names MSK",
-        ),
         (false, false) if checker.is_mapping("cluster") && !checker.misspelt("cluster") => checker.error(
             "cluster",
             "the cluster has no engine",
-            "write `ec2:` below `cluster`, with the Kafka version and the brokers",
+            "write `ec2:` or `msk:` below `cluster`, with the Kafka version and the brokers",
         ),
         _ => {}
     }
     ec2::check(&mut checker);
+    msk::check(&mut checker);
 }
 
 /// Reads parts of the file, and notes problems with the place of the field that they are about.
@@ -75,6 +72,14 @@ impl<'a> Checker<'a> {
     /// What is written at `path`, for a message.
     fn text(&self, path: &str) -> &'a str {
         match self.tree.get(path).map(|node| &node.content) {
+            Some(Content::Scalar(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// What is written under `key` of the mapping at `path`: a key that has dots in it is no path.
+    fn text_of(&self, path: &str, key: &str) -> &'a str {
+        match self.entries(path).iter().find(|(name, _)| name.name == key).map(|(_, value)| &value.content) {
             Some(Content::Scalar(text)) => text,
             _ => "",
         }

@@ -39,7 +39,7 @@ pub fn check(checker: &mut Checker<'_>) {
             );
         }
     }
-    if net.nat == Nat::None && net.endpoints.is_empty() {
+    if net.nat == Nat::None && net.endpoints.is_empty() && checker.is_mapping("cluster.ec2") {
         checker.warning(
             "network.nat",
             "with `nat: none` and no endpoints, hosts reach neither packages nor Session Manager",

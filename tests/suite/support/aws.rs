@@ -48,11 +48,44 @@ impl Account {
     pub fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
         client!(aws_sdk_ec2, self, region)
     }
+    pub fn kafka(&self, region: &str) -> aws_sdk_kafka::Client {
+        client!(aws_sdk_kafka, self, region)
+    }
+    pub fn scaling(&self, region: &str) -> aws_sdk_applicationautoscaling::Client {
+        client!(aws_sdk_applicationautoscaling, self, region)
+    }
     pub fn iam(&self) -> aws_sdk_iam::Client {
         client!(aws_sdk_iam, self, "us-east-1")
     }
     pub fn ssm(&self, region: &str) -> aws_sdk_ssm::Client {
         client!(aws_sdk_ssm, self, region)
+    }
+
+    /// Waits until AWS does nothing with the account's cluster.
+    pub fn settled(&self, region: &str) {
+        super::poll("an active cluster", std::time::Duration::from_secs(30), || {
+            let all = wait(self.kafka(region).list_clusters_v2().send());
+            let active = Some(&aws_sdk_kafka::types::ClusterState::Active);
+            all.cluster_info_list().iter().all(|cluster| cluster.state() == active).then_some(())
+        });
+    }
+
+    /// Makes a secret, under a key of the account's own, and gives its ARN.
+    pub fn secret(&self, region: &str, name: &str, content: &str) -> String {
+        let token = format!("{name:0>40}");
+        let body = serde_json::json!({
+            "Name": name, "SecretString": content, "KmsKeyId": "alias/kafka", "ClientRequestToken": token,
+        });
+        let body = body.to_string();
+        let scope = format!("{}/20260101/{region}/secretsmanager/aws4_request", self.id);
+        let headers = format!(
+            "X-Amz-Target: secretsmanager.CreateSecret\r\nContent-Type: application/x-amz-json-1.1\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\n"
+        );
+        let answer = super::proxy::request_with(sandbox(), "POST", "/", &headers, &body);
+        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");
+        let made: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        made["ARN"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
     /// The volume and interface of each host, as they are live.
@@ -119,6 +152,8 @@ impl Account {
             // Lease numbers rise with each run.
             let name = match id.split_once("/lease/") {
                 Some((stack, _)) => format!("{stack}/lease"),
+                // An MSK ARN ends in an id of its own.
+                None if id.starts_with("arn:aws:kafka:") => id.rsplit_once('/').unwrap_or_default().0.to_owned(),
                 // A NAT gateway's own interface has no tags, and its id is another one each time.
                 None => match (addresses.get(id.as_str()), id.rsplit_once('-')) {
                     (Some(address), _) => (*address).to_owned(),
@@ -163,6 +198,14 @@ impl Account {
         let live =
             instances.filter(|one| one.state().and_then(|state| state.name()) != Some(&InstanceStateName::Terminated));
         left.extend(live.map(|one| one.instance_id.clone()));
+        let kafka = self.kafka(region);
+        let answer = wait(kafka.list_clusters_v2().send());
+        left.extend(answer.cluster_info_list().iter().map(|one| one.cluster_arn.clone()));
+        let answer = wait(kafka.list_configurations().send());
+        left.extend(answer.configurations().iter().map(|one| one.arn.clone()));
+        let namespace = aws_sdk_applicationautoscaling::types::ServiceNamespace::Kafka;
+        let answer = wait(self.scaling(region).describe_scalable_targets().service_namespace(namespace).send());
+        left.extend(answer.scalable_targets().iter().map(|one| Some(one.resource_id.clone())));
         let answer = wait(self.ssm(region).get_parameters_by_path().path("/kstack").recursive(true).send());
         left.extend(answer.parameters().iter().map(|one| one.name.clone()));
         let answer = wait(self.iam().list_roles().send());

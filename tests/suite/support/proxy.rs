@@ -319,12 +319,17 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-/// The name of the operation: SSM has it in a header, EC2, IAM and STS in the form.
+/// The name of the operation: SSM has it in a header, EC2, IAM and STS in the form; MSK's are a method and a path, as
+/// `Get /api/v2/clusters`.
 fn operation(head: &str, body: &[u8]) -> String {
     let target = header(head, "x-amz-target").and_then(|target| target.rsplit('.').next());
     let body = String::from_utf8_lossy(body);
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
-    target.or(action).unwrap_or_else(|| head.lines().next().unwrap_or_default()).to_owned()
+    let mut words = head.split([' ', '?']);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let plain =
+        || format!("{}{} {path}", &method[..1.min(method.len())], method.get(1..).unwrap_or_default().to_lowercase());
+    target.or(action).map_or_else(plain, str::to_owned)
 }
 
 /// LocalStack's answer, as it came, with the connection's end after it.
@@ -346,11 +351,17 @@ pub fn forward(head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
 
 /// A plain request to `endpoint`, and the whole answer as text.
 pub fn request(endpoint: &str, method: &str, path: &str, body: &str) -> String {
+    request_with(endpoint, method, path, "", body)
+}
+
+/// The same, with more headers, each of which ends its line.
+pub fn request_with(endpoint: &str, method: &str, path: &str, headers: &str, body: &str) -> String {
     let address = endpoint.trim_start_matches("http://");
     let mut server = TcpStream::connect(address).expect("a server");
     let length = body.len();
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n{headers}Connection: close\r\n\r\n"
+    );
     server.write_all(format!("{head}{body}").as_bytes()).expect("a server");
     let mut answer = String::new();
     server.read_to_string(&mut answer).expect("an answer");

@@ -1,0 +1,182 @@
+//! One operation on a live cluster: looked at before it is begun, so that it may run again, and waited for to its end.
+
+use aws_sdk_kafka::types::{
+    Cluster, ClusterState, ConfigurationInfo, ConnectivityInfo, EnhancedMonitoring, ProvisionedThroughput,
+    PublicAccess, Rebalancing, RebalancingStatus, StorageMode,
+};
+
+use super::{fingerprint, live, properties, wait};
+use crate::aws::{Class, CloudError, Ctx, cloud};
+use crate::kinds::msk_cluster::{MskCluster, Provisioned};
+use crate::kinds::no_id;
+use crate::resource::{FieldChange, Ref};
+
+/// How often an operation is begun again because another came first.
+const TRIES: u32 = 5;
+
+/// Makes `changes`, which are all of one operation, unless the cluster has them already. What is under way, such as the
+/// same operation of a run that was cut off, is waited out first; the cluster's version is read again each time.
+///
+/// # Errors
+/// That the cluster or the operation failed, with AWS's reason; AWS's answer.
+pub async fn bring(wanted: &MskCluster, ctx: &Ctx<'_>, arn: &str, changes: &[FieldChange]) -> Result<(), CloudError> {
+    let Some(provisioned) = &wanted.provisioned else { return wait::idle(ctx, arn).await.map(drop) };
+    let mut tries = 0;
+    loop {
+        let cluster = wait::idle(ctx, arn).await?;
+        let left = left(ctx, &cluster, changes).await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let version = cluster.current_version().unwrap_or_default();
+        tries += 1;
+        match start(provisioned, ctx, arn, version, &left).await {
+            Ok(operation) => return wait::operation(ctx, arn, &operation).await,
+            // Another operation, such as growing storage, may have begun since the look.
+            Err(error) if error.class == Class::Other && tries < TRIES => {
+                let now = wait::describe(ctx, arn).await?;
+                if now.current_version() == Some(version) && now.state() == Some(&ClusterState::Active) {
+                    return Err(named(error));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Says what AWS's code for everything may mean where storage is concerned.
+fn named(mut error: CloudError) -> CloudError {
+    if error.operation == "UpdateStorage" {
+        error.message.push_str(
+            " (MSK lets volumes change again 6 hours or more after their last change; if that is the reason, run the command again then)",
+        );
+    }
+    error
+}
+
+/// The fields of `changes` that the cluster does not have yet.
+async fn left(ctx: &Ctx<'_>, cluster: &Cluster, changes: &[FieldChange]) -> Result<Vec<String>, CloudError> {
+    let spec = live::spec(cluster, revision(ctx.aws, cluster).await?, None);
+    let mut spec = serde_json::to_value(spec).unwrap_or_default();
+    crate::resource::sort_lists(&mut spec);
+    let mut left = Vec::new();
+    for change in changes {
+        let after = match change.field.as_str() {
+            "configuration" => ctx.id(&Ref(change.after.as_str().unwrap_or_default().to_owned()))?.into(),
+            _ => change.after.clone(),
+        };
+        if spec[&change.field] != after {
+            left.push(change.field.clone());
+        }
+    }
+    Ok(left)
+}
+
+/// What stands for the server properties that the cluster uses; nothing where it uses AWS's own.
+///
+/// # Errors
+/// AWS's answer.
+pub async fn revision(aws: &crate::aws::Aws, cluster: &Cluster) -> Result<String, CloudError> {
+    let software = cluster.provisioned().and_then(|info| info.current_broker_software_info());
+    match software.and_then(|info| Some((info.configuration_arn()?, info.configuration_revision()?))) {
+        Some((arn, revision)) => match properties(aws, arn, revision).await {
+            Err(error) if error.class == Class::NotFound => Ok(String::new()),
+            lines => Ok(fingerprint(&lines?)),
+        },
+        None => Ok(String::new()),
+    }
+}
+
+/// The newest revision of the configuration that `reference` names.
+///
+/// # Errors
+/// AWS's answer.
+pub async fn newest(ctx: &Ctx<'_>, reference: &Ref) -> Result<ConfigurationInfo, CloudError> {
+    let arn = ctx.id(reference)?;
+    let call = ctx.aws.clients.kafka.describe_configuration().arn(&arn);
+    let answer = call.send().await.map_err(cloud("DescribeConfiguration"))?;
+    let revision = answer.latest_revision().and_then(|revision| revision.revision());
+    Ok(ConfigurationInfo::builder().arn(arn).set_revision(revision).build())
+}
+
+/// Begins the operation that changes the fields in `left`, and gives its ARN.
+async fn start(
+    wanted: &Provisioned,
+    ctx: &Ctx<'_>,
+    arn: &str,
+    version: &str,
+    left: &[String],
+) -> Result<String, CloudError> {
+    let kafka = &ctx.aws.clients.kafka_once;
+    let has = |field: &str| left.iter().any(|one| one == field);
+    let any = |fields: &[&str]| fields.iter().any(|field| has(field));
+    let int = |value: u64| i32::try_from(value).unwrap_or(i32::MAX);
+    let (operation, begun) = if any(&["volume_gib", "throughput_mibs"]) {
+        let throughput = wanted.throughput_mibs.filter(|_| has("throughput_mibs")).map(throughput);
+        let size = wanted.volume_gib.filter(|_| has("volume_gib")).map(int);
+        let call = kafka.update_storage().cluster_arn(arn).current_version(version).set_volume_size_gb(size);
+        let answer = call.set_provisioned_throughput(throughput).send().await;
+        ("UpdateStorage", answer.map_err(cloud("UpdateStorage"))?.cluster_operation_arn)
+    } else if has("tiered") {
+        let call = kafka.update_storage().cluster_arn(arn).current_version(version).storage_mode(StorageMode::Tiered);
+        ("UpdateStorage", call.send().await.map_err(cloud("UpdateStorage"))?.cluster_operation_arn)
+    } else if has("kafka") {
+        // The new settings come with the version: neither need suit the other's past.
+        let call = kafka.update_cluster_kafka_version().cluster_arn(arn).current_version(version);
+        let call = call.target_kafka_version(&wanted.kafka);
+        let call = call.configuration_info(newest(ctx, &wanted.configuration).await?);
+        let answer = call.send().await.map_err(cloud("UpdateClusterKafkaVersion"))?;
+        ("UpdateClusterKafkaVersion", answer.cluster_operation_arn)
+    } else if any(&["configuration", "server_properties"]) {
+        let call = kafka.update_cluster_configuration().cluster_arn(arn).current_version(version);
+        let call = call.configuration_info(newest(ctx, &wanted.configuration).await?);
+        let answer = call.send().await.map_err(cloud("UpdateClusterConfiguration"))?;
+        ("UpdateClusterConfiguration", answer.cluster_operation_arn)
+    } else if has("instance_type") {
+        let call = kafka.update_broker_type().cluster_arn(arn).current_version(version);
+        let answer = call.target_instance_type(&wanted.instance_type).send().await;
+        ("UpdateBrokerType", answer.map_err(cloud("UpdateBrokerType"))?.cluster_operation_arn)
+    } else if has("brokers") {
+        let call = kafka.update_broker_count().cluster_arn(arn).current_version(version);
+        let answer = call.target_number_of_broker_nodes(int(wanted.brokers.into())).send().await;
+        ("UpdateBrokerCount", answer.map_err(cloud("UpdateBrokerCount"))?.cluster_operation_arn)
+    } else if has("rebalancing") {
+        let status =
+            if wanted.rebalancing == Some(true) { RebalancingStatus::Active } else { RebalancingStatus::Paused };
+        let call = kafka.update_rebalancing().cluster_arn(arn).current_version(version);
+        let answer = call.rebalancing(Rebalancing::builder().status(status).build()).send().await;
+        ("UpdateRebalancing", answer.map_err(cloud("UpdateRebalancing"))?.cluster_operation_arn)
+    } else if has("public_access") {
+        let call = kafka.update_connectivity().cluster_arn(arn).current_version(version);
+        let answer = call.connectivity_info(connectivity(wanted.public_access)).send().await;
+        ("UpdateConnectivity", answer.map_err(cloud("UpdateConnectivity"))?.cluster_operation_arn)
+    } else if any(&["monitoring", "jmx_exporter", "node_exporter", "log_group", "log_bucket", "log_stream"]) {
+        let call = kafka.update_monitoring().cluster_arn(arn).current_version(version);
+        let call = call.enhanced_monitoring(monitoring(wanted)).open_monitoring(wanted.exporters());
+        let answer = call.logging_info(wanted.logging()).send().await.map_err(cloud("UpdateMonitoring"))?;
+        ("UpdateMonitoring", answer.cluster_operation_arn)
+    } else {
+        let call = kafka.update_security().cluster_arn(arn).current_version(version);
+        let encryption = has("in_transit").then(|| wanted.encryption(false));
+        let auth = left.iter().any(|field| field != "in_transit").then(|| wanted.authentication());
+        let answer = call.set_encryption_info(encryption).set_client_authentication(auth).send().await;
+        ("UpdateSecurity", answer.map_err(cloud("UpdateSecurity"))?.cluster_operation_arn)
+    };
+    begun.ok_or_else(|| no_id(operation))
+}
+
+/// Provisioned throughput for AWS: off for 0 MiB/s.
+pub fn throughput(mibs: u32) -> ProvisionedThroughput {
+    let value = (mibs > 0).then(|| i32::try_from(mibs).unwrap_or(i32::MAX));
+    ProvisionedThroughput::builder().enabled(mibs > 0).set_volume_throughput(value).build()
+}
+
+/// The level of monitoring for AWS.
+pub fn monitoring(wanted: &Provisioned) -> EnhancedMonitoring {
+    EnhancedMonitoring::from(wanted.monitoring.to_uppercase().replace('-', "_").as_str())
+}
+
+fn connectivity(public: bool) -> ConnectivityInfo {
+    let kind = if public { "SERVICE_PROVIDED_EIPS" } else { "DISABLED" };
+    ConnectivityInfo::builder().public_access(PublicAccess::builder().r#type(kind).build()).build()
+}
