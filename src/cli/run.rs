@@ -1,8 +1,8 @@
 //! What apply and destroy share: signals, running the plan with a view, and the words at the end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -29,6 +29,8 @@ pub struct Signals {
     came: watch::Receiver<(u32, i32)>,
     /// One more than so many ends the process at once.
     most: Arc<AtomicU32>,
+    /// When the first came.
+    first: Arc<OnceLock<Instant>>,
 }
 
 impl Signals {
@@ -44,6 +46,8 @@ impl Signals {
         let (tell, came) = watch::channel((0, 0));
         let most = Arc::new(AtomicU32::new(1));
         let limit = Arc::clone(&most);
+        let first = Arc::new(OnceLock::new());
+        let begun = Arc::clone(&first);
         tokio::spawn(async move {
             let mut count = 0;
             loop {
@@ -52,6 +56,7 @@ impl Signals {
                     _ = terminate.recv() => SignalKind::terminate(),
                 };
                 count += 1;
+                begun.get_or_init(Instant::now);
                 let _ = tell.send((count, kind.as_raw_value()));
                 if count > limit.load(Ordering::Relaxed) {
                     std::process::exit(i32::from(INTERRUPTED));
@@ -59,7 +64,7 @@ impl Signals {
                 let _ = ask.send(true);
             }
         });
-        Ok(Signals { stop, came, most })
+        Ok(Signals { stop, came, most, first })
     }
 
     /// From now on no signal ends the process at once: what was begun is ended in any case.
@@ -70,12 +75,22 @@ impl Signals {
     /// Signals for a work that goes on although some came before: one more is let pass, and the next ends at once.
     pub fn for_cleanup(&self) -> Signals {
         self.most.store(self.count() + 1, Ordering::Relaxed);
-        Signals { stop: watch::channel(false).1, came: self.came.clone(), most: Arc::clone(&self.most) }
+        Signals {
+            stop: watch::channel(false).1,
+            came: self.came.clone(),
+            most: Arc::clone(&self.most),
+            first: Arc::default(),
+        }
     }
 
     /// Signals for giving back a lease: nothing that came before cuts it short.
     pub fn for_release(&self) -> Signals {
-        Signals { stop: watch::channel(false).1, came: self.came.clone(), most: Arc::clone(&self.most) }
+        Signals {
+            stop: watch::channel(false).1,
+            came: self.came.clone(),
+            most: Arc::clone(&self.most),
+            first: Arc::default(),
+        }
     }
 
     /// How many came.
@@ -157,6 +172,8 @@ pub fn guard(stack: &Stack, account: &str) -> Result<(), Failure> {
 
 /// After a signal, the lease's calls are given so long. With the executor's own three seconds the command ends within five.
 const GRACE: Duration = Duration::from_millis(1500);
+/// The same from the signal on.
+const ALL_GRACE: Duration = Duration::from_millis(4500);
 
 /// Takes the stack's lease.
 ///
@@ -178,7 +195,11 @@ pub async fn give_back(lease: Lease, last: bool, signals: &Signals) -> Result<()
     } else {
         "the lease can't be given back; it ends by itself within two minutes"
     };
-    signals.with_grace(GRACE, lease.release(last)).await.map_err(|failure| match failure.code {
+    // Where no step was under way, what the executor did not use of the five seconds is left.
+    let left = signals.first.get().map(|first| ALL_GRACE.saturating_sub(first.elapsed()));
+    signals.with_grace(left.unwrap_or_default().max(GRACE), lease.release(last)).await.map_err(|failure| match failure
+        .code
+    {
         INTERRUPTED => Failure { code: INTERRUPTED, ..Failure::new(meaning) },
         _ => failure.during(meaning),
     })

@@ -33,15 +33,21 @@ cluster:
 const AUTHORITY: &str =
     "arn:aws:acm-pca:eu-west-1:000000000000:certificate-authority/6c0e7b1a-0d65-4b8f-9e0a-1f2d3c4b5a69";
 
-/// Writes [`ORDERS`] with `edits`, each of which finds its text once.
+/// [`ORDERS`] with `edits`, each of which finds its text once.
 #[track_caller]
-pub fn write(account: &Account, edits: &[(&str, &str)]) {
+pub fn orders(edits: &[(&str, &str)]) -> String {
     let mut file = ORDERS.to_owned();
     for (old, new) in edits {
         assert_eq!(file.matches(old).count(), 1, "`{old}` in:\n{file}");
         file = file.replacen(old, new, 1);
     }
-    std::fs::write(account.path(FILE), file).expect("a file");
+    file
+}
+
+/// Writes them.
+#[track_caller]
+pub fn write(account: &Account, edits: &[(&str, &str)]) {
+    std::fs::write(account.path(FILE), orders(edits)).expect("a file");
 }
 
 /// An account in which storage can change as often as a test likes.

@@ -8,18 +8,19 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::Duration;
 
-use crate::support::aws::DEV;
+use crate::msk::orders;
+use crate::support::aws::{DEV, wait};
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
 use crate::support::running::through;
 use crate::support::stale::Stale;
-use crate::support::{Account, Run};
+use crate::support::{Account, Run, stack};
 
 /// What is swept: a stack, what comes before, and the command at which things go wrong.
 #[derive(Clone, Copy)]
 struct Scenario {
     name: &'static str,
-    /// The stack file, below `stacks`.
-    stack: &'static str,
+    /// The stack file with edits.
+    text: fn(Edits) -> String,
     /// What is live before the command; nothing when there is none.
     before: Option<Edits>,
     /// What the file has when the command runs.
@@ -32,10 +33,27 @@ type Edits = &'static [(&'static str, &'static str)];
 /// A change that rolls brokers and grows their volumes.
 const CHANGE: Edits = &[("instance_type: t4g.medium", "instance_type: t4g.large"), ("retention: 1d", "retention: 3d")];
 
-const APPLY: Scenario = Scenario { name: "apply", stack: "dev", before: None, after: &[], command: "apply" };
+const APPLY: Scenario = Scenario { name: "apply", text: dev, before: None, after: &[], command: "apply" };
 const ROLL: Scenario =
-    Scenario { name: "roll and grow", stack: "dev", before: Some(&[]), after: CHANGE, command: "apply" };
-const DESTROY: Scenario = Scenario { name: "destroy", stack: "dev", before: Some(&[]), after: &[], command: "destroy" };
+    Scenario { name: "roll and grow", text: dev, before: Some(&[]), after: CHANGE, command: "apply" };
+const DESTROY: Scenario = Scenario { name: "destroy", text: dev, before: Some(&[]), after: &[], command: "destroy" };
+
+fn dev(edits: Edits) -> String {
+    stack("dev", edits)
+}
+
+/// Three operations of a cluster, one after the other.
+const UPDATES: Edits = &[
+    ("size: 200 GiB", "size: 300 GiB"),
+    ("level: default", "level: per-broker"),
+    ("enable: \"false\"", "enable: \"true\""),
+];
+
+const MSK_APPLY: Scenario = Scenario { name: "MSK apply", text: orders, before: None, after: &[], command: "apply" };
+const MSK_UPDATE: Scenario =
+    Scenario { name: "MSK updates", text: orders, before: Some(&[]), after: UPDATES, command: "apply" };
+
+const FILE: &str = "stack.yaml";
 
 /// How AWS lags: for so long what is made is in no list, and can't be used.
 const UNLISTED: Duration = Duration::from_secs(4);
@@ -124,28 +142,39 @@ fn chosen(count: usize, samples: usize, offset: usize) -> Vec<usize> {
     }
 }
 
+/// What holds data, by host or name, with its id: volumes and clusters.
+fn data(account: &Account) -> BTreeMap<String, String> {
+    let volumes = account.identities(DEV).into_iter().map(|(host, one)| (host, one.volume));
+    let clusters = wait(account.kafka(DEV).list_clusters_v2().send());
+    let clusters = clusters
+        .cluster_info_list()
+        .iter()
+        .filter_map(|one| Some((one.cluster_name.clone()?, one.cluster_arn.clone()?)));
+    volumes.chain(clusters).filter(|(_, id)| !id.is_empty()).collect()
+}
+
 impl Scenario {
-    fn file(self) -> String {
-        format!("{}.yaml", self.stack)
+    fn write(self, account: &Account, edits: Edits) {
+        std::fs::write(account.path(FILE), (self.text)(edits)).expect("a file");
     }
 
     /// Brings the account to where the command begins.
     fn prepare(self, account: &Account) {
         if let Some(before) = self.before {
-            account.write(self.stack, before);
-            account.apply(&self.file());
+            self.write(account, before);
+            account.apply(FILE);
         }
-        account.write(self.stack, self.after);
+        self.write(account, self.after);
     }
 
     /// How many calls the command makes when nothing goes wrong, and what is there then.
     fn measure(self, account: &mut Account) -> (usize, BTreeMap<String, Vec<String>>) {
         self.prepare(account);
         let proxy = Proxy::counting();
-        through(account, &proxy, &[self.command, &self.file(), "--yes"]).expect(0);
+        through(account, &proxy, &[self.command, FILE, "--yes"]).expect(0);
         let there = account.inventory(DEV);
         if self.command != "destroy" {
-            account.destroy(&self.file());
+            account.destroy(FILE);
         }
         (proxy.take().len(), there)
     }
@@ -159,30 +188,29 @@ impl Scenario {
         whole: &BTreeMap<String, Vec<String>>,
         tally: &mut Tally,
     ) {
-        let file = self.file();
-        let command = [self.command, file.as_str(), "--yes"];
+        let command = [self.command, FILE, "--yes"];
         self.prepare(account);
-        let before = account.identities(DEV);
+        let before = data(account);
         let proxy = Proxy::with(trouble.weather(number));
         let mut told = Vec::new();
         let mut run = through(account, &proxy, &command);
+        let made = data(account);
         let mut right = true;
         if trouble.kills() {
             right &= run.code == -1;
-            account.run(&["unlock", &file, "--yes"]).expect(0);
+            account.run(&["unlock", FILE, "--yes"]).expect(0);
             told.push(run);
             run = through(account, &proxy, &command);
         }
         right &= run.code == 0;
         told.push(run);
-        let made = account.identities(DEV);
         if trouble.stale {
             // The next look is at what AWS knows by then. A second VPC, gateway or address that was made unseen is deleted.
             std::thread::sleep(UNLISTED);
             account.run(&command).expect(0);
         }
         if self.command != "destroy" {
-            right &= account.run(&["plan", &file, "--detailed-exitcode"]).code == 0;
+            right &= account.run(&["plan", FILE, "--detailed-exitcode"]).code == 0;
         }
         let there = account.inventory(DEV);
         for (name, ids) in &there {
@@ -193,16 +221,10 @@ impl Scenario {
         }
         right &= whole.iter().all(|(name, ids)| there.get(name).is_some_and(|found| found.len() == ids.len()))
             && there.len() == whole.len();
-        let after = account.identities(DEV);
-        let volume = |of: &BTreeMap<String, _>, host: &String| {
-            of.get(host).map(|one: &crate::support::aws::Identity| one.volume.clone())
-        };
-        let lost = before.keys().chain(made.keys()).collect::<std::collections::BTreeSet<_>>();
-        let lost = lost.into_iter().filter(|host| {
-            let had = volume(&before, host).or_else(|| volume(&made, host));
-            self.command != "destroy" && volume(&after, host) != had
-        });
-        let lost = lost.count();
+        let after = data(account);
+        let lost = before.iter().chain(made.iter().filter(|(host, _)| !before.contains_key(*host)));
+        let lost =
+            if self.command == "destroy" { 0 } else { lost.filter(|(host, id)| after.get(*host) != Some(id)).count() };
         tally.volumes_lost += lost;
         tally.runs += 1;
         if right && lost == 0 {
@@ -225,14 +247,14 @@ impl Scenario {
             ));
         }
         if self.command != "destroy" {
-            account.run(&["destroy", &file, "--yes"]).expect(0);
+            account.run(&["destroy", FILE, "--yes"]).expect(0);
         }
         account.assert_nothing_left();
     }
 
     /// Sweeps over the calls with `samples` of `troubles` each; or one after the other, when they are to share the samples.
     fn sweep(self, troubles: &[Trouble], samples: usize, shared: bool) {
-        let mut account = Account::new();
+        let mut account = crate::msk::account();
         let (calls, there) = self.measure(&mut account);
         let mut tallies: BTreeMap<Trouble, Tally> = BTreeMap::new();
         for (index, number) in chosen(calls, samples, usize::from(shared) * 7).into_iter().enumerate() {
@@ -305,4 +327,16 @@ fn a_destroy_survives_its_death_at_any_call() {
 #[test]
 fn a_destroy_survives_any_answer_that_is_lost() {
     DESTROY.sweep(&ANSWERS[..4], 4, true);
+}
+
+#[test]
+fn an_msk_cluster_survives_a_death_or_a_lost_answer_at_any_call_of_its_creation() {
+    let troubles = [KILLS[1], ANSWERS[0], ANSWERS[1], ANSWERS[2]];
+    MSK_APPLY.sweep(&troubles, 4, true);
+}
+
+#[test]
+fn an_msk_cluster_survives_a_death_or_a_lost_answer_at_any_call_of_its_updates() {
+    let troubles = [KILLS[1], ANSWERS[0], ANSWERS[1], ANSWERS[3]];
+    MSK_UPDATE.sweep(&troubles, 4, true);
 }

@@ -5,6 +5,7 @@ use crate::msk::settings::{Standing, known, standing};
 use crate::stack::msk::MskLogs;
 use crate::stack::node::Content;
 use crate::stack::problem::{Problem, nearest};
+use crate::stack::secret;
 
 const CONFIG: &str = "cluster.msk.config";
 
@@ -16,6 +17,15 @@ pub fn check(checker: &mut Checker<'_>) {
         if name.is_empty() || name.contains(char::is_whitespace) || name.contains(['=', ':', '#']) {
             let message = format!("`{}` is not the name of a Kafka setting", name.escape_debug());
             checker.error_at(key.at, message, "a name has letters, digits, dots and hyphens, and no spaces");
+            continue;
+        }
+        if secret::is_secret(name) {
+            let message = format!("the value of `{name}` is a secret, which does not belong in a stack file");
+            checker.error_at(
+                key.at,
+                message,
+                "leave it out: MSK keeps its own keys, and clients' secrets are in Secrets Manager",
+            );
             continue;
         }
         match standing(name, express) {
