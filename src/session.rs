@@ -1,11 +1,12 @@
 //! One stack file at work: reads the file, asks AWS, plans. What every command does before its own part.
 
+mod saved;
+
+use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::aws::{Aws, Class, Clients, CloudError, Ctx, Fence, IdMap, Place};
 use crate::clock;
@@ -17,6 +18,8 @@ use crate::lease::{Holder, Record};
 use crate::plan::{self, Plan, Refusal};
 use crate::resource::{Engine, Observed, Tags};
 use crate::stack::{self, Parsed, Report};
+
+pub use saved::{SAVED_PLAN, SavedPlan, read_file};
 
 /// A stack file's text and the templates that it names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,7 +51,7 @@ impl Source {
             move |error| SourceError::Read { file, error }
         };
         let path = Path::new(file);
-        let bytes = std::fs::read(path).map_err(unreadable(path))?;
+        let bytes = read_file(path).map_err(unreadable(path))?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let parsed = stack::parse(file, &text).map_err(SourceError::Problems)?;
         let mut overrides = Overrides::new();
@@ -58,7 +61,8 @@ impl Source {
                 let entry = entry.map_err(unreadable(&folder))?.path();
                 if entry.extension().is_some_and(|extension| extension == "hbs") {
                     let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                    overrides.insert(name, std::fs::read_to_string(&entry).map_err(unreadable(&entry))?);
+                    let text = read_file(&entry).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+                    overrides.insert(name, text.map_err(unreadable(&entry))?);
                 }
             }
         }
@@ -73,22 +77,6 @@ impl Source {
         stack::parse(&self.file, &self.text).map_err(SourceError::Problems)
     }
 }
-
-/// A plan that `plan --out` wrote and `apply` runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SavedPlan {
-    /// The version of this format.
-    pub kstack_plan: u32,
-    pub source: Source,
-    pub allow_data_loss: bool,
-    pub account: String,
-    pub steps: Vec<Value>,
-    /// When it was planned: a stack's time to live counts from then.
-    pub planned_at: Timestamp,
-}
-
-/// The format that this kstack reads and writes.
-pub const SAVED_PLAN: u32 = 2;
 
 /// A stack and its AWS.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! `kstack apply`: plans, asks, and runs the plan under the stack's lease.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -14,7 +16,7 @@ use crate::cloud_init::CLIENT_PORT;
 use crate::expiry;
 use crate::plan::{Plan, render};
 use crate::resource::Observed;
-use crate::session::{SAVED_PLAN, SavedPlan, Session, Source, make_plan};
+use crate::session::{SavedPlan, Session, Source, make_plan, read_file};
 use crate::stack::{Parsed, Span};
 
 /// Bring what is live to what the stack file asks for
@@ -53,20 +55,15 @@ struct Job {
 
 impl Job {
     fn load(args: &Args) -> Result<Job, Failure> {
-        let text =
-            std::fs::read(&args.file).map_err(|error| Failure::new(format!("{} can't be read: {error}", args.file)))?;
-        // A saved plan is a JSON object; a stack file is YAML, and no stack file begins with a brace on a line of its own.
-        let json = serde_json::from_slice::<Value>(&text).ok().filter(|value| value.get("kstack_plan").is_some());
-        let Some(json) = json else {
+        let bytes = read_file(Path::new(&args.file))
+            .map_err(|error| Failure::new(format!("{} can't be read: {error}", args.file)))?;
+        let saved = SavedPlan::read(&bytes).map_err(|error| {
+            Failure::new(format!("{} {error}", args.file)).hint("make the plan again with `kstack plan --out`")
+        })?;
+        let Some(saved) = saved else {
             let (source, parsed) = Source::read(&args.file)?;
             return Ok(Job { source, parsed, allow_data_loss: args.allow_data_loss, saved: None, planned_at: None });
         };
-        let again = "make the plan again with `kstack plan --out`";
-        if json["kstack_plan"] != SAVED_PLAN {
-            return Err(Failure::new(format!("{} was saved by another version of kstack", args.file)).hint(again));
-        }
-        let saved: SavedPlan = serde_json::from_value(json)
-            .map_err(|error| Failure::new(format!("{} is not a saved plan: {error}", args.file)).hint(again))?;
         let parsed = saved.source.parsed()?;
         if args.ttl.is_some() {
             return Err(

@@ -4,29 +4,36 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
+use crate::plan::printable;
+
 /// Writes a result to standard output. A closed pipe is no error: the reader has seen enough.
 pub fn out(text: &str) {
+    let _ = write!(anstream::stdout(), "{}", printable(text));
+}
+
+/// Writes JSON, which has escapes of its own.
+fn raw(text: &str) {
     let _ = write!(anstream::stdout(), "{text}");
 }
 
 /// Writes a line of progress to standard error.
 pub fn progress(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{text}");
+    let _ = writeln!(anstream::stderr(), "{}", printable(text));
 }
 
 /// Writes text to standard error as it is.
 pub fn err(text: &str) {
-    let _ = write!(anstream::stderr(), "{text}");
+    let _ = write!(anstream::stderr(), "{}", printable(text));
 }
 
 /// Writes a result as JSON, in many lines for people and programs.
 pub fn json(value: &impl Serialize) {
-    out(&format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()));
+    raw(&format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()));
 }
 
 /// Writes an event as one line of JSON.
 pub fn json_line(value: &impl Serialize) {
-    out(&format!("{}\n", serde_json::to_string(value).unwrap_or_default()));
+    raw(&format!("{}\n", serde_json::to_string(value).unwrap_or_default()));
 }
 
 /// Whether standard error shows a live view.

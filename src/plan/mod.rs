@@ -18,7 +18,7 @@ use crate::kinds::{self, Resource};
 use crate::resource::{Address, Deletion, FieldChange, Live, Observed, StepId, Tags, tag};
 
 pub use order::rank;
-pub use text::render;
+pub use text::{printable, render};
 
 /// What a step does to its resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! A plan as text. Pure: colours are the caller's choice, and never the only carrier of meaning.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
@@ -46,8 +47,34 @@ impl std::fmt::Display for Counts {
     }
 }
 
+/// `text` with every character that a terminal would obey written as an escape, but for line ends, tabs and colours. Names and
+/// tags in AWS are whatever anybody wrote there.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        let colour = || {
+            let rest = text[at..].strip_prefix("\u{1b}[")?.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+            rest.starts_with('m').then_some(())
+        };
+        if obeyed(c) && (c != '\u{1b}' || colour().is_none()) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// The plan for people.
 pub fn render(plan: &Plan) -> String {
+    printable(&rendered(plan)).into_owned()
+}
+
+fn rendered(plan: &Plan) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Stack {} in {} (account {})\n", plan.stack, plan.region, plan.account);
     if !plan.refusals.is_empty() {

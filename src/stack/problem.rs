@@ -38,7 +38,7 @@ pub struct Problem {
 impl Problem {
     /// An error at `at`.
     pub fn new(at: At, message: impl Into<String>) -> Self {
-        Problem { severity: Severity::Error, at, message: message.into(), help: None }
+        Problem { severity: Severity::Error, at, message: short(message.into()), help: None }
     }
 
     /// A warning at `at`.
@@ -49,7 +49,7 @@ impl Problem {
     /// The same problem with what would be right.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(short(help.into()));
         self
     }
 }
@@ -107,6 +107,16 @@ impl Report {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         vec![group]
+    }
+}
+
+/// The most characters of a message: what it quotes from the file may have no end.
+const LONGEST_MESSAGE: usize = 1000;
+
+fn short(text: String) -> String {
+    match text.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{} ...", &text[..end]),
+        None => text,
     }
 }
 

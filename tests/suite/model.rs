@@ -117,8 +117,14 @@ impl Model {
     /// Adds resources as a discovery finds them, and places everything anew.
     pub fn add(&mut self, added: Vec<(String, Found<Value>)>) {
         let name = |kind: &str| *kstack::kinds::NAMES.iter().find(|name| **name == kind).expect("a known kind");
-        let live = std::mem::take(&mut self.observed.live).into_iter();
-        let found = live.map(|(address, live)| {
+        let mut live = std::mem::take(&mut self.observed.live);
+        // A discovery finds references by id.
+        let ids: Vec<(String, String)> =
+            live.iter().map(|(address, one)| (address.to_string(), one.id.clone())).collect();
+        for one in live.values_mut() {
+            ids.iter().for_each(|(address, id)| rename(&mut one.spec, address, id));
+        }
+        let found = live.into_iter().map(|(address, live)| {
             (name(&address.kind), Found { id: live.id, tags: live.tags, spec: live.spec, ended: false })
         });
         let added = added.into_iter().map(|(kind, found)| (name(&kind), found));

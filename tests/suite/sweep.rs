@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
+use crate::support::running::through;
 use crate::support::stale::Stale;
-use crate::support::{Account, Run, through};
+use crate::support::{Account, Run};
 
 /// What is swept: a stack, what comes before, and the command at which things go wrong.
 #[derive(Clone, Copy)]
@@ -276,7 +277,9 @@ fn an_apply_survives_its_death_at_any_call() {
 
 #[test]
 fn an_apply_survives_any_answer_that_is_lost() {
-    APPLY.sweep(&ANSWERS, 6, true);
+    // The last kind of silence waits for half a minute like the one before it: only in a whole sweep.
+    let troubles = if whole().is_some() { &ANSWERS[..] } else { &ANSWERS[..5] };
+    APPLY.sweep(troubles, 5, true);
 }
 
 #[test]
@@ -286,7 +289,7 @@ fn an_apply_survives_describes_that_lag_behind() {
 
 #[test]
 fn a_roll_that_grows_volumes_survives_its_death_at_any_call() {
-    ROLL.sweep(&KILLS, 3, false);
+    ROLL.sweep(&KILLS, 2, false);
 }
 
 #[test]

@@ -101,6 +101,49 @@ fn a_holder_that_sleeps_past_its_lease_is_followed_and_writes_nothing_more() {
     account.destroy(FILE);
 }
 
+/// Kills an apply whose first call of `operation` is still on its way, ends its lease, runs `then`, and only now lets the call arrive.
+fn late(account: &mut Account, operation: &'static str, then: impl FnOnce(&Account)) {
+    let direct = account.endpoint.clone();
+    let proxy = Proxy::with(Weather { gate: Some(operation), ..Weather::default() });
+    account.endpoint.clone_from(&proxy.endpoint);
+    let apply = account.spawn(&["apply", FILE, "--yes", "--json"]);
+    account.endpoint = direct;
+    poll("the call", LONG, || proxy.take().iter().any(|call| call.operation == operation).then_some(()));
+    apply.signal(Signal::KILL);
+    apply.end(LONG).expect(-1);
+    account.run(&["unlock", FILE, "--yes"]).expect(0);
+    then(account);
+    proxy.open();
+    proxy.wait_until_quiet();
+}
+
+#[test]
+fn the_last_call_of_a_dead_kstack_does_not_take_the_lease() {
+    let mut account = Account::new();
+    account.write("dev", &[]);
+    late(&mut account, "PutParameter", |_| {});
+    account.apply(FILE);
+    account.destroy(FILE);
+}
+
+#[test]
+fn a_vpc_that_a_dead_kstack_makes_late_is_deleted_by_the_next_plan() {
+    let mut account = Account::new();
+    account.write("dev", &[]);
+    late(&mut account, "CreateVpc", |account| drop(account.apply(FILE)));
+    let (used, steps) = (account.inventory(DEV), account.plan(FILE).steps());
+    assert_eq!(used["vpc/main"].len(), 2, "{used:?}");
+    assert!(steps.len() == 1 && steps[0].starts_with("delete vpc/main-vpc-"), "{steps:?}");
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    let left = account.inventory(DEV)["vpc/main"].clone();
+    assert!(left.len() == 1 && steps[0] != format!("delete vpc/main-{}", left[0]), "{left:?} after {steps:?}");
+    // The same, when nobody comes before the end of the stack.
+    account.destroy(FILE);
+    late(&mut account, "CreateVpc", |account| drop(account.apply(FILE)));
+    account.destroy(FILE);
+}
+
 /// Sends `signal` to an apply when it has made so many calls, and sees how it ends.
 fn interrupt(account: &mut Account, signal: Signal, calls: usize) {
     let direct = account.endpoint.clone();
@@ -141,7 +184,7 @@ fn signals_at_any_moment_end_it_soon_with_its_lease_given_back() {
     let more = std::env::var_os("KSTACK_SWEEP").is_some();
     // Spread over the calls of an apply, which are about a hundred; a different offset for each signal.
     for (signal, first) in [(Signal::INT, 3), (Signal::TERM, 19)] {
-        for calls in (first..=100).step_by(if more { 4 } else { 32 }) {
+        for calls in (first..=100).step_by(if more { 4 } else { 40 }) {
             interrupt(&mut account, signal, calls);
         }
     }

@@ -15,8 +15,6 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub use running::through;
-
 /// The binary under test.
 pub const KSTACK: &str = env!("CARGO_BIN_EXE_kstack");
 
