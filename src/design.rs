@@ -207,6 +207,7 @@ fn hosts(
     let controller_count = ec2.controllers.as_ref().map_or(0, |controllers| controllers.count);
     let controller_zones = place(design, &world.observed, "controller", controller_count);
     let voters = voters(design, ec2, &broker_zones, &controller_zones);
+    let instances = world.observed.of::<Instance>();
     let mut seats = Seats::default();
     let mut hosts = Vec::new();
     for number in 1..=controller_count {
@@ -220,6 +221,7 @@ fn hosts(
         hosts.extend(host(
             design,
             world,
+            &instances,
             overrides,
             id,
             &controllers.instance_type,
@@ -240,6 +242,7 @@ fn hosts(
         hosts.extend(host(
             design,
             world,
+            &instances,
             overrides,
             id,
             &ec2.brokers.instance_type,
@@ -252,12 +255,15 @@ fn hosts(
     hosts
 }
 
+/// The live instances, by host.
+type Instances<'a> = BTreeMap<&'a str, (&'a Live, Instance)>;
 type Identity = (String, Role, u32, usize, Option<Ipv4Addr>);
 
 #[allow(clippy::too_many_arguments)] // One call site a role; a struct would only name them twice.
 fn host(
     design: &Design,
     world: &World,
+    instances: &Instances<'_>,
     overrides: &Overrides,
     (name, role, node_id, zone, address): Identity,
     instance_type: &str,
@@ -282,7 +288,7 @@ fn host(
         ));
         return None;
     };
-    let Some(image) = choose_image(ec2, &name, limits.arch, world) else {
+    let Some(image) = choose_image(ec2, &name, limits.arch, world, instances) else {
         refusals.push(Refusal::general(
             format!("there is no image of {} for {} in {}", os_word(ec2.os), limits.arch.word(), stack.region),
             "name one with `image`, or choose another `os`",
@@ -356,11 +362,10 @@ fn fingerprint(cloud: &cloud_init::Host, overrides: &Overrides) -> String {
 }
 
 /// The image: the file's; else that of the live host, or of its neighbours, when system and architecture agree; else the newest.
-fn choose_image(ec2: &Ec2, name: &str, arch: Arch, world: &World) -> Option<String> {
+fn choose_image(ec2: &Ec2, name: &str, arch: Arch, world: &World, live: &Instances<'_>) -> Option<String> {
     if let Some(image) = &ec2.image {
         return Some(image.to_string());
     }
-    let live = world.observed.of::<Instance>();
     let fits = |instance: &Instance| {
         let types = [&world.facts.types, instance_types::embedded()];
         let live_arch = types.iter().find_map(|types| types.get(&instance.instance_type)).map(|limits| limits.arch);

@@ -28,7 +28,7 @@ pub struct Options {
 const PARTS: [&str; 5] = ["versus", "limit", "growth", "cold", "tables"];
 
 fn options() -> Options {
-    let mut options = Options { parts: Vec::new(), repeats: 3, brokers: vec![3, 60], sizes: vec![3, 30, 300, 1000] };
+    let mut options = Options { parts: Vec::new(), repeats: 3, brokers: vec![3, 60], sizes: vec![3, 30, 300, 999] };
     let numbers = |text: Option<String>| -> Vec<usize> {
         let text = text.unwrap_or_default();
         text.split(',').map(|one| one.parse().unwrap_or_else(|_| panic!("`{text}` is no list of numbers"))).collect()
