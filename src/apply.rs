@@ -22,10 +22,10 @@ pub enum Event {
         address: StepId,
         action: Action,
     },
-    /// What a step that takes long, or that may not stop a host yet, waits for.
+    /// What a step waits for that takes long: a roll before it stops the host, or what AWS does with a cluster.
     Waiting {
         address: StepId,
-        text: String,
+        why: String,
     },
     /// A rolled host is well again, by Kafka's word or by its instance's checks.
     Checked {
@@ -102,7 +102,6 @@ pub async fn apply(
     lock(&ids).extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
     let mut outcome = Outcome::default();
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
-    // What steps say before they end.
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut running = FuturesUnordered::new();
     let mut busy: BTreeMap<StepId, Action> = BTreeMap::new();
@@ -200,17 +199,9 @@ async fn run(
     ids: &IdMap,
     tell: &UnboundedSender<Event>,
 ) -> Result<String, CloudError> {
-    let waits = |text| drop(tell.send(Event::Waiting { address: step.id(), text }));
-    let mut ctx = Ctx {
-        aws,
-        address: &step.address,
-        tags: &step.tags,
-        token,
-        ids,
-        progress: &waits,
-        check_instance: false,
-        batch: None,
-    };
+    let waiting = |why| drop(tell.send(Event::Waiting { address: step.id(), why }));
+    let (address, tags) = (&step.address, &step.tags);
+    let mut ctx = Ctx { aws, address, tags, token, ids, progress: &waiting, check_instance: false, batch: None };
     let live_id = step.id.clone().unwrap_or_default();
     let missing = || CloudError::own("plan", format!("the step of {} has no spec", step.address));
     match step.action {
@@ -224,7 +215,7 @@ async fn run(
             let wanted = step.wanted.as_ref().ok_or_else(missing)?;
             let live = step.live.as_ref().ok_or_else(missing)?;
             let host = step.address.name.as_str();
-            let by = kafka.before_stop(host, waits).await?;
+            let by = kafka.before_stop(host, waiting).await?;
             ctx.check_instance = by == Checks::Instance;
             let stopped = Instant::now();
             kafka.instance_ended(host);

@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Options;
 use crate::measure::{Cost, run};
-use crate::replay::Replay;
+use crate::memory::Memory;
 use crate::support::Account;
-use crate::support::proxy::Proxy;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Growth {
@@ -14,26 +13,21 @@ pub struct Growth {
     pub fleet: Fleet,
 }
 
+/// One size, in the model in memory.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Size {
     pub brokers: usize,
-    /// Against LocalStack, which is the bottleneck: compare its processor time, which is kstack's.
     pub apply: Cost,
-    /// The no-op plan against LocalStack.
+    /// The no-op plan after it.
     pub plan: Cost,
-    /// The no-op plan with the same answers from memory.
-    pub plan_from_memory: Cost,
-    /// What those answers have in all.
-    pub answers_mib: f64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Fleet {
     pub stacks: usize,
     pub brokers: usize,
-    /// The plan of all in one command, nothing being live, against LocalStack, and with the same answers from memory.
+    /// The plan of all in one command, nothing being live, with every answer from memory.
     pub plan: Cost,
-    pub plan_from_memory: Cost,
 }
 
 pub fn measure(options: &Options) -> Growth {
@@ -47,19 +41,18 @@ fn checked(command: &mut std::process::Command) -> Cost {
     cost
 }
 
-/// The plan `arguments` from memory: once to fill it, which is the first result, then `repeats` times.
-fn from_memory(account: &mut Account, arguments: &[&str], repeats: usize) -> (Cost, f64) {
-    let replay = Replay::start();
-    let direct = std::mem::replace(&mut account.endpoint, replay.endpoint.clone());
+/// The plan `arguments`, `repeats` times, after one that fills the memory.
+fn plans(account: &Account, memory: &Memory, arguments: &[&str], repeats: usize) -> Cost {
+    memory.remember();
     checked(&mut account.command(arguments));
-    replay.hits();
-    let once = |_| {
-        let cost = checked(&mut account.command(arguments));
-        Cost { calls: replay.hits(), ..cost }
-    };
-    let costs: Vec<Cost> = (0..repeats).map(once).collect();
-    account.endpoint = direct;
-    (Cost::median(&costs), replay.mib())
+    memory.take();
+    let once = |_| counted(checked(&mut account.command(arguments)), memory);
+    Cost::median(&(0..repeats).map(once).collect::<Vec<_>>())
+}
+
+fn counted(cost: Cost, memory: &Memory) -> Cost {
+    let operations = memory.take();
+    Cost { calls: operations.values().sum(), operations, ..cost }
 }
 
 fn show(what: &str, cost: &Cost) {
@@ -73,22 +66,16 @@ fn size(brokers: usize, repeats: usize) -> Size {
     let mut account = Account::new();
     let count = format!("count: {brokers}");
     let file = account.write("prod", &[("count: 6", &count)]);
-    let direct = account.endpoint.clone();
-    let proxy = Proxy::counting();
-    account.endpoint.clone_from(&proxy.endpoint);
-    let apply = checked(&mut account.command(&["apply", &file, "--yes"])).with(&proxy.take());
+    let memory = Memory::start();
+    account.endpoint.clone_from(&memory.endpoint);
+    account.plan(&file); // LocalStack reads its tables when they are first asked for.
+    memory.take();
+    let apply = counted(checked(&mut account.command(&["apply", &file, "--yes"])), &memory);
     show(&format!("{brokers} brokers, fresh apply"), &apply);
-    let plan_command = ["plan", file.as_str()];
-    let plan = checked(&mut account.command(&plan_command)).with(&proxy.take());
-    show(&format!("{brokers} brokers, plan"), &plan);
-    account.endpoint = direct;
-    let (plan_from_memory, answers_mib) = from_memory(&mut account, &plan_command, repeats);
-    show(&format!("{brokers} brokers, plan from memory"), &plan_from_memory);
-    // The largest are left to the sandbox, which ends with this program.
-    if brokers <= 100 {
-        account.destroy(&file);
-    }
-    Size { brokers, apply, plan, plan_from_memory, answers_mib }
+    account.assert_converged(&file);
+    let plan = plans(&account, &memory, &["plan", &file], repeats);
+    show(&format!("{brokers} brokers, no-op plan"), &plan);
+    Size { brokers, apply, plan }
 }
 
 fn fleet(repeats: usize) -> Fleet {
@@ -103,12 +90,9 @@ fn fleet(repeats: usize) -> Fleet {
         })
         .collect();
     let arguments: Vec<&str> = std::iter::once("plan").chain(files.iter().map(String::as_str)).collect();
-    let proxy = Proxy::counting();
-    let direct = std::mem::replace(&mut account.endpoint, proxy.endpoint.clone());
-    let plan = checked(&mut account.command(&arguments)).with(&proxy.take());
+    let memory = Memory::start();
+    account.endpoint.clone_from(&memory.endpoint);
+    let plan = plans(&account, &memory, &arguments, repeats);
     show("a fleet of 27 stacks, plan", &plan);
-    account.endpoint = direct;
-    let (plan_from_memory, _) = from_memory(&mut account, &arguments, repeats);
-    show("a fleet of 27 stacks, plan from memory", &plan_from_memory);
-    Fleet { stacks, brokers: stacks * brokers, plan, plan_from_memory }
+    Fleet { stacks, brokers: stacks * brokers, plan }
 }

@@ -93,6 +93,8 @@ fn one(brokers: usize) -> Limit {
     let direct = account.endpoint.clone();
     let count = format!("count: {brokers}");
     let file = account.write("prod", &[("count: 6", &count)]);
+    // LocalStack reads its tables of instance types and images when they are first asked for.
+    account.plan(&file);
     let proxy = Proxy::slow(LATENCY);
     account.endpoint.clone_from(&proxy.endpoint);
     let began = Instant::now();

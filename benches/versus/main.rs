@@ -1,6 +1,6 @@
 //! kstack beside Terraform on the same LocalStack, and at its limits. benches/README.md says how to run it and what it measures.
 //!
-//! `cargo bench --bench versus -- [versus] [limit] [growth] [cold] [--repeats N] [--brokers 3,60]`
+//! `cargo bench --bench versus -- [PART...] [--repeats N] [--brokers 3,60]`
 
 // The harness prints its progress, and uses a part of what the tests share.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
@@ -9,8 +9,8 @@ mod cold;
 mod growth;
 mod limit;
 mod measure;
+mod memory;
 mod peers;
-mod replay;
 mod report;
 #[allow(dead_code)]
 #[path = "../../tests/suite/support/mod.rs"]
@@ -25,10 +25,10 @@ pub struct Options {
     pub sizes: Vec<usize>,
 }
 
-const PARTS: [&str; 4] = ["versus", "limit", "growth", "cold"];
+const PARTS: [&str; 5] = ["versus", "limit", "growth", "cold", "tables"];
 
 fn options() -> Options {
-    let mut options = Options { parts: Vec::new(), repeats: 5, brokers: vec![3, 60], sizes: vec![3, 30, 300, 1000] };
+    let mut options = Options { parts: Vec::new(), repeats: 3, brokers: vec![3, 60], sizes: vec![3, 30, 300, 1000] };
     let numbers = |text: Option<String>| -> Vec<usize> {
         let text = text.unwrap_or_default();
         text.split(',').map(|one| one.parse().unwrap_or_else(|_| panic!("`{text}` is no list of numbers"))).collect()
@@ -60,7 +60,8 @@ fn main() {
             "versus" => report::write("versus", &peers::measure(&options)),
             "limit" => report::write("limit", &limit::measure(&options)),
             "growth" => report::write("growth", &growth::measure(&options)),
-            _ => report::write("cold", &cold::measure(&options)),
+            "cold" => report::write("cold", &cold::measure(&options)),
+            _ => {} // The tables alone.
         }
     }
     report::tables();

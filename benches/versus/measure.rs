@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::{Child, Command, Output, Stdio};
+use std::io::Read as _;
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,16 +32,10 @@ const SAMPLE: Duration = Duration::from_millis(3);
 /// Runs `command`, whose output is kept, and measures it.
 pub fn run(command: &mut Command) -> (Output, Cost) {
     let start = Instant::now();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let pid = child.id();
-    let watch = thread::spawn(move || watch(pid, start));
-    let output = outputs(child, watch);
-    (output.0, output.1)
-}
-
-/// Reads both pipes while `watch` waits for the end.
-fn outputs(mut child: Child, watch: thread::JoinHandle<Cost>) -> (Output, Cost) {
-    use std::io::Read as _;
+    let watching = thread::spawn(move || watch(pid, start));
     let mut err = child.stderr.take().expect("a pipe");
     let errors = thread::spawn(move || {
         let mut text = Vec::new();
@@ -49,13 +44,13 @@ fn outputs(mut child: Child, watch: thread::JoinHandle<Cost>) -> (Output, Cost) 
     });
     let mut stdout = Vec::new();
     let _ = child.stdout.take().expect("a pipe").read_to_end(&mut stdout);
-    let cost = watch.join().expect("no panic");
+    let cost = watching.join().expect("no panic");
     let status = child.wait().expect("a process");
     (Output { status, stdout, stderr: errors.join().expect("no panic") }, cost)
 }
 
 /// Waits until the process has ended, and leaves it to be reaped: a zombie still tells its processor time.
-pub fn watch(pid: u32, start: Instant) -> Cost {
+fn watch(pid: u32, start: Instant) -> Cost {
     let id = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("an id");
     let mut peak = 0;
     loop {

@@ -24,17 +24,38 @@ pub fn read(part: &str) -> Value {
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
+/// The documents with tables, from the package's folder.
+pub const DOCUMENTS: [&str; 2] = ["README.md", "benches/README.md"];
+
 /// Writes the tables and the picture of all parts that were measured.
 pub fn tables() {
-    fs::write(folder().join("results.md"), markdown()).expect("the tables can be written");
-    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/growth.svg");
-    fs::write(picture, growth_svg(&read("growth"))).expect("the picture can be written");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in DOCUMENTS {
+        let path = root.join(document);
+        let text = fs::read_to_string(&path).expect("the document can be read");
+        fs::write(path, filled(&text)).expect("the document can be written");
+    }
+    fs::write(root.join("docs/growth.svg"), growth_svg(&read("growth"))).expect("the picture can be written");
 }
 
-/// All tables.
-pub fn markdown() -> String {
-    let parts = [versus(&read("versus")), limit(&read("limit")), growth(&read("growth")), cold(&read("cold"))];
-    parts.join("\n")
+/// A document with each table between its marks, `<!-- table:NAME -->` and `<!-- end -->`, made anew.
+pub fn filled(text: &str) -> String {
+    let mut parts = text.split("<!-- table:");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once(" -->").expect("a mark has an end");
+        let (_, after) = rest.split_once("<!-- end -->").expect("a table has an end");
+        let figures = read(name);
+        let table = match name {
+            "versus" => versus(&figures),
+            "limit" => limit(&figures),
+            "growth" => growth(&figures),
+            "cold" => cold(&figures),
+            other => panic!("there is no table `{other}`"),
+        };
+        let _ = write!(out, "<!-- table:{name} -->\n\n{table}\n<!-- end -->{after}");
+    }
+    out
 }
 
 const PHASES: [&str; 5] = ["fresh apply", "no-op plan", "plan of one field", "apply of one field", "destroy"];
@@ -83,24 +104,16 @@ pub fn limit(sizes: &Value) -> String {
 
 /// Growth with the number of brokers, and the fleet.
 pub fn growth(growth: &Value) -> String {
-    let mut out =
-        "| | plan: calls | from LocalStack | from memory | memory | apply: calls | from LocalStack | CPU | memory |\n\
+    let mut out = "| | plan: calls | time | CPU | memory | apply: calls | time | CPU | memory |\n\
                    |---|---|---|---|---|---|---|---|---|\n"
-            .to_owned();
+        .to_owned();
     let mut row = |name: String, size: &Value| {
-        let (plan, memory, apply) = (&size["plan"], &size["plan_from_memory"], &size["apply"]);
-        let cells = [
-            name,
-            figure(&plan["calls"], ""),
-            seconds(&plan["wall_s"]),
-            seconds(&memory["wall_s"]),
-            figure(&memory["peak_mib"], " MiB"),
-            figure(&apply["calls"], ""),
-            seconds(&apply["wall_s"]),
-            seconds(&apply["cpu_s"]),
-            figure(&apply["peak_mib"], " MiB"),
-        ];
-        let _ = writeln!(out, "| {} |", cells.join(" | "));
+        let cells = ["plan", "apply"].map(|command| {
+            let cost = &size[command];
+            let (calls, memory) = (figure(&cost["calls"], ""), figure(&cost["peak_mib"], " MiB"));
+            [calls, seconds(&cost["wall_s"]), seconds(&cost["cpu_s"]), memory].join(" | ")
+        });
+        let _ = writeln!(out, "| {name} | {} |", cells.join(" | "));
     };
     for size in growth["sizes"].as_array().into_iter().flatten() {
         row(format!("{} brokers", size["brokers"]), size);
@@ -154,16 +167,8 @@ pub fn growth_svg(growth: &Value) -> String {
     let of = |part: &'static str, key: &'static str| line(&move |size| size[part][key].as_f64());
     let plots = [
         ("calls", vec![("plan", of("plan", "calls")), ("apply", of("apply", "calls"))], [10.0, 10_000.0]),
-        (
-            "seconds",
-            vec![("plan", of("plan_from_memory", "wall_s")), ("apply, CPU", of("apply", "cpu_s"))],
-            [0.01, 100.0],
-        ),
-        (
-            "MiB",
-            vec![("plan", of("plan_from_memory", "peak_mib")), ("apply", of("apply", "peak_mib"))],
-            [10.0, 1_000.0],
-        ),
+        ("seconds", vec![("plan", of("plan", "wall_s")), ("apply", of("apply", "wall_s"))], [0.01, 100.0]),
+        ("MiB", vec![("plan", of("plan", "peak_mib")), ("apply", of("apply", "peak_mib"))], [10.0, 1_000.0]),
     ];
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0}\" height=\"{:.0}\" font-family=\"sans-serif\" font-size=\"11\">\n\

@@ -105,6 +105,11 @@ impl Clients {
         Self::of(&config, region, &Fence::default())
     }
 
+    /// Whether calls go elsewhere than to AWS itself: then no instance really runs.
+    pub fn emulated(&self) -> bool {
+        self.config.endpoint_url().is_some()
+    }
+
     /// The same under another fence, for another stack.
     pub fn fenced(&self, fence: &Fence) -> Self {
         Self::of(&self.config, &self.region, fence)

@@ -77,7 +77,7 @@ impl<T> Snapshot<T> {
     }
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// `pause`, made up to a quarter shorter or longer by chance, so that many processes do not ask at the same moment.

@@ -1,4 +1,4 @@
-//! An MSK cluster as `status` and `up` show it: its state, its brokers, and where clients reach it.
+//! `kstack status` of an MSK stack: its cluster, what AWS does with it, its brokers, and where clients reach them.
 
 use std::time::{Duration, Instant};
 
@@ -6,51 +6,54 @@ use serde::Serialize;
 
 use super::error::Failure;
 use super::ui;
-use crate::aws::{Aws, CloudError};
+use crate::aws::{Aws, jitter};
 use crate::kinds::{Broker, MskStatus, Subnet, msk_status};
 use crate::msk::client_properties::{Method, client_properties};
 use crate::resource::Observed;
 
 /// An MSK cluster, with the zones of its brokers.
 #[derive(Debug, Serialize)]
-pub struct Status {
+pub struct Msk {
     #[serde(flatten)]
     cluster: MskStatus,
     /// The zone of each broker, in their order.
     zones: Vec<Option<String>>,
 }
 
-const ACTIVE: &str = "ACTIVE";
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+impl Msk {
+    /// The cluster with the zones that are known of its subnets.
+    pub fn of(cluster: MskStatus, observed: &Observed) -> Msk {
+        Msk { zones: zones(&cluster, observed), cluster }
+    }
 
-/// The stack's cluster, if there is one; with `limit`, once it is ACTIVE or FAILED, or that time is over.
-///
-/// # Errors
-/// AWS's answer.
-pub async fn look(aws: &Aws, limit: Option<Duration>) -> Result<Option<MskStatus>, CloudError> {
-    let start = Instant::now();
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let found = msk_status(aws).await?;
-        let over = limit.is_none_or(|limit| start.elapsed() >= limit);
-        match &found {
-            Some(cluster) if !over && ![ACTIVE, "FAILED"].contains(&cluster.state.as_str()) => {
-                if pause == FIRST_PAUSE {
-                    ui::progress(&format!("Waiting until the MSK cluster, which is {}, is ACTIVE ...", cluster.state));
-                }
-            }
-            _ => return Ok(found),
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-        aws.begin_round();
+    /// The servers of the first way in.
+    pub fn bootstrap_servers(&self) -> Vec<String> {
+        self.cluster.listeners.first().map(|one| one.bootstrap_servers.clone()).unwrap_or_default()
     }
 }
 
-/// The state of a cluster that is not ACTIVE, in words.
-pub fn not_active(msk: Option<&Status>) -> Option<&str> {
-    msk.map_or(Some("not there"), |msk| Some(msk.cluster.state.as_str()).filter(|state| *state != ACTIVE))
+/// Waits until the cluster is ACTIVE.
+///
+/// # Errors
+/// That it is not within `limit`, or failed; AWS's answer.
+pub async fn wait(aws: &Aws, limit: Duration) -> Result<(), Failure> {
+    ui::progress("Waiting until the cluster is ACTIVE ...");
+    let start = Instant::now();
+    loop {
+        aws.begin_round();
+        let (state, why) = match msk_status(aws).await? {
+            Some(cluster) => (cluster.state, cluster.reason),
+            None => ("not there".to_owned(), None),
+        };
+        if state == "ACTIVE" {
+            return Ok(());
+        }
+        if state == "FAILED" || start.elapsed() > limit {
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            return Err(Failure::new(format!("the cluster is {state}{why}")));
+        }
+        tokio::time::sleep(jitter(Duration::from_secs(1))).await;
+    }
 }
 
 /// The zone of each broker, by its subnet.
@@ -61,6 +64,9 @@ fn zones(cluster: &MskStatus, observed: &Observed) -> Vec<Option<String>> {
 }
 
 /// The properties of a client that connects by `method`.
+///
+/// # Errors
+/// That the cluster can't be reached that way.
 pub fn properties(method: Method, cluster: Option<&MskStatus>) -> Result<String, Failure> {
     let cluster = cluster.ok_or_else(|| Failure::new("the stack has no MSK cluster that is live"))?;
     let one = cluster.provisioned.as_ref();
@@ -80,51 +86,40 @@ pub fn properties(method: Method, cluster: Option<&MskStatus>) -> Result<String,
     Ok(client_properties(method, &servers.bootstrap_servers.join(",")))
 }
 
-impl Status {
-    pub fn new(cluster: MskStatus, observed: &Observed) -> Status {
-        Status { zones: zones(&cluster, observed), cluster }
+/// The cluster, its brokers, and where clients reach them, for people.
+pub fn text(msk: &Msk) -> String {
+    let one = &msk.cluster;
+    let version = one.kafka.as_deref().map_or_else(|| "serverless".to_owned(), |kafka| format!("Kafka {kafka}"));
+    let mut out = format!("MSK cluster {}: {}, {version}\n", one.arn, one.state);
+    if let Some(reason) = &one.reason {
+        out.push_str(&format!("AWS says: {reason}\n"));
     }
-
-    /// Every broker of the first listener that is on.
-    pub fn bootstrap_servers(&self) -> Vec<String> {
-        self.cluster.listeners.first().map(|one| one.bootstrap_servers.clone()).unwrap_or_default()
+    if let Some(operation) = &one.operation {
+        let since = operation.since.as_deref().map(|since| format!(" since {since}")).unwrap_or_default();
+        out.push_str(&format!("Under way: {}, {}{since}\n", operation.operation, operation.state));
     }
-
-    /// The cluster, its brokers, and where clients reach them.
-    pub fn text(&self) -> String {
-        let one = &self.cluster;
-        let version = one.kafka.as_deref().map_or_else(|| "serverless".to_owned(), |kafka| format!("Kafka {kafka}"));
-        let mut out = format!("MSK cluster {}: {}, {version}\n", one.arn, one.state);
-        if let Some(reason) = &one.reason {
-            out.push_str(&format!("AWS says: {reason}\n"));
-        }
-        if let Some(operation) = &one.operation {
-            let since = operation.since.as_deref().map(|since| format!(" since {since}")).unwrap_or_default();
-            out.push_str(&format!("Under way: {}, {}{since}\n", operation.operation, operation.state));
-        }
-        if !one.brokers.is_empty() {
-            let size = one.volume_gib.map_or_else(|| "-".to_owned(), |size| format!("{size} GiB"));
-            let row = |(broker, zone): (&Broker, &Option<String>)| {
-                let endpoint = cell(&broker.endpoint);
-                vec![
-                    broker.id.to_string(),
-                    cell(zone),
-                    cell(&one.instance_type),
-                    cell(&broker.address),
-                    size.clone(),
-                    endpoint,
-                ]
-            };
-            let rows: Vec<Vec<String>> = one.brokers.iter().zip(&self.zones).map(row).collect();
-            out.push_str(&format!("\n{}", ui::table(&["BROKER", "ZONE", "TYPE", "ADDRESS", "SIZE", "NAME"], &rows)));
-        }
-        for listener in &one.listeners {
-            let side = if listener.public { ", public" } else { "" };
-            let servers = listener.bootstrap_servers.join(",");
-            out.push_str(&format!("\nBootstrap servers ({}{side}): {servers}\n", listener.method));
-        }
-        out
+    if !one.brokers.is_empty() {
+        let size = one.volume_gib.map_or_else(|| "-".to_owned(), |size| format!("{size} GiB"));
+        let row = |(broker, zone): (&Broker, &Option<String>)| {
+            let endpoint = cell(&broker.endpoint);
+            vec![
+                broker.id.to_string(),
+                cell(zone),
+                cell(&one.instance_type),
+                cell(&broker.address),
+                size.clone(),
+                endpoint,
+            ]
+        };
+        let rows: Vec<Vec<String>> = one.brokers.iter().zip(&msk.zones).map(row).collect();
+        out.push_str(&format!("\n{}", ui::table(&["BROKER", "ZONE", "TYPE", "ADDRESS", "SIZE", "NAME"], &rows)));
     }
+    for listener in &one.listeners {
+        let side = if listener.public { ", public" } else { "" };
+        let servers = listener.bootstrap_servers.join(",");
+        out.push_str(&format!("\nBootstrap servers ({}{side}): {servers}\n", listener.method));
+    }
+    out
 }
 
 fn cell(value: &Option<String>) -> String {

@@ -8,20 +8,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::error::Failure;
-use super::{kafka, msk, place, ui};
+use super::msk::{self, Msk};
+use super::{kafka, place, ui};
 use crate::clock;
 use crate::design::node_id;
 use crate::expiry::{self, Term};
 use crate::health::{self, AskError, Broker, Cluster, shortened};
-use crate::kinds::{Instance, NetworkInterface, Volume};
+use crate::kinds::{self, Instance, NetworkInterface, Volume, msk_status};
 use crate::lease::{Holder, Record};
 use crate::msk::client_properties::Method;
 use crate::plan::rank;
 use crate::resource::{Address, Engine, Observed};
 use crate::roll;
 use crate::session::{Session, Source};
-use crate::stack::Span;
-use crate::stack::read::Scalar as _;
+use crate::stack::{Scalar as _, Span};
 
 /// Show brokers and controllers with zone, type, state, address and volume, and the bootstrap servers
 #[derive(Debug, clap::Args)]
@@ -39,13 +39,8 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = Span::parse, requires = "wait")]
     timeout: Span,
     /// Print the properties of a Kafka client of an MSK cluster that connects in this way, ready to paste
-    #[arg(long, value_name = "METHOD", value_parser = method, conflicts_with_all = ["json", "wait"])]
+    #[arg(long, value_name = "METHOD", value_parser = Method::parse, conflicts_with_all = ["json", "wait"])]
     client_properties: Option<Method>,
-}
-
-/// The word of a way to connect.
-fn method(text: &str) -> Result<Method, String> {
-    Method::parse(text)
 }
 
 /// The status for scripts.
@@ -61,7 +56,7 @@ struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     kafka: Option<Kafka>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    msk: Option<msk::Status>,
+    msk: Option<Msk>,
     record: Option<Record>,
     /// Who works on the stack at the moment.
     lease: Option<Holder>,
@@ -105,40 +100,45 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
     let stack = &parsed.stack;
     let session = Session::open(&place(&stack.region, sandbox)?, &stack.name).await;
-    session.aws.begin_round();
     let engine = Engine::of(stack);
-    let limit = Duration::from_secs(args.timeout.0);
-    let cluster = async {
-        match engine {
-            Engine::Msk => msk::look(&session.aws, args.wait.then_some(limit)).await,
-            Engine::Ec2 => Ok(None),
-        }
-    };
+    if args.wait && engine == Engine::Msk {
+        msk::wait(&session.aws, Duration::from_secs(args.timeout.0)).await?;
+    }
+    let cluster = async { if engine == Engine::Msk { msk_status(&session.aws).await } else { Ok(None) } };
+    session.aws.begin_round();
     let papers = session.aws.clients.papers(&stack.name);
-    let (observed, cluster, papers) = tokio::try_join!(session.observe_of(engine), cluster, papers)?;
+    let (observed, cluster, papers) = tokio::try_join!(kinds::discover_of(&session.aws, engine), cluster, papers)?;
     if let Some(method) = args.client_properties {
         ui::out(&msk::properties(method, cluster.as_ref())?);
         return Ok(0);
     }
+    let msk = cluster.map(|cluster| Msk::of(cluster, &observed));
     let now = clock::now();
     let lease = papers.holder(now).cloned();
     let term = Term::of(&observed, papers.record.as_ref(), None);
     let hosts = hosts(&observed);
     let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, sandbox).into_values().collect();
-    let kafka = match engine {
-        Engine::Ec2 => Some(ask(&hosts, &servers, args.wait.then_some(limit)).await),
-        Engine::Msk => None,
+    let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
+    let ids: BTreeSet<u32> = ids.collect();
+    let health = match args.wait && !ids.is_empty() {
+        true => {
+            ui::progress("Waiting until Kafka is healthy ...");
+            let waited = health::wait_until(&servers, Duration::from_secs(args.timeout.0), |one| one.problems(&ids));
+            // What there is to say is said by one more look, whatever the end.
+            let _ = waited.await;
+            health::ask(&servers).await
+        }
+        false => health::ask(&servers).await,
     };
+    let kafka = (engine == Engine::Ec2).then(|| kafka(&health, &ids));
     let in_vpc = || roll::brokers(&observed).into_values().collect();
-    let msk = cluster.map(|cluster| msk::Status::new(cluster, &observed));
     let status = Status {
         stack: stack.name.to_string(),
         region: stack.region.to_string(),
         resources: observed.live.len(),
         bootstrap_servers: match &msk {
             Some(msk) => msk.bootstrap_servers(),
-            None if servers.is_empty() => strings(in_vpc()),
-            None => strings(servers),
+            None => if servers.is_empty() { in_vpc() } else { servers }.iter().map(ToString::to_string).collect(),
         },
         hosts,
         kafka,
@@ -153,33 +153,13 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     } else {
         ui::out(&text(&status, now));
     }
-    let trouble = match (&status.kafka, &status.msk) {
-        (Some(kafka), _) => (!kafka.healthy)
-            .then(|| format!("Kafka is not healthy after {}: {}", args.timeout, shortened(&kafka.problems))),
-        (None, msk) => {
-            msk::not_active(msk.as_ref()).map(|state| format!("the MSK cluster is {state} after {}", args.timeout))
+    match status.kafka.filter(|kafka| args.wait && !kafka.healthy) {
+        Some(kafka) => {
+            let problems = shortened(&kafka.problems);
+            Err(Failure::new(format!("Kafka is not healthy after {}: {problems}", args.timeout)))
         }
-    };
-    match trouble.filter(|_| args.wait) {
-        Some(trouble) => Err(Failure::new(trouble)),
         None => Ok(0),
     }
-}
-
-fn strings(servers: Vec<SocketAddrV4>) -> Vec<String> {
-    servers.iter().map(ToString::to_string).collect()
-}
-
-/// What the brokers at `servers` say of themselves; with `limit`, once all of `hosts` are well or it is over.
-async fn ask(hosts: &[Host], servers: &[SocketAddrV4], limit: Option<Duration>) -> Kafka {
-    let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
-    let ids: BTreeSet<u32> = ids.collect();
-    if let Some(limit) = limit.filter(|_| !ids.is_empty()) {
-        ui::progress("Waiting until Kafka is healthy ...");
-        // What there is to say is said by one more look, whatever the end.
-        let _ = health::wait_until(servers, limit, |one| one.problems(&ids)).await;
-    }
-    kafka(&health::ask(servers).await, &ids)
 }
 
 fn kafka(health: &Result<Cluster, AskError>, ids: &BTreeSet<u32>) -> Kafka {
@@ -248,9 +228,11 @@ fn text(status: &Status, now: Timestamp) -> String {
         return format!("Nothing of the stack {} is live in {}.\n", status.stack, status.region);
     }
     let mut out = format!("Stack {} in {}: {} resources\n\n", status.stack, status.region, status.resources);
-    match &status.msk {
-        Some(msk) => out.push_str(&msk.text()),
-        None => out.push_str(&on_ec2(status)),
+    if let Some(cluster) = &status.msk {
+        out.push_str(&msk::text(cluster));
+    }
+    if let Some(kafka) = &status.kafka {
+        out.push_str(&on_ec2(status, kafka));
     }
     if let Some(record) = &status.record {
         out.push_str(&format!("Made by {} at {}\n", record.made_by, record.made_at.strftime("%F %T UTC")));
@@ -273,8 +255,8 @@ fn text(status: &Status, now: Timestamp) -> String {
     out
 }
 
-/// Brokers and controllers on EC2, where clients reach them, and how Kafka is.
-fn on_ec2(status: &Status) -> String {
+/// Brokers and controllers on EC2, where clients reach them, and what Kafka says.
+fn on_ec2(status: &Status, kafka: &Kafka) -> String {
     let cell = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     let rows: Vec<Vec<String>> = status
         .hosts
@@ -296,8 +278,6 @@ fn on_ec2(status: &Status) -> String {
     let mut out = ui::table(&["HOST", "ZONE", "TYPE", "STATE", "KAFKA", "ADDRESS", "VOLUME", "SIZE"], &rows);
     out.push_str(&format!("\nBootstrap servers: {}\n", status.bootstrap_servers.join(",")));
     let brokers = status.hosts.iter().filter(|host| host.name.starts_with("broker-")).count();
-    if let Some(kafka) = &status.kafka {
-        out.push_str(&kafka_text(kafka, brokers));
-    }
+    out.push_str(&kafka_text(kafka, brokers));
     out
 }

@@ -83,9 +83,9 @@ impl View {
                         }
                         head.inc(1);
                     }
-                    Event::Waiting { address, text } => {
+                    Event::Waiting { address, why } => {
                         if let Some(bar) = steps.get(address) {
-                            bar.set_message(format!("{address}: {text}"));
+                            bar.set_message(format!("{address}: {why}"));
                         }
                     }
                     Event::Skipped { .. } => head.inc(1),
@@ -148,7 +148,7 @@ fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started { address, action: Action::Roll } => format!("{:10} {address} ...", "rolling"),
         Event::Started { .. } => return None,
-        Event::Waiting { address, text } => format!("{:10} {address}: {text}", "waiting"),
+        Event::Waiting { address, why } => format!("{:10} {address}: {why}", "waiting"),
         Event::Checked { address, by: Checks::Kafka } => {
             format!("{:10} {address}: Kafka has it back, in sync", "checked")
         }

@@ -6,7 +6,7 @@ use crate::msk::settings;
 use crate::plan::Refusal;
 use crate::resource::Ref;
 use crate::sizing::size_msk;
-use crate::stack::{InTransit, MonitoringLevel, Msk, MskBrokers, Stack};
+use crate::stack::{InTransit, MonitoringLevel, Msk, MskBrokers, MskVersion, Stack};
 
 /// GiB by which a volume grows at least. Source: MSK, "Scale up broker storage", 2026.
 const LEAST_GROWTH_GIB: u64 = 10;
@@ -16,6 +16,8 @@ const LEAST_GROWTH_GIB: u64 = 10;
 pub struct MskDesign {
     /// Absent for a serverless cluster.
     pub provisioned: Option<Provisioned>,
+    /// Whether it is in the public subnets: it has public access, or was made to have it.
+    pub in_public_subnets: bool,
     /// `key=value` of the configuration.
     pub properties: Vec<String>,
     /// How far volumes may grow by themselves, in GiB.
@@ -26,7 +28,11 @@ pub struct MskDesign {
 
 /// The design of `msk`, as far as AWS has what it asks for.
 pub fn choose(design: &Design, msk: &Msk, world: &World, refusals: &mut Vec<Refusal>) -> MskDesign {
-    let live = world.observed.of::<MskCluster>().remove("main").and_then(|(_, cluster)| cluster.provisioned);
+    let live = world.observed.of::<MskCluster>().remove("main").map(|(_, cluster)| cluster);
+    // A cluster stays in its subnets: public access goes off, and on again, where they are public.
+    let public = |subnet: &Ref| subnet.0.starts_with("subnet/public-");
+    let was_public = live.as_ref().is_some_and(|live| live.subnets.iter().any(public));
+    let live = live.and_then(|cluster| cluster.provisioned);
     let provisioned = match (&msk.brokers, &msk.kafka) {
         (Some(brokers), Some(kafka)) if !msk.serverless => {
             let settings = settings::server_properties(&design.stack).unwrap_or_default();
@@ -43,6 +49,7 @@ pub fn choose(design: &Design, msk: &Msk, world: &World, refusals: &mut Vec<Refu
     let (provisioned, properties) = provisioned.unzip();
     MskDesign {
         provisioned,
+        in_public_subnets: msk.public_access || was_public,
         properties: properties.unwrap_or_default(),
         max_gib: max.map(|max| max.gib_ceil()),
         secrets,
@@ -133,7 +140,10 @@ fn check_version(wanted: &Provisioned, live: Option<&Provisioned>, world: &World
         }
         Some(live) if live.kafka != *version => {
             let upgrades = live.upgrades.as_deref().unwrap_or_default();
-            if live.upgrades.is_some() && !upgrades.contains(version) {
+            // The list is not known while the cluster is made.
+            let (now, next) = (MskVersion(live.kafka.clone()), MskVersion(version.clone()));
+            let impossible = next.release() < now.release() || next.is_kraft() != now.is_kraft();
+            if impossible || (live.upgrades.is_some() && !upgrades.contains(version)) {
                 let way = match upgrades {
                     [] => format!("keep `kafka: {}`", live.kafka),
                     known => format!("keep `kafka: {}`, or write one of {}", live.kafka, known.join(", ")),

@@ -144,7 +144,7 @@ impl Kind for MskCluster {
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let Some(cluster) = design.msk.as_ref() else { return Vec::new() };
-        let reach = if cluster.provisioned.as_ref().is_some_and(|one| one.public_access) { "public" } else { "private" };
+        let reach = if cluster.in_public_subnets { "public" } else { "private" };
         let subnets = design.zones.iter().map(|zone| Ref::to("subnet", &format!("{reach}-{}", zone.key))).collect();
         let cluster = MskCluster {
             state: ACTIVE.to_owned(),

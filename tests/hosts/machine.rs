@@ -99,6 +99,7 @@ pub fn trial(image: &Path, folder: &Path) -> Result<(), String> {
     let mut command = contained("trial");
     command.arg(format!("--directory={}", image.display())).args(["--volatile=overlay", "--private-network"]);
     let output = command.arg(format!("--bind={device}")).args(["sh", "-c", &script]).output();
+    release("trial");
     let output = output.map_err(|error| error.to_string())?;
     match output.status.success() {
         true => Ok(()),
@@ -189,10 +190,15 @@ impl Drop for Machine {
         }
         let _ = run("umount", &["--lazy", &self.folder.join("root").display().to_string()]);
         let _ = fs::remove_dir_all(&self.folder);
-        let script = r#"for top in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
-            [ -d "$top/$0" ] && find "$top/$0" -depth -type d -exec rmdir {} +; done; true"#;
-        let _ = run("sh", &["-c", script, &format!("kst-hosts-{}", self.name)]);
+        release(&self.name);
     }
+}
+
+/// Removes the control group of [`contained`], which is empty by now.
+fn release(name: &str) {
+    let script = r#"for top in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
+        [ -d "$top/$0" ] && find "$top/$0" -depth -type d -exec rmdir {} +; done; true"#;
+    let _ = run("sh", &["-c", script, &format!("kst-hosts-{name}")]);
 }
 
 /// Removes what a run that was killed has left below `folder`.

@@ -7,9 +7,9 @@ use crate::client::{Client, distribution};
 use crate::support::{Run, sandbox_command, stack, text};
 
 /// The binary with a sandbox of this process and its Kafka.
-fn kstack(kafka: &std::path::Path, arguments: &[&str]) -> Run {
+pub fn kstack(kafka: &std::path::Path, arguments: &[&str]) -> Run {
     let mut command: Command = sandbox_command(std::process::id());
-    Run::of(command.env("KSTACK_SANDBOX_KAFKA", kafka).args(arguments).arg("--sandbox"))
+    Run::of(command.env("KSTACK_SANDBOX_KAFKA", kafka).arg("--sandbox").args(arguments))
 }
 
 #[test]

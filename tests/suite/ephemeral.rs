@@ -348,9 +348,9 @@ fn one_that_cannot_be_destroyed_stops_no_other() {
     for name in ["pr-1", "pr-2", "pr-3"] {
         up(&account, &["--name", name]);
     }
-    // A second VPC with the same address: kstack can't tell which is whose.
+    // A VPC with its tag and no address of kstack's: kstack can't tell what it is for.
     let tags =
-        [("kstack:stack", "pr-2"), ("kstack:address", "vpc/main"), ("kstack:expires-at", "2026-01-01T00:00:00Z")];
+        [("kstack:stack", "pr-2"), ("kstack:address", "somewhere"), ("kstack:expires-at", "2026-01-01T00:00:00Z")];
     let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).to_vec();
     let spec = TagSpecification::builder().resource_type(ResourceType::Vpc).set_tags(Some(tags)).build();
     let vpc = wait(account.ec2(DEV).create_vpc().cidr_block("10.9.0.0/20").tag_specifications(spec).send());
@@ -358,7 +358,7 @@ fn one_that_cannot_be_destroyed_stops_no_other() {
     let expected = [("pr-1", "destroyed"), ("pr-2", "failed"), ("pr-3", "destroyed")];
     assert_eq!(outcomes(&run), expected.map(|(name, outcome)| (name.to_owned(), outcome.to_owned())).into());
     let failed = run.events().into_iter().find(|event| event["outcome"] == "failed").expect("one");
-    assert!(text(&failed["why"]).contains("have the same address `vpc/main`"), "{failed}");
+    assert!(text(&failed["why"]).contains("has the stack's tag and `somewhere` as its `kstack:address`"), "{failed}");
     wait(account.ec2(DEV).delete_vpc().vpc_id(vpc.vpc().and_then(|vpc| vpc.vpc_id()).expect("an id")).send());
     assert_eq!(reap(&account, 5), [("pr-2".to_owned(), "destroyed".to_owned())].into());
     account.assert_nothing_left();

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one LocalStack for all of them, each test in an account of its own.
 
 mod bad_files;
+mod benches;
 mod calls;
 mod changes;
 mod commands;
@@ -15,6 +16,7 @@ mod localstack_package;
 mod model;
 mod msk;
 mod msk_complaints;
+mod msk_order;
 mod picture;
 mod plans;
 mod readme;

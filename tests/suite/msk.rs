@@ -1,11 +1,13 @@
 //! MSK clusters on the sandbox: each change, many at once, a death in the middle of each, and how many calls it takes.
 
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Call, Fault, Proxy, Weather};
+use crate::support::running::through;
 use crate::support::{Account, Run, poll, text};
 
 pub const FILE: &str = "orders.yaml";
@@ -224,11 +226,22 @@ fn public_access_comes_after_what_it_needs_and_goes_before_what_it_forbids() {
     assert_eq!(listeners.len(), 2, "{status:#}");
     assert!(text(&listeners[1]["bootstrap_servers"][0]).contains("-public."), "{status:#}");
     assert!(text(&listeners[1]["bootstrap_servers"][0]).ends_with(":9198"), "{status:#}");
-    let refusals = {
-        write(&account, &[]);
-        account.plan(FILE).refusals().join("\n")
-    };
-    assert!(refusals.contains("subnets"), "{refusals}");
+    // Off, on again with what it needs, and off with what it forbids: the cluster stays where it is.
+    let open = ("    auth: {iam: true}\n", "    auth: {iam: true, unauthenticated: true}\n");
+    write(&account, &[open]);
+    assert_eq!(operations(&account.apply(FILE)), ["public-access-off", "security"]);
+    account.assert_converged(FILE);
+    write(&account, &public);
+    assert_eq!(operations(&account.apply(FILE)), ["security", "public-access"]);
+    account.assert_converged(FILE);
+    account.destroy(FILE);
+    // A cluster in private subnets can't be public.
+    write(&account, &[]);
+    account.apply(FILE);
+    write(&account, &public);
+    let refusals = account.plan(FILE).refusals().join("\n");
+    assert!(refusals.contains("subnets of an MSK cluster"), "{refusals}");
+    write(&account, &[]);
     account.destroy(FILE);
 }
 
@@ -289,4 +302,65 @@ fn client_properties_are_for_the_ways_that_are_open() {
     }
     properties("kerberos").expect(1);
     account.destroy(FILE);
+}
+
+/// Whether a call changes something of MSK's, or of its autoscaling.
+fn of_msk(call: &Call) -> bool {
+    call.writes() && (call.operation.contains('/') || call.operation.contains("Scal"))
+}
+
+/// Runs the apply with `fault` at the `number`-th call that changes something of MSK's.
+fn run_with(account: &mut Account, fault: Fault, number: usize) -> Run {
+    let seen = AtomicUsize::new(0);
+    let hit = move |call: &Call| {
+        let now = of_msk(call) && seen.fetch_add(1, Ordering::SeqCst) + 1 == number;
+        now.then_some(fault)
+    };
+    let proxy = Proxy::with(Weather { fault: Some(Box::new(hit)), ..Weather::default() });
+    through(account, &proxy, &["apply", FILE, "--yes"])
+}
+
+/// Applies `after` where `before` is live, with something going wrong at each of some calls, and sees that it ends the same.
+fn sweep(before: Option<&[(&str, &str)]>, after: &[(&str, &str)], samples: usize) {
+    let mut account = account();
+    let prepare = |account: &Account| {
+        if let Some(before) = before {
+            write(account, before);
+            account.apply(FILE);
+        }
+        write(account, after);
+    };
+    prepare(&account);
+    let proxy = Proxy::counting();
+    through(&mut account, &proxy, &["apply", FILE, "--yes"]).expect(0);
+    account.destroy(FILE);
+    let calls = proxy.take().iter().filter(|call| of_msk(call)).count();
+    assert!(calls > 0);
+    let step = if std::env::var_os("KSTACK_SWEEP").is_some() { 1 } else { calls.div_ceil(samples) };
+    let faults = [Fault::KillBefore, Fault::KillAfter, Fault::DropAnswer];
+    for (index, number) in (1..=calls).step_by(step).enumerate() {
+        let these = if step == 1 { &faults[..] } else { &faults[index % 3..=index % 3] };
+        for fault in these {
+            prepare(&account);
+            let run = run_with(&mut account, *fault, number);
+            let killed = *fault != Fault::DropAnswer;
+            assert_eq!(run.code, if killed { -1 } else { 0 }, "{fault:?} at {number} of {calls}: {run}");
+            if killed {
+                account.run(&["unlock", FILE, "--yes"]).expect(0);
+                account.apply(FILE);
+            }
+            account.assert_converged(FILE);
+            account.destroy(FILE);
+        }
+    }
+}
+
+#[test]
+fn a_creation_survives_a_death_or_a_lost_answer_at_any_call() {
+    sweep(None, &[("size: 200 GiB", "size: 200 GiB, max: 1 TiB")], 4);
+}
+
+#[test]
+fn ten_changes_survive_a_death_or_a_lost_answer_at_any_call() {
+    sweep(Some(&[]), &TEN, 6);
 }

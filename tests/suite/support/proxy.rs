@@ -321,7 +321,7 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 
 /// The name of the operation: SSM has it in a header, EC2, IAM and STS in the form; MSK's are a method and a path, as
 /// `Get /api/v2/clusters`.
-fn operation(head: &str, body: &[u8]) -> String {
+pub fn operation(head: &str, body: &[u8]) -> String {
     let target = header(head, "x-amz-target").and_then(|target| target.rsplit('.').next());
     let body = String::from_utf8_lossy(body);
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));

@@ -1,0 +1,50 @@
+//! `kstack with` on the sandbox with a Kafka: the command talks to real brokers, and nothing of them is left after it.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::alone;
+use crate::client::distribution;
+use crate::processes::kstack;
+use crate::support::stack;
+
+/// Makes a topic, writes a hundred numbers and reads them, with Kafka's own tools and the client properties of `with`.
+const SCRIPT: &str = r#"set -e
+at="--bootstrap-server $KAFKA_BOOTSTRAP_SERVERS"
+"$KAFKA/bin/kafka-topics.sh" $at --command-config "$KSTACK_CLIENT_PROPERTIES" --create --topic orders --partitions 3 --replication-factor 1 >&2
+seq 1 100 | "$KAFKA/bin/kafka-console-producer.sh" $at --producer.config "$KSTACK_CLIENT_PROPERTIES" --topic orders >&2
+"$KAFKA/bin/kafka-console-consumer.sh" $at --consumer.config "$KSTACK_CLIENT_PROPERTIES" --topic orders --from-beginning --max-messages 100 --timeout-ms 120000
+echo "servers $KAFKA_BOOTSTRAP_SERVERS"
+exit 7"#;
+
+#[test]
+fn the_command_of_with_writes_to_a_real_kafka_and_reads_from_it() {
+    let _alone = alone();
+    let kafka = match distribution() {
+        Ok(kafka) => kafka,
+        Err(why) => return println!("SKIPPED: no Kafka can be had here: {why}"),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("ephemeral.yaml");
+    let edits = [
+        ("nat: single", "zones: 1\n  nat: none"),
+        ("retention: 4h", "retention: 4h\n  replication_factor: 1\n  min_insync_replicas: 1"),
+        ("count: 3", "count: 1"),
+    ];
+    std::fs::write(&path, stack("ephemeral", &edits)).expect("a file");
+    let (file, place) = (path.display().to_string(), format!("KAFKA={}", kafka.display()));
+    // Its own exit code says that everything before it went well.
+    let arguments = ["with", &file, "--timeout", "10m", "--", "env", &place, "sh", "-c", SCRIPT];
+    let run = kstack(&kafka, &arguments).expect(7);
+    let mut numbers: Vec<u32> = run.out.lines().filter_map(|line| line.parse().ok()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=100).collect::<Vec<u32>>(), "{run}");
+    let server = run.out.lines().find_map(|line| line.strip_prefix("servers ")).expect("the servers");
+    let server: SocketAddr = server.parse().expect("one broker");
+    assert!(server.ip().is_loopback(), "{server}");
+    let again = TcpStream::connect_timeout(&server, Duration::from_secs(5));
+    assert!(again.is_err(), "the broker is still there");
+    let list = kstack(&kafka, &["list", "--region", "us-east-1"]).expect(0);
+    assert_eq!(list.out, "There is no stack in us-east-1.\n");
+    kstack(&kafka, &["sandbox", "stop"]);
+}
