@@ -19,12 +19,15 @@ struct Item {
     tags: Vec<(String, String)>,
 }
 
+/// A region and a request's body.
+type Asked = (String, Vec<u8>);
+
 #[derive(Default)]
 struct State {
     /// By operation of the describe, then by id.
     kept: BTreeMap<&'static str, BTreeMap<String, Item>>,
     /// LocalStack's answers by region and the request's body, while they are remembered.
-    answers: Option<HashMap<(String, Vec<u8>), Vec<u8>>>,
+    answers: Option<HashMap<Asked, Vec<u8>>>,
     operations: BTreeMap<String, usize>,
     last: u64,
 }

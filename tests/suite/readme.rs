@@ -37,7 +37,9 @@ fn its_commands_run() {
 #[test]
 fn its_stack_files_are_the_real_ones() {
     let real = |file| std::fs::read_to_string(file).unwrap();
-    assert_eq!(blocks("yaml"), ["stacks/prod.yaml", "stacks/msk.yaml"].map(real));
+    // The third is a workflow of GitHub Actions.
+    let blocks: Vec<String> = blocks("yaml").into_iter().filter(|block| block.contains("apiVersion:")).collect();
+    assert_eq!(blocks, ["stacks/prod.yaml", "stacks/msk.yaml"].map(real));
 }
 
 #[test]

@@ -58,13 +58,16 @@ pub enum Fault {
     Throttled,
 }
 
+/// What is chosen for each call.
+pub type OfCall<T> = Box<dyn Fn(&Call) -> T + Send + Sync>;
+
 /// What a proxy does with the calls; by itself it passes them on at once.
 #[derive(Default)]
 pub struct Weather {
     /// What goes wrong with a call, if anything.
-    pub fault: Option<Box<dyn Fn(&Call) -> Option<Fault> + Send + Sync>>,
+    pub fault: Option<OfCall<Option<Fault>>>,
     /// How much longer a call takes.
-    pub latency: Option<Box<dyn Fn(&Call) -> Duration + Send + Sync>>,
+    pub latency: Option<OfCall<Duration>>,
     /// What is made is not seen for a while.
     pub stale: Option<Stale>,
     /// Calls of this operation wait until [`Proxy::open`].
