@@ -91,9 +91,20 @@ impl Clients {
     /// # Errors
     /// AWS's answer.
     pub async fn release_claims(&self, stack: &str) -> Result<(), CloudError> {
-        let claims = self.claims().await?;
-        let names: Vec<String> = claims.iter().filter(|claim| claim.stack == stack).map(claim_name).collect();
-        self.delete_parameters(names).await
+        // AWS lists ten parameters a page. While others delete theirs, one may fall between two pages: that there is none counts
+        // only when two lists in a row are the same.
+        let mut before = None;
+        loop {
+            let claims = self.claims().await?;
+            let names: Vec<String> = claims.iter().filter(|claim| claim.stack == stack).map(claim_name).collect();
+            if !names.is_empty() {
+                return self.delete_parameters(names).await;
+            }
+            if before.as_ref() == Some(&claims) {
+                return Ok(());
+            }
+            before = Some(claims);
+        }
     }
 
     /// Makes lease `number`, or writes it again. Making it fails with a conflict when it exists.
