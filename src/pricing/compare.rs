@@ -114,7 +114,7 @@ pub struct Comparison {
 }
 
 /// `stack` on everything that is known here. On EC2 the hosts' way out, as the file has it, and interface endpoints are in the sum;
-/// MSK's brokers need neither. Traffic that leaves the VPC for Confluent Cloud is in no sum. An MSK file is taken as [`on_hosts`] has
+/// MSK's brokers need neither. Traffic that leaves the VPC for Confluent Cloud is in no sum. An MSK file is taken as `on_hosts` has
 /// it. `None` when it has no cluster to begin with.
 pub fn compare(stack: &Stack, prices: &Prices, method: Method, reads: Reads) -> Option<Comparison> {
     let as_hosts = if stack.cluster.msk.is_some() { Some(on_hosts(stack)?) } else { None };
