@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, mpsc::UnboundedSender, watch};
 
 use crate::aws::{Aws, Class, CloudError, Ctx, IdMap, jitter};
 use crate::kinds::{self, Resource};
+use crate::lease::LAG;
 use crate::plan::{Action, Plan, Step};
 use crate::resource::{Address, Observed, StepId, Tags, tag};
 use crate::roll::{Checks, Kafka};
@@ -77,10 +78,8 @@ const GRACE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long something that was just made may be invisible to a call that uses it.
 const VISIBLE: Duration = Duration::from_secs(60);
-/// How long a resource is looked for after a lost answer, before it is made again, where AWS would let a second one be made.
-/// EC2 promises no time; its guide tells callers to look again with growing pauses.
-const LAG: Duration = Duration::from_secs(30);
-/// The same where AWS knows by a token or a name that it is the same: then looking only saves a call.
+/// How long a resource is looked for after a lost answer, before it is made again, where AWS knows by a token or a name that it
+/// is the same: then looking only saves a call. Where AWS would let a second one be made, it is [`LAG`].
 const SHORT_LAG: Duration = Duration::from_secs(2);
 /// How long something that is to be deleted may still be in use.
 const IN_USE: Duration = Duration::from_secs(300);

@@ -31,6 +31,17 @@ fn term() -> Duration {
     duration() * 7 / 8
 }
 
+/// How long AWS may take to list what was just made. EC2 promises no time; its guide tells callers to look again with growing
+/// pauses.
+pub const LAG: Duration = Duration::from_secs(30);
+
+/// [`LAG`] after the end of a holder that died. Only builds for tests take another time, in seconds, from `KSTACK_TEST_SETTLE`.
+fn lag() -> SignedDuration {
+    let test = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_SETTLE").ok() } else { None };
+    let lag = test.and_then(|seconds| seconds.parse().ok()).map_or(LAG, Duration::from_secs);
+    SignedDuration::try_from(lag).unwrap_or_default()
+}
+
 /// Who holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -43,12 +54,23 @@ pub struct Holder {
     pub expires: Timestamp,
     #[serde(default)]
     pub released: bool,
+    /// When everything is listed that a holder before has made, who died or was ended by `unlock`; absent when none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Timestamp>,
 }
 
 impl Holder {
     /// Whether the lease is held at `now`.
     pub fn holds(&self, now: Timestamp) -> bool {
         !self.released && now < self.expires
+    }
+
+    /// When everything is listed that this holder and those before have made; nothing when it is by `now`.
+    fn settles(&self, now: Timestamp) -> Option<Timestamp> {
+        // One that did not release its lease has died, with a call under way at worst when it last was allowed to write.
+        let margin = SignedDuration::try_from(duration() - term()).unwrap_or_default();
+        let own = Some(self.expires - margin + lag()).filter(|_| !self.released);
+        own.max(self.settled).filter(|at| *at > now)
     }
 }
 
@@ -123,6 +145,7 @@ impl Lease {
             since: now,
             expires: now + SignedDuration::try_from(duration()).unwrap_or_default(),
             released: false,
+            settled: last.and_then(|(_, holder)| holder.settles(now)),
         };
         match clients.put_lease(stack, number, &holder, false).await {
             Err(error) if error.class == Class::Conflict => {
@@ -152,6 +175,12 @@ impl Lease {
             stop,
             renewing,
         })
+    }
+
+    /// How long to wait until everything is listed that a holder before has made, who died: what is not seen would be made twice,
+    /// or not be deleted.
+    pub fn unsettled(&self) -> Option<Duration> {
+        self.holder.settled.map(|at| at.duration_since(self.holder.since).unsigned_abs())
     }
 
     /// Gives the lease back; `last` when the stack is gone, so that nothing of it is left.
@@ -228,10 +257,12 @@ pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holde
     loop {
         let papers = clients.papers(stack).await?;
         let now = clock::now();
+        // The dead one may have made something until just now.
+        let settled = Some(now + lag());
         let (number, holder) = papers.leases.into_iter().next_back().unzip();
         whose = whose.or(number.zip(holder.clone().filter(|holder| holder.holds(now))));
         let ended = match holder {
-            Some(holder) => Holder { released: true, ..holder },
+            Some(holder) => Holder { released: true, settled, ..holder },
             None => Holder {
                 who: String::new(),
                 host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -239,6 +270,7 @@ pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holde
                 since: now,
                 expires: now,
                 released: true,
+                settled,
             },
         };
         tries += 1;

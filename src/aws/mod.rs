@@ -23,6 +23,7 @@ use aws_sdk_kafka::types::{Cluster, Configuration};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use self::pace::Pace;
 use crate::resource::{self, Tags, tag};
 
 pub use error::{Class, CloudError, Done, cloud};
@@ -58,6 +59,7 @@ pub async fn default_region() -> Option<String> {
 pub struct Clients {
     /// What they are made from: credentials and connections, shared by those of [`Clients::fenced`].
     config: SdkConfig,
+    pace: Pace,
     pub region: String,
     pub ec2: aws_sdk_ec2::Client,
     /// The same without retries: for calls that must not be repeated before a look at what the first one did.
@@ -96,13 +98,16 @@ impl Clients {
             loader =
                 loader.credentials_provider(aws_sdk_ec2::config::Credentials::new(key, "test", None, None, "sandbox"));
         }
-        Self::of(&loader.load().await, &place.region, &fence)
+        let config = loader.load().await;
+        let pace = Pace::new(config.endpoint_url().is_none(), fence.clone());
+        Self::of(&config, &place.region, &fence, pace)
     }
 
     /// The same for another region, which can only read.
     pub fn in_region(&self, region: &str) -> Self {
         let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
-        Self::of(&config, region, &Fence::default())
+        let fence = Fence::default();
+        Self::of(&config, region, &fence, Pace::new(config.endpoint_url().is_none(), fence.clone()))
     }
 
     /// Whether calls go elsewhere than to AWS itself: then no instance really runs.
@@ -110,13 +115,12 @@ impl Clients {
         self.config.endpoint_url().is_some()
     }
 
-    /// The same under another fence, for another stack.
+    /// The same under another fence, for another stack, which shares the connections and EC2's request limits.
     pub fn fenced(&self, fence: &Fence) -> Self {
-        Self::of(&self.config, &self.region, fence)
+        Self::of(&self.config, &self.region, fence, self.pace.fenced(fence.clone()))
     }
 
-    fn of(config: &SdkConfig, region: &str, fence: &Fence) -> Self {
-        let pace = pace::Pace::new(config.endpoint_url().is_none(), fence.clone());
+    fn of(config: &SdkConfig, region: &str, fence: &Fence, pace: Pace) -> Self {
         let ec2 = |retry: Option<RetryConfig>| {
             let builder = aws_sdk_ec2::config::Builder::from(config).http_client(pace.clone());
             let mut builder = builder.interceptor(fence.clone());
@@ -133,6 +137,7 @@ impl Clients {
         let soon = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_SILENCE).build();
         Clients {
             config: config.clone(),
+            pace: pace.clone(),
             region: region.to_owned(),
             ec2: ec2(None),
             ec2_once: ec2(Some(RetryConfig::disabled())),

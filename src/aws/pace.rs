@@ -79,15 +79,18 @@ impl Bucket {
     }
 }
 
-/// The buckets of one process, and the way to AWS that minds them. Clones share them.
+/// The way to AWS that minds the buckets of one region, under the fence of one stack. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Pace(Arc<Inner>);
+pub struct Pace {
+    region: Arc<Region>,
+    fence: Fence,
+}
 
+/// What all stacks of a region share.
 #[derive(Debug)]
-struct Inner {
+struct Region {
     /// Whether calls go to AWS itself. What answers elsewhere has no limits until it refuses a call.
     limited: bool,
-    fence: Fence,
     start: Instant,
     buckets: Mutex<BTreeMap<String, Bucket>>,
     /// Connectors with their pools, by connect and read timeout.
@@ -97,12 +100,17 @@ struct Inner {
 impl Pace {
     pub fn new(limited: bool, fence: Fence) -> Pace {
         let (buckets, connectors) = (Mutex::default(), Mutex::default());
-        Pace(Arc::new(Inner { limited, fence, start: Instant::now(), buckets, connectors }))
+        Pace { region: Arc::new(Region { limited, start: Instant::now(), buckets, connectors }), fence }
+    }
+
+    /// The same buckets and connections under another fence, for another stack.
+    pub fn fenced(&self, fence: Fence) -> Pace {
+        Pace { region: Arc::clone(&self.region), fence }
     }
 
     fn with<R>(&self, operation: &str, make: bool, run: impl FnOnce(&mut Bucket, Duration) -> R) -> Option<R> {
-        let now = self.0.start.elapsed();
-        let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.region.start.elapsed();
+        let mut buckets = self.region.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if make && !buckets.contains_key(operation) {
             buckets.insert(operation.to_owned(), Bucket::of(operation, now));
         }
@@ -113,7 +121,7 @@ impl Pace {
 impl HttpClient for Pace {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let key = [settings.connect_timeout(), settings.read_timeout()];
-        let mut connectors = self.0.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connectors = self.region.connectors.lock().unwrap_or_else(PoisonError::into_inner);
         let connector = connectors.entry(key).or_insert_with(|| {
             // As the SDK makes its own.
             let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
@@ -137,11 +145,11 @@ impl HttpConnector for Paced {
         let (pace, connector) = (self.pace.clone(), self.connector.clone());
         HttpConnectorFuture::new(async move {
             let operation = operation(request.body().bytes().unwrap_or_default());
-            let wait = pace.with(&operation, pace.0.limited, Bucket::take).unwrap_or_default();
+            let wait = pace.with(&operation, pace.region.limited, Bucket::take).unwrap_or_default();
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
                 // The lease may have ended meanwhile.
-                if !reads(&operation) && !pace.0.fence.open() {
+                if !reads(&operation) && !pace.fence.open() {
                     return Err(ConnectorError::other(LEASE_ENDED.into(), None));
                 }
             }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::error::Failure;
-use super::run::{INTERRUPTED, Signals, give_back, tear_down};
+use super::run::{INTERRUPTED, Signals, give_back, settled, tear_down};
 use super::{place, ui};
 use crate::aws::{Clients, Fence};
 use crate::clock;
@@ -172,6 +172,10 @@ async fn reap(clients: &Clients, name: &str, who: Who<'_>, signals: &Signals) ->
             return Ending::Busy { why: format!("{} on {} (process {})", holder.who, holder.host, holder.pid) };
         }
         Err(error) => return failed(error.into()),
+    };
+    let lease = match settled(lease, signals).await {
+        Ok(lease) => lease,
+        Err(failure) => return failed(failure),
     };
     let result = under_lease(&session, who, signals).await;
     let gone = matches!(result, Ok(Ending::Destroyed { .. } | Ending::Gone));

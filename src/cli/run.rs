@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::error::Failure;
 use super::kafka;
 use super::plan::refused;
+use super::ui;
 use super::view::View;
 use crate::apply::{Event, Outcome, apply};
 use crate::lease::Lease;
@@ -182,7 +183,30 @@ const ALL_GRACE: Duration = Duration::from_millis(4500);
 pub async fn take(session: &Session, caller: &str, signals: &Signals) -> Result<Lease, Failure> {
     let lease = Lease::take(&session.aws.clients, &session.aws.stack, caller, &session.fence);
     // Not dropped at once: what the call has made would be held until it expires.
-    signals.with_grace(GRACE, lease).await
+    settled(signals.with_grace(GRACE, lease).await?, signals).await
+}
+
+/// The lease, once everything is listed that a holder before has made, who died.
+///
+/// # Errors
+/// That a signal came. The lease is then given back.
+pub async fn settled(lease: Lease, signals: &Signals) -> Result<Lease, Failure> {
+    let Some(rest) = lease.unsettled() else { return Ok(lease) };
+    ui::progress(&format!(
+        "Waiting {} s: the kstack before this one ended without a word, and AWS may not list yet what it made last.",
+        rest.as_secs_f64().ceil()
+    ));
+    let wait = async {
+        tokio::time::sleep(rest).await;
+        Ok::<_, Failure>(())
+    };
+    match signals.unless_stopped(wait).await {
+        Ok(()) => Ok(lease),
+        Err(failure) => {
+            give_back(lease, false, &signals.for_release()).await?;
+            Err(failure)
+        }
+    }
 }
 
 /// Gives the lease back; `last` when the stack is gone.

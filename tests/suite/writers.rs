@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::lease::leases;
 use crate::support::aws::DEV;
-use crate::support::proxy::{Proxy, Weather};
-use crate::support::running::Running;
+use crate::support::proxy::{Call, Fault, Proxy, Weather};
+use crate::support::running::{Running, through};
+use crate::support::stale::Stale;
 use crate::support::{Account, poll, text};
 
 const FILE: &str = "dev.yaml";
@@ -70,7 +71,7 @@ fn a_holder_that_sleeps_past_its_lease_is_followed_and_writes_nothing_more() {
     account.endpoint.clone_from(&proxy.endpoint);
     let mut command = account.command(&["apply", FILE, "--yes", "--json"]);
     command.env("KSTACK_TEST_LEASE", LEASE.to_string());
-    let sleeper = Running::of(command);
+    let mut sleeper = Running::of(command);
     account.endpoint = direct;
     // It waits for the first new instance, and would end the second old one next.
     poll("a new instance", LONG, || proxy.take().iter().any(|call| call.operation == "RunInstances").then_some(()));
@@ -91,11 +92,14 @@ fn a_holder_that_sleeps_past_its_lease_is_followed_and_writes_nothing_more() {
 
     proxy.take();
     sleeper.signal(Signal::CONT);
+    let mut written = Vec::new();
+    poll("its end, or a write", LONG, || {
+        written.extend(proxy.take().into_iter().filter(Call::writes).map(|call| call.operation));
+        (sleeper.ended() || !written.is_empty()).then_some(())
+    });
+    assert!(written.is_empty(), "{written:?}");
     let run = sleeper.end(LONG).expect(1);
     assert!(run.err.contains("the lease on the stack has ended"), "{run:.200}");
-    let written: Vec<String> =
-        proxy.take().into_iter().filter(|call| call.writes()).map(|call| call.operation).collect();
-    assert!(written.is_empty(), "{written:?}\n{run:.200}");
     assert_eq!((leases(&account), account.instances(DEV)), (now, instances));
     account.assert_converged(FILE);
     account.destroy(FILE);
@@ -142,6 +146,35 @@ fn a_vpc_that_a_dead_kstack_makes_late_is_deleted_by_the_next_plan() {
     account.destroy(FILE);
     late(&mut account, "CreateVpc", |account| drop(account.apply(FILE)));
     account.destroy(FILE);
+}
+
+#[test]
+fn after_a_death_the_next_kstack_waits_until_what_it_made_is_listed() {
+    let mut account = Account::new();
+    account.write("dev", &[]);
+    let proxy = Proxy::with(Weather {
+        fault: Some(Box::new(|call| (call.operation == "CreateVpc").then_some(Fault::KillAfter))),
+        stale: Some(Stale::new(Duration::from_secs(4), Duration::from_secs(4))),
+        ..Weather::default()
+    });
+    account.lag = 5;
+    through(&mut account, &proxy, &["apply", FILE, "--yes"]).expect(-1);
+    account.run(&["unlock", FILE, "--yes"]).expect(0);
+    // A signal ends the waiting, and the lease is free; who comes next still waits.
+    let apply = account.spawn(&["apply", FILE, "--yes"]);
+    poll("its lease", LONG, || {
+        leases(&account).values().next_back().is_some_and(|lease| lease["released"] == false).then_some(())
+    });
+    apply.signal(Signal::TERM);
+    let run = apply.end(Duration::from_secs(5)).expect(130);
+    assert!(run.err.contains("nothing was changed"), "{run}");
+    let run = through(&mut account, &proxy, &["apply", FILE, "--yes"]).expect(0);
+    assert!(run.err.contains("AWS may not list yet what it made last"), "{run}");
+    assert_eq!(account.inventory(DEV)["vpc/main"].len(), 1);
+    // Who comes after one that ended in peace waits for nothing.
+    let run = account.run(&["destroy", FILE, "--yes"]).expect(0);
+    assert!(!run.err.contains("Waiting"), "{run}");
+    account.assert_nothing_left();
 }
 
 /// Sends `signal` to an apply when it has made so many calls, and sees how it ends.

@@ -105,13 +105,15 @@ pub struct Account {
     pub id: String,
     pub endpoint: String,
     pub folder: TempDir,
+    /// How many seconds AWS takes at most to list what a kstack made that died.
+    pub lag: u64,
 }
 
 impl Account {
     pub fn new() -> Account {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let id = format!("{:012}", 1000 + LAST.fetch_add(1, Ordering::Relaxed));
-        Account { id, endpoint: sandbox().to_owned(), folder: tempfile::tempdir().expect("a folder") }
+        Account { id, endpoint: sandbox().to_owned(), folder: tempfile::tempdir().expect("a folder"), lag: 0 }
     }
 
     /// Writes `stacks/BASE.yaml` into the folder as `BASE.yaml`, with `edits`, and gives that name.
@@ -137,6 +139,7 @@ impl Account {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("HOME", self.folder.path()).env("AWS_ENDPOINT_URL", &self.endpoint);
         command.env("AWS_ACCESS_KEY_ID", &self.id).env("AWS_SECRET_ACCESS_KEY", "test");
+        command.env("KSTACK_TEST_SETTLE", self.lag.to_string());
         command.current_dir(self.folder.path()).stdin(Stdio::null()).args(arguments);
         command
     }

@@ -4,23 +4,33 @@ use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::proxy::{header, refusal};
 
-/// A type of EC2 resource as its calls show it.
+/// A type of resource as its calls show it.
 struct Type {
     create: &'static str,
     describe: &'static str,
-    /// The element that has a resource's own id, the first of that name in an item.
+    /// The element or the key that has a resource's own id, the first of that name in an item.
     id: &'static str,
     /// The error when a call names one that is not seen yet.
     missing: &'static str,
+    /// The key of the list in MSK's answers, which are JSON; none for EC2.
+    list: Option<&'static str>,
 }
 
 const fn new(create: &'static str, describe: &'static str, id: &'static str, missing: &'static str) -> Type {
-    Type { create, describe, id, missing }
+    Type { create, describe, id, missing, list: None }
 }
 
-const TYPES: [Type; 12] = [
+const fn msk(create: &'static str, describe: &'static str, id: &'static str, list: &'static str) -> Type {
+    Type { create, describe, id, missing: "NotFoundException", list: Some(list) }
+}
+
+const TYPES: [Type; 14] = [
+    msk("Post /v1/configurations", "Get /v1/configurations", "arn", "configurations"),
+    msk("Post /api/v2/clusters", "Get /api/v2/clusters", "clusterArn", "clusterInfoList"),
     new("CreateVpc", "DescribeVpcs", "vpcId", "InvalidVpcID.NotFound"),
     new("CreateSubnet", "DescribeSubnets", "subnetId", "InvalidSubnetID.NotFound"),
     new("CreateInternetGateway", "DescribeInternetGateways", "internetGatewayId", "InvalidInternetGatewayID.NotFound"),
@@ -44,6 +54,16 @@ struct Hidden {
     of: &'static Type,
     id: String,
     since: Instant,
+}
+
+impl Hidden {
+    /// Whether a call names it: EC2's in its form, MSK's in its path.
+    fn named(&self, operation: &str, form: &str) -> bool {
+        match self.of.list {
+            None => form.split('&').any(|pair| pair.split_once('=').is_some_and(|(_, value)| value == self.id)),
+            Some(_) => operation.replace("%3A", ":").replace("%2F", "/").contains(&self.id),
+        }
+    }
 }
 
 /// What was made so lately that AWS does not show it yet.
@@ -74,21 +94,22 @@ impl Stale {
         let unseen = |one: &&Hidden| one.since.elapsed() < lag;
         let named = {
             let hidden = self.hidden.lock().expect("no panic");
-            hidden
-                .iter()
-                .filter(unseen)
-                .find(|one| form.split('&').any(|pair| pair.split_once('=').is_some_and(|(_, value)| value == one.id)))
-                .map(|one| one.of.missing)
+            hidden.iter().filter(unseen).find(|one| one.named(operation, &form)).map(|one| one.of)
         };
         // A placement group is named by its own creation.
-        if let Some(code) = named.filter(|_| operation != "CreatePlacementGroup") {
-            return Ok(refusal(head, 400, code));
+        if let Some(of) = named.filter(|_| operation != "CreatePlacementGroup") {
+            return Ok(refusal(head, if of.list.is_some() { 404 } else { 400 }, of.missing));
         }
         let answer = forward()?;
         if let Some(of) = TYPES.iter().find(|of| of.create == operation) {
-            let id = match of.id {
-                "groupName" => form.split('&').find_map(|pair| pair.strip_prefix("GroupName=")).map(str::to_owned),
-                id => element(&String::from_utf8_lossy(&answer), id).map(str::to_owned),
+            let text = String::from_utf8_lossy(&answer);
+            let id = match (of.id, of.list) {
+                ("groupName", _) => form.split('&').find_map(|pair| pair.strip_prefix("GroupName=")).map(str::to_owned),
+                (id, None) => element(&text, id).map(str::to_owned),
+                (id, Some(_)) => {
+                    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+                    serde_json::from_str(body).ok().and_then(|body: Value| Some(body[id].as_str()?.to_owned()))
+                }
             };
             let mut hidden = self.hidden.lock().expect("no panic");
             // The same creation again, by its token, makes nothing new.
@@ -103,9 +124,18 @@ impl Stale {
             return Ok(answer);
         }
         let text = String::from_utf8(answer).map_err(io::Error::other)?;
-        let (answer_head, xml) = text.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("no head"))?;
+        let (answer_head, body) = text.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("no head"))?;
         assert!(header(answer_head, "transfer-encoding").is_none(), "LocalStack gives a length: {answer_head}");
-        let listed = without(xml, |item| ids.iter().any(|one| element(item, one.of.id) == Some(&one.id)));
+        let listed = match ids[0].of.list {
+            None => without(body, |item| ids.iter().any(|one| element(item, one.of.id) == Some(&one.id))),
+            Some(list) => {
+                let mut body: Value = serde_json::from_str(body).map_err(io::Error::other)?;
+                if let Some(items) = body[list].as_array_mut() {
+                    items.retain(|item| ids.iter().all(|one| item[one.of.id] != one.id.as_str()));
+                }
+                body.to_string()
+            }
+        };
         let head: String = answer_head
             .lines()
             .filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"))
