@@ -86,7 +86,7 @@ pub fn saved_plan(bytes: &[u8]) {
 /// Tags as AWS gives them back: lines of `RESOURCE KEY VALUE`, the first two as numbers, put onto what is live of a stack. A value is
 /// whatever anybody wrote there, up to the 256 characters that AWS takes.
 pub fn live_tags(bytes: &[u8]) {
-    const KEYS: [&str; 13] = [
+    const KEYS: [&str; 17] = [
         tag::STACK,
         tag::ADDRESS,
         tag::CLUSTER_ID,
@@ -100,6 +100,10 @@ pub fn live_tags(bytes: &[u8]) {
         tag::KEYS,
         "Name",
         "team",
+        tag::ENGINE,
+        tag::SCRAM,
+        tag::EXPIRES,
+        tag::PROTECTED,
     ];
     let (parsed, plan) = known();
     let mut model = Model::empty("eu-west-1", 3);

@@ -74,8 +74,10 @@ impl Outcome {
 
 /// After a signal, calls under way are given this long; what only waits is left, and the next run goes on with it.
 const GRACE: Duration = Duration::from_secs(3);
-/// How long a call is repeated when AWS throttles it or its answer is lost.
+/// How long a call is repeated when AWS throttles it or its answer is lost, from its first refusal on.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How often a throttled call is made at least.
+const TRIES: u32 = 6;
 /// How long something that was just made may be invisible to a call that uses it.
 const VISIBLE: Duration = Duration::from_secs(60);
 /// How long a resource is looked for after a lost answer, before it is made again, where AWS knows by a token or a name that it
@@ -216,6 +218,12 @@ async fn run(
             let host = step.address.name.as_str();
             let by = kafka.before_stop(host, waiting).await?;
             ctx.check_instance = by == Checks::Instance;
+            if by == Checks::Instance {
+                let others =
+                    |(address, _): &(&Address, &String)| address.kind == step.address.kind && **address != step.address;
+                let others = lock(ids).iter().filter(others).map(|(_, id)| id.clone()).collect::<Vec<_>>();
+                aws.clients.started(&others, waiting).await?;
+            }
             let stopped = Instant::now();
             kafka.instance_ended(host);
             persist(|| live.delete(&ctx, &live_id)).await?;
@@ -244,7 +252,7 @@ async fn run(
 
 /// Makes the resource, and brings it to where it can be used. `old` is the id of the one that it follows.
 async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, CloudError> {
-    let start = Instant::now();
+    let mut refusals = Refusals::default();
     let mut pause = FIRST_PAUSE;
     let id = loop {
         let error = match wanted.create(ctx).await {
@@ -257,8 +265,8 @@ async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, C
             break look(ctx, old, VISIBLE).await?.ok_or(error)?;
         }
         // What is in use where something new is to be made is seldom on its way out.
-        let limit = limit(&error).map(|limit| limit.min(PATIENCE)).filter(|limit| start.elapsed() < *limit);
-        let Some(limit) = limit else { return Err(error) };
+        let limit = limit(&error).map(|limit| limit.min(PATIENCE));
+        let Some(limit) = limit.filter(|limit| refusals.go_on(&error, *limit)) else { return Err(error) };
         tokio::time::sleep(jitter(pause)).await;
         pause = (pause * 2).min(LONGEST_PAUSE).min(limit);
         // The call may have been done, and only its answer been lost: look before making another.
@@ -325,16 +333,33 @@ fn limit(error: &CloudError) -> Option<Duration> {
     }
 }
 
+/// The refusals of one call so far.
+#[derive(Default)]
+struct Refusals {
+    first: Option<Instant>,
+    count: u32,
+}
+
+impl Refusals {
+    /// Notes one more, and says whether the call is made again: for `limit` from the first refusal on. A call that is throttled
+    /// may wait for longer than that for its turn, and is made some times whatever it takes.
+    fn go_on(&mut self, error: &CloudError, limit: Duration) -> bool {
+        self.count += 1;
+        let first = *self.first.get_or_insert_with(Instant::now);
+        first.elapsed() < limit || error.class == Class::Throttled && self.count < TRIES
+    }
+}
+
 /// Repeats `call`, which may run again at any time, while its errors may pass.
 async fn persist<F>(call: impl Fn() -> F) -> Result<(), CloudError>
 where
     F: Future<Output = Result<(), CloudError>>,
 {
-    let start = Instant::now();
+    let mut refusals = Refusals::default();
     let mut pause = FIRST_PAUSE;
     loop {
         let Err(error) = call().await else { return Ok(()) };
-        let Some(limit) = limit(&error).filter(|limit| start.elapsed() < *limit) else { return Err(error) };
+        let Some(limit) = limit(&error).filter(|limit| refusals.go_on(&error, *limit)) else { return Err(error) };
         tokio::time::sleep(jitter(pause)).await;
         pause = (pause * 2).min(LONGEST_PAUSE).min(limit);
     }

@@ -69,8 +69,10 @@ impl Holder {
     fn settles(&self, now: Timestamp) -> Option<Timestamp> {
         // One that did not release its lease has died, with a call under way at worst when it last was allowed to write.
         let margin = SignedDuration::try_from(duration() - term()).unwrap_or_default();
-        let own = Some(self.expires - margin + lag()).filter(|_| !self.released);
-        own.max(self.settled).filter(|at| *at > now)
+        let own = self.expires.saturating_add(lag() - margin).ok().filter(|_| !self.released);
+        // No longer than if it had ended just now, whatever another machine's clock said.
+        let latest = now + lag();
+        own.max(self.settled).filter(|at| *at > now).map(|at| at.min(latest))
     }
 }
 
@@ -88,6 +90,17 @@ pub struct Record {
     /// How many resources the last apply left; absent from before an apply until it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<usize>,
+    /// How many applies were complete.
+    #[serde(default)]
+    pub applies: u64,
+}
+
+impl Record {
+    /// What client tokens of this stack have in common until an apply is complete: until then a call that is repeated must
+    /// be known as the same; afterwards not, since AWS remembers a token longer than what was made with it may live.
+    pub fn life(&self) -> String {
+        format!("{}/{}", self.made_at, self.applies)
+    }
 }
 
 /// A stack's claim on an address block: the parameter `/kstack/_cidr/BLOCK`, made without overwriting, so that of many
@@ -183,17 +196,17 @@ impl Lease {
         self.holder.settled.map(|at| at.duration_since(self.holder.since).unsigned_abs())
     }
 
-    /// Gives the lease back; `last` when the stack is gone, so that nothing of it is left.
+    /// Gives the lease back; `last` when the stack is gone, so that nothing of it is left; `unsure` when a call may have done
+    /// more than its answer told, so that who comes next waits until that is listed.
     ///
     /// # Errors
     /// AWS's answer. The lease then ends by itself.
-    pub async fn release(mut self, last: bool) -> Result<(), CloudError> {
+    pub async fn release(mut self, last: bool, unsure: bool) -> Result<(), CloudError> {
         // A renewal that is under way is waited for: should it come after what follows, the lease would seem to be held.
         drop(self.stop);
         let _ = self.renewing.await;
-        let owned = self.fence.open();
-        self.fence.shut();
-        if !owned {
+        // One who has lost it gives nothing back. What it would still delete is held back by the fence, call by call.
+        if !self.fence.open() && !last {
             return Ok(());
         }
         if last {
@@ -207,9 +220,15 @@ impl Lease {
                 .filter(|number| *number < self.number)
                 .map(|number| format!("lease/{number}"));
             let names = leases.chain(["record".to_owned(), format!("lease/{}", self.number)]).collect();
-            return self.clients.delete_papers(&self.stack, names).await;
+            let deleted = self.clients.delete_papers(&self.stack, names).await;
+            self.fence.shut();
+            return deleted;
         }
+        self.fence.shut();
         self.holder.released = true;
+        if unsure {
+            self.holder.settled = Some(clock::now() + lag());
+        }
         self.clients.put_lease(&self.stack, self.number, &self.holder, true).await
     }
 }
@@ -235,7 +254,9 @@ async fn renew(
         // Somebody with a higher number, such as `unlock`, has ended this lease.
         match clients.papers(&stack).await {
             Ok(papers) if papers.leases.keys().any(|other| *other > number) => return fence.shut(),
-            _ => {}
+            Ok(_) if fence.open() => {}
+            // Whether somebody else has it by now is not known: it is not made longer. There is time for another try.
+            Ok(_) | Err(_) => continue,
         }
         holder.expires = clock::now() + SignedDuration::try_from(duration()).unwrap_or_default();
         if clients.put_lease(&stack, number, &holder, true).await.is_ok() && fence.open() {
@@ -280,5 +301,39 @@ pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holde
             Err(error) => return Err(error),
             Ok(()) => return Ok(whose),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_after_one_that_died_waits_until_all_is_listed_and_never_longer() {
+        let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).expect("a time");
+        let holder = |expires: i64, released: bool, settled: Option<i64>| Holder {
+            who: String::new(),
+            host: String::new(),
+            pid: 1,
+            since: at(0),
+            expires: at(expires),
+            released,
+            settled: settled.map(at),
+        };
+        // It could write until 15 s before its lease expired at 120; what it made then is listed 30 s later.
+        let cases = [
+            ("released in peace", holder(120, true, None), 60, None),
+            ("died, and its lease has just expired", holder(120, false, None), 120, Some(135)),
+            ("died long ago", holder(120, false, None), 135, None),
+            ("ended by unlock at 50", holder(120, true, Some(80)), 60, Some(80)),
+            ("ended by unlock long ago", holder(120, true, Some(80)), 80, None),
+            ("died while it waited for another", holder(120, false, Some(80)), 120, Some(135)),
+            ("another's clock is an hour ahead", holder(3720, true, Some(3630)), 60, Some(90)),
+        ];
+        for (case, holder, now, expected) in cases {
+            assert_eq!(holder.settles(at(now)), expected.map(at), "{case}");
+        }
+        let endless = Holder { expires: Timestamp::MAX, ..holder(120, false, None) };
+        assert_eq!(endless.settles(at(0)), Some(at(30)));
     }
 }

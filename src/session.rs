@@ -187,6 +187,7 @@ impl Session {
             made_by: world.facts.caller.clone(),
             expires_at: design.expires,
             resources: None,
+            applies: 0,
         };
         match self.aws.clients.put_record(&self.aws.stack, &record, false).await {
             // A first try that arrived, and whose answer did not: what it wrote is the record.
@@ -199,13 +200,14 @@ impl Session {
         }
     }
 
-    /// Notes in the stack's record that everything that `design` asks for is there.
+    /// Notes in the stack's record that everything that `design` asks for is there, after an apply that had `steps`.
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn complete_record(&self, design: &Design, record: &Record) -> Result<Record, CloudError> {
+    pub async fn complete_record(&self, design: &Design, record: &Record, steps: bool) -> Result<Record, CloudError> {
         let resources = Some(kinds::desired(design).len());
-        self.write_record(record, Record { expires_at: design.expires, resources, ..record.clone() }).await
+        let applies = record.applies + u64::from(steps);
+        self.write_record(record, Record { expires_at: design.expires, resources, applies, ..record.clone() }).await
     }
 
     /// Writes the record where it differs from what it was.

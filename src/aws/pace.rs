@@ -218,6 +218,16 @@ mod tests {
     }
 
     #[test]
+    fn stacks_of_a_region_take_from_the_same_buckets() {
+        let first = Pace::new(true, Fence::default());
+        let second = first.fenced(Fence::default());
+        let take = |pace: &Pace| pace.with("RunInstances", true, Bucket::take).unwrap_or_default();
+        let waits: Vec<Duration> = (0..25).flat_map(|_| [take(&first), take(&second)]).collect();
+        assert!(waits.iter().all(Duration::is_zero), "{waits:?}");
+        assert!(!take(&second).is_zero(), "the two have emptied it");
+    }
+
+    #[test]
     fn a_refusal_slows_down_and_answers_bring_the_pace_back() {
         let mut bucket = Bucket::of("RunInstances", Duration::ZERO);
         bucket.refused(Duration::ZERO);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{ParameterType, Tag};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{Clients, CloudError, cloud};
 use crate::lease::{Claim, Holder, Record};
@@ -83,7 +85,7 @@ impl Clients {
     /// # Errors
     /// AWS's answer.
     pub async fn put_claim(&self, claim: &Claim) -> Result<(), CloudError> {
-        self.put(&claim_name(claim), &claim.stack, &serde_json::json!(claim), false).await
+        put(&self.ssm, &claim_name(claim), &claim.stack, &json!(claim), false).await
     }
 
     /// Takes back whatever `stack` has claimed.
@@ -112,7 +114,8 @@ impl Clients {
     /// # Errors
     /// AWS's answer.
     pub async fn put_lease(&self, stack: &str, number: u64, holder: &Holder, again: bool) -> Result<(), CloudError> {
-        self.put(&format!("/kstack/{stack}/lease/{number}"), stack, &serde_json::json!(holder), again).await
+        let name = format!("/kstack/{stack}/lease/{number}");
+        put(&self.ssm_lease, &name, stack, &json!(holder), again).await
     }
 
     /// Writes the record of `stack`.
@@ -120,23 +123,7 @@ impl Clients {
     /// # Errors
     /// AWS's answer.
     pub async fn put_record(&self, stack: &str, record: &Record, again: bool) -> Result<(), CloudError> {
-        self.put(&format!("/kstack/{stack}/record"), stack, &serde_json::json!(record), again).await
-    }
-
-    async fn put(&self, name: &str, stack: &str, value: &serde_json::Value, again: bool) -> Result<(), CloudError> {
-        // Tags are taken only where a parameter is made.
-        let tags = (!again).then(|| Tag::builder().key(tag::STACK).value(stack).build().ok()).flatten();
-        self.ssm_lease
-            .put_parameter()
-            .name(name)
-            .value(value.to_string())
-            .r#type(ParameterType::String)
-            .overwrite(again)
-            .set_tags(tags.map(|tag| vec![tag]))
-            .send()
-            .await
-            .map_err(cloud("PutParameter"))?;
-        Ok(())
+        put(&self.ssm, &format!("/kstack/{stack}/record"), stack, &json!(record), again).await
     }
 
     /// Deletes parameters of `stack`, by what follows its name, in order.
@@ -150,11 +137,20 @@ impl Clients {
     async fn delete_parameters(&self, names: Vec<String>) -> Result<(), CloudError> {
         // The call takes 10 names.
         for names in names.chunks(10) {
-            let call = self.ssm_lease.delete_parameters().set_names(Some(names.to_vec()));
+            let call = self.ssm.delete_parameters().set_names(Some(names.to_vec()));
             call.send().await.map_err(cloud("DeleteParameters"))?;
         }
         Ok(())
     }
+}
+
+/// Writes a parameter by way of `ssm`: the lease's own client for a lease, and for all else the one behind the fence.
+async fn put(ssm: &Client, name: &str, stack: &str, value: &Value, again: bool) -> Result<(), CloudError> {
+    // Tags are taken only where a parameter is made.
+    let tags = (!again).then(|| Tag::builder().key(tag::STACK).value(stack).build().ok()).flatten();
+    let call = ssm.put_parameter().name(name).value(value.to_string()).r#type(ParameterType::String);
+    let call = call.overwrite(again).set_tags(tags.map(|tag| vec![tag]));
+    call.send().await.map_err(cloud("PutParameter")).map(drop)
 }
 
 fn claim_name(claim: &Claim) -> String {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::error::Failure;
 use super::plan::{cost, refused, shown};
-use super::run::{Signals, execute, give_back, guard, take};
+use super::run::{Signals, execute, give_back, guard, take, unsure};
 use super::view::View;
 use super::{kafka, place, ui};
 use crate::apply::Outcome;
@@ -102,7 +102,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     }
     let lease = take(&session, &caller, &signals).await?;
     let result = under_lease(args, &job, &session, approved.as_deref(), &signals, sandbox).await;
-    let released = give_back(lease, false, &signals).await;
+    let released = give_back(lease, false, unsure(&result), &signals).await;
     let code = result?;
     released?;
     Ok(code)
@@ -175,7 +175,7 @@ async fn under_lease(
     if plan.steps.is_empty() {
         // What an earlier run has left unsaid: that everything is there.
         if let Some(record) = &seen.world.record {
-            session.complete_record(&design, record).await?;
+            session.complete_record(&design, record, false).await?;
         }
         if args.json {
             view.finish(&plan, &Outcome::default());
@@ -190,9 +190,8 @@ async fn under_lease(
         roll_last(&mut plan.steps, &host);
     }
     let record = session.ensure_record(&design, &seen.world).await?;
-    let life = record.made_at.to_string();
-    execute(session, &kafka, &plan, &seen.world.observed, &life, signals, view).await?;
-    session.complete_record(&design, &record).await?;
+    execute(session, &kafka, &plan, &seen.world.observed, &record.life(), signals, view).await?;
+    session.complete_record(&design, &record, true).await?;
     let local = signals.unless_stopped(kafka::start(&design, &kafka)).await?;
     if !args.json && design.msk.is_some() {
         ui::out(&format!("Bootstrap servers: see `kstack status {}`\n", args.file));

@@ -2,7 +2,7 @@
 
 use super::error::Failure;
 use super::plan::{cost, refused, shown};
-use super::run::{Signals, execute, give_back, guard, take};
+use super::run::{Signals, execute, give_back, guard, take, unsure};
 use super::view::View;
 use super::{kafka, place, region, ui};
 use crate::plan::{Plan, destroy, render};
@@ -93,7 +93,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         execute(&session, &Kafka::default(), &plan, &observed, "", &signals, view).await
     }
     .await;
-    let released = give_back(lease, result.is_ok(), &signals).await;
+    let released = give_back(lease, result.is_ok(), unsure(&result), &signals).await;
     result?;
     released?;
     Ok(0)

@@ -21,6 +21,8 @@ pub struct Failure {
     pub code: u8,
     /// Somebody else works on the stack: nothing was changed, and it may be tried again.
     pub held: bool,
+    /// AWS may have done more than is known: a call was cut off, or its answer was lost.
+    pub unsure: bool,
 }
 
 impl Failure {

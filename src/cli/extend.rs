@@ -32,7 +32,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let result = under_lease(args, &session, &signals).await;
     // Where there is no stack, nothing is left of having looked.
     let gone = matches!(result, Ok(false));
-    let released = give_back(lease, gone, &signals).await;
+    let released = give_back(lease, gone, false, &signals).await;
     if !result? {
         return Err(Failure::new(format!("there is no stack {} in {region}", args.name)).hint("see `kstack list`"));
     }

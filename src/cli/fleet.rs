@@ -16,7 +16,7 @@ use crate::session::{Session, Source, make_plan};
 use crate::stack::Parsed;
 
 /// So many stacks are asked for at once. A stack takes about twenty calls, and AWS's bucket for describes holds a hundred,
-/// so that more would only wait for the SDK's retries.
+/// so that more would only wait for their tokens.
 const AT_ONCE: usize = 8;
 
 type Planned = Result<(Plan, Change), Failure>;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::error::Failure;
-use super::run::{INTERRUPTED, Signals, give_back, settled, tear_down};
+use super::run::{INTERRUPTED, Signals, give_back, settled, tear_down, unsure};
 use super::{place, ui};
 use crate::aws::{Clients, Fence};
 use crate::clock;
@@ -179,7 +179,7 @@ async fn reap(clients: &Clients, name: &str, who: Who<'_>, signals: &Signals) ->
     };
     let result = under_lease(&session, who, signals).await;
     let gone = matches!(result, Ok(Ending::Destroyed { .. } | Ending::Gone));
-    let released = give_back(lease, gone, &signals.for_release()).await;
+    let released = give_back(lease, gone, unsure(&result), &signals.for_release()).await;
     match (result, released) {
         (Err(failure), _) | (Ok(Ending::Destroyed { .. }), Err(failure)) => failed(failure),
         (Ok(ending), _) => ending,

@@ -13,6 +13,7 @@ use super::plan::refused;
 use super::ui;
 use super::view::View;
 use crate::apply::{Event, Outcome, apply};
+use crate::aws::Class;
 use crate::lease::Lease;
 use crate::plan::{Plan, destroy};
 use crate::resource::Observed;
@@ -203,17 +204,23 @@ pub async fn settled(lease: Lease, signals: &Signals) -> Result<Lease, Failure> 
     match signals.unless_stopped(wait).await {
         Ok(()) => Ok(lease),
         Err(failure) => {
-            give_back(lease, false, &signals.for_release()).await?;
+            // Should it not be given back, it ends by itself; what is told is the signal.
+            let _ = give_back(lease, false, false, signals).await;
             Err(failure)
         }
     }
 }
 
-/// Gives the lease back; `last` when the stack is gone.
+/// Whether AWS may have done more than is known.
+pub fn unsure<T>(result: &Result<T, Failure>) -> bool {
+    result.as_ref().is_err_and(|failure| failure.unsure)
+}
+
+/// Gives the lease back; `last` when the stack is gone, `unsure` when AWS may have done more than is known.
 ///
 /// # Errors
 /// That it was not done, and what that means.
-pub async fn give_back(lease: Lease, last: bool, signals: &Signals) -> Result<(), Failure> {
+pub async fn give_back(lease: Lease, last: bool, unsure: bool, signals: &Signals) -> Result<(), Failure> {
     let meaning = if last {
         "the stack's record can't be deleted; run the command again"
     } else {
@@ -221,11 +228,11 @@ pub async fn give_back(lease: Lease, last: bool, signals: &Signals) -> Result<()
     };
     // Where no step was under way, what the executor did not use of the five seconds is left.
     let left = signals.first.get().map(|first| ALL_GRACE.saturating_sub(first.elapsed()));
-    signals.with_grace(left.unwrap_or_default().max(GRACE), lease.release(last)).await.map_err(|failure| match failure
-        .code
-    {
-        INTERRUPTED => Failure { code: INTERRUPTED, ..Failure::new(meaning) },
-        _ => failure.during(meaning),
+    signals.with_grace(left.unwrap_or_default().max(GRACE), lease.release(last, unsure)).await.map_err(|failure| {
+        match failure.code {
+            INTERRUPTED => Failure { code: INTERRUPTED, ..Failure::new(meaning) },
+            _ => failure.during(meaning),
+        }
     })
 }
 
@@ -292,7 +299,7 @@ fn failure(outcome: &Outcome) -> Failure {
         let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
         let message = format!("stopped by a signal with {} left: {shown}{more}", many(names.len()));
         let hint = Some("run the command again to finish the work".to_owned());
-        return Failure { code: INTERRUPTED, hint, ..Failure::new(message) };
+        return Failure { code: INTERRUPTED, hint, unsure: true, ..Failure::new(message) };
     }
     let skipped = if outcome.skipped.is_empty() {
         String::new()
@@ -308,6 +315,7 @@ fn failure(outcome: &Outcome) -> Failure {
     Failure {
         causes,
         hint: Some(hint.to_owned()),
+        unsure: outcome.failed.values().any(|error| error.class == Class::Unknown),
         ..Failure::new(format!("{} failed{skipped}", many(outcome.failed.len())))
     }
 }

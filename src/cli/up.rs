@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::apply::PROTECTED;
 use super::error::Failure;
 use super::plan::{cost, refused};
-use super::run::{Signals, execute, give_back, guard, take};
+use super::run::{Signals, execute, give_back, guard, take, unsure};
 use super::view::View;
 use super::{kafka, msk, name, place, ttl, ui};
 use crate::aws::{Class, CloudError};
@@ -136,7 +136,7 @@ impl Wanted {
         guard(&self.parsed.stack, &account)?;
         let lease = take(session, &caller, signals).await?;
         let result = self.under_lease(session, signals, show).await;
-        let released = give_back(lease, false, signals).await;
+        let released = give_back(lease, false, unsure(&result), signals).await;
         let up = result?;
         released?;
         Ok(up)
@@ -187,12 +187,14 @@ impl Wanted {
         if !plan.steps.is_empty() {
             let steps = plan.steps.len();
             let view = if show == Show::Json { View::new(true, steps) } else { View::aside(steps) };
-            let life = record.made_at.to_string();
-            execute(session, &kafka, &plan, &seen.world.observed, &life, signals, view).await.map_err(again)?;
+            execute(session, &kafka, &plan, &seen.world.observed, &record.life(), signals, view)
+                .await
+                .map_err(again)?;
         }
         let healthy = healthy(session, &design, &kafka);
         let (bootstrap_servers, properties) = signals.until_signal(UNHEALTHY, healthy).await.map_err(again)?;
-        session.complete_record(&design, &record).await.map_err(Failure::from).map_err(again)?;
+        let worked = !plan.steps.is_empty();
+        session.complete_record(&design, &record, worked).await.map_err(Failure::from).map_err(again)?;
         let region = session.region.clone();
         Ok(Up { event: "up", name: name.clone(), region, cidr, bootstrap_servers, expires_at, properties })
     }

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use tokio::process::{Child, Command};
 
 use super::error::{Failure, print};
-use super::run::{Signals, give_back, take, tear_down};
+use super::run::{Signals, give_back, take, tear_down, unsure};
 use super::up::{Show, Up, Wanted};
 use super::{name, ttl, ui};
 use crate::clock;
@@ -198,7 +198,7 @@ async fn destroy(session: &Session, signals: &Signals, sandbox: bool) -> Result<
         }
     };
     let result = tear_down(session, &account, signals, sandbox, |_| {}).await;
-    let released = give_back(lease, result.is_ok(), signals).await;
+    let released = give_back(lease, result.is_ok(), unsure(&result), signals).await;
     let resources = result?;
     released?;
     Ok(resources)

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::json;
 
 use crate::support::Account;
 use crate::support::aws::DEV;
+use crate::support::proxy::{Call, Fault, Proxy, Weather};
+use crate::support::running::through;
 
 const FILE: &str = "dev.yaml";
 
@@ -56,6 +59,41 @@ fn a_roll_that_is_killed_is_finished_by_the_next_and_keeps_its_data() {
         assert!(rolled.len() == 3 && rolled.iter().all(|(name, id)| *id != instances[name]), "{rolled:?}");
         account.destroy(FILE);
     }
+}
+
+/// Applies a change that rolls every broker, and is killed by `fault` at its first call of `operation`.
+fn roll_until(account: &mut Account, operation: &'static str, fault: Fault) {
+    account.write("dev", &[]);
+    account.apply(FILE);
+    account.write("dev", &[("instance_type: t4g.medium", "instance_type: t4g.large")]);
+    let fault = move |call: &Call| (call.operation == operation).then_some(fault);
+    let proxy = Proxy::with(Weather { fault: Some(Box::new(fault)), ..Weather::default() });
+    through(account, &proxy, &["apply", FILE, "--yes"]).expect(-1);
+    account.run(&["unlock", FILE, "--yes"]).expect(0);
+}
+
+#[test]
+fn after_a_death_in_a_roll_no_other_broker_stops_before_the_new_one_is_checked() {
+    let mut account = Account::new();
+    // With no Kafka to ask, the first new broker's checks were never waited for.
+    roll_until(&mut account, "RunInstances", Fault::KillAfter);
+    let proxy = Proxy::counting();
+    through(&mut account, &proxy, &["apply", FILE, "--yes"]).expect(0);
+    let calls: Vec<String> = proxy.take().into_iter().map(|call| call.operation).collect();
+    let first = |operation: &str| calls.iter().position(|one| one == operation).expect("such a call");
+    assert!(first("DescribeInstanceStatus") < first("TerminateInstances"), "{calls:?}");
+    account.destroy(FILE);
+}
+
+#[test]
+fn a_roll_that_died_is_finished_also_when_aws_has_forgotten_the_old_instance() {
+    let mut account = Account::new();
+    account.choose(&json!({"times": {"terminated_kept": 0}}));
+    roll_until(&mut account, "TerminateInstances", Fault::KillAfter);
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    assert_eq!((account.identities(DEV).len(), account.instances(DEV).len()), (3, 3));
+    account.destroy(FILE);
 }
 
 #[test]

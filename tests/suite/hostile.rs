@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use kstack::cloud_init::{self, Checksum, Host, Os, Overrides, Role, Voter};
+use kstack::cloud_init::{self, Host, Os, Overrides, Role};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 use serde_json::Value;
 
 use crate::support::{Account, stack};
+use crate::user_data;
 
 #[path = "../../fuzz/targets.rs"]
 mod targets;
@@ -204,32 +205,7 @@ fn any_tags_that_aws_gives_back_make_a_plan() {
 
 /// A host of a stack whose settings are `settings`.
 fn host(settings: BTreeMap<String, String>, archive_url: &str) -> Host {
-    let voter = |node_id: u32| Voter {
-        node_id,
-        address: [10, 40, 0, 4 + u8::try_from(node_id).expect("a small number")].into(),
-        directory_id: format!("AAAAAAAAQACAAAAAAAAAA{node_id}"),
-    };
-    Host {
-        stack: "prod".into(),
-        name: "broker-1".into(),
-        node_id: 1,
-        role: Role::Combined,
-        os: Os::Debian12,
-        zone_id: "apne2-az1".into(),
-        address: [10, 40, 0, 5].into(),
-        volume_id: "vol-0123456789abcdef0".into(),
-        cluster_id: "MkU3OEVBNTcwNTJENDM2Qg".into(),
-        controllers: (1..=3).map(voter).collect(),
-        kafka_version: "4.1.1".into(),
-        archive_url: archive_url.into(),
-        archive_checksum: Checksum::Sha512("0".repeat(128)),
-        memory_mib: 16_384,
-        settings,
-        replication_factor: 3,
-        min_insync_replicas: 2,
-        retention_ms: 604_800_000,
-        package_mirror: None,
-    }
+    Host { settings, archive_url: archive_url.into(), ..user_data::host(Role::Combined, Os::Debian12) }
 }
 
 /// The files that user data has cloud-init write.

@@ -4,7 +4,8 @@ use std::process::Command;
 
 use kstack::cloud_init::{self, Checksum, Host, Os, Overrides, Role, Voter};
 
-fn host(role: Role, os: Os) -> Host {
+/// A host of prod.yaml's stack with a setting that would break out of anything that does not quote it.
+pub fn host(role: Role, os: Os) -> Host {
     let voter = |node_id: u32| Voter {
         node_id,
         address: [10, 40, 0, 4 + u8::try_from(node_id).expect("a small number")].into(),

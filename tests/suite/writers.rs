@@ -105,6 +105,46 @@ fn a_holder_that_sleeps_past_its_lease_is_followed_and_writes_nothing_more() {
     account.destroy(FILE);
 }
 
+#[test]
+fn a_holder_that_sleeps_past_its_lease_does_not_write_the_record_of_what_another_has_destroyed() {
+    const LEASE: u64 = 15;
+    let mut account = Account::new();
+    account.write("dev", &[]);
+    // All is there but the word in the record, which is all that the next apply has to write.
+    let last = |call: &Call| call.operation == "PutParameter" && call.body.contains("\\\"resources\\\":");
+    let killed = Proxy::with(Weather {
+        fault: Some(Box::new(move |call| last(call).then_some(Fault::KillBefore))),
+        ..Weather::default()
+    });
+    through(&mut account, &killed, &["apply", FILE, "--yes"]).expect(-1);
+    account.run(&["unlock", FILE, "--yes"]).expect(0);
+    account.assert_converged(FILE);
+
+    // The last two calls of its look.
+    let slow = |call: &Call| Duration::from_millis(if call.operation == "DescribeVpcAttribute" { 2000 } else { 0 });
+    let proxy = Proxy::with(Weather { latency: Some(Box::new(slow)), ..Weather::default() });
+    let direct = std::mem::replace(&mut account.endpoint, proxy.endpoint.clone());
+    let mut command = account.command(&["apply", FILE, "--yes", "--json"]);
+    command.env("KSTACK_TEST_LEASE", LEASE.to_string());
+    let sleeper = Running::of(command);
+    account.endpoint = direct;
+    let mut last = 0;
+    poll("the end of its look", LONG, || {
+        last += proxy.take().iter().filter(|call| call.operation == "DescribeVpcAttribute").count();
+        (last == 2).then_some(())
+    });
+    sleeper.signal(Signal::STOP);
+    proxy.wait_until_quiet();
+    let lease = leases(&account).into_values().next_back().expect("a lease");
+    let expires: jiff::Timestamp = text(&lease["expires"]).parse().expect("a time");
+    poll("the lease's end", LONG, || (jiff::Timestamp::now() > expires).then_some(()));
+    account.destroy(FILE);
+    sleeper.signal(Signal::CONT);
+    let run = sleeper.end(LONG).expect(1);
+    assert!(run.err.contains("the lease on the stack has ended"), "{run:.200}");
+    account.assert_nothing_left();
+}
+
 /// Kills an apply whose first call of `operation` is still on its way, ends its lease, runs `then`, and only now lets the call arrive.
 fn late(account: &mut Account, operation: &'static str, then: impl FnOnce(&Account)) {
     let direct = account.endpoint.clone();
@@ -157,7 +197,7 @@ fn after_a_death_the_next_kstack_waits_until_what_it_made_is_listed() {
         stale: Some(Stale::new(Duration::from_secs(4), Duration::from_secs(4))),
         ..Weather::default()
     });
-    account.lag = 5;
+    account.lag = 15;
     through(&mut account, &proxy, &["apply", FILE, "--yes"]).expect(-1);
     account.run(&["unlock", FILE, "--yes"]).expect(0);
     // A signal ends the waiting, and the lease is free; who comes next still waits.
@@ -177,18 +217,72 @@ fn after_a_death_the_next_kstack_waits_until_what_it_made_is_listed() {
     account.assert_nothing_left();
 }
 
-/// Sends `signal` to an apply when it has made so many calls, and sees how it ends.
-fn interrupt(account: &mut Account, signal: Signal, calls: usize) {
+#[test]
+fn what_an_interrupted_apply_made_last_is_deleted_by_a_destroy_at_once() {
+    let mut account = Account::new();
+    account.write("dev", &[]);
+    let (unlisted, latency) = (Duration::from_secs(12), |call: &Call| {
+        Duration::from_millis(if call.operation == "CreateVpc" { 500 } else { 0 })
+    });
+    let proxy = Proxy::with(Weather {
+        latency: Some(Box::new(latency)),
+        stale: Some(Stale::new(unlisted, unlisted)),
+        ..Weather::default()
+    });
+    account.lag = 13;
+    let direct = std::mem::replace(&mut account.endpoint, proxy.endpoint.clone());
+    let apply = account.spawn(&["apply", FILE, "--yes", "--json"]);
+    poll("a VPC", LONG, || proxy.take().iter().any(|call| call.operation == "CreateVpc").then_some(()));
+    apply.signal(Signal::TERM);
+    apply.end(LONG).expect(130);
+    account.run(&["destroy", FILE, "--yes"]).expect(0);
+    account.endpoint = direct;
+    account.assert_nothing_left();
+}
+
+#[test]
+fn of_two_that_saw_the_lease_free_one_has_it() {
+    let mut account = Account::new();
+    account.write("dev", &[]);
+    account.apply(FILE);
+    let direct = account.endpoint.clone();
+    // Both have looked at the leases when the first of them writes its own.
+    let proxy = Proxy::with(Weather { gate: Some("PutParameter"), ..Weather::default() });
+    account.endpoint.clone_from(&proxy.endpoint);
+    let pair = [account.spawn(&["apply", FILE, "--yes"]), account.spawn(&["apply", FILE, "--yes"])];
+    account.endpoint = direct;
+    let mut writes = 0;
+    poll("two leases written", LONG, || {
+        writes += proxy.take().iter().filter(|call| call.operation == "PutParameter").count();
+        (writes == 2).then_some(())
+    });
+    proxy.open();
+    let mut ended = pair.map(|one| one.end(LONG));
+    ended.sort_by_key(|run| run.code);
+    let [winner, loser] = ended;
+    winner.expect(0);
+    let loser = loser.expect(1);
+    assert!(loser.err.contains("another kstack works on the stack `dev`"), "{loser}");
+    let numbers: Vec<u64> = leases(&account).into_keys().collect();
+    assert_eq!(numbers.len(), 1, "{numbers:?}");
+    account.destroy(FILE);
+}
+
+/// Sends `signal` to a command when it has made so many calls, and sees how it ends.
+fn interrupt(account: &mut Account, command: &str, signal: Signal, calls: usize) {
+    if command == "destroy" {
+        account.apply(FILE);
+    }
     let direct = account.endpoint.clone();
     let proxy = Proxy::with(Weather { latency: Some(Box::new(|_| Duration::from_millis(25))), ..Weather::default() });
     account.endpoint.clone_from(&proxy.endpoint);
-    let mut apply = account.spawn(&["apply", FILE, "--yes", "--json"]);
-    poll("so many calls", LONG, || (proxy.count() >= calls || apply.ended()).then_some(()));
-    apply.signal(signal);
-    let run = apply.end(Duration::from_secs(5));
+    let mut work = account.spawn(&[command, FILE, "--yes", "--json"]);
+    poll("so many calls", LONG, || (proxy.count() >= calls || work.ended()).then_some(()));
+    work.signal(signal);
+    let run = work.end(Duration::from_secs(5));
     proxy.wait_until_quiet();
     account.endpoint = direct;
-    let case = format!("{signal:?} at call {calls}: {run:.200}");
+    let case = format!("{command}, {signal:?} at call {calls}: {run:.200}");
     match run.code {
         0 => {}
         130 if run.err.contains("nothing was changed") => {}
@@ -204,6 +298,9 @@ fn interrupt(account: &mut Account, signal: Signal, calls: usize) {
     }
     let held: Vec<Value> = leases(account).into_values().filter(|lease| lease["released"] != true).collect();
     assert!(held.is_empty(), "{held:?}, {case}");
+    if command == "destroy" {
+        return account.destroy(FILE);
+    }
     account.apply(FILE);
     account.assert_converged(FILE);
     assert_eq!((account.identities(DEV).len(), account.instances(DEV).len()), (3, 3), "{case}");
@@ -216,9 +313,14 @@ fn signals_at_any_moment_end_it_soon_with_its_lease_given_back() {
     account.write("dev", &[]);
     let more = std::env::var_os("KSTACK_SWEEP").is_some();
     // Spread over the calls of an apply, which are about a hundred; a different offset for each signal.
+    for (signal, first) in [(Signal::INT, 29), (Signal::TERM, 50)] {
+        for calls in (first..=80).step_by(if more { 4 } else { 60 }) {
+            interrupt(&mut account, "destroy", signal, calls);
+        }
+    }
     for (signal, first) in [(Signal::INT, 3), (Signal::TERM, 19)] {
         for calls in (first..=100).step_by(if more { 4 } else { 40 }) {
-            interrupt(&mut account, signal, calls);
+            interrupt(&mut account, "apply", signal, calls);
         }
     }
 }
