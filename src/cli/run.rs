@@ -194,7 +194,7 @@ pub async fn take(session: &Session, caller: &str, signals: &Signals) -> Result<
 pub async fn settled(lease: Lease, signals: &Signals) -> Result<Lease, Failure> {
     let Some(rest) = lease.unsettled() else { return Ok(lease) };
     ui::progress(&format!(
-        "Waiting {} s: the kstack before this one ended without a word, and AWS may not list yet what it made last.",
+        "Waiting {} s: the kstack before this one was cut off, and AWS may not list yet what it made last.",
         rest.as_secs_f64().ceil()
     ));
     let wait = async {

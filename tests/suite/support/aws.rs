@@ -153,7 +153,9 @@ impl Account {
             let name = match id.split_once("/lease/") {
                 Some((stack, _)) => format!("{stack}/lease"),
                 // An MSK ARN ends in an id of its own.
-                None if id.starts_with("arn:aws:kafka:") => id.rsplit_once('/').unwrap_or_default().0.to_owned(),
+                None if id.starts_with("arn:aws:kafka:") => {
+                    id.rsplit_once('/').unwrap_or_default().0.replace(&self.id, "")
+                }
                 // A NAT gateway's own interface has no tags, and its id is another one each time.
                 None => match (addresses.get(id.as_str()), id.rsplit_once('-')) {
                     (Some(address), _) => (*address).to_owned(),
