@@ -23,6 +23,7 @@ mod readme;
 mod reference;
 mod rolls;
 mod sandbox;
+mod scenario;
 mod secrets;
 mod support;
 mod sweep;

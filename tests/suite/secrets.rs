@@ -1,10 +1,12 @@
 //! Canaries where secrets can be: none of them shows in anything that kstack writes, or that AWS keeps of it.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use base64::Engine as _;
 use flate2::read::GzDecoder;
 
+use crate::ephemeral::{SMALL, later};
 use crate::support::aws::{DEV, wait};
 use crate::support::{Account, Run, stack};
 
@@ -12,7 +14,11 @@ use crate::support::{Account, Run, stack};
 const CANARY: &str = "CANARY7f3a";
 
 fn run(account: &Account, arguments: &[&str]) -> Run {
-    let mut command = account.command(arguments);
+    disguised(account.command(arguments))
+}
+
+/// A command with secrets for credentials.
+fn disguised(mut command: Command) -> Run {
     command
         .env("AWS_SECRET_ACCESS_KEY", format!("{CANARY}-secret-key"))
         .env("AWS_SESSION_TOKEN", format!("{CANARY}-token"));
@@ -50,6 +56,7 @@ fn credentials_show_in_nothing_that_is_written_or_kept() {
         &["status", file, "--json"],
         &["list", "--region", DEV],
         &["render", file, "--host", "broker-1"],
+        &["cost", file],
     ] {
         let _ = write!(all, "{:?}: {}", arguments, run(&account, arguments).expect(0));
     }
@@ -88,7 +95,20 @@ fn credentials_show_in_nothing_that_is_written_or_kept() {
         .env("AWS_MAX_ATTEMPTS", "1");
     errors += &Run::of(&mut nowhere).expect(1).to_string();
     clean("a run that fails", &errors);
-    account.destroy(file);
+
+    let mut ends = run(&account, &["destroy", file, "--yes", "--json"]).expect(0).to_string();
+    account.write("ephemeral", &SMALL);
+    for arguments in [
+        &["up", "ephemeral.yaml", "--name", "pr-1041", "--json"][..],
+        &["extend", "pr-1041", "--ttl", "6h", "--region", DEV],
+        &["with", "ephemeral.yaml", "--name", "pr-1042", "--", "true"],
+    ] {
+        ends += &run(&account, arguments).expect(0).to_string();
+    }
+    ends += &disguised(later(&account, 9, &["reap", "--region", DEV])).expect(0).to_string();
+    assert!(ends.contains("pr-1041"), "{ends}");
+    clean("a run that destroys", &ends);
+    account.assert_nothing_left();
 }
 
 #[test]

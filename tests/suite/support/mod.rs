@@ -1,5 +1,6 @@
 //! What the tests share: one LocalStack for this process, and for each test an AWS account and a folder of its own.
 
+pub mod attributes;
 pub mod aws;
 pub mod proxy;
 pub mod rounds;

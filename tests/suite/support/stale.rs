@@ -16,19 +16,34 @@ struct Type {
     id: &'static str,
     /// The error when a call names one that is not seen yet.
     missing: &'static str,
-    /// The key of the list in MSK's answers, which are JSON; none for EC2.
-    list: Option<&'static str>,
+    service: Service,
+}
+
+/// How a service's calls and answers are read.
+#[derive(Clone, Copy, PartialEq)]
+enum Service {
+    Ec2,
+    /// Its resources have the names that their creator chose.
+    Iam,
+    /// With the key of the list in an answer, which is JSON.
+    Msk(&'static str),
 }
 
 const fn new(create: &'static str, describe: &'static str, id: &'static str, missing: &'static str) -> Type {
-    Type { create, describe, id, missing, list: None }
+    Type { create, describe, id, missing, service: Service::Ec2 }
+}
+
+const fn iam(create: &'static str, describe: &'static str, id: &'static str) -> Type {
+    Type { create, describe, id, missing: "NoSuchEntity", service: Service::Iam }
 }
 
 const fn msk(create: &'static str, describe: &'static str, id: &'static str, list: &'static str) -> Type {
-    Type { create, describe, id, missing: "NotFoundException", list: Some(list) }
+    Type { create, describe, id, missing: "NotFoundException", service: Service::Msk(list) }
 }
 
-const TYPES: [Type; 14] = [
+const TYPES: [Type; 16] = [
+    iam("CreateRole", "GetRole", "RoleName"),
+    iam("CreateInstanceProfile", "GetInstanceProfile", "InstanceProfileName"),
     msk("Post /v1/configurations", "Get /v1/configurations", "arn", "configurations"),
     msk("Post /api/v2/clusters", "Get /api/v2/clusters", "clusterArn", "clusterInfoList"),
     new("CreateVpc", "DescribeVpcs", "vpcId", "InvalidVpcID.NotFound"),
@@ -57,13 +72,22 @@ struct Hidden {
 }
 
 impl Hidden {
-    /// Whether a call names it: EC2's in its form, MSK's in its path.
+    /// Whether a call names it: EC2's and IAM's in its form, MSK's in its path.
     fn named(&self, operation: &str, form: &str) -> bool {
-        match self.of.list {
-            None => form.split('&').any(|pair| pair.split_once('=').is_some_and(|(_, value)| value == self.id)),
-            Some(_) => operation.replace("%3A", ":").replace("%2F", "/").contains(&self.id),
+        match self.of.service {
+            Service::Ec2 => pairs(form).any(|(_, value)| value == self.id),
+            // EC2 writes a point where IAM does not.
+            Service::Iam => {
+                pairs(form).any(|(key, value)| key.replace('.', "").ends_with(self.of.id) && value == self.id)
+            }
+            Service::Msk(_) => operation.replace("%3A", ":").replace("%2F", "/").contains(&self.id),
         }
     }
+}
+
+/// A form's keys and values.
+fn pairs(form: &str) -> impl Iterator<Item = (&str, &str)> {
+    form.split('&').filter_map(|pair| pair.split_once('='))
 }
 
 /// What was made so lately that AWS does not show it yet.
@@ -96,17 +120,25 @@ impl Stale {
             let hidden = self.hidden.lock().expect("no panic");
             hidden.iter().filter(unseen).find(|one| one.named(operation, &form)).map(|one| one.of)
         };
-        // A placement group is named by its own creation.
-        if let Some(of) = named.filter(|_| operation != "CreatePlacementGroup") {
-            return Ok(refusal(head, if of.list.is_some() { 404 } else { 400 }, of.missing));
+        // Some are named by their own creation.
+        if let Some(of) = named.filter(|of| operation != of.create) {
+            let (status, code) = match of.service {
+                Service::Ec2 => (400, of.missing),
+                // EC2 does not say which value it is that it does not know.
+                Service::Iam if operation == "RunInstances" => (400, "InvalidParameterValue"),
+                Service::Iam | Service::Msk(_) => (404, of.missing),
+            };
+            return Ok(refusal(head, status, code));
         }
         let answer = forward()?;
         if let Some(of) = TYPES.iter().find(|of| of.create == operation) {
             let text = String::from_utf8_lossy(&answer);
-            let id = match (of.id, of.list) {
-                ("groupName", _) => form.split('&').find_map(|pair| pair.strip_prefix("GroupName=")).map(str::to_owned),
-                (id, None) => element(&text, id).map(str::to_owned),
-                (id, Some(_)) => {
+            let chosen = |name: &str| pairs(&form).find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
+            let id = match (of.id, of.service) {
+                ("groupName", _) => chosen("GroupName"),
+                (id, Service::Iam) => chosen(id),
+                (id, Service::Ec2) => element(&text, id).map(str::to_owned),
+                (id, Service::Msk(_)) => {
                     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
                     serde_json::from_str(body).ok().and_then(|body: Value| Some(body[id].as_str()?.to_owned()))
                 }
@@ -126,9 +158,11 @@ impl Stale {
         let text = String::from_utf8(answer).map_err(io::Error::other)?;
         let (answer_head, body) = text.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("no head"))?;
         assert!(header(answer_head, "transfer-encoding").is_none(), "LocalStack gives a length: {answer_head}");
-        let listed = match ids[0].of.list {
-            None => without(body, |item| ids.iter().any(|one| element(item, one.of.id) == Some(&one.id))),
-            Some(list) => {
+        let listed = match ids[0].of.service {
+            Service::Ec2 | Service::Iam => {
+                without(body, |item| ids.iter().any(|one| element(item, one.of.id) == Some(&one.id)))
+            }
+            Service::Msk(list) => {
                 let mut body: Value = serde_json::from_str(body).map_err(io::Error::other)?;
                 if let Some(items) = body[list].as_array_mut() {
                     items.retain(|item| ids.iter().all(|one| item[one.of.id] != one.id.as_str()));

@@ -1,0 +1,178 @@
+//! What is done while something goes wrong: a stack, what comes before, a command; and how what is there in the end is judged.
+
+use std::collections::BTreeMap;
+
+use crate::msk::orders;
+use crate::support::aws::{DEV, wait};
+use crate::support::proxy::{Call, Proxy};
+use crate::support::running::through;
+use crate::support::{Account, stack};
+
+/// A stack, what comes before, and the command at which things go wrong.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    pub name: &'static str,
+    /// The stack file with edits.
+    text: fn(Edits) -> String,
+    /// What is live before the command; nothing when there is none.
+    before: Option<Edits>,
+    /// What the file has when the command runs.
+    after: Edits,
+    pub command: &'static str,
+    /// The command after a death.
+    pub then: &'static str,
+}
+
+type Edits = &'static [(&'static str, &'static str)];
+
+/// A change that rolls brokers and grows their volumes.
+const CHANGE: Edits = &[("instance_type: t4g.medium", "instance_type: t4g.large"), ("retention: 1d", "retention: 3d")];
+
+/// Three operations of a cluster, one after the other.
+const UPDATES: Edits = &[
+    ("size: 200 GiB", "size: 300 GiB"),
+    ("level: default", "level: per-broker"),
+    ("enable: \"false\"", "enable: \"true\""),
+];
+
+pub const APPLY: Scenario = Scenario::apply("apply", dev, None, &[]);
+pub const ROLL: Scenario = Scenario::apply("roll and grow", dev, Some(&[]), CHANGE);
+pub const DESTROY: Scenario = Scenario::destroy("destroy", dev);
+pub const UNDO: Scenario = Scenario { name: "apply, then destroy", then: "destroy", ..APPLY };
+pub const MSK_APPLY: Scenario = Scenario::apply("MSK apply", orders, None, &[]);
+pub const MSK_UPDATE: Scenario = Scenario::apply("MSK updates", orders, Some(&[]), UPDATES);
+pub const MSK_DESTROY: Scenario = Scenario::destroy("MSK destroy", orders);
+
+pub const FILE: &str = "stack.yaml";
+
+fn dev(edits: Edits) -> String {
+    stack("dev", edits)
+}
+
+/// A scenario without any fault.
+pub struct Whole {
+    /// The calls that its command makes.
+    pub calls: Vec<Call>,
+    /// What is there then, by address, with the ids.
+    there: BTreeMap<String, Vec<String>>,
+    /// The same with its attributes.
+    attributes: BTreeMap<String, Vec<String>>,
+}
+
+/// What came of a scenario with faults, beside one without.
+#[derive(Debug)]
+pub struct Verdict {
+    pub orphans: usize,
+    pub duplicates: usize,
+    /// Volumes and clusters that were there, and are gone or others.
+    pub lost: usize,
+    /// What is more, less or different, in words; empty when all is as it should be.
+    pub differences: Vec<String>,
+}
+
+/// What holds data, by host or name, with its id: volumes and clusters.
+pub fn data(account: &Account) -> BTreeMap<String, String> {
+    let volumes = account.identities(DEV).into_iter().map(|(host, one)| (host, one.volume));
+    let clusters = wait(account.kafka(DEV).list_clusters_v2().send());
+    let clusters = clusters
+        .cluster_info_list()
+        .iter()
+        .filter_map(|one| Some((one.cluster_name.clone()?, one.cluster_arn.clone()?)));
+    volumes.chain(clusters).filter(|(_, id)| !id.is_empty()).collect()
+}
+
+impl Scenario {
+    const fn apply(name: &'static str, text: fn(Edits) -> String, before: Option<Edits>, after: Edits) -> Scenario {
+        Scenario { name, text, before, after, command: "apply", then: "apply" }
+    }
+    const fn destroy(name: &'static str, text: fn(Edits) -> String) -> Scenario {
+        Scenario { name, text, before: Some(&[]), after: &[], command: "destroy", then: "destroy" }
+    }
+
+    fn write(self, account: &Account, edits: Edits) {
+        std::fs::write(account.path(FILE), (self.text)(edits)).expect("a file");
+    }
+
+    /// Brings the account to where the command begins.
+    pub fn prepare(self, account: &Account) {
+        if let Some(before) = self.before {
+            self.write(account, before);
+            account.apply(FILE);
+        }
+        self.write(account, self.after);
+    }
+
+    /// The scenario when nothing goes wrong; nothing is left afterwards.
+    pub fn measure(self, account: &mut Account) -> Whole {
+        self.prepare(account);
+        let proxy = Proxy::counting();
+        through(account, &proxy, &[self.command, FILE, "--yes"]).expect(0);
+        if self.then != self.command {
+            account.run(&[self.then, FILE, "--yes"]).expect(0);
+        }
+        let (there, attributes) = (account.inventory(DEV), account.attributes(DEV));
+        if self.then != "destroy" {
+            assert!(attributes.len() >= 15, "{attributes:?}");
+        }
+        self.clear(account);
+        Whole { calls: proxy.take(), there, attributes }
+    }
+
+    /// Leaves nothing.
+    pub fn clear(self, account: &Account) {
+        if self.then != "destroy" {
+            account.run(&["destroy", FILE, "--yes"]).expect(0);
+        }
+        account.assert_nothing_left();
+    }
+
+    /// Judges what is there in the end; `held` is the data that must still be there, as it was before.
+    pub fn judge(self, account: &Account, whole: &Whole, held: &BTreeMap<String, String>) -> Verdict {
+        let (there, attributes, after) = (account.inventory(DEV), account.attributes(DEV), data(account));
+        let (mut orphans, mut duplicates) = (0, 0);
+        let mut differences = Vec::new();
+        for (name, ids) in &there {
+            let expected = whole.there.get(name).map_or(0, Vec::len);
+            match expected {
+                0 => orphans += ids.len(),
+                _ => duplicates += ids.len().saturating_sub(expected),
+            }
+            if ids.len() != expected {
+                differences.push(format!("{expected} of {name} expected: {}", ids.join(" ")));
+            }
+        }
+        let missing = whole.there.keys().filter(|name| !there.contains_key(*name));
+        differences.extend(missing.map(|name| format!("no {name}")));
+        for (name, expected) in &whole.attributes {
+            let found = attributes.get(name).map_or(&[][..], Vec::as_slice);
+            let (more, less) = (without(found, expected), without(expected, found));
+            if !more.is_empty() || !less.is_empty() {
+                differences.push(format!("{name} has {more:?} instead of {less:?}"));
+            }
+        }
+        let lost = match self.then {
+            "destroy" => 0,
+            _ => held.iter().filter(|(name, id)| after.get(*name) != Some(id)).count(),
+        };
+        if lost > 0 {
+            differences.push(format!("data before: {held:?}, and after: {after:?}"));
+        }
+        if self.then != "destroy" && account.run(&["plan", FILE, "--detailed-exitcode"]).code != 0 {
+            differences.push("the next plan is not empty".to_owned());
+        }
+        Verdict { orphans, duplicates, lost, differences }
+    }
+}
+
+/// The words of `these` that `others` do not have, or not as often.
+fn without<'a>(these: &'a [String], others: &[String]) -> Vec<&'a str> {
+    let mut others: Vec<&String> = others.iter().collect();
+    let missing = these.iter().filter(|word| match others.iter().position(|other| other == word) {
+        Some(at) => {
+            others.swap_remove(at);
+            false
+        }
+        None => true,
+    });
+    missing.map(String::as_str).collect()
+}
