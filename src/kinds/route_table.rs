@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_ec2::types::{ResourceType, Route as SdkRoute};
+use aws_sdk_ec2::types::{Filter, ResourceType, Route as SdkRoute};
 use serde::{Deserialize, Serialize};
 
 use super::elastic_ip::nat_zones;
 use super::{NEW_STACK, fixed, no_id};
-use crate::aws::{Aws, CloudError, Ctx, Done, cloud, tags_of};
+use crate::aws::{Aws, Class, CloudError, Ctx, Done, cloud, tags_of};
 use crate::design::Design;
 use crate::resource::{Effect, FieldChange, Found, Kind, Ref};
 
@@ -109,7 +109,8 @@ fn route(route: &SdkRoute) -> Option<Route> {
 }
 
 impl RouteTable {
-    /// Makes and removes routes and associations until the live table is this one. The calls take no token: it looks first.
+    /// Makes and removes routes and associations until the live table is this one. The calls take no token: it looks first. A
+    /// route that is there already after all is an error, for which it looks again: it may lead elsewhere.
     async fn bring(&self, ctx: &Ctx<'_>, id: &str) -> Result<(), CloudError> {
         let ec2 = &ctx.aws.clients.ec2;
         let answer = ec2.describe_route_tables().route_table_ids(id).send().await.map_err(cloud("DescribeRouteTables"))?;
@@ -125,7 +126,10 @@ impl RouteTable {
         let live_subnets: BTreeSet<&str> = live.associations().iter().filter_map(|one| one.subnet_id()).collect();
         for subnet in wanted.iter().filter(|subnet| !live_subnets.contains(subnet.as_str())) {
             let call = ec2.associate_route_table().route_table_id(id).subnet_id(subnet);
-            call.send().await.map_err(cloud("AssociateRouteTable")).or_done()?;
+            match call.send().await.map_err(cloud("AssociateRouteTable")) {
+                Err(error) if error.class == Class::AlreadyDone => take(ctx, id, subnet).await?.ok_or(error)?,
+                answer => drop(answer?),
+            }
         }
         let live_routes: Vec<Route> = live.routes().iter().filter_map(route).collect();
         for old in live_routes.iter().filter(|old| self.routes.iter().all(|new| new.to != old.to)) {
@@ -144,10 +148,23 @@ impl RouteTable {
                 None => {
                     let call = ec2.create_route().route_table_id(id).destination_cidr_block(&new.to);
                     let call = if via.starts_with("nat-") { call.nat_gateway_id(via) } else { call.gateway_id(via) };
-                    call.send().await.map_err(cloud("CreateRoute")).or_done()?;
+                    call.send().await.map_err(cloud("CreateRoute"))?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Moves a subnet from the other table that has it to `id`; nothing when no other has it.
+async fn take(ctx: &Ctx<'_>, id: &str, subnet: &str) -> Result<Option<()>, CloudError> {
+    let ec2 = &ctx.aws.clients.ec2;
+    let by = Filter::builder().name("association.subnet-id").values(subnet).build();
+    let answer = ec2.describe_route_tables().filters(by).send().await.map_err(cloud("DescribeRouteTables"))?;
+    let others = answer.route_tables().iter().filter(|table| table.route_table_id() != Some(id));
+    let mut all = others.flat_map(|table| table.associations()).filter(|one| one.subnet_id() == Some(subnet));
+    let Some(key) = all.find_map(|one| one.route_table_association_id()) else { return Ok(None) };
+    let call = ec2.replace_route_table_association().association_id(key).route_table_id(id);
+    call.send().await.map_err(cloud("ReplaceRouteTableAssociation"))?;
+    Ok(Some(()))
 }

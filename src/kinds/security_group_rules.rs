@@ -10,7 +10,7 @@ use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdG
 use serde::{Deserialize, Serialize};
 
 use super::security_group::{fetch, groups};
-use crate::aws::{Aws, CloudError, Ctx, Done, cloud};
+use crate::aws::{Aws, Class, CloudError, Ctx, Done, cloud};
 use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT};
 use crate::design::{Design, MskDesign};
 use crate::resource::{Effect, FieldChange, Found, Kind, Ref, Tags};
@@ -217,6 +217,15 @@ fn permission(rule: &Rule) -> IpPermission {
     }
 }
 
+/// A rule that is gone already: another look tells, since AWS has then removed none of the others either. A group that is not there
+/// is something else: what was just made may not be known to this call yet.
+fn look_again(error: CloudError) -> CloudError {
+    match error.code.as_deref() {
+        Some("InvalidPermission.NotFound") => CloudError { class: Class::AlreadyDone, ..error },
+        _ => error,
+    }
+}
+
 impl SecurityGroupRules {
     /// Adds and removes rules until the live group has these. The calls take no token: it looks first. A rule is removed
     /// before one is added, since a rule with another description is the same rule to AWS.
@@ -243,11 +252,11 @@ impl SecurityGroupRules {
         let (add_out, remove_out) = split(&known(&self.egress)?, live_out);
         if !remove_in.is_empty() {
             let call = ec2.revoke_security_group_ingress().group_id(&id).set_ip_permissions(Some(remove_in));
-            call.send().await.map_err(cloud("RevokeSecurityGroupIngress")).or_gone()?;
+            call.send().await.map_err(cloud("RevokeSecurityGroupIngress")).map_err(look_again)?;
         }
         if !remove_out.is_empty() {
             let call = ec2.revoke_security_group_egress().group_id(&id).set_ip_permissions(Some(remove_out));
-            call.send().await.map_err(cloud("RevokeSecurityGroupEgress")).or_gone()?;
+            call.send().await.map_err(cloud("RevokeSecurityGroupEgress")).map_err(look_again)?;
         }
         if !add_in.is_empty() {
             let call = ec2.authorize_security_group_ingress().group_id(&id).set_ip_permissions(Some(add_in));

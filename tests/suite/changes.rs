@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::{IpPermission, IpRange, ResourceType, Tag, TagSpecification, VolumeState};
+use aws_sdk_ec2::types::{IpPermission, IpRange, ResourceType, RouteTable, Tag, TagSpecification, VolumeState};
 use serde_json::Value;
 
 use crate::support::aws::{Identity, PROD, wait};
@@ -248,6 +248,30 @@ fn security_group_rules_changed_by_hand_are_shown_and_put_right() {
     assert!(shown.contains("+ tcp 909"), "{shown}");
     changes(&account, &each("update", "security_group_rules", &["brokers"]));
     assert_eq!(groups().1, before);
+    account.destroy(FILE);
+}
+
+#[test]
+fn a_subnet_that_was_given_to_another_route_table_by_hand_is_taken_back() {
+    let account = applied(&[]);
+    let ec2 = account.ec2(PROD);
+    let tables = || wait(ec2.describe_route_tables().send()).route_tables.unwrap_or_default();
+    let place = |tables: &[RouteTable], subnet: &str| {
+        let mut all = tables.iter().flat_map(|table| table.associations());
+        let one = all.find(|one| one.subnet_id() == Some(subnet)).expect("an association").clone();
+        (one.route_table_id.expect("a table"), one.route_table_association_id.expect("an id"))
+    };
+    let private =
+        tables().into_iter().find(|table| table.tags().iter().any(|tag| tag.value() == Some("route_table/private-b")));
+    let private = private.expect("a table");
+    let subnet = private.associations()[0].subnet_id().expect("a subnet").to_owned();
+    let (before, key) = place(&tables(), &subnet);
+    let other = wait(ec2.create_route_table().vpc_id(private.vpc_id().expect("a VPC")).send());
+    let other = other.route_table().and_then(|table| table.route_table_id()).expect("an id").to_owned();
+    wait(ec2.replace_route_table_association().association_id(key).route_table_id(&other).send());
+    changes(&account, &each("update", "route_table", &["private-b"]));
+    assert_eq!(place(&tables(), &subnet).0, before);
+    wait(ec2.delete_route_table().route_table_id(other).send());
     account.destroy(FILE);
 }
 

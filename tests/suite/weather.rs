@@ -161,3 +161,21 @@ fn an_apply_that_is_larger_than_the_buckets_slows_down_and_does_not_fail() {
     );
     account.destroy(DEV_FILE);
 }
+
+#[test]
+fn a_rule_that_can_not_be_removed_from_a_group_yet_is_removed_later() {
+    let mut account = Account::new();
+    account.write("dev", &[]);
+    // The group is known again when the rules are added, and was not when AWS's own one was to be removed.
+    let known = Duration::from_millis(1500);
+    let weather = Weather {
+        latency: Some(Box::new(move |call: &Call| {
+            if call.operation.starts_with("AuthorizeSecurityGroup") { known * 2 } else { Duration::ZERO }
+        })),
+        stale: Some(Stale::new(known, known)),
+        ..Weather::default()
+    };
+    through(&mut account, &Proxy::with(weather), &["apply", "dev.yaml", "--yes"]).expect(0);
+    account.assert_converged("dev.yaml");
+    account.destroy("dev.yaml");
+}

@@ -107,7 +107,7 @@ fn words(text: &str, addresses: &BTreeMap<&str, &str>, account: &str) -> Vec<Str
 fn drawn(word: &str) -> bool {
     let public = word.parse::<Ipv4Addr>().is_ok_and(|address| !address.is_private());
     let name = word.contains(".amazonaws.com") && (word.starts_with("ec2-") || word.contains(".kafka."));
-    let hex = word.len() == 12 && word.chars().all(|c| c.is_ascii_hexdigit()) && word.parse::<u64>().is_err();
+    let hex = word.len() == 12 && word.chars().all(|c| c.is_ascii_hexdigit());
     let uuid = word.len() == 22 && word.chars().any(char::is_uppercase) && word.chars().any(char::is_lowercase);
     public
         || name

@@ -25,6 +25,7 @@ from localstack_aws_rules.ec2 import (
     interfaces,
     pages,
     placement,
+    tags,
     tokens,
     volumes,
 )
@@ -35,6 +36,7 @@ SUBJECTS = (tokens, pages, placement, instances, volumes, interfaces, gateways, 
 
 def service() -> Service:
     groups.correct_moto()
+    tags.correct_moto()
     provider = Ec2Provider()
     model = load_service("ec2")
     table = MotoFallbackDispatcher(provider)
