@@ -78,6 +78,8 @@ const GRACE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often a throttled call is made at least.
 const TRIES: u32 = 6;
+/// How many client tokens of one step may turn out to be of something that is gone.
+const GENERATIONS: u32 = 5;
 /// How long something that was just made may be invisible to a call that uses it.
 const VISIBLE: Duration = Duration::from_secs(60);
 /// How long a resource is looked for after a lost answer, before it is made again, where AWS knows by a token or a name that it
@@ -186,7 +188,11 @@ fn lock(ids: &IdMap) -> std::sync::MutexGuard<'_, BTreeMap<Address, String>> {
 
 /// The client token of a step's creation: the same whenever the same resource of the same generation is to be made.
 fn token(plan: &Plan, life: &str, step: &Step) -> String {
-    let parts = [&plan.account, &plan.region, &plan.stack, life, &step.address.to_string(), &step.generation];
+    digest(&[&plan.account, &plan.region, &plan.stack, life, &step.address.to_string(), &step.generation])
+}
+
+/// A token made of `parts`.
+fn digest(parts: &[&str]) -> String {
     let digest = Sha256::digest(parts.join("\n"));
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -254,15 +260,27 @@ async fn run(
 async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, CloudError> {
     let mut refusals = Refusals::default();
     let mut pause = FIRST_PAUSE;
+    let (mut token, mut generations) = (ctx.token.to_owned(), 0_u32);
     let id = loop {
-        let error = match wanted.create(ctx).await {
+        let error = match wanted.create(&Ctx { token: &token, ..*ctx }).await {
             Ok(id) => break id,
             Err(error) => error,
         };
         // Something has its name, its address block or its token. Most likely it is the resource itself, from a call whose
         // answer nobody heard, or from a run that was killed, and is not listed yet.
         if error.class == Class::Conflict {
-            break look(ctx, old, VISIBLE).await?.ok_or(error)?;
+            let spent = error.code.as_deref().is_some_and(|code| code.starts_with("Idempotent"));
+            if let Some(id) = look(ctx, old, if spent { LAG } else { VISIBLE }).await? {
+                break id;
+            }
+            // What was made with the token failed, and is gone: such as a volume whose key could not be used. AWS remembers the
+            // token for long. The next one is the same in each run, so that a death here is as good as any.
+            if !spent || generations == GENERATIONS {
+                return Err(error);
+            }
+            generations += 1;
+            token = digest(&[ctx.token, &generations.to_string()]);
+            continue;
         }
         // What is in use where something new is to be made is seldom on its way out.
         let limit = limit(&error).map(|limit| limit.min(PATIENCE));

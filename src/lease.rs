@@ -173,8 +173,9 @@ impl Lease {
             other => other?,
         }
         fence.allow(start, term());
-        let old = papers.leases.into_keys().map(|number| format!("lease/{number}")).collect();
-        // What is left of older leases does no harm: the highest number counts.
+        // The one before stays: who does not see this one listed yet would begin with a number that was used long ago, and finds
+        // this one's taken. What is left of older leases does no harm: the highest number counts.
+        let old = papers.leases.into_keys().filter(|old| old + 1 < number).map(|old| format!("lease/{old}")).collect();
         let _ = clients.delete_papers(stack, old).await;
         let (stop, stopped) = watch::channel(());
         let renewing = renew(clients.clone(), stack.to_owned(), number, holder.clone(), fence.clone(), stopped);

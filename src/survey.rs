@@ -101,7 +101,11 @@ pub async fn survey(clients: &Clients) -> Result<Vec<Found>, CloudError> {
 impl Found {
     /// How long the stack lives.
     pub fn term(&self) -> Term {
-        Term::of(&self.observed, self.papers.record.as_ref(), self.papers.claim.as_ref())
+        Term::of(
+            &self.observed,
+            self.papers.record.as_ref(),
+            self.papers.claims.iter().max_by_key(|claim| claim.expires_at),
+        )
     }
 
     /// Whether it is more than what a dead kstack has left of its lease.

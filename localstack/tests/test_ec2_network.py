@@ -223,6 +223,7 @@ def test_the_default_group_stays(aws):
 def test_a_vpc_is_deleted_last(aws):
     attached = gateway(aws)
     refused("DependencyViolation", aws.ec2.delete_internet_gateway, InternetGatewayId=attached)
+    refused("Resource.AlreadyAssociated", aws.ec2.attach_internet_gateway, InternetGatewayId=attached, VpcId=aws.vpc)
     refused("DependencyViolation", aws.ec2.delete_vpc, VpcId=aws.vpc)
     aws.ec2.detach_internet_gateway(InternetGatewayId=attached, VpcId=aws.vpc)
     assert aws.group

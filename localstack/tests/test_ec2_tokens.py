@@ -71,11 +71,15 @@ def test_a_token_makes_one_thing_and_takes_no_other_parameters(aws, operation):
         assert made(call(ClientToken="other", **parameters)) != first
 
 
-def test_a_token_answers_after_what_it_made_has_gone(aws):
+def test_a_token_is_spent_after_what_it_made_has_gone(aws):
     parameters = {"AvailabilityZone": "us-east-1a", "Size": 1, "ClientToken": "same"}
-    first = aws.ec2.create_volume(**parameters)["VolumeId"]
-    aws.ec2.delete_volume(VolumeId=first)
-    assert aws.ec2.create_volume(**parameters)["VolumeId"] == first
+    aws.ec2.delete_volume(VolumeId=aws.ec2.create_volume(**parameters)["VolumeId"])
+    refused("IdempotentParameterMismatch", aws.ec2.create_volume, **parameters)
+    parameters = {"SubnetId": aws.subnets[0], "ClientToken": "same"}
+    first = aws.ec2.create_network_interface(**parameters)["NetworkInterface"]["NetworkInterfaceId"]
+    aws.ec2.delete_network_interface(NetworkInterfaceId=first)
+    again = aws.ec2.create_network_interface(**parameters)["NetworkInterface"]["NetworkInterfaceId"]
+    assert again == first
 
 
 def test_a_refused_call_leaves_its_token_free(aws):

@@ -184,6 +184,7 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         | "IncorrectInstanceState" => Class::InUse,
         "ParameterAlreadyExists"
         | "IdempotentParameterMismatch"
+        | "IdempotentInstanceTerminated"
         | "ConflictException"
         | "InvalidGroup.Duplicate"
         | "InvalidPlacementGroup.Duplicate"
@@ -222,11 +223,6 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
 
 /// Helpers on the results of calls.
 pub trait Done {
-    /// Success also when it was so already.
-    ///
-    /// # Errors
-    /// Any other error.
-    fn or_done(self) -> Result<(), CloudError>;
     /// Success also when there is nothing to do it to: for deleting.
     ///
     /// # Errors
@@ -235,12 +231,6 @@ pub trait Done {
 }
 
 impl<T> Done for Result<T, CloudError> {
-    fn or_done(self) -> Result<(), CloudError> {
-        match self {
-            Err(error) if error.class != Class::AlreadyDone => Err(error),
-            _ => Ok(()),
-        }
-    }
     fn or_gone(self) -> Result<(), CloudError> {
         match self {
             Err(error) if error.class != Class::NotFound => Err(error),

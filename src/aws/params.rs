@@ -17,8 +17,9 @@ pub struct Papers {
     /// Leases by number; the highest counts.
     pub leases: BTreeMap<u64, Holder>,
     pub record: Option<Record>,
-    /// Its address block, where it was chosen for it. Seen only with the papers of every stack.
-    pub claim: Option<Claim>,
+    /// Its address block, where it was chosen for it: one, or more after an answer that was lost. Seen only with the papers of every
+    /// stack.
+    pub claims: Vec<Claim>,
 }
 
 impl Papers {
@@ -62,8 +63,7 @@ impl Clients {
                 }
                 ["", "kstack", "_cidr", _] => {
                     if let Ok(claim) = serde_json::from_str::<Claim>(value) {
-                        let papers = all.entry(claim.stack.clone()).or_default();
-                        papers.claim = Some(claim);
+                        all.entry(claim.stack.clone()).or_default().claims.push(claim);
                     }
                 }
                 _ => {}
@@ -77,7 +77,7 @@ impl Clients {
     /// # Errors
     /// AWS's answer.
     pub async fn claims(&self) -> Result<Vec<Claim>, CloudError> {
-        Ok(self.all_papers(CLAIMS).await?.into_values().filter_map(|papers| papers.claim).collect())
+        Ok(self.all_papers(CLAIMS).await?.into_values().flat_map(|papers| papers.claims).collect())
     }
 
     /// Makes `claim`. It fails with a conflict when its block is claimed.

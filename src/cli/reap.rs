@@ -190,7 +190,7 @@ async fn under_lease(session: &Session, who: Who<'_>, signals: &Signals) -> Resu
     let (clients, name) = (&session.aws.clients, &session.aws.stack);
     let look = async { tokio::try_join!(session.observe(), clients.papers(name), clients.claims()) };
     let (observed, papers, claims) = signals.unless_stopped(look).await?;
-    let claim = claims.iter().find(|claim| claim.stack == *name);
+    let claim = claims.iter().filter(|claim| claim.stack == *name).max_by_key(|claim| claim.expires_at);
     let now = clock::now();
     let why = match Term::of(&observed, papers.record.as_ref(), claim) {
         Term::Until(at) if at <= now => {

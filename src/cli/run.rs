@@ -315,7 +315,8 @@ fn failure(outcome: &Outcome) -> Failure {
     Failure {
         causes,
         hint: Some(hint.to_owned()),
-        unsure: outcome.failed.values().any(|error| error.class == Class::Unknown),
+        // What was done a moment ago may not be listed yet either, and whoever tidies up at once would leave it.
+        unsure: !outcome.done.is_empty() || outcome.failed.values().any(|error| error.class == Class::Unknown),
         ..Failure::new(format!("{} failed{skipped}", many(outcome.failed.len())))
     }
 }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::{network_interface, no_id, volume};
-use crate::aws::{Aws, Class, CloudError, Ctx, Done, PATIENCE, cloud, jitter, tags_of};
+use crate::aws::{Aws, CloudError, Ctx, Done, PATIENCE, cloud, jitter, tags_of};
 use crate::cloud_init::{self, CLIENT_PORT, VOLUME_ID_PLACEHOLDER};
 use crate::design::{Design, HostDesign, os_word};
 use crate::resource::{Address, Effect, Engine, FieldChange, Found, Kind, Ref, Tags, tag};
@@ -309,8 +309,9 @@ impl Instance {
         if !ctx.aws.volumes.wait(&what, PATIENCE, || volume::fetch(ctx.aws), free).await? {
             let call = ctx.aws.clients.ec2.attach_volume().instance_id(id).volume_id(&data_volume).device(DATA_DEVICE);
             match call.send().await.map_err(cloud("AttachVolume")) {
-                // A first try whose answer was lost: the wait below tells whose the volume is.
-                Err(error) if error.class == Class::InUse => {}
+                // A first try whose answer was lost: the wait below tells whose the volume is. Where the instance or the volume
+                // is in another state after all, the call is made again.
+                Err(error) if error.code.as_deref() == Some("VolumeInUse") => {}
                 other => {
                     other?;
                 }

@@ -4,7 +4,7 @@ use aws_sdk_ec2::types::ResourceType;
 use serde::{Deserialize, Serialize};
 
 use super::no_id;
-use crate::aws::{Aws, CloudError, Ctx, Done, cloud, tags_of};
+use crate::aws::{Aws, Class, CloudError, Ctx, Done, cloud, tags_of};
 use crate::design::Design;
 use crate::resource::{Effect, FieldChange, Found, Kind, Ref};
 
@@ -51,8 +51,26 @@ impl Kind for InternetGateway {
     }
 
     async fn settle(&self, ctx: &Ctx<'_>, id: &str) -> Result<(), CloudError> {
-        let call = ctx.aws.clients.ec2.attach_internet_gateway().internet_gateway_id(id).vpc_id(ctx.id(&self.vpc)?);
-        call.send().await.map_err(cloud("AttachInternetGateway")).or_done()
+        let (ec2, vpc) = (&ctx.aws.clients.ec2, ctx.id(&self.vpc)?);
+        let attach = ec2.attach_internet_gateway().internet_gateway_id(id).vpc_id(&vpc);
+        let error = match attach.clone().send().await.map_err(cloud("AttachInternetGateway")) {
+            Err(error) if error.class == Class::AlreadyDone => error,
+            answer => return answer.map(drop),
+        };
+        // It is attached, by a first try whose answer was lost, or to another VPC by hand.
+        let answer = ec2.describe_internet_gateways().internet_gateway_ids(id).send().await;
+        let answer = answer.map_err(cloud("DescribeInternetGateways"))?;
+        let mut places = answer.internet_gateways().iter().flat_map(|gateway| gateway.attachments());
+        match places.find_map(|place| place.vpc_id()) {
+            Some(place) if place == vpc => Ok(()),
+            Some(other) => {
+                let call = ec2.detach_internet_gateway().internet_gateway_id(id).vpc_id(other);
+                call.send().await.map_err(cloud("DetachInternetGateway")).or_gone()?;
+                attach.send().await.map_err(cloud("AttachInternetGateway")).map(drop)
+            }
+            // Not listed yet: another look tells.
+            None => Err(error),
+        }
     }
 
     async fn update(&self, ctx: &Ctx<'_>, id: &str, _: &[FieldChange]) -> Result<(), CloudError> {

@@ -358,7 +358,7 @@ impl Provisioned {
             .broker_node_group_info(nodes)
             .kafka_version(&self.kafka)
             .number_of_broker_nodes(int(self.brokers.into()))
-            .configuration_info(update::newest(ctx, &self.configuration).await?)
+            .configuration_info(update::newest(ctx, self).await?)
             .client_authentication(self.authentication())
             .encryption_info(self.encryption(true))
             .enhanced_monitoring(update::monitoring(self))

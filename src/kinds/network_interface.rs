@@ -1,5 +1,7 @@
 //! Network interfaces with fixed private addresses: the place of a broker or controller in the cluster. They outlive instances.
 
+use std::time::{Duration, Instant};
+
 use aws_sdk_ec2::types::{NetworkInterface as Sdk, NetworkInterfaceStatus, ResourceType};
 use serde::{Deserialize, Serialize};
 
@@ -80,12 +82,17 @@ impl Kind for NetworkInterface {
     }
 }
 
-/// Waits until no instance has the interface any more.
+/// How long an interface takes at most to be free after its instance has ended.
+const FREED: Duration = Duration::from_secs(30);
+
+/// Waits until no instance has the interface any more, though not for ever: it may be the very instance that is to be made, whose
+/// creation was not heard of, and which is given again by its token. Another's is refused by AWS.
 pub async fn free(ctx: &Ctx<'_>, id: &str) -> Result<(), CloudError> {
+    let start = Instant::now();
     let ready = |all: &[Sdk]| {
         let interface = all.iter().find(|interface| interface.network_interface_id() == Some(id));
         let available = |one: &Sdk| one.status() == Some(&NetworkInterfaceStatus::Available);
-        Ok(interface.is_some_and(available).then_some(()))
+        Ok((interface.is_some_and(available) || start.elapsed() >= FREED).then_some(()))
     };
     let what = format!("the interface {id} becoming free");
     ctx.aws.interfaces.wait(&what, PATIENCE, || fetch(ctx.aws), ready).await

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_ec2::types::{ResourceType, Volume as Sdk, VolumeModificationState, VolumeState, VolumeType};
+use aws_sdk_ec2::types::{ResourceType, Volume as Sdk, VolumeModification, VolumeModificationState, VolumeState, VolumeType};
 use serde::{Deserialize, Serialize};
 
 use super::{NEW_STACK, fixed, no_id};
@@ -139,21 +139,21 @@ impl Kind for Volume {
             return Ok(());
         }
         let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
-        // The call has no token: where its answer was lost, the modification under way is the same one.
-        if self.modifying(ctx, id).await? {
-            return self.modified(ctx, id).await;
-        }
         let grows = changes.iter().any(|change| change.field == "size_gib");
+        // The call has no token: where its answer was lost, the modification under way is the same one.
+        if self.modifying(ctx, id, grows).await? {
+            return self.modified(ctx, id, grows).await;
+        }
         let call = ctx.aws.clients.ec2_once.modify_volume().volume_id(id).volume_type(VolumeType::Gp3);
         let call = call.iops(int(self.iops)).throughput(int(self.throughput_mibs));
         let call = call.set_size(grows.then_some(i32::try_from(self.size_gib).unwrap_or(i32::MAX)));
         match call.send().await.map_err(cloud("ModifyVolume")) {
-            Err(error) if error.class == Class::Unknown && self.modifying(ctx, id).await? => {}
+            Err(error) if error.class == Class::Unknown && self.modifying(ctx, id, grows).await? => {}
             other => {
                 other?;
             }
         }
-        self.modified(ctx, id).await
+        self.modified(ctx, id, grows).await
     }
 
     async fn delete(&self, ctx: &Ctx<'_>, id: &str) -> Result<(), CloudError> {
@@ -167,24 +167,27 @@ fn voters(host: &crate::design::HostDesign) -> String {
 }
 
 impl Volume {
-    /// Whether a modification to this very size, IOPS and throughput is under way or done.
-    async fn modifying(&self, ctx: &Ctx<'_>, id: &str) -> Result<bool, CloudError> {
-        let modification = modification(ctx, id).await?;
-        Ok(modification.is_some_and(|modification| {
-            let same = |target: Option<i32>, wanted: u64| target.and_then(|target| u64::try_from(target).ok()) == Some(wanted);
-            same(modification.target_size(), self.size_gib)
-                && same(modification.target_iops(), u64::from(self.iops))
-                && same(modification.target_throughput(), u64::from(self.throughput_mibs))
-                && modification.modification_state() == Some(&VolumeModificationState::Modifying)
-        }))
+    /// Whether a modification is to this very IOPS and throughput, and to this size where it `grows`. A volume's last one is shown
+    /// for long, and may be shown for a while when there is a newer one.
+    fn is_aim(&self, modification: &VolumeModification, grows: bool) -> bool {
+        let same = |target: Option<i32>, wanted: u64| target.and_then(|target| u64::try_from(target).ok()) == Some(wanted);
+        (!grows || same(modification.target_size(), self.size_gib))
+            && same(modification.target_iops(), u64::from(self.iops))
+            && same(modification.target_throughput(), u64::from(self.throughput_mibs))
+    }
+
+    /// Whether such a modification is under way.
+    async fn modifying(&self, ctx: &Ctx<'_>, id: &str, grows: bool) -> Result<bool, CloudError> {
+        let under_way = |one: &VolumeModification| one.modification_state() == Some(&VolumeModificationState::Modifying);
+        Ok(modification(ctx, id).await?.is_some_and(|one| under_way(&one) && self.is_aim(&one, grows)))
     }
 
     /// Waits until the new size can be used; what AWS optimises afterwards does not concern the host.
-    async fn modified(&self, ctx: &Ctx<'_>, id: &str) -> Result<(), CloudError> {
+    async fn modified(&self, ctx: &Ctx<'_>, id: &str, grows: bool) -> Result<(), CloudError> {
         let start = std::time::Instant::now();
         let mut pause = Duration::from_millis(200);
         while start.elapsed() < PATIENCE {
-            let modification = modification(ctx, id).await?;
+            let modification = modification(ctx, id).await?.filter(|one| self.is_aim(one, grows));
             match modification.as_ref().and_then(|modification| modification.modification_state()) {
                 Some(VolumeModificationState::Optimizing | VolumeModificationState::Completed) => return Ok(()),
                 Some(VolumeModificationState::Failed) => {
@@ -200,7 +203,7 @@ impl Volume {
 }
 
 /// The last modification of a volume, if there was any.
-async fn modification(ctx: &Ctx<'_>, id: &str) -> Result<Option<aws_sdk_ec2::types::VolumeModification>, CloudError> {
+async fn modification(ctx: &Ctx<'_>, id: &str) -> Result<Option<VolumeModification>, CloudError> {
     let call = ctx.aws.clients.ec2.describe_volumes_modifications().volume_ids(id);
     match call.send().await.map_err(cloud("DescribeVolumesModifications")) {
         // A volume that was never modified is "not found".

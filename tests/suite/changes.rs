@@ -276,6 +276,22 @@ fn a_subnet_that_was_given_to_another_route_table_by_hand_is_taken_back() {
 }
 
 #[test]
+fn an_internet_gateway_that_was_attached_to_another_vpc_by_hand_is_taken_back() {
+    let account = applied(&[("nat: single", "nat: none")]);
+    let ec2 = account.ec2(PROD);
+    let gateway = || wait(ec2.describe_internet_gateways().send()).internet_gateways().first().expect("one").clone();
+    let (before, id) = (gateway(), gateway().internet_gateway_id.expect("an id"));
+    let home = before.attachments()[0].vpc_id().expect("a VPC").to_owned();
+    let other = wait(ec2.create_vpc().cidr_block("10.99.0.0/16").send()).vpc.and_then(|vpc| vpc.vpc_id).expect("an id");
+    wait(ec2.detach_internet_gateway().internet_gateway_id(&id).vpc_id(&home).send());
+    wait(ec2.attach_internet_gateway().internet_gateway_id(&id).vpc_id(&other).send());
+    changes(&account, &each("update", "internet_gateway", &["main"]));
+    assert_eq!(gateway().attachments()[0].vpc_id(), Some(home.as_str()));
+    wait(ec2.delete_vpc().vpc_id(other).send());
+    account.destroy(FILE);
+}
+
+#[test]
 fn an_instance_terminated_by_hand_is_started_again_on_the_same_volume_and_interface() {
     let account = applied(&[]);
     let (identities, instances) = hosts(&account);

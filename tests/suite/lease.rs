@@ -52,7 +52,7 @@ fn an_expired_lease_is_taken_over_by_the_next_number() {
     write_lease(&account, 7, jiff::Timestamp::now() - Duration::from_secs(1));
     account.apply(FILE);
     let leases = leases(&account);
-    assert_eq!(leases.keys().copied().collect::<Vec<_>>(), [8], "older ones are cleared away");
+    assert_eq!(leases.keys().copied().collect::<Vec<_>>(), [7, 8], "all but the last before are cleared away");
     assert_eq!(leases[&8]["released"], true);
     account.destroy(FILE);
 }
@@ -78,7 +78,20 @@ fn a_lease_that_is_held_is_shown_and_ended_by_unlock() {
     let told = "Lease 3 of arn:aws:iam::000000000001:user/ann on laptop-7 (process 4242) is ended.\n";
     assert_eq!(unlock.out, told);
     account.apply(FILE);
-    assert_eq!(leases(&account).keys().copied().collect::<Vec<_>>(), [5]);
+    assert_eq!(leases(&account).keys().copied().collect::<Vec<_>>(), [4, 5]);
+    account.destroy(FILE);
+}
+
+#[test]
+fn an_apply_that_fails_after_it_made_something_says_until_when_that_may_not_be_listed() {
+    let account = account();
+    account.choose(&json!({"faults": [{"service": "ec2", "operation": "CreateVpc", "error": "VpcLimitExceeded"}]}));
+    account.run(&["apply", FILE, "--yes"]).expect(1);
+    assert!(leases(&account)[&1]["settled"].is_string(), "{:?}", leases(&account));
+    account.choose(&json!({"faults": [{"service": "ec2", "operation": "Describe*", "error": "UnauthorizedOperation", "status": 403}]}));
+    account.run(&["apply", FILE, "--yes"]).expect(1);
+    assert!(leases(&account)[&2]["settled"].is_null(), "nothing was made: {:?}", leases(&account));
+    account.choose(&json!({}));
     account.destroy(FILE);
 }
 

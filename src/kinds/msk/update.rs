@@ -1,18 +1,23 @@
 //! One operation on a live cluster: looked at before it is begun, so that it may run again, and waited for to its end.
 
+use std::time::Duration;
+
 use aws_sdk_kafka::types::{
     Cluster, ClusterState, ConfigurationInfo, ConnectivityInfo, EnhancedMonitoring, ProvisionedThroughput,
     PublicAccess, Rebalancing, RebalancingStatus, StorageMode,
 };
 
 use super::{fingerprint, live, properties, wait};
-use crate::aws::{Class, CloudError, Ctx, cloud};
+use crate::aws::{Class, CloudError, Ctx, cloud, jitter};
 use crate::kinds::msk_cluster::{MskCluster, Provisioned};
 use crate::kinds::no_id;
 use crate::resource::{FieldChange, Ref};
 
 /// How often an operation is begun again because another came first.
 const TRIES: u32 = 5;
+/// How often, and how far apart, an idle cluster is looked at for what an operation has done.
+const LOOKS: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Makes `changes`, which are all of one operation, unless the cluster has them already. What is under way, such as the
 /// same operation of a run that was cut off, is waited out first; the cluster's version is read again each time.
@@ -31,7 +36,10 @@ pub async fn bring(wanted: &MskCluster, ctx: &Ctx<'_>, arn: &str, changes: &[Fie
         let version = cluster.current_version().unwrap_or_default();
         tries += 1;
         match start(provisioned, ctx, arn, version, &left).await {
-            Ok(operation) => return wait::operation(ctx, arn, &operation).await,
+            Ok(operation) => {
+                wait::operation(ctx, arn, &operation).await?;
+                return shown(ctx, arn, changes).await;
+            }
             // Another operation, such as growing storage, may have begun since the look.
             Err(error) if error.class == Class::Other && tries < TRIES => {
                 let now = wait::describe(ctx, arn).await?;
@@ -41,6 +49,25 @@ pub async fn bring(wanted: &MskCluster, ctx: &Ctx<'_>, arn: &str, changes: &[Fie
             }
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Waits until the cluster shows what an operation has done: neither the operation nor the cluster's state need be known everywhere
+/// at once, and one that seems to be over may have only begun.
+async fn shown(ctx: &Ctx<'_>, arn: &str, changes: &[FieldChange]) -> Result<(), CloudError> {
+    let mut looks = 0;
+    loop {
+        let cluster = wait::idle(ctx, arn).await?;
+        let left = left(ctx, &cluster, changes).await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        looks += 1;
+        if looks == LOOKS {
+            let message = format!("the operation is over, and the cluster does not show it: {}", left.join(", "));
+            return Err(CloudError::own("wait", message));
+        }
+        tokio::time::sleep(jitter(PAUSE)).await;
     }
 }
 
@@ -87,16 +114,20 @@ pub async fn revision(aws: &crate::aws::Aws, cluster: &Cluster) -> Result<String
     }
 }
 
-/// The newest revision of the configuration that `reference` names.
+/// The newest revision of the stack's configuration, which has the server properties that are wanted.
 ///
 /// # Errors
-/// AWS's answer.
-pub async fn newest(ctx: &Ctx<'_>, reference: &Ref) -> Result<ConfigurationInfo, CloudError> {
-    let arn = ctx.id(reference)?;
+/// That AWS does not show that revision yet; AWS's answer.
+pub async fn newest(ctx: &Ctx<'_>, wanted: &Provisioned) -> Result<ConfigurationInfo, CloudError> {
+    let arn = ctx.id(&wanted.configuration)?;
     let call = ctx.aws.clients.kafka.describe_configuration().arn(&arn);
     let answer = call.send().await.map_err(cloud("DescribeConfiguration"))?;
-    let revision = answer.latest_revision().and_then(|revision| revision.revision());
-    Ok(ConfigurationInfo::builder().arn(arn).set_revision(revision).build())
+    let revision = answer.latest_revision().and_then(|revision| revision.revision()).unwrap_or_default();
+    if fingerprint(&properties(ctx.aws, &arn, revision).await?) != wanted.server_properties {
+        let message = format!("revision {revision} of {arn} has other server properties; a newer one is not shown yet");
+        return Err(CloudError { class: Class::NotFound, ..CloudError::own("DescribeConfiguration", message) });
+    }
+    Ok(ConfigurationInfo::builder().arn(arn).revision(revision).build())
 }
 
 /// Begins the operation that changes the fields in `left`, and gives its ARN.
@@ -124,12 +155,12 @@ async fn start(
         // The new settings come with the version: neither need suit the other's past.
         let call = kafka.update_cluster_kafka_version().cluster_arn(arn).current_version(version);
         let call = call.target_kafka_version(&wanted.kafka);
-        let call = call.configuration_info(newest(ctx, &wanted.configuration).await?);
+        let call = call.configuration_info(newest(ctx, wanted).await?);
         let answer = call.send().await.map_err(cloud("UpdateClusterKafkaVersion"))?;
         ("UpdateClusterKafkaVersion", answer.cluster_operation_arn)
     } else if any(&["configuration", "server_properties"]) {
         let call = kafka.update_cluster_configuration().cluster_arn(arn).current_version(version);
-        let call = call.configuration_info(newest(ctx, &wanted.configuration).await?);
+        let call = call.configuration_info(newest(ctx, wanted).await?);
         let answer = call.send().await.map_err(cloud("UpdateClusterConfiguration"))?;
         ("UpdateClusterConfiguration", answer.cluster_operation_arn)
     } else if has("instance_type") {

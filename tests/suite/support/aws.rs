@@ -149,9 +149,12 @@ impl Account {
             tags.tags().iter().filter_map(|tag| Some((tag.resource_id()?, tag.value()?))).collect();
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for id in self.left(region) {
-            // Lease numbers rise with each run.
+            // Lease numbers rise with each run, and the one before the last stays.
             let name = match id.split_once("/lease/") {
-                Some((stack, _)) => format!("{stack}/lease"),
+                Some((stack, _)) => {
+                    all.insert(format!("{stack}/lease"), vec![id]);
+                    continue;
+                }
                 // An MSK ARN ends in an id of its own.
                 None if id.starts_with("arn:aws:kafka:") => {
                     id.rsplit_once('/').unwrap_or_default().0.replace(&self.id, "")

@@ -56,7 +56,12 @@ def delete_vpc(inner, context, request):
 def attach_internet_gateway(inner, context, request):
     vpc_id = request["VpcId"]
     for gateway in backend(context).internet_gateways.values():
-        if gateway.vpc and gateway.vpc.id == vpc_id and gateway.id != request["InternetGatewayId"]:
+        if not gateway.vpc:
+            continue
+        if gateway.id == request["InternetGatewayId"]:
+            message = f"resource {gateway.id} is already attached to network {gateway.vpc.id}"
+            raise error("Resource.AlreadyAssociated", message)
+        if gateway.vpc.id == vpc_id:
             message = f"Network {vpc_id} already has an internet gateway attached"
             raise error("InvalidParameterValue", message)
     return inner(context, request)

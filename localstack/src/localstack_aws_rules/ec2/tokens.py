@@ -1,7 +1,7 @@
 """Client tokens and DryRun, for every operation whose model has the member.
 
 A token makes a call safe to repeat: the same token with the same parameters gives the first
-answer again and makes nothing; with other parameters it is refused.
+answer again and makes nothing; with other parameters it is refused, and so is that of a volume which is gone.
 """
 
 import copy
@@ -9,7 +9,7 @@ from functools import partial
 
 from botocore.model import ServiceModel
 
-from localstack_aws_rules.ec2.common import error, store
+from localstack_aws_rules.ec2.common import backend, error, store
 
 
 def rules(model: ServiceModel) -> dict:
@@ -40,6 +40,9 @@ def rule(operation: str, takes_token: bool, inner, context, request):
             message = (
                 "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
             )
+            raise error("IdempotentParameterMismatch", message)
+        if operation == "CreateVolume" and answer["VolumeId"] not in backend(context).volumes:
+            message = "The client token you have provided is associated with a resource that is already deleted."
             raise error("IdempotentParameterMismatch", message)
         return copy.deepcopy(answer)
     parameters = copy.deepcopy(parameters)
