@@ -194,7 +194,7 @@ pub async fn take(session: &Session, caller: &str, signals: &Signals) -> Result<
 pub async fn settled(lease: Lease, signals: &Signals) -> Result<Lease, Failure> {
     let Some(rest) = lease.unsettled() else { return Ok(lease) };
     ui::progress(&format!(
-        "Waiting {} s: the kstack before this one was cut off, and AWS may not list yet what it made last.",
+        "Waiting {} s: AWS may not list yet what the kstack before this one made before it failed or was cut off.",
         rest.as_secs_f64().ceil()
     ));
     let wait = async {

@@ -1,6 +1,6 @@
 //! Data volumes: a broker's or controller's identity. They outlive instances, only grow, and are never deleted unasked.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_ec2::types::{ResourceType, Volume as Sdk, VolumeModification, VolumeModificationState, VolumeState, VolumeType};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ pub struct Volume {
     #[serde(skip)]
     pub cluster_id: String,
 }
+
+/// How long a new volume may be in no list before it counts as gone.
+const UNSEEN: Duration = Duration::from_secs(60);
 
 impl Kind for Volume {
     const NAME: &'static str = "volume";
@@ -117,7 +120,8 @@ impl Kind for Volume {
 
     async fn settle(&self, ctx: &Ctx<'_>, id: &str) -> Result<(), CloudError> {
         // A KMS key that can't be used fails the volume after the call has succeeded: it goes, without a word.
-        let mut seen = false;
+        // It may be gone before the first look.
+        let (mut seen, start) = (false, Instant::now());
         let ready = |all: &[Sdk]| match all.iter().find(|volume| volume.volume_id() == Some(id)).map(|volume| volume.state()) {
             Some(Some(VolumeState::Available | VolumeState::InUse)) => Ok(Some(())),
             Some(Some(VolumeState::Error)) => Err(CloudError::own("CreateVolume", format!("the volume {id} failed"))),
@@ -125,7 +129,7 @@ impl Kind for Volume {
                 seen = true;
                 Ok(None)
             }
-            None if seen => Err(CloudError::own(
+            None if seen || start.elapsed() > UNSEEN => Err(CloudError::own(
                 "CreateVolume",
                 format!("the volume {id} is gone again; can the KMS key be used by this caller?"),
             )),
@@ -184,7 +188,7 @@ impl Volume {
 
     /// Waits until the new size can be used; what AWS optimises afterwards does not concern the host.
     async fn modified(&self, ctx: &Ctx<'_>, id: &str, grows: bool) -> Result<(), CloudError> {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let mut pause = Duration::from_millis(200);
         while start.elapsed() < PATIENCE {
             let modification = modification(ctx, id).await?.filter(|one| self.is_aim(one, grows));

@@ -209,7 +209,7 @@ fn after_a_death_the_next_kstack_waits_until_what_it_made_is_listed() {
     let run = apply.end(Duration::from_secs(5)).expect(130);
     assert!(run.err.contains("nothing was changed"), "{run}");
     let run = through(&mut account, &proxy, &["apply", FILE, "--yes"]).expect(0);
-    assert!(run.err.contains("AWS may not list yet what it made last"), "{run}");
+    assert!(run.err.contains("AWS may not list yet what the kstack before this one made"), "{run}");
     assert_eq!(account.inventory(DEV)["vpc/main"].len(), 1);
     // Who comes after one that ended in peace waits for nothing.
     let run = account.run(&["destroy", FILE, "--yes"]).expect(0);
