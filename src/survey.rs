@@ -9,7 +9,8 @@ use crate::aws::{Aws, Clients, CloudError, Papers};
 use crate::expiry::Term;
 use crate::kinds::{self, Instance, MskCluster, Volume};
 use crate::lease::{Holder, Record};
-use crate::pricing::{HOURS, Prices, running};
+use crate::plan::running;
+use crate::pricing::{HOURS, Prices};
 use crate::resource::Observed;
 
 /// What is found of one stack.

@@ -10,8 +10,8 @@ use super::error::{Failure, print};
 use super::plan::{cost, shown};
 use super::{place, ui};
 use crate::aws::Clients;
-use crate::plan::{Counts, Plan, render};
-use crate::pricing::{Change, money, signed};
+use crate::plan::{Change, Counts, Plan, render};
+use crate::pricing::{money, signed};
 use crate::session::{Session, Source, make_plan};
 use crate::stack::Parsed;
 

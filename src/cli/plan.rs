@@ -5,8 +5,7 @@ use serde::Serialize;
 use super::error::Failure;
 use super::prices::Used;
 use super::{fleet, place, ui};
-use crate::plan::{Counts, Plan, render};
-use crate::pricing::{Change, change};
+use crate::plan::{Change, Counts, Plan, cost_change as change, render};
 use crate::resource::Observed;
 use crate::session::{SAVED_PLAN, SavedPlan, Session, Source, make_plan};
 

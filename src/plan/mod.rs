@@ -3,6 +3,7 @@
 //! All meaning is decided here. The same file and the same live resources give the same plan, byte for byte.
 
 mod change;
+mod cost;
 mod diff;
 mod order;
 mod text;
@@ -17,6 +18,7 @@ use crate::expiry::{PROTECTED, Term};
 use crate::kinds::{self, Resource};
 use crate::resource::{Address, Deletion, FieldChange, Live, Observed, StepId, Tags, tag};
 
+pub use cost::{Change, change as cost_change, running};
 pub use order::{rank, roll_last};
 pub use text::{printable, render};
 

@@ -6,7 +6,7 @@ use crate::sizing::{Sizing, Volume};
 use crate::stack::{GP3_IOPS, GP3_MIBS, Nat, Stack};
 
 /// GiB of the root volume of each host, as the images of all three operating systems have it.
-pub(super) const ROOT_GIB: f64 = 8.0;
+pub const ROOT_GIB: f64 = 8.0;
 /// GiB that a host fetches through NAT in a month: updates, and Kafka's archive when it starts anew. An assumption.
 const NAT_GIB_PER_HOST: f64 = 2.0;
 /// GiB that a host sends and fetches through each interface endpoint in a month: mostly Systems Manager's agent. An assumption.

@@ -5,7 +5,6 @@
 //! name: the sum goes on without it and says so; it is never taken as zero.
 
 mod advice;
-mod change;
 mod chart;
 mod compare;
 mod cost;
@@ -21,9 +20,8 @@ mod traffic;
 
 use serde::Serialize;
 
-pub use change::{Change, change, running};
 pub use compare::{Choice, Comparison, compare};
-pub use cost::{Reads, cost};
+pub use cost::{ROOT_GIB, Reads, cost};
 pub use list::{Answer, Wanted, read_answer, wanted};
 pub use msk::{Method, cost_msk};
 pub use table::{CAPTURED, How, Price, Prices, embedded};
@@ -67,7 +65,7 @@ impl Bill {
     }
 
     /// Adds `quantity` units of `item` at the region's price. `formula` says how the quantity comes about.
-    fn charge(&mut self, market: Market<'_>, name: &str, item: &str, quantity: f64, formula: String) {
+    pub fn charge(&mut self, market: Market<'_>, name: &str, item: &str, quantity: f64, formula: String) {
         self.add(market, name, item, quantity, formula, true);
     }
 
@@ -102,9 +100,9 @@ impl Bill {
 
 /// Whose prices hold: a table and a region in it.
 #[derive(Debug, Clone, Copy)]
-struct Market<'a> {
-    prices: &'a Prices,
-    region: &'a str,
+pub struct Market<'a> {
+    pub prices: &'a Prices,
+    pub region: &'a str,
 }
 
 /// `1,234.56`: an amount of money with two decimals and separators of thousands.
@@ -129,7 +127,7 @@ pub fn signed(usd: f64) -> String {
 }
 
 /// A number without needless digits: five significant ones.
-fn plain(value: f64) -> String {
+pub fn plain(value: f64) -> String {
     let decimals = if value > 0.0 { (4.0 - value.log10().floor()).clamp(0.0, 12.0) as usize } else { 0 };
     let text = format!("{value:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }

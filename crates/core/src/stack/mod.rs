@@ -4,7 +4,7 @@ mod check;
 mod msk;
 mod node;
 mod problem;
-pub(crate) mod read;
+pub mod read;
 mod secret;
 mod syntax;
 mod types;
@@ -13,7 +13,7 @@ mod units;
 pub use check::{GP3_GIB, GP3_IOPS, GP3_MIBS, lasts};
 pub use msk::*;
 pub use problem::{Problem, Report, Severity};
-pub(crate) use read::Scalar;
+pub use read::Scalar;
 pub use types::*;
 pub use units::{Percent, Rate, Size, Span};
 

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::cost::ROOT_GIB;
-use super::{Bill, HOURS, Market, Prices, money, signed};
+use crate::pricing::{self, Bill, HOURS, Market, Prices, ROOT_GIB, money, signed};
 use crate::kinds::Resource;
 use crate::plan::{Action, Plan, Step};
 use crate::resource::{Address, Observed, StepId};
@@ -91,7 +90,7 @@ fn resource(bill: &mut Bill, market: Market<'_>, address: &Address, spec: &Value
     let number = |key: &str| spec[key].as_f64().unwrap_or_default();
     let mut charge = |item: &str, quantity: f64| {
         if quantity > 0.0 {
-            bill.charge(market, &name, item, quantity, super::plain(quantity));
+            bill.charge(market, &name, item, quantity, pricing::plain(quantity));
         }
     };
     match address.kind.as_str() {

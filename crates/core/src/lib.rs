@@ -1,0 +1,10 @@
+//! kstack's core: the stack file, its checks, sizing, pricing, the design, the rules of each kind of resource, planning and
+//! rendering. Pure: no clock, no network, no environment, no files. The same input gives the same result, byte for byte.
+
+pub mod cloud_init;
+pub mod instance_types;
+pub mod msk;
+pub mod network;
+pub mod pricing;
+pub mod sizing;
+pub mod stack;
