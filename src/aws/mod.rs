@@ -5,13 +5,14 @@ mod checks;
 mod error;
 mod facts;
 mod fence;
+pub mod kinds;
 mod pace;
 mod params;
 mod price_list;
 mod snapshot;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -24,11 +25,11 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use self::pace::Pace;
-use crate::resource::{self, Tags, tag};
+use crate::driver::Ctx;
+use kstack_core::model::{Tags, tag};
 
 pub use error::{Class, CloudError, Done, cloud};
 pub use fence::{Fence, LEASE_ENDED};
-pub use params::Papers;
 pub use price_list::region_prices;
 pub use snapshot::{Snapshot, jitter};
 
@@ -245,46 +246,7 @@ pub fn tags_of(tags: Option<&[Tag]>) -> Tags {
     pairs.map(|tag| (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())).collect()
 }
 
-/// The ids of the stack's resources, as they come to be known.
-pub type IdMap = Arc<Mutex<BTreeMap<resource::Address, String>>>;
-
-/// What a kind needs to write one resource.
-pub struct Ctx<'a> {
-    pub aws: &'a Aws,
-    pub address: &'a resource::Address,
-    /// Every tag that the resource is to have, kstack's own among them.
-    pub tags: &'a Tags,
-    /// The client token of its creation: the same for each try to make the same generation.
-    pub token: &'a str,
-    pub ids: &'a IdMap,
-    /// Takes what is waited for, in words, while a step takes long.
-    pub progress: &'a dyn Fn(String),
-    /// Whether an instance is waited for until it passes EC2's checks: it takes the place of one that ran, and Kafka can't be
-    /// asked.
-    pub check_instance: bool,
-    /// Where many are tagged at once: the EC2 resources are only noted here, for one call with all of them.
-    pub batch: Option<&'a Mutex<BTreeSet<String>>>,
-}
-
-impl Ctx<'_> {
-    /// The AWS id of what `reference` names.
-    ///
-    /// # Errors
-    /// That it does not exist, which a plan's order rules out unless it was deleted meanwhile.
-    pub fn id(&self, reference: &resource::Ref) -> Result<String, CloudError> {
-        let Some(address) = resource::Address::parse(&reference.0) else { return Ok(reference.0.clone()) };
-        let ids = self.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        ids.get(&address).cloned().ok_or_else(|| CloudError::own("look up", format!("{address} is not there")))
-    }
-
-    /// The ids of `references`, in order.
-    ///
-    /// # Errors
-    /// As [`Ctx::id`].
-    pub fn all_ids(&self, references: &[resource::Ref]) -> Result<Vec<String>, CloudError> {
-        references.iter().map(|reference| self.id(reference)).collect()
-    }
-
+impl Ctx<'_, Aws> {
     /// The tags for the creating call of an EC2 resource.
     pub fn tag_spec(&self, of: ResourceType) -> TagSpecification {
         TagSpecification::builder().resource_type(of).set_tags(Some(ec2_tags(self.tags))).build()
@@ -301,7 +263,7 @@ impl Ctx<'_> {
             return Ok(());
         }
         let ids: Option<Vec<String>> = Some(ids.iter().map(|id| (*id).to_owned()).collect());
-        let ec2 = &self.aws.clients.ec2;
+        let ec2 = &self.system.clients.ec2;
         if !set.is_empty() {
             ec2.create_tags()
                 .set_resources(ids.clone())

@@ -5,7 +5,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_pricing::types::{Filter, FilterType};
 
 use super::{CloudError, cloud};
-use crate::pricing::{Prices, read_answer, wanted};
+use kstack_core::pricing::{Prices, read_answer, wanted};
 
 /// Where the API is, whatever region it is asked about.
 const ENDPOINT_REGION: &str = "us-east-1";

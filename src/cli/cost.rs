@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::error::Failure;
 use super::prices::{Used, mark};
 use super::ui;
-use crate::pricing::{Bill, Reads, cost, cost_msk, money};
 use crate::session::Source;
-use crate::{instance_types, sizing};
+use kstack_core::pricing::{Bill, Reads, cost, cost_msk, money};
+use kstack_core::{instance_types, sizing};
 
 /// Show what a stack costs in a month, line by line, offline
 #[derive(Debug, clap::Args)]

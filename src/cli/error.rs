@@ -7,7 +7,7 @@ use crate::aws::CloudError;
 use crate::lease::LeaseError;
 use crate::sandbox::SandboxError;
 use crate::session::SourceError;
-use crate::stack::Report;
+use kstack_core::stack::Report;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, Clone, Default)]

@@ -33,8 +33,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::aws::{Place, default_region};
 use crate::clock;
-use crate::stack::{Name, Scalar as _, Span, lasts};
 use error::Failure;
+use kstack_core::stack::{Name, Scalar as _, Span, lasts};
 
 /// Apache Kafka on AWS, as code.
 #[derive(Debug, Parser)]

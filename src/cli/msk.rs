@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use super::error::Failure;
 use super::ui;
+use crate::aws::kinds::{Broker, MskStatus, msk_status};
 use crate::aws::{Aws, jitter};
-use crate::kinds::{Broker, MskStatus, Subnet, msk_status};
-use crate::msk::client_properties::{Method, client_properties};
-use crate::resource::Observed;
+use kstack_core::kinds::Subnet;
+use kstack_core::msk::client_properties::{Method, client_properties};
+use kstack_core::observed::Observed;
 
 /// An MSK cluster, with the zones of its brokers.
 #[derive(Debug, Serialize)]

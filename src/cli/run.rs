@@ -15,11 +15,11 @@ use super::view::View;
 use crate::apply::{Event, Outcome, apply};
 use crate::aws::Class;
 use crate::lease::Lease;
-use crate::plan::{Plan, destroy};
-use crate::resource::Observed;
 use crate::roll::Kafka;
 use crate::session::Session;
-use crate::stack::Stack;
+use kstack_core::observed::Observed;
+use kstack_core::plan::{Plan, destroy};
+use kstack_core::stack::Stack;
 
 /// The exit code after a signal, as shells have it for SIGINT.
 pub const INTERRUPTED: u8 = 130;
@@ -276,7 +276,7 @@ pub async fn tear_down(
         }
         let plan = destroy(&session.aws.stack, &session.region, account, &observed);
         if !plan.refusals.is_empty() {
-            let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.why, one.way_out)).collect();
+            let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.reason, one.remedy)).collect();
             return Err(Failure { causes, ..refused(&plan) });
         }
         if plan.steps.is_empty() {

@@ -14,20 +14,21 @@ use super::plan::{cost, refused};
 use super::run::{Signals, execute, give_back, guard, take, unsure};
 use super::view::View;
 use super::{kafka, msk, name, place, ttl, ui};
+use crate::aws::kinds::msk_status;
 use crate::aws::{Class, CloudError};
 use crate::clock;
-use crate::design::Design;
-use crate::expiry::{Term, shown};
 use crate::health::{self, shortened};
-use crate::kinds::{Instance, Vpc, msk_status};
-use crate::lease::Claim;
-use crate::msk::client_properties::{Method, client_properties};
-use crate::network::free_blocks;
-use crate::pricing::money;
-use crate::resource::Observed;
 use crate::roll::{self, Kafka};
 use crate::session::{Seen, Session, Source, make_plan};
-use crate::stack::{Name, Parsed, Span};
+use kstack_core::design::Design;
+use kstack_core::expiry::{Term, shown};
+use kstack_core::kinds::{Instance, Vpc};
+use kstack_core::model::Claim;
+use kstack_core::msk::client_properties::{Method, client_properties};
+use kstack_core::network::free_blocks;
+use kstack_core::observed::Observed;
+use kstack_core::pricing::money;
+use kstack_core::stack::{Name, Parsed, Span};
 
 /// Make a stack of its own from the file, under another name and in a free address block, that goes by itself
 #[derive(Debug, clap::Args)]
@@ -151,7 +152,7 @@ impl Wanted {
             ))
             .hint("choose another --name; `kstack apply` is for stacks that stay"));
         }
-        let nothing = seen.term == Term::Nothing && seen.world.observed.strays.is_empty();
+        let nothing = seen.term == Term::Nothing && seen.world.observed.unplaced.is_empty();
         self.ours = nothing;
         if self.fresh && !nothing {
             return Err(Failure::new(format!("the stack {name} is there already; nothing was changed"))
@@ -162,7 +163,7 @@ impl Wanted {
         self.parsed.stack.network = self.parsed.stack.network.moved(cidr);
         let (design, plan) = make_plan(&self.source, &self.parsed, &seen.world, false);
         let Some(design) = design.filter(|_| plan.refusals.is_empty()) else {
-            let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.why, one.way_out)).collect();
+            let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.reason, one.remedy)).collect();
             return Err(Failure { causes, ..refused(&plan) });
         };
         let again = |failure: Failure| {

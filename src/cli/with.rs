@@ -14,10 +14,10 @@ use super::run::{Signals, give_back, take, tear_down, unsure};
 use super::up::{Show, Up, Wanted};
 use super::{name, ttl, ui};
 use crate::clock;
-use crate::expiry::shown;
 use crate::lease::DURATION;
 use crate::session::Session;
-use crate::stack::{Name, Span};
+use kstack_core::expiry::shown;
+use kstack_core::stack::{Name, Span};
 
 /// Make a stack, run a command with it, and destroy it, whatever happens
 ///
