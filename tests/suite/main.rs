@@ -25,7 +25,6 @@ mod secrets;
 mod support;
 mod sweep;
 mod user_data;
-mod walls;
 mod weather;
 mod with;
 mod writers;
