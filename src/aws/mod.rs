@@ -26,11 +26,13 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use self::pace::Pace;
 use crate::resource::{self, Tags, tag};
 
-pub use error::{Class, CloudError, Done, cloud};
+pub use crate::error::{Class, CloudError};
+pub use crate::wait::jitter;
+pub use error::{Done, cloud};
 pub use fence::{Fence, LEASE_ENDED};
 pub use params::Papers;
 pub use price_list::region_prices;
-pub use snapshot::{Snapshot, jitter};
+pub use snapshot::Snapshot;
 
 /// How long a resource may take to come up or to go, unless its kind says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -274,7 +276,7 @@ impl Ctx<'_> {
     pub fn id(&self, reference: &resource::Ref) -> Result<String, CloudError> {
         let Some(address) = resource::Address::parse(&reference.0) else { return Ok(reference.0.clone()) };
         let ids = self.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        ids.get(&address).cloned().ok_or_else(|| CloudError::own("look up", format!("{address} is not there")))
+        ids.get(&address).cloned().ok_or_else(|| CloudError::own("look up", format!("{address} does not exist")))
     }
 
     /// The ids of `references`, in order.
