@@ -28,10 +28,12 @@ use self::pace::Pace;
 use crate::driver::Ctx;
 use kstack_core::model::{Tags, tag};
 
-pub use error::{Class, CloudError, Done, cloud};
+pub use crate::error::{Class, CloudError};
+pub use crate::wait::jitter;
+pub use error::{Done, cloud};
 pub use fence::{Fence, LEASE_ENDED};
 pub use price_list::region_prices;
-pub use snapshot::{Snapshot, jitter};
+pub use snapshot::Snapshot;
 
 /// How long a resource may take to come up or to go, unless its kind says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(15 * 60);

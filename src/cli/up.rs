@@ -15,7 +15,7 @@ use super::run::{Signals, execute, give_back, guard, take, unsure};
 use super::view::View;
 use super::{kafka, msk, name, place, ttl, ui};
 use crate::aws::kinds::msk_status;
-use crate::aws::{Class, CloudError};
+use crate::aws::Class;
 use crate::clock;
 use crate::health::{self, shortened};
 use crate::roll::{self, Kafka};
@@ -201,7 +201,7 @@ impl Wanted {
     }
 
     /// The stack's address block: that of its VPC, or the one that it has claimed, or one that nobody has.
-    async fn block(&self, session: &Session, seen: &Seen, expires_at: Timestamp) -> Result<Ipv4Net, CloudError> {
+    async fn block(&self, session: &Session, seen: &Seen, expires_at: Timestamp) -> Result<Ipv4Net, Failure> {
         let (clients, stack) = (&session.aws.clients, &session.aws.stack);
         let prefix = self.parsed.stack.network.cidr.prefix_len();
         if let Some(block) = live_block(&seen.world.observed) {
@@ -222,13 +222,11 @@ impl Wanted {
                         return Ok(block);
                     }
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(CloudError::own(
-            "choose an address block",
-            "every /16 of 10.0.0.0/8 is held; reap or destroy a stack first",
-        ))
+        Err(Failure::new("no address block is free: every /16 of 10.0.0.0/8 is used by a VPC or claimed by a stack")
+            .hint("delete stacks that are no longer needed with `kstack reap` or `kstack destroy`"))
     }
 }
 

@@ -191,7 +191,7 @@ async fn destroy(session: &Session, signals: &Signals, sandbox: bool) -> Result<
     let start = std::time::Instant::now();
     let lease = loop {
         match take(session, &caller, signals).await {
-            Err(failure) if failure.held && start.elapsed() < DURATION * 3 / 2 => {
+            Err(failure) if failure.lease_held.is_some() && start.elapsed() < DURATION * 3 / 2 => {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             other => break other?,
