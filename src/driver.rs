@@ -7,7 +7,7 @@ use kstack_core::kinds::Kind;
 use kstack_core::model::{Address, FieldChange, Ref, Tags};
 use kstack_core::observed::Found;
 
-use crate::aws::CloudError;
+use crate::error::StepError;
 
 /// The ids of the stack's resources, as they come to be known.
 #[derive(Debug, Clone, Default)]
@@ -43,13 +43,13 @@ impl<S> Ctx<'_, S> {
     ///
     /// # Errors
     /// That it does not exist, which a plan's order rules out unless it was deleted meanwhile.
-    pub fn id(&self, reference: &Ref) -> Result<String, CloudError> {
+    pub fn id(&self, reference: &Ref) -> Result<String, StepError> {
         match reference {
             Ref::Id(id) => Ok(id.clone()),
             Ref::None => Ok(String::new()),
             Ref::Address(address) => {
                 let id = self.ids.lock().get(address).cloned();
-                id.ok_or_else(|| CloudError::own("look up", format!("{address} is not there")))
+                id.ok_or_else(|| StepError::Internal(format!("{address} does not exist")))
             }
         }
     }
@@ -58,7 +58,7 @@ impl<S> Ctx<'_, S> {
     ///
     /// # Errors
     /// As [`Ctx::id`].
-    pub fn all_ids(&self, references: &[Ref]) -> Result<Vec<String>, CloudError> {
+    pub fn all_ids(&self, references: &[Ref]) -> Result<Vec<String>, StepError> {
         references.iter().map(|reference| self.id(reference)).collect()
     }
 }
@@ -67,23 +67,23 @@ impl<S> Ctx<'_, S> {
 #[allow(async_fn_in_trait)] // Used inside this crate only, on one task.
 pub trait Driver<S>: Kind {
     /// The live resources of the stack, all at once, with the system's own defaults and orders normalised.
-    async fn discover(system: &S) -> Result<Vec<Found<Self>>, CloudError>;
+    async fn discover(system: &S) -> Result<Vec<Found<Self>>, StepError>;
 
     /// Makes the resource in one call, tagged in that call, and returns its id. The executor repeats it when the call is
     /// throttled, and looks for the resource before it repeats a call whose answer was lost.
-    async fn create(&self, ctx: &Ctx<'_, S>) -> Result<String, CloudError>;
+    async fn create(&self, ctx: &Ctx<'_, S>) -> Result<String, StepError>;
 
     /// What follows the creating call: attachments, and waiting until the resource can be used. It may run again.
-    async fn finish(&self, _ctx: &Ctx<'_, S>, _id: &str) -> Result<(), CloudError> {
+    async fn finish(&self, _ctx: &Ctx<'_, S>, _id: &str) -> Result<(), StepError> {
         Ok(())
     }
 
     /// Brings the live resource to this spec; `changes` names the fields that differ. It may run again.
-    async fn update(&self, ctx: &Ctx<'_, S>, id: &str, changes: &[FieldChange]) -> Result<(), CloudError>;
+    async fn update(&self, ctx: &Ctx<'_, S>, id: &str, changes: &[FieldChange]) -> Result<(), StepError>;
 
     /// Deletes the live resource with this spec and waits until it is gone. It may run again.
-    async fn delete(&self, ctx: &Ctx<'_, S>, id: &str) -> Result<(), CloudError>;
+    async fn delete(&self, ctx: &Ctx<'_, S>, id: &str) -> Result<(), StepError>;
 
     /// Sets and removes tags.
-    async fn retag(ctx: &Ctx<'_, S>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError>;
+    async fn retag(ctx: &Ctx<'_, S>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError>;
 }

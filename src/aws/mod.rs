@@ -29,8 +29,9 @@ use crate::driver::Ctx;
 use kstack_core::model::{Tags, tag};
 
 pub use crate::error::{Class, CloudError};
+use crate::error::StepError;
 pub use crate::wait::jitter;
-pub use error::{Done, cloud};
+pub use error::{Done, cloud, failed};
 pub use fence::{Fence, LEASE_ENDED};
 pub use price_list::region_prices;
 pub use snapshot::Snapshot;
@@ -258,7 +259,7 @@ impl Ctx<'_, Aws> {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn retag_ec2(&self, ids: &[&str], set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    pub async fn retag_ec2(&self, ids: &[&str], set: &Tags, unset: &[String]) -> Result<(), StepError> {
         if let Some(batch) = self.batch {
             let mut noted = batch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             noted.extend(ids.iter().map(|id| (*id).to_owned()));
@@ -272,11 +273,11 @@ impl Ctx<'_, Aws> {
                 .set_tags(Some(ec2_tags(set)))
                 .send()
                 .await
-                .map_err(cloud("CreateTags"))?;
+                .map_err(failed("CreateTags"))?;
         }
         if !unset.is_empty() {
             let keys = unset.iter().map(|key| Tag::builder().key(key).build()).collect();
-            ec2.delete_tags().set_resources(ids).set_tags(Some(keys)).send().await.map_err(cloud("DeleteTags"))?;
+            ec2.delete_tags().set_resources(ids).set_tags(Some(keys)).send().await.map_err(failed("DeleteTags"))?;
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! The public addresses of NAT gateways.
 
 use super::no_id;
-use crate::aws::{Aws, CloudError, Done, cloud, tags_of};
+use crate::aws::{Aws, Done, failed, tags_of};
+use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
 use aws_sdk_ec2::types::{DomainType, ResourceType};
 use kstack_core::kinds::ElasticIp;
@@ -10,7 +11,7 @@ use kstack_core::model::Tags;
 use kstack_core::observed::Found;
 
 impl Driver<Aws> for ElasticIp {
-    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let answer = aws
             .clients
             .ec2
@@ -18,7 +19,7 @@ impl Driver<Aws> for ElasticIp {
             .filters(aws.mine())
             .send()
             .await
-            .map_err(cloud("DescribeAddresses"))?;
+            .map_err(failed("DescribeAddresses"))?;
         Ok(answer
             .addresses
             .unwrap_or_default()
@@ -30,18 +31,18 @@ impl Driver<Aws> for ElasticIp {
             .collect())
     }
 
-    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let call = ctx.system.clients.ec2_once.allocate_address().domain(DomainType::Vpc);
         let call = call.tag_specifications(ctx.tag_spec(ResourceType::ElasticIp));
-        let answer = call.send().await.map_err(cloud("AllocateAddress"))?;
+        let answer = call.send().await.map_err(failed("AllocateAddress"))?;
         answer.allocation_id.ok_or_else(|| no_id("AllocateAddress"))
     }
 
-    async fn update(&self, _: &Ctx<'_, Aws>, _: &str, _: &[FieldChange]) -> Result<(), CloudError> {
+    async fn update(&self, _: &Ctx<'_, Aws>, _: &str, _: &[FieldChange]) -> Result<(), StepError> {
         Ok(()) // There is no field that could differ.
     }
 
-    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         ctx.system
             .clients
             .ec2
@@ -49,11 +50,11 @@ impl Driver<Aws> for ElasticIp {
             .allocation_id(id)
             .send()
             .await
-            .map_err(cloud("ReleaseAddress"))
+            .map_err(failed("ReleaseAddress"))
             .or_gone()
     }
 
-    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         ctx.retag_ec2(&[id], set, unset).await
     }
 }

@@ -1,7 +1,8 @@
 //! Instances: brokers and controllers as machines that can be thrown away. Volume and interface stay when one goes.
 
 use super::{network_interface, no_id, volume};
-use crate::aws::{Aws, CloudError, Done, PATIENCE, cloud, jitter, tags_of};
+use crate::aws::{Aws, CloudError, Done, PATIENCE, failed, jitter, tags_of};
+use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, Instance as Sdk,
@@ -23,17 +24,17 @@ const DATA_DEVICE: &str = "/dev/sdf";
 const PROFILE_LAG: Duration = Duration::from_secs(30);
 
 impl Driver<Aws> for Instance {
-    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.instances.since(aws.round(), || fetch(aws)).await?;
         Ok(all.iter().map(found).collect())
     }
 
-    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let (interface, data_volume) = (ctx.id(&self.interface)?, ctx.id(&self.data_volume)?);
         network_interface::free(ctx, &interface).await?;
         let text = self.user_data.replace(VOLUME_ID_PLACEHOLDER, &data_volume);
         let user_data =
-            cloud_init::encode(&text).map_err(|error| CloudError::own("RunInstances", error.to_string()))?;
+            cloud_init::encode(&text).map_err(|error| StepError::Internal(error.to_string()))?;
         let nic = InstanceNetworkInterfaceSpecification::builder().device_index(0).network_interface_id(interface);
         let root = EbsBlockDevice::builder().encrypted(true).delete_on_termination(true).volume_type(VolumeType::Gp3);
         let root = BlockDeviceMapping::builder().device_name(root_device(self)).ebs(root.build()).build();
@@ -62,8 +63,8 @@ impl Driver<Aws> for Instance {
             .tag_specifications(ctx.tag_spec(ResourceType::Volume));
         let start = Clock::now();
         loop {
-            let answer = call.clone().send().await.map_err(cloud("RunInstances"));
-            let lag = |error: &CloudError| error.code.as_deref() == Some("InvalidParameterValue");
+            let answer = call.clone().send().await.map_err(failed("RunInstances"));
+            let lag = |error: &StepError| error.code() == Some("InvalidParameterValue");
             match answer {
                 Err(error) if lag(&error) && start.elapsed() < PROFILE_LAG => {
                     tokio::time::sleep(jitter(Duration::from_secs(2))).await;
@@ -77,7 +78,7 @@ impl Driver<Aws> for Instance {
         }
     }
 
-    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let what = format!("the instance {id} coming up");
         let running = |all: &[Sdk]| {
             let Some(instance) = all.iter().find(|instance| instance.instance_id() == Some(id)) else {
@@ -88,17 +89,18 @@ impl Driver<Aws> for Instance {
                 Some(InstanceStateName::Terminated | InstanceStateName::ShuttingDown) => {
                     let why =
                         instance.state_reason().and_then(|reason| reason.message()).unwrap_or("AWS gives no reason");
-                    Err(CloudError::own("RunInstances", format!("the instance {id} ended by itself: {why}")))
+                    Err(StepError::ended(format!("the instance {id} ended by itself"), why))
                 }
                 _ => Ok(None),
             }
         };
         ctx.system.instances.wait(&what, PATIENCE, || fetch(ctx.system), running).await?;
         attach(self, ctx, id).await?;
-        if ctx.check_instance { healthy(ctx, id).await } else { Ok(()) }
+        // The next broker must not be stopped before this one is up.
+        if ctx.check_instance { ctx.system.clients.pass_checks(&[id.to_owned()]).await } else { Ok(()) }
     }
 
-    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), CloudError> {
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
         let ec2 = &ctx.system.clients.ec2;
         for change in changes {
             match change.field.as_str() {
@@ -106,7 +108,7 @@ impl Driver<Aws> for Instance {
                     let call =
                         ec2.modify_instance_metadata_options().instance_id(id).http_tokens(HttpTokensState::Required);
                     let call = call.http_endpoint(aws_sdk_ec2::types::InstanceMetadataEndpointState::Enabled);
-                    call.send().await.map_err(cloud("ModifyInstanceMetadataOptions"))?;
+                    call.send().await.map_err(failed("ModifyInstanceMetadataOptions"))?;
                 }
                 "state" if change.before.as_str().is_some_and(|state| state.starts_with("stop")) => {
                     let stopped = |all: &[Sdk]| {
@@ -117,7 +119,7 @@ impl Driver<Aws> for Instance {
                         let what = format!("the instance {id} stopping");
                         ctx.system.instances.wait(&what, PATIENCE, || fetch(ctx.system), stopped).await?;
                     }
-                    ec2.start_instances().instance_ids(id).send().await.map_err(cloud("StartInstances"))?;
+                    ec2.start_instances().instance_ids(id).send().await.map_err(failed("StartInstances"))?;
                 }
                 "profile" => give_profile(self, ctx, id).await?,
                 _ => {}
@@ -129,9 +131,9 @@ impl Driver<Aws> for Instance {
         Ok(())
     }
 
-    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let call = ctx.system.clients.ec2.terminate_instances().instance_ids(id);
-        call.send().await.map_err(cloud("TerminateInstances")).or_gone()?;
+        call.send().await.map_err(failed("TerminateInstances")).or_gone()?;
         let gone = |all: &[Sdk]| {
             let mut left = all.iter().filter(|instance| instance.instance_id() == Some(id));
             Ok(left.all(|instance| state(instance) == Some(&InstanceStateName::Terminated)).then_some(()))
@@ -141,7 +143,7 @@ impl Driver<Aws> for Instance {
     }
 
     /// The root volume goes with its instance, in tags too.
-    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         let all = ctx.system.instances.since(ctx.system.round(), || fetch(ctx.system)).await?;
         let mappings =
             all.iter().filter(|one| one.instance_id() == Some(id)).flat_map(|one| one.block_device_mappings());
@@ -200,7 +202,7 @@ fn root_device(instance: &Instance) -> &'static str {
 }
 
 /// Attaches the data volume, unless it is attached already. The call takes no token: it looks first.
-async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let data_volume = ctx.id(&instance.data_volume)?;
     let find = |all: &[aws_sdk_ec2::types::Volume]| {
         all.iter().find(|volume| volume.volume_id() == Some(&data_volume)).cloned()
@@ -218,10 +220,10 @@ async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(),
     };
     if !ctx.system.volumes.wait(&what, PATIENCE, || volume::fetch(ctx.system), free).await? {
         let call = ctx.system.clients.ec2.attach_volume().instance_id(id).volume_id(&data_volume).device(DATA_DEVICE);
-        match call.send().await.map_err(cloud("AttachVolume")) {
+        match call.send().await.map_err(failed("AttachVolume")) {
             // A first try whose answer was lost: the wait below tells whose the volume is. Where the instance or the volume
             // is in another state after all, the call is made again.
-            Err(error) if error.code.as_deref() == Some("VolumeInUse") => {}
+            Err(error) if error.code() == Some("VolumeInUse") => {}
             other => {
                 other?;
             }
@@ -234,11 +236,11 @@ async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(),
     ctx.system.volumes.wait(&what, PATIENCE, || volume::fetch(ctx.system), done).await
 }
 
-async fn give_profile(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+async fn give_profile(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let ec2 = &ctx.system.clients.ec2;
     let filter = aws_sdk_ec2::types::Filter::builder().name("instance-id").values(id).build();
     let call = ec2.describe_iam_instance_profile_associations().filters(filter);
-    let answer = call.send().await.map_err(cloud("DescribeIamInstanceProfileAssociations"))?;
+    let answer = call.send().await.map_err(failed("DescribeIamInstanceProfileAssociations"))?;
     let profile = IamInstanceProfileSpecification::builder().name(ctx.id(&instance.profile)?).build();
     let mut live = answer.iam_instance_profile_associations().iter();
     let live = live.find(|one| one.state().is_some_and(|state| state.as_str().starts_with("associat")));
@@ -246,42 +248,18 @@ async fn give_profile(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Resu
         Some(association) => {
             let call = ec2.replace_iam_instance_profile_association().association_id(association);
             let call = call.iam_instance_profile(profile);
-            call.send().await.map_err(cloud("ReplaceIamInstanceProfileAssociation")).map(|_| ())
+            call.send().await.map_err(failed("ReplaceIamInstanceProfileAssociation")).map(|_| ())
         }
         None => {
             let call = ec2.associate_iam_instance_profile().instance_id(id).iam_instance_profile(profile);
-            call.send().await.map_err(cloud("AssociateIamInstanceProfile")).map(|_| ())
+            call.send().await.map_err(failed("AssociateIamInstanceProfile")).map(|_| ())
         }
     }
-}
-
-/// Waits for EC2's own checks of a rolled instance: the next broker must not be stopped before this one is up.
-async fn healthy(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
-    let start = Clock::now();
-    let mut pause = Duration::from_millis(200);
-    while start.elapsed() < PATIENCE {
-        let call = ctx.system.clients.ec2.describe_instance_status().instance_ids(id);
-        let answer = call.send().await.map_err(cloud("DescribeInstanceStatus"))?;
-        let fine = |summary: Option<&SummaryStatus>| summary == Some(&SummaryStatus::Ok);
-        let healthy = answer.instance_statuses().iter().any(|status| {
-            fine(status.instance_status().and_then(|one| one.status()))
-                && fine(status.system_status().and_then(|one| one.status()))
-        });
-        if healthy {
-            return Ok(());
-        }
-        tokio::time::sleep(jitter(pause)).await;
-        pause = (pause * 3 / 2).min(Duration::from_secs(10));
-    }
-    Err(CloudError::own(
-        "DescribeInstanceStatus",
-        format!("the instance {id} did not pass EC2's checks in {} s", PATIENCE.as_secs()),
-    ))
 }
 
 /// The stack's instances, as of now, terminated ones that still show among them.
-pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, CloudError> {
+pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
     let pages = aws.clients.ec2.describe_instances().filters(aws.mine()).max_results(1000).into_paginator().items();
-    let reservations = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(cloud("DescribeInstances"))?;
+    let reservations = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeInstances"))?;
     Ok(reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).collect())
 }

@@ -8,7 +8,8 @@ use kstack_core::kinds::{Kind, Resource, Vpc};
 use kstack_core::model::{FieldChange, Tags, tag};
 use kstack_core::observed::{Found, Observed};
 
-use crate::aws::{Aws, CloudError};
+use crate::aws::Aws;
+use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
 
 mod msk;
@@ -30,7 +31,7 @@ macro_rules! drivers {
         ///
         /// # Errors
         /// The first answer of AWS that is not a list.
-        async fn find(aws: &Aws, asked: impl Fn(Option<Engine>) -> bool) -> Result<Vec<Found<Resource>>, CloudError> {
+        async fn find(aws: &Aws, asked: impl Fn(Option<Engine>) -> bool) -> Result<Vec<Found<Resource>>, StepError> {
             $(let $module = async {
                 if !asked(kstack_core::kinds::$kind::ENGINE) {
                     return Ok(Vec::new());
@@ -45,7 +46,7 @@ macro_rules! drivers {
         ///
         /// # Errors
         /// AWS's answer, when it is not a list.
-        pub async fn discover_one(aws: &Aws, kind: &str) -> Result<Vec<Found<Resource>>, CloudError> {
+        pub async fn discover_one(aws: &Aws, kind: &str) -> Result<Vec<Found<Resource>>, StepError> {
             $(if kind == kstack_core::kinds::$kind::NAME { return of_kind::<kstack_core::kinds::$kind>(aws).await; })*
             Ok(Vec::new())
         }
@@ -54,7 +55,7 @@ macro_rules! drivers {
 
 all_kinds!(drivers);
 
-async fn of_kind<K: Driver<Aws> + Into<Resource>>(aws: &Aws) -> Result<Vec<Found<Resource>>, CloudError> {
+async fn of_kind<K: Driver<Aws> + Into<Resource>>(aws: &Aws) -> Result<Vec<Found<Resource>>, StepError> {
     Ok(K::discover(aws).await?.into_iter().map(Found::erased).collect())
 }
 
@@ -62,7 +63,7 @@ async fn of_kind<K: Driver<Aws> + Into<Resource>>(aws: &Aws) -> Result<Vec<Found
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
-pub async fn discover(aws: &Aws) -> Result<Observed, CloudError> {
+pub async fn discover(aws: &Aws) -> Result<Observed, StepError> {
     Ok(Observed::collect(find(aws, |_| true).await?))
 }
 
@@ -71,7 +72,7 @@ pub async fn discover(aws: &Aws) -> Result<Observed, CloudError> {
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
-pub async fn discover_of(aws: &Aws, engine: Engine) -> Result<Observed, CloudError> {
+pub async fn discover_of(aws: &Aws, engine: Engine) -> Result<Observed, StepError> {
     let mut all = find(aws, |one| one.is_none_or(|one| one == engine)).await?;
     if all.iter().all(|found| found.spec.kind() != Vpc::NAME) {
         all.extend(find(aws, |one| one.is_some_and(|one| one != engine)).await?);
@@ -83,7 +84,7 @@ pub async fn discover_of(aws: &Aws, engine: Engine) -> Result<Observed, CloudErr
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
-pub async fn discover_all(aws: &Aws) -> Result<BTreeMap<String, Observed>, CloudError> {
+pub async fn discover_all(aws: &Aws) -> Result<BTreeMap<String, Observed>, StepError> {
     let mut stacks: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for found in find(aws, |_| true).await? {
         if let Some(name) = found.tags.get(tag::STACK).cloned() {
@@ -97,7 +98,7 @@ pub async fn discover_all(aws: &Aws) -> Result<BTreeMap<String, Observed>, Cloud
 ///
 /// # Errors
 /// AWS's answer.
-pub async fn create(resource: &Resource, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+pub async fn create(resource: &Resource, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
     each_kind!(resource, spec => spec.create(ctx).await)
 }
 
@@ -105,7 +106,7 @@ pub async fn create(resource: &Resource, ctx: &Ctx<'_, Aws>) -> Result<String, C
 ///
 /// # Errors
 /// AWS's answer.
-pub async fn finish(resource: &Resource, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+pub async fn finish(resource: &Resource, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     each_kind!(resource, spec => spec.finish(ctx, id).await)
 }
 
@@ -118,7 +119,7 @@ pub async fn update(
     ctx: &Ctx<'_, Aws>,
     id: &str,
     changes: &[FieldChange],
-) -> Result<(), CloudError> {
+) -> Result<(), StepError> {
     each_kind!(resource, spec => spec.update(ctx, id, changes).await)
 }
 
@@ -126,7 +127,7 @@ pub async fn update(
 ///
 /// # Errors
 /// AWS's answer.
-pub async fn delete(resource: &Resource, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+pub async fn delete(resource: &Resource, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     each_kind!(resource, spec => spec.delete(ctx, id).await)
 }
 
@@ -140,20 +141,20 @@ pub async fn retag(
     id: &str,
     set: &Tags,
     unset: &[String],
-) -> Result<(), CloudError> {
+) -> Result<(), StepError> {
     async fn of<K: Driver<Aws>>(
         _: &K,
         ctx: &Ctx<'_, Aws>,
         id: &str,
         set: &Tags,
         unset: &[String],
-    ) -> Result<(), CloudError> {
+    ) -> Result<(), StepError> {
         K::retag(ctx, id, set, unset).await
     }
     each_kind!(resource, spec => of(spec, ctx, id, set, unset).await)
 }
 
 /// The answer where AWS gave no id with its success.
-fn no_id(operation: &str) -> CloudError {
-    CloudError::own(operation, "AWS's answer has no id")
+fn no_id(operation: &str) -> StepError {
+    StepError::Internal(format!("the answer to {operation} has no id"))
 }

@@ -2,7 +2,8 @@
 
 use super::msk::{self, fetch, live, update, wait};
 use super::no_id;
-use crate::aws::{Aws, Class, CloudError, cloud};
+use crate::aws::{Aws, Class, CloudError, failed};
+use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
 use aws_sdk_kafka::types::{
     BrokerNodeGroupInfo, Cluster, EbsStorageInfo, Iam, ProvisionedRequest, Rebalancing, RebalancingStatus,
@@ -14,7 +15,7 @@ use kstack_core::model::{FieldChange, Tags, tag};
 use kstack_core::observed::Found;
 
 impl Driver<Aws> for MskCluster {
-    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.clusters.since(aws.round(), || fetch(aws)).await?;
         let found = all.iter().map(|cluster| async move {
             let arn = cluster.cluster_arn().unwrap_or_default();
@@ -31,7 +32,7 @@ impl Driver<Aws> for MskCluster {
 
     /// MSK takes no client token. The name is unique, so what has it already is the stack's own from a call whose answer
     /// was lost, or somebody else's.
-    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         if let Some(mine) = mine(ctx, &fetch(ctx.system).await?)? {
             return Ok(mine);
         }
@@ -43,14 +44,14 @@ impl Driver<Aws> for MskCluster {
             Some(one) => call.provisioned(request(one, ctx, subnets, groups).await?),
             None => call.serverless(serverless(subnets, groups)),
         };
-        match call.send().await.map_err(cloud("CreateClusterV2")) {
-            Err(error) if error.class == Class::Conflict => mine(ctx, &fetch(ctx.system).await?)?.ok_or(error),
+        match call.send().await.map_err(failed("CreateClusterV2")) {
+            Err(error) if error.class() == Class::Conflict => mine(ctx, &fetch(ctx.system).await?)?.ok_or(error),
             answer => answer?.cluster_arn.ok_or_else(|| no_id("CreateClusterV2")),
         }
     }
 
     /// A new cluster can't be public: that follows once it is there.
-    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         wait::idle(ctx, id).await?;
         if self.provisioned.as_ref().is_some_and(|one| one.public_access) {
             let field = "public_access".to_owned();
@@ -60,55 +61,53 @@ impl Driver<Aws> for MskCluster {
         Ok(())
     }
 
-    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), CloudError> {
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
         let changes: Vec<FieldChange> = changes.iter().filter(|change| change.field != "state").cloned().collect();
         if changes.is_empty() { self.finish(ctx, id).await } else { update::bring(self, ctx, id, &changes).await }
     }
 
-    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         wait::delete(ctx, id).await
     }
 
-    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         retag(ctx, id, set, unset).await
     }
 }
 
 /// Sets and removes tags of a cluster.
-pub async fn retag(ctx: &Ctx<'_, Aws>, arn: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+pub async fn retag(ctx: &Ctx<'_, Aws>, arn: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
     let kafka = &ctx.system.clients.kafka;
     if !set.is_empty() {
         let call = kafka.tag_resource().resource_arn(arn).set_tags(Some(set.clone().into_iter().collect()));
-        call.send().await.map_err(cloud("TagResource"))?;
+        call.send().await.map_err(failed("TagResource"))?;
     }
     if !unset.is_empty() {
         let call = kafka.untag_resource().resource_arn(arn).set_tag_keys(Some(unset.to_vec()));
-        call.send().await.map_err(cloud("UntagResource"))?;
+        call.send().await.map_err(failed("UntagResource"))?;
     }
     Ok(())
 }
 
 /// The ARN of the cluster that has the stack's name and is the stack's own.
-fn mine(ctx: &Ctx<'_, Aws>, all: &[Cluster]) -> Result<Option<String>, CloudError> {
+fn mine(ctx: &Ctx<'_, Aws>, all: &[Cluster]) -> Result<Option<String>, StepError> {
     let Some(cluster) = all.first() else { return Ok(None) };
     if msk::tags(cluster).get(tag::STACK) == Some(&ctx.system.stack) {
         return Ok(cluster.cluster_arn().map(str::to_owned));
     }
-    Err(CloudError::own(
-        "CreateClusterV2",
-        format!("there is a cluster named {} that is not the stack's", ctx.system.stack),
-    ))
+    let what = format!("the cluster named {} is not the stack's", ctx.system.stack);
+    Err(StepError::ended(what, format!("it has no tag `{}` of the stack", tag::STACK)))
 }
 
 /// The Kafka versions that the cluster can be brought to; not known while it is made, or of what is not the stack's.
-async fn upgrades(aws: &Aws, cluster: &Cluster) -> Result<Option<Vec<String>>, CloudError> {
+async fn upgrades(aws: &Aws, cluster: &Cluster) -> Result<Option<Vec<String>>, StepError> {
     let usable = msk::usable(aws).await?;
     let arn = cluster.cluster_arn().unwrap_or_default();
     if cluster.provisioned().is_none() || usable.iter().all(|one| one.cluster_arn() != Some(arn)) {
         return Ok(None);
     }
     let call = aws.clients.kafka.get_compatible_kafka_versions().cluster_arn(arn);
-    let answer = call.send().await.map_err(cloud("GetCompatibleKafkaVersions"))?;
+    let answer = call.send().await.map_err(failed("GetCompatibleKafkaVersions"))?;
     Ok(Some(answer.compatible_kafka_versions().iter().flat_map(|one| one.target_versions().to_vec()).collect()))
 }
 
@@ -124,7 +123,7 @@ async fn request(
     ctx: &Ctx<'_, Aws>,
     subnets: Vec<String>,
     groups: Vec<String>,
-) -> Result<ProvisionedRequest, CloudError> {
+) -> Result<ProvisionedRequest, StepError> {
     let int = |value: u64| i32::try_from(value).unwrap_or(i32::MAX);
     let ebs = cluster.volume_gib.map(|size| {
         let throughput = cluster.throughput_mibs.filter(|mibs| *mibs > 0).map(update::throughput);

@@ -1,7 +1,8 @@
 //! NAT gateways: the private subnets' way out.
 
 use super::no_id;
-use crate::aws::{Aws, CloudError, Done, PATIENCE, cloud, tags_of};
+use crate::aws::{Aws, CloudError, Done, PATIENCE, failed, tags_of};
+use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
 use aws_sdk_ec2::types::{NatGateway as Sdk, NatGatewayState, ResourceType};
 use kstack_core::kinds::NatGateway;
@@ -10,7 +11,7 @@ use kstack_core::model::{FieldChange, Ref};
 use kstack_core::observed::Found;
 
 impl Driver<Aws> for NatGateway {
-    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.nat_gateways.since(aws.round(), || fetch(aws)).await?;
         Ok(all
             .iter()
@@ -30,15 +31,15 @@ impl Driver<Aws> for NatGateway {
             .collect())
     }
 
-    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let call = ctx.system.clients.ec2_once.create_nat_gateway().subnet_id(ctx.id(&self.subnet)?);
         let call = call.allocation_id(ctx.id(&self.elastic_ip)?).client_token(ctx.token);
         let call = call.tag_specifications(ctx.tag_spec(ResourceType::Natgateway));
-        let answer = call.send().await.map_err(cloud("CreateNatGateway"))?;
+        let answer = call.send().await.map_err(failed("CreateNatGateway"))?;
         answer.nat_gateway.and_then(|gateway| gateway.nat_gateway_id).ok_or_else(|| no_id("CreateNatGateway"))
     }
 
-    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let what = format!("the NAT gateway {id} coming up");
         let ready = |all: &[Sdk]| {
             let Some(gateway) = all.iter().find(|gateway| gateway.nat_gateway_id() == Some(id)) else {
@@ -48,7 +49,7 @@ impl Driver<Aws> for NatGateway {
                 Some(NatGatewayState::Available) => Ok(Some(())),
                 Some(NatGatewayState::Failed) => {
                     let why = gateway.failure_message().unwrap_or("AWS gives no reason");
-                    Err(CloudError::own("CreateNatGateway", format!("the NAT gateway {id} failed: {why}")))
+                    Err(StepError::ended(format!("the NAT gateway {id} failed"), why))
                 }
                 _ => Ok(None),
             }
@@ -56,13 +57,13 @@ impl Driver<Aws> for NatGateway {
         ctx.system.nat_gateways.wait(&what, PATIENCE, || fetch(ctx.system), ready).await
     }
 
-    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), CloudError> {
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), StepError> {
         self.finish(ctx, id).await
     }
 
-    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let call = ctx.system.clients.ec2.delete_nat_gateway().nat_gateway_id(id);
-        call.send().await.map_err(cloud("DeleteNatGateway")).or_gone()?;
+        call.send().await.map_err(failed("DeleteNatGateway")).or_gone()?;
         // Its address can be released only when it is gone.
         let what = format!("the NAT gateway {id} going");
         let gone = |all: &[Sdk]| {
@@ -72,12 +73,12 @@ impl Driver<Aws> for NatGateway {
         ctx.system.nat_gateways.wait(&what, PATIENCE, || fetch(ctx.system), gone).await
     }
 
-    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         ctx.retag_ec2(&[id], set, unset).await
     }
 }
 
-async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, CloudError> {
+async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
     let pages = aws.clients.ec2.describe_nat_gateways().filter(aws.mine()).max_results(1000).into_paginator().items();
-    pages.send().collect::<Result<Vec<_>, _>>().await.map_err(cloud("DescribeNatGateways"))
+    pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeNatGateways"))
 }

@@ -1,7 +1,8 @@
 //! Network interfaces with fixed private addresses: the place of a broker or controller in the cluster. They outlive instances.
 
 use super::no_id;
-use crate::aws::{Aws, CloudError, Done, PATIENCE, cloud, tags_of};
+use crate::aws::{Aws, Done, PATIENCE, failed, tags_of};
+use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
 use aws_sdk_ec2::types::{NetworkInterface as Sdk, NetworkInterfaceStatus, ResourceType};
 use kstack_core::kinds::NetworkInterface;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 const FREED: Duration = Duration::from_secs(30);
 
 impl Driver<Aws> for NetworkInterface {
-    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.interfaces.since(aws.round(), || fetch(aws)).await?;
         Ok(all
             .iter()
@@ -31,34 +32,34 @@ impl Driver<Aws> for NetworkInterface {
             .collect())
     }
 
-    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let call = ctx.system.clients.ec2_once.create_network_interface().subnet_id(ctx.id(&self.subnet)?);
         let call = call.private_ip_address(&self.address).set_groups(Some(ctx.all_ids(&self.security_groups)?));
         let call = call.description(format!("{} of the Kafka stack {}", ctx.address.name, ctx.system.stack));
         let call = call.client_token(ctx.token).tag_specifications(ctx.tag_spec(ResourceType::NetworkInterface));
-        let answer = call.send().await.map_err(cloud("CreateNetworkInterface"))?;
+        let answer = call.send().await.map_err(failed("CreateNetworkInterface"))?;
         answer.network_interface.and_then(|one| one.network_interface_id).ok_or_else(|| no_id("CreateNetworkInterface"))
     }
 
-    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), CloudError> {
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), StepError> {
         let call = ctx.system.clients.ec2.modify_network_interface_attribute().network_interface_id(id);
         let call = call.set_groups(Some(ctx.all_ids(&self.security_groups)?));
-        call.send().await.map_err(cloud("ModifyNetworkInterfaceAttribute")).map(|_| ())
+        call.send().await.map_err(failed("ModifyNetworkInterfaceAttribute")).map(|_| ())
     }
 
-    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let call = ctx.system.clients.ec2.delete_network_interface().network_interface_id(id);
-        call.send().await.map_err(cloud("DeleteNetworkInterface")).or_gone()
+        call.send().await.map_err(failed("DeleteNetworkInterface")).or_gone()
     }
 
-    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         ctx.retag_ec2(&[id], set, unset).await
     }
 }
 
 /// Waits until no instance has the interface any more, though not for ever: it may be the very instance that is to be made, whose
 /// creation was not heard of, and which is given again by its token. Another's is refused by AWS.
-pub async fn free(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+pub async fn free(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let start = Instant::now();
     let ready = |all: &[Sdk]| {
         let interface = all.iter().find(|interface| interface.network_interface_id() == Some(id));
@@ -69,12 +70,12 @@ pub async fn free(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
     ctx.system.interfaces.wait(&what, PATIENCE, || fetch(ctx.system), ready).await
 }
 
-async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, CloudError> {
+async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
     let call = aws.clients.ec2.describe_network_interfaces().filters(aws.mine()).max_results(1000);
     call.into_paginator()
         .items()
         .send()
         .collect::<Result<Vec<_>, _>>()
         .await
-        .map_err(cloud("DescribeNetworkInterfaces"))
+        .map_err(failed("DescribeNetworkInterfaces"))
 }

@@ -1,6 +1,7 @@
 //! Placement groups, which keep brokers of a zone on different hardware.
 
-use crate::aws::{Aws, Class, CloudError, Done, cloud, tags_of};
+use crate::aws::{Aws, Class, CloudError, Done, failed, tags_of};
+use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
 use aws_sdk_ec2::types::{PlacementStrategy, ResourceType};
 use kstack_core::kinds::PlacementGroup;
@@ -8,9 +9,9 @@ use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;
 
 impl Driver<Aws> for PlacementGroup {
-    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let call = aws.clients.ec2.describe_placement_groups().filters(aws.mine());
-        let answer = call.send().await.map_err(cloud("DescribePlacementGroups"))?;
+        let answer = call.send().await.map_err(failed("DescribePlacementGroups"))?;
         Ok(answer
             .placement_groups
             .unwrap_or_default()
@@ -32,7 +33,7 @@ impl Driver<Aws> for PlacementGroup {
             .collect())
     }
 
-    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let name = format!("kstack-{}-{}", ctx.system.stack, ctx.address.name);
         let call = ctx.system.clients.ec2_once.create_placement_group().group_name(&name);
         let call = call.strategy(PlacementStrategy::from(self.strategy.as_str())).set_partition_count(self.partitions);
@@ -40,29 +41,29 @@ impl Driver<Aws> for PlacementGroup {
             Ok(_) => Ok(name),
             Err(error) => match cloud("CreatePlacementGroup")(error) {
                 // The name is this stack's own: a group that is there already came from a call whose answer was lost.
-                error if error.class == Class::Conflict => Ok(name),
+                error if error.class() == Class::Conflict => Ok(name),
                 error => Err(error),
             },
         }
     }
 
-    async fn update(&self, _: &Ctx<'_, Aws>, _: &str, _: &[FieldChange]) -> Result<(), CloudError> {
+    async fn update(&self, _: &Ctx<'_, Aws>, _: &str, _: &[FieldChange]) -> Result<(), StepError> {
         Ok(()) // Every change is a replacement.
     }
 
-    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let call = ctx.system.clients.ec2.delete_placement_group().group_name(id);
-        call.send().await.map_err(cloud("DeletePlacementGroup")).or_gone()
+        call.send().await.map_err(failed("DeletePlacementGroup")).or_gone()
     }
 
-    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         // Tags are set by the group's id, all else goes by its name.
         let call = ctx.system.clients.ec2.describe_placement_groups().group_names(id);
-        let answer = call.send().await.map_err(cloud("DescribePlacementGroups"))?;
+        let answer = call.send().await.map_err(failed("DescribePlacementGroups"))?;
         let group = answer.placement_groups().first().and_then(|group| group.group_id());
         match group {
             Some(group) => ctx.retag_ec2(&[group], set, unset).await,
-            None => Err(CloudError::own("CreateTags", format!("the placement group {id} is not there"))),
+            None => Err(StepError::ended(format!("the placement group {id} does not exist"), "")),
         }
     }
 }

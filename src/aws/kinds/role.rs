@@ -1,7 +1,8 @@
 //! The hosts' IAM role: Session Manager, and nothing else. There is no SSH key.
 
 use super::no_id;
-use crate::aws::{Aws, Class, CloudError, Done, cloud};
+use crate::aws::{Aws, Class, Done, failed};
+use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
 use aws_sdk_iam::types::Tag;
 use kstack_core::kinds::Role;
@@ -15,11 +16,11 @@ const SUFFIX: &str = "role";
 
 impl Driver<Aws> for Role {
     /// IAM has no describe by tag: the role is looked for by the name that only this stack gives it.
-    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let iam = &aws.clients.iam;
         if aws.all() {
             let pages = iam.list_roles().into_paginator().items().send();
-            let roles = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListRoles"))?;
+            let roles = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListRoles"))?;
             let mine = roles.into_iter().filter_map(|role| {
                 let tags = aws.tags_of_name(&role.role_name, SUFFIX, "role/hosts")?;
                 let spec = Role { trusts: trusted(role.assume_role_policy_document()), policies: Vec::new() };
@@ -28,13 +29,13 @@ impl Driver<Aws> for Role {
             return Ok(mine.collect());
         }
         let name = aws.global_name(SUFFIX);
-        let role = async { iam.get_role().role_name(&name).send().await.map_err(cloud("GetRole")) };
+        let role = async { iam.get_role().role_name(&name).send().await.map_err(failed("GetRole")) };
         let policies = async {
             let pages = iam.list_attached_role_policies().role_name(&name).into_paginator().items().send();
-            pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListAttachedRolePolicies"))
+            pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListAttachedRolePolicies"))
         };
         let (role, policies) = match tokio::join!(role, policies) {
-            (Err(error), _) | (_, Err(error)) if error.class == Class::NotFound => return Ok(Vec::new()),
+            (Err(error), _) | (_, Err(error)) if error.class() == Class::NotFound => return Ok(Vec::new()),
             (role, policies) => (role?, policies?),
         };
         let Some(role) = role.role else { return Ok(Vec::new()) };
@@ -44,61 +45,61 @@ impl Driver<Aws> for Role {
         Ok(vec![Found { id: role.role_name, tags, spec, terminated: false }])
     }
 
-    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let name = ctx.system.global_name(SUFFIX);
         let call =
             ctx.system.clients.iam.create_role().role_name(&name).assume_role_policy_document(trust_document(self));
         let call = call.description("Kafka hosts of a kstack stack").set_tags(Some(iam_tags(ctx.tags)));
-        match call.send().await.map_err(cloud("CreateRole")) {
+        match call.send().await.map_err(failed("CreateRole")) {
             // The name is this stack's own: a role that is there already came from a call whose answer was lost.
-            Err(error) if error.class == Class::AlreadyDone => Ok(name),
+            Err(error) if error.class() == Class::AlreadyDone => Ok(name),
             Err(error) => Err(error),
             Ok(answer) => answer.role.map(|role| role.role_name).ok_or_else(|| no_id("CreateRole")),
         }
     }
 
-    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         for policy in &self.policies {
             let call = ctx.system.clients.iam.attach_role_policy().role_name(id).policy_arn(policy);
-            call.send().await.map_err(cloud("AttachRolePolicy"))?;
+            call.send().await.map_err(failed("AttachRolePolicy"))?;
         }
         Ok(())
     }
 
-    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), CloudError> {
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
         let iam = &ctx.system.clients.iam;
         for change in changes {
             if change.field == "trusts" {
                 let call = iam.update_assume_role_policy().role_name(id).policy_document(trust_document(self));
-                call.send().await.map_err(cloud("UpdateAssumeRolePolicy"))?;
+                call.send().await.map_err(failed("UpdateAssumeRolePolicy"))?;
             } else if change.field == "policies" {
                 for policy in strings(&change.before).difference(&strings(&change.after)) {
                     let call = iam.detach_role_policy().role_name(id).policy_arn(policy);
-                    call.send().await.map_err(cloud("DetachRolePolicy")).or_gone()?;
+                    call.send().await.map_err(failed("DetachRolePolicy")).or_gone()?;
                 }
             }
         }
         self.finish(ctx, id).await
     }
 
-    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let iam = &ctx.system.clients.iam;
         for policy in &self.policies {
             let call = iam.detach_role_policy().role_name(id).policy_arn(policy);
-            call.send().await.map_err(cloud("DetachRolePolicy")).or_gone()?;
+            call.send().await.map_err(failed("DetachRolePolicy")).or_gone()?;
         }
-        iam.delete_role().role_name(id).send().await.map_err(cloud("DeleteRole")).or_gone()
+        iam.delete_role().role_name(id).send().await.map_err(failed("DeleteRole")).or_gone()
     }
 
-    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         let iam = &ctx.system.clients.iam;
         if !set.is_empty() {
             let call = iam.tag_role().role_name(id).set_tags(Some(iam_tags(set)));
-            call.send().await.map_err(cloud("TagRole"))?;
+            call.send().await.map_err(failed("TagRole"))?;
         }
         if !unset.is_empty() {
             let call = iam.untag_role().role_name(id).set_tag_keys(Some(unset.to_vec()));
-            call.send().await.map_err(cloud("UntagRole"))?;
+            call.send().await.map_err(failed("UntagRole"))?;
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! Route tables with their routes and associations: one for all public subnets, one for each private subnet.
 
 use super::no_id;
-use crate::aws::{Aws, Class, CloudError, Done, cloud, tags_of};
+use crate::aws::{Aws, Class, CloudError, Done, failed, tags_of};
+use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
 use aws_sdk_ec2::types::{Filter, ResourceType, Route as SdkRoute};
 use kstack_core::kinds::RouteTable;
@@ -12,10 +13,10 @@ use kstack_core::observed::Found;
 use std::collections::BTreeSet;
 
 impl Driver<Aws> for RouteTable {
-    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let call = aws.clients.ec2.describe_route_tables().filters(aws.mine()).max_results(100);
         let pages = call.into_paginator().items().send();
-        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("DescribeRouteTables"))?;
+        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeRouteTables"))?;
         Ok(all
             .into_iter()
             .map(|table| {
@@ -33,29 +34,29 @@ impl Driver<Aws> for RouteTable {
             .collect())
     }
 
-    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let call = ctx.system.clients.ec2_once.create_route_table().vpc_id(ctx.id(&self.vpc)?).client_token(ctx.token);
         let call = call.tag_specifications(ctx.tag_spec(ResourceType::RouteTable));
-        let answer = call.send().await.map_err(cloud("CreateRouteTable"))?;
+        let answer = call.send().await.map_err(failed("CreateRouteTable"))?;
         answer.route_table.and_then(|table| table.route_table_id).ok_or_else(|| no_id("CreateRouteTable"))
     }
 
-    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         bring(self, ctx, id).await
     }
 
-    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), CloudError> {
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), StepError> {
         bring(self, ctx, id).await
     }
 
-    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let empty = RouteTable { vpc: self.vpc.clone(), subnets: Vec::new(), routes: Vec::new() };
         bring(&empty, ctx, id).await.or_gone()?;
         let call = ctx.system.clients.ec2.delete_route_table().route_table_id(id);
-        call.send().await.map_err(cloud("DeleteRouteTable")).or_gone()
+        call.send().await.map_err(failed("DeleteRouteTable")).or_gone()
     }
 
-    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         ctx.retag_ec2(&[id], set, unset).await
     }
 }
@@ -76,10 +77,10 @@ fn route(route: &SdkRoute) -> Option<Route> {
 
 /// Makes and removes routes and associations until the live table is this one. The calls take no token: it looks first. A
 /// route that is there already after all is an error, for which it looks again: it may lead elsewhere.
-async fn bring(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+async fn bring(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let ec2 = &ctx.system.clients.ec2;
-    let answer = ec2.describe_route_tables().route_table_ids(id).send().await.map_err(cloud("DescribeRouteTables"))?;
-    let live = answer.route_tables().first().ok_or_else(|| CloudError::own("update", format!("{id} is not there")))?;
+    let answer = ec2.describe_route_tables().route_table_ids(id).send().await.map_err(failed("DescribeRouteTables"))?;
+    let live = answer.route_tables().first().ok_or_else(|| StepError::ended(format!("the route table {id} does not exist"), ""))?;
     let wanted: BTreeSet<String> = ctx.all_ids(&table.subnets)?.into_iter().collect();
     for association in live.associations() {
         let (Some(subnet), Some(key)) = (association.subnet_id(), association.route_table_association_id()) else {
@@ -87,21 +88,21 @@ async fn bring(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), C
         };
         if !wanted.contains(subnet) {
             let call = ec2.disassociate_route_table().association_id(key);
-            call.send().await.map_err(cloud("DisassociateRouteTable")).or_gone()?;
+            call.send().await.map_err(failed("DisassociateRouteTable")).or_gone()?;
         }
     }
     let live_subnets: BTreeSet<&str> = live.associations().iter().filter_map(|one| one.subnet_id()).collect();
     for subnet in wanted.iter().filter(|subnet| !live_subnets.contains(subnet.as_str())) {
         let call = ec2.associate_route_table().route_table_id(id).subnet_id(subnet);
-        match call.send().await.map_err(cloud("AssociateRouteTable")) {
-            Err(error) if error.class == Class::AlreadyDone => take(ctx, id, subnet).await?.ok_or(error)?,
+        match call.send().await.map_err(failed("AssociateRouteTable")) {
+            Err(error) if error.class() == Class::AlreadyDone => take(ctx, id, subnet).await?.ok_or(error)?,
             answer => drop(answer?),
         }
     }
     let live_routes: Vec<Route> = live.routes().iter().filter_map(route).collect();
     for old in live_routes.iter().filter(|old| table.routes.iter().all(|new| new.to != old.to)) {
         let call = ec2.delete_route().route_table_id(id).destination_cidr_block(&old.to);
-        call.send().await.map_err(cloud("DeleteRoute")).or_gone()?;
+        call.send().await.map_err(failed("DeleteRoute")).or_gone()?;
     }
     for new in &table.routes {
         let via = ctx.id(&new.via)?;
@@ -110,12 +111,12 @@ async fn bring(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), C
             Some(_) => {
                 let call = ec2.replace_route().route_table_id(id).destination_cidr_block(&new.to);
                 let call = if via.starts_with("nat-") { call.nat_gateway_id(via) } else { call.gateway_id(via) };
-                call.send().await.map_err(cloud("ReplaceRoute"))?;
+                call.send().await.map_err(failed("ReplaceRoute"))?;
             }
             None => {
                 let call = ec2.create_route().route_table_id(id).destination_cidr_block(&new.to);
                 let call = if via.starts_with("nat-") { call.nat_gateway_id(via) } else { call.gateway_id(via) };
-                call.send().await.map_err(cloud("CreateRoute"))?;
+                call.send().await.map_err(failed("CreateRoute"))?;
             }
         }
     }
@@ -123,14 +124,14 @@ async fn bring(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), C
 }
 
 /// Moves a subnet from the other table that has it to `id`; nothing when no other has it.
-async fn take(ctx: &Ctx<'_, Aws>, id: &str, subnet: &str) -> Result<Option<()>, CloudError> {
+async fn take(ctx: &Ctx<'_, Aws>, id: &str, subnet: &str) -> Result<Option<()>, StepError> {
     let ec2 = &ctx.system.clients.ec2;
     let by = Filter::builder().name("association.subnet-id").values(subnet).build();
-    let answer = ec2.describe_route_tables().filters(by).send().await.map_err(cloud("DescribeRouteTables"))?;
+    let answer = ec2.describe_route_tables().filters(by).send().await.map_err(failed("DescribeRouteTables"))?;
     let others = answer.route_tables().iter().filter(|table| table.route_table_id() != Some(id));
     let mut all = others.flat_map(|table| table.associations()).filter(|one| one.subnet_id() == Some(subnet));
     let Some(key) = all.find_map(|one| one.route_table_association_id()) else { return Ok(None) };
     let call = ec2.replace_route_table_association().association_id(key).route_table_id(id);
-    call.send().await.map_err(cloud("ReplaceRouteTableAssociation"))?;
+    call.send().await.map_err(failed("ReplaceRouteTableAssociation"))?;
     Ok(Some(()))
 }

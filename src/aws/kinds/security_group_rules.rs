@@ -4,7 +4,8 @@
 //! after all groups and go before them.
 
 use super::security_group::fetch;
-use crate::aws::{Aws, Class, CloudError, Done, cloud};
+use crate::aws::{Aws, Class, CloudError, Done, failed};
+use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
 use kstack_core::kinds::SecurityGroupRules;
@@ -15,7 +16,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 impl Driver<Aws> for SecurityGroupRules {
-    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.groups.since(aws.round(), || fetch(aws)).await?;
         Ok(all
             .iter()
@@ -36,24 +37,24 @@ impl Driver<Aws> for SecurityGroupRules {
             .collect())
     }
 
-    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         Ok(rules_id(&ctx.id(&self.group)?)) // There is no call: rules live in their group.
     }
 
-    async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), CloudError> {
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
         bring(self, ctx).await
     }
 
-    async fn update(&self, ctx: &Ctx<'_, Aws>, _: &str, _: &[FieldChange]) -> Result<(), CloudError> {
+    async fn update(&self, ctx: &Ctx<'_, Aws>, _: &str, _: &[FieldChange]) -> Result<(), StepError> {
         bring(self, ctx).await
     }
 
-    async fn delete(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), CloudError> {
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
         let empty = SecurityGroupRules { group: self.group.clone(), ingress: Vec::new(), egress: Vec::new() };
         bring(&empty, ctx).await.or_gone()
     }
 
-    async fn retag(_: &Ctx<'_, Aws>, _: &str, _: &Tags, _: &[String]) -> Result<(), CloudError> {
+    async fn retag(_: &Ctx<'_, Aws>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {
         Ok(()) // Rules have no tags of kstack's; their group has.
     }
 }
@@ -110,21 +111,21 @@ fn permission(rule: &Rule) -> IpPermission {
 
 /// A rule that is gone already: another look tells, since AWS has then removed none of the others either. A group that is not there
 /// is something else: what was just made may not be known to this call yet.
-fn look_again(error: CloudError) -> CloudError {
-    match error.code.as_deref() {
-        Some("InvalidPermission.NotFound") => CloudError { class: Class::AlreadyDone, ..error },
+fn look_again(error: StepError) -> StepError {
+    match error.code() {
+        Some("InvalidPermission.NotFound") => error.classed(Class::AlreadyDone),
         _ => error,
     }
 }
 
 /// Adds and removes rules until the live group has these. The calls take no token: it looks first. A rule is removed
 /// before one is added, since a rule with another description is the same rule to AWS.
-async fn bring(wanted: &SecurityGroupRules, ctx: &Ctx<'_, Aws>) -> Result<(), CloudError> {
+async fn bring(wanted: &SecurityGroupRules, ctx: &Ctx<'_, Aws>) -> Result<(), StepError> {
     let (aws, ec2) = (ctx.system, &ctx.system.clients.ec2);
     let id = ctx.id(&wanted.group)?;
     let all = aws.groups.since(Instant::now(), || fetch(aws)).await?;
     let live = all.iter().find(|group| group.group_id() == Some(id.as_str()));
-    let known = |list: &[Rule]| -> Result<BTreeSet<Rule>, CloudError> {
+    let known = |list: &[Rule]| -> Result<BTreeSet<Rule>, StepError> {
         list.iter().map(|rule| Ok(Rule { peer: Ref::Id(ctx.id(&rule.peer)?), ..rule.clone() })).collect()
     };
     let split = |wanted: &BTreeSet<Rule>, live: BTreeSet<Rule>| {
@@ -146,19 +147,19 @@ async fn bring(wanted: &SecurityGroupRules, ctx: &Ctx<'_, Aws>) -> Result<(), Cl
     let (add_out, remove_out) = split(&known(&wanted.egress)?, live_out);
     if !remove_in.is_empty() {
         let call = ec2.revoke_security_group_ingress().group_id(&id).set_ip_permissions(Some(remove_in));
-        call.send().await.map_err(cloud("RevokeSecurityGroupIngress")).map_err(look_again)?;
+        call.send().await.map_err(failed("RevokeSecurityGroupIngress")).map_err(look_again)?;
     }
     if !remove_out.is_empty() {
         let call = ec2.revoke_security_group_egress().group_id(&id).set_ip_permissions(Some(remove_out));
-        call.send().await.map_err(cloud("RevokeSecurityGroupEgress")).map_err(look_again)?;
+        call.send().await.map_err(failed("RevokeSecurityGroupEgress")).map_err(look_again)?;
     }
     if !add_in.is_empty() {
         let call = ec2.authorize_security_group_ingress().group_id(&id).set_ip_permissions(Some(add_in));
-        call.send().await.map_err(cloud("AuthorizeSecurityGroupIngress"))?;
+        call.send().await.map_err(failed("AuthorizeSecurityGroupIngress"))?;
     }
     if !add_out.is_empty() {
         let call = ec2.authorize_security_group_egress().group_id(&id).set_ip_permissions(Some(add_out));
-        call.send().await.map_err(cloud("AuthorizeSecurityGroupEgress"))?;
+        call.send().await.map_err(failed("AuthorizeSecurityGroupEgress"))?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Data volumes: a broker's or controller's identity. They outlive instances, only grow, and are never deleted unasked.
 
 use super::no_id;
-use crate::aws::{Aws, Class, CloudError, Done, PATIENCE, cloud, jitter, tags_of};
+use crate::aws::{Aws, Class, CloudError, Done, PATIENCE, failed, tags_of};
+use crate::error::StepError;
+use crate::wait::{Backoff, Look, poll};
 use crate::driver::{Ctx, Driver};
 use aws_sdk_ec2::types::{
     ResourceType, Volume as Sdk, VolumeModification, VolumeModificationState, VolumeState, VolumeType,
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 const UNSEEN: Duration = Duration::from_secs(60);
 
 impl Driver<Aws> for Volume {
-    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.volumes.since(aws.round(), || fetch(aws)).await?;
         let data = all.iter().filter_map(|volume| {
             let tags = tags_of(Some(volume.tags()));
@@ -42,18 +44,18 @@ impl Driver<Aws> for Volume {
         Ok(data.collect())
     }
 
-    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
         let call =
             ctx.system.clients.ec2_once.create_volume().availability_zone(&self.zone).volume_type(VolumeType::Gp3);
         let call = call.size(i32::try_from(self.size_gib).unwrap_or(i32::MAX)).iops(int(self.iops));
         let call = call.throughput(int(self.throughput_mibs)).encrypted(true).set_kms_key_id(self.kms_key.clone());
         let call = call.client_token(ctx.token).tag_specifications(ctx.tag_spec(ResourceType::Volume));
-        let answer = call.send().await.map_err(cloud("CreateVolume"))?;
+        let answer = call.send().await.map_err(failed("CreateVolume"))?;
         answer.volume_id.ok_or_else(|| no_id("CreateVolume"))
     }
 
-    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         // A KMS key that can't be used fails the volume after the call has succeeded: it goes, without a word.
         // It may be gone before the first look.
         let (mut seen, start) = (false, Instant::now());
@@ -61,22 +63,22 @@ impl Driver<Aws> for Volume {
             |all: &[Sdk]| match all.iter().find(|volume| volume.volume_id() == Some(id)).map(|volume| volume.state()) {
                 Some(Some(VolumeState::Available | VolumeState::InUse)) => Ok(Some(())),
                 Some(Some(VolumeState::Error)) => {
-                    Err(CloudError::own("CreateVolume", format!("the volume {id} failed")))
+                    Err(StepError::ended(format!("the volume {id} failed"), ""))
                 }
                 Some(_) => {
                     seen = true;
                     Ok(None)
                 }
-                None if seen || start.elapsed() > UNSEEN => Err(CloudError::own(
-                    "CreateVolume",
-                    format!("the volume {id} is gone again; can the KMS key be used by this caller?"),
+                None if seen || start.elapsed() > UNSEEN => Err(StepError::ended(
+                    format!("the volume {id} is gone again"),
+                    "can the KMS key be used by this caller?",
                 )),
                 None => Ok(None),
             };
         ctx.system.volumes.wait(&format!("the volume {id} coming up"), PATIENCE, || fetch(ctx.system), ready).await
     }
 
-    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), CloudError> {
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
         if !changes
             .iter()
             .any(|change| ["size_gib", "iops", "throughput_mibs", "kind"].contains(&change.field.as_str()))
@@ -92,8 +94,8 @@ impl Driver<Aws> for Volume {
         let call = ctx.system.clients.ec2_once.modify_volume().volume_id(id).volume_type(VolumeType::Gp3);
         let call = call.iops(int(self.iops)).throughput(int(self.throughput_mibs));
         let call = call.set_size(grows.then_some(i32::try_from(self.size_gib).unwrap_or(i32::MAX)));
-        match call.send().await.map_err(cloud("ModifyVolume")) {
-            Err(error) if error.class == Class::Unknown && modifying(self, ctx, id, grows).await? => {}
+        match call.send().await.map_err(failed("ModifyVolume")) {
+            Err(error) if error.class() == Class::Unknown && modifying(self, ctx, id, grows).await? => {}
             other => {
                 other?;
             }
@@ -101,11 +103,11 @@ impl Driver<Aws> for Volume {
         modified(self, ctx, id, grows).await
     }
 
-    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
-        ctx.system.clients.ec2.delete_volume().volume_id(id).send().await.map_err(cloud("DeleteVolume")).or_gone()
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        ctx.system.clients.ec2.delete_volume().volume_id(id).send().await.map_err(failed("DeleteVolume")).or_gone()
     }
 
-    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         ctx.retag_ec2(&[id], set, unset).await
     }
 }
@@ -120,36 +122,33 @@ fn is_aim(volume: &Volume, modification: &VolumeModification, grows: bool) -> bo
 }
 
 /// Whether such a modification is under way.
-async fn modifying(volume: &Volume, ctx: &Ctx<'_, Aws>, id: &str, grows: bool) -> Result<bool, CloudError> {
+async fn modifying(volume: &Volume, ctx: &Ctx<'_, Aws>, id: &str, grows: bool) -> Result<bool, StepError> {
     let under_way = |one: &VolumeModification| one.modification_state() == Some(&VolumeModificationState::Modifying);
     Ok(modification(ctx, id).await?.is_some_and(|one| under_way(&one) && is_aim(volume, &one, grows)))
 }
 
 /// Waits until the new size can be used; what AWS optimises afterwards does not concern the host.
-async fn modified(volume: &Volume, ctx: &Ctx<'_, Aws>, id: &str, grows: bool) -> Result<(), CloudError> {
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(200);
-    while start.elapsed() < PATIENCE {
+async fn modified(volume: &Volume, ctx: &Ctx<'_, Aws>, id: &str, grows: bool) -> Result<(), StepError> {
+    poll(&format!("the modification of {id}"), PATIENCE, Backoff::STATE, async || {
         let modification = modification(ctx, id).await?.filter(|one| is_aim(volume, one, grows));
         match modification.as_ref().and_then(|modification| modification.modification_state()) {
-            Some(VolumeModificationState::Optimizing | VolumeModificationState::Completed) => return Ok(()),
+            Some(VolumeModificationState::Optimizing | VolumeModificationState::Completed) => Ok(Look::Ready(())),
             Some(VolumeModificationState::Failed) => {
                 let why = modification.as_ref().and_then(|one| one.status_message()).unwrap_or("AWS gives no reason");
-                return Err(CloudError::own("ModifyVolume", format!("the modification of {id} failed: {why}")));
+                Err(StepError::ended(format!("the modification of {id} failed"), why))
             }
-            _ => tokio::time::sleep(jitter(pause)).await,
+            _ => Ok(Look::Missing(String::new())),
         }
-        pause = (pause * 3 / 2).min(Duration::from_secs(10));
-    }
-    Err(CloudError::own("ModifyVolume", format!("the modification of {id} took longer than {} s", PATIENCE.as_secs())))
+    })
+    .await
 }
 
 /// The last modification of a volume, if there was any.
-async fn modification(ctx: &Ctx<'_, Aws>, id: &str) -> Result<Option<VolumeModification>, CloudError> {
+async fn modification(ctx: &Ctx<'_, Aws>, id: &str) -> Result<Option<VolumeModification>, StepError> {
     let call = ctx.system.clients.ec2.describe_volumes_modifications().volume_ids(id);
-    match call.send().await.map_err(cloud("DescribeVolumesModifications")) {
+    match call.send().await.map_err(failed("DescribeVolumesModifications")) {
         // A volume that was never modified is "not found".
-        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) if error.class() == Class::NotFound => Ok(None),
         Err(error) => Err(error),
         Ok(answer) => {
             let mut all = answer.volumes_modifications.unwrap_or_default();
@@ -160,7 +159,7 @@ async fn modification(ctx: &Ctx<'_, Aws>, id: &str) -> Result<Option<VolumeModif
 }
 
 /// The ids of the root volumes of the stack's instances, which carry its tags and are no resources of their own.
-pub async fn roots(aws: &Aws) -> Result<Vec<String>, CloudError> {
+pub async fn roots(aws: &Aws) -> Result<Vec<String>, StepError> {
     let all = aws.volumes.since(aws.round(), || fetch(aws)).await?;
     let root = |volume: &&Sdk| {
         let address = tags_of(Some(volume.tags())).get(tag::ADDRESS).and_then(|text| Address::parse(text));
@@ -170,7 +169,7 @@ pub async fn roots(aws: &Aws) -> Result<Vec<String>, CloudError> {
 }
 
 /// The stack's volumes, as of now.
-pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, CloudError> {
+pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
     let pages = aws.clients.ec2.describe_volumes().filters(aws.mine()).max_results(500).into_paginator().items();
-    pages.send().collect::<Result<Vec<_>, _>>().await.map_err(cloud("DescribeVolumes"))
+    pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVolumes"))
 }

@@ -1,7 +1,8 @@
 //! VPC endpoints: S3 through a gateway endpoint, other services through interface endpoints in the public subnets.
 
 use super::no_id;
-use crate::aws::{Aws, Class, CloudError, PATIENCE, cloud, tags_of};
+use crate::aws::{Aws, Class, CloudError, PATIENCE, failed, tags_of};
+use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
 use aws_sdk_ec2::types::{ResourceType, VpcEndpoint as Sdk, VpcEndpointType};
 use kstack_core::kinds::VpcEndpoint;
@@ -10,7 +11,7 @@ use kstack_core::model::{FieldChange, Ref};
 use kstack_core::observed::Found;
 
 impl Driver<Aws> for VpcEndpoint {
-    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.endpoints.since(aws.round(), || fetch(aws)).await?;
         Ok(all
             .iter()
@@ -35,7 +36,7 @@ impl Driver<Aws> for VpcEndpoint {
             .collect())
     }
 
-    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, CloudError> {
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let gateway = self.kind == "Gateway";
         let call =
             ctx.system.clients.ec2_once.create_vpc_endpoint().vpc_id(ctx.id(&self.vpc)?).service_name(&self.service);
@@ -46,11 +47,11 @@ impl Driver<Aws> for VpcEndpoint {
             .set_security_group_ids((!gateway).then_some(ctx.all_ids(&self.security_groups)?))
             .set_private_dns_enabled(self.private_dns)
             .tag_specifications(ctx.tag_spec(ResourceType::VpcEndpoint));
-        let answer = call.send().await.map_err(cloud("CreateVpcEndpoint"))?;
+        let answer = call.send().await.map_err(failed("CreateVpcEndpoint"))?;
         answer.vpc_endpoint.and_then(|endpoint| endpoint.vpc_endpoint_id).ok_or_else(|| no_id("CreateVpcEndpoint"))
     }
 
-    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let ready = |all: &[Sdk]| {
             let Some(endpoint) = all.iter().find(|endpoint| endpoint.vpc_endpoint_id() == Some(id)) else {
                 return Ok(None);
@@ -59,7 +60,7 @@ impl Driver<Aws> for VpcEndpoint {
                 "available" => Ok(Some(())),
                 "failed" | "rejected" | "expired" => {
                     let why = endpoint.last_error().and_then(|error| error.message()).unwrap_or("AWS gives no reason");
-                    Err(CloudError::own("CreateVpcEndpoint", format!("the endpoint {id} failed: {why}")))
+                    Err(StepError::ended(format!("the endpoint {id} failed"), why))
                 }
                 _ => Ok(None),
             }
@@ -68,7 +69,7 @@ impl Driver<Aws> for VpcEndpoint {
         ctx.system.endpoints.wait(&what, PATIENCE, || fetch(ctx.system), ready).await
     }
 
-    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), CloudError> {
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
         if changes.iter().any(|change| change.field != "state") {
             let ec2 = &ctx.system.clients.ec2;
             let answer = ec2
@@ -76,7 +77,7 @@ impl Driver<Aws> for VpcEndpoint {
                 .vpc_endpoint_ids(id)
                 .send()
                 .await
-                .map_err(cloud("DescribeVpcEndpoints"))?;
+                .map_err(failed("DescribeVpcEndpoints"))?;
             let live = answer.vpc_endpoints().first().cloned().unwrap_or_else(|| Sdk::builder().build());
             let (tables, subnets, groups) =
                 (ctx.all_ids(&self.route_tables)?, ctx.all_ids(&self.subnets)?, ctx.all_ids(&self.security_groups)?);
@@ -90,14 +91,14 @@ impl Driver<Aws> for VpcEndpoint {
             let call = call.set_add_subnet_ids(add_subnets).set_remove_subnet_ids(remove_subnets);
             let call = call.set_add_security_group_ids(add_groups).set_remove_security_group_ids(remove_groups);
             let call = call.set_private_dns_enabled(self.private_dns);
-            call.send().await.map_err(cloud("ModifyVpcEndpoint"))?;
+            call.send().await.map_err(failed("ModifyVpcEndpoint"))?;
         }
         self.finish(ctx, id).await
     }
 
-    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), CloudError> {
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let call = ctx.system.clients.ec2.delete_vpc_endpoints().vpc_endpoint_ids(id);
-        let answer = call.send().await.map_err(cloud("DeleteVpcEndpoints"))?;
+        let answer = call.send().await.map_err(failed("DeleteVpcEndpoints"))?;
         // This call answers with success and a list of what it did not do.
         if let Some(error) = answer.unsuccessful().iter().find_map(|item| item.error()) {
             let code = error.code().unwrap_or_default();
@@ -105,7 +106,7 @@ impl Driver<Aws> for VpcEndpoint {
                 let message = error.message().unwrap_or("AWS gives no reason").to_owned();
                 let class = if code == "DependencyViolation" { Class::InUse } else { Class::Other };
                 let operation = "DeleteVpcEndpoints".to_owned();
-                return Err(CloudError { operation, code: Some(code.to_owned()), message, request_id: None, class });
+                return Err(CloudError { operation, code: Some(code.to_owned()), message, request_id: None, class }.into());
             }
         }
         // Its interfaces hold subnets and groups until it is gone.
@@ -117,7 +118,7 @@ impl Driver<Aws> for VpcEndpoint {
         ctx.system.endpoints.wait(&what, PATIENCE, || fetch(ctx.system), gone).await
     }
 
-    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         ctx.retag_ec2(&[id], set, unset).await
     }
 }
@@ -136,7 +137,7 @@ fn differences(wanted: &[String], live: &[String]) -> (Option<Vec<String>>, Opti
     (missing(live, wanted), missing(wanted, live))
 }
 
-async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, CloudError> {
+async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
     let pages = aws.clients.ec2.describe_vpc_endpoints().filters(aws.mine()).max_results(1000).into_paginator().items();
-    pages.send().collect::<Result<Vec<_>, _>>().await.map_err(cloud("DescribeVpcEndpoints"))
+    pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVpcEndpoints"))
 }

@@ -7,15 +7,16 @@ pub mod wait;
 
 use aws_sdk_kafka::types::{Cluster, ClusterState, Configuration};
 
-use crate::aws::{Aws, CloudError, cloud};
+use crate::aws::{Aws, failed};
+use crate::error::StepError;
 use kstack_core::model::{Address, Tags, tag};
 
 /// The clusters with the stack's name: one at most, as a name is unique in its account and region. Of a discovery of every
 /// stack, all those with a stack's tag.
-pub async fn fetch(aws: &Aws) -> Result<Vec<Cluster>, CloudError> {
+pub async fn fetch(aws: &Aws) -> Result<Vec<Cluster>, StepError> {
     let call = aws.clients.kafka.list_clusters_v2().set_cluster_name_filter((!aws.all()).then(|| aws.stack.clone()));
     let pages = call.into_paginator().items().send();
-    let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListClustersV2"))?;
+    let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListClustersV2"))?;
     // The filter takes the beginning of a name.
     let named = |cluster: &Cluster| match aws.all() {
         true => tags(cluster).contains_key(tag::STACK),
@@ -25,9 +26,9 @@ pub async fn fetch(aws: &Aws) -> Result<Vec<Cluster>, CloudError> {
 }
 
 /// The configurations that have the stack's name.
-pub async fn configurations(aws: &Aws) -> Result<Vec<Configuration>, CloudError> {
+pub async fn configurations(aws: &Aws) -> Result<Vec<Configuration>, StepError> {
     let pages = aws.clients.kafka.list_configurations().into_paginator().items().send();
-    let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListConfigurations"))?;
+    let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListConfigurations"))?;
     let mine = |name: &str| if aws.all() { name.starts_with(PREFIX) } else { name == configuration_name(&aws.stack) };
     Ok(all.into_iter().filter(|configuration| configuration.name().is_some_and(mine)).collect())
 }
@@ -41,14 +42,14 @@ pub fn configuration_name(stack: &str) -> String {
 }
 
 /// The server properties of a revision, as lines.
-pub async fn properties(aws: &Aws, arn: &str, revision: i64) -> Result<Vec<String>, CloudError> {
+pub async fn properties(aws: &Aws, arn: &str, revision: i64) -> Result<Vec<String>, StepError> {
     let key = (arn.to_owned(), revision);
     let mut known = aws.revisions.lock().await;
     if let Some(text) = known.get(&key) {
         return Ok(lines(text));
     }
     let call = aws.clients.kafka.describe_configuration_revision().arn(arn).revision(revision);
-    let answer = call.send().await.map_err(cloud("DescribeConfigurationRevision"))?;
+    let answer = call.send().await.map_err(failed("DescribeConfigurationRevision"))?;
     let text = answer.server_properties().map(|blob| String::from_utf8_lossy(blob.as_ref()).into_owned());
     Ok(lines(known.entry(key).or_insert(text.unwrap_or_default())))
 }
@@ -73,7 +74,7 @@ pub fn tags(cluster: &Cluster) -> Tags {
 
 /// The stack's own clusters, as of the discovery under way, that other things can hang on: those that were made, and are
 /// not on their way out. A discovery of every stack goes without what hangs on them.
-pub async fn usable(aws: &Aws) -> Result<Vec<Cluster>, CloudError> {
+pub async fn usable(aws: &Aws) -> Result<Vec<Cluster>, StepError> {
     let all = aws.clusters.since(aws.round(), || fetch(aws)).await?;
     let unusable = [ClusterState::Creating, ClusterState::Deleting, ClusterState::Failed];
     let mine = all.iter().filter(|cluster| tags(cluster).get(tag::STACK) == Some(&aws.stack));

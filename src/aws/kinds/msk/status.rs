@@ -6,7 +6,8 @@ use aws_sdk_kafka::types::{Cluster, ClusterState, NodeInfo};
 use serde::Serialize;
 
 use super::{live, reason, usable};
-use crate::aws::{Aws, CloudError, cloud};
+use crate::aws::{Aws, failed};
+use crate::error::StepError;
 use kstack_core::design::{Provisioned, listeners};
 
 /// What AWS says of a cluster.
@@ -61,7 +62,7 @@ pub struct Servers {
 ///
 /// # Errors
 /// AWS's answer.
-pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, CloudError> {
+pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, StepError> {
     let all = aws.clusters.since(aws.round(), || super::fetch(aws)).await?;
     let mine = |cluster: &&Cluster| super::tags(cluster).get(kstack_core::model::tag::STACK) == Some(&aws.stack);
     let Some(cluster) = all.iter().find(mine) else { return Ok(None) };
@@ -84,7 +85,7 @@ pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, CloudError> {
             (status.brokers, status.operation) = (brokers, operation);
         } else {
             let call = aws.clients.kafka.get_bootstrap_brokers().cluster_arn(arn);
-            let answer = call.send().await.map_err(cloud("GetBootstrapBrokers"))?;
+            let answer = call.send().await.map_err(failed("GetBootstrapBrokers"))?;
             let text = answer.bootstrap_broker_string_sasl_iam.unwrap_or_default();
             let bootstrap_servers = text.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect();
             status.listeners = vec![Servers { method: "iam", public: false, bootstrap_servers }];
@@ -114,9 +115,9 @@ fn servers(cluster: Option<&Provisioned>, brokers: &[Broker]) -> Vec<Servers> {
     all
 }
 
-async fn brokers(aws: &Aws, arn: &str) -> Result<Vec<Broker>, CloudError> {
+async fn brokers(aws: &Aws, arn: &str) -> Result<Vec<Broker>, StepError> {
     let pages = aws.clients.kafka.list_nodes().cluster_arn(arn).into_paginator().items().send();
-    let nodes = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListNodes"))?;
+    let nodes = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListNodes"))?;
     let broker = |node: NodeInfo| {
         let info = node.broker_node_info?;
         let id = info.broker_id? as u32; // AWS gives ids as floating point.
@@ -127,12 +128,12 @@ async fn brokers(aws: &Aws, arn: &str) -> Result<Vec<Broker>, CloudError> {
     Ok(sorted.into_values().collect())
 }
 
-async fn underway(aws: &Aws, cluster: &Cluster) -> Result<Option<Underway>, CloudError> {
+async fn underway(aws: &Aws, cluster: &Cluster) -> Result<Option<Underway>, StepError> {
     if cluster.state() == Some(&ClusterState::Active) {
         return Ok(None);
     }
     let call = aws.clients.kafka.list_cluster_operations_v2().cluster_arn(cluster.cluster_arn().unwrap_or_default());
-    let answer = call.send().await.map_err(cloud("ListClusterOperationsV2"))?;
+    let answer = call.send().await.map_err(failed("ListClusterOperationsV2"))?;
     let ended = |state: &str| state.ends_with("_COMPLETE") || state.ends_with("_FAILED");
     let all = answer.cluster_operation_info_list.unwrap_or_default();
     let one = all.into_iter().find(|one| !ended(one.operation_state().unwrap_or_default()));

@@ -9,7 +9,8 @@ use aws_sdk_kafka::types::{
 
 use super::{live, properties, wait};
 use crate::aws::kinds::no_id;
-use crate::aws::{Aws, Class, CloudError, cloud, jitter};
+use crate::aws::{Aws, Class, CloudError, failed, jitter};
+use crate::error::StepError;
 use crate::driver::Ctx;
 use kstack_core::choose::configuration_fingerprint;
 use kstack_core::design::Provisioned;
@@ -32,7 +33,7 @@ pub async fn bring(
     ctx: &Ctx<'_, Aws>,
     arn: &str,
     changes: &[FieldChange],
-) -> Result<(), CloudError> {
+) -> Result<(), StepError> {
     let Some(provisioned) = &wanted.provisioned else { return wait::idle(ctx, arn).await.map(drop) };
     let mut tries = 0;
     loop {
@@ -49,7 +50,7 @@ pub async fn bring(
                 return shown(ctx, arn, changes).await;
             }
             // Another operation, such as growing storage, may have begun since the look.
-            Err(error) if error.class == Class::Other && tries < TRIES => {
+            Err(error) if error.class() == Class::Other && tries < TRIES => {
                 let now = wait::describe(ctx, arn).await?;
                 if now.current_version() == Some(version) && now.state() == Some(&ClusterState::Active) {
                     return Err(named(error));
@@ -62,7 +63,7 @@ pub async fn bring(
 
 /// Waits until the cluster shows what an operation has done: neither the operation nor the cluster's state need be known everywhere
 /// at once, and one that seems to be over may have only begun.
-async fn shown(ctx: &Ctx<'_, Aws>, arn: &str, changes: &[FieldChange]) -> Result<(), CloudError> {
+async fn shown(ctx: &Ctx<'_, Aws>, arn: &str, changes: &[FieldChange]) -> Result<(), StepError> {
     let mut looks = 0;
     loop {
         let cluster = wait::idle(ctx, arn).await?;
@@ -72,16 +73,18 @@ async fn shown(ctx: &Ctx<'_, Aws>, arn: &str, changes: &[FieldChange]) -> Result
         }
         looks += 1;
         if looks == LOOKS {
-            let message = format!("the operation is over, and the cluster does not show it: {}", left.join(", "));
-            return Err(CloudError::own("wait", message));
+            let why = format!("its {} is as before", left.join(", "));
+            return Err(StepError::ended("the operation is over, and the cluster does not show it", why));
         }
         tokio::time::sleep(jitter(PAUSE)).await;
     }
 }
 
 /// Says what AWS's code for everything may mean where storage is concerned.
-fn named(mut error: CloudError) -> CloudError {
-    if error.operation == "UpdateStorage" {
+fn named(mut error: StepError) -> StepError {
+    if let StepError::Cloud(error) = &mut error
+        && error.operation == "UpdateStorage"
+    {
         error.message.push_str(
             " (MSK lets volumes change again 6 hours or more after their last change; if that is the reason, run the command again then)",
         );
@@ -90,7 +93,7 @@ fn named(mut error: CloudError) -> CloudError {
 }
 
 /// The fields of `changes` that the cluster does not have yet.
-async fn left(ctx: &Ctx<'_, Aws>, cluster: &Cluster, changes: &[FieldChange]) -> Result<Vec<String>, CloudError> {
+async fn left(ctx: &Ctx<'_, Aws>, cluster: &Cluster, changes: &[FieldChange]) -> Result<Vec<String>, StepError> {
     let spec = live::spec(cluster, revision(ctx.system, cluster).await?, None);
     let spec = Resource::from(spec).spec();
     let mut left = Vec::new();
@@ -112,11 +115,11 @@ async fn left(ctx: &Ctx<'_, Aws>, cluster: &Cluster, changes: &[FieldChange]) ->
 ///
 /// # Errors
 /// AWS's answer.
-pub async fn revision(aws: &crate::aws::Aws, cluster: &Cluster) -> Result<String, CloudError> {
+pub async fn revision(aws: &crate::aws::Aws, cluster: &Cluster) -> Result<String, StepError> {
     let software = cluster.provisioned().and_then(|info| info.current_broker_software_info());
     match software.and_then(|info| Some((info.configuration_arn()?, info.configuration_revision()?))) {
         Some((arn, revision)) => match properties(aws, arn, revision).await {
-            Err(error) if error.class == Class::NotFound => Ok(String::new()),
+            Err(error) if error.class() == Class::NotFound => Ok(String::new()),
             lines => Ok(configuration_fingerprint(&lines?)),
         },
         None => Ok(String::new()),
@@ -127,14 +130,15 @@ pub async fn revision(aws: &crate::aws::Aws, cluster: &Cluster) -> Result<String
 ///
 /// # Errors
 /// That AWS does not show that revision yet; AWS's answer.
-pub async fn newest(ctx: &Ctx<'_, Aws>, wanted: &Provisioned) -> Result<ConfigurationInfo, CloudError> {
+pub async fn newest(ctx: &Ctx<'_, Aws>, wanted: &Provisioned) -> Result<ConfigurationInfo, StepError> {
     let arn = ctx.id(&wanted.configuration)?;
     let call = ctx.system.clients.kafka.describe_configuration().arn(&arn);
-    let answer = call.send().await.map_err(cloud("DescribeConfiguration"))?;
+    let answer = call.send().await.map_err(failed("DescribeConfiguration"))?;
     let revision = answer.latest_revision().and_then(|revision| revision.revision()).unwrap_or_default();
     if configuration_fingerprint(&properties(ctx.system, &arn, revision).await?) != wanted.server_properties {
         let message = format!("revision {revision} of {arn} has other server properties; a newer one is not shown yet");
-        return Err(CloudError { class: Class::NotFound, ..CloudError::own("DescribeConfiguration", message) });
+        let operation = "DescribeConfiguration".to_owned();
+        return Err(CloudError { operation, code: None, message, request_id: None, class: Class::NotFound }.into());
     }
     Ok(ConfigurationInfo::builder().arn(arn).revision(revision).build())
 }
@@ -146,7 +150,7 @@ async fn start(
     arn: &str,
     version: &str,
     left: &[String],
-) -> Result<String, CloudError> {
+) -> Result<String, StepError> {
     let kafka = &ctx.system.clients.kafka_once;
     let has = |field: &str| left.iter().any(|one| one == field);
     let any = |fields: &[&str]| fields.iter().any(|field| has(field));
@@ -156,51 +160,51 @@ async fn start(
         let size = wanted.volume_gib.filter(|_| has("volume_gib")).map(int);
         let call = kafka.update_storage().cluster_arn(arn).current_version(version).set_volume_size_gb(size);
         let answer = call.set_provisioned_throughput(throughput).send().await;
-        ("UpdateStorage", answer.map_err(cloud("UpdateStorage"))?.cluster_operation_arn)
+        ("UpdateStorage", answer.map_err(failed("UpdateStorage"))?.cluster_operation_arn)
     } else if has("tiered") {
         let call = kafka.update_storage().cluster_arn(arn).current_version(version).storage_mode(StorageMode::Tiered);
-        ("UpdateStorage", call.send().await.map_err(cloud("UpdateStorage"))?.cluster_operation_arn)
+        ("UpdateStorage", call.send().await.map_err(failed("UpdateStorage"))?.cluster_operation_arn)
     } else if has("kafka") {
         // The new settings come with the version: neither need suit the other's past.
         let call = kafka.update_cluster_kafka_version().cluster_arn(arn).current_version(version);
         let call = call.target_kafka_version(&wanted.kafka);
         let call = call.configuration_info(newest(ctx, wanted).await?);
-        let answer = call.send().await.map_err(cloud("UpdateClusterKafkaVersion"))?;
+        let answer = call.send().await.map_err(failed("UpdateClusterKafkaVersion"))?;
         ("UpdateClusterKafkaVersion", answer.cluster_operation_arn)
     } else if any(&["configuration", "server_properties"]) {
         let call = kafka.update_cluster_configuration().cluster_arn(arn).current_version(version);
         let call = call.configuration_info(newest(ctx, wanted).await?);
-        let answer = call.send().await.map_err(cloud("UpdateClusterConfiguration"))?;
+        let answer = call.send().await.map_err(failed("UpdateClusterConfiguration"))?;
         ("UpdateClusterConfiguration", answer.cluster_operation_arn)
     } else if has("instance_type") {
         let call = kafka.update_broker_type().cluster_arn(arn).current_version(version);
         let answer = call.target_instance_type(&wanted.instance_type).send().await;
-        ("UpdateBrokerType", answer.map_err(cloud("UpdateBrokerType"))?.cluster_operation_arn)
+        ("UpdateBrokerType", answer.map_err(failed("UpdateBrokerType"))?.cluster_operation_arn)
     } else if has("brokers") {
         let call = kafka.update_broker_count().cluster_arn(arn).current_version(version);
         let answer = call.target_number_of_broker_nodes(int(wanted.brokers.into())).send().await;
-        ("UpdateBrokerCount", answer.map_err(cloud("UpdateBrokerCount"))?.cluster_operation_arn)
+        ("UpdateBrokerCount", answer.map_err(failed("UpdateBrokerCount"))?.cluster_operation_arn)
     } else if has("rebalancing") {
         let status =
             if wanted.rebalancing == Some(true) { RebalancingStatus::Active } else { RebalancingStatus::Paused };
         let call = kafka.update_rebalancing().cluster_arn(arn).current_version(version);
         let answer = call.rebalancing(Rebalancing::builder().status(status).build()).send().await;
-        ("UpdateRebalancing", answer.map_err(cloud("UpdateRebalancing"))?.cluster_operation_arn)
+        ("UpdateRebalancing", answer.map_err(failed("UpdateRebalancing"))?.cluster_operation_arn)
     } else if has("public_access") {
         let call = kafka.update_connectivity().cluster_arn(arn).current_version(version);
         let answer = call.connectivity_info(connectivity(wanted.public_access)).send().await;
-        ("UpdateConnectivity", answer.map_err(cloud("UpdateConnectivity"))?.cluster_operation_arn)
+        ("UpdateConnectivity", answer.map_err(failed("UpdateConnectivity"))?.cluster_operation_arn)
     } else if any(&["monitoring", "jmx_exporter", "node_exporter", "log_group", "log_bucket", "log_stream"]) {
         let call = kafka.update_monitoring().cluster_arn(arn).current_version(version);
         let call = call.enhanced_monitoring(monitoring(wanted)).open_monitoring(live::exporters(wanted));
-        let answer = call.logging_info(live::logging(wanted)).send().await.map_err(cloud("UpdateMonitoring"))?;
+        let answer = call.logging_info(live::logging(wanted)).send().await.map_err(failed("UpdateMonitoring"))?;
         ("UpdateMonitoring", answer.cluster_operation_arn)
     } else {
         let call = kafka.update_security().cluster_arn(arn).current_version(version);
         let encryption = has("in_transit").then(|| live::encryption(wanted, false));
         let auth = left.iter().any(|field| field != "in_transit").then(|| live::authentication(wanted));
         let answer = call.set_encryption_info(encryption).set_client_authentication(auth).send().await;
-        ("UpdateSecurity", answer.map_err(cloud("UpdateSecurity"))?.cluster_operation_arn)
+        ("UpdateSecurity", answer.map_err(failed("UpdateSecurity"))?.cluster_operation_arn)
     };
     begun.ok_or_else(|| no_id(operation))
 }

@@ -1,37 +1,24 @@
 //! Waiting for a cluster and its operations, as long as AWS says that it works on them: there is no time after which a
 //! slow creation or a roll over many brokers would be given up.
 
-use std::time::{Duration, Instant};
-
 use aws_sdk_kafka::types::{Cluster, ClusterState};
 
 use super::reason;
-use crate::aws::{Aws, Class, CloudError, PATIENCE, cloud, jitter};
+use crate::aws::{Aws, Class, PATIENCE, failed};
+use crate::error::{DELETE_FAILED_CLUSTER, StepError};
+use crate::wait::{Backoff, Look, follow};
 use crate::driver::Ctx;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
 /// The cluster as it is now.
-pub async fn describe(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<Cluster, CloudError> {
+pub async fn describe(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<Cluster, StepError> {
     let call = ctx.system.clients.kafka.describe_cluster_v2().cluster_arn(arn);
-    let answer = call.send().await.map_err(cloud("DescribeClusterV2"))?;
-    answer.cluster_info.ok_or_else(|| CloudError::own("DescribeClusterV2", "AWS's answer has no cluster"))
+    let answer = call.send().await.map_err(failed("DescribeClusterV2"))?;
+    answer.cluster_info.ok_or_else(|| StepError::Internal("the answer to DescribeClusterV2 has no cluster".to_owned()))
 }
 
-/// Asks with `ask` until it has an answer. Errors that may pass are waited out for a while; what AWS is doing, as long as it does it.
-async fn until<T>(mut ask: impl AsyncFnMut() -> Result<Option<T>, CloudError>) -> Result<T, CloudError> {
-    let (mut pause, mut heard) = (FIRST_PAUSE, Instant::now());
-    loop {
-        match ask().await {
-            Ok(Some(answer)) => return Ok(answer),
-            Ok(None) => heard = Instant::now(),
-            Err(error) if matches!(error.class, Class::Throttled | Class::Unknown) && heard.elapsed() < PATIENCE => {}
-            Err(error) => return Err(error),
-        }
-        tokio::time::sleep(jitter(pause)).await;
-        pause = (pause * 5 / 4).min(LONGEST_PAUSE);
-    }
+/// Not yet: what is waited for is told as progress.
+fn missing<T>() -> Look<T> {
+    Look::Missing(String::new())
 }
 
 /// Says each thing once, until it changes.
@@ -51,20 +38,24 @@ impl Once<'_> {
 ///
 /// # Errors
 /// That it failed, with AWS's reason, or is being deleted; AWS's answer.
-pub async fn idle(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<Cluster, CloudError> {
+pub async fn idle(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<Cluster, StepError> {
     let mut once = Once(ctx.progress, String::new());
-    until(async || {
+    follow(PATIENCE, Backoff::LONG, async || {
         let cluster = describe(ctx, arn).await?;
         match cluster.state() {
-            Some(ClusterState::Active) => Ok(Some(cluster)),
+            Some(ClusterState::Active) => Ok(Look::Ready(cluster)),
             Some(ClusterState::Failed) => {
-                Err(CloudError::own("wait", format!("the cluster failed: {}", reason(&cluster))))
+                Err(StepError::Ended {
+                    what: "the cluster failed".to_owned(),
+                    why: reason(&cluster),
+                    remedy: Some(DELETE_FAILED_CLUSTER),
+                })
             }
-            Some(ClusterState::Deleting) => Err(CloudError::own("wait", "the cluster is being deleted")),
+            Some(ClusterState::Deleting) => Err(StepError::ended("the cluster is being deleted", "")),
             state => {
                 let state = state.map_or("UNKNOWN", ClusterState::as_str);
                 once.say(&format!("the cluster is {state}"));
-                Ok(None)
+                Ok(missing())
             }
         }
     })
@@ -75,26 +66,26 @@ pub async fn idle(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<Cluster, CloudError> 
 ///
 /// # Errors
 /// That it failed, with AWS's reason; AWS's answer.
-pub async fn operation(ctx: &Ctx<'_, Aws>, arn: &str, operation: &str) -> Result<(), CloudError> {
+pub async fn operation(ctx: &Ctx<'_, Aws>, arn: &str, operation: &str) -> Result<(), StepError> {
     let mut once = Once(ctx.progress, String::new());
-    until(async || {
+    follow(PATIENCE, Backoff::LONG, async || {
         let call = ctx.system.clients.kafka.describe_cluster_operation_v2().cluster_operation_arn(operation);
-        let answer = match call.send().await.map_err(cloud("DescribeClusterOperationV2")) {
+        let answer = match call.send().await.map_err(failed("DescribeClusterOperationV2")) {
             // Not visible yet, or forgotten: the cluster's state tells.
-            Err(error) if error.class == Class::NotFound => return Ok(Some(())),
+            Err(error) if error.class() == Class::NotFound => return Ok(Look::Ready(())),
             answer => answer?,
         };
         let info = answer.cluster_operation_info();
         let kind = info.and_then(|info| info.operation_type()).unwrap_or("the operation");
         // States are plain words: one that is not known is not an end.
         match info.and_then(|info| info.operation_state()).unwrap_or_default() {
-            state if state.ends_with("_COMPLETE") => Ok(Some(())),
+            state if state.ends_with("_COMPLETE") => Ok(Look::Ready(())),
             state if state.ends_with("_FAILED") => {
                 let error = info.and_then(|info| info.error_info());
                 let parts = [error.and_then(|error| error.error_code()), error.and_then(|error| error.error_string())];
                 let why = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
                 let why = if why.is_empty() { "AWS gives no reason".to_owned() } else { why };
-                Err(CloudError::own(kind, format!("the operation ended as {state}: {why}")))
+                Err(StepError::ended(format!("the operation {kind} ended as {state}"), why))
             }
             state => {
                 let steps =
@@ -105,7 +96,7 @@ pub async fn operation(ctx: &Ctx<'_, Aws>, arn: &str, operation: &str) -> Result
                 let at = steps.iter().find(|step| status(step).as_deref() == Some("IN_PROGRESS"));
                 let at = at.and_then(|step| step.step_name()).map(|name| format!(", {name}")).unwrap_or_default();
                 once.say(&format!("{kind} is {state}{at}"));
-                Ok(None)
+                Ok(missing())
             }
         }
     })
@@ -117,11 +108,11 @@ pub async fn operation(ctx: &Ctx<'_, Aws>, arn: &str, operation: &str) -> Result
 ///
 /// # Errors
 /// AWS's answer.
-pub async fn delete(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<(), CloudError> {
+pub async fn delete(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<(), StepError> {
     let mut once = Once(ctx.progress, String::new());
-    until(async || {
+    follow(PATIENCE, Backoff::LONG, async || {
         let cluster = match describe(ctx, arn).await {
-            Err(error) if error.class == Class::NotFound => return Ok(Some(())),
+            Err(error) if error.class() == Class::NotFound => return Ok(Look::Ready(())),
             cluster => cluster?,
         };
         let state = cluster.state().cloned().unwrap_or(ClusterState::Updating);
@@ -129,17 +120,17 @@ pub async fn delete(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<(), CloudError> {
             [ClusterState::Creating, ClusterState::Updating, ClusterState::RebootingBroker, ClusterState::Deleting];
         if busy.contains(&state) {
             once.say(&format!("the cluster is {}", state.as_str()));
-            return Ok(None);
+            return Ok(missing());
         }
         let call = ctx.system.clients.kafka_once.delete_cluster().cluster_arn(arn);
-        match call.send().await.map_err(cloud("DeleteCluster")) {
-            Ok(_) => Ok(None),
-            Err(error) if error.class == Class::NotFound => Ok(Some(())),
+        match call.send().await.map_err(failed("DeleteCluster")) {
+            Ok(_) => Ok(missing()),
+            Err(error) if error.class() == Class::NotFound => Ok(Look::Ready(())),
             // An operation may have begun since the look.
-            Err(error) if error.class == Class::Other => match describe(ctx, arn).await {
-                Ok(now) if now.state() != Some(&state) => Ok(None),
+            Err(error) if error.class() == Class::Other => match describe(ctx, arn).await {
+                Ok(now) if now.state() != Some(&state) => Ok(missing()),
                 _ if [ClusterState::Active, ClusterState::Failed].contains(&state) => Err(error),
-                _ => Ok(None),
+                _ => Ok(missing()),
             },
             Err(error) => Err(error),
         }
