@@ -349,6 +349,7 @@ mod tests {
     use super::*;
     use crate::aws::{Clients, Fence, Place};
     use crate::resource::Live;
+    use crate::stack::Name;
 
     /// A plan whose two steps wait for each other, which no verified plan does, and AWS that is not asked.
     async fn run_circle(stop: watch::Receiver<bool>) -> Outcome {
@@ -363,7 +364,7 @@ mod tests {
         assert_eq!(ids.len(), 2);
         plan.steps.iter_mut().zip(ids.iter().rev()).for_each(|(step, other)| step.after = vec![other.clone()]);
         let place = Place { region: "us-east-1".to_owned(), sandbox: Some("http://127.0.0.1:9".to_owned()) };
-        let aws = Aws::new(Clients::connect(&place, Fence::default()).await, "dev");
+        let aws = Aws::new(Clients::connect(&place, Fence::default()).await, &Name("dev".to_owned()));
         apply(&aws, &Kafka::default(), &plan, &observed, "", stop, |_| {}).await
     }
 

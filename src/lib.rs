@@ -15,6 +15,7 @@ pub mod kinds;
 pub mod lease;
 pub mod observed;
 pub mod operation;
+pub mod ops;
 pub mod plan;
 pub mod resource;
 pub mod roll;

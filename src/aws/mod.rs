@@ -25,12 +25,13 @@ use aws_smithy_types::timeout::TimeoutConfig;
 
 use self::pace::Pace;
 use crate::resource::{self, Tags, tag};
+use crate::stack::Name;
 
 pub use crate::error::{Class, CloudError};
 pub use crate::wait::jitter;
 pub use error::{Done, cloud};
 pub use fence::{Fence, LEASE_ENDED};
-pub use params::Papers;
+pub use params::StackMetadata;
 pub use price_list::region_prices;
 pub use snapshot::Snapshot;
 
@@ -156,11 +157,20 @@ impl Clients {
     }
 }
 
-/// AWS as one stack sees it.
+/// Which stacks are worked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    Stack(Name),
+    /// Every stack of the account and region: for discovery only.
+    All,
+}
+
+/// AWS, limited to one stack or for a discovery of all of them.
 #[derive(Debug)]
 pub struct Aws {
     pub clients: Clients,
-    /// The stack's name.
+    pub scope: Scope,
+    /// The stack's name, for kinds; empty in a discovery of all stacks, where no kind reads it. To be replaced by `scope`.
     pub stack: String,
     pub addresses: Snapshot<Address>,
     pub instances: Snapshot<Instance>,
@@ -179,10 +189,24 @@ pub struct Aws {
 
 impl Aws {
     /// AWS for the stack `name`.
-    pub fn new(clients: Clients, name: &str) -> Self {
+    pub fn new(clients: Clients, name: &Name) -> Self {
+        Self::of(clients, Scope::Stack(name.clone()))
+    }
+
+    /// AWS for a discovery of every stack at once.
+    pub fn of_all(clients: Clients) -> Self {
+        Self::of(clients, Scope::All)
+    }
+
+    fn of(clients: Clients, scope: Scope) -> Self {
+        let stack = match &scope {
+            Scope::Stack(name) => name.to_string(),
+            Scope::All => String::new(),
+        };
         Aws {
             clients,
-            stack: name.to_owned(),
+            scope,
+            stack,
             addresses: Snapshot::default(),
             instances: Snapshot::default(),
             volumes: Snapshot::default(),
@@ -197,14 +221,9 @@ impl Aws {
         }
     }
 
-    /// AWS for a discovery of every stack at once.
-    pub fn of_all(clients: Clients) -> Self {
-        Self::new(clients, "")
-    }
-
-    /// Whether a discovery is of every stack.
+    /// Whether this is a discovery of every stack.
     pub fn all(&self) -> bool {
-        self.stack.is_empty()
+        self.scope == Scope::All
     }
 
     /// Begins a discovery: what was described before is not used for it.
@@ -219,10 +238,10 @@ impl Aws {
 
     /// The filter for what is tagged with this stack, or with any.
     pub fn mine(&self) -> Filter {
-        if self.all() {
-            return Filter::builder().name("tag-key").values(tag::STACK).build();
+        match &self.scope {
+            Scope::All => Filter::builder().name("tag-key").values(tag::STACK).build(),
+            Scope::Stack(name) => Filter::builder().name(format!("tag:{}", tag::STACK)).values(&**name).build(),
         }
-        Filter::builder().name(format!("tag:{}", tag::STACK)).values(&self.stack).build()
     }
 
     /// The prefix of names that are unique in an account, not only in a region.

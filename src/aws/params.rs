@@ -11,18 +11,17 @@ use super::{Clients, CloudError, cloud};
 use crate::lease::{Claim, Holder, Record};
 use crate::resource::tag;
 
-/// What Parameter Store has of one stack.
+/// What Parameter Store has of one stack: its leases, its record and its claims.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Papers {
+pub struct StackMetadata {
     /// Leases by number; the highest counts.
     pub leases: BTreeMap<u64, Holder>,
     pub record: Option<Record>,
-    /// Its address block, where it was chosen for it: one, or more after an answer that was lost. Seen only with the papers of every
-    /// stack.
+    /// Its address block, where kstack chose it: one, or more after a lost answer. Only present with the metadata of every stack.
     pub claims: Vec<Claim>,
 }
 
-impl Papers {
+impl StackMetadata {
     /// Who holds the lease at `now`.
     pub fn holder(&self, now: Timestamp) -> Option<&Holder> {
         self.leases.values().next_back().filter(|holder| holder.holds(now))
@@ -37,18 +36,18 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn papers(&self, stack: &str) -> Result<Papers, CloudError> {
-        Ok(self.all_papers(&format!("/kstack/{stack}")).await?.remove(stack).unwrap_or_default())
+    pub async fn metadata(&self, stack: &str) -> Result<StackMetadata, CloudError> {
+        Ok(self.all_metadata(&format!("/kstack/{stack}")).await?.remove(stack).unwrap_or_default())
     }
 
     /// The leases and records below `path`, by stack.
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn all_papers(&self, path: &str) -> Result<BTreeMap<String, Papers>, CloudError> {
+    pub async fn all_metadata(&self, path: &str) -> Result<BTreeMap<String, StackMetadata>, CloudError> {
         let pages = self.ssm_lease.get_parameters_by_path().path(path).recursive(true).into_paginator().send();
         let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("GetParametersByPath"))?;
-        let mut all: BTreeMap<String, Papers> = BTreeMap::new();
+        let mut all: BTreeMap<String, StackMetadata> = BTreeMap::new();
         for item in pages.iter().flat_map(|page| page.parameters()) {
             let (Some(name), Some(value)) = (item.name(), item.value()) else { continue };
             match name.split('/').collect::<Vec<_>>()[..] {
@@ -56,7 +55,7 @@ impl Clients {
                     all.entry(stack.to_owned()).or_default().record = serde_json::from_str(value).ok();
                 }
                 ["", "kstack", stack, "lease", number] => {
-                    // A lease that does not read is one that nobody holds any more.
+                    // A lease that can't be parsed is held by nobody.
                     if let (Ok(number), Ok(holder)) = (number.parse(), serde_json::from_str(value)) {
                         all.entry(stack.to_owned()).or_default().leases.insert(number, holder);
                     }
@@ -77,7 +76,7 @@ impl Clients {
     /// # Errors
     /// AWS's answer.
     pub async fn claims(&self) -> Result<Vec<Claim>, CloudError> {
-        Ok(self.all_papers(CLAIMS).await?.into_values().flat_map(|papers| papers.claims).collect())
+        Ok(self.all_metadata(CLAIMS).await?.into_values().flat_map(|metadata| metadata.claims).collect())
     }
 
     /// Makes `claim`. It fails with a conflict when its block is claimed.
@@ -88,13 +87,13 @@ impl Clients {
         put(&self.ssm, &claim_name(claim), &claim.stack, &json!(claim), false).await
     }
 
-    /// Takes back whatever `stack` has claimed.
+    /// Releases every claim of `stack`.
     ///
     /// # Errors
     /// AWS's answer.
     pub async fn release_claims(&self, stack: &str) -> Result<(), CloudError> {
-        // AWS lists ten parameters a page. While others delete theirs, one may fall between two pages: that there is none counts
-        // only when two lists in a row are the same.
+        // AWS lists ten parameters a page. While others delete theirs, a claim may be missed between two pages, so an empty result
+        // counts only when two lists in a row are the same.
         let mut before = None;
         loop {
             let claims = self.claims().await?;
@@ -130,7 +129,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn delete_papers(&self, stack: &str, names: Vec<String>) -> Result<(), CloudError> {
+    pub async fn delete_metadata(&self, stack: &str, names: Vec<String>) -> Result<(), CloudError> {
         self.delete_parameters(names.iter().map(|name| format!("/kstack/{stack}/{name}")).collect()).await
     }
 
@@ -144,9 +143,9 @@ impl Clients {
     }
 }
 
-/// Writes a parameter by way of `ssm`: the lease's own client for a lease, and for all else the one behind the fence.
+/// Writes a parameter with `ssm`: the lease's own client for a lease, the fenced one for everything else.
 async fn put(ssm: &Client, name: &str, stack: &str, value: &Value, again: bool) -> Result<(), CloudError> {
-    // Tags are taken only where a parameter is made.
+    // AWS accepts tags only when a parameter is created.
     let tags = (!again).then(|| Tag::builder().key(tag::STACK).value(stack).build().ok()).flatten();
     let call = ssm.put_parameter().name(name).value(value.to_string()).r#type(ParameterType::String);
     let call = call.overwrite(again).set_tags(tags.map(|tag| vec![tag]));
