@@ -29,9 +29,8 @@ const CORE: &[&str] = &[
 ];
 
 /// The modules of the program.
-const PROGRAM: &[&str] = &[
-    "clock", "driver", "aws", "lease", "health", "sandbox", "roll", "apply", "session", "survey", "cli",
-];
+const PROGRAM: &[&str] =
+    &["clock", "driver", "aws", "lease", "health", "sandbox", "roll", "apply", "session", "survey", "cli"];
 
 /// A crate's sources: its folder below the repository, and its modules from the bottom up.
 const CRATES: &[(&str, &[&str])] = &[("crates/core/src", CORE), ("src", PROGRAM)];
@@ -200,7 +199,22 @@ fn assert_unnamed(folder: &str, words: &[&str], wall: impl Fn(&str) -> bool, why
 fn the_core_asks_nothing_of_the_machine() {
     assert_unnamed(
         "crates/core/src",
-        &["std::fs", "std::net::Tcp", "std::net::Udp", "std::env", "std::process", "std::thread", "SystemTime", "Instant", "Timestamp::now", "Zoned::now", "print!", "println!", "eprint!", "eprintln!"],
+        &[
+            "std::fs",
+            "std::net::Tcp",
+            "std::net::Udp",
+            "std::env",
+            "std::process",
+            "std::thread",
+            "SystemTime",
+            "Instant",
+            "Timestamp::now",
+            "Zoned::now",
+            "print!",
+            "println!",
+            "eprint!",
+            "eprintln!",
+        ],
         |_| true,
         "Wall: the core has no clock, files, environment or screen: the same input gives the same result.",
     );
@@ -240,9 +254,15 @@ fn files_stay_short() {
     const MOST: usize = 450;
     let long: Vec<String> = CRATES
         .iter()
-        .flat_map(|(folder, _)| sources(folder).into_iter().map(move |(file, text)| (format!("{folder}/{file}"), text.lines().count())))
+        .flat_map(|(folder, _)| {
+            sources(folder).into_iter().map(move |(file, text)| (format!("{folder}/{file}"), text.lines().count()))
+        })
         .filter(|(_, lines)| *lines > MOST)
         .map(|(file, lines)| format!("{file}: {lines} lines"))
         .collect();
-    assert!(long.is_empty(), "Wall: a file has one subject and at most {MOST} lines; split it.\n  {}", long.join("\n  "));
+    assert!(
+        long.is_empty(),
+        "Wall: a file has one subject and at most {MOST} lines; split it.\n  {}",
+        long.join("\n  ")
+    );
 }

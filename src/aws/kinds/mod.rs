@@ -9,8 +9,8 @@ use kstack_core::model::{FieldChange, Tags, tag};
 use kstack_core::observed::{Found, Observed};
 
 use crate::aws::Aws;
-use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 
 mod msk;
 

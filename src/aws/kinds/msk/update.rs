@@ -10,8 +10,8 @@ use aws_sdk_kafka::types::{
 use super::{live, properties, wait};
 use crate::aws::kinds::no_id;
 use crate::aws::{Aws, Class, CloudError, failed, jitter};
-use crate::error::StepError;
 use crate::driver::Ctx;
+use crate::error::StepError;
 use kstack_core::choose::configuration_fingerprint;
 use kstack_core::design::Provisioned;
 use kstack_core::kinds::{MskCluster, Resource};

@@ -5,9 +5,9 @@ use aws_sdk_kafka::types::{Cluster, ClusterState};
 
 use super::reason;
 use crate::aws::{Aws, Class, PATIENCE, failed};
+use crate::driver::Ctx;
 use crate::error::{DELETE_FAILED_CLUSTER, StepError};
 use crate::wait::{Backoff, Look, follow};
-use crate::driver::Ctx;
 
 /// The cluster as it is now.
 pub async fn describe(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<Cluster, StepError> {
@@ -44,13 +44,11 @@ pub async fn idle(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<Cluster, StepError> {
         let cluster = describe(ctx, arn).await?;
         match cluster.state() {
             Some(ClusterState::Active) => Ok(Look::Ready(cluster)),
-            Some(ClusterState::Failed) => {
-                Err(StepError::Ended {
-                    what: "the cluster failed".to_owned(),
-                    why: reason(&cluster),
-                    remedy: Some(DELETE_FAILED_CLUSTER),
-                })
-            }
+            Some(ClusterState::Failed) => Err(StepError::Ended {
+                what: "the cluster failed".to_owned(),
+                why: reason(&cluster),
+                remedy: Some(DELETE_FAILED_CLUSTER),
+            }),
             Some(ClusterState::Deleting) => Err(StepError::ended("the cluster is being deleted", "")),
             state => {
                 let state = state.map_or("UNKNOWN", ClusterState::as_str);
