@@ -1,4 +1,4 @@
-//! The integration tests: one binary, one LocalStack for all of them, each test in an account of its own.
+//! The integration tests: one binary, some LocalStacks for all of them, each test in an account of its own.
 
 mod bad_files;
 mod benches;
@@ -18,7 +18,6 @@ mod msk;
 mod msk_complaints;
 mod msk_order;
 mod picture;
-mod plans;
 mod readme;
 mod reference;
 mod rolls;
