@@ -12,6 +12,7 @@ mod fleet;
 mod hostile;
 mod invariants;
 mod lease;
+mod links;
 mod localstack_package;
 mod model;
 mod msk;
