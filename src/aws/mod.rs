@@ -45,6 +45,12 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// The same for the lease's calls: a lease must be renewed, and given back, in time.
 const LEASE_SILENCE: Duration = Duration::from_secs(10);
 
+/// [`SILENCE`]. Only builds for tests take another time, in seconds, from `KSTACK_TEST_SILENCE`.
+fn silence() -> Duration {
+    let test = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_SILENCE").ok() } else { None };
+    test.and_then(|seconds| seconds.parse().ok()).map_or(SILENCE, Duration::from_secs)
+}
+
 /// Where AWS is, as the command line and the file say.
 #[derive(Debug, Clone, Default)]
 pub struct Place {
@@ -91,7 +97,7 @@ impl Clients {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
-                    .read_timeout(SILENCE)
+                    .read_timeout(silence())
                     .operation_attempt_timeout(Duration::from_secs(300))
                     .build(),
             );

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::alone;
 use crate::client::{Client, distribution};
 use crate::network::run;
-use crate::support::{Run, sandbox_command, stack, text};
+use crate::support::{Run, sandbox_command, skip, stack, text};
 
 /// Where the sandbox of this process keeps what runs.
 fn sandbox_folder() -> PathBuf {
@@ -34,7 +34,7 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     let _alone = alone();
     let kafka = match distribution() {
         Ok(kafka) => kafka,
-        Err(why) => return println!("SKIPPED: no Kafka can be had here: {why}"),
+        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
     };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("stack.yaml");
