@@ -89,7 +89,7 @@ fn refused_while_one_is_missing(kafka: &Path, file: &str) {
     let lines = BufReader::new(apply.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
     let mut events = lines.map(|line| serde_json::from_str::<Value>(&line).expect("JSON"));
     let waiting = events.find(|event| event["event"] == "waiting").expect("it waits");
-    assert!(text(&waiting["why"]).contains("has 2 replicas in sync, and needs 2"), "{waiting}");
+    assert!(text(&waiting["reason"]).contains("has 2 replicas in sync, and needs 2"), "{waiting}");
     run("kill", &["-s", "TERM", &apply.id().to_string()]).expect("it runs");
     let done: Vec<Value> = events.filter(|event| event["event"] == "done").collect();
     assert_eq!(apply.wait().expect("it ends").code(), Some(130));

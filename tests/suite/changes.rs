@@ -153,7 +153,7 @@ fn more_brokers_are_creates_only() {
 }
 
 #[test]
-fn fewer_brokers_are_refused_with_their_names_their_data_and_the_way_out() {
+fn fewer_brokers_are_refused_with_their_names_their_data_and_the_remedy() {
     let account = Account::new();
     account.write("prod", &[]);
     account.apply(FILE);

@@ -226,9 +226,10 @@ impl Plan {
         steps.find(|step| step["address"] == address).unwrap_or_else(|| panic!("no step of {address}: {:#}", self.0))
     }
 
-    /// What is refused, each with its address, reason and way out in one line.
+    /// What is refused, each with its address, reason and remedy in one line.
     pub fn refusals(&self) -> Vec<String> {
-        let line = |one: &Value| format!("{}: {}; {}", text(&one["address"]), text(&one["why"]), text(&one["way_out"]));
+        let line =
+            |one: &Value| format!("{}: {}; {}", text(&one["address"]), text(&one["reason"]), text(&one["remedy"]));
         self.0["refusals"].as_array().expect("refusals").iter().map(line).collect()
     }
 
