@@ -80,7 +80,7 @@ pub struct Clients {
     /// The same without retries: MSK's calls take no client token.
     pub msk_no_retry: aws_sdk_kafka::Client,
     /// Application Auto Scaling, which grows the storage of MSK's brokers.
-    pub autoautoscaling: aws_sdk_applicationautoscaling::Client,
+    pub autoscaling: aws_sdk_applicationautoscaling::Client,
     pub ssm: aws_sdk_ssm::Client,
     /// The lease's own client, which the fence does not hold back.
     pub ssm_lease: aws_sdk_ssm::Client,
