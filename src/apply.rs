@@ -28,7 +28,7 @@ pub enum Event {
     /// What a step waits for that takes long: a roll before it stops the host, or what AWS does with a cluster.
     Waiting {
         address: StepId,
-        why: String,
+        reason: String,
     },
     /// A rolled host is well again, by Kafka's word or by its instance's checks.
     Checked {
@@ -206,7 +206,7 @@ async fn run(
     ids: &IdMap,
     tell: &UnboundedSender<Event>,
 ) -> Result<String, StepError> {
-    let waiting = |why| drop(tell.send(Event::Waiting { address: step.id(), why }));
+    let waiting = |reason| drop(tell.send(Event::Waiting { address: step.id(), reason }));
     let (address, tags) = (&step.address, &step.tags);
     let mut ctx = Ctx { aws, address, tags, token, ids, progress: &waiting, check_instance: false, batch: None };
     let live_id = step.id.clone().unwrap_or_default();

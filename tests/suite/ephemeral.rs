@@ -139,7 +139,10 @@ fn twenty_at_once_half_of_them_killed_are_listed_and_reaped_once_by_two() {
     let due = Run::of(&mut later(&account, 5, &["reap", "--region", DEV, "--dry-run", "--json"])).expect(0);
     assert_eq!(outcomes(&due).values().filter(|outcome| *outcome == "due").count(), 20);
     let expired = Run::of(&mut later(&account, 5, &["list", "--region", DEV, "--json"])).expect(0).json();
-    assert!(expired["stacks"].as_array().is_some_and(|all| all.iter().all(|stack| stack["state"] == "expired")), "{expired:#}");
+    assert!(
+        expired["stacks"].as_array().is_some_and(|all| all.iter().all(|stack| stack["state"] == "expired")),
+        "{expired:#}"
+    );
     let both = thread::scope(|scope| {
         [(); 2].map(|()| scope.spawn(|| reap(&account, 5))).map(|one| one.join().expect("no panic"))
     });
@@ -358,7 +361,10 @@ fn one_that_cannot_be_destroyed_stops_no_other() {
     let expected = [("pr-1", "destroyed"), ("pr-2", "failed"), ("pr-3", "destroyed")];
     assert_eq!(outcomes(&run), expected.map(|(name, outcome)| (name.to_owned(), outcome.to_owned())).into());
     let failed = run.events().into_iter().find(|event| event["outcome"] == "failed").expect("one");
-    assert!(text(&failed["reason"]).contains("has the stack's tag and `somewhere` as its `kstack:address`"), "{failed}");
+    assert!(
+        text(&failed["reason"]).contains("has the stack's tag and `somewhere` as its `kstack:address`"),
+        "{failed}"
+    );
     wait(account.ec2(DEV).delete_vpc().vpc_id(vpc.vpc().and_then(|vpc| vpc.vpc_id()).expect("an id")).send());
     assert_eq!(reap(&account, 5), [("pr-2".to_owned(), "destroyed".to_owned())].into());
     account.assert_nothing_left();
@@ -372,8 +378,8 @@ fn a_stack_needs_a_time_to_live_that_it_can_have() {
     let run = account.run(&["up", "lasting.yaml"]).expect(1);
     assert_eq!(
         run.err,
-        "error: the stack would never go: neither the command nor the file has a time to live\n\
-         hint: use --ttl 4h, or write `ttl: 4h` in the file; for a stack that stays there is `kstack apply`\n"
+        "error: the stack would never expire: neither the command nor the file has a time to live\n\
+         hint: use --ttl 4h, or write `ttl: 4h` in the file; for a permanent stack use `kstack apply`\n"
     );
     for (ttl, wrong) in [("5s", "from 1m to 90d is possible"), ("4 hours", "is not a duration")] {
         let run = account.run(&["up", FILE, "--ttl", ttl]).expect(1);

@@ -17,6 +17,7 @@ mod model;
 mod msk;
 mod msk_complaints;
 mod msk_order;
+mod output;
 mod picture;
 mod plans;
 mod readme;
