@@ -8,14 +8,17 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, mpsc::UnboundedSender, watch};
 
-use crate::aws::{Aws, Class, Ctx, IdMap};
+use crate::aws::kinds as drivers;
+use crate::aws::{Aws, Class};
+use crate::driver::{Ctx, IdMap};
 use crate::error::StepError;
-use crate::kinds::{self, Resource};
 use crate::lease::LAG;
-use crate::plan::{Action, Plan, Step};
-use crate::resource::{Address, Observed, StepId, Tags, tag};
 use crate::roll::{Checks, Kafka};
 use crate::wait::{Backoff, Look, RETRY_LIMIT, Retries, VISIBLE_LIMIT, may_pass, poll, retry};
+use kstack_core::kinds::{self, Resource};
+use kstack_core::model::{Address, FieldChange, StepId, tag};
+use kstack_core::observed::Observed;
+use kstack_core::plan::{Action, Creation, Plan, Step, Target, Work, tag_changes};
 
 /// What happens while a plan runs.
 #[derive(Debug, Clone, Serialize)]
@@ -96,7 +99,7 @@ pub async fn apply(
     mut emit: impl FnMut(Event),
 ) -> Outcome {
     let ids = IdMap::default();
-    lock(&ids).extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
+    ids.lock().extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
     let mut outcome = Outcome::default();
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
     let (tell, mut told) = mpsc::unbounded_channel();
@@ -110,8 +113,8 @@ pub async fn apply(
                 waiting.into_iter().partition(|step| step.after.iter().all(|one| outcome.done.contains(one)));
             waiting = rest;
             for step in ready {
-                emit(Event::Started { address: step.id(), action: step.action });
-                busy.insert(step.id(), step.action);
+                emit(Event::Started { address: step.id(), action: step.action() });
+                busy.insert(step.id(), step.action());
                 let token = token(plan, life, step);
                 let (ids, tell) = (&ids, &tell);
                 running.push(async move {
@@ -137,7 +140,7 @@ pub async fn apply(
                     emit(event);
                 }
                 busy.remove(&step.id());
-                let (address, action) = (step.id(), step.action);
+                let (address, action) = (step.id(), step.action());
                 match result {
                     Ok(id) => {
                         emit(Event::Done { address: address.clone(), action, id, seconds: took.as_secs_f64() });
@@ -162,7 +165,7 @@ pub async fn apply(
         let stuck = waiting.iter().map(|step| (step.id(), waits_for(step).unwrap_or_else(|| step.id())));
         outcome.stuck = stuck.collect();
     } else {
-        outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.id(), step.action))).collect();
+        outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.id(), step.action()))).collect();
     }
     outcome
 }
@@ -178,17 +181,18 @@ fn skip_held_back(waiting: &mut Vec<&Step>, outcome: &mut Outcome, emit: &mut im
         let Some((index, because)) = found else { return };
         let step = waiting.remove(index);
         outcome.skipped.insert(step.id());
-        emit(Event::Skipped { address: step.id(), action: step.action, because });
+        emit(Event::Skipped { address: step.id(), action: step.action(), because });
     }
 }
 
-fn lock(ids: &IdMap) -> std::sync::MutexGuard<'_, BTreeMap<Address, String>> {
-    ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// The client token of a step's creation: the same whenever the same resource of the same generation is to be made.
+/// The idempotency token of a step's creation, where it makes something: the same whenever the same resource of the same
+/// generation is to be made.
 fn token(plan: &Plan, life: &str, step: &Step) -> String {
-    digest(&[&plan.account, &plan.region, &plan.stack, life, &step.address.to_string(), &step.generation])
+    let generation = match &step.work {
+        Work::Create(new) | Work::Roll { new, .. } | Work::Replace { new, .. } => new.generation.as_str(),
+        Work::Update { .. } | Work::Delete { .. } => "",
+    };
+    digest(&[&plan.account, &plan.region, &plan.stack, life, &step.address.to_string(), generation])
 }
 
 /// A token made of `parts`.
@@ -207,33 +211,33 @@ async fn run(
     tell: &UnboundedSender<Event>,
 ) -> Result<String, StepError> {
     let waiting = |reason| drop(tell.send(Event::Waiting { address: step.id(), reason }));
-    let (address, tags) = (&step.address, &step.tags);
-    let mut ctx = Ctx { aws, address, tags, token, ids, progress: &waiting, check_instance: false, batch: None };
-    let live_id = step.id.clone().unwrap_or_default();
-    let missing = || StepError::Internal(format!("the step of {} has no spec", step.address));
-    match step.action {
-        Action::Create => create(&ctx, step.wanted.as_ref().ok_or_else(missing)?, "").await,
-        Action::Update => {
-            let wanted = step.wanted.as_ref().ok_or_else(missing)?;
-            update(&ctx, wanted, &live_id, step).await?;
-            Ok(live_id)
+    let tags = match &step.work {
+        Work::Create(new) | Work::Roll { new, .. } | Work::Replace { new, .. } => &new.tags,
+        Work::Update { tags, .. } => tags,
+        Work::Delete { live } => &live.tags,
+    };
+    let address = &step.address;
+    let mut ctx =
+        Ctx { system: aws, address, tags, token, ids, progress: &waiting, check_instance: false, batch: None };
+    match &step.work {
+        Work::Create(new) => create(&ctx, &new.spec, "").await,
+        Work::Update { live, wanted, changes, .. } => {
+            update(&ctx, wanted, &live.id, changes).await?;
+            Ok(live.id.clone())
         }
-        Action::Roll => {
-            let wanted = step.wanted.as_ref().ok_or_else(missing)?;
-            let live = step.live.as_ref().ok_or_else(missing)?;
+        Work::Roll { live, new, .. } => {
             let host = step.address.name.as_str();
             let by = kafka.before_stop(host, waiting).await?;
             ctx.check_instance = by == Checks::Instance;
             if by == Checks::Instance {
                 let others =
                     |(address, _): &(&Address, &String)| address.kind == step.address.kind && **address != step.address;
-                let others = lock(ids).iter().filter(others).map(|(_, id)| id.clone()).collect::<Vec<_>>();
+                let others = ids.lock().iter().filter(others).map(|(_, id)| id.clone()).collect::<Vec<_>>();
                 aws.clients.started(&others, waiting).await?;
             }
             let stopped = Instant::now();
             kafka.instance_ended(host);
-            retry(|| live.delete(&ctx, &live_id)).await?;
-            let id = create(&ctx, wanted, &live_id).await?;
+            let id = replace(&ctx, live, new).await?;
             kafka.instance_started(host)?;
             if by == Checks::Kafka {
                 kafka.after_start(host, stopped).await?;
@@ -241,28 +245,28 @@ async fn run(
             let _ = tell.send(Event::Checked { address: step.id(), by });
             Ok(id)
         }
-        Action::Replace => {
-            let wanted = step.wanted.as_ref().ok_or_else(missing)?;
-            let live = step.live.as_ref().ok_or_else(missing)?;
-            retry(|| live.delete(&ctx, &live_id)).await?;
-            create(&ctx, wanted, &live_id).await
-        }
-        Action::Delete => {
-            let live = step.live.as_ref().ok_or_else(missing)?;
-            retry(|| live.delete(&ctx, &live_id)).await?;
-            lock(ids).remove(&step.address);
-            Ok(live_id)
+        Work::Replace { live, new, .. } => replace(&ctx, live, new).await,
+        Work::Delete { live } => {
+            retry(|| drivers::delete(&live.spec, &ctx, &live.id)).await?;
+            ids.lock().remove(&step.address);
+            Ok(live.id.clone())
         }
     }
 }
 
+/// Deletes the live resource, and makes the new one in its place.
+async fn replace(ctx: &Ctx<'_, Aws>, live: &Target, new: &Creation) -> Result<String, StepError> {
+    retry(|| drivers::delete(&live.spec, ctx, &live.id)).await?;
+    create(ctx, &new.spec, &live.id).await
+}
+
 /// Makes the resource, and brings it to where it can be used. `old` is the id of the one that it follows.
-async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, StepError> {
+async fn create(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<String, StepError> {
     // What is in use where something new is to be made is rarely about to go: no error is waited out for longer than this.
     let mut retries = Retries::within(RETRY_LIMIT);
     let (mut token, mut generations) = (ctx.token.to_owned(), 0_u32);
     let id = loop {
-        let error = match wanted.create(&Ctx { token: &token, ..*ctx }).await {
+        let error = match drivers::create(wanted, &Ctx { token: &token, ..*ctx }).await {
             Ok(id) => break id,
             Err(error) => StepError::from(error),
         };
@@ -293,23 +297,23 @@ async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, S
             }
         }
     };
-    lock(ctx.ids).insert(ctx.address.clone(), id.clone());
-    retry(|| wanted.settle(ctx, &id)).await?;
+    ctx.ids.lock().insert(ctx.address.clone(), id.clone());
+    retry(|| drivers::finish(wanted, ctx, &id)).await?;
     Ok(id)
 }
 
 /// The id of the resource at the address, if it is there; looked for as long as a describe may lag behind a create.
-async fn look(ctx: &Ctx<'_>, old: &str, lag: Duration) -> Result<Option<String>, StepError> {
+async fn look(ctx: &Ctx<'_, Aws>, old: &str, lag: Duration) -> Result<Option<String>, StepError> {
     let address = ctx.address.to_string();
     // What the last look ended in, should that not be an answer: then nothing is known of the resource.
     let mut failed = None;
     let looked = poll("finding it", lag, Backoff::VISIBLE, async || {
-        ctx.aws.begin_round();
+        ctx.system.begin_round();
         failed = None;
-        match kinds::discover_one(ctx.aws, &ctx.address.kind).await.map_err(StepError::from) {
+        match drivers::discover_one(ctx.system, &ctx.address.kind).await.map_err(StepError::from) {
             Err(error) if may_pass(error.class()) || error.class() == Class::NotFound => failed = Some(error),
             found => {
-                let mine = found?.into_iter().filter(|one| !one.ended && one.id != old);
+                let mine = found?.into_iter().filter(|one| !one.terminated && one.id != old);
                 let ids = mine.filter(|one| one.tags.get(tag::ADDRESS) == Some(&address)).map(|one| one.id);
                 if let Some(id) = ids.min() {
                     return Ok(Look::Ready(id));
@@ -325,41 +329,35 @@ async fn look(ctx: &Ctx<'_>, old: &str, lag: Duration) -> Result<Option<String>,
     }
 }
 
-async fn update(ctx: &Ctx<'_>, wanted: &Resource, id: &str, step: &Step) -> Result<(), StepError> {
-    let (tags, fields): (Vec<_>, Vec<_>) =
-        step.changes.iter().cloned().partition(|change| change.field.starts_with("tags."));
+async fn update(ctx: &Ctx<'_, Aws>, wanted: &Resource, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
+    let fields: Vec<FieldChange> = changes.iter().filter(|change| change.tag().is_none()).cloned().collect();
     if !fields.is_empty() {
-        retry(|| wanted.update(ctx, id, &fields)).await?;
+        retry(|| drivers::update(wanted, ctx, id, &fields)).await?;
     }
-    if !tags.is_empty() {
-        let key = |field: &str| field.trim_start_matches("tags.").to_owned();
-        let set: Tags =
-            tags.iter().filter_map(|change| Some((key(&change.field), change.after.as_str()?.to_owned()))).collect();
-        let unset: Vec<String> =
-            tags.iter().filter(|change| change.after.is_null()).map(|change| key(&change.field)).collect();
-        retry(|| wanted.retag(ctx, id, &set, &unset)).await?;
+    let (set, unset) = tag_changes(changes);
+    if !set.is_empty() || !unset.is_empty() {
+        retry(|| drivers::retag(wanted, ctx, id, &set, &unset)).await?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::aws::{Clients, Fence, Place};
-    use crate::resource::Live;
-    use crate::stack::Name;
+    use kstack_core::kinds::ElasticIp;
+    use kstack_core::model::Tags;
+    use kstack_core::observed::Live;
+    use kstack_core::stack::Name;
 
     /// A plan whose two steps wait for each other, which no verified plan does, and AWS that is not asked.
     async fn run_circle(stop: watch::Receiver<bool>) -> Outcome {
-        let vpc = json!({"cidr": "10.0.0.0/16", "dns_support": true, "dns_hostnames": true});
         let live = ["one", "other"].map(|name| {
-            let live = Live { id: format!("vpc-{name}"), spec: vpc.clone(), tags: Tags::new() };
-            (Address::new("vpc", name), live)
+            let live = Live { id: format!("eipalloc-{name}"), spec: ElasticIp {}.into(), tags: Tags::new() };
+            (Address::new("elastic_ip", name), live)
         });
         let observed = Observed { live: live.into(), ..Observed::default() };
-        let mut plan = crate::plan::destroy("dev", "us-east-1", "1", &observed);
+        let mut plan = kstack_core::plan::destroy("dev", "us-east-1", "1", &observed);
         let ids: Vec<StepId> = plan.steps.iter().map(Step::id).collect();
         assert_eq!(ids.len(), 2);
         plan.steps.iter_mut().zip(ids.iter().rev()).for_each(|(step, other)| step.after = vec![other.clone()]);
@@ -375,6 +373,6 @@ mod tests {
         assert!(!outcome.complete());
         assert!(outcome.left.is_empty() && outcome.done.is_empty() && outcome.failed.is_empty());
         let stuck: Vec<String> = outcome.stuck.iter().map(|(one, other)| format!("{one} waits for {other}")).collect();
-        assert_eq!(stuck, ["vpc/one waits for vpc/other", "vpc/other waits for vpc/one"]);
+        assert_eq!(stuck, ["elastic_ip/one waits for elastic_ip/other", "elastic_ip/other waits for elastic_ip/one"]);
     }
 }

@@ -19,7 +19,7 @@ pub use lease::{LeasePolicy, Work, under_lease};
 pub use run::{Report, refused};
 pub use signals::Signals;
 
-use crate::stack::Stack;
+use kstack_core::stack::Stack;
 
 /// What every use case needs of the command that runs it.
 #[derive(Clone, Copy)]

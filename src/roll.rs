@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::cloud_init::CLIENT_PORT;
-use crate::design::{HostDesign, node_id};
 use crate::error::StepError;
 use crate::health::{self, AskError, Cluster, shortened};
-use crate::kinds::NetworkInterface;
-use crate::resource::Observed;
 use crate::sandbox;
+use kstack_core::cloud_init::CLIENT_PORT;
+use kstack_core::design::{HostDesign, node_id};
+use kstack_core::kinds::NetworkInterface;
+use kstack_core::observed::Observed;
 
 /// How long a cluster is given to get well enough that the host may be stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10 * 60);

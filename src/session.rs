@@ -8,16 +8,24 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Aws, Class, Clients, CloudError, Ctx, Fence, IdMap, Place};
+use crate::aws::kinds as drivers;
+use crate::aws::{Aws, Class, Clients, Fence, Place};
 use crate::clock;
-use crate::cloud_init::Overrides;
-use crate::design::{self, Design, World as PlanningInput};
-use crate::expiry::{Asked as ExpiryRequest, Term};
-use crate::kinds::{self, Resource};
-use crate::lease::{Holder, Record};
-use crate::plan::{self, Plan, Refusal};
-use crate::resource::{Engine, Observed, Tags};
-use crate::stack::{self, Name, Parsed, Report};
+use crate::driver::{Ctx, IdMap};
+use crate::error::StepError;
+use kstack_core::choose::PlanningInput;
+use kstack_core::cloud_init::Overrides;
+use kstack_core::design::Design;
+use kstack_core::engine::Engine;
+use kstack_core::expiry::{Asked as ExpiryRequest, Term};
+use kstack_core::kinds;
+use kstack_core::model::Tags;
+use kstack_core::model::{Holder, Record};
+use kstack_core::observed::Observed;
+use kstack_core::plan;
+use kstack_core::plan::Plan;
+use kstack_core::stack;
+use kstack_core::stack::{Name, Parsed, Report};
 
 pub use saved::{SAVED_PLAN, SavedPlan, read_file};
 
@@ -123,11 +131,11 @@ impl Session {
     ///
     /// # Errors
     /// The first call that failed.
-    pub async fn look(&self, parsed: &Parsed) -> Result<Observation, CloudError> {
+    pub async fn look(&self, parsed: &Parsed) -> Result<Observation, StepError> {
         self.aws.begin_round();
         let (facts, observed, metadata) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
-            kinds::discover_of(&self.aws, Engine::of(&parsed.stack)),
+            drivers::discover_of(&self.aws, Engine::of(&parsed.stack)),
             self.aws.clients.metadata(&self.name)
         )?;
         let holder = metadata.holder(self.expiry.now).cloned();
@@ -140,27 +148,27 @@ impl Session {
     ///
     /// # Errors
     /// The first call that failed.
-    pub async fn observe(&self) -> Result<Observed, CloudError> {
+    pub async fn observe(&self) -> Result<Observed, StepError> {
         self.aws.begin_round();
-        kinds::discover(&self.aws).await
+        drivers::discover(&self.aws).await
     }
 
     /// Sets `tags` on all live resources of the stack: one call for everything of EC2, and one for each other resource.
     ///
     /// # Errors
     /// The first call that failed. It may run again.
-    pub async fn retag(&self, observed: &Observed, tags: &Tags) -> Result<(), CloudError> {
+    pub async fn retag(&self, observed: &Observed, tags: &Tags) -> Result<(), StepError> {
         let (ids, batch, aws) = (IdMap::default(), Mutex::default(), &self.aws);
         let all = observed.live.iter().filter(|(address, _)| kinds::is_tagged(&address.kind));
-        let each = all.filter_map(|(address, live)| {
-            let resource = Resource::from_live(&address.kind, &live.spec)?;
+        let each = all.map(|(address, live)| {
             let (ids, batch) = (&ids, Some(&batch));
-            Some(async move {
-                let ctx = Ctx { aws, address, tags, token: "", ids, progress: &|_| (), check_instance: false, batch };
-                resource.retag(&ctx, &live.id, tags, &[]).await
-            })
+            async move {
+                let ctx =
+                    Ctx { system: aws, address, tags, token: "", ids, progress: &|_| (), check_instance: false, batch };
+                drivers::retag(&live.spec, &ctx, &live.id, tags, &[]).await
+            }
         });
-        let (_, roots) = tokio::try_join!(futures::future::try_join_all(each), kinds::root_volumes(aws))?;
+        let (_, roots) = tokio::try_join!(futures::future::try_join_all(each), drivers::root_volumes(aws))?;
         let noted = batch.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         aws.clients.tag_ec2(noted.into_iter().chain(roots).collect(), tags).await
     }
@@ -169,7 +177,7 @@ impl Session {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn ensure_record(&self, design: &Design, input: &PlanningInput) -> Result<Record, CloudError> {
+    pub async fn ensure_record(&self, design: &Design, input: &PlanningInput) -> Result<Record, StepError> {
         if let Some(record) = &input.record {
             let begun = Record { expires_at: design.expires, resources: None, ..record.clone() };
             return self.write_record(record, begun).await;
@@ -184,7 +192,7 @@ impl Session {
         };
         match self.aws.clients.put_record(&self.name, &record, false).await {
             // A first try that arrived but whose answer did not: what it wrote is the record.
-            Err(error) if error.class == Class::Conflict => {
+            Err(error) if error.class() == Class::Conflict => {
                 let metadata = self.aws.clients.metadata(&self.name).await?;
                 metadata.record.ok_or(error)
             }
@@ -197,14 +205,14 @@ impl Session {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn complete_record(&self, design: &Design, record: &Record, steps: bool) -> Result<Record, CloudError> {
+    pub async fn complete_record(&self, design: &Design, record: &Record, steps: bool) -> Result<Record, StepError> {
         let resources = Some(kinds::desired(design).len());
         let applies = record.applies + u64::from(steps);
         self.write_record(record, Record { expires_at: design.expires, resources, applies, ..record.clone() }).await
     }
 
     /// Writes the record if it has changed.
-    async fn write_record(&self, old: &Record, new: Record) -> Result<Record, CloudError> {
+    async fn write_record(&self, old: &Record, new: Record) -> Result<Record, StepError> {
         if *old != new {
             self.aws.clients.put_record(&self.name, &new, true).await?;
         }
@@ -219,22 +227,5 @@ pub fn make_plan(
     input: &PlanningInput,
     allow_data_loss: bool,
 ) -> (Option<Design>, Plan) {
-    match design::design(&parsed.stack, input, &source.overrides) {
-        Ok(design) => {
-            let plan = plan::plan(&design, &input.observed, allow_data_loss);
-            (Some(design), plan)
-        }
-        Err(refusals) => (None, refused(parsed, input, refusals)),
-    }
-}
-
-fn refused(parsed: &Parsed, input: &PlanningInput, refusals: Vec<Refusal>) -> Plan {
-    Plan {
-        stack: parsed.stack.name.to_string(),
-        region: parsed.stack.region.to_string(),
-        account: input.facts.account.clone(),
-        steps: Vec::new(),
-        notes: Vec::new(),
-        refusals,
-    }
+    plan::make_plan(&parsed.stack, input, &source.overrides, allow_data_loss)
 }

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::aws::{Aws, Clients, CloudError, StackMetadata};
-use crate::expiry::Term;
-use crate::kinds::{self, Instance, MskCluster, Volume};
-use crate::lease::{Holder, Record};
-use crate::plan::running;
-use crate::pricing::{HOURS, Prices};
-use crate::resource::Observed;
-use crate::stack::{Name, Scalar as _};
+use crate::aws::kinds as drivers;
+use crate::aws::{Aws, Clients};
+use crate::error::StepError;
+use kstack_core::expiry::Term;
+use kstack_core::kinds::{self, Instance, MskCluster, Volume};
+use kstack_core::model::{Holder, Record, StackMetadata};
+use kstack_core::observed::Observed;
+use kstack_core::plan::running_cost;
+use kstack_core::pricing::{HOURS, Prices};
+use kstack_core::stack::{Name, Scalar as _};
 
 /// A stack that was discovered.
 #[derive(Debug, Default)]
@@ -79,9 +81,9 @@ pub struct Summary {
 ///
 /// # Errors
 /// The first call that failed.
-pub async fn survey(clients: &Clients) -> Result<Vec<DiscoveredStack>, CloudError> {
+pub async fn survey(clients: &Clients) -> Result<Vec<DiscoveredStack>, StepError> {
     let all = Aws::of_all(clients.clone());
-    let (observed, metadata) = tokio::try_join!(kinds::discover_all(&all), clients.all_metadata("/kstack"))?;
+    let (observed, metadata) = tokio::try_join!(drivers::discover_all(&all), clients.all_metadata("/kstack"))?;
     let mut stacks: BTreeMap<String, DiscoveredStack> = BTreeMap::new();
     for (name, metadata) in metadata {
         stacks.entry(name).or_default().metadata = metadata;
@@ -95,7 +97,7 @@ pub async fn survey(clients: &Clients) -> Result<Vec<DiscoveredStack>, CloudErro
         let live = &found.observed.live;
         if found.metadata.record.is_none() && !live.is_empty() && live.keys().all(|one| kinds::is_named(&one.kind)) {
             if let Ok(name) = Name::parse(name) {
-                found.observed = kinds::discover(&Aws::new(clients.clone(), &name)).await?;
+                found.observed = drivers::discover(&Aws::new(clients.clone(), &name)).await?;
             }
         }
     }
@@ -122,7 +124,7 @@ impl DiscoveredStack {
         let whole = self.metadata.record.as_ref().and_then(|record| record.resources);
         match self.term() {
             Term::Until(at) if at <= now => State::Expired,
-            _ if whole == Some(self.observed.live.len()) && self.observed.strays.is_empty() => State::Whole,
+            _ if whole == Some(self.observed.live.len()) && self.observed.unplaced.is_empty() => State::Whole,
             _ => State::Partial,
         }
     }
@@ -136,7 +138,7 @@ impl DiscoveredStack {
         let clusters = self.observed.of::<MskCluster>();
         let msk: usize =
             clusters.values().filter_map(|(_, one)| one.provisioned.as_ref()).map(|one| one.brokers as usize).sum();
-        let bill = running(&self.observed, region, prices);
+        let bill = running_cost(&self.observed, region, prices);
         let record = self.metadata.record.as_ref();
         let age_seconds = record.map(|record| now.duration_since(record.made_at).as_secs().max(0));
         let cents = |usd: f64| (usd * 1e4).round() / 1e4;

@@ -6,7 +6,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::SdkError;
 
-use crate::error::{Class, CloudError};
+use crate::error::{Class, CloudError, StepError};
 
 /// The error of `operation`, from the SDK's.
 pub fn cloud<E>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CloudError
@@ -42,6 +42,15 @@ where
         };
         CloudError { operation: operation.to_owned(), code, message, request_id, class }
     }
+}
+
+/// The same as the error of a step.
+pub fn failed<E>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> StepError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let cloud = cloud(operation);
+    move |error| StepError::Cloud(cloud(error))
 }
 
 /// The messages of `error` and its causes, in order, each once.
@@ -152,13 +161,13 @@ pub trait Done {
     ///
     /// # Errors
     /// Any other error.
-    fn or_gone(self) -> Result<(), CloudError>;
+    fn or_gone(self) -> Result<(), StepError>;
 }
 
-impl<T> Done for Result<T, CloudError> {
-    fn or_gone(self) -> Result<(), CloudError> {
+impl<T> Done for Result<T, StepError> {
+    fn or_gone(self) -> Result<(), StepError> {
         match self {
-            Err(error) if error.class != Class::NotFound => Err(error),
+            Err(error) if error.class() != Class::NotFound => Err(error),
             _ => Ok(()),
         }
     }

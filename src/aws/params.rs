@@ -4,29 +4,11 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{ParameterType, Tag};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Clients, CloudError, cloud};
-use crate::lease::{Claim, Holder, Record};
-use crate::resource::tag;
-
-/// What Parameter Store has of one stack: its leases, its record and its claims.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct StackMetadata {
-    /// Leases by number; the highest counts.
-    pub leases: BTreeMap<u64, Holder>,
-    pub record: Option<Record>,
-    /// Its address block, where kstack chose it: one, or more after a lost answer. Only present with the metadata of every stack.
-    pub claims: Vec<Claim>,
-}
-
-impl StackMetadata {
-    /// Who holds the lease at `now`.
-    pub fn holder(&self, now: Timestamp) -> Option<&Holder> {
-        self.leases.values().next_back().filter(|holder| holder.holds(now))
-    }
-}
+use super::{Clients, failed};
+use crate::error::StepError;
+use kstack_core::model::{Claim, Holder, Record, StackMetadata, tag};
 
 /// Where claims are; no stack's name begins with an underscore.
 const CLAIMS: &str = "/kstack/_cidr";
@@ -36,7 +18,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn metadata(&self, stack: &str) -> Result<StackMetadata, CloudError> {
+    pub async fn metadata(&self, stack: &str) -> Result<StackMetadata, StepError> {
         Ok(self.all_metadata(&format!("/kstack/{stack}")).await?.remove(stack).unwrap_or_default())
     }
 
@@ -44,9 +26,9 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn all_metadata(&self, path: &str) -> Result<BTreeMap<String, StackMetadata>, CloudError> {
+    pub async fn all_metadata(&self, path: &str) -> Result<BTreeMap<String, StackMetadata>, StepError> {
         let pages = self.ssm_lease.get_parameters_by_path().path(path).recursive(true).into_paginator().send();
-        let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("GetParametersByPath"))?;
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("GetParametersByPath"))?;
         let mut all: BTreeMap<String, StackMetadata> = BTreeMap::new();
         for item in pages.iter().flat_map(|page| page.parameters()) {
             let (Some(name), Some(value)) = (item.name(), item.value()) else { continue };
@@ -75,7 +57,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn claims(&self) -> Result<Vec<Claim>, CloudError> {
+    pub async fn claims(&self) -> Result<Vec<Claim>, StepError> {
         Ok(self.all_metadata(CLAIMS).await?.into_values().flat_map(|metadata| metadata.claims).collect())
     }
 
@@ -83,7 +65,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn put_claim(&self, claim: &Claim) -> Result<(), CloudError> {
+    pub async fn put_claim(&self, claim: &Claim) -> Result<(), StepError> {
         put(&self.ssm, &claim_name(claim), &claim.stack, &json!(claim), false).await
     }
 
@@ -91,7 +73,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn release_claims(&self, stack: &str) -> Result<(), CloudError> {
+    pub async fn release_claims(&self, stack: &str) -> Result<(), StepError> {
         // AWS lists ten parameters a page. While others delete theirs, a claim may be missed between two pages, so an empty result
         // counts only when two lists in a row are the same.
         let mut before = None;
@@ -112,7 +94,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn put_lease(&self, stack: &str, number: u64, holder: &Holder, again: bool) -> Result<(), CloudError> {
+    pub async fn put_lease(&self, stack: &str, number: u64, holder: &Holder, again: bool) -> Result<(), StepError> {
         let name = format!("/kstack/{stack}/lease/{number}");
         put(&self.ssm_lease, &name, stack, &json!(holder), again).await
     }
@@ -121,7 +103,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn put_record(&self, stack: &str, record: &Record, again: bool) -> Result<(), CloudError> {
+    pub async fn put_record(&self, stack: &str, record: &Record, again: bool) -> Result<(), StepError> {
         put(&self.ssm, &format!("/kstack/{stack}/record"), stack, &json!(record), again).await
     }
 
@@ -129,27 +111,27 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn delete_metadata(&self, stack: &str, names: Vec<String>) -> Result<(), CloudError> {
+    pub async fn delete_metadata(&self, stack: &str, names: Vec<String>) -> Result<(), StepError> {
         self.delete_parameters(names.iter().map(|name| format!("/kstack/{stack}/{name}")).collect()).await
     }
 
-    async fn delete_parameters(&self, names: Vec<String>) -> Result<(), CloudError> {
+    async fn delete_parameters(&self, names: Vec<String>) -> Result<(), StepError> {
         // The call takes 10 names.
         for names in names.chunks(10) {
             let call = self.ssm.delete_parameters().set_names(Some(names.to_vec()));
-            call.send().await.map_err(cloud("DeleteParameters"))?;
+            call.send().await.map_err(failed("DeleteParameters"))?;
         }
         Ok(())
     }
 }
 
 /// Writes a parameter with `ssm`: the lease's own client for a lease, the fenced one for everything else.
-async fn put(ssm: &Client, name: &str, stack: &str, value: &Value, again: bool) -> Result<(), CloudError> {
+async fn put(ssm: &Client, name: &str, stack: &str, value: &Value, again: bool) -> Result<(), StepError> {
     // AWS accepts tags only when a parameter is created.
     let tags = (!again).then(|| Tag::builder().key(tag::STACK).value(stack).build().ok()).flatten();
     let call = ssm.put_parameter().name(name).value(value.to_string()).r#type(ParameterType::String);
     let call = call.overwrite(again).set_tags(tags.map(|tag| vec![tag]));
-    call.send().await.map_err(cloud("PutParameter")).map(drop)
+    call.send().await.map_err(failed("PutParameter")).map(drop)
 }
 
 fn claim_name(claim: &Claim) -> String {

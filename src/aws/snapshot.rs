@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use crate::error::CloudError;
+use crate::error::StepError;
 use crate::wait::{Backoff, Look, may_pass, poll};
 
 /// The last description of all of a stack's resources of one type, and when it was asked for.
@@ -26,9 +26,9 @@ impl<T> Snapshot<T> {
     ///
     /// # Errors
     /// The error of `fetch`.
-    pub async fn since<F>(&self, since: Instant, fetch: impl FnOnce() -> F) -> Result<Arc<Vec<T>>, CloudError>
+    pub async fn since<F>(&self, since: Instant, fetch: impl FnOnce() -> F) -> Result<Arc<Vec<T>>, StepError>
     where
-        F: Future<Output = Result<Vec<T>, CloudError>>,
+        F: Future<Output = Result<Vec<T>, StepError>>,
     {
         let mut last = self.last.lock().await;
         if let Some((at, items)) = last.as_ref().filter(|(at, _)| *at >= since) {
@@ -50,23 +50,21 @@ impl<T> Snapshot<T> {
         what: &str,
         limit: Duration,
         fetch: impl Fn() -> F,
-        mut ready: impl FnMut(&[T]) -> Result<Option<R>, CloudError>,
-    ) -> Result<R, CloudError>
+        mut ready: impl FnMut(&[T]) -> Result<Option<R>, StepError>,
+    ) -> Result<R, StepError>
     where
-        F: Future<Output = Result<Vec<T>, CloudError>>,
+        F: Future<Output = Result<Vec<T>, StepError>>,
     {
         let mut since = Instant::now();
         poll(what, limit, Backoff::SHARED, async || {
             let found = match self.since(since, &fetch).await {
                 Ok(items) => ready(&items)?,
-                Err(error) if may_pass(error.class) => None,
-                Err(error) => return Err(error.into()),
+                Err(error) if may_pass(error.class()) => None,
+                Err(error) => return Err(error),
             };
             since = Instant::now();
             Ok(found.map_or_else(|| Look::Missing(String::new()), Look::Ready))
         })
         .await
-        // To be removed with `CloudError::own`.
-        .map_err(CloudError::from)
     }
 }

@@ -7,12 +7,12 @@ use super::plan::show;
 use super::ui;
 use super::view::{Screen, Target};
 use crate::clock;
-use crate::cloud_init::CLIENT_PORT;
-use crate::expiry;
 use crate::ops::apply::{Applied, ApplyRequest};
 use crate::ops::{Failure, Report, Signals, refused};
 use crate::session::Session;
-use crate::stack::Span;
+use kstack_core::cloud_init::CLIENT_PORT;
+use kstack_core::expiry;
+use kstack_core::stack::Span;
 
 /// Create and change resources until they match the stack file
 #[derive(Debug, clap::Args)]

@@ -4,8 +4,8 @@ use super::cost::reads;
 use super::ui;
 use crate::ops::Failure;
 use crate::ops::prices::RegionPrices;
-use crate::pricing::{Choice, Comparison, Method, compare, money};
 use crate::session::Source;
+use kstack_core::pricing::{Choice, Comparison, Method, compare, money};
 
 /// Compare what the workload costs on EC2, MSK and hosted services, offline
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@ use super::ui::Printer;
 use crate::aws::{Clients, Fence, Place, default_region};
 use crate::ops::{Failure, Signals, Task};
 use crate::session::Session;
-use crate::stack::Name;
+use kstack_core::stack::Name;
 
 /// The global flags at work.
 pub struct Context {

@@ -6,9 +6,9 @@ use super::prices::mark;
 use super::ui;
 use crate::ops::Failure;
 use crate::ops::prices::RegionPrices;
-use crate::pricing::{Bill, Reads, cost, cost_msk, money};
 use crate::session::Source;
-use crate::{instance_types, sizing};
+use kstack_core::pricing::{Bill, Reads, cost, cost_msk, money};
+use kstack_core::{instance_types, sizing};
 
 /// Show what a stack costs in a month, line by line, offline
 #[derive(Debug, clap::Args)]

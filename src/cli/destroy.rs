@@ -5,10 +5,10 @@ use super::plan::show as show_plan;
 use super::ui;
 use super::view::{Screen, Target};
 use crate::ops::{Failure, Report, Signals, destroy, guard, refused};
-use crate::plan::Plan;
-use crate::resource::Observed;
 use crate::session::Source;
-use crate::stack::Name;
+use kstack_core::observed::Observed;
+use kstack_core::plan::Plan;
+use kstack_core::stack::Name;
 
 /// Delete all resources of a stack, including its data
 #[derive(Debug, clap::Args)]

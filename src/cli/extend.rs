@@ -2,9 +2,9 @@
 
 use super::context::{Context, region};
 use super::{ttl, ui};
-use crate::expiry::shown;
 use crate::ops::{Failure, Signals, extend};
-use crate::stack::{Name, Span};
+use kstack_core::expiry::shown;
+use kstack_core::stack::{Name, Span};
 
 /// Extend the lifetime of an ephemeral stack
 #[derive(Debug, clap::Args)]

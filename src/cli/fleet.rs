@@ -13,16 +13,16 @@ use super::ui;
 use crate::aws::Clients;
 use crate::ops::Failure;
 use crate::ops::prices::cost_of;
-use crate::plan::{Change, Counts, Plan, render};
-use crate::pricing::{money, signed};
 use crate::session::{Session, Source, make_plan};
-use crate::stack::Parsed;
+use kstack_core::plan::{CostDelta, Counts, Plan, render};
+use kstack_core::pricing::{money, signed};
+use kstack_core::stack::Parsed;
 
 /// Stacks that are planned at the same time. A stack takes about twenty calls, and AWS's bucket for describes holds a hundred
 /// tokens, so more would only wait.
 const AT_ONCE: usize = 8;
 
-type Planned = Result<(Plan, Change), Failure>;
+type Planned = Result<(Plan, CostDelta), Failure>;
 
 /// Plans all `files` and prints a line for each and the sums.
 pub async fn run(
@@ -135,10 +135,10 @@ struct Cost {
 
 impl Summary {
     fn of(plans: &[Planned]) -> Summary {
-        let all: Vec<&(Plan, Change)> = plans.iter().flatten().collect();
+        let all: Vec<&(Plan, CostDelta)> = plans.iter().flatten().collect();
         let count = |which: &dyn Fn(&Plan) -> bool| all.iter().filter(|(plan, _)| which(plan)).count();
         let sum =
-            |what: &dyn Fn(&Change) -> f64| all.iter().map(|(_, cost)| what(cost)).fold(0.0, |sum, usd| sum + usd);
+            |what: &dyn Fn(&CostDelta) -> f64| all.iter().map(|(_, cost)| what(cost)).fold(0.0, |sum, usd| sum + usd);
         let refused = count(&|plan| !plan.refusals.is_empty());
         let changed = count(&|plan| plan.refusals.is_empty() && !plan.steps.is_empty());
         Summary {

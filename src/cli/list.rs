@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::context::{Context, region};
 use super::ui;
 use crate::clock;
-use crate::expiry::{age, left};
 use crate::ops::Failure;
 use crate::ops::prices::RegionPrices;
-use crate::pricing::money;
 use crate::survey::{Summary, survey};
+use kstack_core::expiry::{age, left};
+use kstack_core::pricing::money;
 
 /// List every stack in the account and region with its age, expiry, owner, cost and state
 #[derive(Debug, clap::Args)]

@@ -32,8 +32,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::clock;
 use crate::ops::Failure;
-use crate::stack::{Name, Scalar as _, Span, lasts};
 use context::Context;
+use kstack_core::stack::{Name, Scalar as _, Span, lasts};
 use ui::Printer;
 
 /// Apache Kafka on AWS, as code.

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::ui;
-use crate::kinds::{Broker, MskStatus, Subnet};
-use crate::resource::Observed;
+use crate::aws::kinds::{Broker, MskStatus};
+use kstack_core::kinds::Subnet;
+use kstack_core::observed::Observed;
 
 /// An MSK cluster, with the zones of its brokers.
 #[derive(Debug, Serialize)]

@@ -6,9 +6,9 @@ use super::context::Context;
 use super::{fleet, ui};
 use crate::ops::prices::cost_of;
 use crate::ops::{Failure, refused};
-use crate::plan::{Change, Counts, Plan, render};
-use crate::resource::Observed;
 use crate::session::{SAVED_PLAN, SavedPlan, Source, make_plan};
+use kstack_core::observed::Observed;
+use kstack_core::plan::{CostDelta, Counts, Plan, render};
 
 /// Show what would change to make the live resources match the stack file
 #[derive(Debug, clap::Args)]
@@ -36,11 +36,11 @@ struct Shown<'a> {
     plan: &'a Plan,
     counts: Counts,
     /// USD a month, by step too.
-    cost: &'a Change,
+    cost: &'a CostDelta,
 }
 
 /// A plan as JSON.
-pub fn shown<'a>(plan: &'a Plan, cost: &'a Change) -> impl Serialize {
+pub fn shown<'a>(plan: &'a Plan, cost: &'a CostDelta) -> impl Serialize {
     Shown { plan, counts: plan.counts(), cost }
 }
 

@@ -4,7 +4,7 @@ use super::context::{Context, region};
 use super::ui;
 use crate::ops::Failure;
 use crate::ops::prices::{RegionPrices, refresh};
-use crate::pricing::How;
+use kstack_core::pricing::How;
 
 /// Show where prices come from, or read AWS's current ones
 #[derive(Debug, clap::Args)]

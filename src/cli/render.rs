@@ -2,11 +2,11 @@
 
 use super::context::Context;
 use super::ui;
-use crate::cloud_init::VOLUME_ID_PLACEHOLDER;
-use crate::design;
 use crate::ops::Failure;
-use crate::resource::Address;
 use crate::session::Source;
+use kstack_core::choose;
+use kstack_core::cloud_init::VOLUME_ID_PLACEHOLDER;
+use kstack_core::model::Address;
 
 /// Print a host's user data
 #[derive(Debug, clap::Args)]
@@ -23,8 +23,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (source, parsed) = Source::read(&args.file)?;
     let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;
     let seen = session.look(&parsed).await?;
-    let design = design::design(&parsed.stack, &seen.input, &source.overrides).map_err(|refusals| {
-        let mut reasons = refusals.into_iter().map(|refusal| refusal.why);
+    let design = choose::design(&parsed.stack, &seen.input, &source.overrides).map_err(|refusals| {
+        let mut reasons = refusals.into_iter().map(|refusal| refusal.reason);
         let first = reasons.next().unwrap_or_default();
         Failure { causes: reasons.collect(), ..Failure::new(first) }
     })?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::ui;
 use crate::ops::Failure;
-use crate::stack;
+use kstack_core::stack;
 
 /// Print the JSON Schema of the stack file, for editors, or of JSON output, for scripts
 #[derive(Debug, clap::Args)]

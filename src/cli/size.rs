@@ -3,7 +3,7 @@
 use super::ui;
 use crate::ops::Failure;
 use crate::session::Source;
-use crate::{instance_types, sizing};
+use kstack_core::{instance_types, sizing};
 
 /// Show how brokers' volumes, or an MSK cluster's size, follow from the workload, offline
 #[derive(Debug, clap::Args)]

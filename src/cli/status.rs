@@ -10,20 +10,25 @@ use serde::Serialize;
 use super::context::Context;
 use super::msk::{self, Msk};
 use super::ui;
+use crate::aws::kinds as drivers;
+use crate::aws::kinds::msk_status;
 use crate::clock;
-use crate::design::node_id;
-use crate::expiry::{self, Term};
 use crate::health::{self, AskError, Broker, Cluster, shortened};
-use crate::kinds::{self, Instance, NetworkInterface, Volume, msk_status};
-use crate::lease::{Holder, Record};
-use crate::msk::client_properties::Method;
 use crate::ops::msk::{properties, wait};
 use crate::ops::{Failure, kafka};
-use crate::plan::rank;
-use crate::resource::{Address, Engine, Observed};
 use crate::roll;
 use crate::session::Source;
-use crate::stack::{Scalar as _, Span};
+use kstack_core::design::node_id;
+use kstack_core::engine::Engine;
+use kstack_core::expiry;
+use kstack_core::expiry::Term;
+use kstack_core::kinds::{Instance, NetworkInterface, Volume};
+use kstack_core::model::Address;
+use kstack_core::model::{Holder, Record};
+use kstack_core::msk::client_properties::Method;
+use kstack_core::observed::Observed;
+use kstack_core::plan::rank;
+use kstack_core::stack::{Scalar as _, Span};
 
 /// Show a stack's brokers and controllers, Kafka's health, and the bootstrap servers
 #[derive(Debug, clap::Args)]
@@ -110,7 +115,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let cluster = async { if engine == Engine::Msk { msk_status(&session.aws).await } else { Ok(None) } };
     session.aws.begin_round();
     let metadata = session.aws.clients.metadata(&stack.name);
-    let (observed, cluster, metadata) = tokio::try_join!(kinds::discover_of(&session.aws, engine), cluster, metadata)?;
+    let (observed, cluster, metadata) =
+        tokio::try_join!(drivers::discover_of(&session.aws, engine), cluster, metadata)?;
     if let Some(method) = args.client_properties {
         ui::out(&properties(method, cluster.as_ref())?);
         return Ok(0);

@@ -6,13 +6,13 @@ use super::context::Context;
 use super::view::{Screen, Target};
 use super::{name, ttl, ui};
 use crate::clock;
-use crate::expiry::shown;
 use crate::ops::prices::cost_of;
 use crate::ops::up::{CreatedStack, StackRequest, Start, UpReport};
 use crate::ops::{Failure, Signals};
-use crate::pricing::money;
 use crate::session::Session;
-use crate::stack::{Name, Span};
+use kstack_core::expiry::shown;
+use kstack_core::pricing::money;
+use kstack_core::stack::{Name, Span};
 
 /// Create a temporary, separate stack from the file under a new name
 ///

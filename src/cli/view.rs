@@ -9,9 +9,9 @@ use serde_json::json;
 use super::ui::{self, Printer};
 use crate::apply::{Event, Outcome};
 use crate::ops::Report;
-use crate::plan::{Action, Plan};
-use crate::resource::StepId;
 use crate::roll::Checks;
+use kstack_core::model::StepId;
+use kstack_core::plan::{Action, Plan};
 
 /// Where the reports of a run go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl View {
             }));
         } else {
             let count = |action| {
-                plan.steps.iter().filter(|step| step.action == action && outcome.done.contains(&step.id())).count()
+                plan.steps.iter().filter(|step| step.action() == action && outcome.done.contains(&step.id())).count()
             };
             let ended = if outcome.complete() { "Done in" } else { "Ended after" };
             let text = format!(

@@ -15,11 +15,11 @@ use super::up::{create, open};
 use super::view::Target;
 use super::{name, ttl, ui};
 use crate::clock;
-use crate::expiry::shown;
 use crate::ops::up::{CreatedStack, StackRequest, destroy};
 use crate::ops::{Failure, Signals};
 use crate::session::Session;
-use crate::stack::{Name, Span};
+use kstack_core::expiry::shown;
+use kstack_core::stack::{Name, Span};
 
 /// Create a temporary stack, run a command with it, and destroy it in any case
 ///

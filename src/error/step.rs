@@ -57,6 +57,14 @@ impl StepError {
         }
     }
 
+    /// The same error with another class: where the code alone does not tell what it means here.
+    pub fn classed(self, class: Class) -> StepError {
+        match self {
+            StepError::Cloud(error) => StepError::Cloud(CloudError { class, ..error }),
+            other => other,
+        }
+    }
+
     /// AWS's error code.
     pub fn code(&self) -> Option<&str> {
         match self {
@@ -126,22 +134,7 @@ impl Error for StepError {
 
 impl From<CloudError> for StepError {
     fn from(error: CloudError) -> Self {
-        // To be removed with `CloudError::own`: the driver of the MSK cluster then says this itself.
-        if error.operation.is_empty() && error.message.starts_with("the cluster failed") {
-            let remedy = Some(DELETE_FAILED_CLUSTER);
-            return StepError::Ended { what: error.message, why: String::new(), remedy };
-        }
         StepError::Cloud(error)
-    }
-}
-
-/// To be removed with [`CloudError::own`]: drivers that still return it wait with functions that return a [`StepError`].
-impl From<StepError> for CloudError {
-    fn from(error: StepError) -> Self {
-        match error {
-            StepError::Cloud(error) => error,
-            other => CloudError::own("wait", other.to_string()),
-        }
     }
 }
 
@@ -157,7 +150,11 @@ mod tests {
             missing: "i-1 is still checked".to_owned(),
         };
         assert_eq!(timeout.to_string(), "EC2's checks of i-1 took longer than 900 s: i-1 is still checked");
-        let failed = StepError::from(CloudError::own("wait", "the cluster failed: no capacity"));
+        let failed = StepError::Ended {
+            what: "the cluster failed".to_owned(),
+            why: "no capacity".to_owned(),
+            remedy: Some(DELETE_FAILED_CLUSTER),
+        };
         assert_eq!(failed.to_string(), "the cluster failed: no capacity");
         assert!(failed.remedy().is_some_and(|remedy| remedy.contains("kstack destroy")), "{failed:?}");
         let stuck = [("a/1", "b/1"), ("b/1", "a/1")].map(|(one, other)| (one.to_owned(), other.to_owned()));

@@ -10,11 +10,11 @@ use super::run::{Report, execute, refused};
 use super::{Failure, LeasePolicy, Task, Work, guard, kafka, under_lease};
 use crate::apply::Outcome;
 use crate::clock;
-use crate::design::Design;
-use crate::expiry;
-use crate::plan::{Plan, roll_last};
 use crate::session::{Observation, SavedPlan, Session, Source, make_plan, read_file};
-use crate::stack::{Parsed, Span};
+use kstack_core::design::Design;
+use kstack_core::expiry;
+use kstack_core::plan::{Plan, roll_last};
+use kstack_core::stack::{Parsed, Span};
 
 /// Why `--ttl` is refused.
 pub const PROTECTED: &str = "a protected stack does not expire";

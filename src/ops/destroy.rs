@@ -2,10 +2,11 @@
 
 use super::run::{Report, execute, refused};
 use super::{Failure, LeasePolicy, Task, Work, kafka, under_lease};
-use crate::plan::{self, Plan};
-use crate::resource::Observed;
 use crate::roll::Kafka;
 use crate::session::Session;
+use kstack_core::observed::Observed;
+use kstack_core::plan;
+use kstack_core::plan::Plan;
 
 /// The plan that deletes everything `observed`.
 pub fn plan(session: &Session, account: &str, observed: &Observed) -> Plan {

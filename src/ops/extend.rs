@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use super::{Failure, LeasePolicy, Task, Work, under_lease};
-use crate::expiry::{Term as Lifetime, shown};
-use crate::lease::Record;
-use crate::resource::{Tags, tag};
 use crate::session::Session;
-use crate::stack::Span;
+use kstack_core::expiry::{Term as Lifetime, shown};
+use kstack_core::model::Record;
+use kstack_core::model::{Tags, tag};
+use kstack_core::stack::Span;
 
 /// Lets the stack live for `ttl` from now on, and returns when it expires.
 ///

@@ -1,10 +1,11 @@
 //! Why a command did not do what it was asked, from any layer: a sentence, its causes, and what to do about it.
 
-use crate::error::{CloudError, StepError};
-use crate::lease::{Holder, LeaseError};
+use crate::error::StepError;
+use crate::lease::LeaseError;
 use crate::sandbox::SandboxError;
 use crate::session::SourceError;
-use crate::stack::Report;
+use kstack_core::model::Holder;
+use kstack_core::stack::Report;
 
 /// The exit code after a signal, as shells have it for SIGINT.
 pub const INTERRUPTED: u8 = 130;
@@ -39,12 +40,6 @@ impl Failure {
     pub fn during(mut self, message: impl Into<String>) -> Self {
         self.causes.insert(0, std::mem::replace(&mut self.message, message.into()));
         self
-    }
-}
-
-impl From<CloudError> for Failure {
-    fn from(error: CloudError) -> Self {
-        Failure::from(StepError::from(error))
     }
 }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::Failure;
 use crate::aws::Aws;
+use crate::aws::kinds::{MskStatus, msk_status};
 use crate::error::{DELETE_FAILED_CLUSTER, StepError};
-use crate::kinds::{MskStatus, msk_status};
-use crate::msk::client_properties::{Method, client_properties};
 use crate::wait::{Backoff, Look, poll};
+use kstack_core::msk::client_properties::{Method, client_properties};
 
 /// Waits until the cluster is ACTIVE.
 ///

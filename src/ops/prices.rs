@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Failure;
 use crate::aws::region_prices;
-use crate::plan::{Change, Plan, cost_change};
-use crate::pricing::{Answer, CAPTURED, Prices, embedded};
-use crate::resource::Observed;
 use crate::sandbox;
+use kstack_core::observed::Observed;
+use kstack_core::plan::{CostDelta, Plan, cost_delta};
+use kstack_core::pricing::{Answer, CAPTURED, Prices, embedded};
 
 /// How long prices from AWS are preferred to the embedded table.
 const FRESH: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -47,8 +47,8 @@ impl RegionPrices {
 }
 
 /// How the plan changes the monthly cost of the live resources.
-pub fn cost_of(plan: &Plan, live: &Observed) -> Change {
-    cost_change(plan, live, &RegionPrices::load(&plan.region).prices)
+pub fn cost_of(plan: &Plan, live: &Observed) -> CostDelta {
+    cost_delta(plan, live, &RegionPrices::load(&plan.region).prices)
 }
 
 /// Reads the region's prices from the AWS Price List and keeps them. Returns how many there are, and in which file.

@@ -8,10 +8,10 @@ use super::run::tear_down;
 use super::{Failure, LeasePolicy, Task, Work, under_lease};
 use crate::aws::Clients;
 use crate::clock;
-use crate::expiry::{Term as Lifetime, shown};
 use crate::session::Session;
-use crate::stack::{Name, Scalar as _};
 use crate::survey::{DiscoveredStack, survey};
+use kstack_core::expiry::{Term as Lifetime, shown};
+use kstack_core::stack::{Name, Scalar as _};
 
 /// Stacks that are destroyed at the same time: more would only wait for AWS's request limits.
 const AT_ONCE: usize = 8;

@@ -4,10 +4,10 @@ use super::failure::{Failure, INTERRUPTED};
 use super::{Task, kafka};
 use crate::apply::{Event, Outcome, apply};
 use crate::error::StepError;
-use crate::plan::{Plan, destroy};
-use crate::resource::Observed;
 use crate::roll::Kafka;
 use crate::session::Session;
+use kstack_core::observed::Observed;
+use kstack_core::plan::{Plan, destroy};
 
 /// What a use case reports while it runs a plan.
 pub enum Report<'a> {
@@ -39,7 +39,7 @@ pub fn refused(plan: &Plan) -> Failure {
 
 /// The same, with the refusals as causes: where the plan itself is not shown.
 pub fn refused_with_causes(plan: &Plan) -> Failure {
-    let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.why, one.way_out)).collect();
+    let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.reason, one.remedy)).collect();
     Failure { causes, ..refused(plan) }
 }
 
@@ -131,8 +131,8 @@ fn failure(outcome: &Outcome) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Action;
-    use crate::resource::{Address, StepId};
+    use kstack_core::model::{Address, StepId};
+    use kstack_core::plan::Action;
 
     fn id(name: &str) -> StepId {
         Address::new("vpc", name).into()

@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use super::run::{Report, execute, refused_with_causes, tear_down};
 use super::{Failure, LeasePolicy, Task, Work, guard, kafka, under_lease};
-use crate::expiry::Term as Lifetime;
 use crate::lease::DURATION;
-use crate::plan::Plan;
-use crate::resource::Observed;
 use crate::session::{Session, Source, make_plan};
-use crate::stack::{Name, Parsed, Span};
+use kstack_core::expiry::Term as Lifetime;
+use kstack_core::observed::Observed;
+use kstack_core::plan::Plan;
+use kstack_core::stack::{Name, Parsed, Span};
 
 /// The stack that is to be created.
 pub struct StackRequest {
@@ -119,7 +119,7 @@ impl StackRequest {
             ))
             .hint("choose another --name; use `kstack apply` for permanent stacks"));
         }
-        let nothing = seen.term == Lifetime::Nothing && observed.strays.is_empty();
+        let nothing = seen.term == Lifetime::Nothing && observed.unplaced.is_empty();
         self.created_here = nothing;
         if self.must_be_new && !nothing {
             return Err(Failure::new(format!("the stack {name} exists already; nothing was changed"))

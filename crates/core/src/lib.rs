@@ -1,10 +1,19 @@
 //! kstack's core: the stack file, its checks, sizing, pricing, the design, the rules of each kind of resource, planning and
 //! rendering. Pure: no clock, no network, no environment, no files. The same input gives the same result, byte for byte.
 
+pub mod choose;
 pub mod cloud_init;
+pub mod design;
+pub mod engine;
+pub mod expiry;
 pub mod instance_types;
+pub mod kinds;
+pub mod model;
 pub mod msk;
 pub mod network;
+pub mod observed;
+pub mod plan;
 pub mod pricing;
+pub mod refusal;
 pub mod sizing;
 pub mod stack;

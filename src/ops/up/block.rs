@@ -4,12 +4,12 @@ use ipnet::Ipv4Net;
 use jiff::Timestamp;
 
 use crate::aws::Class;
-use crate::kinds::Vpc;
-use crate::lease::Claim;
-use crate::network::free_blocks;
 use crate::ops::Failure;
-use crate::resource::Observed;
 use crate::session::Session;
+use kstack_core::kinds::Vpc;
+use kstack_core::model::Claim;
+use kstack_core::network::free_blocks;
+use kstack_core::observed::Observed;
 
 /// The stack's address block: that of its VPC, or one that it has claimed already, or a free one.
 ///
@@ -36,7 +36,7 @@ pub async fn choose(
         match clients.put_claim(&claim).await {
             Ok(()) => return Ok(block),
             // Another stack was faster; or our own first try arrived and its answer did not.
-            Err(error) if error.class == Class::Conflict => {
+            Err(error) if error.class() == Class::Conflict => {
                 if clients.claims().await?.contains(&claim) {
                     return Ok(block);
                 }

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use crate::design::Design;
+use crate::aws::kinds::msk_status;
 use crate::health::{self, shortened};
-use crate::kinds::{Instance, msk_status};
-use crate::msk::client_properties::{Method, client_properties};
 use crate::ops::{Failure, Task, kafka, msk};
 use crate::roll::{self, Kafka};
 use crate::session::Session;
+use kstack_core::design::Design;
+use kstack_core::kinds::Instance;
+use kstack_core::msk::client_properties::{Method, client_properties};
 
 /// What a signal cuts short after everything is created.
 pub const INTERRUPTED_WAIT: &str =
