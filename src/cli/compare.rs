@@ -13,10 +13,10 @@ pub struct Args {
     /// The stack file
     #[arg(value_name = "FILE")]
     file: String,
-    /// How MSK's brokers are counted
+    /// How MSK's brokers are sized
     #[arg(long, value_enum, default_value_t = Counting::Equation1)]
     method: Counting,
-    /// Consumers read from the nearest copy (`client.rack` is set) rather than from the leader
+    /// Assume that consumers read from the nearest replica (`client.rack` is set), not from the leader
     #[arg(long)]
     nearest: bool,
     /// Print JSON
@@ -35,7 +35,7 @@ enum Counting {
     /// AWS's Equation 1 with the file's headroom, as for EC2
     #[value(name = "equation-1")]
     Equation1,
-    /// AWS's sizing script for MSK: room for a lost zone, lagging consumers and a rebalance at once
+    /// AWS's sizing script for MSK: headroom for a lost zone, lagging consumers and a rebalance at once
     #[value(name = "aws-msk")]
     AwsMsk,
 }
@@ -148,10 +148,10 @@ fn remarks(comparison: &Comparison) -> Vec<String> {
         }
     }
     if !gaps.is_empty() {
-        all.push(format!("Not in the sums, as no price is known: {}.", gaps.join(", ")));
+        all.push(format!("Not included, because the price is unknown: {}.", gaps.join(", ")));
     }
     if comparison.choices.iter().any(|choice| choice.estimated) {
-        all.push("~ an estimate: a price in it is worked out or remembered, not quoted.".to_owned());
+        all.push("~ an estimate: a price in it is derived, not quoted.".to_owned());
     }
     all.extend(comparison.advice.clone());
     all

@@ -10,7 +10,7 @@ use crate::session::Source;
 use kstack_core::pricing::{Bill, Reads, cost, cost_msk, money};
 use kstack_core::{instance_types, sizing};
 
-/// Show what a stack costs in a month, line by line, offline
+/// Show a stack's monthly cost line by line, offline
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
@@ -19,7 +19,7 @@ pub struct Args {
     /// Show the formula of each line
     #[arg(long)]
     explain: bool,
-    /// Count consumers that read from the nearest copy (`client.rack` is set) rather than from the leader
+    /// Assume that consumers read from the nearest replica (`client.rack` is set), not from the leader
     #[arg(long)]
     nearest: bool,
     /// Print JSON
@@ -84,18 +84,18 @@ fn text(bill: &Bill, explain: bool) -> String {
     for line in counted {
         text += &row(&line.name, &amount(line.usd, line.how), &line.formula);
     }
-    text += &row("in all", &total, "");
+    text += &row("total", &total, "");
     if !others.is_empty() {
-        text += "\nNot counted, the other way of the same:\n";
+        text += "\nFor comparison, not included:\n";
         for line in others {
             text += &row(&line.name, &amount(line.usd, line.how), &line.formula);
         }
     }
     if !bill.gaps.is_empty() {
-        text += &format!("\nNot in the sum, as no price is known: {}.\n", bill.gaps.join(", "));
+        text += &format!("\nNot included, because the price is unknown: {}.\n", bill.gaps.join(", "));
     }
     if bill.lines.iter().any(|line| line.how.is_some() && !mark(line.how).is_empty()) {
-        text += "\n~ an estimate: the price is worked out or remembered, not quoted.\n";
+        text += "\n~ an estimate: the price is derived, not quoted.\n";
     }
     text
 }
