@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::cloud_init::{self, Checksum, Os, Overrides, Role, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
+use crate::engines::ec2::{self, Gp3Volume as Volume};
 use crate::instance_types::{self, Arch, InstanceTypes};
 use crate::kinds::{Instance, Vpc};
 use crate::lease::Record;
 use crate::network;
 use crate::plan::Refusal;
 use crate::resource::{Engine, Live, Observed, tag};
-use crate::sizing::{self, Volume};
 use crate::stack::{Ec2, Stack};
 pub use msk::MskDesign;
 use place::{CONTROLLER_IDS, Seats, choose_zones, place, voters};
@@ -196,7 +196,7 @@ fn hosts(
     refusals: &mut Vec<Refusal>,
 ) -> Vec<HostDesign> {
     let stack = &design.stack;
-    let Some(sizing) = sizing::size(stack, &world.facts.types) else {
+    let Some(sizing) = ec2::size(ec2, stack.common(), &world.facts.types) else {
         refusals.push(Refusal::general(
             format!("the instance type `{}` is not offered in {}", ec2.brokers.instance_type, stack.region),
             "choose another instance type or region",

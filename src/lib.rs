@@ -1,6 +1,8 @@
 //! kstack: Apache Kafka on AWS, as code. See ARCHITECTURE.md for the map.
 
-pub use kstack_core::{cloud_init, instance_types, msk, network, pricing, sizing, stack};
+pub use kstack_core::{
+    check, cloud_init, compare, digest, engines, instance_types, network, pricing, sizing, stack, text, units,
+};
 
 pub mod apply;
 pub mod aws;

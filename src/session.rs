@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Class, Clients, CloudError, Ctx, Fence, IdMap, Place};
+use crate::check::{self, Parsed, Report};
 use crate::clock;
 use crate::cloud_init::Overrides;
 use crate::design::{self, Design, World};
@@ -17,7 +18,6 @@ use crate::kinds::{self, Resource};
 use crate::lease::{Holder, Record};
 use crate::plan::{self, Plan, Refusal};
 use crate::resource::{Engine, Observed, Tags};
-use crate::stack::{self, Parsed, Report};
 
 pub use saved::{SAVED_PLAN, SavedPlan, read_file};
 
@@ -53,7 +53,7 @@ impl Source {
         let path = Path::new(file);
         let bytes = read_file(path).map_err(unreadable(path))?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let parsed = stack::parse(file, &text).map_err(SourceError::Problems)?;
+        let parsed = check::parse(file, &text).map_err(SourceError::Problems)?;
         let mut overrides = Overrides::new();
         if let Some(folder) = parsed.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.templates.as_ref()) {
             let folder = path.parent().unwrap_or(Path::new(".")).join(folder);
@@ -74,7 +74,7 @@ impl Source {
     /// # Errors
     /// Every problem of the stack file.
     pub fn parsed(&self) -> Result<Parsed, SourceError> {
-        stack::parse(&self.file, &self.text).map_err(SourceError::Problems)
+        check::parse(&self.file, &self.text).map_err(SourceError::Problems)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::expiry::Term;
 use crate::kinds::{self, Instance, MskCluster, Volume};
 use crate::lease::{Holder, Record};
 use crate::plan::running;
-use crate::pricing::{HOURS, Prices};
+use crate::pricing::{HOURS_PER_MONTH, Prices};
 use crate::resource::Observed;
 
 /// What is found of one stack.
@@ -152,7 +152,7 @@ impl Found {
             resources: self.observed.live.len(),
             volume_gib: self.observed.of::<Volume>().values().map(|(_, volume)| volume.size_gib).sum(),
             usd_month: cents(bill.total()),
-            usd_so_far: age_seconds.map(|seconds| cents(bill.total() / HOURS * seconds as f64 / 3600.0)),
+            usd_so_far: age_seconds.map(|seconds| cents(bill.total() / HOURS_PER_MONTH * seconds as f64 / 3600.0)),
             gaps: bill.gaps,
             lease: self.papers.holder(now).cloned(),
             record: self.papers.record.clone(),

@@ -11,13 +11,14 @@ use super::run::{Signals, execute, give_back, guard, take, unsure};
 use super::view::View;
 use super::{kafka, place, ui};
 use crate::apply::Outcome;
+use crate::check::Parsed;
 use crate::clock;
 use crate::cloud_init::CLIENT_PORT;
 use crate::expiry;
 use crate::plan::{Plan, render, roll_last};
 use crate::resource::Observed;
 use crate::session::{SavedPlan, Session, Source, make_plan, read_file};
-use crate::stack::{Parsed, Span};
+use crate::stack::TimeSpan;
 
 /// Bring what is live to what the stack file asks for
 #[derive(Debug, clap::Args)]
@@ -33,7 +34,7 @@ pub struct Args {
     json: bool,
     /// How long the stack lives from now on, such as `4h`, whatever the file says
     #[arg(long, value_parser = super::ttl)]
-    ttl: Option<Span>,
+    ttl: Option<TimeSpan>,
     /// Allow steps that delete data, or that replace data that is lost
     #[arg(long)]
     allow_data_loss: bool,

@@ -4,7 +4,8 @@ use super::cost::reads;
 use super::error::Failure;
 use super::prices::Used;
 use super::ui;
-use crate::pricing::{Choice, Comparison, Method, compare, money};
+use crate::compare::{Comparison, compare};
+use crate::pricing::{Choice, CountingMethod, money};
 use crate::session::Source;
 
 /// Compare what the workload costs on EC2, MSK and hosted services, offline
@@ -44,8 +45,8 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
     let Used { prices, source } = Used::of(&parsed.stack.region);
     let method = match args.method {
-        Counting::Equation1 => Method::EquationOne,
-        Counting::AwsMsk => Method::AwsMsk,
+        Counting::Equation1 => CountingMethod::EquationOne,
+        Counting::AwsMsk => CountingMethod::AwsMsk,
     };
     let comparison = compare(&parsed.stack, &prices, method, reads(args.nearest))
         .ok_or_else(|| Failure::new("the stack file has no cluster to compare"))?;

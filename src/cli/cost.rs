@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::error::Failure;
 use super::prices::{Used, mark};
 use super::ui;
-use crate::pricing::{Bill, Reads, cost, cost_msk, money};
+use crate::instance_types;
+use crate::pricing::{Bill, Reads, money};
 use crate::session::Source;
-use crate::{instance_types, sizing};
 
 /// Show what a stack costs in a month, line by line, offline
 #[derive(Debug, clap::Args)]
@@ -43,11 +43,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let stack = &parsed.stack;
     let Used { prices, source } = Used::of(&stack.region);
     let reads = reads(args.nearest);
-    let bill = if stack.cluster.msk.is_some() {
-        sizing::size_msk(stack).and_then(|sizing| cost_msk(stack, &sizing, &prices, reads))
-    } else {
-        sizing::size(stack, instance_types::embedded()).and_then(|sizing| cost(stack, &sizing, &prices, reads))
-    };
+    let bill = stack.cluster.cost(stack.common(), instance_types::embedded(), &prices, reads);
     let bill = bill.ok_or_else(|| Failure::new("the stack file has no brokers to price"))?;
     if args.json {
         let (stack, region) = (&*stack.name.0, &*stack.region.0);

@@ -4,10 +4,10 @@ use anstyle::{AnsiColor, Style};
 
 use super::ui;
 use crate::aws::CloudError;
+use crate::check::Report;
 use crate::lease::LeaseError;
 use crate::sandbox::SandboxError;
 use crate::session::SourceError;
-use crate::stack::Report;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, Clone, Default)]

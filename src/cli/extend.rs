@@ -7,7 +7,7 @@ use crate::expiry::{Asked, Term, shown};
 use crate::lease::Record;
 use crate::resource::{Tags, tag};
 use crate::session::Session;
-use crate::stack::{Name, Span};
+use crate::stack::{Name, TimeSpan};
 
 /// Let a stack that goes by itself live longer
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub struct Args {
     name: Name,
     /// How long from now on, such as `2h`
     #[arg(long, value_parser = ttl)]
-    ttl: Span,
+    ttl: TimeSpan,
     /// The AWS region, when not that of the environment or the profile
     #[arg(long)]
     region: Option<String>,

@@ -10,10 +10,10 @@ use super::error::{Failure, print};
 use super::plan::{cost, shown};
 use super::{place, ui};
 use crate::aws::Clients;
+use crate::check::Parsed;
 use crate::plan::{Change, Counts, Plan, render};
 use crate::pricing::{money, signed};
 use crate::session::{Session, Source, make_plan};
-use crate::stack::Parsed;
 
 /// So many stacks are asked for at once. A stack takes about twenty calls, and AWS's bucket for describes holds a hundred,
 /// so that more would only wait for their tokens.

@@ -32,8 +32,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::aws::{Place, default_region};
+use crate::check::lasts;
 use crate::clock;
-use crate::stack::{Name, Scalar as _, Span, lasts};
+use crate::stack::{Name, Scalar as _, TimeSpan};
 use error::Failure;
 
 /// Apache Kafka on AWS, as code.
@@ -136,8 +137,8 @@ async fn region(named: Option<&String>) -> Result<String, Failure> {
 }
 
 /// A `--ttl`.
-fn ttl(text: &str) -> Result<Span, String> {
-    let ttl = Span::parse(text)?;
+fn ttl(text: &str) -> Result<TimeSpan, String> {
+    let ttl = TimeSpan::parse(text)?;
     lasts(ttl).map(|()| ttl)
 }
 

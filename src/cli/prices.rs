@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::error::Failure;
 use super::ui;
 use crate::aws::{default_region, region_prices};
-use crate::pricing::{Answer, CAPTURED, How, Prices, embedded};
+use crate::pricing::{CAPTURED, PriceAnswer, PriceOrigin, Prices, embedded};
 use crate::sandbox;
 
 /// How long prices from AWS are preferred to the embedded table.
@@ -62,7 +62,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
             .hint("check the region's name; the embedded table stays in use"));
     }
     let count = prices.len();
-    let answer = Answer { asked: Timestamp::now().to_string(), region: region.clone(), prices };
+    let answer = PriceAnswer { asked: Timestamp::now().to_string(), region: region.clone(), prices };
     let path = file(&region);
     let written = path.parent().map_or(Ok(()), fs::create_dir_all);
     let text = serde_json::to_string(&answer).unwrap_or_default();
@@ -84,7 +84,7 @@ impl Used {
     /// AWS's own prices while they are fresh, over the embedded table.
     pub fn of(region: &str) -> Used {
         let mut prices = embedded().clone();
-        let answer = fs::read(file(region)).ok().and_then(|text| serde_json::from_slice::<Answer>(&text).ok());
+        let answer = fs::read(file(region)).ok().and_then(|text| serde_json::from_slice::<PriceAnswer>(&text).ok());
         let fresh = answer.filter(|answer| {
             let asked = answer.asked.parse::<Timestamp>();
             answer.region == region && asked.is_ok_and(|asked| Timestamp::now().duration_since(asked) < FRESH)
@@ -105,8 +105,8 @@ impl Used {
 }
 
 /// What marks an amount with a price that is worked out.
-pub fn mark(how: Option<How>) -> &'static str {
-    if how == Some(How::Derived) { "~" } else { "" }
+pub fn mark(how: Option<PriceOrigin>) -> &'static str {
+    if how == Some(PriceOrigin::Derived) { "~" } else { "" }
 }
 
 /// Beside the sandbox, in the user's cache.

@@ -12,16 +12,16 @@ use super::msk::{self, Msk};
 use super::{kafka, place, ui};
 use crate::clock;
 use crate::design::node_id;
+use crate::engines::msk::client_properties::AuthMethod;
 use crate::expiry::{self, Term};
 use crate::health::{self, AskError, Broker, Cluster, shortened};
 use crate::kinds::{self, Instance, NetworkInterface, Volume, msk_status};
 use crate::lease::{Holder, Record};
-use crate::msk::client_properties::Method;
 use crate::plan::rank;
 use crate::resource::{Address, Engine, Observed};
 use crate::roll;
 use crate::session::{Session, Source};
-use crate::stack::{Scalar as _, Span};
+use crate::stack::{Scalar as _, TimeSpan};
 
 /// Show brokers and controllers with zone, type, state, address and volume, and the bootstrap servers
 #[derive(Debug, clap::Args)]
@@ -36,11 +36,11 @@ pub struct Args {
     #[arg(long)]
     wait: bool,
     /// How long to wait at most
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = Span::parse, requires = "wait")]
-    timeout: Span,
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = TimeSpan::parse, requires = "wait")]
+    timeout: TimeSpan,
     /// Print the properties of a Kafka client of an MSK cluster that connects in this way, ready to paste
-    #[arg(long, value_name = "METHOD", value_parser = Method::parse, conflicts_with_all = ["json", "wait"])]
-    client_properties: Option<Method>,
+    #[arg(long, value_name = "METHOD", value_parser = AuthMethod::parse, conflicts_with_all = ["json", "wait"])]
+    client_properties: Option<AuthMethod>,
 }
 
 /// The status for scripts.

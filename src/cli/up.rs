@@ -15,19 +15,20 @@ use super::run::{Signals, execute, give_back, guard, take, unsure};
 use super::view::View;
 use super::{kafka, msk, name, place, ttl, ui};
 use crate::aws::{Class, CloudError};
+use crate::check::Parsed;
 use crate::clock;
 use crate::design::Design;
+use crate::engines::msk::client_properties::{AuthMethod, client_properties};
 use crate::expiry::{Term, shown};
 use crate::health::{self, shortened};
 use crate::kinds::{Instance, Vpc, msk_status};
 use crate::lease::Claim;
-use crate::msk::client_properties::{Method, client_properties};
 use crate::network::free_blocks;
 use crate::pricing::money;
 use crate::resource::Observed;
 use crate::roll::{self, Kafka};
 use crate::session::{Seen, Session, Source, make_plan};
-use crate::stack::{Name, Parsed, Span};
+use crate::stack::{Name, TimeSpan};
 
 /// Make a stack of its own from the file, under another name and in a free address block, that goes by itself
 #[derive(Debug, clap::Args)]
@@ -40,7 +41,7 @@ pub struct Args {
     name: Option<Name>,
     /// How long it lives from now on, such as `4h`; the file's `ttl` when absent
     #[arg(long, value_parser = ttl)]
-    ttl: Option<Span>,
+    ttl: Option<TimeSpan>,
     /// Print events as lines of JSON
     #[arg(long)]
     json: bool,
@@ -73,7 +74,7 @@ pub enum Show {
 pub struct Wanted {
     source: Source,
     parsed: Parsed,
-    ttl: Option<Span>,
+    ttl: Option<TimeSpan>,
     sandbox: bool,
     /// Whether there must be nothing of it yet.
     pub fresh: bool,
@@ -100,7 +101,12 @@ impl Wanted {
     ///
     /// # Errors
     /// What is wrong with the file, or that the stack would stay for ever.
-    pub fn read(file: &str, name: Option<Name>, ttl: Option<Span>, otherwise: Option<Span>) -> Result<Wanted, Failure> {
+    pub fn read(
+        file: &str,
+        name: Option<Name>,
+        ttl: Option<TimeSpan>,
+        otherwise: Option<TimeSpan>,
+    ) -> Result<Wanted, Failure> {
         let (source, mut parsed) = Source::read(file)?;
         if parsed.stack.protected {
             return Err(Failure::new(PROTECTED).hint("take `protected: true` out of the file, or use `kstack apply`"));
@@ -276,7 +282,7 @@ async fn healthy(session: &Session, design: &Design, kafka: &Kafka) -> Result<(V
     }
     let brokers = on_hosts(session, design, kafka).await?;
     let servers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-    let properties = client_properties(Method::Plaintext, &servers.join(","));
+    let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
     Ok((servers, properties))
 }
 

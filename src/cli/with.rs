@@ -17,7 +17,7 @@ use crate::clock;
 use crate::expiry::shown;
 use crate::lease::DURATION;
 use crate::session::Session;
-use crate::stack::{Name, Span};
+use crate::stack::{Name, TimeSpan};
 
 /// Make a stack, run a command with it, and destroy it, whatever happens
 ///
@@ -34,10 +34,10 @@ pub struct Args {
     name: Option<Name>,
     /// How long it lives should kstack be killed; the file's `ttl` when absent, or an hour
     #[arg(long, value_parser = ttl)]
-    ttl: Option<Span>,
+    ttl: Option<TimeSpan>,
     /// How long the command may run; until the stack's time has passed when absent
-    #[arg(long, value_name = "TIME", value_parser = Span::parse)]
-    timeout: Option<Span>,
+    #[arg(long, value_name = "TIME", value_parser = TimeSpan::parse)]
+    timeout: Option<TimeSpan>,
     /// Keep the stack until its time has passed when the command fails
     #[arg(long)]
     keep_on_failure: bool,
@@ -47,7 +47,7 @@ pub struct Args {
 }
 
 /// How long a stack lives where nobody says it.
-const HOUR: Span = Span(3600);
+const HOUR: TimeSpan = TimeSpan(3600);
 /// How long the command has to end after a signal or its time limit, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 /// kstack's own failure, as of `env` and `timeout`.

@@ -1,11 +1,10 @@
 //! The MSK cluster as it is to be: volumes that may have grown by themselves, settings, and versions that AWS has.
 
 use crate::design::{Design, World};
+use crate::engines::msk::{self, configuration};
 use crate::kinds::{self, MskCluster, Provisioned};
-use crate::msk::settings;
 use crate::plan::Refusal;
 use crate::resource::Ref;
-use crate::sizing::size_msk;
 use crate::stack::{InTransit, MonitoringLevel, Msk, MskBrokers, MskVersion, Stack};
 
 /// GiB by which a volume grows at least. Source: MSK, "Scale up broker storage", 2026.
@@ -35,7 +34,7 @@ pub fn choose(design: &Design, msk: &Msk, world: &World, refusals: &mut Vec<Refu
     let live = live.and_then(|cluster| cluster.provisioned);
     let provisioned = match (&msk.brokers, &msk.kafka) {
         (Some(brokers), Some(kafka)) if !msk.serverless => {
-            let settings = settings::server_properties(&design.stack).unwrap_or_default();
+            let settings = configuration::server_properties(msk, &design.stack.workload).unwrap_or_default();
             let properties: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let wanted = provisioned(design, msk, brokers, kafka, &properties, live.as_ref());
             check_version(&wanted, live.as_ref(), world, refusals);
@@ -118,7 +117,7 @@ fn volume(stack: &Stack, brokers: &MskBrokers, live: Option<u64>) -> u64 {
         .storage
         .size
         .map(|size| size.gib_ceil())
-        .or_else(|| size_msk(stack)?.size_gib)
+        .or_else(|| msk::size(stack.cluster.msk.as_ref()?, stack.common())?.size_gib)
         .unwrap_or(LEAST_GROWTH_GIB);
     match live {
         Some(live) if live >= wanted && brokers.storage.max.is_some() => live,

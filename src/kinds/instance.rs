@@ -16,7 +16,7 @@ use crate::aws::{Aws, CloudError, Ctx, Done, PATIENCE, cloud, jitter, tags_of};
 use crate::cloud_init::{self, CLIENT_PORT, VOLUME_ID_PLACEHOLDER};
 use crate::design::{Design, HostDesign, os_word};
 use crate::resource::{Address, Effect, Engine, FieldChange, Found, Kind, Ref, Tags, tag};
-use crate::stack::Span;
+use crate::stack::TimeSpan;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
@@ -241,7 +241,7 @@ impl Kind for Instance {
 fn kept(setting: &str, change: &FieldChange) -> String {
     let (before, after) = (change.before.as_str().unwrap_or("another value"), change.after.as_str().unwrap_or_default());
     // Kafka has durations in milliseconds.
-    let value = Span::parse(after).map_or_else(|_| after.to_owned(), |span| span.millis().to_string());
+    let value = TimeSpan::parse(after).map_or_else(|_| after.to_owned(), |span| span.millis().to_string());
     format!(
         "running brokers keep {setting} at {before}; for {after}, run\nkafka-configs.sh --bootstrap-server BROKER:{CLIENT_PORT} --alter \\\n    --entity-type brokers --entity-default --add-config {setting}={value}"
     )

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::pricing::{self, Bill, HOURS, Market, Prices, ROOT_GIB, money, signed};
+use crate::engines::ec2::{ROOT_GIB, gp3};
 use crate::kinds::Resource;
 use crate::plan::{Action, Plan, Step};
+use crate::pricing::{Bill, HOURS_PER_MONTH as HOURS, Market, Prices, money, signed};
 use crate::resource::{Address, Observed, StepId};
-use crate::stack::{GP3_IOPS, GP3_MIBS};
+use crate::text::five_digits;
 
 /// The monthly cost of a stack's resources before and after a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -90,7 +91,7 @@ fn resource(bill: &mut Bill, market: Market<'_>, address: &Address, spec: &Value
     let number = |key: &str| spec[key].as_f64().unwrap_or_default();
     let mut charge = |item: &str, quantity: f64| {
         if quantity > 0.0 {
-            bill.charge(market, &name, item, quantity, pricing::plain(quantity));
+            bill.charge(market, &name, item, quantity, five_digits(quantity));
         }
     };
     match address.kind.as_str() {
@@ -100,8 +101,8 @@ fn resource(bill: &mut Bill, market: Market<'_>, address: &Address, spec: &Value
         }
         "volume" => {
             charge("gp3 size", number("size_gib"));
-            charge("gp3 iops", number("iops") - f64::from(GP3_IOPS.0));
-            charge("gp3 throughput", number("throughput_mibs") - GP3_MIBS.0);
+            charge("gp3 iops", number("iops") - f64::from(gp3::IOPS.least));
+            charge("gp3 throughput", number("throughput_mibs") - gp3::THROUGHPUT_MIBS.least);
         }
         "nat_gateway" => charge("nat gateway", HOURS),
         "elastic_ip" => charge("public address", HOURS),

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kstack::check::Parsed;
 use kstack::plan::{Action, Plan, rank, render};
 use kstack::resource::{Address, Live, StepId, references, tag};
-use kstack::stack::Parsed;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use serde_json::{Value, json};

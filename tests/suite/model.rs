@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use kstack::check::{self, Parsed};
 use kstack::cloud_init::Overrides;
 use kstack::design::{Facts, World};
 use kstack::expiry::{Asked, Term};
@@ -10,7 +11,6 @@ use kstack::instance_types;
 use kstack::plan::{self, Action, Plan, Step};
 use kstack::resource::{Address, Found, Live, Observed};
 use kstack::session::{Source, make_plan};
-use kstack::stack::{self, Parsed};
 use serde_json::Value;
 
 /// A stack file and the AWS account that it is planned for.
@@ -24,7 +24,7 @@ pub struct Model {
 
 /// The stack file `text`, which must have no problems.
 pub fn parsed(text: &str) -> Parsed {
-    stack::parse("stack.yaml", text).unwrap_or_else(|report| panic!("{}", report.render(false)))
+    check::parse("stack.yaml", text).unwrap_or_else(|report| panic!("{}", report.render(false)))
 }
 
 impl Model {

@@ -1,45 +1,34 @@
-//! What a stack costs in a month, and what its workload would cost elsewhere. Pure, over a price table.
+//! What things cost in a month: a bill of lines, over a table of prices. Pure. What is on a bill is for each engine to say.
 //!
 //! A month has 730 hours, as AWS's own calculator counts. AWS bills "GB" of storage and of traffic in units of 2^30
 //! bytes (AWS Service Terms), so everything here is GiB and MiB/s. A price that is not in the table is a gap with a
 //! name: the sum goes on without it and says so; it is never taken as zero.
 
-mod advice;
-mod chart;
-mod compare;
-mod cost;
-mod crossing;
-mod ec2;
-mod hosted;
+mod charges;
+mod choice;
 mod list;
-mod msk;
 mod table;
-#[cfg(test)]
-mod tests;
-mod traffic;
 
 use serde::Serialize;
 
-pub use compare::{Choice, Comparison, compare};
-pub use cost::{ROOT_GIB, Reads, cost};
-pub use list::{Answer, Wanted, read_answer, wanted};
-pub use msk::{Method, cost_msk};
-pub use table::{CAPTURED, How, Price, Prices, embedded};
-
-/// Hours of a month.
-pub const HOURS: f64 = 730.0;
+pub use crate::sizing::HOURS_PER_MONTH;
+use crate::text::five_digits;
+pub use charges::{Reads, charge_clients, charge_network, charge_replication};
+pub use choice::{Choice, CountingMethod, Purpose, Terms, Unfit};
+pub use list::{PriceAnswer, PriceQuery, price_queries, read_answer};
+pub use table::{CAPTURED, Price, PriceOrigin, Prices, embedded};
 
 /// One line of a bill.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Line {
+pub struct BillLine {
     /// What is paid for, such as `brokers`.
     pub name: String,
-    /// How the amount comes about, with units.
+    /// PriceOrigin the amount comes about, with units.
     pub formula: String,
     /// USD a month; absent when the price is not known.
     pub usd: Option<f64>,
     /// Whether the price is quoted or worked out; absent with the price.
-    pub how: Option<How>,
+    pub how: Option<PriceOrigin>,
     /// Whether the line is in the sum; another way of the same thing is shown and not counted.
     pub counted: bool,
 }
@@ -47,7 +36,7 @@ pub struct Line {
 /// What something costs in a month, by line.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Bill {
-    pub lines: Vec<Line>,
+    pub lines: Vec<BillLine>,
     /// Prices that are not known, each named once: what the sum is without.
     pub gaps: Vec<String>,
 }
@@ -61,7 +50,7 @@ impl Bill {
 
     /// Whether a part of the sum is worked out rather than quoted.
     pub fn estimated(&self) -> bool {
-        self.lines.iter().any(|line| line.counted && line.usd != Some(0.0) && line.how == Some(How::Derived))
+        self.lines.iter().any(|line| line.counted && line.usd != Some(0.0) && line.how == Some(PriceOrigin::Derived))
     }
 
     /// Adds `quantity` units of `item` at the region's price. `formula` says how the quantity comes about.
@@ -70,28 +59,28 @@ impl Bill {
     }
 
     /// Adds a line that is shown for comparison and is not in the sum.
-    fn mention(&mut self, market: Market<'_>, name: &str, item: &str, quantity: f64, formula: String) {
+    pub fn mention(&mut self, market: Market<'_>, name: &str, item: &str, quantity: f64, formula: String) {
         self.add(market, name, item, quantity, formula, false);
     }
 
     fn add(&mut self, market: Market<'_>, name: &str, item: &str, quantity: f64, formula: String, counted: bool) {
         let name = name.to_owned();
         let line = match market.prices.get(market.region, item) {
-            Some(price) => Line {
+            Some(price) => BillLine {
                 name,
-                formula: format!("{formula} × {} USD per {}", plain(price.usd), price.unit),
+                formula: format!("{formula} × {} USD per {}", five_digits(price.usd), price.unit),
                 usd: Some(quantity * price.usd),
                 how: Some(price.how),
                 counted,
             },
             // Nothing of it is used: what it would cost does not matter.
-            None if quantity == 0.0 => Line { name, formula, usd: Some(0.0), how: None, counted },
+            None if quantity == 0.0 => BillLine { name, formula, usd: Some(0.0), how: None, counted },
             None => {
                 let gap = format!("{item} in {}", market.region);
                 if !self.gaps.contains(&gap) {
                     self.gaps.push(gap);
                 }
-                Line { name, formula: format!("{formula} × no price of {item}"), usd: None, how: None, counted }
+                BillLine { name, formula: format!("{formula} × no price of {item}"), usd: None, how: None, counted }
             }
         };
         self.lines.push(line);
@@ -124,11 +113,4 @@ pub fn money(usd: f64) -> String {
 pub fn signed(usd: f64) -> String {
     let text = money(usd);
     if text.starts_with('-') { text } else { format!("+{text}") }
-}
-
-/// A number without needless digits: five significant ones.
-pub fn plain(value: f64) -> String {
-    let decimals = if value > 0.0 { (4.0 - value.log10().floor()).clamp(0.0, 12.0) as usize } else { 0 };
-    let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

@@ -1,0 +1,17 @@
+//! SHA-256 as text.
+
+use sha2::{Digest as _, Sha256};
+
+/// The SHA-256 of `bytes`, as 64 hexadecimal digits.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_digest_of_nothing() {
+        let expected = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(super::sha256(""), expected);
+    }
+}
