@@ -98,7 +98,7 @@ fn check_count(kind: Option<&str>, checker: &mut Checker<'_>) {
     if count == 0 {
         return checker.error(COUNT, "a cluster without brokers can't be run", "use one for each zone or more");
     }
-    let express = kind.is_some_and(|kind| is_express(kind));
+    let express = kind.is_some_and(is_express);
     let load = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default);
     if let Some(load) = &load {
         let factor = load.replication_factor;
