@@ -3,10 +3,10 @@
 
 use std::sync::OnceLock;
 
-use kstack::check::{self, Parsed};
-use kstack::plan::{Plan, render};
-use kstack::resource::{Address, tag};
 use kstack::session::SavedPlan;
+use kstack_core::check::{self, Parsed};
+use kstack_core::model::{Address, tag};
+use kstack_core::plan::{Plan, render};
 use serde_json::json;
 
 use crate::model::{Model, parsed};
@@ -121,10 +121,12 @@ pub fn live_tags(bytes: &[u8]) {
         live.tags.insert(KEYS[key % KEYS.len()].to_owned(), value);
         if KEYS[key % KEYS.len()] == tag::ADDRESS {
             let live = model.observed.live.remove(address).expect("it is there");
-            moved.push((
-                address.kind.clone(),
-                kstack::resource::Found { id: live.id, tags: live.tags, spec: live.spec, ended: false },
-            ));
+            moved.push(kstack_core::observed::Found {
+                id: live.id,
+                tags: live.tags,
+                spec: live.spec,
+                terminated: false,
+            });
         }
     }
     model.add(moved);

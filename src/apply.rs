@@ -8,12 +8,17 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, mpsc::UnboundedSender, watch};
 
-use crate::aws::{Aws, Class, CloudError, Ctx, IdMap, jitter};
-use crate::kinds::{self, Resource};
+use crate::aws::kinds as drivers;
+use crate::aws::{Aws, Class};
+use crate::driver::{Ctx, IdMap};
+use crate::error::StepError;
 use crate::lease::LAG;
-use crate::plan::{Action, Plan, Step};
-use crate::resource::{Address, Observed, StepId, Tags, tag};
 use crate::roll::{Checks, Kafka};
+use crate::wait::{Backoff, Look, RETRY_LIMIT, Retries, VISIBLE_LIMIT, may_pass, poll, retry};
+use kstack_core::kinds::{self, Resource};
+use kstack_core::model::{Address, FieldChange, StepId, tag};
+use kstack_core::observed::Observed;
+use kstack_core::plan::{Action, Creation, Plan, Step, Target, Work, tag_changes};
 
 /// What happens while a plan runs.
 #[derive(Debug, Clone, Serialize)]
@@ -58,37 +63,29 @@ pub enum Event {
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub done: BTreeSet<StepId>,
-    pub failed: BTreeMap<StepId, CloudError>,
+    pub failed: BTreeMap<StepId, StepError>,
     /// Steps that a failed one held back.
     pub skipped: BTreeSet<StepId>,
     /// Steps that were not begun or not finished when a signal came.
     pub left: Vec<(StepId, Action)>,
+    /// Steps that can't begin, each with what it waits for, though nothing failed and no signal came. A verified plan has none.
+    pub stuck: Vec<(StepId, StepId)>,
 }
 
 impl Outcome {
     /// Whether every step is done.
     pub fn complete(&self) -> bool {
-        self.failed.is_empty() && self.skipped.is_empty() && self.left.is_empty()
+        self.failed.is_empty() && self.skipped.is_empty() && self.left.is_empty() && self.stuck.is_empty()
     }
 }
 
 /// After a signal, calls under way are given this long; what only waits is left, and the next run goes on with it.
 const GRACE: Duration = Duration::from_secs(3);
-/// How long a call is repeated when AWS throttles it or its answer is lost, from its first refusal on.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How often a throttled call is made at least.
-const TRIES: u32 = 6;
 /// How many client tokens of one step may turn out to be of something that is gone.
 const GENERATIONS: u32 = 5;
-/// How long something that was just made may be invisible to a call that uses it.
-const VISIBLE: Duration = Duration::from_secs(60);
 /// How long a resource is looked for after a lost answer, before it is made again, where AWS knows by a token or a name that it
 /// is the same: then looking only saves a call. Where AWS would let a second one be made, it is [`LAG`].
 const SHORT_LAG: Duration = Duration::from_secs(2);
-/// How long something that is to be deleted may still be in use.
-const IN_USE: Duration = Duration::from_secs(300);
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Runs `plan`. `kafka` is what rolls ask; `life` tells this life of the stack from earlier ones of the same name; `stop` turns
 /// true on a signal.
@@ -102,7 +99,7 @@ pub async fn apply(
     mut emit: impl FnMut(Event),
 ) -> Outcome {
     let ids = IdMap::default();
-    lock(&ids).extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
+    ids.lock().extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
     let mut outcome = Outcome::default();
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
     let (tell, mut told) = mpsc::unbounded_channel();
@@ -116,8 +113,8 @@ pub async fn apply(
                 waiting.into_iter().partition(|step| step.after.iter().all(|one| outcome.done.contains(one)));
             waiting = rest;
             for step in ready {
-                emit(Event::Started { address: step.id(), action: step.action });
-                busy.insert(step.id(), step.action);
+                emit(Event::Started { address: step.id(), action: step.action() });
+                busy.insert(step.id(), step.action());
                 let token = token(plan, life, step);
                 let (ids, tell) = (&ids, &tell);
                 running.push(async move {
@@ -143,14 +140,14 @@ pub async fn apply(
                     emit(event);
                 }
                 busy.remove(&step.id());
-                let (address, action) = (step.id(), step.action);
+                let (address, action) = (step.id(), step.action());
                 match result {
                     Ok(id) => {
                         emit(Event::Done { address: address.clone(), action, id, seconds: took.as_secs_f64() });
                         outcome.done.insert(address);
                     }
                     Err(error) => {
-                        let hint = error.hint();
+                        let hint = error.remedy();
                         emit(Event::Failed { address: address.clone(), action, error: error.to_string(), hint });
                         outcome.failed.insert(address, error);
                     }
@@ -163,7 +160,13 @@ pub async fn apply(
             }
         }
     }
-    outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.id(), step.action))).collect();
+    if deadline.is_none() {
+        let waits_for = |step: &&Step| step.after.iter().find(|one| !outcome.done.contains(one)).cloned();
+        let stuck = waiting.iter().map(|step| (step.id(), waits_for(step).unwrap_or_else(|| step.id())));
+        outcome.stuck = stuck.collect();
+    } else {
+        outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.id(), step.action()))).collect();
+    }
     outcome
 }
 
@@ -178,17 +181,18 @@ fn skip_held_back(waiting: &mut Vec<&Step>, outcome: &mut Outcome, emit: &mut im
         let Some((index, because)) = found else { return };
         let step = waiting.remove(index);
         outcome.skipped.insert(step.id());
-        emit(Event::Skipped { address: step.id(), action: step.action, because });
+        emit(Event::Skipped { address: step.id(), action: step.action(), because });
     }
 }
 
-fn lock(ids: &IdMap) -> std::sync::MutexGuard<'_, BTreeMap<Address, String>> {
-    ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// The client token of a step's creation: the same whenever the same resource of the same generation is to be made.
+/// The idempotency token of a step's creation, where it makes something: the same whenever the same resource of the same
+/// generation is to be made.
 fn token(plan: &Plan, life: &str, step: &Step) -> String {
-    digest(&[&plan.account, &plan.region, &plan.stack, life, &step.address.to_string(), &step.generation])
+    let generation = match &step.work {
+        Work::Create(new) | Work::Roll { new, .. } | Work::Replace { new, .. } => new.generation.as_str(),
+        Work::Update { .. } | Work::Delete { .. } => "",
+    };
+    digest(&[&plan.account, &plan.region, &plan.stack, life, &step.address.to_string(), generation])
 }
 
 /// A token made of `parts`.
@@ -205,35 +209,35 @@ async fn run(
     token: &str,
     ids: &IdMap,
     tell: &UnboundedSender<Event>,
-) -> Result<String, CloudError> {
+) -> Result<String, StepError> {
     let waiting = |why| drop(tell.send(Event::Waiting { address: step.id(), why }));
-    let (address, tags) = (&step.address, &step.tags);
-    let mut ctx = Ctx { aws, address, tags, token, ids, progress: &waiting, check_instance: false, batch: None };
-    let live_id = step.id.clone().unwrap_or_default();
-    let missing = || CloudError::own("plan", format!("the step of {} has no spec", step.address));
-    match step.action {
-        Action::Create => create(&ctx, step.wanted.as_ref().ok_or_else(missing)?, "").await,
-        Action::Update => {
-            let wanted = step.wanted.as_ref().ok_or_else(missing)?;
-            update(&ctx, wanted, &live_id, step).await?;
-            Ok(live_id)
+    let tags = match &step.work {
+        Work::Create(new) | Work::Roll { new, .. } | Work::Replace { new, .. } => &new.tags,
+        Work::Update { tags, .. } => tags,
+        Work::Delete { live } => &live.tags,
+    };
+    let address = &step.address;
+    let mut ctx =
+        Ctx { system: aws, address, tags, token, ids, progress: &waiting, check_instance: false, batch: None };
+    match &step.work {
+        Work::Create(new) => create(&ctx, &new.spec, "").await,
+        Work::Update { live, wanted, changes, .. } => {
+            update(&ctx, wanted, &live.id, changes).await?;
+            Ok(live.id.clone())
         }
-        Action::Roll => {
-            let wanted = step.wanted.as_ref().ok_or_else(missing)?;
-            let live = step.live.as_ref().ok_or_else(missing)?;
+        Work::Roll { live, new, .. } => {
             let host = step.address.name.as_str();
             let by = kafka.before_stop(host, waiting).await?;
             ctx.check_instance = by == Checks::Instance;
             if by == Checks::Instance {
                 let others =
                     |(address, _): &(&Address, &String)| address.kind == step.address.kind && **address != step.address;
-                let others = lock(ids).iter().filter(others).map(|(_, id)| id.clone()).collect::<Vec<_>>();
+                let others = ids.lock().iter().filter(others).map(|(_, id)| id.clone()).collect::<Vec<_>>();
                 aws.clients.started(&others, waiting).await?;
             }
             let stopped = Instant::now();
             kafka.instance_ended(host);
-            persist(|| live.delete(&ctx, &live_id)).await?;
-            let id = create(&ctx, wanted, &live_id).await?;
+            let id = replace(&ctx, live, new).await?;
             kafka.instance_started(host)?;
             if by == Checks::Kafka {
                 kafka.after_start(host, stopped).await?;
@@ -241,36 +245,36 @@ async fn run(
             let _ = tell.send(Event::Checked { address: step.id(), by });
             Ok(id)
         }
-        Action::Replace => {
-            let wanted = step.wanted.as_ref().ok_or_else(missing)?;
-            let live = step.live.as_ref().ok_or_else(missing)?;
-            persist(|| live.delete(&ctx, &live_id)).await?;
-            create(&ctx, wanted, &live_id).await
-        }
-        Action::Delete => {
-            let live = step.live.as_ref().ok_or_else(missing)?;
-            persist(|| live.delete(&ctx, &live_id)).await?;
-            lock(ids).remove(&step.address);
-            Ok(live_id)
+        Work::Replace { live, new, .. } => replace(&ctx, live, new).await,
+        Work::Delete { live } => {
+            retry(|| drivers::delete(&live.spec, &ctx, &live.id)).await?;
+            ids.lock().remove(&step.address);
+            Ok(live.id.clone())
         }
     }
 }
 
+/// Deletes the live resource, and makes the new one in its place.
+async fn replace(ctx: &Ctx<'_, Aws>, live: &Target, new: &Creation) -> Result<String, StepError> {
+    retry(|| drivers::delete(&live.spec, ctx, &live.id)).await?;
+    create(ctx, &new.spec, &live.id).await
+}
+
 /// Makes the resource, and brings it to where it can be used. `old` is the id of the one that it follows.
-async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, CloudError> {
-    let mut refusals = Refusals::default();
-    let mut pause = FIRST_PAUSE;
+async fn create(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<String, StepError> {
+    // What is in use where something new is to be made is rarely about to go: no error is waited out for longer than this.
+    let mut retries = Retries::within(RETRY_LIMIT);
     let (mut token, mut generations) = (ctx.token.to_owned(), 0_u32);
     let id = loop {
-        let error = match wanted.create(&Ctx { token: &token, ..*ctx }).await {
+        let error = match drivers::create(wanted, &Ctx { token: &token, ..*ctx }).await {
             Ok(id) => break id,
-            Err(error) => error,
+            Err(error) => StepError::from(error),
         };
         // Something has its name, its address block or its token. Most likely it is the resource itself, from a call whose
         // answer nobody heard, or from a run that was killed, and is not listed yet.
-        if error.class == Class::Conflict {
-            let spent = error.code.as_deref().is_some_and(|code| code.starts_with("Idempotent"));
-            if let Some(id) = look(ctx, old, if spent { LAG } else { VISIBLE }).await? {
+        if error.class() == Class::Conflict {
+            let spent = error.code().is_some_and(|code| code.starts_with("Idempotent"));
+            if let Some(id) = look(ctx, old, if spent { LAG } else { VISIBLE_LIMIT }).await? {
                 break id;
             }
             // What was made with the token failed, and is gone: such as a volume whose key could not be used. AWS remembers the
@@ -282,103 +286,93 @@ async fn create(ctx: &Ctx<'_>, wanted: &Resource, old: &str) -> Result<String, C
             token = digest(&[ctx.token, &generations.to_string()]);
             continue;
         }
-        // What is in use where something new is to be made is seldom on its way out.
-        let limit = limit(&error).map(|limit| limit.min(PATIENCE));
-        let Some(limit) = limit.filter(|limit| refusals.go_on(&error, *limit)) else { return Err(error) };
-        tokio::time::sleep(jitter(pause)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE).min(limit);
+        if !retries.again(&error).await {
+            return Err(error);
+        }
         // The call may have been done, and only its answer been lost: look before making another.
-        if error.class == Class::Unknown {
+        if error.maybe_applied() {
             let lag = if kinds::is_unique(&ctx.address.kind) { SHORT_LAG } else { LAG };
             if let Some(id) = look(ctx, old, lag).await? {
                 break id;
             }
         }
     };
-    lock(ctx.ids).insert(ctx.address.clone(), id.clone());
-    persist(|| wanted.settle(ctx, &id)).await?;
+    ctx.ids.lock().insert(ctx.address.clone(), id.clone());
+    retry(|| drivers::finish(wanted, ctx, &id)).await?;
     Ok(id)
 }
 
 /// The id of the resource at the address, if it is there; looked for as long as a describe may lag behind a create.
-async fn look(ctx: &Ctx<'_>, old: &str, lag: Duration) -> Result<Option<String>, CloudError> {
-    let start = Instant::now();
-    let mut pause = FIRST_PAUSE;
+async fn look(ctx: &Ctx<'_, Aws>, old: &str, lag: Duration) -> Result<Option<String>, StepError> {
     let address = ctx.address.to_string();
-    loop {
-        ctx.aws.begin_round();
-        let last = start.elapsed() >= lag;
-        match kinds::discover_one(ctx.aws, &ctx.address.kind).await {
-            Err(error) if !last && matches!(error.class, Class::Unknown | Class::Throttled | Class::NotFound) => {}
+    // What the last look ended in, should that not be an answer: then nothing is known of the resource.
+    let mut failed = None;
+    let looked = poll("finding it", lag, Backoff::VISIBLE, async || {
+        ctx.system.begin_round();
+        failed = None;
+        match drivers::discover_one(ctx.system, &ctx.address.kind).await.map_err(StepError::from) {
+            Err(error) if may_pass(error.class()) || error.class() == Class::NotFound => failed = Some(error),
             found => {
-                let mine = found?.into_iter().filter(|one| !one.ended && one.id != old);
+                let mine = found?.into_iter().filter(|one| !one.terminated && one.id != old);
                 let ids = mine.filter(|one| one.tags.get(tag::ADDRESS) == Some(&address)).map(|one| one.id);
-                match ids.min() {
-                    None if !last => {}
-                    id => return Ok(id),
+                if let Some(id) = ids.min() {
+                    return Ok(Look::Ready(id));
                 }
             }
         }
-        tokio::time::sleep(jitter(pause)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE / 2);
+        Ok(Look::Missing(String::new()))
+    });
+    match (looked.await, failed) {
+        (Ok(id), _) => Ok(Some(id)),
+        (Err(StepError::Timeout { .. }), None) => Ok(None),
+        (Err(StepError::Timeout { .. }), Some(error)) | (Err(error), _) => Err(error),
     }
 }
 
-async fn update(ctx: &Ctx<'_>, wanted: &Resource, id: &str, step: &Step) -> Result<(), CloudError> {
-    let (tags, fields): (Vec<_>, Vec<_>) =
-        step.changes.iter().cloned().partition(|change| change.field.starts_with("tags."));
+async fn update(ctx: &Ctx<'_, Aws>, wanted: &Resource, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
+    let fields: Vec<FieldChange> = changes.iter().filter(|change| change.tag().is_none()).cloned().collect();
     if !fields.is_empty() {
-        persist(|| wanted.update(ctx, id, &fields)).await?;
+        retry(|| drivers::update(wanted, ctx, id, &fields)).await?;
     }
-    if !tags.is_empty() {
-        let key = |field: &str| field.trim_start_matches("tags.").to_owned();
-        let set: Tags =
-            tags.iter().filter_map(|change| Some((key(&change.field), change.after.as_str()?.to_owned()))).collect();
-        let unset: Vec<String> =
-            tags.iter().filter(|change| change.after.is_null()).map(|change| key(&change.field)).collect();
-        persist(|| wanted.retag(ctx, id, &set, &unset)).await?;
+    let (set, unset) = tag_changes(changes);
+    if !set.is_empty() || !unset.is_empty() {
+        retry(|| drivers::retag(wanted, ctx, id, &set, &unset)).await?;
     }
     Ok(())
 }
 
-/// How long a call that ended in `error` is repeated; `None` when it would not help.
-fn limit(error: &CloudError) -> Option<Duration> {
-    match error.class {
-        Class::Throttled | Class::Unknown | Class::AlreadyDone => Some(PATIENCE),
-        Class::NotFound => Some(VISIBLE),
-        Class::InUse => Some(IN_USE),
-        Class::Denied | Class::Conflict | Class::LeaseEnded | Class::Other => None,
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::aws::{Clients, Fence, Place};
+    use crate::resource::Live;
+
+    /// A plan whose two steps wait for each other, which no verified plan does, and AWS that is not asked.
+    async fn run_circle(stop: watch::Receiver<bool>) -> Outcome {
+        let vpc = json!({"cidr": "10.0.0.0/16", "dns_support": true, "dns_hostnames": true});
+        let live = ["one", "other"].map(|name| {
+            let live = Live { id: format!("vpc-{name}"), spec: vpc.clone(), tags: Tags::new() };
+            (Address::new("vpc", name), live)
+        });
+        let observed = Observed { live: live.into(), ..Observed::default() };
+        let mut plan = crate::plan::destroy("dev", "us-east-1", "1", &observed);
+        let ids: Vec<StepId> = plan.steps.iter().map(Step::id).collect();
+        assert_eq!(ids.len(), 2);
+        plan.steps.iter_mut().zip(ids.iter().rev()).for_each(|(step, other)| step.after = vec![other.clone()]);
+        let place = Place { region: "us-east-1".to_owned(), sandbox: Some("http://127.0.0.1:9".to_owned()) };
+        let aws = Aws::new(Clients::connect(&place, Fence::default()).await, "dev");
+        apply(&aws, &Kafka::default(), &plan, &observed, "", stop, |_| {}).await
     }
-}
 
-/// The refusals of one call so far.
-#[derive(Default)]
-struct Refusals {
-    first: Option<Instant>,
-    count: u32,
-}
-
-impl Refusals {
-    /// Notes one more, and says whether the call is made again: for `limit` from the first refusal on. A call that is throttled
-    /// may wait for longer than that for its turn, and is made some times whatever it takes.
-    fn go_on(&mut self, error: &CloudError, limit: Duration) -> bool {
-        self.count += 1;
-        let first = *self.first.get_or_insert_with(Instant::now);
-        first.elapsed() < limit || error.class == Class::Throttled && self.count < TRIES
-    }
-}
-
-/// Repeats `call`, which may run again at any time, while its errors may pass.
-async fn persist<F>(call: impl Fn() -> F) -> Result<(), CloudError>
-where
-    F: Future<Output = Result<(), CloudError>>,
-{
-    let mut refusals = Refusals::default();
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let Err(error) = call().await else { return Ok(()) };
-        let Some(limit) = limit(&error).filter(|limit| refusals.go_on(&error, *limit)) else { return Err(error) };
-        tokio::time::sleep(jitter(pause)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE).min(limit);
+    #[tokio::test]
+    async fn a_plan_that_waits_for_itself_is_stuck_and_not_interrupted() {
+        let (_sender, stop) = watch::channel(false);
+        let outcome = run_circle(stop).await;
+        assert!(!outcome.complete());
+        assert!(outcome.left.is_empty() && outcome.done.is_empty() && outcome.failed.is_empty());
+        let stuck: Vec<String> = outcome.stuck.iter().map(|(one, other)| format!("{one} waits for {other}")).collect();
+        assert_eq!(stuck, ["vpc/one waits for vpc/other", "vpc/other waits for vpc/one"]);
     }
 }

@@ -6,14 +6,13 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use ipnet::Ipv4Net;
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::aws::{Class, Clients, CloudError, Fence};
 use crate::clock;
+use kstack_core::model::Holder;
 
 /// How long a lease lasts unless it is renewed, in seconds. It is renewed after a third of that.
 pub const DURATION: Duration = Duration::from_secs(120);
@@ -31,6 +30,11 @@ fn term() -> Duration {
     duration() * 7 / 8
 }
 
+/// The time between the end of writing and the end of the lease.
+fn margin() -> SignedDuration {
+    SignedDuration::try_from(duration() - term()).unwrap_or_default()
+}
+
 /// How long AWS may take to list what was just made. EC2 promises no time; its guide tells callers to look again with growing
 /// pauses.
 pub const LAG: Duration = Duration::from_secs(30);
@@ -40,77 +44,6 @@ fn lag() -> SignedDuration {
     let test = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_SETTLE").ok() } else { None };
     let lag = test.and_then(|seconds| seconds.parse().ok()).map_or(LAG, Duration::from_secs);
     SignedDuration::try_from(lag).unwrap_or_default()
-}
-
-/// Who holds a lease.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// The caller's ARN.
-    pub who: String,
-    /// The machine and process.
-    pub host: String,
-    pub pid: u32,
-    pub since: Timestamp,
-    pub expires: Timestamp,
-    #[serde(default)]
-    pub released: bool,
-    /// When everything is listed that a holder before has made, who died or was ended by `unlock`; absent when none did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settled: Option<Timestamp>,
-}
-
-impl Holder {
-    /// Whether the lease is held at `now`.
-    pub fn holds(&self, now: Timestamp) -> bool {
-        !self.released && now < self.expires
-    }
-
-    /// When everything is listed that this holder and those before have made; nothing when it is by `now`.
-    fn settles(&self, now: Timestamp) -> Option<Timestamp> {
-        // One that did not release its lease has died, with a call under way at worst when it last was allowed to write.
-        let margin = SignedDuration::try_from(duration() - term()).unwrap_or_default();
-        let own = self.expires.saturating_add(lag() - margin).ok().filter(|_| !self.released);
-        // No longer than if it had ended just now, whatever another machine's clock said.
-        let latest = now + lag();
-        own.max(self.settled).filter(|at| *at > now).map(|at| at.min(latest))
-    }
-}
-
-/// What no resource of the stack says by itself. It is not state: it can be made again from the tags.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// Kafka's cluster id.
-    pub cluster_id: String,
-    pub made_at: Timestamp,
-    /// The ARN of the caller that made the stack.
-    pub made_by: String,
-    /// When the stack goes by itself; never, when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-    /// How many resources the last apply left; absent from before an apply until it is complete.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<usize>,
-    /// How many applies were complete.
-    #[serde(default)]
-    pub applies: u64,
-}
-
-impl Record {
-    /// What client tokens of this stack have in common until an apply is complete: until then a call that is repeated must
-    /// be known as the same; afterwards not, since AWS remembers a token longer than what was made with it may live.
-    pub fn life(&self) -> String {
-        format!("{}/{}", self.made_at, self.applies)
-    }
-}
-
-/// A stack's claim on an address block: the parameter `/kstack/_cidr/BLOCK`, made without overwriting, so that of many
-/// stacks made at once from one file no two have the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim {
-    pub stack: String,
-    pub block: Ipv4Net,
-    /// With its stack, should that never be made.
-    pub expires_at: Timestamp,
 }
 
 /// Why there is no lease.
@@ -158,7 +91,7 @@ impl Lease {
             since: now,
             expires: now + SignedDuration::try_from(duration()).unwrap_or_default(),
             released: false,
-            settled: last.and_then(|(_, holder)| holder.settles(now)),
+            settled: last.and_then(|(_, holder)| holder.visible_at(now, lag(), margin())),
         };
         match clients.put_lease(stack, number, &holder, false).await {
             Err(error) if error.class == Class::Conflict => {
@@ -302,39 +235,5 @@ pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holde
             Err(error) => return Err(error),
             Ok(()) => return Ok(whose),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_comes_after_one_that_died_waits_until_all_is_listed_and_never_longer() {
-        let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).expect("a time");
-        let holder = |expires: i64, released: bool, settled: Option<i64>| Holder {
-            who: String::new(),
-            host: String::new(),
-            pid: 1,
-            since: at(0),
-            expires: at(expires),
-            released,
-            settled: settled.map(at),
-        };
-        // It could write until 15 s before its lease expired at 120; what it made then is listed 30 s later.
-        let cases = [
-            ("released in peace", holder(120, true, None), 60, None),
-            ("died, and its lease has just expired", holder(120, false, None), 120, Some(135)),
-            ("died long ago", holder(120, false, None), 135, None),
-            ("ended by unlock at 50", holder(120, true, Some(80)), 60, Some(80)),
-            ("ended by unlock long ago", holder(120, true, Some(80)), 80, None),
-            ("died while it waited for another", holder(120, false, Some(80)), 120, Some(135)),
-            ("another's clock is an hour ahead", holder(3720, true, Some(3630)), 60, Some(90)),
-        ];
-        for (case, holder, now, expected) in cases {
-            assert_eq!(holder.settles(at(now)), expected.map(at), "{case}");
-        }
-        let endless = Holder { expires: Timestamp::MAX, ..holder(120, false, None) };
-        assert_eq!(endless.settles(at(0)), Some(at(30)));
     }
 }

@@ -6,18 +6,18 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::aws::CloudError;
-use crate::cloud_init::CLIENT_PORT;
-use crate::design::{HostDesign, node_id};
+use crate::error::StepError;
 use crate::health::{self, AskError, Cluster, shortened};
-use crate::kinds::NetworkInterface;
-use crate::resource::Observed;
 use crate::sandbox;
+use kstack_core::cloud_init::CLIENT_PORT;
+use kstack_core::design::{HostDesign, node_id};
+use kstack_core::kinds::NetworkInterface;
+use kstack_core::observed::Observed;
 
 /// How long a cluster is given to get well enough that the host may be stopped.
-const MAY_STOP: Duration = Duration::from_secs(10 * 60);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// How long a host is given to fetch what was written without it.
-const BACK: Duration = Duration::from_secs(60 * 60);
+const RESYNC_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// A stack's Kafka as this process can ask it.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ impl Kafka {
     ///
     /// # Errors
     /// What is still in the way at the end of the time.
-    pub async fn before_stop(&self, host: &str, tell: impl Fn(String)) -> Result<Checks, CloudError> {
+    pub async fn before_stop(&self, host: &str, tell: impl Fn(String)) -> Result<Checks, StepError> {
         let Some(node) = node_id(host) else { return Ok(Checks::Instance) };
         let way = |cluster: &Cluster| cluster.in_the_way_of_stopping(node);
         let all: Vec<SocketAddrV4> = self.brokers.values().copied().collect();
@@ -71,12 +71,12 @@ impl Kafka {
                 reasons => tell(format!("it can't be stopped yet: {}", shortened(&reasons))),
             },
         }
-        match health::wait_until(&all, MAY_STOP, way).await {
+        match health::wait_until(&all, STOP_TIMEOUT, way).await {
             Ok(_) => Ok(Checks::Kafka),
-            Err(reasons) => Err(CloudError::own(
-                "roll",
-                format!("{host} was not stopped, since for {} s {}", MAY_STOP.as_secs(), shortened(&reasons)),
-            )),
+            Err(reasons) => Err(StepError::Kafka {
+                what: format!("{host} was not stopped: for {} s, {}", STOP_TIMEOUT.as_secs(), shortened(&reasons)),
+                source: None,
+            }),
         }
     }
 
@@ -85,19 +85,23 @@ impl Kafka {
     ///
     /// # Errors
     /// What is still missing at the end of the time.
-    pub async fn after_start(&self, host: &str, stopped: Instant) -> Result<(), CloudError> {
+    pub async fn after_start(&self, host: &str, stopped: Instant) -> Result<(), StepError> {
         let Some(node) = node_id(host) else { return Ok(()) };
         let asked: Vec<SocketAddrV4> = match self.brokers.get(&node) {
             Some(broker) => vec![*broker],
             None => self.brokers.values().copied().collect(),
         };
         let ago = || u64::try_from(stopped.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match health::wait_until(&asked, BACK, |cluster| cluster.missing_of(node, ago())).await {
+        match health::wait_until(&asked, RESYNC_TIMEOUT, |cluster| cluster.missing_of(node, ago())).await {
             Ok(_) => Ok(()),
-            Err(reasons) => Err(CloudError::own(
-                "roll",
-                format!("{host} runs anew, and after {} s {}", BACK.as_secs(), shortened(&reasons)),
-            )),
+            Err(reasons) => Err(StepError::Kafka {
+                what: format!(
+                    "{host} was started again, and after {} s {}",
+                    RESYNC_TIMEOUT.as_secs(),
+                    shortened(&reasons)
+                ),
+                source: None,
+            }),
         }
     }
 
@@ -112,10 +116,13 @@ impl Kafka {
     ///
     /// # Errors
     /// Why it does not start.
-    pub fn instance_started(&self, host: &str) -> Result<(), CloudError> {
+    pub fn instance_started(&self, host: &str) -> Result<(), StepError> {
         let Some(local) = &self.local else { return Ok(()) };
         let Some(host) = local.hosts.iter().find(|one| one.name == host) else { return Ok(()) };
         let started = local.cluster.start_host(&local.distribution, host);
-        started.map_err(|error| CloudError::own("start Kafka", error.to_string()))
+        started.map_err(|error| StepError::Kafka {
+            what: format!("Kafka on {} was not started", host.name),
+            source: Some(Box::new(error)),
+        })
     }
 }

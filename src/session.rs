@@ -8,16 +8,20 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Aws, Class, Clients, CloudError, Ctx, Fence, IdMap, Place};
-use crate::check::{self, Parsed, Report};
+use crate::aws::kinds as drivers;
+use crate::aws::{Aws, Class, Clients, CloudError, Fence, Place};
 use crate::clock;
-use crate::cloud_init::Overrides;
-use crate::design::{self, Design, World};
-use crate::expiry::{Asked, Term};
-use crate::kinds::{self, Resource};
-use crate::lease::{Holder, Record};
-use crate::plan::{self, Plan, Refusal};
-use crate::resource::{Engine, Observed, Tags};
+use crate::driver::{Ctx, IdMap};
+use kstack_core::check::{self, Parsed, Report};
+use kstack_core::choose::PlanningInput;
+use kstack_core::cloud_init::Overrides;
+use kstack_core::design::Design;
+use kstack_core::engine::Engine;
+use kstack_core::expiry::{Asked, Term};
+use kstack_core::kinds;
+use kstack_core::model::{Holder, Record, Tags};
+use kstack_core::observed::Observed;
+use kstack_core::plan::{self, Plan};
 
 pub use saved::{SAVED_PLAN, SavedPlan, read_file};
 
@@ -91,7 +95,7 @@ pub struct Session {
 /// What one look at AWS gave.
 #[derive(Debug)]
 pub struct Seen {
-    pub world: World,
+    pub world: PlanningInput,
     /// Who works on the stack at the moment.
     pub holder: Option<Holder>,
     /// How long the stack lives as it is.
@@ -125,13 +129,13 @@ impl Session {
         self.aws.begin_round();
         let (facts, observed, papers) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
-            kinds::discover_of(&self.aws, Engine::of(&parsed.stack)),
+            drivers::discover_of(&self.aws, Engine::of(&parsed.stack)),
             self.aws.clients.papers(&self.aws.stack)
         )?;
         let holder = papers.holder(self.asked.now).cloned();
         let term = Term::of(&observed, papers.record.as_ref(), None);
         let expires = self.asked.choose(&parsed.stack, term);
-        Ok(Seen { world: World { facts, observed, record: papers.record, expires }, holder, term })
+        Ok(Seen { world: PlanningInput { facts, observed, record: papers.record, expires }, holder, term })
     }
 
     /// What is live of the stack, as far as one with `engine` goes.
@@ -140,7 +144,7 @@ impl Session {
     /// AWS's first answer that is not what was asked for.
     pub async fn observe_of(&self, engine: Engine) -> Result<Observed, CloudError> {
         self.aws.begin_round();
-        kinds::discover_of(&self.aws, engine).await
+        drivers::discover_of(&self.aws, engine).await
     }
 
     /// What is live of the stack, whatever its engine.
@@ -149,7 +153,7 @@ impl Session {
     /// AWS's first answer that is not what was asked for.
     pub async fn observe(&self) -> Result<Observed, CloudError> {
         self.aws.begin_round();
-        kinds::discover(&self.aws).await
+        drivers::discover(&self.aws).await
     }
 
     /// Sets `tags` on everything that is live of the stack: one call for all that EC2 has, and one for each other resource.
@@ -159,15 +163,15 @@ impl Session {
     pub async fn retag(&self, observed: &Observed, tags: &Tags) -> Result<(), CloudError> {
         let (ids, batch, aws) = (IdMap::default(), Mutex::default(), &self.aws);
         let all = observed.live.iter().filter(|(address, _)| kinds::is_tagged(&address.kind));
-        let each = all.filter_map(|(address, live)| {
-            let resource = Resource::from_live(&address.kind, &live.spec)?;
+        let each = all.map(|(address, live)| {
             let (ids, batch) = (&ids, Some(&batch));
-            Some(async move {
-                let ctx = Ctx { aws, address, tags, token: "", ids, progress: &|_| (), check_instance: false, batch };
-                resource.retag(&ctx, &live.id, tags, &[]).await
-            })
+            async move {
+                let ctx =
+                    Ctx { system: aws, address, tags, token: "", ids, progress: &|_| (), check_instance: false, batch };
+                drivers::retag(&live.spec, &ctx, &live.id, tags, &[]).await
+            }
         });
-        let (_, roots) = tokio::try_join!(futures::future::try_join_all(each), kinds::root_volumes(aws))?;
+        let (_, roots) = tokio::try_join!(futures::future::try_join_all(each), drivers::root_volumes(aws))?;
         let noted = batch.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         aws.clients.tag_ec2(noted.into_iter().chain(roots).collect(), tags).await
     }
@@ -176,7 +180,7 @@ impl Session {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn ensure_record(&self, design: &Design, world: &World) -> Result<Record, CloudError> {
+    pub async fn ensure_record(&self, design: &Design, world: &PlanningInput) -> Result<Record, CloudError> {
         if let Some(record) = &world.record {
             let begun = Record { expires_at: design.expires, resources: None, ..record.clone() };
             return self.write_record(record, begun).await;
@@ -220,23 +224,11 @@ impl Session {
 }
 
 /// The plan for `parsed` in what was `seen`; a plan with refusals where the facts don't allow a design.
-pub fn make_plan(source: &Source, parsed: &Parsed, world: &World, allow_data_loss: bool) -> (Option<Design>, Plan) {
-    match design::design(&parsed.stack, world, &source.overrides) {
-        Ok(design) => {
-            let plan = plan::plan(&design, &world.observed, allow_data_loss);
-            (Some(design), plan)
-        }
-        Err(refusals) => (None, refused(parsed, world, refusals)),
-    }
-}
-
-fn refused(parsed: &Parsed, world: &World, refusals: Vec<Refusal>) -> Plan {
-    Plan {
-        stack: parsed.stack.name.to_string(),
-        region: parsed.stack.region.to_string(),
-        account: world.facts.account.clone(),
-        steps: Vec::new(),
-        notes: Vec::new(),
-        refusals,
-    }
+pub fn make_plan(
+    source: &Source,
+    parsed: &Parsed,
+    world: &PlanningInput,
+    allow_data_loss: bool,
+) -> (Option<Design>, Plan) {
+    plan::make_plan(&parsed.stack, world, &source.overrides, allow_data_loss)
 }

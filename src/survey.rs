@@ -5,20 +5,21 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::aws::{Aws, Clients, CloudError, Papers};
-use crate::expiry::Term;
-use crate::kinds::{self, Instance, MskCluster, Volume};
-use crate::lease::{Holder, Record};
-use crate::plan::running;
-use crate::pricing::{HOURS_PER_MONTH, Prices};
-use crate::resource::Observed;
+use crate::aws::kinds as drivers;
+use crate::aws::{Aws, Clients, CloudError};
+use kstack_core::expiry::Term;
+use kstack_core::kinds::{self, Instance, MskCluster, Volume};
+use kstack_core::model::{Holder, Record, StackMetadata};
+use kstack_core::observed::Observed;
+use kstack_core::plan::running_cost;
+use kstack_core::pricing::{HOURS_PER_MONTH, Prices};
 
 /// What is found of one stack.
 #[derive(Debug, Default)]
 pub struct Found {
     pub name: String,
     pub observed: Observed,
-    pub papers: Papers,
+    pub papers: StackMetadata,
 }
 
 /// How much of a stack is there.
@@ -80,7 +81,7 @@ pub struct Summary {
 /// AWS's first answer that is not what was asked for.
 pub async fn survey(clients: &Clients) -> Result<Vec<Found>, CloudError> {
     let all = Aws::of_all(clients.clone());
-    let (observed, papers) = tokio::try_join!(kinds::discover_all(&all), clients.all_papers("/kstack"))?;
+    let (observed, papers) = tokio::try_join!(drivers::discover_all(&all), clients.all_papers("/kstack"))?;
     let mut stacks: BTreeMap<String, Found> = BTreeMap::new();
     for (name, papers) in papers {
         stacks.entry(name).or_default().papers = papers;
@@ -93,7 +94,7 @@ pub async fn survey(clients: &Clients) -> Result<Vec<Found>, CloudError> {
         // What is found by name alone, with no papers, tells its end only when it is asked for by itself.
         let live = &found.observed.live;
         if found.papers.record.is_none() && !live.is_empty() && live.keys().all(|one| kinds::is_named(&one.kind)) {
-            found.observed = kinds::discover(&Aws::new(clients.clone(), name)).await?;
+            found.observed = drivers::discover(&Aws::new(clients.clone(), name)).await?;
         }
     }
     Ok(stacks.into_values().collect())
@@ -119,7 +120,7 @@ impl Found {
         let whole = self.papers.record.as_ref().and_then(|record| record.resources);
         match self.term() {
             Term::Until(at) if at <= now => State::Expired,
-            _ if whole == Some(self.observed.live.len()) && self.observed.strays.is_empty() => State::Whole,
+            _ if whole == Some(self.observed.live.len()) && self.observed.unplaced.is_empty() => State::Whole,
             _ => State::Partial,
         }
     }
@@ -133,7 +134,7 @@ impl Found {
         let clusters = self.observed.of::<MskCluster>();
         let msk: usize =
             clusters.values().filter_map(|(_, one)| one.provisioned.as_ref()).map(|one| one.brokers as usize).sum();
-        let bill = running(&self.observed, region, prices);
+        let bill = running_cost(&self.observed, region, prices);
         let record = self.papers.record.as_ref();
         let age_seconds = record.map(|record| now.duration_since(record.made_at).as_secs().max(0));
         let cents = |usd: f64| (usd * 1e4).round() / 1e4;

@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../tests/suite/model.rs"]
+#[path = "../../crates/core/tests/planning/model.rs"]
 #[allow(dead_code)]
 mod model;
 #[path = "../targets.rs"]

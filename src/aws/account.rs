@@ -4,7 +4,7 @@ use aws_sdk_ec2::types::VpcCidrBlockStateCode;
 use ipnet::Ipv4Net;
 
 use super::{Clients, CloudError, cloud, ec2_tags};
-use crate::resource::Tags;
+use kstack_core::model::Tags;
 
 /// The call takes a thousand.
 const TAGGED_AT_ONCE: usize = 1000;

@@ -1,6 +1,4 @@
-//! What AWS answered when it did not do what was asked, classified by code in this one place.
-
-use std::fmt;
+//! From the SDK's errors to kstack's, classified by code in this one place.
 
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -8,80 +6,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::SdkError;
 
-/// What an error means for what to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// The resource is not there, or not there yet.
-    NotFound,
-    /// AWS did not take the call because there were too many.
-    Throttled,
-    /// The credentials do not allow it, or there are none.
-    Denied,
-    /// What was asked for is so already.
-    AlreadyDone,
-    /// Another resource still uses this one.
-    InUse,
-    /// Another call came first.
-    Conflict,
-    /// Whether AWS did it is not known: no answer, or an answer that says nothing.
-    Unknown,
-    /// This process may write no more: its lease has ended.
-    LeaseEnded,
-    Other,
-}
-
-/// An AWS call that did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CloudError {
-    /// The API operation, such as `CreateVolume`.
-    pub operation: String,
-    pub code: Option<String>,
-    pub message: String,
-    pub request_id: Option<String>,
-    pub class: Class,
-}
-
-impl fmt::Display for CloudError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "AWS did not do {}", self.operation)?;
-        if let Some(code) = &self.code {
-            write!(out, " ({code})")?;
-        }
-        write!(out, ": {}", self.message)?;
-        if let Some(id) = &self.request_id {
-            write!(out, " [request {id}]")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for CloudError {}
-
-impl CloudError {
-    /// An error of kstack's own about `operation`, such as a resource that failed while it was waited for.
-    pub fn own(operation: &str, message: impl Into<String>) -> Self {
-        CloudError {
-            operation: operation.to_owned(),
-            code: None,
-            message: message.into(),
-            request_id: None,
-            class: Class::Other,
-        }
-    }
-
-    /// What to do about it, where that is known.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self.class {
-            Class::Denied => Some("check AWS_PROFILE or the other credentials, and what they are allowed to do"),
-            Class::Throttled => Some("AWS takes fewer calls at the moment; run the command again"),
-            Class::Unknown => {
-                Some("check the network and AWS_ENDPOINT_URL, and run the command again: it goes on where it stopped")
-            }
-            Class::LeaseEnded => Some("run the command again; see who works on the stack now with `kstack status`"),
-            _ => None,
-        }
-    }
-}
+use crate::error::{Class, CloudError, StepError};
 
 /// The error of `operation`, from the SDK's.
 pub fn cloud<E>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CloudError
@@ -117,6 +42,15 @@ where
         };
         CloudError { operation: operation.to_owned(), code, message, request_id, class }
     }
+}
+
+/// The same as the error of a step.
+pub fn failed<E>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> StepError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let cloud = cloud(operation);
+    move |error| StepError::Cloud(cloud(error))
 }
 
 /// The messages of `error` and its causes, in order, each once.
@@ -227,13 +161,13 @@ pub trait Done {
     ///
     /// # Errors
     /// Any other error.
-    fn or_gone(self) -> Result<(), CloudError>;
+    fn or_gone(self) -> Result<(), StepError>;
 }
 
-impl<T> Done for Result<T, CloudError> {
-    fn or_gone(self) -> Result<(), CloudError> {
+impl<T> Done for Result<T, StepError> {
+    fn or_gone(self) -> Result<(), StepError> {
         match self {
-            Err(error) if error.class != Class::NotFound => Err(error),
+            Err(error) if error.class() != Class::NotFound => Err(error),
             _ => Ok(()),
         }
     }

@@ -6,10 +6,10 @@ use aws_sdk_ec2::types::{Filter, InstanceTypeInfo, LocationType};
 use aws_sdk_kafka::types::KafkaVersionStatus;
 
 use super::{Clients, CloudError, cloud};
-use crate::cloud_init::Os;
-use crate::design::Facts;
-use crate::instance_types::{Arch, InstanceLimits, InstanceTypes};
-use crate::stack::Stack;
+use kstack_core::cloud_init::Os;
+use kstack_core::design::Facts;
+use kstack_core::instance_types::{Arch, InstanceLimits, InstanceTypes};
+use kstack_core::stack::Stack;
 
 impl Clients {
     /// The account and the caller's ARN.

@@ -5,13 +5,14 @@ mod checks;
 mod error;
 mod facts;
 mod fence;
+pub mod kinds;
 mod pace;
 mod params;
 mod price_list;
 mod snapshot;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -24,13 +25,16 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use self::pace::Pace;
-use crate::resource::{self, Tags, tag};
+use crate::driver::Ctx;
+use kstack_core::model::{Tags, tag};
 
-pub use error::{Class, CloudError, Done, cloud};
+use crate::error::StepError;
+pub use crate::error::{Class, CloudError};
+pub use crate::wait::jitter;
+pub use error::{Done, cloud, failed};
 pub use fence::{Fence, LEASE_ENDED};
-pub use params::Papers;
 pub use price_list::region_prices;
-pub use snapshot::{Snapshot, jitter};
+pub use snapshot::Snapshot;
 
 /// How long a resource may take to come up or to go, unless its kind says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -245,46 +249,7 @@ pub fn tags_of(tags: Option<&[Tag]>) -> Tags {
     pairs.map(|tag| (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())).collect()
 }
 
-/// The ids of the stack's resources, as they come to be known.
-pub type IdMap = Arc<Mutex<BTreeMap<resource::Address, String>>>;
-
-/// What a kind needs to write one resource.
-pub struct Ctx<'a> {
-    pub aws: &'a Aws,
-    pub address: &'a resource::Address,
-    /// Every tag that the resource is to have, kstack's own among them.
-    pub tags: &'a Tags,
-    /// The client token of its creation: the same for each try to make the same generation.
-    pub token: &'a str,
-    pub ids: &'a IdMap,
-    /// Takes what is waited for, in words, while a step takes long.
-    pub progress: &'a dyn Fn(String),
-    /// Whether an instance is waited for until it passes EC2's checks: it takes the place of one that ran, and Kafka can't be
-    /// asked.
-    pub check_instance: bool,
-    /// Where many are tagged at once: the EC2 resources are only noted here, for one call with all of them.
-    pub batch: Option<&'a Mutex<BTreeSet<String>>>,
-}
-
-impl Ctx<'_> {
-    /// The AWS id of what `reference` names.
-    ///
-    /// # Errors
-    /// That it does not exist, which a plan's order rules out unless it was deleted meanwhile.
-    pub fn id(&self, reference: &resource::Ref) -> Result<String, CloudError> {
-        let Some(address) = resource::Address::parse(&reference.0) else { return Ok(reference.0.clone()) };
-        let ids = self.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        ids.get(&address).cloned().ok_or_else(|| CloudError::own("look up", format!("{address} is not there")))
-    }
-
-    /// The ids of `references`, in order.
-    ///
-    /// # Errors
-    /// As [`Ctx::id`].
-    pub fn all_ids(&self, references: &[resource::Ref]) -> Result<Vec<String>, CloudError> {
-        references.iter().map(|reference| self.id(reference)).collect()
-    }
-
+impl Ctx<'_, Aws> {
     /// The tags for the creating call of an EC2 resource.
     pub fn tag_spec(&self, of: ResourceType) -> TagSpecification {
         TagSpecification::builder().resource_type(of).set_tags(Some(ec2_tags(self.tags))).build()
@@ -294,25 +259,25 @@ impl Ctx<'_> {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn retag_ec2(&self, ids: &[&str], set: &Tags, unset: &[String]) -> Result<(), CloudError> {
+    pub async fn retag_ec2(&self, ids: &[&str], set: &Tags, unset: &[String]) -> Result<(), StepError> {
         if let Some(batch) = self.batch {
             let mut noted = batch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             noted.extend(ids.iter().map(|id| (*id).to_owned()));
             return Ok(());
         }
         let ids: Option<Vec<String>> = Some(ids.iter().map(|id| (*id).to_owned()).collect());
-        let ec2 = &self.aws.clients.ec2;
+        let ec2 = &self.system.clients.ec2;
         if !set.is_empty() {
             ec2.create_tags()
                 .set_resources(ids.clone())
                 .set_tags(Some(ec2_tags(set)))
                 .send()
                 .await
-                .map_err(cloud("CreateTags"))?;
+                .map_err(failed("CreateTags"))?;
         }
         if !unset.is_empty() {
             let keys = unset.iter().map(|key| Tag::builder().key(key).build()).collect();
-            ec2.delete_tags().set_resources(ids).set_tags(Some(keys)).send().await.map_err(cloud("DeleteTags"))?;
+            ec2.delete_tags().set_resources(ids).set_tags(Some(keys)).send().await.map_err(failed("DeleteTags"))?;
         }
         Ok(())
     }

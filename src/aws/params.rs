@@ -4,30 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{ParameterType, Tag};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Clients, CloudError, cloud};
-use crate::lease::{Claim, Holder, Record};
-use crate::resource::tag;
-
-/// What Parameter Store has of one stack.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Papers {
-    /// Leases by number; the highest counts.
-    pub leases: BTreeMap<u64, Holder>,
-    pub record: Option<Record>,
-    /// Its address block, where it was chosen for it: one, or more after an answer that was lost. Seen only with the papers of every
-    /// stack.
-    pub claims: Vec<Claim>,
-}
-
-impl Papers {
-    /// Who holds the lease at `now`.
-    pub fn holder(&self, now: Timestamp) -> Option<&Holder> {
-        self.leases.values().next_back().filter(|holder| holder.holds(now))
-    }
-}
+use kstack_core::model::{Claim, Holder, Record, StackMetadata, tag};
 
 /// Where claims are; no stack's name begins with an underscore.
 const CLAIMS: &str = "/kstack/_cidr";
@@ -37,7 +17,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn papers(&self, stack: &str) -> Result<Papers, CloudError> {
+    pub async fn papers(&self, stack: &str) -> Result<StackMetadata, CloudError> {
         Ok(self.all_papers(&format!("/kstack/{stack}")).await?.remove(stack).unwrap_or_default())
     }
 
@@ -45,10 +25,10 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn all_papers(&self, path: &str) -> Result<BTreeMap<String, Papers>, CloudError> {
+    pub async fn all_papers(&self, path: &str) -> Result<BTreeMap<String, StackMetadata>, CloudError> {
         let pages = self.ssm_lease.get_parameters_by_path().path(path).recursive(true).into_paginator().send();
         let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("GetParametersByPath"))?;
-        let mut all: BTreeMap<String, Papers> = BTreeMap::new();
+        let mut all: BTreeMap<String, StackMetadata> = BTreeMap::new();
         for item in pages.iter().flat_map(|page| page.parameters()) {
             let (Some(name), Some(value)) = (item.name(), item.value()) else { continue };
             match name.split('/').collect::<Vec<_>>()[..] {

@@ -4,8 +4,9 @@
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_pricing::types::{Filter, FilterType};
 
-use super::{CloudError, cloud};
-use crate::pricing::{Prices, price_queries, read_answer};
+use super::failed;
+use crate::error::StepError;
+use kstack_core::pricing::{Prices, price_queries, read_answer};
 
 /// Where the API is, whatever region it is asked about.
 const ENDPOINT_REGION: &str = "us-east-1";
@@ -14,7 +15,7 @@ const ENDPOINT_REGION: &str = "us-east-1";
 ///
 /// # Errors
 /// AWS's first answer that is not what was asked for.
-pub async fn region_prices(region: &str) -> Result<Prices, CloudError> {
+pub async fn region_prices(region: &str) -> Result<Prices, StepError> {
     let loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(ENDPOINT_REGION));
     let client = aws_sdk_pricing::Client::new(&loader.load().await);
     let mut prices = Prices::default();
@@ -23,7 +24,7 @@ pub async fn region_prices(region: &str) -> Result<Prices, CloudError> {
         let pairs = own.into_iter().chain(question.filters.iter().copied());
         let filters = pairs.map(|(field, value)| {
             let filter = Filter::builder().r#type(FilterType::TermMatch).field(field).value(value).build();
-            filter.map_err(|error| CloudError::own("GetProducts", error.to_string()))
+            filter.map_err(|error| StepError::Internal(error.to_string()))
         });
         let mut pages = client
             .get_products()
@@ -32,7 +33,7 @@ pub async fn region_prices(region: &str) -> Result<Prices, CloudError> {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            for product in page.map_err(cloud("GetProducts"))?.price_list() {
+            for product in page.map_err(failed("GetProducts"))?.price_list() {
                 read_answer(product, region, &mut prices);
             }
         }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::error::{Class, CloudError};
+use crate::error::StepError;
+use crate::wait::{Backoff, Look, may_pass, poll};
 
 /// The last description of all of a stack's resources of one type, and when it was asked for.
 #[derive(Debug)]
@@ -25,9 +26,9 @@ impl<T> Snapshot<T> {
     ///
     /// # Errors
     /// The error of `fetch`.
-    pub async fn since<F>(&self, since: Instant, fetch: impl FnOnce() -> F) -> Result<Arc<Vec<T>>, CloudError>
+    pub async fn since<F>(&self, since: Instant, fetch: impl FnOnce() -> F) -> Result<Arc<Vec<T>>, StepError>
     where
-        F: Future<Output = Result<Vec<T>, CloudError>>,
+        F: Future<Output = Result<Vec<T>, StepError>>,
     {
         let mut last = self.last.lock().await;
         if let Some((at, items)) = last.as_ref().filter(|(at, _)| *at >= since) {
@@ -40,7 +41,7 @@ impl<T> Snapshot<T> {
         Ok(items)
     }
 
-    /// Waits until `ready` finds what it looks for, with one describe for all who wait on this kind at a time.
+    /// Waits until `ready` finds what it looks for; all that wait for resources of this kind share one describe at a time.
     ///
     /// # Errors
     /// The error of `ready`; the error of `fetch`, unless it may pass; or that `limit` has passed, in the words of `what`.
@@ -49,38 +50,21 @@ impl<T> Snapshot<T> {
         what: &str,
         limit: Duration,
         fetch: impl Fn() -> F,
-        mut ready: impl FnMut(&[T]) -> Result<Option<R>, CloudError>,
-    ) -> Result<R, CloudError>
+        mut ready: impl FnMut(&[T]) -> Result<Option<R>, StepError>,
+    ) -> Result<R, StepError>
     where
-        F: Future<Output = Result<Vec<T>, CloudError>>,
+        F: Future<Output = Result<Vec<T>, StepError>>,
     {
-        let start = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        let mut seen = start;
-        loop {
-            match self.since(seen, &fetch).await {
-                Ok(items) => {
-                    if let Some(result) = ready(&items)? {
-                        return Ok(result);
-                    }
-                }
-                Err(error) if matches!(error.class, Class::Throttled | Class::Unknown) => {}
+        let mut since = Instant::now();
+        poll(what, limit, Backoff::SHARED, async || {
+            let found = match self.since(since, &fetch).await {
+                Ok(items) => ready(&items)?,
+                Err(error) if may_pass(error.class()) => None,
                 Err(error) => return Err(error),
-            }
-            if start.elapsed() > limit {
-                return Err(CloudError::own("wait", format!("{what} took longer than {} s", limit.as_secs())));
-            }
-            seen = Instant::now();
-            tokio::time::sleep(jitter(pause)).await;
-            pause = (pause * 5 / 4).min(LONGEST_PAUSE);
-        }
+            };
+            since = Instant::now();
+            Ok(found.map_or_else(|| Look::Missing(String::new()), Look::Ready))
+        })
+        .await
     }
-}
-
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// `pause`, made up to a quarter shorter or longer by chance, so that many processes do not ask at the same moment.
-pub fn jitter(pause: Duration) -> Duration {
-    pause.mul_f64(0.75 + fastrand::f64() / 2.0)
 }

@@ -11,14 +11,14 @@ use super::run::{Signals, execute, give_back, guard, take, unsure};
 use super::view::View;
 use super::{kafka, place, ui};
 use crate::apply::Outcome;
-use crate::check::Parsed;
 use crate::clock;
-use crate::cloud_init::CLIENT_PORT;
-use crate::expiry;
-use crate::plan::{Plan, render, roll_last};
-use crate::resource::Observed;
 use crate::session::{SavedPlan, Session, Source, make_plan, read_file};
-use crate::stack::TimeSpan;
+use kstack_core::check::Parsed;
+use kstack_core::cloud_init::CLIENT_PORT;
+use kstack_core::expiry;
+use kstack_core::observed::Observed;
+use kstack_core::plan::{Plan, render, roll_last};
+use kstack_core::stack::TimeSpan;
 
 /// Bring what is live to what the stack file asks for
 #[derive(Debug, clap::Args)]

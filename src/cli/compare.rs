@@ -4,9 +4,9 @@ use super::cost::reads;
 use super::error::Failure;
 use super::prices::Used;
 use super::ui;
-use crate::compare::{Comparison, compare};
-use crate::pricing::{Choice, CountingMethod, money};
 use crate::session::Source;
+use kstack_core::compare::{Comparison, compare};
+use kstack_core::pricing::{Choice, CountingMethod, money};
 
 /// Compare what the workload costs on EC2, MSK and hosted services, offline
 #[derive(Debug, clap::Args)]

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::error::Failure;
 use super::prices::{Used, mark};
 use super::ui;
-use crate::instance_types;
-use crate::pricing::{Bill, Reads, money};
 use crate::session::Source;
+use kstack_core::instance_types;
+use kstack_core::pricing::{Bill, Reads, money};
 
 /// Show what a stack costs in a month, line by line, offline
 #[derive(Debug, clap::Args)]

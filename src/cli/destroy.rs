@@ -5,11 +5,11 @@ use super::plan::{cost, refused, shown};
 use super::run::{Signals, execute, give_back, guard, take, unsure};
 use super::view::View;
 use super::{kafka, place, region, ui};
-use crate::plan::{Plan, destroy, render};
-use crate::resource::Observed;
 use crate::roll::Kafka;
 use crate::session::{Session, Source};
-use crate::stack::Name;
+use kstack_core::observed::Observed;
+use kstack_core::plan::{Plan, destroy, render};
+use kstack_core::stack::Name;
 
 /// Delete everything of a stack, its data with it
 #[derive(Debug, clap::Args)]

@@ -3,11 +3,12 @@
 use anstyle::{AnsiColor, Style};
 
 use super::ui;
-use crate::aws::CloudError;
-use crate::check::Report;
+use crate::error::{CloudError, StepError};
 use crate::lease::LeaseError;
 use crate::sandbox::SandboxError;
 use crate::session::SourceError;
+use kstack_core::check::Report;
+use kstack_core::model::Holder;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, Clone, Default)]
@@ -19,10 +20,10 @@ pub struct Failure {
     /// Problems of a file, shown instead of the message.
     pub report: Option<Box<Report>>,
     pub code: u8,
-    /// Somebody else works on the stack: nothing was changed, and it may be tried again.
-    pub held: bool,
-    /// AWS may have done more than is known: a call was cut off, or its answer was lost.
-    pub unsure: bool,
+    /// Who holds the lease on the stack: nothing was changed, and it may be tried again.
+    pub lease_held: Option<Box<Holder>>,
+    /// AWS may have done more than was confirmed: a call was cut off, or its answer was lost.
+    pub maybe_applied: bool,
 }
 
 impl Failure {
@@ -44,17 +45,32 @@ impl Failure {
 
 impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
-        let hint = error.hint().map(str::to_owned);
-        Failure { hint, ..Failure::new(error.to_string()) }
+        Failure::from(StepError::from(error))
     }
+}
+
+impl From<StepError> for Failure {
+    fn from(error: StepError) -> Self {
+        let hint = error.remedy().map(str::to_owned);
+        Failure { hint, causes: causes(&error), ..Failure::new(error.to_string()) }
+    }
+}
+
+/// What an error came from, each cause once.
+fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string).collect()
 }
 
 impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Self {
         match error {
             LeaseError::Cloud(error) => Failure::from(error).during("the lease on the stack can't be taken"),
-            LeaseError::Held { .. } => Failure { held: true, ..Failure::new(error.to_string()) }
-                .hint("wait for it to end; if it is dead, the lease ends by itself within two minutes, or at once with `kstack unlock`"),
+            LeaseError::Held { ref holder, .. } => {
+                let lease_held = Some(Box::new(holder.clone()));
+                Failure { lease_held, ..Failure::new(error.to_string()) }.hint(
+                    "wait for it to end; if it has crashed, its lease expires within two minutes, or at once with `kstack unlock`",
+                )
+            }
         }
     }
 }
@@ -72,7 +88,7 @@ impl From<SourceError> for Failure {
 
 impl From<SandboxError> for Failure {
     fn from(error: SandboxError) -> Self {
-        let causes = std::error::Error::source(&error).map(|cause| cause.to_string()).into_iter().collect();
+        let causes = causes(&error);
         Failure { hint: Some(error.hint()), causes, ..Failure::new(format!("the sandbox can't be started: {error}")) }
     }
 }

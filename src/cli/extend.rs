@@ -3,11 +3,11 @@
 use super::error::Failure;
 use super::run::{Signals, give_back, take};
 use super::{place, region, ttl, ui};
-use crate::expiry::{Asked, Term, shown};
-use crate::lease::Record;
-use crate::resource::{Tags, tag};
 use crate::session::Session;
-use crate::stack::{Name, TimeSpan};
+use kstack_core::expiry::{Asked, Term, shown};
+use kstack_core::model::Record;
+use kstack_core::model::{Tags, tag};
+use kstack_core::stack::{Name, TimeSpan};
 
 /// Let a stack that goes by itself live longer
 #[derive(Debug, clap::Args)]

@@ -10,16 +10,16 @@ use super::error::{Failure, print};
 use super::plan::{cost, shown};
 use super::{place, ui};
 use crate::aws::Clients;
-use crate::check::Parsed;
-use crate::plan::{Change, Counts, Plan, render};
-use crate::pricing::{money, signed};
 use crate::session::{Session, Source, make_plan};
+use kstack_core::check::Parsed;
+use kstack_core::plan::{CostDelta, Counts, Plan, render};
+use kstack_core::pricing::{money, signed};
 
 /// So many stacks are asked for at once. A stack takes about twenty calls, and AWS's bucket for describes holds a hundred,
 /// so that more would only wait for their tokens.
 const AT_ONCE: usize = 8;
 
-type Planned = Result<(Plan, Change), Failure>;
+type Planned = Result<(Plan, CostDelta), Failure>;
 
 /// Plans all `files` and prints a line for each and the sums.
 pub async fn run(
@@ -130,10 +130,10 @@ struct Cost {
 
 impl Summary {
     fn of(plans: &[Planned]) -> Summary {
-        let all: Vec<&(Plan, Change)> = plans.iter().flatten().collect();
+        let all: Vec<&(Plan, CostDelta)> = plans.iter().flatten().collect();
         let count = |which: &dyn Fn(&Plan) -> bool| all.iter().filter(|(plan, _)| which(plan)).count();
         let sum =
-            |what: &dyn Fn(&Change) -> f64| all.iter().map(|(_, cost)| what(cost)).fold(0.0, |sum, usd| sum + usd);
+            |what: &dyn Fn(&CostDelta) -> f64| all.iter().map(|(_, cost)| what(cost)).fold(0.0, |sum, usd| sum + usd);
         let refused = count(&|plan| !plan.refusals.is_empty());
         let changed = count(&|plan| plan.refusals.is_empty() && !plan.steps.is_empty());
         Summary {

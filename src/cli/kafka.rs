@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::error::Failure;
 use super::ui;
-use crate::design::Design;
 use crate::health::{self, shortened};
-use crate::resource::{Observed, tag};
 use crate::roll::{self, Kafka, Local};
 use crate::sandbox::SandboxError;
 use crate::sandbox::kafka::{Cluster, distribution};
+use kstack_core::design::Design;
+use kstack_core::model::tag;
+use kstack_core::observed::Observed;
 
 /// How long the hosts of the sandbox may take until they are a healthy cluster.
 const START: Duration = Duration::from_secs(300);

@@ -7,9 +7,9 @@ use super::prices::Used;
 use super::{place, region, ui};
 use crate::aws::{Clients, Fence};
 use crate::clock;
-use crate::expiry::{age, left};
-use crate::pricing::money;
 use crate::survey::{Summary, survey};
+use kstack_core::expiry::{age, left};
+use kstack_core::pricing::money;
 
 /// List every stack in the account and region: its age, when it goes, whose it is, what it costs, what is there of it
 #[derive(Debug, clap::Args)]

@@ -32,10 +32,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::aws::{Place, default_region};
-use crate::check::lasts;
 use crate::clock;
-use crate::stack::{Name, Scalar as _, TimeSpan};
 use error::Failure;
+use kstack_core::check::lasts;
+use kstack_core::stack::{Name, Scalar as _, TimeSpan};
 
 /// Apache Kafka on AWS, as code.
 #[derive(Debug, Parser)]

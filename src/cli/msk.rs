@@ -1,15 +1,18 @@
 //! `kstack status` of an MSK stack: its cluster, what AWS does with it, its brokers, and where clients reach them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::error::Failure;
 use super::ui;
-use crate::aws::{Aws, jitter};
-use crate::engines::msk::client_properties::{AuthMethod, client_properties};
-use crate::kinds::{Broker, MskStatus, Subnet, msk_status};
-use crate::resource::Observed;
+use crate::aws::Aws;
+use crate::aws::kinds::{Broker, MskStatus, msk_status};
+use crate::error::{DELETE_FAILED_CLUSTER, StepError};
+use crate::wait::{Backoff, Look, poll};
+use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
+use kstack_core::kinds::Subnet;
+use kstack_core::observed::Observed;
 
 /// An MSK cluster, with the zones of its brokers.
 #[derive(Debug, Serialize)]
@@ -38,22 +41,22 @@ impl Msk {
 /// That it is not within `limit`, or failed; AWS's answer.
 pub async fn wait(aws: &Aws, limit: Duration) -> Result<(), Failure> {
     ui::progress("Waiting until the cluster is ACTIVE ...");
-    let start = Instant::now();
-    loop {
+    poll("the cluster becoming ACTIVE", limit, Backoff::SECOND, async || {
         aws.begin_round();
         let (state, why) = match msk_status(aws).await? {
-            Some(cluster) => (cluster.state, cluster.reason),
-            None => ("not there".to_owned(), None),
+            Some(cluster) => (cluster.state, cluster.reason.unwrap_or_default()),
+            None => ("absent".to_owned(), String::new()),
         };
-        if state == "ACTIVE" {
-            return Ok(());
+        let told = format!("the cluster is {state}");
+        match state.as_str() {
+            "ACTIVE" => Ok(Look::Ready(())),
+            "FAILED" => Err(StepError::Ended { what: told, why, remedy: Some(DELETE_FAILED_CLUSTER) }),
+            _ if why.is_empty() => Ok(Look::Missing(told)),
+            _ => Ok(Look::Missing(format!("{told}: {why}"))),
         }
-        if state == "FAILED" || start.elapsed() > limit {
-            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-            return Err(Failure::new(format!("the cluster is {state}{why}")));
-        }
-        tokio::time::sleep(jitter(Duration::from_secs(1))).await;
-    }
+    })
+    .await
+    .map_err(Failure::from)
 }
 
 /// The zone of each broker, by its subnet.

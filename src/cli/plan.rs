@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::error::Failure;
 use super::prices::Used;
 use super::{fleet, place, ui};
-use crate::plan::{Change, Counts, Plan, cost_change as change, render};
-use crate::resource::Observed;
 use crate::session::{SAVED_PLAN, SavedPlan, Session, Source, make_plan};
+use kstack_core::observed::Observed;
+use kstack_core::plan::{CostDelta, Counts, Plan, cost_delta, render};
 
 /// Show what differs between the stack file and what is live
 #[derive(Debug, clap::Args)]
@@ -35,17 +35,17 @@ struct Shown<'a> {
     plan: &'a Plan,
     counts: Counts,
     /// USD a month, by step too.
-    cost: &'a Change,
+    cost: &'a CostDelta,
 }
 
 /// A plan as JSON.
-pub fn shown<'a>(plan: &'a Plan, cost: &'a Change) -> impl Serialize {
+pub fn shown<'a>(plan: &'a Plan, cost: &'a CostDelta) -> impl Serialize {
     Shown { plan, counts: plan.counts(), cost }
 }
 
 /// What the plan changes in the monthly cost of what is live.
-pub fn cost(plan: &Plan, live: &Observed) -> Change {
-    change(plan, live, &Used::of(&plan.region).prices)
+pub fn cost(plan: &Plan, live: &Observed) -> CostDelta {
+    cost_delta(plan, live, &Used::of(&plan.region).prices)
 }
 
 /// The failure of a plan with refusals; the plan itself has shown them.

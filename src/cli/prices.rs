@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::error::Failure;
 use super::ui;
 use crate::aws::{default_region, region_prices};
-use crate::pricing::{CAPTURED, PriceAnswer, PriceOrigin, Prices, embedded};
 use crate::sandbox;
+use kstack_core::pricing::{CAPTURED, PriceAnswer, PriceOrigin, Prices, embedded};
 
 /// How long prices from AWS are preferred to the embedded table.
 const FRESH: SignedDuration = SignedDuration::from_hours(30 * 24);

@@ -9,10 +9,10 @@ use super::run::{INTERRUPTED, Signals, give_back, settled, tear_down, unsure};
 use super::{place, ui};
 use crate::aws::{Clients, Fence};
 use crate::clock;
-use crate::expiry::{Term, shown};
 use crate::lease::{Lease, LeaseError};
 use crate::session::Session;
 use crate::survey::{Found, survey};
+use kstack_core::expiry::{Term, shown};
 
 /// Destroy every stack whose time has passed, its data with it, without its file
 #[derive(Debug, clap::Args)]

@@ -2,10 +2,10 @@
 
 use super::error::Failure;
 use super::{place, ui};
-use crate::cloud_init::VOLUME_ID_PLACEHOLDER;
-use crate::design;
-use crate::resource::Address;
 use crate::session::{Session, Source};
+use kstack_core::choose;
+use kstack_core::cloud_init::VOLUME_ID_PLACEHOLDER;
+use kstack_core::model::Address;
 
 /// Print the user data that a host gets
 #[derive(Debug, clap::Args)]
@@ -22,8 +22,8 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let (source, parsed) = Source::read(&args.file)?;
     let session = Session::open(&place(&parsed.stack.region, sandbox)?, &parsed.stack.name).await;
     let seen = session.look(&parsed).await?;
-    let design = design::design(&parsed.stack, &seen.world, &source.overrides).map_err(|refusals| {
-        let mut reasons = refusals.into_iter().map(|refusal| refusal.why);
+    let design = choose::design(&parsed.stack, &seen.world, &source.overrides).map_err(|refusals| {
+        let mut reasons = refusals.into_iter().map(|refusal| refusal.reason);
         let first = reasons.next().unwrap_or_default();
         Failure { causes: reasons.collect(), ..Failure::new(first) }
     })?;

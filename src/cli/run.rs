@@ -13,13 +13,13 @@ use super::plan::refused;
 use super::ui;
 use super::view::View;
 use crate::apply::{Event, Outcome, apply};
-use crate::aws::Class;
+use crate::error::StepError;
 use crate::lease::Lease;
-use crate::plan::{Plan, destroy};
-use crate::resource::Observed;
 use crate::roll::Kafka;
 use crate::session::Session;
-use crate::stack::Stack;
+use kstack_core::observed::Observed;
+use kstack_core::plan::{Plan, destroy};
+use kstack_core::stack::Stack;
 
 /// The exit code after a signal, as shells have it for SIGINT.
 pub const INTERRUPTED: u8 = 130;
@@ -213,7 +213,7 @@ pub async fn settled(lease: Lease, signals: &Signals) -> Result<Lease, Failure> 
 
 /// Whether AWS may have done more than is known.
 pub fn unsure<T>(result: &Result<T, Failure>) -> bool {
-    result.as_ref().is_err_and(|failure| failure.unsure)
+    result.as_ref().is_err_and(|failure| failure.maybe_applied)
 }
 
 /// Gives the lease back; `last` when the stack is gone, `unsure` when AWS may have done more than is known.
@@ -276,7 +276,7 @@ pub async fn tear_down(
         }
         let plan = destroy(&session.aws.stack, &session.region, account, &observed);
         if !plan.refusals.is_empty() {
-            let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.why, one.way_out)).collect();
+            let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.reason, one.remedy)).collect();
             return Err(Failure { causes, ..refused(&plan) });
         }
         if plan.steps.is_empty() {
@@ -299,7 +299,11 @@ fn failure(outcome: &Outcome) -> Failure {
         let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
         let message = format!("stopped by a signal with {} left: {shown}{more}", many(names.len()));
         let hint = Some("run the command again to finish the work".to_owned());
-        return Failure { code: INTERRUPTED, hint, unsure: true, ..Failure::new(message) };
+        return Failure { code: INTERRUPTED, hint, maybe_applied: true, ..Failure::new(message) };
+    }
+    if !outcome.stuck.is_empty() {
+        let stuck = outcome.stuck.iter().map(|(step, other)| (step.to_string(), other.to_string())).collect();
+        return Failure { maybe_applied: !outcome.done.is_empty(), ..Failure::from(StepError::Stuck(stuck)) };
     }
     let skipped = if outcome.skipped.is_empty() {
         String::new()
@@ -310,13 +314,13 @@ fn failure(outcome: &Outcome) -> Failure {
     let hint = outcome
         .failed
         .values()
-        .find_map(|error| error.hint())
-        .unwrap_or("mend the cause and run the command again: it goes on where it stopped");
+        .find_map(StepError::remedy)
+        .unwrap_or("fix the cause and run the command again: it continues where it stopped");
     Failure {
         causes,
         hint: Some(hint.to_owned()),
         // What was done a moment ago may not be listed yet either, and whoever tidies up at once would leave it.
-        unsure: !outcome.done.is_empty() || outcome.failed.values().any(|error| error.class == Class::Unknown),
+        maybe_applied: !outcome.done.is_empty() || outcome.failed.values().any(StepError::maybe_applied),
         ..Failure::new(format!("{} failed{skipped}", many(outcome.failed.len())))
     }
 }

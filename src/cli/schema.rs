@@ -2,7 +2,7 @@
 
 use super::error::Failure;
 use super::ui;
-use crate::stack;
+use kstack_core::stack;
 
 /// Print the JSON Schema of the stack file, which editors use
 #[derive(Debug, clap::Args)]

@@ -2,8 +2,8 @@
 
 use super::error::Failure;
 use super::ui;
-use crate::instance_types;
 use crate::session::Source;
+use kstack_core::instance_types;
 
 /// Show how brokers' volumes, or an MSK cluster's size, follow from the workload, offline
 #[derive(Debug, clap::Args)]

@@ -10,18 +10,22 @@ use serde::Serialize;
 use super::error::Failure;
 use super::msk::{self, Msk};
 use super::{kafka, place, ui};
+use crate::aws::kinds::{self as drivers, msk_status};
 use crate::clock;
-use crate::design::node_id;
-use crate::engines::msk::client_properties::AuthMethod;
-use crate::expiry::{self, Term};
 use crate::health::{self, AskError, Broker, Cluster, shortened};
-use crate::kinds::{self, Instance, NetworkInterface, Volume, msk_status};
-use crate::lease::{Holder, Record};
-use crate::plan::rank;
-use crate::resource::{Address, Engine, Observed};
 use crate::roll;
 use crate::session::{Session, Source};
-use crate::stack::{Scalar as _, TimeSpan};
+use kstack_core::design::node_id;
+use kstack_core::engine::Engine;
+use kstack_core::engines::msk::client_properties::AuthMethod;
+use kstack_core::expiry;
+use kstack_core::expiry::Term;
+use kstack_core::kinds::{Instance, NetworkInterface, Volume};
+use kstack_core::model::Address;
+use kstack_core::model::{Holder, Record};
+use kstack_core::observed::Observed;
+use kstack_core::plan::rank;
+use kstack_core::stack::{Scalar as _, TimeSpan};
 
 /// Show brokers and controllers with zone, type, state, address and volume, and the bootstrap servers
 #[derive(Debug, clap::Args)]
@@ -107,7 +111,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
     let cluster = async { if engine == Engine::Msk { msk_status(&session.aws).await } else { Ok(None) } };
     session.aws.begin_round();
     let papers = session.aws.clients.papers(&stack.name);
-    let (observed, cluster, papers) = tokio::try_join!(kinds::discover_of(&session.aws, engine), cluster, papers)?;
+    let (observed, cluster, papers) = tokio::try_join!(drivers::discover_of(&session.aws, engine), cluster, papers)?;
     if let Some(method) = args.client_properties {
         ui::out(&msk::properties(method, cluster.as_ref())?);
         return Ok(0);

@@ -4,7 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
-use crate::plan::printable;
+use kstack_core::plan::printable;
 
 /// Writes a result to standard output. A closed pipe is no error: the reader has seen enough.
 pub fn out(text: &str) {

@@ -14,21 +14,22 @@ use super::plan::{cost, refused};
 use super::run::{Signals, execute, give_back, guard, take, unsure};
 use super::view::View;
 use super::{kafka, msk, name, place, ttl, ui};
-use crate::aws::{Class, CloudError};
-use crate::check::Parsed;
+use crate::aws::Class;
+use crate::aws::kinds::msk_status;
 use crate::clock;
-use crate::design::Design;
-use crate::engines::msk::client_properties::{AuthMethod, client_properties};
-use crate::expiry::{Term, shown};
 use crate::health::{self, shortened};
-use crate::kinds::{Instance, Vpc, msk_status};
-use crate::lease::Claim;
-use crate::network::free_blocks;
-use crate::pricing::money;
-use crate::resource::Observed;
 use crate::roll::{self, Kafka};
 use crate::session::{Seen, Session, Source, make_plan};
-use crate::stack::{Name, TimeSpan};
+use kstack_core::check::Parsed;
+use kstack_core::design::Design;
+use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
+use kstack_core::expiry::{Term, shown};
+use kstack_core::kinds::{Instance, Vpc};
+use kstack_core::model::Claim;
+use kstack_core::network::free_blocks;
+use kstack_core::observed::Observed;
+use kstack_core::pricing::money;
+use kstack_core::stack::{Name, TimeSpan};
 
 /// Make a stack of its own from the file, under another name and in a free address block, that goes by itself
 #[derive(Debug, clap::Args)]
@@ -157,7 +158,7 @@ impl Wanted {
             ))
             .hint("choose another --name; `kstack apply` is for stacks that stay"));
         }
-        let nothing = seen.term == Term::Nothing && seen.world.observed.strays.is_empty();
+        let nothing = seen.term == Term::Nothing && seen.world.observed.unplaced.is_empty();
         self.ours = nothing;
         if self.fresh && !nothing {
             return Err(Failure::new(format!("the stack {name} is there already; nothing was changed"))
@@ -168,7 +169,7 @@ impl Wanted {
         self.parsed.stack.network = self.parsed.stack.network.moved(cidr);
         let (design, plan) = make_plan(&self.source, &self.parsed, &seen.world, false);
         let Some(design) = design.filter(|_| plan.refusals.is_empty()) else {
-            let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.why, one.way_out)).collect();
+            let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.reason, one.remedy)).collect();
             return Err(Failure { causes, ..refused(&plan) });
         };
         let again = |failure: Failure| {
@@ -206,7 +207,7 @@ impl Wanted {
     }
 
     /// The stack's address block: that of its VPC, or the one that it has claimed, or one that nobody has.
-    async fn block(&self, session: &Session, seen: &Seen, expires_at: Timestamp) -> Result<Ipv4Net, CloudError> {
+    async fn block(&self, session: &Session, seen: &Seen, expires_at: Timestamp) -> Result<Ipv4Net, Failure> {
         let (clients, stack) = (&session.aws.clients, &session.aws.stack);
         let prefix = self.parsed.stack.network.cidr.prefix_len();
         if let Some(block) = live_block(&seen.world.observed) {
@@ -227,13 +228,11 @@ impl Wanted {
                         return Ok(block);
                     }
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(CloudError::own(
-            "choose an address block",
-            "every /16 of 10.0.0.0/8 is held; reap or destroy a stack first",
-        ))
+        Err(Failure::new("no address block is free: every /16 of 10.0.0.0/8 is used by a VPC or claimed by a stack")
+            .hint("delete stacks that are no longer needed with `kstack reap` or `kstack destroy`"))
     }
 }
 

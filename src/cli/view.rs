@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::ui;
 use crate::apply::{Event, Outcome};
-use crate::plan::{Action, Plan};
-use crate::resource::StepId;
 use crate::roll::Checks;
+use kstack_core::model::StepId;
+use kstack_core::plan::{Action, Plan};
 
 /// How events are shown.
 pub struct View {
@@ -116,7 +116,7 @@ impl View {
             }));
         } else {
             let count = |action| {
-                plan.steps.iter().filter(|step| step.action == action && outcome.done.contains(&step.id())).count()
+                plan.steps.iter().filter(|step| step.action() == action && outcome.done.contains(&step.id())).count()
             };
             let ended = if outcome.complete() { "Done in" } else { "Ended after" };
             let text = format!(

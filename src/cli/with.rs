@@ -14,10 +14,10 @@ use super::run::{Signals, give_back, take, tear_down, unsure};
 use super::up::{Show, Up, Wanted};
 use super::{name, ttl, ui};
 use crate::clock;
-use crate::expiry::shown;
 use crate::lease::DURATION;
 use crate::session::Session;
-use crate::stack::{Name, TimeSpan};
+use kstack_core::expiry::shown;
+use kstack_core::stack::{Name, TimeSpan};
 
 /// Make a stack, run a command with it, and destroy it, whatever happens
 ///
@@ -191,7 +191,7 @@ async fn destroy(session: &Session, signals: &Signals, sandbox: bool) -> Result<
     let start = std::time::Instant::now();
     let lease = loop {
         match take(session, &caller, signals).await {
-            Err(failure) if failure.held && start.elapsed() < DURATION * 3 / 2 => {
+            Err(failure) if failure.lease_held.is_some() && start.elapsed() < DURATION * 3 / 2 => {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             other => break other?,

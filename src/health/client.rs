@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use super::shape::{self, Shape, walk};
 use super::{Broker, Cluster, Partition, Voter};
+use crate::wait::{Backoff, Look, poll};
 
 /// How long a broker may take to accept a connection and to say what it knows. A lost packet is sent again after one second.
 const GREETING: Duration = Duration::from_secs(4);
@@ -28,8 +29,6 @@ const GREETING: Duration = Duration::from_secs(4);
 const ANSWERS: Duration = Duration::from_secs(20);
 /// The longest answer that is read.
 const LONGEST: u64 = 64 << 20;
-/// How often a cluster is asked that is waited for.
-const PAUSE: Duration = Duration::from_secs(1);
 
 const METADATA_TOPIC: &str = "__cluster_metadata";
 const MIN_ISR: &str = "min.insync.replicas";
@@ -79,19 +78,20 @@ pub async fn wait_until(
     limit: Duration,
     done: impl Fn(&Cluster) -> Vec<String>,
 ) -> Result<Cluster, Vec<String>> {
-    let start = Instant::now();
-    loop {
-        let reasons = match ask(brokers).await {
+    let mut last = Vec::new();
+    let waited = poll("Kafka", limit, Backoff::SECOND, async || {
+        last = match ask(brokers).await {
             Ok(cluster) => match done(&cluster) {
-                reasons if reasons.is_empty() => return Ok(cluster),
+                reasons if reasons.is_empty() => return Ok(Look::Ready(cluster)),
                 reasons => reasons,
             },
             Err(error) => vec![error.to_string()],
         };
-        if start.elapsed() >= limit {
-            return Err(reasons);
-        }
-        tokio::time::sleep(PAUSE).await;
+        Ok(Look::Missing(String::new()))
+    });
+    match waited.await {
+        Ok(cluster) => Ok(cluster),
+        Err(_) => Err(last),
     }
 }
 

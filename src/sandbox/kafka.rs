@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{SandboxError, home, io_error, running};
-use crate::cloud_init::{self, CLIENT_PORT};
-use crate::design::{Design, HostDesign};
+use kstack_core::cloud_init;
+use kstack_core::cloud_init::CLIENT_PORT;
+use kstack_core::design::{Design, HostDesign};
 
 /// Names the folder of a Kafka distribution, as Apache's archive has it; the hosts of a stack run when it is set.
 pub const VARIABLE: &str = "KSTACK_SANDBOX_KAFKA";

@@ -245,7 +245,7 @@ fn errors_say_what_to_do() {
     assert_eq!(run.err, "error: missing.yaml can't be read: No such file or directory (os error 2)\n");
     let run = Run::of(account.command(&["plan", FILE]).env_remove("AWS_ACCESS_KEY_ID")).expect(1);
     assert!(run.err.contains("no credentials were found"), "{run}");
-    assert!(run.err.contains("hint: check AWS_PROFILE"), "{run}");
+    assert!(run.err.contains("hint: check the credentials"), "{run}");
     account.write("dev", &[("region: eu-west-1", "region: eu-west-1\naccount: \"999999999999\"")]);
     for command in [&["plan", FILE][..], &["apply", FILE, "--yes"], &["destroy", FILE, "--yes"]] {
         let run = account.run(command).expect(1);
@@ -288,12 +288,11 @@ fn failed_steps_hold_back_what_needs_them_and_running_again_finishes() {
         run.out.lines().any(|line| line.starts_with("Ended after ") && line.ends_with("; 28 of 31 steps.")),
         "{run}"
     );
-    let cause = format!(
-        "caused by: {address}: AWS did not do CreateVolume (VolumeLimitExceeded): You have reached your volume limit."
-    );
+    let cause =
+        format!("caused by: {address}: CreateVolume failed: You have reached your volume limit (VolumeLimitExceeded)");
     assert!(lines.iter().any(|line| line.starts_with(&cause)), "{run}");
     assert!(
-        lines.last().is_some_and(|line| line.starts_with("hint: mend the cause and run the command again")),
+        lines.last().is_some_and(|line| line.starts_with("hint: fix the cause and run the command again")),
         "{run}"
     );
     let mut left = [

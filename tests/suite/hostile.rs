@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use kstack::cloud_init::{self, Host, Os, Overrides, Role};
+use kstack_core::cloud_init;
+use kstack_core::cloud_init::{Host, Os, Overrides, Role};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 use serde_json::Value;

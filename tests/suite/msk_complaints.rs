@@ -158,6 +158,8 @@ fn a_failed_cluster_is_shown_with_its_reason_and_destroyed() {
     write(&account, &[]);
     let run = account.run(&["apply", FILE, "--yes"]).expect(1);
     assert!(run.err.contains(why), "{run}");
+    // Running again would be refused, so that is not what it recommends.
+    assert!(run.err.contains("hint: a failed cluster can't be repaired: delete it with `kstack destroy`"), "{run}");
     let refusals = account.plan(FILE).refusals().join("\n");
     assert!(refusals.contains(why) && refusals.contains("kstack destroy"), "{refusals}");
     let status = account.run(&["status", FILE]).expect(0);

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-use kstack::plan::render;
-use kstack::resource::Address;
+use kstack_core::model::Address;
+use kstack_core::plan::render;
 
 use crate::model::{Model, parsed, set};
 
@@ -19,7 +19,7 @@ fn plan() -> String {
     model.end(&Address::new("instance", "broker-5"));
     let rules =
         model.observed.live.get_mut(&Address::new("security_group_rules", "brokers")).expect("the brokers' rules");
-    let mut ingress = rules.spec["ingress"].clone();
+    let mut ingress = rules.spec.spec()["ingress"].clone();
     ingress
         .as_array_mut()
         .expect("rules")

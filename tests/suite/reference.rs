@@ -70,7 +70,7 @@ fn text(value: &Value) -> &str {
 #[test]
 fn the_reference_is_that_of_the_types() {
     let mut page = HEAD.to_owned();
-    mapping("", &kstack::stack::schema(), &mut page);
+    mapping("", &kstack_core::stack::schema(), &mut page);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference.md");
     if std::env::var_os("KSTACK_UPDATE").is_some() {
         fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");

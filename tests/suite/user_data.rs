@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use kstack::cloud_init::{self, Checksum, Host, Os, Overrides, Role, Voter};
+use kstack_core::cloud_init;
+use kstack_core::cloud_init::{Checksum, Host, Os, Overrides, Role, Voter};
 
 /// A host of prod.yaml's stack with a setting that would break out of anything that does not quote it.
 pub fn host(role: Role, os: Os) -> Host {

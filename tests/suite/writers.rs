@@ -47,7 +47,7 @@ fn of_two_applies_at_once_one_works_and_the_other_says_who_fifty_times() {
         );
         assert!(other.err.starts_with(&expected), "pair {pair}: {expected}\n{other}");
         assert!(other.err.contains(&format!(" UTC, lease {} until ", pair + 1)), "pair {pair}: {other}");
-        assert!(other.err.contains("hint: wait for it to end; if it is dead"), "{other}");
+        assert!(other.err.contains("hint: wait for it to end; if it has crashed"), "{other}");
         account.endpoint.clone_from(&direct);
     }
     let leases = leases(&account);

@@ -92,6 +92,17 @@ pub enum Os {
     Ubuntu2404,
 }
 
+impl Os {
+    /// The word that the stack file has for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Os::Al2023 => "al2023",
+            Os::Debian12 => "debian-12",
+            Os::Ubuntu2404 => "ubuntu-24.04",
+        }
+    }
+}
+
 /// A controller that votes from the start.
 #[derive(Debug, Clone, Serialize)]
 pub struct Voter {

@@ -94,6 +94,24 @@ pub struct Market<'a> {
     pub region: &'a str,
 }
 
+/// Where a resource says what it costs for being there.
+#[derive(Debug)]
+pub struct Costs<'a> {
+    pub bill: &'a mut Bill,
+    pub market: Market<'a>,
+    /// The resource, as the bill's lines have it.
+    pub name: &'a str,
+}
+
+impl Costs<'_> {
+    /// Adds `quantity` units of `item` a month, if there are any.
+    pub fn charge(&mut self, item: &str, quantity: f64) {
+        if quantity > 0.0 {
+            self.bill.charge(self.market, self.name, item, quantity, five_digits(quantity));
+        }
+    }
+}
+
 /// `1,234.56`: an amount of money with two decimals and separators of thousands.
 pub fn money(usd: f64) -> String {
     let cents = (usd.abs() * 100.0).round();

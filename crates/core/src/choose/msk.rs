@@ -1,0 +1,173 @@
+//! The MSK cluster as it is to be: volumes that may have grown by themselves, settings, and versions that AWS has.
+
+use sha2::{Digest as _, Sha256};
+
+use super::PlanningInput;
+use crate::design::{Design, MskDesign, Provisioned};
+use crate::engines::msk::{self, configuration};
+use crate::kinds::MskCluster;
+use crate::model::Ref;
+use crate::refusal::Refusal;
+use crate::stack::{InTransit, MonitoringLevel, Msk, MskBrokers, MskVersion, Stack};
+
+/// GiB by which a volume grows at least. Source: MSK, "Scale up broker storage", 2026.
+const LEAST_GROWTH_GIB: u64 = 10;
+
+/// The design of `msk`, as far as AWS has what it asks for.
+pub fn choose(design: &Design, msk: &Msk, input: &PlanningInput, refusals: &mut Vec<Refusal>) -> MskDesign {
+    let live = input.observed.of::<MskCluster>().remove("main").map(|(_, cluster)| cluster.clone());
+    // A cluster stays in its subnets: public access goes off, and on again, where they are public.
+    let public = |subnet: &Ref| subnet.address().is_some_and(|one| one.name.starts_with("public-"));
+    let was_public = live.as_ref().is_some_and(|live| live.subnets.iter().any(public));
+    let live = live.and_then(|cluster| cluster.provisioned);
+    let provisioned = match (&msk.brokers, &msk.kafka) {
+        (Some(brokers), Some(kafka)) if !msk.serverless => {
+            let settings = configuration::server_properties(msk, &design.stack.workload).unwrap_or_default();
+            let properties: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let wanted = provisioned(design, msk, brokers, kafka, &properties, live.as_ref());
+            check_version(&wanted, live.as_ref(), input, refusals);
+            check_removal(&wanted, live.as_ref(), design.zones.len(), refusals);
+            Some((wanted, properties))
+        }
+        _ => None,
+    };
+    let max = msk.brokers.as_ref().and_then(|brokers| brokers.storage.max).filter(|_| provisioned.is_some());
+    let secrets = msk.auth.scram.as_ref().map(|scram| scram.secrets.clone()).unwrap_or_default();
+    let (provisioned, properties) = provisioned.unzip();
+    MskDesign {
+        provisioned,
+        in_public_subnets: msk.public_access || was_public,
+        properties: properties.unwrap_or_default(),
+        max_gib: max.map(|max| max.gib_ceil()),
+        secrets,
+    }
+}
+
+fn provisioned(
+    design: &Design,
+    msk: &Msk,
+    brokers: &MskBrokers,
+    kafka: &str,
+    properties: &[String],
+    live: Option<&Provisioned>,
+) -> Provisioned {
+    let access = msk.access();
+    let express = msk.express();
+    let authorities = msk.auth.tls.as_ref().map(|tls| tls.certificate_authorities.clone()).unwrap_or_default();
+    let bucket = msk.logs.s3.as_ref().map(|target| match target.prefix.as_deref().unwrap_or_default() {
+        "" => target.bucket.clone(),
+        prefix => format!("{}/{prefix}", target.bucket),
+    });
+    let word = match msk.encryption.in_transit {
+        InTransit::Tls => "tls",
+        InTransit::TlsOrPlaintext => "tls-or-plaintext",
+        InTransit::Plaintext => "plaintext",
+    };
+    let level = match msk.monitoring.level {
+        MonitoringLevel::Default => "default",
+        MonitoringLevel::PerBroker => "per-broker",
+        MonitoringLevel::PerTopicPerBroker => "per-topic-per-broker",
+        MonitoringLevel::PerTopicPerPartition => "per-topic-per-partition",
+    };
+    let mibs = brokers.storage.throughput.map_or(0, |rate| u32::try_from(rate.0.div_ceil(1 << 20)).unwrap_or(u32::MAX));
+    Provisioned {
+        kafka: kafka.to_owned(),
+        instance_type: brokers.instance_type.clone(),
+        brokers: brokers.count,
+        volume_gib: (!express).then(|| volume(&design.stack, brokers, live.and_then(|live| live.volume_gib))),
+        throughput_mibs: (!express).then_some(mibs),
+        tiered: (!express).then_some(brokers.storage.tiered),
+        configuration: Ref::to("msk_configuration", "main"),
+        server_properties: configuration_fingerprint(properties),
+        iam: access.iam,
+        scram: access.scram,
+        certificate_authorities: if access.tls { authorities } else { Vec::new() },
+        unauthenticated: access.unauthenticated,
+        in_transit: word.to_owned(),
+        in_cluster: msk.encryption.in_cluster,
+        kms_key: msk.encryption.kms_key.clone(),
+        monitoring: level.to_owned(),
+        jmx_exporter: msk.monitoring.prometheus.0.jmx,
+        node_exporter: msk.monitoring.prometheus.0.node,
+        log_group: msk.logs.cloudwatch.clone().unwrap_or_default(),
+        log_bucket: bucket.unwrap_or_default(),
+        log_stream: msk.logs.firehose.clone().unwrap_or_default(),
+        public_access: msk.public_access,
+        rebalancing: msk.rebalancing.filter(|_| express),
+        upgrades: None,
+    }
+}
+
+/// The size of each broker's volume. A volume that may grow by itself is a floor: what is live is at least what is asked
+/// for, and that is no difference.
+fn volume(stack: &Stack, brokers: &MskBrokers, live: Option<u64>) -> u64 {
+    let wanted = brokers
+        .storage
+        .size
+        .map(|size| size.gib_ceil())
+        .or_else(|| msk::size(stack.cluster.msk.as_ref()?, stack.common())?.size_gib)
+        .unwrap_or(LEAST_GROWTH_GIB);
+    match live {
+        Some(live) if live >= wanted && brokers.storage.max.is_some() => live,
+        Some(live) if live < wanted => wanted.max(live + LEAST_GROWTH_GIB),
+        _ => wanted,
+    }
+}
+
+/// Refuses a version that AWS has not for a new cluster, or has not after the live one's.
+fn check_version(wanted: &Provisioned, live: Option<&Provisioned>, input: &PlanningInput, refusals: &mut Vec<Refusal>) {
+    let version = &wanted.kafka;
+    match live {
+        None if !input.facts.msk_versions.contains(version) => {
+            let known = input.facts.msk_versions.iter().cloned().collect::<Vec<_>>().join(", ");
+            refusals.push(Refusal::general(
+                format!("MSK makes no new cluster with Kafka {version}"),
+                format!("write one of {known}"),
+            ));
+        }
+        Some(live) if live.kafka != *version => {
+            let upgrades = live.upgrades.as_deref().unwrap_or_default();
+            // The list is not known while the cluster is made.
+            let (now, next) = (MskVersion(live.kafka.clone()), MskVersion(version.clone()));
+            let impossible = next.release() < now.release() || next.is_kraft() != now.is_kraft();
+            if impossible || (live.upgrades.is_some() && !upgrades.contains(version)) {
+                let way = match upgrades {
+                    [] => format!("keep `kafka: {}`", live.kafka),
+                    known => format!("keep `kafka: {}`, or write one of {}", live.kafka, known.join(", ")),
+                };
+                refusals.push(Refusal::general(
+                    format!(
+                        "MSK does not bring Kafka {} to {version}: it goes to no older version, not from ZooKeeper to KRaft, and to none that the broker type does not have",
+                        live.kafka
+                    ),
+                    format!("{way}; for another, make a second stack with another name, move the data with MirrorMaker, and destroy this one"),
+                ));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Refuses the removal of more brokers than MSK removes at once, or of a type that it removes none of.
+fn check_removal(wanted: &Provisioned, live: Option<&Provisioned>, zones: usize, refusals: &mut Vec<Refusal>) {
+    let Some(live) = live.filter(|live| wanted.brokers < live.brokers) else { return };
+    let zones = u32::try_from(zones).unwrap_or(u32::MAX);
+    if live.brokers - wanted.brokers > zones {
+        refusals.push(Refusal::general(
+            format!("MSK removes one broker of each zone at a time, {zones} of the {} brokers", live.brokers),
+            format!("write `count: {}`, apply, and go on from there", live.brokers - zones),
+        ));
+    }
+    if !["kafka.m5.", "kafka.m7g.", "express."].iter().any(|family| wanted.instance_type.starts_with(family)) {
+        refusals.push(Refusal::general(
+            format!("MSK removes no brokers of the type {}", wanted.instance_type),
+            format!("keep `count: {}`, or choose an M5 or M7g type", live.brokers),
+        ));
+    }
+}
+
+/// Stands for the whole of some server properties in a cluster's spec.
+pub fn configuration_fingerprint(properties: &[String]) -> String {
+    let digest = Sha256::digest(properties.join("\n"));
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}

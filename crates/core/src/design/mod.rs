@@ -1,0 +1,129 @@
+//! What a stack is to be, with every choice made: plain data, from which the kinds take what is wanted of them.
+
+mod listeners;
+mod msk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::cloud_init::{self, Role};
+use crate::engines::ec2::Gp3Volume;
+use crate::instance_types::InstanceTypes;
+use crate::stack::Stack;
+
+pub use listeners::{Listener, listeners};
+pub use msk::{MskDesign, Provisioned};
+
+/// Node ids of dedicated controllers follow this one; brokers have 1 to 1000. They share one space.
+pub const CONTROLLER_IDS: u32 = 1000;
+
+/// What must be asked of AWS before anything can be planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The account id.
+    pub account: String,
+    /// The caller's ARN.
+    pub caller: String,
+    /// Availability zones that can be used, by name.
+    pub zones: BTreeMap<String, String>,
+    /// The instance types that the file names.
+    pub types: InstanceTypes,
+    /// The zones that offer each of those types.
+    pub offers: BTreeMap<String, BTreeSet<String>>,
+    /// The newest image of the file's operating system, by architecture.
+    pub images: BTreeMap<String, String>,
+    /// The Kafka versions that a new MSK cluster can have, where the file asks for one.
+    pub msk_versions: BTreeSet<String>,
+}
+
+/// A zone of the stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone {
+    /// The name, such as `ap-northeast-2a`, as this account sees it.
+    pub name: String,
+    /// The id, such as `apne2-az1`, the same in every account; Kafka's rack.
+    pub id: String,
+    /// The letter at the name's end, as a part of addresses.
+    pub key: String,
+    pub private: Ipv4Net,
+    pub public: Ipv4Net,
+}
+
+/// A host's place in a placement group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat {
+    /// The placement group's name in the stack.
+    pub group: String,
+    /// The partition in it, of a partition group.
+    pub partition: Option<u32>,
+}
+
+/// A broker or controller: an identity and the instance that it runs on now.
+#[derive(Debug, Clone)]
+pub struct HostDesign {
+    /// `broker-1`, `controller-1`.
+    pub name: String,
+    /// Its place among the chosen zones.
+    pub zone: usize,
+    pub address: Ipv4Addr,
+    pub instance_type: String,
+    pub image: String,
+    pub volume: Gp3Volume,
+    pub placement: Option<Seat>,
+    pub cloud: cloud_init::Host,
+    /// User data, with a placeholder for the volume's id.
+    pub user_data: String,
+    /// Names everything that the host is configured with, but what Kafka can change while it runs.
+    pub config: String,
+}
+
+impl HostDesign {
+    /// Whether clients' data is on it: a broker, combined or not.
+    pub fn broker(&self) -> bool {
+        self.cloud.role != Role::Controller
+    }
+    /// Whether it is a voter of the controllers' quorum.
+    pub fn votes(&self) -> bool {
+        self.cloud.role != Role::Broker
+    }
+}
+
+/// What the stack is to be, with every choice made.
+#[derive(Debug, Clone)]
+pub struct Design {
+    pub stack: Stack,
+    pub account: String,
+    pub zones: Vec<Zone>,
+    pub hosts: Vec<HostDesign>,
+    /// The MSK cluster, where there is one.
+    pub msk: Option<MskDesign>,
+    pub cluster_id: String,
+    /// When the stack expires; never, when absent.
+    pub expires: Option<Timestamp>,
+}
+
+impl Design {
+    /// The prefix of names that are unique in an account or VPC.
+    pub fn prefix(&self) -> String {
+        format!("kstack-{}", self.stack.name)
+    }
+    /// Whether the stack has dedicated controllers.
+    pub fn dedicated(&self) -> bool {
+        self.stack.cluster.ec2.as_ref().is_some_and(|ec2| !ec2.combined)
+    }
+}
+
+/// Kafka's node id of the host with this name.
+pub fn node_id(host: &str) -> Option<u32> {
+    let (role, number) = host.rsplit_once('-')?;
+    let number: u32 = number.parse().ok()?;
+    match role {
+        "broker" => Some(number),
+        "controller" => number.checked_add(CONTROLLER_IDS),
+        _ => None,
+    }
+}

@@ -1,0 +1,196 @@
+//! When a stack goes by itself: what its tags and papers say, and what a plan makes of it. Pure: the time is passed in.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::kinds;
+use crate::model::{Claim, Record, Tags, tag};
+use crate::observed::Observed;
+use crate::stack::{Stack, TimeSpan};
+
+/// How long a stack lives, as what is live of it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Term {
+    /// A resource is tagged as protected: it is not destroyed until that is taken back.
+    Protected,
+    /// It stays until it is destroyed. Also where only a part of it has an expiry: no expiry is the latest of all.
+    Lasting,
+    /// It may be reaped from then on. Where resources disagree, the latest counts.
+    Until(Timestamp),
+    /// Nothing is there that could say.
+    Nothing,
+}
+
+impl Term {
+    /// The term of what is live, of the stack's record and of its claim on an address block.
+    pub fn of(observed: &Observed, record: Option<&Record>, claim: Option<&Claim>) -> Term {
+        let all = || observed.live.iter();
+        if all().any(|(_, live)| protected(&live.tags)) {
+            return Term::Protected;
+        }
+        // A list of roles has no tags, and rules have none at all: these two can say nothing.
+        let silent = |kind: &str| kinds::is_named(kind) || !kinds::is_tagged(kind);
+        let lasts = all().any(|(address, live)| !silent(&address.kind) && expires(&live.tags).is_none());
+        if lasts || record.is_some_and(|record| record.expires_at.is_none()) {
+            return Term::Lasting;
+        }
+        let tags = all().filter_map(|(_, live)| expires(&live.tags));
+        let papers = [record.and_then(|record| record.expires_at), claim.map(|claim| claim.expires_at)];
+        match tags.chain(papers.into_iter().flatten()).max() {
+            Some(at) => Term::Until(at),
+            None if observed.live.is_empty() && observed.unplaced.is_empty() => Term::Nothing,
+            None => Term::Lasting,
+        }
+    }
+
+    /// The expiry, where there is one.
+    pub fn at(self) -> Option<Timestamp> {
+        match self {
+            Term::Until(at) => Some(at),
+            _ => None,
+        }
+    }
+}
+
+fn protected(tags: &Tags) -> bool {
+    tags.get(tag::PROTECTED).is_some_and(|value| value == PROTECTED)
+}
+
+/// The value of the tag `kstack:protected`.
+pub const PROTECTED: &str = "true";
+
+/// The expiry that the tags have; an unreadable one is none, and its resource stays.
+fn expires(tags: &Tags) -> Option<Timestamp> {
+    tags.get(tag::EXPIRES)?.parse().ok()
+}
+
+/// What is asked of a stack's end by the one who plans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// When it is asked.
+    pub now: Timestamp,
+    /// `--ttl`, which counts before the file's.
+    pub ttl: Option<TimeSpan>,
+}
+
+impl Asked {
+    /// `ttl` from now, to the second.
+    pub fn end(&self, ttl: TimeSpan) -> Timestamp {
+        let seconds = i64::try_from(ttl.0).unwrap_or(i64::MAX);
+        let end = self.now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+        Timestamp::from_second(end.as_second()).unwrap_or(end)
+    }
+
+    /// The expiry that a plan of `stack` gives it. One that was chosen stays, or no plan were ever empty; one that has
+    /// passed is chosen anew where there is a ttl, since whoever applies the stack wants it.
+    pub fn choose(&self, stack: &Stack, term: Term) -> Option<Timestamp> {
+        if stack.protected {
+            return None;
+        }
+        match (self.ttl, term) {
+            (Some(ttl), _) => Some(self.end(ttl)),
+            (None, Term::Until(at)) if at > self.now => Some(at),
+            (None, Term::Until(at)) => Some(stack.ttl.map_or(at, |ttl| self.end(ttl))),
+            (None, _) => stack.ttl.map(|ttl| self.end(ttl)),
+        }
+    }
+}
+
+/// A time for people, and how far it is from `now`: `2026-01-31 12:00:00 UTC (in 2h)`.
+pub fn shown(at: Timestamp, now: Timestamp) -> String {
+    let seconds = at.duration_since(now).as_secs();
+    let far = if seconds >= 0 { format!("in {}", left(seconds)) } else { format!("{} ago", age(-seconds)) };
+    format!("{} ({far})", at.strftime("%F %T UTC"))
+}
+
+/// The seconds that are left, as people say them: two hours are `2h` a moment later too.
+pub fn left(seconds: i64) -> String {
+    age(if seconds >= 600 { (seconds + 59) / 60 * 60 } else { seconds })
+}
+
+/// Seconds as people say them: the largest two units, `2d 3h`, `4h`, `12m`, `30s`.
+pub fn age(seconds: i64) -> String {
+    let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let mut rest = seconds.max(0);
+    let mut parts = Vec::new();
+    for (name, size) in units {
+        if rest >= size && parts.len() < 2 {
+            parts.push(format!("{}{name}", rest / size));
+        } else if !parts.is_empty() {
+            break;
+        }
+        rest %= size;
+    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::ElasticIp;
+    use crate::model::Address;
+    use crate::observed::Live;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    /// What is live, each with the tags that are given.
+    fn live(all: &[(&str, &[(&str, &str)])]) -> Observed {
+        let one = |(address, tags): &(&str, &[(&str, &str)])| {
+            let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            (
+                Address::parse(address).expect("an address"),
+                Live { id: "id".to_owned(), spec: ElasticIp {}.into(), tags },
+            )
+        };
+        Observed { live: all.iter().map(one).collect(), ..Observed::default() }
+    }
+
+    fn record(expires_at: Option<Timestamp>) -> Record {
+        let (cluster_id, made_by) = (String::new(), String::new());
+        Record { cluster_id, made_at: Timestamp::UNIX_EPOCH, made_by, expires_at, resources: None, applies: 0 }
+    }
+
+    const EARLY: (&str, &str) = (tag::EXPIRES, "2026-01-31T12:00:00Z");
+    const LATE: (&str, &str) = (tag::EXPIRES, "2026-01-31T14:00:00Z");
+
+    #[test]
+    fn the_latest_counts_and_none_is_the_latest_of_all() {
+        let (early, late) = (at(EARLY.1), at(LATE.1));
+        let of = |all: &[(&str, &[(&str, &str)])]| Term::of(&live(all), None, None);
+        assert_eq!(of(&[]), Term::Nothing);
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("volume/broker-1", &[LATE])]), Term::Until(late));
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("volume/broker-1", &[])]), Term::Lasting);
+        assert_eq!(of(&[("vpc/main", &[(tag::EXPIRES, "tomorrow")])]), Term::Lasting);
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("security_group_rules/brokers", &[])]), Term::Until(early));
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("role/hosts", &[])]), Term::Until(early));
+        assert_eq!(of(&[("role/hosts", &[])]), Term::Lasting);
+        let protected = (tag::PROTECTED, PROTECTED);
+        assert_eq!(of(&[("vpc/main", &[EARLY, protected]), ("volume/broker-1", &[EARLY])]), Term::Protected);
+    }
+
+    #[test]
+    fn papers_count_too() {
+        let (early, late) = (at(EARLY.1), at(LATE.1));
+        let vpc = live(&[("vpc/main", &[EARLY])]);
+        let claim = Claim { stack: "x".to_owned(), block: "10.7.0.0/16".parse().expect("a block"), expires_at: late };
+        assert_eq!(Term::of(&vpc, Some(&record(Some(late))), None), Term::Until(late));
+        assert_eq!(Term::of(&vpc, Some(&record(None)), None), Term::Lasting, "it was made to stay meanwhile");
+        assert_eq!(Term::of(&live(&[]), Some(&record(Some(early))), None), Term::Until(early));
+        assert_eq!(Term::of(&live(&[]), Some(&record(None)), None), Term::Lasting);
+        assert_eq!(Term::of(&live(&[]), None, Some(&claim)), Term::Until(late));
+    }
+
+    #[test]
+    fn times_are_said_as_people_say_them() {
+        for (seconds, text) in [(0, "0s"), (59, "59s"), (61, "1m 1s"), (7200, "2h"), (90_000, "1d 1h"), (86_460, "1d")]
+        {
+            assert_eq!(age(seconds), text);
+        }
+        assert_eq!((left(7199).as_str(), left(30).as_str()), ("2h", "30s"));
+        assert_eq!(shown(at(LATE.1), at(EARLY.1)), "2026-01-31 14:00:00 UTC (in 2h)");
+        assert_eq!(shown(at(EARLY.1), at(LATE.1)), "2026-01-31 12:00:00 UTC (2h ago)");
+    }
+}

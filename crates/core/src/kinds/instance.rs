@@ -1,0 +1,132 @@
+//! Instances: brokers and controllers as machines that can be thrown away. Volume and interface stay when one goes.
+
+use super::prelude::*;
+use crate::cloud_init::CLIENT_PORT;
+use crate::engines::ec2::ROOT_GIB;
+use crate::units::TimeSpan;
+
+spec! {
+    pub struct Instance {
+        pub instance_type: String => Rule::roll(),
+        pub image: String => Rule::roll(),
+        /// The interface's own; named here for the route table that goes with it.
+        pub subnet: Ref => Rule::roll(),
+        pub interface: Ref => Rule::roll(),
+        /// Empty while it is not attached.
+        pub data_volume: Ref => Rule::by(attach),
+        pub profile: Ref => Rule::in_place(),
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub placement_group: Option<Ref> => Rule::roll(),
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub partition: Option<u32> => Rule::roll(),
+        /// `required`: IMDSv2 only.
+        pub http_tokens: String => Rule::in_place().hidden(),
+        pub state: String => Rule::in_place().hidden(),
+        // What the host runs is known by tags: user data can't be listed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub os: Option<String> => Rule::roll().hidden(),
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub kafka: Option<String> => Rule::roll(),
+        /// Fingerprint of the host's configuration.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub config: Option<String> => Rule::roll().hidden().saying("config: the host's settings differ"),
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub retention: Option<String> => Rule::by(keep_retention).hidden(),
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub min_insync_replicas: Option<String> => Rule::by(keep_min_insync).hidden(),
+        /// For creation only; its fingerprint is `config`.
+        #[serde(skip)]
+        pub user_data: String => Rule::creation_only(),
+    }
+}
+
+impl Kind for Instance {
+    const NAME: &'static str = "instance";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
+
+    fn desired(design: &Design) -> Vec<(String, Self)> {
+        let instance = |host: &HostDesign| Instance {
+            instance_type: host.instance_type.clone(),
+            image: host.image.clone(),
+            subnet: Ref::to(super::Subnet::NAME, &format!("private-{}", design.zones[host.zone].key)),
+            interface: Ref::to(super::NetworkInterface::NAME, &host.name),
+            data_volume: Ref::to(super::Volume::NAME, &host.name),
+            profile: Ref::to(super::InstanceProfile::NAME, "hosts"),
+            placement_group: host.placement.as_ref().map(|seat| Ref::to(super::PlacementGroup::NAME, &seat.group)),
+            partition: host.placement.as_ref().and_then(|seat| seat.partition),
+            http_tokens: "required".to_owned(),
+            state: "running".to_owned(),
+            os: Some(host.cloud.os.word().to_owned()),
+            kafka: Some(host.cloud.kafka_version.clone()),
+            config: Some(host.config.clone()),
+            retention: host.broker().then(|| design.stack.workload.retention.to_string()),
+            min_insync_replicas: Some(design.stack.workload.min_insync_replicas.to_string()),
+            user_data: host.user_data.clone(),
+        };
+        design.hosts.iter().map(|host| (host.name.clone(), instance(host))).collect()
+    }
+
+    /// A host fetches packages and Kafka when it starts: its way out comes first. So do the rules of its group.
+    fn after(&self, name: &str) -> Vec<Address> {
+        let group = if name.starts_with("broker") { "brokers" } else { "controllers" };
+        let table = self.subnet.address().map(|subnet| Address::new(super::RouteTable::NAME, &subnet.name));
+        let before = [Address::new(super::SecurityGroupRules::NAME, group), Address::new(super::Role::NAME, "hosts")];
+        before.into_iter().chain(table).collect()
+    }
+
+    fn tags(&self) -> Tags {
+        let pairs = [
+            (tag::OS, &self.os),
+            (tag::KAFKA, &self.kafka),
+            (tag::CONFIG, &self.config),
+            (tag::RETENTION, &self.retention),
+            (tag::MIN_INSYNC, &self.min_insync_replicas),
+        ];
+        pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).collect()
+    }
+
+    fn missing(_: &str, is_live: &dyn Fn(&str) -> bool) -> Missing {
+        match is_live(super::Volume::NAME) {
+            true => Missing::Gone("its instance is gone: another starts on the same volume and interface"),
+            false => Missing::New,
+        }
+    }
+
+    fn roll_reason(changes: &[FieldChange]) -> &'static str {
+        match changes.iter().any(|change| change.field == "data_volume") {
+            true => "the host stops and starts anew on another volume while the others run; its address is kept",
+            false => "the host stops and starts anew while the others run; its volume and address are kept",
+        }
+    }
+
+    fn price(&self, costs: &mut Costs<'_>) {
+        costs.charge(&format!("ec2 {}", self.instance_type), HOURS_PER_MONTH);
+        costs.charge("gp3 size", ROOT_GIB);
+    }
+}
+
+/// A setting that Kafka changes while it runs, and kstack can't: it says how.
+fn kept(setting: &str, change: &FieldChange) -> String {
+    let (before, after) =
+        (change.before.as_str().unwrap_or("another value"), change.after.as_str().unwrap_or_default());
+    // Kafka has durations in milliseconds.
+    let value = TimeSpan::parse(after).map_or_else(|_| after.to_owned(), |span| span.millis().to_string());
+    format!(
+        "running brokers keep {setting} at {before}; for {after}, run\nkafka-configs.sh --bootstrap-server BROKER:{CLIENT_PORT} --alter \\\n    --entity-type brokers --entity-default --add-config {setting}={value}"
+    )
+}
+
+/// A host that lost its volume has nothing to go on with; one that never got it can still get it.
+fn attach(change: &FieldChange, target_is_new: bool) -> Effect {
+    let empty = change.before.as_str().is_none_or(str::is_empty);
+    if empty && !target_is_new { Effect::InPlace } else { Effect::Roll }
+}
+
+fn keep_retention(change: &FieldChange, _: bool) -> Effect {
+    Effect::KeepUntilRoll(kept("log.retention.ms", change))
+}
+
+/// From Kafka 4.1 on the cluster's own value wins over every host's file, so a roll would change nothing.
+fn keep_min_insync(change: &FieldChange, _: bool) -> Effect {
+    Effect::Keep(kept("min.insync.replicas", change))
+}

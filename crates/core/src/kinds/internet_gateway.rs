@@ -1,0 +1,21 @@
+//! The internet gateway, by which the public subnets' NAT gateways reach the internet.
+
+use super::prelude::*;
+
+spec! {
+    pub struct InternetGateway {
+        /// The VPC that it is attached to; empty when it is attached to none.
+        pub vpc: Ref => Rule::in_place().hidden(),
+    }
+}
+
+impl Kind for InternetGateway {
+    const NAME: &'static str = "internet_gateway";
+    const UNIQUE: bool = false;
+
+    fn desired(_: &Design) -> Vec<(String, Self)> {
+        vec![("main".to_owned(), InternetGateway { vpc: Ref::to("vpc", "main") })]
+    }
+
+    fn price(&self, _: &mut Costs<'_>) {}
+}

@@ -1,0 +1,296 @@
+//! The rules of each kind of resource: what is wanted, what a change does, what it costs. One file a kind, and this one list. The
+//! calls of each kind are in its driver.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::design::Design;
+use crate::engine::Engine;
+use crate::model::{Address, Deletion, Effect, Field, FieldChange, Fields, Missing, Operation, Ref, References, Tags};
+use crate::pricing::Costs;
+
+/// What kstack knows of one kind of resource without asking anybody.
+pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Fields + References {
+    /// The kind's name, the first part of its addresses.
+    const NAME: &'static str;
+    /// Whether the resource carries tags of its own.
+    const TAGGED: bool = true;
+    /// Whether AWS finds it by its name only: a discovery of every stack then sees it without its tags.
+    const NAMED: bool = false;
+    /// Whether AWS itself makes no second one at the same address: by an idempotency token, or by a name or address block that
+    /// only one may have. Where it does not, the executor looks for longer before it makes one again, and a duplicate that
+    /// nothing uses is deleted by the next plan.
+    const UNIQUE: bool = true;
+    /// The engine whose stacks alone have such resources; `None` where every stack may.
+    const ENGINE: Option<Engine> = None;
+    /// Kinds whose resources of the same name tell one making of this resource from the next, beside its own ids.
+    const GENERATION_BY: &'static [&'static str] = &[];
+
+    /// The resources of this kind that `design` asks for, by name. References are addresses.
+    fn desired(design: &Design) -> Vec<(String, Self)>;
+
+    /// What comes before the resource `name` although its spec does not name it.
+    fn after(&self, _name: &str) -> Vec<Address> {
+        Vec::new()
+    }
+
+    /// The operations that `changes` of the `live` resource take, in the order in which they are run; none where one call
+    /// does for all.
+    fn operations(&self, _live: &Self, _changes: &[FieldChange]) -> Vec<Operation> {
+        Vec::new()
+    }
+
+    /// Tags that keep what AWS can't list of the resource; set when it is made.
+    fn tags(&self) -> Tags {
+        Tags::new()
+    }
+
+    /// What deleting this live resource would lose.
+    fn deletion(&self) -> Deletion {
+        Deletion::Free
+    }
+
+    /// Why the resource `name` is wanted and not live. `is_live` tells of another kind's resource with the same name.
+    fn missing(_name: &str, _is_live: &dyn Fn(&str) -> bool) -> Missing {
+        Missing::New
+    }
+
+    /// What a roll for `changes` means for the host, as a clause.
+    fn roll_reason(_changes: &[FieldChange]) -> &'static str {
+        "the host stops and starts anew while the others run; its volume and address are kept"
+    }
+
+    /// Adds what the resource costs for being there. One that costs nothing adds nothing.
+    fn price(&self, costs: &mut Costs<'_>);
+}
+
+/// What every kind's file uses.
+mod prelude {
+    pub(super) use super::{Kind, NEW_STACK};
+    pub(super) use crate::design::{Design, HostDesign};
+    pub(super) use crate::engine::Engine;
+    pub(super) use crate::model::{
+        Address, Deletion, Effect, FieldChange, Missing, Operation, Ref, Rule, Tags, references, spec, tag,
+    };
+    pub(super) use crate::pricing::{Costs, HOURS_PER_MONTH};
+}
+
+/// Hands the list of all kinds to the macro `$then`: the rules here, and the drivers above, are made from it. A new kind is one
+/// line in it. The order is the one in which kinds depend on each other.
+#[macro_export]
+macro_rules! all_kinds {
+    ($then:ident) => {
+        $then! {
+            vpc::Vpc,
+            internet_gateway::InternetGateway,
+            subnet::Subnet,
+            elastic_ip::ElasticIp,
+            nat_gateway::NatGateway,
+            route_table::RouteTable,
+            vpc_endpoint::VpcEndpoint,
+            security_group::SecurityGroup,
+            security_group_rules::SecurityGroupRules,
+            role::Role,
+            instance_profile::InstanceProfile,
+            placement_group::PlacementGroup,
+            volume::Volume,
+            network_interface::NetworkInterface,
+            instance::Instance,
+            msk_configuration::MskConfiguration,
+            msk_cluster::MskCluster,
+            msk_autoscaling::MskAutoscaling,
+            msk_scram_association::MskScramAssociation,
+            msk_cluster_policy::MskClusterPolicy,
+        }
+    };
+}
+
+/// Makes the enum of all kinds, and the dispatch to their rules.
+macro_rules! rules {
+    ($($module:ident::$kind:ident),* $(,)?) => {
+        $(pub mod $module; pub use $module::$kind;)*
+
+        /// The names of all kinds, in the order in which they depend on each other.
+        pub const NAMES: &[&str] = &[$(<$kind as Kind>::NAME),*];
+
+        /// The spec of one resource of any kind.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Resource { $($kind($kind),)* }
+
+        $(impl From<$kind> for Resource {
+            fn from(spec: $kind) -> Self {
+                Resource::$kind(spec)
+            }
+        })*
+
+        $(impl OfKind for $kind {
+            fn of(resource: &Resource) -> Option<&Self> {
+                match resource {
+                    Resource::$kind(spec) => Some(spec),
+                    _ => None,
+                }
+            }
+        })*
+
+        /// Runs `$body` with `$spec` as the kind's own type.
+        macro_rules! each_kind {
+            ($resource:expr, $spec:ident => $body:expr) => { match $resource { $(Resource::$kind($spec) => $body,)* } };
+        }
+
+        /// Runs `$body` with `K` as the type of the kind that is named; `$other` where there is no such kind.
+        macro_rules! with_kind {
+            ($name:expr, $K:ident => $body:expr, $other:expr) => {{
+                let name: &str = $name;
+                $(if name == $kind::NAME { type $K = $kind; return $body; })*
+                $other
+            }};
+        }
+
+        impl Resource {
+            /// The operations that `changes` of the `live` resource of the same kind take.
+            pub fn operations(&self, live: &Resource, changes: &[FieldChange]) -> Vec<Operation> {
+                match (self, live) {
+                    $((Resource::$kind(wanted), Resource::$kind(live)) => wanted.operations(live, changes),)*
+                    _ => Vec::new(),
+                }
+            }
+        }
+
+        /// Every resource that `design` asks for, by address.
+        pub fn desired(design: &Design) -> BTreeMap<Address, Resource> {
+            let mut all = BTreeMap::new();
+            $(all.extend($kind::desired(design).into_iter().map(|(name, spec)| (Address::new($kind::NAME, &name), Resource::$kind(spec))));)*
+            all
+        }
+    };
+}
+
+/// A kind's own type, as a resource of any kind may have it.
+pub trait OfKind: Kind {
+    /// The spec, where the resource is of this kind.
+    fn of(resource: &Resource) -> Option<&Self>;
+}
+
+all_kinds!(rules);
+
+/// The remedy where only a new stack can have what is wanted.
+pub use crate::model::NEW_STACK;
+
+/// Whether AWS itself makes no second resource of `kind` at the same address.
+pub fn is_unique(kind: &str) -> bool {
+    with_kind!(kind, K => K::UNIQUE, true)
+}
+
+/// Whether resources of `kind` carry tags of their own.
+pub fn is_tagged(kind: &str) -> bool {
+    with_kind!(kind, K => K::TAGGED, false)
+}
+
+/// Whether resources of `kind` are found by name, and by their tags only when they are asked for one by one.
+pub fn is_named(kind: &str) -> bool {
+    with_kind!(kind, K => K::NAMED, false)
+}
+
+/// Kinds whose resources of the same name tell one making of a resource of `kind` from the next.
+pub fn generation_by(kind: &str) -> &'static [&'static str] {
+    with_kind!(kind, K => K::GENERATION_BY, &[])
+}
+
+/// The declaration of a field of `kind`.
+pub fn field(kind: &str, name: &str) -> Option<&'static Field> {
+    with_kind!(kind, K => K::field(name), None)
+}
+
+/// What `change` does to a resource of `kind`; `None` for a field that is not declared, which a test rules out.
+pub fn effect(kind: &str, change: &FieldChange, target_is_new: bool) -> Option<Effect> {
+    with_kind!(kind, K => K::effect(change, target_is_new), None)
+}
+
+/// Why the resource at `address` is not live.
+pub fn missing(address: &Address, is_live: &dyn Fn(&str) -> bool) -> Missing {
+    with_kind!(&address.kind, K => K::missing(&address.name, is_live), Missing::New)
+}
+
+/// What a roll for `changes` means for a resource of `kind`.
+pub fn roll_reason(kind: &str, changes: &[FieldChange]) -> &'static str {
+    with_kind!(kind, K => K::roll_reason(changes), "")
+}
+
+/// The live spec of the kind with this name, if it reads as one.
+pub fn from_json(kind: &str, spec: &Value) -> Option<Resource> {
+    with_kind!(kind, K => serde_json::from_value::<K>(spec.clone()).ok().map(Resource::from), None)
+}
+
+impl Resource {
+    /// The name of its kind.
+    pub fn kind(&self) -> &'static str {
+        fn of<K: Kind>(_: &K) -> &'static str {
+            K::NAME
+        }
+        each_kind!(self, spec => of(spec))
+    }
+
+    /// The spec as JSON, as plans compare and show it: fields that are not set are absent, lists are sorted.
+    pub fn spec(&self) -> Value {
+        let mut spec = each_kind!(self, spec => serde_json::to_value(spec)).unwrap_or_default();
+        sort_lists(&mut spec);
+        spec
+    }
+
+    /// What comes before the resource `name` although its spec does not name it.
+    pub fn after(&self, name: &str) -> Vec<Address> {
+        each_kind!(self, spec => spec.after(name))
+    }
+
+    /// Tags that keep what AWS can't list of the resource.
+    pub fn tags(&self) -> Tags {
+        each_kind!(self, spec => spec.tags())
+    }
+
+    /// What deleting this live resource would lose.
+    pub fn deletion(&self) -> Deletion {
+        each_kind!(self, spec => spec.deletion())
+    }
+
+    /// Adds what the resource costs for being there.
+    pub fn price(&self, costs: &mut Costs<'_>) {
+        each_kind!(self, spec => spec.price(costs));
+    }
+
+    /// Every reference in the spec.
+    pub fn refs(&self) -> Vec<&Ref> {
+        let mut out = Vec::new();
+        each_kind!(self, spec => spec.refs(&mut out));
+        out
+    }
+
+    /// The same, to change them.
+    pub fn refs_mut(&mut self) -> Vec<&mut Ref> {
+        let mut out = Vec::new();
+        each_kind!(self, spec => spec.refs_mut(&mut out));
+        out
+    }
+}
+
+/// As its spec alone: the kind is in the address beside it.
+impl Serialize for Resource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.spec().serialize(serializer)
+    }
+}
+
+/// Lists in specs are sets: sorted, so that AWS's order is never a difference.
+fn sort_lists(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(sort_lists);
+            items.sort_by_cached_key(ToString::to_string);
+        }
+        Value::Object(map) => map.values_mut().for_each(sort_lists),
+        _ => {}
+    }
+}

@@ -1,0 +1,58 @@
+//! The secrets that a cluster's SCRAM users sign in with, as far as the stack has associated them. Those of others stay:
+//! which ones are the stack's own is kept in the cluster's tags, before they are associated and until they are not.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest as _, Sha256};
+
+use super::prelude::*;
+
+/// Marks that fit into a tag's 256 characters: 8 each, and a space between them.
+const MARKS_A_TAG: usize = 28;
+
+spec! {
+    pub struct MskScramAssociation {
+        pub cluster: Ref => Rule::in_place(),
+        /// ARNs of the stack's own.
+        pub secrets: Vec<String> => Rule::in_place(),
+        /// What the tags keep of them. Without it, an association that was ended before its mark was removed would not show,
+        /// and somebody else's association of that secret be taken for the stack's.
+        pub marks: Vec<String> => Rule::in_place(),
+    }
+}
+
+/// What stands for a secret's ARN in a tag.
+pub fn mark(arn: &str) -> String {
+    Sha256::digest(arn).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The marks in a cluster's tags.
+pub fn marks(tags: &Tags) -> BTreeSet<String> {
+    let ours = tags.iter().filter(|(key, _)| key.starts_with(tag::SCRAM));
+    ours.flat_map(|(_, value)| value.split(' ').map(str::to_owned)).filter(|mark| !mark.is_empty()).collect()
+}
+
+impl Kind for MskScramAssociation {
+    const NAME: &'static str = "msk_scram_association";
+    const ENGINE: Option<Engine> = Some(Engine::Msk);
+    const TAGGED: bool = false;
+
+    fn desired(design: &Design) -> Vec<(String, Self)> {
+        let secrets = design.msk.as_ref().map(|msk| msk.secrets.clone()).unwrap_or_default();
+        if secrets.is_empty() {
+            return Vec::new();
+        }
+        let marks = secrets.iter().map(|arn| mark(arn)).collect();
+        let cluster = Ref::to(super::MskCluster::NAME, "main");
+        vec![("main".to_owned(), MskScramAssociation { cluster, secrets, marks })]
+    }
+
+    fn price(&self, _: &mut Costs<'_>) {}
+}
+
+/// The tags that keep `marks`.
+pub fn as_tags(marks: &BTreeSet<String>) -> Tags {
+    let marks: Vec<String> = marks.iter().cloned().collect();
+    let chunks = marks.chunks(MARKS_A_TAG).enumerate();
+    chunks.map(|(number, some)| (format!("{}-{}", tag::SCRAM, number + 1), some.join(" "))).collect()
+}

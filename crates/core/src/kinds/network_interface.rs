@@ -1,0 +1,32 @@
+//! Network interfaces with fixed private addresses: the place of a broker or controller in the cluster. They outlive instances.
+
+use super::prelude::*;
+
+spec! {
+    pub struct NetworkInterface {
+        pub subnet: Ref => Rule::fixed("a host's subnet", "keep the zones as they are: its volume is in that zone"),
+        pub address: String => Rule::fixed("a host's address", NEW_STACK),
+        pub security_groups: Vec<Ref> => Rule::in_place(),
+    }
+}
+
+impl Kind for NetworkInterface {
+    const NAME: &'static str = "network_interface";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
+
+    fn desired(design: &Design) -> Vec<(String, Self)> {
+        let interface = |host: &HostDesign| NetworkInterface {
+            subnet: Ref::to("subnet", &format!("private-{}", design.zones[host.zone].key)),
+            address: host.address.to_string(),
+            security_groups: vec![Ref::to("security_group", if host.broker() { "brokers" } else { "controllers" })],
+        };
+        design.hosts.iter().map(|host| (host.name.clone(), interface(host))).collect()
+    }
+
+    /// The data volume comes first: an interface without its volume then proves that the volume was lost.
+    fn after(&self, name: &str) -> Vec<Address> {
+        vec![Address::new(super::Volume::NAME, name)]
+    }
+
+    fn price(&self, _: &mut Costs<'_>) {}
+}

@@ -1,0 +1,126 @@
+//! The rules of each security group: only the ports that Kafka and the hosts need, and nothing from everywhere.
+//!
+//! A kind of its own, though AWS keeps rules with their group: rules of different groups name each other, so they come
+//! after all groups and go before them.
+
+use serde::{Deserialize, Serialize};
+
+use super::prelude::*;
+use super::security_group::groups;
+use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT};
+use crate::design::{MskDesign, Provisioned, listeners};
+
+spec! {
+    pub struct SecurityGroupRules {
+        pub group: Ref => Rule::in_place(),
+        pub ingress: Vec<NetworkRule> => Rule::in_place(),
+        pub egress: Vec<NetworkRule> => Rule::in_place(),
+    }
+}
+
+/// One rule: which ports, from or to whom, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NetworkRule {
+    /// `tcp 9092`, `tcp 1024-2048`, `all`.
+    pub ports: String,
+    /// A security group, an address block, or a prefix list.
+    pub peer: Ref,
+    pub description: String,
+}
+
+fn rule(port: u16, peer: Ref, description: &str) -> NetworkRule {
+    NetworkRule { ports: format!("tcp {port}"), peer, description: description.to_owned() }
+}
+
+impl Kind for SecurityGroupRules {
+    const NAME: &'static str = "security_group_rules";
+    const TAGGED: bool = false;
+
+    fn desired(design: &Design) -> Vec<(String, Self)> {
+        if let Some(msk) = &design.msk {
+            return of_msk(design, msk);
+        }
+        let group = |name: &str| Ref::to("security_group", name);
+        let everywhere = || Ref::Id("0.0.0.0/0".to_owned());
+        let dedicated = design.dedicated();
+        let endpoints = groups(design).iter().any(|(name, _)| *name == "endpoints");
+        let clients: Vec<Ref> = design.stack.network.clients.iter().map(|block| Ref::Id(block.to_string())).collect();
+        let mut all = Vec::new();
+        for (name, _) in groups(design) {
+            let (mut ingress, mut egress) = (Vec::new(), Vec::new());
+            match name {
+                "brokers" => {
+                    ingress.push(rule(CLIENT_PORT, group("clients"), "Kafka clients"));
+                    ingress.push(rule(CLIENT_PORT, group("brokers"), "Replication between brokers"));
+                    ingress
+                        .extend(clients.iter().map(|block| rule(CLIENT_PORT, block.clone(), "Kafka clients outside")));
+                    egress.push(rule(CLIENT_PORT, group("brokers"), "Replication between brokers"));
+                    if dedicated {
+                        ingress.push(rule(CLIENT_PORT, group("controllers"), "Controllers to brokers"));
+                        egress.push(rule(CONTROLLER_PORT, group("controllers"), "Brokers to controllers"));
+                    } else {
+                        ingress.push(rule(CONTROLLER_PORT, group("brokers"), "The controllers' quorum"));
+                        egress.push(rule(CONTROLLER_PORT, group("brokers"), "The controllers' quorum"));
+                    }
+                }
+                "controllers" => {
+                    ingress.push(rule(CONTROLLER_PORT, group("brokers"), "Brokers to controllers"));
+                    ingress.push(rule(CONTROLLER_PORT, group("controllers"), "The controllers' quorum"));
+                    egress.push(rule(CONTROLLER_PORT, group("controllers"), "The controllers' quorum"));
+                    egress.push(rule(CLIENT_PORT, group("brokers"), "Controllers to brokers"));
+                }
+                "clients" => egress.push(rule(CLIENT_PORT, group("brokers"), "To the Kafka brokers")),
+                _ => {
+                    ingress.push(rule(443, group("brokers"), "Brokers to AWS services"));
+                    if dedicated {
+                        ingress.push(rule(443, group("controllers"), "Controllers to AWS services"));
+                    }
+                }
+            }
+            if ["brokers", "controllers"].contains(&name) {
+                egress.push(rule(443, everywhere(), "Packages, the Kafka archive and AWS services"));
+                egress.push(rule(80, everywhere(), "Package mirrors"));
+                if endpoints {
+                    egress.push(rule(443, group("endpoints"), "AWS services inside the VPC"));
+                }
+            }
+            all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress }));
+        }
+        all
+    }
+
+    fn price(&self, _: &mut Costs<'_>) {}
+}
+
+/// The rules of an MSK stack: the listeners that are on, from the client group and from the file's clients outside; the
+/// latter alone reach the public side. What brokers say to each other goes by AWS's own network.
+fn of_msk(design: &Design, msk: &MskDesign) -> Vec<(String, SecurityGroupRules)> {
+    let group = |name: &str| Ref::to("security_group", name);
+    let listeners = listeners(msk.provisioned.as_ref());
+    let exporters = msk.provisioned.as_ref().map(Provisioned::exporter_ports).unwrap_or_default();
+    let mut all = Vec::new();
+    for (name, _) in groups(design) {
+        let (mut ingress, mut egress) = (Vec::new(), Vec::new());
+        match name {
+            "brokers" => {
+                for one in &listeners {
+                    ingress.push(rule(one.port, group("clients"), one.what));
+                    for block in &design.stack.network.clients {
+                        let ports = [Some(one.port), one.public_port].into_iter().flatten();
+                        ingress.extend(ports.map(|port| rule(port, Ref::Id(block.to_string()), one.what)));
+                    }
+                }
+                ingress.extend(exporters.iter().map(|(port, what)| rule(*port, group("clients"), what)));
+            }
+            "clients" => {
+                egress.extend(listeners.iter().map(|one| rule(one.port, group("brokers"), one.what)));
+                egress.extend(exporters.iter().map(|(port, what)| rule(*port, group("brokers"), what)));
+            }
+            _ => ingress.push(rule(443, group("clients"), "Kafka clients to AWS services")),
+        }
+        all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress }));
+    }
+    all
+}
+
+references!(NetworkRule { peer });

@@ -1,0 +1,45 @@
+//! Public and private subnets, a pair in each zone. Private ones hold brokers and controllers; public ones hold NAT gateways
+//! and the interfaces of endpoints, whose addresses AWS picks and which must not take a broker's.
+
+use super::prelude::*;
+
+spec! {
+    pub struct Subnet {
+        pub vpc: Ref => Rule::fixed("a subnet's VPC", NEW_STACK).hidden(),
+        pub cidr: String => Rule::fixed("a subnet's address block", NEW_STACK),
+        pub zone: String => Rule::fixed("a subnet's zone", NEW_STACK),
+    }
+}
+
+impl Kind for Subnet {
+    const NAME: &'static str = "subnet";
+
+    fn desired(design: &Design) -> Vec<(String, Self)> {
+        let subnet = |zone: &str, cidr: ipnet::Ipv4Net| Subnet {
+            vpc: Ref::to("vpc", "main"),
+            cidr: cidr.to_string(),
+            zone: zone.to_owned(),
+        };
+        let zones = design.zones.iter();
+        zones
+            .flat_map(|zone| {
+                [
+                    (format!("private-{}", zone.key), subnet(&zone.name, zone.private)),
+                    (format!("public-{}", zone.key), subnet(&zone.name, zone.public)),
+                ]
+            })
+            .collect()
+    }
+
+    fn deletion(&self) -> Deletion {
+        Deletion::Refuse {
+            reason: format!(
+                "the zone {} can't be removed: brokers' volumes and addresses are bound to their zone",
+                self.zone
+            ),
+            remedy: format!("keep the zone in the file, or {NEW_STACK}"),
+        }
+    }
+
+    fn price(&self, _: &mut Costs<'_>) {}
+}

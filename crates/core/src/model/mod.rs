@@ -1,0 +1,25 @@
+//! The words that kinds, planner, executor and drivers share: addresses, references, tags, changes and what they do.
+
+mod address;
+mod change;
+mod field;
+mod metadata;
+mod reference;
+pub mod tag;
+
+use std::collections::BTreeMap;
+
+pub use address::{Address, StepId};
+pub use change::{Deletion, Effect, FieldChange, Missing, Operation};
+pub(crate) use field::spec;
+pub use field::{Field, Fields, Rule, fixed};
+pub use metadata::{Claim, Holder, Record, StackMetadata};
+pub(crate) use reference::references;
+pub use reference::{Ref, References};
+
+/// Tags by key.
+pub type Tags = BTreeMap<String, String>;
+
+/// The remedy where only a new stack can have what is wanted.
+pub const NEW_STACK: &str =
+    "make a second stack with another name, move the data with MirrorMaker, and destroy this one";

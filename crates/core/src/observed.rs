@@ -1,0 +1,146 @@
+//! The live resources of a stack, placed by address.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::kinds::{self, OfKind, Resource};
+use crate::model::{Address, Ref, Tags, tag};
+
+/// A live resource as its driver finds it, references still by id.
+#[derive(Debug, Clone)]
+pub struct Found<K> {
+    pub id: String,
+    pub tags: Tags,
+    pub spec: K,
+    /// Whether it is on its way out (deleting, terminated): it counts as absent, but its id names the generation that was.
+    pub terminated: bool,
+}
+
+impl<K: Into<Resource>> Found<K> {
+    /// The same as a resource of any kind.
+    pub fn erased(self) -> Found<Resource> {
+        Found { id: self.id, tags: self.tags, spec: self.spec.into(), terminated: self.terminated }
+    }
+}
+
+/// A live resource, references by address.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    pub id: String,
+    pub spec: Resource,
+    /// All tags, kstack's own among them.
+    pub tags: Tags,
+}
+
+/// A live resource with this stack's tag or name that kstack cannot place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unplaced {
+    pub kind: String,
+    pub ids: Vec<String>,
+    /// Why it cannot be placed, as a clause: "have the same address `vpc/main`".
+    pub reason: String,
+    /// Whether it has the stack's name and not its tag: somebody else's.
+    pub foreign: bool,
+}
+
+/// The live resources of one stack.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observed {
+    pub live: BTreeMap<Address, Live>,
+    /// Ids of earlier resources at an address that AWS still shows, such as terminated instances.
+    pub terminated: BTreeMap<Address, BTreeSet<String>>,
+    pub unplaced: Vec<Unplaced>,
+}
+
+impl Observed {
+    /// Places what the drivers found: by address tag, with ids turned into addresses. What has no address, or shares one, is
+    /// unplaced.
+    pub fn collect(found: Vec<Found<Resource>>) -> Self {
+        let mut observed = Observed::default();
+        let named: BTreeSet<String> =
+            found.iter().filter(|item| !item.terminated).flat_map(|item| ids_of(&item.spec)).collect();
+        let ids: BTreeSet<String> = found.iter().map(|item| item.id.clone()).collect();
+        let mut taken: BTreeMap<Address, Vec<Live>> = BTreeMap::new();
+        for item in found {
+            let kind = item.spec.kind();
+            let text = item.tags.get(tag::ADDRESS).cloned().unwrap_or_default();
+            let ours = item.tags.contains_key(tag::STACK);
+            match Address::parse(&text).filter(|address| address.kind == kind && ours) {
+                Some(address) if item.terminated => {
+                    observed.terminated.entry(address).or_default().insert(item.id);
+                }
+                Some(address) => {
+                    taken.entry(address).or_default().push(Live { id: item.id, spec: item.spec, tags: item.tags });
+                }
+                None if item.terminated => {}
+                None => {
+                    let reason = match text.as_str() {
+                        _ if !ours => format!("has a name of the stack's, and is not tagged with `{}`", tag::STACK),
+                        "" => format!("has the stack's tag but no `{}`", tag::ADDRESS),
+                        _ => format!("has the stack's tag and `{text}` as its `{}`", tag::ADDRESS),
+                    };
+                    observed.unplaced.push(Unplaced {
+                        kind: kind.to_owned(),
+                        ids: vec![item.id],
+                        reason,
+                        foreign: !ours,
+                    });
+                }
+            }
+        }
+        for (address, mut items) in taken {
+            set_duplicates_aside(&address, &mut items, &named, &ids, &mut observed);
+            if items.len() > 1 {
+                let mut ids: Vec<String> = items.into_iter().map(|item| item.id).collect();
+                ids.sort();
+                let reason = format!("have the same address `{address}`");
+                observed.unplaced.push(Unplaced { kind: address.kind.clone(), ids, reason, foreign: false });
+            } else if let Some(item) = items.pop() {
+                observed.live.insert(address, item);
+            }
+        }
+        observed.unplaced.sort();
+        let addresses: BTreeMap<String, Address> =
+            observed.live.iter().map(|(address, live)| (live.id.clone(), address.clone())).collect();
+        for live in observed.live.values_mut() {
+            for reference in live.spec.refs_mut() {
+                if let Ref::Id(id) = reference
+                    && let Some(address) = addresses.get(id)
+                {
+                    *reference = Ref::Address(address.clone());
+                }
+            }
+        }
+        observed
+    }
+
+    /// The live resources of one kind with their specs, by name.
+    pub fn of<K: OfKind>(&self) -> BTreeMap<&str, (&Live, &K)> {
+        let all = self.live.iter().filter(|(address, _)| address.kind == K::NAME);
+        all.filter_map(|(address, live)| Some((address.name.as_str(), (live, K::of(&live.spec)?)))).collect()
+    }
+}
+
+/// Of several at an address that AWS lets be there twice, keeps the one that is used, or else the one with the first id. The
+/// others came from calls whose answers were lost: each gets an address of its own, which no stack file asks for.
+fn set_duplicates_aside(
+    address: &Address,
+    items: &mut Vec<Live>,
+    named: &BTreeSet<String>,
+    ids: &BTreeSet<String>,
+    observed: &mut Observed,
+) {
+    let used = |item: &Live| named.contains(&item.id) || ids_of(&item.spec).iter().any(|id| ids.contains(id));
+    if items.len() < 2 || kinds::is_unique(&address.kind) || items.iter().filter(|item| used(item)).count() > 1 {
+        return;
+    }
+    items.sort_by(|one, other| (!used(one), &one.id).cmp(&(!used(other), &other.id)));
+    for duplicate in items.split_off(1) {
+        let address = Address::new(&address.kind, &format!("{}-{}", address.name, duplicate.id));
+        observed.live.insert(address, duplicate);
+    }
+}
+
+/// The ids that the references of `spec` have.
+fn ids_of(spec: &Resource) -> BTreeSet<String> {
+    spec.refs().into_iter().filter_map(Ref::id).map(str::to_owned).collect()
+}

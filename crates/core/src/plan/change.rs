@@ -1,0 +1,110 @@
+//! The steps for a live resource that differs from what is wanted.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Creation, Note, Plan, Step, Target, Work, diff};
+use crate::kinds::{self, Resource};
+use crate::model::{Address, Effect, FieldChange, Operation, Ref, Tags};
+use crate::observed::Live;
+use crate::refusal::Refusal;
+
+/// Adds the steps that bring `live` to what is wanted, or the reasons why it can't be, to `plan`. `new` are the addresses that
+/// the plan makes.
+pub fn change(address: &Address, wanted: Creation, live: &Live, new: &BTreeSet<Address>, plan: &mut Plan) {
+    let mut action = None;
+    let (mut changes, mut until_roll) = (Vec::new(), Vec::new());
+    for change in diff::fields(&wanted.spec.spec(), &live.spec.spec()) {
+        let next = match effect(address, &change, &wanted.spec, new) {
+            Effect::InPlace => Action::Update,
+            Effect::Roll => Action::Roll,
+            Effect::Replace => Action::Replace,
+            Effect::Keep(text) => {
+                plan.notes.push(Note { address: address.clone(), text });
+                continue;
+            }
+            Effect::KeepUntilRoll(text) => {
+                until_roll.push(Note { address: address.clone(), text });
+                continue;
+            }
+            Effect::Lossy { .. } if plan.data_loss_allowed => Action::Update,
+            Effect::Lossy { reason, remedy } | Effect::Refuse { reason, remedy } => {
+                plan.refusals.push(Refusal { change: Some(change), ..Refusal::at(address, reason, remedy) });
+                continue;
+            }
+        };
+        action = action.max(Some(next));
+        changes.push(change);
+    }
+    if kinds::is_tagged(&address.kind) {
+        let tag_changes = diff::tags(&wanted.tags, &live.tags);
+        action = action.max((!tag_changes.is_empty()).then_some(Action::Update));
+        changes.extend(tag_changes);
+    }
+    if action != Some(Action::Roll) {
+        plan.notes.extend(until_roll);
+    }
+    let Some(action) = action else { return };
+    let live = Target { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() };
+    let step = |reason: &str, work: Work| Step {
+        address: address.clone(),
+        operation: None,
+        reason: reason.to_owned(),
+        work,
+        after: Vec::new(),
+    };
+    match action {
+        Action::Roll => {
+            let reason = kinds::roll_reason(&address.kind, &changes);
+            plan.steps.push(step(reason, Work::Roll { live, changes, new: wanted }));
+        }
+        Action::Replace => {
+            let reason = "this can't be changed in place; it is deleted and made again";
+            plan.steps.push(step(reason, Work::Replace { live, changes, new: wanted }));
+        }
+        _ => plan.steps.extend(updates(address, live, wanted, changes)),
+    }
+}
+
+/// What `change` does, and to what it leads: whether its new value names a resource that the plan makes.
+fn effect(address: &Address, change: &FieldChange, wanted: &Resource, new: &BTreeSet<Address>) -> Effect {
+    let names = |address: &Address| change.after.as_str() == Some(&address.to_string());
+    let target_is_new = wanted.refs().into_iter().filter_map(Ref::address).any(|one| names(one) && new.contains(one));
+    kinds::effect(&address.kind, change, target_is_new).unwrap_or_else(|| Effect::Refuse {
+        reason: format!("kstack has no rule for the field `{}` of {}", change.field, address.kind),
+        remedy: "this is a fault of kstack: report it with this message".to_owned(),
+    })
+}
+
+/// One step for the changes; or a step for each operation that the kind needs for them, one after the other, tags first.
+fn updates(address: &Address, live: Target, wanted: Creation, changes: Vec<FieldChange>) -> Vec<Step> {
+    const DIFFERS: &str = "it differs from the file";
+    let step = |operation: Option<&'static str>, reason: String, changes: Vec<FieldChange>| Step {
+        address: address.clone(),
+        operation,
+        reason,
+        work: Work::Update { live: live.clone(), wanted: wanted.spec.clone(), tags: wanted.tags.clone(), changes },
+        after: Vec::new(),
+    };
+    let (tags, fields): (Vec<_>, Vec<_>) = changes.iter().cloned().partition(|change| change.tag().is_some());
+    let mut operations = wanted.spec.operations(&live.spec, &fields);
+    if operations.is_empty() {
+        return vec![step(None, DIFFERS.to_owned(), changes)];
+    }
+    if !tags.is_empty() {
+        operations.insert(0, Operation { name: "tags", reason: DIFFERS.to_owned(), changes: tags });
+    }
+    let mut steps: Vec<Step> = Vec::new();
+    for Operation { name, reason, changes } in operations {
+        let after = steps.last().map(Step::id).into_iter().collect();
+        steps.push(Step { after, ..step(Some(name), reason, changes) });
+    }
+    steps
+}
+
+/// The tags that `changes` set, and the keys that they remove.
+pub fn tag_changes(changes: &[FieldChange]) -> (Tags, Vec<String>) {
+    let tags = || changes.iter().filter_map(|change| Some((change.tag()?.to_owned(), change)));
+    let set = tags().filter_map(|(key, change)| Some((key, change.after.as_str()?.to_owned()))).collect();
+    let unset = tags().filter(|(_, change)| change.after.is_null()).map(|(key, _)| key).collect();
+    (set, unset)
+}

@@ -1,0 +1,331 @@
+//! The plan: what differs between the stack file and what is live, in an order that can be run. Pure.
+//!
+//! All meaning is decided here. The same file and the same live resources give the same plan, byte for byte.
+
+mod change;
+mod cost;
+mod diff;
+mod order;
+mod step;
+mod text;
+mod verify;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::choose::{self, PlanningInput};
+use crate::cloud_init::Overrides;
+use crate::design::Design;
+use crate::expiry::{PROTECTED, Term};
+use crate::kinds::{self, Resource};
+use crate::model::{Address, Deletion, Missing, Tags, tag};
+use crate::observed::{Live, Observed};
+use crate::refusal::Refusal;
+use crate::stack::Stack;
+
+pub use change::tag_changes;
+pub use cost::{CostDelta, cost_delta, running_cost};
+pub use order::{rank, roll_last};
+pub use step::{Action, Creation, Step, Target, Work};
+pub use text::{printable, render};
+pub use verify::verify;
+
+/// Something that the plan leaves as it is, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Note {
+    pub address: Address,
+    pub text: String,
+}
+
+/// How many steps of each action.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub create: usize,
+    pub change: usize,
+    pub roll: usize,
+    pub replace: usize,
+    pub delete: usize,
+}
+
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Counts>>(all: I) -> Counts {
+        all.fold(Counts::default(), |sum, one| Counts {
+            create: sum.create + one.create,
+            change: sum.change + one.change,
+            roll: sum.roll + one.roll,
+            replace: sum.replace + one.replace,
+            delete: sum.delete + one.delete,
+        })
+    }
+}
+
+/// An ordered list of steps; or reasons why there can be none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    pub stack: String,
+    pub region: String,
+    pub account: String,
+    pub steps: Vec<Step>,
+    pub notes: Vec<Note>,
+    pub refusals: Vec<Refusal>,
+    /// Whether steps may lose data: it was asked for.
+    #[serde(skip)]
+    pub data_loss_allowed: bool,
+}
+
+impl Plan {
+    /// A plan without steps.
+    pub fn empty(stack: &str, region: &str, account: &str, data_loss_allowed: bool) -> Plan {
+        Plan {
+            stack: stack.to_owned(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+            steps: Vec::new(),
+            notes: Vec::new(),
+            refusals: Vec::new(),
+            data_loss_allowed,
+        }
+    }
+
+    /// How many steps of each action.
+    pub fn counts(&self) -> Counts {
+        let count = |action| self.steps.iter().filter(|step| step.action() == action).count();
+        Counts {
+            create: count(Action::Create),
+            change: count(Action::Update),
+            roll: count(Action::Roll),
+            replace: count(Action::Replace),
+            delete: count(Action::Delete),
+        }
+    }
+
+    /// The first difference between the steps of this plan and `other`, in words; `None` when they do the same.
+    pub fn difference(&self, other: &[Value]) -> Option<String> {
+        let mine: Vec<Value> = self.steps.iter().map(|step| serde_json::to_value(step).unwrap_or_default()).collect();
+        let address = |step: &Value| match (text::value(&step["address"]), step["operation"].as_str()) {
+            (address, Some(operation)) => format!("{address}:{operation}"),
+            (address, None) => address,
+        };
+        let theirs: BTreeMap<String, &Value> = other.iter().map(|step| (address(step), step)).collect();
+        for step in &mine {
+            match theirs.get(&address(step)) {
+                None => return Some(format!("{} now has a step, and had none", address(step))),
+                Some(old) if old["action"] != step["action"] => {
+                    let (was, now) = (text::value(&old["action"]), text::value(&step["action"]));
+                    return Some(format!("{} was to {was}, and is now to {now}", address(step)));
+                }
+                Some(old) if *old != step => {
+                    let fields =
+                        |step: &Value| -> Vec<Value> { step["changes"].as_array().cloned().unwrap_or_default() };
+                    let (old_changes, new_changes) = (fields(old), fields(step));
+                    let mut others = old_changes.iter().filter(|one| !new_changes.contains(one));
+                    let other = others.next().or_else(|| new_changes.iter().find(|one| !old_changes.contains(one)));
+                    let field = other.map_or_else(String::new, |one| format!(" in `{}`", text::value(&one["field"])));
+                    return Some(format!("the step of {} differs{field}", address(step)));
+                }
+                Some(_) => {}
+            }
+        }
+        let gone = other.iter().find(|old| mine.iter().all(|step| address(step) != address(old)));
+        gone.map(|old| format!("{} had a step, and now has none", address(old)))
+    }
+}
+
+/// The plan that brings the live resources to what `stack` asks for, and the design that it follows; a plan with refusals, and
+/// no design, where the facts do not allow one. `overrides` are the user's own templates.
+pub fn make_plan(
+    stack: &Stack,
+    input: &PlanningInput,
+    overrides: &Overrides,
+    allow_data_loss: bool,
+) -> (Option<Design>, Plan) {
+    match choose::design(stack, input, overrides) {
+        Ok(design) => {
+            let plan = plan(&design, &input.observed, allow_data_loss);
+            (Some(design), plan)
+        }
+        Err(refusals) => {
+            let plan = Plan::empty(&stack.name, &stack.region, &input.facts.account, allow_data_loss);
+            (None, Plan { refusals, ..plan })
+        }
+    }
+}
+
+/// The plan that brings the live resources to `design`.
+pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan {
+    let desired = kinds::desired(design);
+    let mut plan = Plan::empty(&design.stack.name, &design.stack.region, &design.account, allow_data_loss);
+    refuse_unplaced(observed, &mut plan);
+    let new: BTreeSet<Address> =
+        desired.keys().filter(|address| !observed.live.contains_key(address)).cloned().collect();
+    for (address, wanted) in &desired {
+        let creation = Creation {
+            spec: wanted.clone(),
+            tags: tags(design, address, wanted),
+            generation: generation(address, observed),
+        };
+        match observed.live.get(address) {
+            None => create(address, creation, observed, &mut plan),
+            Some(live) => change::change(address, creation, live, &new, &mut plan),
+        }
+    }
+    for (address, live) in observed.live.iter().filter(|(address, _)| !desired.contains_key(address)) {
+        let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
+        let reason = if duplicate {
+            "it was made when an answer was lost, there is another, and nothing uses it"
+        } else {
+            "it is no longer in the file"
+        };
+        delete(address, live, reason, &mut plan);
+    }
+    // The cause before what follows from it: the VPC before its subnets, and those before what is in them.
+    plan.refusals.sort_by_cached_key(|refusal| refusal.address.as_ref().map(order::place));
+    refuse_lost_quorum(&desired, observed, &mut plan);
+    ordered(plan)
+}
+
+/// Empty volumes for a majority of the voters would elect a leader without the cluster's metadata, whatever was allowed.
+fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed, plan: &mut Plan) {
+    let voters =
+        desired.iter().filter(|(_, resource)| matches!(resource, Resource::Volume(volume) if volume.voters.is_some()));
+    let voters: Vec<&Address> = voters.map(|(address, _)| address).collect();
+    let lost = |address: &Address| {
+        !observed.live.contains_key(address) && matches!(missing(address, observed), Missing::Lost { .. })
+    };
+    let gone: Vec<&str> = voters.iter().filter(|address| lost(address)).map(|address| address.name.as_str()).collect();
+    if gone.len() * 2 >= voters.len() && !gone.is_empty() {
+        plan.refusals.push(Refusal::general(
+            format!("the volumes of {} are lost, and with them the majority of the controllers' quorum", gone.join(", ")),
+            "restore the volumes from snapshots and tag them as before; without them, the cluster's metadata is gone: destroy the stack and make it anew",
+        ));
+    }
+}
+
+/// The plan that deletes everything that is live, its data with it.
+pub fn destroy(stack: &str, region: &str, account: &str, observed: &Observed) -> Plan {
+    let mut plan = Plan::empty(stack, region, account, true);
+    // What is somebody else's is left alone, and in nobody's way.
+    let mut observed = observed.clone();
+    observed.unplaced.retain(|unplaced| !unplaced.foreign);
+    let observed = &observed;
+    refuse_unplaced(observed, &mut plan);
+    if Term::of(observed, None, None) == Term::Protected {
+        plan.refusals.push(Refusal::general(
+            format!("the stack {stack} is protected: its resources have the tag `{}`", tag::PROTECTED),
+            "take `protected: true` out of its file, apply the file, and destroy the stack then",
+        ));
+    }
+    for (address, live) in &observed.live {
+        delete(address, live, "the stack is destroyed", &mut plan);
+    }
+    plan.refusals.retain(|refusal| refusal.address.is_none());
+    ordered(plan)
+}
+
+/// The plan with its steps in order. Steps that wait for each other are a refusal: none of them could ever be done.
+fn ordered(mut plan: Plan) -> Plan {
+    if let Err(circle) = order::wire(&mut plan.steps) {
+        let names: Vec<String> = circle.iter().chain(circle.first()).map(ToString::to_string).collect();
+        plan.refusals.push(Refusal::general(
+            format!("steps wait for each other, so none of them could ever be done: {}", names.join(" waits for ")),
+            "this is a fault of kstack: report it with the stack file and this message",
+        ));
+    }
+    plan
+}
+
+fn refuse_unplaced(observed: &Observed, plan: &mut Plan) {
+    plan.refusals.extend(observed.unplaced.iter().map(|unplaced| {
+        let remedy = match unplaced.foreign {
+            true => "give the stack another name; or delete what has its name, if nobody needs it".to_owned(),
+            false => format!("delete what does not belong to the stack, or remove its tag `{}`", tag::STACK),
+        };
+        Refusal::general(format!("{} ({}) {}", unplaced.ids.join(" and "), unplaced.kind, unplaced.reason), remedy)
+    }));
+}
+
+/// The tags that a resource is to have.
+fn tags(design: &Design, address: &Address, wanted: &Resource) -> Tags {
+    let stack = &design.stack;
+    let mut tags = stack.tags.clone();
+    // A tag's value takes 256 characters. Keys that don't fit are set like the others, and not removed by themselves later.
+    let mut keys = String::new();
+    for key in stack.tags.keys().filter(|key| !key.contains(' ')) {
+        if keys.len() + key.len() < 256 {
+            keys.push_str(if keys.is_empty() { "" } else { " " });
+            keys.push_str(key);
+        }
+    }
+    if !keys.is_empty() {
+        tags.insert(tag::KEYS.to_owned(), keys);
+    }
+    tags.insert("Name".to_owned(), format!("{}-{}", stack.name, address.to_string().replace(['/', '_'], "-")));
+    tags.insert(tag::STACK.to_owned(), stack.name.to_string());
+    tags.insert(tag::ADDRESS.to_owned(), address.to_string());
+    if let Some(at) = design.expires {
+        tags.insert(tag::EXPIRES.to_owned(), at.to_string());
+    }
+    if stack.protected {
+        tags.insert(tag::PROTECTED.to_owned(), PROTECTED.to_owned());
+    }
+    tags.extend(wanted.tags());
+    tags
+}
+
+/// Ids of those who had this address before: they tell one making of a resource from the next.
+fn generation(address: &Address, observed: &Observed) -> String {
+    let of = |address: &Address| {
+        let terminated = observed.terminated.get(address).into_iter().flatten().cloned();
+        terminated.chain(observed.live.get(address).map(|live| live.id.clone())).collect::<BTreeSet<String>>()
+    };
+    let mut ids = of(address);
+    for kind in kinds::generation_by(&address.kind) {
+        ids.extend(of(&Address::new(kind, &address.name)));
+    }
+    ids.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+/// Why the resource at `address` is not live.
+fn missing(address: &Address, observed: &Observed) -> Missing {
+    kinds::missing(address, &|kind| observed.live.contains_key(&Address::new(kind, &address.name)))
+}
+
+/// The ordinary reason of a creation.
+const NEW: &str = "it is not there yet";
+
+fn create(address: &Address, creation: Creation, observed: &Observed, plan: &mut Plan) {
+    let reason = match missing(address, observed) {
+        Missing::New => NEW.to_owned(),
+        Missing::Gone(reason) => reason.to_owned(),
+        Missing::Lost { reason, refusal, remedy } => {
+            if !plan.data_loss_allowed {
+                plan.refusals.push(Refusal::at(address, refusal, remedy));
+            }
+            reason
+        }
+    };
+    let work = Work::Create(creation);
+    plan.steps.push(Step { address: address.clone(), operation: None, reason, work, after: Vec::new() });
+}
+
+fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {
+    match live.spec.deletion() {
+        Deletion::Data(held) if !plan.data_loss_allowed => plan.refusals.push(Refusal::at(
+            address,
+            format!("{} is no longer in the file, and its volume {} has {held}", address.name, live.id),
+            "move its partitions away with kafka-reassign-partitions.sh, then run again with --allow-data-loss; or keep it in the file",
+        )),
+        Deletion::Refuse { reason, remedy } => plan.refusals.push(Refusal::at(address, reason, remedy)),
+        Deletion::Data(_) | Deletion::Free => {}
+    }
+    let work = Work::Delete { live: Target { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() } };
+    plan.steps.push(Step {
+        address: address.clone(),
+        operation: None,
+        reason: reason.to_owned(),
+        work,
+        after: Vec::new(),
+    });
+}

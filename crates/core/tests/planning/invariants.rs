@@ -1,0 +1,319 @@
+//! What holds of every plan: random stacks, random live states, random ends half-way, in the model in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kstack_core::check::Parsed;
+use kstack_core::kinds::Resource;
+use kstack_core::model::{Address, Ref, StepId, tag};
+use kstack_core::observed::Live;
+use kstack_core::plan::{Action, Plan, Step, Work, rank, render};
+use proptest::prelude::*;
+use proptest::sample::{Index, select, subsequence};
+use serde_json::{Value, json};
+
+use crate::model::{Model, parsed, set};
+
+/// The parts of a stack file that vary.
+#[derive(Debug, Clone)]
+struct Shape {
+    zones: usize,
+    brokers_per_zone: usize,
+    controllers: Option<u32>,
+    broker_type: &'static str,
+    kafka: &'static str,
+    retention_days: u32,
+    ingress: u32,
+    nat: &'static str,
+    endpoints: Vec<&'static str>,
+    placement: &'static str,
+    tags: Vec<&'static str>,
+    config: bool,
+    clients: bool,
+    ttl: Option<&'static str>,
+    protected: bool,
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let size = (2..=3_usize, 1..=2_usize, select(vec![None, Some(1), Some(3)]));
+    let hosts = (select(vec!["m7g.large", "m7g.xlarge", "m7i.large"]), select(vec!["4.1.1", "4.2.0"]));
+    let load = (1..=14_u32, 1..=20_u32);
+    let network = (
+        select(vec!["one-per-zone", "single", "none"]),
+        subsequence(vec!["s3", "ssm", "logs"], 0..=3),
+        select(vec!["spread", "partition", "none"]),
+    );
+    let life = select(vec![(None, false), (Some("4h"), false), (Some("2d"), false), (None, true)]);
+    let rest = (subsequence(vec!["team", "cost-center", "env"], 0..=3), any::<bool>(), any::<bool>(), life);
+    (size, hosts, load, network, rest).prop_map(|(size, hosts, load, network, rest)| Shape {
+        zones: size.0,
+        brokers_per_zone: size.1,
+        controllers: size.2,
+        broker_type: hosts.0,
+        kafka: hosts.1,
+        retention_days: load.0,
+        ingress: load.1,
+        nat: network.0,
+        endpoints: network.1,
+        placement: network.2,
+        tags: rest.0,
+        config: rest.1,
+        clients: rest.2,
+        ttl: rest.3.0,
+        protected: rest.3.1,
+    })
+}
+
+/// A shape and what became of it: most often with the same zones, and no fewer brokers.
+fn shapes() -> impl Strategy<Value = (Shape, Shape)> {
+    (shape(), shape(), 0..4_u8).prop_map(|(before, mut after, anything)| {
+        if anything > 0 {
+            after.zones = before.zones;
+            after.brokers_per_zone = after.brokers_per_zone.max(before.brokers_per_zone);
+            after.controllers = before.controllers;
+        }
+        (before, after)
+    })
+}
+
+impl Shape {
+    fn parsed(&self) -> Parsed {
+        let mut ec2 = json!({
+            "kafka": self.kafka,
+            "placement": self.placement,
+            "brokers": {"count": self.zones * self.brokers_per_zone, "instance_type": self.broker_type},
+        });
+        match self.controllers {
+            Some(count) => ec2["controllers"] = json!({"count": count, "instance_type": "t4g.medium"}),
+            None => ec2["combined"] = json!(true),
+        }
+        if self.config {
+            ec2["config"] = json!({"num.io.threads": "16"});
+        }
+        let clients = if self.clients { json!(["172.31.0.0/16"]) } else { json!([]) };
+        let tags: BTreeMap<&str, &str> = self.tags.iter().map(|key| (*key, "a value")).collect();
+        let stack = json!({
+            "apiVersion": "kstack/v1",
+            "name": "random",
+            "region": "eu-west-1",
+            "tags": tags,
+            "ttl": self.ttl,
+            "protected": self.protected,
+            "network": {
+                "cidr": "10.0.0.0/16", "zones": self.zones, "nat": self.nat, "endpoints": self.endpoints, "clients": clients,
+            },
+            "workload": {
+                "ingress": format!("{} MiB/s", self.ingress), "retention": format!("{}d", self.retention_days),
+                "replication_factor": 2, "min_insync_replicas": 1,
+            },
+            "cluster": {"ec2": ec2},
+        });
+        parsed(&stack.to_string()) // JSON is YAML.
+    }
+}
+
+/// Something that happens to a live stack without kstack.
+#[derive(Debug, Clone)]
+enum Damage {
+    Removed(Index),
+    TagRemoved(Index),
+    ForeignTag(Index),
+    Changed(Index),
+}
+
+fn damage() -> impl Strategy<Value = Vec<Damage>> {
+    let one = prop_oneof![
+        2 => any::<Index>().prop_map(Damage::Removed),
+        1 => any::<Index>().prop_map(Damage::TagRemoved),
+        1 => any::<Index>().prop_map(Damage::ForeignTag),
+        2 => any::<Index>().prop_map(Damage::Changed),
+    ];
+    prop::collection::vec(one, 0..3)
+}
+
+/// Fields that people change by hand.
+const CHANGEABLE: [(&str, &str, &str); 5] = [
+    ("security_group_rules", "ingress", r#"[{"ports": "tcp 22", "peer": "0.0.0.0/0", "description": ""}]"#),
+    ("instance", "state", r#""stopped""#),
+    ("instance", "http_tokens", r#""optional""#),
+    ("volume", "iops", "3500"),
+    ("vpc", "dns_hostnames", "false"),
+];
+
+fn suffer(model: &mut Model, damages: &[Damage]) {
+    for damage in damages {
+        let all: Vec<Address> = model.observed.live.keys().cloned().collect();
+        let live = |model: &mut Model, index: &Index, change: &dyn Fn(&mut Live)| {
+            change(model.observed.live.get_mut(index.get(&all)).expect("it is there"));
+        };
+        match damage {
+            _ if all.is_empty() => {}
+            Damage::Removed(index) => model.end(index.get(&all)),
+            Damage::TagRemoved(index) => live(model, index, &|live| {
+                live.tags.remove("Name");
+            }),
+            Damage::ForeignTag(index) => live(model, index, &|live| {
+                live.tags.insert("billing".to_owned(), "17".to_owned());
+            }),
+            Damage::Changed(index) => {
+                let (kind, field, value) = index.get(&CHANGEABLE);
+                let value: Value = serde_json::from_str(value).expect("JSON");
+                let target = model.observed.live.iter_mut().find(|(address, _)| address.kind == *kind);
+                target.into_iter().for_each(|(_, live)| set(&mut live.spec, field, value.clone()));
+            }
+        }
+    }
+}
+
+/// Does a random part of `plan` that its order allows, and ends some instances without starting the next.
+fn apply_partly(model: &mut Model, plan: &Plan, dice: &[u8]) {
+    let mut done: BTreeSet<StepId> = BTreeSet::new();
+    for (step, die) in plan.steps.iter().zip(dice.iter().cycle()) {
+        if !step.after.iter().all(|one| done.contains(one)) {
+            continue;
+        }
+        match die {
+            0 if step.action() == Action::Roll => model.end(&step.address),
+            0 | 1 => {}
+            _ => {
+                model.step(step);
+                done.insert(step.id());
+            }
+        }
+    }
+}
+
+/// What is there, whatever its ids are.
+fn contents(model: &Model) -> BTreeMap<&Address, (&Resource, &BTreeMap<String, String>)> {
+    model.observed.live.iter().map(|(address, live)| (address, (&live.spec, &live.tags))).collect()
+}
+
+fn texts(plan: &Plan) -> (String, String) {
+    (serde_json::to_string_pretty(plan).expect("a plan is JSON"), render(plan))
+}
+
+/// What holds of a plan in `model` beside what `verify` says of each.
+fn check_order(model: &Model, plan: &Plan) {
+    for step in &plan.steps {
+        for needed in step.wanted().iter().flat_map(|wanted| wanted.refs()).filter_map(Ref::address) {
+            let made = |step: &&Step| step.address == *needed && step.action() != Action::Delete;
+            let there = model.observed.live.contains_key(needed);
+            let gone = plan.steps.iter().any(|step| step.address == *needed && step.action() == Action::Delete);
+            assert!(
+                plan.steps.iter().any(|step| made(&step)) || (there && !gone),
+                "{} names no {needed}",
+                step.address
+            );
+        }
+        if let Work::Create(new) = &step.work {
+            assert_eq!(new.tags.get(tag::STACK), Some(&plan.stack));
+            assert_eq!(new.tags.get(tag::ADDRESS), Some(&step.address.to_string()));
+        }
+    }
+    let rolls: Vec<&Step> = plan.steps.iter().filter(|step| step.action() == Action::Roll).collect();
+    for pair in rolls.windows(2) {
+        let (one, next) = (&pair[0].address, &pair[1].address);
+        assert!(rank(one) < rank(next), "{next} rolls before {one}");
+    }
+    if let Some(first) = rolls.first() {
+        let moving = |action| matches!(action, Action::Create | Action::Update);
+        let others = plan.steps.iter().filter(|step| step.address.kind == "instance" && moving(step.action()));
+        others.for_each(|step| {
+            assert!(first.after.contains(&step.id()), "{} rolls while {} starts", first.address, step.address)
+        });
+    }
+}
+
+fn check_data(plan: &Plan) {
+    for step in plan.steps.iter().filter(|step| step.address.kind == "volume") {
+        assert!(matches!(step.action(), Action::Create | Action::Update), "{}: {:?}", step.address, step.action());
+        for change in step.changes().iter().filter(|change| change.field == "size_gib") {
+            assert!(change.after.as_u64() > change.before.as_u64(), "{} shrinks", step.address);
+        }
+    }
+}
+
+/// Checks the plan of `wanted` in `model` and, where it can be run, that it leaves nothing to do. Says whether it can.
+fn check(model: &Model, wanted: &Parsed, allow_data_loss: bool) -> bool {
+    let plan = model.plan(wanted, allow_data_loss);
+    assert_eq!(texts(&plan), texts(&model.plan(wanted, allow_data_loss)), "the same plan every time");
+    check_order(model, &plan);
+    if !plan.refusals.is_empty() {
+        return false;
+    }
+    if !allow_data_loss {
+        check_data(&plan);
+    }
+    let mut after = model.clone();
+    after.apply(&plan);
+    let again = after.plan(wanted, false);
+    assert!(again.steps.is_empty() && again.refusals.is_empty(), "{}", render(&again));
+    true
+}
+
+/// Few cases in every run; `PROPTEST_CASES=1000 cargo test invariants` looks further.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn every_plan_is_ordered_and_converges((before, after) in shapes(), damages in damage(), allow: bool) {
+        let mut model = Model::empty("eu-west-1", 3);
+        prop_assert!(check(&model, &before.parsed(), false), "a fresh stack is not refused");
+        model.apply(&model.plan(&before.parsed(), false));
+        suffer(&mut model, &damages);
+        let possible = check(&model, &after.parsed(), allow);
+        // Refusals have causes: without damage, only zones or brokers that go, or another quorum.
+        let shrinks = before.zones != after.zones || before.brokers_per_zone > after.brokers_per_zone;
+        let voters = |shape: &Shape| shape.controllers.unwrap_or(if shape.zones * shape.brokers_per_zone < 3 { 1 } else { 3 });
+        let quorum = before.controllers.is_some() != after.controllers.is_some() || voters(&before) != voters(&after);
+        prop_assert!(possible || !damages.is_empty() || shrinks || quorum);
+    }
+
+    #[test]
+    fn a_plan_that_ends_half_way_is_gone_on_with((before, after) in shapes(), dice in prop::collection::vec(0..8_u8, 1..40)) {
+        // A first apply that ends anywhere: another finishes it, and nothing tells the two from one.
+        let mut model = Model::empty("eu-west-1", 3);
+        let fresh = model.plan(&before.parsed(), false);
+        let mut whole = model.clone();
+        whole.apply(&fresh);
+        apply_partly(&mut model, &fresh, &dice);
+        prop_assert!(check(&model, &before.parsed(), false), "{}", render(&model.plan(&before.parsed(), false)));
+        model.apply(&model.plan(&before.parsed(), false));
+        prop_assert_eq!(contents(&model), contents(&whole));
+
+        // The same of a change.
+        let change = model.plan(&after.parsed(), false);
+        if change.refusals.is_empty() {
+            let mut whole = model.clone();
+            whole.apply(&change);
+            apply_partly(&mut model, &change, &dice);
+            prop_assert!(check(&model, &after.parsed(), false), "{}", render(&model.plan(&after.parsed(), false)));
+            model.apply(&model.plan(&after.parsed(), false));
+            prop_assert_eq!(contents(&model), contents(&whole));
+        }
+    }
+
+    #[test]
+    fn destroy_leaves_nothing(shape in shape(), damages in damage(), dice in prop::collection::vec(0..8_u8, 1..40)) {
+        let mut model = Model::empty("eu-west-1", 3);
+        let wanted = shape.parsed();
+        model.apply(&model.plan(&wanted, false));
+        suffer(&mut model, &damages);
+        let plan = model.destroy(&wanted);
+        prop_assert_eq!(texts(&plan), texts(&model.destroy(&wanted)));
+        prop_assert_eq!(plan.refusals.len(), usize::from(shape.protected), "a protected stack is refused, and no other");
+        if shape.protected {
+            return Ok(());
+        }
+        check_order(&model, &plan);
+        apply_partly(&mut model, &plan, &dice);
+        let rest = model.destroy(&wanted);
+        check_order(&model, &rest);
+        model.apply(&rest);
+        prop_assert!(model.observed.live.is_empty());
+    }
+}

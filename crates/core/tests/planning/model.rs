@@ -1,0 +1,169 @@
+//! AWS as a map in memory: what plans are applied to where no AWS is needed. It knows what a step leaves behind, and nothing of calls.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use kstack_core::check::{self, Parsed};
+use kstack_core::choose::PlanningInput;
+use kstack_core::cloud_init::Overrides;
+use kstack_core::design::Facts;
+use kstack_core::expiry::{Asked, Term};
+use kstack_core::instance_types;
+use kstack_core::kinds::{Resource, from_json};
+use kstack_core::model::{Address, Ref, Tags};
+use kstack_core::observed::{Found, Live, Observed};
+use kstack_core::plan::{self, Plan, Step, Work, make_plan, verify};
+use serde_json::Value;
+
+/// A stack file and the AWS account that it is planned for.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub facts: Facts,
+    pub observed: Observed,
+    /// The time at which plans are made.
+    pub now: Timestamp,
+}
+
+/// The stack file `text`, which must have no problems.
+pub fn parsed(text: &str) -> Parsed {
+    check::parse("stack.yaml", text).unwrap_or_else(|report| panic!("{}", report.render(false)))
+}
+
+impl Model {
+    /// An account with nothing in it, in a region that has the first `zones` of six.
+    pub fn empty(region: &str, zones: usize) -> Model {
+        let short: String = region.split('-').flat_map(|part| part.chars().take(2)).collect();
+        let zone = |(number, letter): (usize, char)| (format!("{region}{letter}"), format!("{short}-az{}", number + 1));
+        let names: BTreeSet<String> = ('a'..='f').take(zones).map(|letter| format!("{region}{letter}")).collect();
+        let images = [("arm64", "ami-0aaaaaaaaaaaaaaa1"), ("x86_64", "ami-0bbbbbbbbbbbbbbb1")];
+        Model {
+            facts: Facts {
+                account: "123456789012".to_owned(),
+                caller: "arn:aws:iam::123456789012:user/operator".to_owned(),
+                zones: ('a'..='f').enumerate().take(zones).map(zone).collect(),
+                types: instance_types::embedded().clone(),
+                offers: instance_types::embedded().keys().map(|name| (name.clone(), names.clone())).collect(),
+                msk_versions: ["3.7.x", "3.8.x", "3.9.x", "3.9.x.kraft", "4.0.x.kraft", "4.1.x.kraft"]
+                    .map(str::to_owned)
+                    .into(),
+                images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),
+            },
+            observed: Observed::default(),
+            now: "2026-01-31T12:00:00Z".parse().expect("a time"),
+        }
+    }
+
+    /// The plan for `parsed`.
+    pub fn plan(&self, parsed: &Parsed, allow_data_loss: bool) -> Plan {
+        let asked = Asked { now: self.now, ttl: None };
+        let expires = asked.choose(&parsed.stack, Term::of(&self.observed, None, None));
+        let input = PlanningInput { facts: self.facts.clone(), observed: self.observed.clone(), record: None, expires };
+        self.verified(make_plan(&parsed.stack, &input, &Overrides::new(), allow_data_loss).1)
+    }
+
+    /// The plan that destroys the stack of `parsed`.
+    pub fn destroy(&self, parsed: &Parsed) -> Plan {
+        self.verified(plan::destroy(&parsed.stack.name, &parsed.stack.region, &self.facts.account, &self.observed))
+    }
+
+    /// The plan, which must be one that may be run, or is refused.
+    fn verified(&self, plan: Plan) -> Plan {
+        assert_eq!(verify(&plan, &self.observed), Vec::<String>::new(), "{}", plan::render(&plan));
+        plan
+    }
+
+    /// Does what `plan` says, step by step.
+    pub fn apply(&mut self, plan: &Plan) {
+        assert!(plan.refusals.is_empty(), "a refused plan is not applied: {:?}", plan.refusals);
+        plan.steps.iter().for_each(|step| self.step(step));
+    }
+
+    /// Does one step.
+    pub fn step(&mut self, step: &Step) {
+        match &step.work {
+            Work::Create(new) => self.make(&step.address, &new.spec, &new.tags),
+            Work::Roll { new, .. } | Work::Replace { new, .. } => {
+                self.end(&step.address);
+                self.make(&step.address, &new.spec, &new.tags);
+            }
+            Work::Update { changes, .. } => {
+                let live = self.observed.live.get_mut(&step.address).expect("what is changed is there");
+                for change in changes {
+                    match (change.tag(), change.after.as_str()) {
+                        (Some(key), Some(value)) => drop(live.tags.insert(key.to_owned(), value.to_owned())),
+                        (Some(key), None) => drop(live.tags.remove(key)),
+                        (None, _) => set(&mut live.spec, &change.field, change.after.clone()),
+                    }
+                }
+            }
+            Work::Delete { .. } => self.end(&step.address),
+        }
+    }
+
+    fn make(&mut self, address: &Address, spec: &Resource, tags: &Tags) {
+        let id = self.new_id(address);
+        // What AWS keeps of it: inputs of the creation alone are gone.
+        let spec = from_json(&address.kind, &spec.spec()).expect("a spec reads as one");
+        self.observed.live.insert(address.clone(), Live { id, spec, tags: tags.clone() });
+    }
+
+    /// `vol-broker-1`, and `vol-broker-1-2` for the next at the same address.
+    fn new_id(&self, address: &Address) -> String {
+        let earlier = self.observed.terminated.get(address).map_or(0, |ids| ids.len());
+        let again = if earlier == 0 { String::new() } else { format!("-{}", earlier + 1) };
+        format!("{}-{}{again}", prefix(&address.kind), address.name)
+    }
+
+    /// Takes the resource away. What named it names an id that is nobody's now; an instance loses its volume.
+    pub fn end(&mut self, address: &Address) {
+        let live = self.observed.live.remove(address).unwrap_or_else(|| panic!("{address} is not there"));
+        if address.kind == "instance" {
+            self.observed.terminated.entry(address.clone()).or_default().insert(live.id);
+        } else {
+            let dangling = if address.kind == "volume" { Ref::None } else { Ref::Id(live.id) };
+            self.observed.live.values_mut().for_each(|other| rename(&mut other.spec, address, &dangling));
+        }
+    }
+
+    /// Adds resources as a discovery finds them, and places everything anew.
+    pub fn add(&mut self, added: Vec<Found<Resource>>) {
+        let mut live = std::mem::take(&mut self.observed.live);
+        // A discovery finds references by id.
+        let ids: Vec<(Address, String)> = live.iter().map(|(address, one)| (address.clone(), one.id.clone())).collect();
+        for one in live.values_mut() {
+            ids.iter().for_each(|(address, id)| rename(&mut one.spec, address, &Ref::Id(id.clone())));
+        }
+        let found =
+            live.into_values().map(|live| Found { id: live.id, tags: live.tags, spec: live.spec, terminated: false });
+        let terminated = std::mem::take(&mut self.observed.terminated);
+        self.observed = Observed { terminated, ..Observed::collect(found.chain(added).collect()) };
+    }
+}
+
+fn prefix(kind: &str) -> &str {
+    match kind {
+        "volume" => "vol",
+        "instance" => "i",
+        "network_interface" => "eni",
+        "security_group" => "sg",
+        "security_group_rules" => "sgr",
+        "internet_gateway" => "igw",
+        "nat_gateway" => "nat",
+        "elastic_ip" => "eipalloc",
+        "route_table" => "rtb",
+        "vpc_endpoint" => "vpce",
+        other => other,
+    }
+}
+
+/// Sets the field at a dotted path.
+pub fn set(spec: &mut Resource, field: &str, value: Value) {
+    let mut json = spec.spec();
+    let place = field.split('.').fold(&mut json, |json, key| &mut json[key]);
+    *place = value;
+    *spec = from_json(spec.kind(), &json).unwrap_or_else(|| panic!("{json} is no spec of a {}", spec.kind()));
+}
+
+fn rename(spec: &mut Resource, from: &Address, to: &Ref) {
+    spec.refs_mut().into_iter().filter(|one| one.address() == Some(from)).for_each(|one| to.clone_into(one));
+}

@@ -1,0 +1,55 @@
+//! The order of rolls when Kafka says which host has the active controller.
+
+use std::fs;
+
+use kstack_core::model::Address;
+use kstack_core::plan::{Action, Step, roll_last};
+
+use crate::model::{Model, parsed};
+
+/// The rolls by what waits for what: the only one that waits for no roll, the one that waits for that, and so on.
+fn chain(steps: &[Step]) -> Vec<&str> {
+    let rolls: Vec<&Step> = steps.iter().filter(|step| step.action() == Action::Roll).collect();
+    let mut chain: Vec<&str> = Vec::new();
+    while chain.len() < rolls.len() {
+        let next = |step: &&&Step| {
+            let mut waits = rolls.iter().filter(|other| step.after.contains(&other.id()));
+            !chain.contains(&step.address.name.as_str())
+                && waits.all(|other| chain.contains(&other.address.name.as_str()))
+        };
+        let ready: Vec<&&Step> = rolls.iter().filter(next).collect();
+        assert_eq!(ready.len(), 1, "one at a time, after {chain:?}");
+        chain.push(&ready[0].address.name);
+    }
+    chain
+}
+
+#[test]
+fn the_active_controller_is_last_of_its_role() {
+    let text = fs::read_to_string("../../stacks/prod.yaml").expect("the stack file").replace("count: 6", "count: 3");
+    let before = parsed(&text);
+    let mut model = Model::empty("ap-northeast-2", 3);
+    model.apply(&model.plan(&before, false));
+    model.end(&Address::new("instance", "broker-3"));
+    let after = parsed(&text.replace("kafka: 4.1.1", "kafka: 4.2.0"));
+    let plan = |host: &str| {
+        let mut steps = model.plan(&after, false).steps;
+        roll_last(&mut steps, host);
+        steps
+    };
+    let cases = [
+        ("controller-1", ["controller-2", "controller-3", "controller-1", "broker-1", "broker-2"]),
+        ("controller-3", ["controller-1", "controller-2", "controller-3", "broker-1", "broker-2"]),
+        ("broker-1", ["controller-1", "controller-2", "controller-3", "broker-2", "broker-1"]),
+    ];
+    for (host, expected) in cases {
+        let steps = plan(host);
+        assert_eq!(chain(&steps), expected, "{host}");
+        let first = steps.iter().find(|step| step.address.name == expected[0] && step.action() == Action::Roll);
+        let starting = steps.iter().find(|step| step.address.name == "broker-3" && step.action() == Action::Create);
+        assert!(
+            first.expect("a roll").after.contains(&starting.expect("a start").id()),
+            "the first roll waits for what starts: {host}"
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! The public addresses of NAT gateways.
+
+use super::no_id;
+use crate::aws::{Aws, Done, failed, tags_of};
+use crate::error::StepError;
+use crate::driver::{Ctx, Driver};
+use aws_sdk_ec2::types::{DomainType, ResourceType};
+use kstack_core::kinds::ElasticIp;
+use kstack_core::model::FieldChange;
+use kstack_core::model::Tags;
+use kstack_core::observed::Found;
+
+impl Driver<Aws> for ElasticIp {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
+        let answer = aws
+            .clients
+            .ec2
+            .describe_addresses()
+            .filters(aws.mine())
+            .send()
+            .await
+            .map_err(failed("DescribeAddresses"))?;
+        Ok(answer
+            .addresses
+            .unwrap_or_default()
+            .into_iter()
+            .map(|address| {
+                let tags = tags_of(address.tags.as_deref());
+                Found { id: address.allocation_id.unwrap_or_default(), tags, spec: ElasticIp {}, terminated: false }
+            })
+            .collect())
+    }
+
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
+        let call = ctx.system.clients.ec2_once.allocate_address().domain(DomainType::Vpc);
+        let call = call.tag_specifications(ctx.tag_spec(ResourceType::ElasticIp));
+        let answer = call.send().await.map_err(failed("AllocateAddress"))?;
+        answer.allocation_id.ok_or_else(|| no_id("AllocateAddress"))
+    }
+
+    async fn update(&self, _: &Ctx<'_, Aws>, _: &str, _: &[FieldChange]) -> Result<(), StepError> {
+        Ok(()) // There is no field that could differ.
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        ctx.system
+            .clients
+            .ec2
+            .release_address()
+            .allocation_id(id)
+            .send()
+            .await
+            .map_err(failed("ReleaseAddress"))
+            .or_gone()
+    }
+
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
+        ctx.retag_ec2(&[id], set, unset).await
+    }
+}

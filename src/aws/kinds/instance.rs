@@ -1,0 +1,265 @@
+//! Instances: brokers and controllers as machines that can be thrown away. Volume and interface stay when one goes.
+
+use super::{network_interface, no_id, volume};
+use crate::aws::{Aws, CloudError, Done, PATIENCE, failed, jitter, tags_of};
+use crate::error::StepError;
+use crate::driver::{Ctx, Driver};
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, Instance as Sdk,
+    InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceStateName, InstanceType, Placement,
+    ResourceType, SummaryStatus, VolumeAttachmentState, VolumeState, VolumeType,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kstack_core::cloud_init;
+use kstack_core::cloud_init::VOLUME_ID_PLACEHOLDER;
+use kstack_core::kinds::Instance;
+use kstack_core::model::{FieldChange, Ref, Tags, tag};
+use kstack_core::observed::Found;
+use std::time::{Duration, Instant as Clock};
+
+/// The device name by which the data volume is attached. On Nitro hosts it shows as an NVMe device instead.
+const DATA_DEVICE: &str = "/dev/sdf";
+/// How long a new instance profile may take to reach EC2: IAM gives no way to ask.
+const PROFILE_LAG: Duration = Duration::from_secs(30);
+
+impl Driver<Aws> for Instance {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
+        let all = aws.instances.since(aws.round(), || fetch(aws)).await?;
+        Ok(all.iter().map(found).collect())
+    }
+
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
+        let (interface, data_volume) = (ctx.id(&self.interface)?, ctx.id(&self.data_volume)?);
+        network_interface::free(ctx, &interface).await?;
+        let text = self.user_data.replace(VOLUME_ID_PLACEHOLDER, &data_volume);
+        let user_data =
+            cloud_init::encode(&text).map_err(|error| StepError::Internal(error.to_string()))?;
+        let nic = InstanceNetworkInterfaceSpecification::builder().device_index(0).network_interface_id(interface);
+        let root = EbsBlockDevice::builder().encrypted(true).delete_on_termination(true).volume_type(VolumeType::Gp3);
+        let root = BlockDeviceMapping::builder().device_name(root_device(self)).ebs(root.build()).build();
+        let profile = IamInstanceProfileSpecification::builder().name(ctx.id(&self.profile)?).build();
+        let metadata = InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required).build();
+        let placement = match &self.placement_group {
+            Some(group) => Some(
+                Placement::builder()
+                    .group_name(ctx.id(group)?)
+                    .set_partition_number(self.partition.and_then(|number| i32::try_from(number).ok()))
+                    .build(),
+            ),
+            None => None,
+        };
+        let call = ctx.system.clients.ec2_once.run_instances().min_count(1).max_count(1).image_id(&self.image);
+        let call = call
+            .instance_type(InstanceType::from(self.instance_type.as_str()))
+            .network_interfaces(nic.build())
+            .block_device_mappings(root)
+            .iam_instance_profile(profile)
+            .metadata_options(metadata)
+            .set_placement(placement)
+            .user_data(STANDARD.encode(user_data))
+            .client_token(ctx.token)
+            .tag_specifications(ctx.tag_spec(ResourceType::Instance))
+            .tag_specifications(ctx.tag_spec(ResourceType::Volume));
+        let start = Clock::now();
+        loop {
+            let answer = call.clone().send().await.map_err(failed("RunInstances"));
+            let lag = |error: &StepError| error.code() == Some("InvalidParameterValue");
+            match answer {
+                Err(error) if lag(&error) && start.elapsed() < PROFILE_LAG => {
+                    tokio::time::sleep(jitter(Duration::from_secs(2))).await;
+                }
+                Err(error) => return Err(error),
+                Ok(answer) => {
+                    let id = answer.instances().first().and_then(|instance| instance.instance_id());
+                    return id.map(str::to_owned).ok_or_else(|| no_id("RunInstances"));
+                }
+            }
+        }
+    }
+
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        let what = format!("the instance {id} coming up");
+        let running = |all: &[Sdk]| {
+            let Some(instance) = all.iter().find(|instance| instance.instance_id() == Some(id)) else {
+                return Ok(None);
+            };
+            match state(instance) {
+                Some(InstanceStateName::Running) => Ok(Some(())),
+                Some(InstanceStateName::Terminated | InstanceStateName::ShuttingDown) => {
+                    let why =
+                        instance.state_reason().and_then(|reason| reason.message()).unwrap_or("AWS gives no reason");
+                    Err(StepError::ended(format!("the instance {id} ended by itself"), why))
+                }
+                _ => Ok(None),
+            }
+        };
+        ctx.system.instances.wait(&what, PATIENCE, || fetch(ctx.system), running).await?;
+        attach(self, ctx, id).await?;
+        // The next broker must not be stopped before this one is up.
+        if ctx.check_instance { ctx.system.clients.pass_checks(&[id.to_owned()]).await } else { Ok(()) }
+    }
+
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
+        let ec2 = &ctx.system.clients.ec2;
+        for change in changes {
+            match change.field.as_str() {
+                "http_tokens" => {
+                    let call =
+                        ec2.modify_instance_metadata_options().instance_id(id).http_tokens(HttpTokensState::Required);
+                    let call = call.http_endpoint(aws_sdk_ec2::types::InstanceMetadataEndpointState::Enabled);
+                    call.send().await.map_err(failed("ModifyInstanceMetadataOptions"))?;
+                }
+                "state" if change.before.as_str().is_some_and(|state| state.starts_with("stop")) => {
+                    let stopped = |all: &[Sdk]| {
+                        let instance = all.iter().find(|instance| instance.instance_id() == Some(id));
+                        Ok((instance.and_then(state) == Some(&InstanceStateName::Stopped)).then_some(()))
+                    };
+                    if change.before.as_str() == Some("stopping") {
+                        let what = format!("the instance {id} stopping");
+                        ctx.system.instances.wait(&what, PATIENCE, || fetch(ctx.system), stopped).await?;
+                    }
+                    ec2.start_instances().instance_ids(id).send().await.map_err(failed("StartInstances"))?;
+                }
+                "profile" => give_profile(self, ctx, id).await?,
+                _ => {}
+            }
+        }
+        if changes.iter().any(|change| ["state", "data_volume"].contains(&change.field.as_str())) {
+            self.finish(ctx, id).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        let call = ctx.system.clients.ec2.terminate_instances().instance_ids(id);
+        call.send().await.map_err(failed("TerminateInstances")).or_gone()?;
+        let gone = |all: &[Sdk]| {
+            let mut left = all.iter().filter(|instance| instance.instance_id() == Some(id));
+            Ok(left.all(|instance| state(instance) == Some(&InstanceStateName::Terminated)).then_some(()))
+        };
+        let what = format!("the instance {id} ending");
+        ctx.system.instances.wait(&what, PATIENCE, || fetch(ctx.system), gone).await
+    }
+
+    /// The root volume goes with its instance, in tags too.
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
+        let all = ctx.system.instances.since(ctx.system.round(), || fetch(ctx.system)).await?;
+        let mappings =
+            all.iter().filter(|one| one.instance_id() == Some(id)).flat_map(|one| one.block_device_mappings());
+        let root = mappings.filter(|mapping| mapping.device_name() != Some(DATA_DEVICE));
+        let root = root.filter_map(|mapping| mapping.ebs().and_then(|ebs| ebs.volume_id()));
+        ctx.retag_ec2(&std::iter::once(id).chain(root).collect::<Vec<_>>(), set, unset).await
+    }
+}
+
+fn state(instance: &Sdk) -> Option<&InstanceStateName> {
+    instance.state().and_then(|state| state.name())
+}
+
+fn found(instance: &Sdk) -> Found<Instance> {
+    let tags = tags_of(Some(instance.tags()));
+    let tagged = |key: &str| tags.get(key).cloned();
+    let interface = instance
+        .network_interfaces()
+        .iter()
+        .find(|one| one.attachment().and_then(|attachment| attachment.device_index()).unwrap_or_default() == 0);
+    let data = instance.block_device_mappings().iter().find(|mapping| mapping.device_name() == Some(DATA_DEVICE));
+    let profile =
+        instance.iam_instance_profile().and_then(|profile| profile.arn()).and_then(|arn| arn.rsplit('/').next());
+    let placement = instance.placement();
+    let group = placement.and_then(|placement| placement.group_name()).filter(|name| !name.is_empty());
+    let tokens = instance.metadata_options().and_then(|options| options.http_tokens()).map(HttpTokensState::as_str);
+    let state = state(instance).map(InstanceStateName::as_str).unwrap_or_default();
+    let spec = Instance {
+        instance_type: instance.instance_type().map(InstanceType::as_str).unwrap_or_default().to_owned(),
+        image: instance.image_id().unwrap_or_default().to_owned(),
+        subnet: Ref::live(instance.subnet_id()),
+        interface: Ref::live(interface.and_then(|one| one.network_interface_id())),
+        data_volume: Ref::live(data.and_then(|mapping| mapping.ebs()).and_then(|ebs| ebs.volume_id())),
+        profile: Ref::live(profile),
+        placement_group: group.map(|name| Ref::live(Some(name))),
+        partition: placement
+            .and_then(Placement::partition_number)
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| *number > 0),
+        http_tokens: tokens.unwrap_or("optional").to_owned(),
+        state: state.to_owned(),
+        os: tagged(tag::OS),
+        kafka: tagged(tag::KAFKA),
+        config: tagged(tag::CONFIG),
+        retention: tagged(tag::RETENTION),
+        min_insync_replicas: tagged(tag::MIN_INSYNC),
+        user_data: String::new(),
+    };
+    let terminated = matches!(state, "shutting-down" | "terminated");
+    Found { id: instance.instance_id().unwrap_or_default().to_owned(), tags, spec, terminated }
+}
+
+/// The root device's name in the images of each operating system's publisher.
+fn root_device(instance: &Instance) -> &'static str {
+    if instance.os.as_deref() == Some("ubuntu-24.04") { "/dev/sda1" } else { "/dev/xvda" }
+}
+
+/// Attaches the data volume, unless it is attached already. The call takes no token: it looks first.
+async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    let data_volume = ctx.id(&instance.data_volume)?;
+    let find = |all: &[aws_sdk_ec2::types::Volume]| {
+        all.iter().find(|volume| volume.volume_id() == Some(&data_volume)).cloned()
+    };
+    let attached = |volume: &aws_sdk_ec2::types::Volume, states: &[VolumeAttachmentState]| {
+        let here = |one: &&aws_sdk_ec2::types::VolumeAttachment| one.instance_id() == Some(id);
+        volume.attachments().iter().filter(here).any(|one| one.state().is_some_and(|state| states.contains(state)))
+    };
+    let ours = [VolumeAttachmentState::Attached, VolumeAttachmentState::Attaching];
+    let what = format!("the volume {data_volume} becoming free for {id}");
+    let free = |all: &[aws_sdk_ec2::types::Volume]| {
+        let Some(volume) = find(all) else { return Ok(None) };
+        let done = attached(&volume, &ours);
+        Ok((done || volume.state() == Some(&VolumeState::Available)).then_some(done))
+    };
+    if !ctx.system.volumes.wait(&what, PATIENCE, || volume::fetch(ctx.system), free).await? {
+        let call = ctx.system.clients.ec2.attach_volume().instance_id(id).volume_id(&data_volume).device(DATA_DEVICE);
+        match call.send().await.map_err(failed("AttachVolume")) {
+            // A first try whose answer was lost: the wait below tells whose the volume is. Where the instance or the volume
+            // is in another state after all, the call is made again.
+            Err(error) if error.code() == Some("VolumeInUse") => {}
+            other => {
+                other?;
+            }
+        }
+    }
+    let what = format!("the volume {data_volume} being attached to {id}");
+    let done = |all: &[aws_sdk_ec2::types::Volume]| {
+        Ok(find(all).is_some_and(|volume| attached(&volume, &ours[..1])).then_some(()))
+    };
+    ctx.system.volumes.wait(&what, PATIENCE, || volume::fetch(ctx.system), done).await
+}
+
+async fn give_profile(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    let ec2 = &ctx.system.clients.ec2;
+    let filter = aws_sdk_ec2::types::Filter::builder().name("instance-id").values(id).build();
+    let call = ec2.describe_iam_instance_profile_associations().filters(filter);
+    let answer = call.send().await.map_err(failed("DescribeIamInstanceProfileAssociations"))?;
+    let profile = IamInstanceProfileSpecification::builder().name(ctx.id(&instance.profile)?).build();
+    let mut live = answer.iam_instance_profile_associations().iter();
+    let live = live.find(|one| one.state().is_some_and(|state| state.as_str().starts_with("associat")));
+    match live.and_then(|one| one.association_id()) {
+        Some(association) => {
+            let call = ec2.replace_iam_instance_profile_association().association_id(association);
+            let call = call.iam_instance_profile(profile);
+            call.send().await.map_err(failed("ReplaceIamInstanceProfileAssociation")).map(|_| ())
+        }
+        None => {
+            let call = ec2.associate_iam_instance_profile().instance_id(id).iam_instance_profile(profile);
+            call.send().await.map_err(failed("AssociateIamInstanceProfile")).map(|_| ())
+        }
+    }
+}
+
+/// The stack's instances, as of now, terminated ones that still show among them.
+pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
+    let pages = aws.clients.ec2.describe_instances().filters(aws.mine()).max_results(1000).into_paginator().items();
+    let reservations = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeInstances"))?;
+    Ok(reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).collect())
+}

@@ -1,0 +1,160 @@
+//! One file a kind: its calls. The list of kinds is the core's; the macro makes the dispatch from it.
+
+use std::collections::BTreeMap;
+
+use kstack_core::all_kinds;
+use kstack_core::engine::Engine;
+use kstack_core::kinds::{Kind, Resource, Vpc};
+use kstack_core::model::{FieldChange, Tags, tag};
+use kstack_core::observed::{Found, Observed};
+
+use crate::aws::Aws;
+use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
+
+mod msk;
+
+pub use msk::status::{Broker, MskStatus, status as msk_status};
+pub use volume::roots as root_volumes;
+
+/// Makes the dispatch to the drivers of all kinds.
+macro_rules! drivers {
+    ($($module:ident::$kind:ident),* $(,)?) => {
+        $(mod $module;)*
+
+        /// Runs `$body` with `$spec` as the kind's own type.
+        macro_rules! each_kind {
+            ($resource:expr, $spec:ident => $body:expr) => { match $resource { $(Resource::$kind($spec) => $body,)* } };
+        }
+
+        /// Discovers, all at once, the live resources of every kind for whose engine `asked` is true.
+        ///
+        /// # Errors
+        /// The first answer of AWS that is not a list.
+        async fn find(aws: &Aws, asked: impl Fn(Option<Engine>) -> bool) -> Result<Vec<Found<Resource>>, StepError> {
+            $(let $module = async {
+                if !asked(kstack_core::kinds::$kind::ENGINE) {
+                    return Ok(Vec::new());
+                }
+                of_kind::<kstack_core::kinds::$kind>(aws).await
+            };)*
+            let ($($module,)*) = tokio::try_join!($($module),*)?;
+            Ok([$($module),*].into_iter().flatten().collect())
+        }
+
+        /// The live resources of one kind.
+        ///
+        /// # Errors
+        /// AWS's answer, when it is not a list.
+        pub async fn discover_one(aws: &Aws, kind: &str) -> Result<Vec<Found<Resource>>, StepError> {
+            $(if kind == kstack_core::kinds::$kind::NAME { return of_kind::<kstack_core::kinds::$kind>(aws).await; })*
+            Ok(Vec::new())
+        }
+    };
+}
+
+all_kinds!(drivers);
+
+async fn of_kind<K: Driver<Aws> + Into<Resource>>(aws: &Aws) -> Result<Vec<Found<Resource>>, StepError> {
+    Ok(K::discover(aws).await?.into_iter().map(Found::erased).collect())
+}
+
+/// Everything that is live of the stack that `aws` works for.
+///
+/// # Errors
+/// The first answer of AWS that is not a list.
+pub async fn discover(aws: &Aws) -> Result<Observed, StepError> {
+    Ok(Observed::collect(find(aws, |_| true).await?))
+}
+
+/// The same, as far as a stack with `engine` goes. Where there is no VPC that tells the engine, what is left of the stack
+/// may be of the other one, and that is asked for too.
+///
+/// # Errors
+/// The first answer of AWS that is not a list.
+pub async fn discover_of(aws: &Aws, engine: Engine) -> Result<Observed, StepError> {
+    let mut all = find(aws, |one| one.is_none_or(|one| one == engine)).await?;
+    if all.iter().all(|found| found.spec.kind() != Vpc::NAME) {
+        all.extend(find(aws, |one| one.is_some_and(|one| one != engine)).await?);
+    }
+    Ok(Observed::collect(all))
+}
+
+/// Everything that is live of every stack, by the stack's name. `aws` is [`Aws::of_all`].
+///
+/// # Errors
+/// The first answer of AWS that is not a list.
+pub async fn discover_all(aws: &Aws) -> Result<BTreeMap<String, Observed>, StepError> {
+    let mut stacks: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for found in find(aws, |_| true).await? {
+        if let Some(name) = found.tags.get(tag::STACK).cloned() {
+            stacks.entry(name).or_default().push(found);
+        }
+    }
+    Ok(stacks.into_iter().map(|(name, found)| (name, Observed::collect(found))).collect())
+}
+
+/// See [`Driver::create`].
+///
+/// # Errors
+/// AWS's answer.
+pub async fn create(resource: &Resource, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
+    each_kind!(resource, spec => spec.create(ctx).await)
+}
+
+/// See [`Driver::finish`].
+///
+/// # Errors
+/// AWS's answer.
+pub async fn finish(resource: &Resource, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    each_kind!(resource, spec => spec.finish(ctx, id).await)
+}
+
+/// See [`Driver::update`].
+///
+/// # Errors
+/// AWS's answer.
+pub async fn update(
+    resource: &Resource,
+    ctx: &Ctx<'_, Aws>,
+    id: &str,
+    changes: &[FieldChange],
+) -> Result<(), StepError> {
+    each_kind!(resource, spec => spec.update(ctx, id, changes).await)
+}
+
+/// See [`Driver::delete`].
+///
+/// # Errors
+/// AWS's answer.
+pub async fn delete(resource: &Resource, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    each_kind!(resource, spec => spec.delete(ctx, id).await)
+}
+
+/// See [`Driver::retag`].
+///
+/// # Errors
+/// AWS's answer.
+pub async fn retag(
+    resource: &Resource,
+    ctx: &Ctx<'_, Aws>,
+    id: &str,
+    set: &Tags,
+    unset: &[String],
+) -> Result<(), StepError> {
+    async fn of<K: Driver<Aws>>(
+        _: &K,
+        ctx: &Ctx<'_, Aws>,
+        id: &str,
+        set: &Tags,
+        unset: &[String],
+    ) -> Result<(), StepError> {
+        K::retag(ctx, id, set, unset).await
+    }
+    each_kind!(resource, spec => of(spec, ctx, id, set, unset).await)
+}
+
+/// The answer where AWS gave no id with its success.
+fn no_id(operation: &str) -> StepError {
+    StepError::Internal(format!("the answer to {operation} has no id"))
+}

@@ -1,0 +1,106 @@
+//! Storage that MSK's brokers grow by themselves: a target and a policy of Application Auto Scaling.
+//!
+//! Both calls put one setting in place of another, so they may run again. The policy goes before the cluster.
+
+use super::msk::{part_id, tags_of_part, usable};
+use crate::aws::{Aws, CloudError, Done, failed};
+use crate::error::StepError;
+use crate::driver::{Ctx, Driver};
+use aws_sdk_applicationautoscaling::types::{
+    MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTarget, ScalingPolicy,
+    ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
+};
+use kstack_core::kinds::{Kind as _, MskAutoscaling};
+use kstack_core::model::{FieldChange, Ref, Tags};
+use kstack_core::observed::Found;
+
+const POLICY: &str = "kstack-broker-storage";
+const PART: &str = "autoscaling";
+
+impl Driver<Aws> for MskAutoscaling {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
+        let mut found = Vec::new();
+        for cluster in usable(aws).await? {
+            let arn = cluster.cluster_arn().unwrap_or_default();
+            let (target, policy) = tokio::try_join!(target(aws, arn), policy(aws, arn))?;
+            if target.is_none() && policy.is_none() {
+                continue;
+            }
+            let max = target.and_then(|target| u64::try_from(target.max_capacity()).ok());
+            let wanted = policy.and_then(|policy| policy.target_tracking_scaling_policy_configuration);
+            let spec = MskAutoscaling {
+                cluster: Ref::live(Some(arn)),
+                max_gib: max.unwrap_or_default(),
+                target_percent: wanted.map_or(0, |one| one.target_value().round() as u32),
+            };
+            found.push(Found {
+                id: part_id(arn, PART),
+                tags: tags_of_part(&cluster, Self::NAME),
+                spec,
+                terminated: false,
+            });
+        }
+        Ok(found)
+    }
+
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
+        Ok(part_id(&ctx.id(&self.cluster)?, PART)) // The calls are in `settle`: either may run again.
+    }
+
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
+        let arn = ctx.id(&self.cluster)?;
+        let scaling = &ctx.system.clients.scaling;
+        let call = scaling.register_scalable_target().service_namespace(ServiceNamespace::Kafka).resource_id(&arn);
+        let call = call.scalable_dimension(ScalableDimension::KafkaBrokerStorageVolumeSize).min_capacity(1);
+        let call = call.max_capacity(i32::try_from(self.max_gib).unwrap_or(i32::MAX));
+        call.send().await.map_err(failed("RegisterScalableTarget"))?;
+        let metric = MetricType::KafkaBrokerStorageUtilization;
+        let metric = PredefinedMetricSpecification::builder().predefined_metric_type(metric).build();
+        let metric = metric.map_err(|error| StepError::Internal(error.to_string()))?;
+        let tracking = TargetTrackingScalingPolicyConfiguration::builder()
+            .target_value(self.target_percent.into())
+            .predefined_metric_specification(metric)
+            .disable_scale_in(true)
+            .build()
+            .map_err(|error| StepError::Internal(error.to_string()))?;
+        let call = scaling.put_scaling_policy().policy_name(POLICY).service_namespace(ServiceNamespace::Kafka);
+        let call = call.resource_id(&arn).scalable_dimension(ScalableDimension::KafkaBrokerStorageVolumeSize);
+        let call = call.policy_type(PolicyType::TargetTrackingScaling);
+        let call = call.target_tracking_scaling_policy_configuration(tracking);
+        call.send().await.map_err(failed("PutScalingPolicy")).map(drop)
+    }
+
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), StepError> {
+        self.finish(ctx, id).await
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        let arn = id.strip_suffix(&part_id("", PART)).unwrap_or(id);
+        let scaling = &ctx.system.clients.scaling;
+        let dimension = ScalableDimension::KafkaBrokerStorageVolumeSize;
+        let call = scaling.delete_scaling_policy().policy_name(POLICY).service_namespace(ServiceNamespace::Kafka);
+        let call = call.resource_id(arn).scalable_dimension(dimension.clone());
+        call.send().await.map_err(failed("DeleteScalingPolicy")).or_gone()?;
+        let call = scaling.deregister_scalable_target().service_namespace(ServiceNamespace::Kafka);
+        let call = call.resource_id(arn).scalable_dimension(dimension);
+        call.send().await.map_err(failed("DeregisterScalableTarget")).or_gone()
+    }
+
+    async fn retag(_: &Ctx<'_, Aws>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {
+        Ok(()) // The cluster has the tags.
+    }
+}
+
+async fn target(aws: &Aws, arn: &str) -> Result<Option<ScalableTarget>, StepError> {
+    let call = aws.clients.scaling.describe_scalable_targets().service_namespace(ServiceNamespace::Kafka);
+    let answer = call.resource_ids(arn).send().await.map_err(failed("DescribeScalableTargets"))?;
+    Ok(answer.scalable_targets.unwrap_or_default().into_iter().next())
+}
+
+/// The policy of kstack's own. Others, of other names, are left alone.
+async fn policy(aws: &Aws, arn: &str) -> Result<Option<ScalingPolicy>, StepError> {
+    let call = aws.clients.scaling.describe_scaling_policies().service_namespace(ServiceNamespace::Kafka);
+    let answer = call.resource_id(arn).send().await.map_err(failed("DescribeScalingPolicies"))?;
+    let mut all = answer.scaling_policies.unwrap_or_default().into_iter();
+    Ok(all.find(|policy| policy.policy_name() == POLICY))
+}

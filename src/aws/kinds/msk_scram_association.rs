@@ -1,0 +1,120 @@
+//! The secrets that a cluster's SCRAM users sign in with, as far as the stack has associated them. Those of others stay:
+//! which ones are the stack's own is kept in the cluster's tags, before they are associated and until they are not.
+
+use super::msk::{part_id, tags, tags_of_part, usable, wait};
+use super::msk_cluster::retag;
+use crate::aws::{Aws, Class, CloudError, failed};
+use crate::error::StepError;
+use crate::driver::{Ctx, Driver};
+use aws_sdk_kafka::types::UnprocessedScramSecret;
+use kstack_core::kinds::msk_scram_association::{as_tags, mark, marks};
+use kstack_core::kinds::{Kind as _, MskScramAssociation};
+use kstack_core::model::{FieldChange, Ref, Tags, tag};
+use kstack_core::observed::Found;
+use std::collections::BTreeSet;
+
+const PART: &str = "scram";
+/// Secrets in one call.
+const SECRETS_A_CALL: usize = 10;
+impl Driver<Aws> for MskScramAssociation {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
+        let mut found = Vec::new();
+        for cluster in usable(aws).await? {
+            let ours = marks(&tags(&cluster));
+            if ours.is_empty() {
+                continue;
+            }
+            let arn = cluster.cluster_arn().unwrap_or_default();
+            let all = associated(aws, arn).await?;
+            let secrets = all.into_iter().filter(|secret| ours.contains(&mark(secret))).collect();
+            let marks = ours.into_iter().collect();
+            let spec = MskScramAssociation { cluster: Ref::live(Some(arn)), secrets, marks };
+            found.push(Found {
+                id: part_id(arn, PART),
+                tags: tags_of_part(&cluster, Self::NAME),
+                spec,
+                terminated: false,
+            });
+        }
+        Ok(found)
+    }
+
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
+        Ok(part_id(&ctx.id(&self.cluster)?, PART)) // The calls are in `settle`: they look before they write.
+    }
+
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
+        bring(ctx, &ctx.id(&self.cluster)?, &self.secrets).await
+    }
+
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), StepError> {
+        self.finish(ctx, id).await
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        bring(ctx, id.strip_suffix(&part_id("", PART)).unwrap_or(id), &[]).await
+    }
+
+    async fn retag(_: &Ctx<'_, Aws>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {
+        Ok(()) // The cluster has the tags.
+    }
+}
+
+/// Brings the stack's own associations to `wanted`: marks them, associates and disassociates, and removes the other marks.
+async fn bring(ctx: &Ctx<'_, Aws>, arn: &str, wanted: &[String]) -> Result<(), StepError> {
+    let kafka = &ctx.system.clients.kafka;
+    let cluster = wait::idle(ctx, arn).await?;
+    let live_tags = tags(&cluster);
+    let ours = marks(&live_tags);
+    let final_marks: BTreeSet<String> = wanted.iter().map(|secret| mark(secret)).collect();
+    let both: BTreeSet<String> = ours.union(&final_marks).cloned().collect();
+    if both != ours {
+        write(ctx, arn, &live_tags, &both).await?;
+    }
+    let all = associated(ctx.system, arn).await?;
+    let gone = all.iter().filter(|secret| ours.contains(&mark(secret)) && !wanted.contains(secret));
+    let gone: Vec<String> = gone.cloned().collect();
+    let new: Vec<String> = wanted.iter().filter(|secret| !all.contains(secret)).cloned().collect();
+    for some in gone.chunks(SECRETS_A_CALL) {
+        let call = kafka.batch_disassociate_scram_secret().cluster_arn(arn).set_secret_arn_list(Some(some.to_vec()));
+        let answer = call.send().await.map_err(failed("BatchDisassociateScramSecret"))?;
+        processed("BatchDisassociateScramSecret", answer.unprocessed_scram_secrets())?;
+    }
+    for some in new.chunks(SECRETS_A_CALL) {
+        let call = kafka.batch_associate_scram_secret().cluster_arn(arn).set_secret_arn_list(Some(some.to_vec()));
+        let answer = call.send().await.map_err(failed("BatchAssociateScramSecret"))?;
+        processed("BatchAssociateScramSecret", answer.unprocessed_scram_secrets())?;
+    }
+    if both != final_marks {
+        let mut now = live_tags;
+        now.extend(as_tags(&both));
+        write(ctx, arn, &now, &final_marks).await?;
+    }
+    Ok(())
+}
+
+/// The call succeeds although it did not do it for these.
+fn processed(operation: &str, left: &[UnprocessedScramSecret]) -> Result<(), StepError> {
+    let Some(first) = left.first() else { return Ok(()) };
+    let each = left.iter().map(|one| {
+        let why = one.error_message().or(one.error_code()).unwrap_or("AWS gives no reason");
+        format!("{}: {why}", one.secret_arn().unwrap_or("a secret"))
+    });
+    let message = each.collect::<Vec<_>>().join("; ");
+    let (operation, code) = (operation.to_owned(), first.error_code().map(str::to_owned));
+    Err(CloudError { operation, code, message, request_id: None, class: Class::Other }.into())
+}
+
+/// Writes `marks` into the cluster's tags, of which it has `now`.
+async fn write(ctx: &Ctx<'_, Aws>, arn: &str, now: &Tags, marks: &BTreeSet<String>) -> Result<(), StepError> {
+    let wanted = as_tags(marks);
+    let unset: Vec<String> =
+        now.keys().filter(|key| key.starts_with(tag::SCRAM) && !wanted.contains_key(*key)).cloned().collect();
+    retag(ctx, arn, &wanted, &unset).await
+}
+
+/// ARNs of all the secrets that are associated with the cluster, whoever did it.
+async fn associated(aws: &Aws, arn: &str) -> Result<Vec<String>, StepError> {
+    let pages = aws.clients.kafka.list_scram_secrets().cluster_arn(arn).into_paginator().items().send();
+    pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListScramSecrets"))
+}

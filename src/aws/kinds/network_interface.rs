@@ -1,0 +1,81 @@
+//! Network interfaces with fixed private addresses: the place of a broker or controller in the cluster. They outlive instances.
+
+use super::no_id;
+use crate::aws::{Aws, Done, PATIENCE, failed, tags_of};
+use crate::error::StepError;
+use crate::driver::{Ctx, Driver};
+use aws_sdk_ec2::types::{NetworkInterface as Sdk, NetworkInterfaceStatus, ResourceType};
+use kstack_core::kinds::NetworkInterface;
+use kstack_core::model::Tags;
+use kstack_core::model::{FieldChange, Ref};
+use kstack_core::observed::Found;
+use std::time::{Duration, Instant};
+
+/// How long an interface takes at most to be free after its instance has ended.
+const FREED: Duration = Duration::from_secs(30);
+
+impl Driver<Aws> for NetworkInterface {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
+        let all = aws.interfaces.since(aws.round(), || fetch(aws)).await?;
+        Ok(all
+            .iter()
+            .map(|interface| {
+                let groups = interface.groups().iter().filter_map(|group| group.group_id());
+                let spec = NetworkInterface {
+                    subnet: Ref::live(interface.subnet_id()),
+                    address: interface.private_ip_address().unwrap_or_default().to_owned(),
+                    security_groups: groups.map(|id| Ref::live(Some(id))).collect(),
+                };
+                let id = interface.network_interface_id().unwrap_or_default().to_owned();
+                Found { id, tags: tags_of(Some(interface.tag_set())), spec, terminated: false }
+            })
+            .collect())
+    }
+
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
+        let call = ctx.system.clients.ec2_once.create_network_interface().subnet_id(ctx.id(&self.subnet)?);
+        let call = call.private_ip_address(&self.address).set_groups(Some(ctx.all_ids(&self.security_groups)?));
+        let call = call.description(format!("{} of the Kafka stack {}", ctx.address.name, ctx.system.stack));
+        let call = call.client_token(ctx.token).tag_specifications(ctx.tag_spec(ResourceType::NetworkInterface));
+        let answer = call.send().await.map_err(failed("CreateNetworkInterface"))?;
+        answer.network_interface.and_then(|one| one.network_interface_id).ok_or_else(|| no_id("CreateNetworkInterface"))
+    }
+
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), StepError> {
+        let call = ctx.system.clients.ec2.modify_network_interface_attribute().network_interface_id(id);
+        let call = call.set_groups(Some(ctx.all_ids(&self.security_groups)?));
+        call.send().await.map_err(failed("ModifyNetworkInterfaceAttribute")).map(|_| ())
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        let call = ctx.system.clients.ec2.delete_network_interface().network_interface_id(id);
+        call.send().await.map_err(failed("DeleteNetworkInterface")).or_gone()
+    }
+
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
+        ctx.retag_ec2(&[id], set, unset).await
+    }
+}
+
+/// Waits until no instance has the interface any more, though not for ever: it may be the very instance that is to be made, whose
+/// creation was not heard of, and which is given again by its token. Another's is refused by AWS.
+pub async fn free(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    let start = Instant::now();
+    let ready = |all: &[Sdk]| {
+        let interface = all.iter().find(|interface| interface.network_interface_id() == Some(id));
+        let available = |one: &Sdk| one.status() == Some(&NetworkInterfaceStatus::Available);
+        Ok((interface.is_some_and(available) || start.elapsed() >= FREED).then_some(()))
+    };
+    let what = format!("the interface {id} becoming free");
+    ctx.system.interfaces.wait(&what, PATIENCE, || fetch(ctx.system), ready).await
+}
+
+async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
+    let call = aws.clients.ec2.describe_network_interfaces().filters(aws.mine()).max_results(1000);
+    call.into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .map_err(failed("DescribeNetworkInterfaces"))
+}

@@ -1,0 +1,165 @@
+//! The rules of each security group: only the ports that Kafka and the hosts need, and nothing from everywhere.
+//!
+//! A kind of its own, though AWS keeps rules with their group: rules of different groups name each other, so they come
+//! after all groups and go before them.
+
+use super::security_group::fetch;
+use crate::aws::{Aws, Class, CloudError, Done, failed};
+use crate::error::StepError;
+use crate::driver::{Ctx, Driver};
+use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
+use kstack_core::kinds::SecurityGroupRules;
+use kstack_core::kinds::security_group_rules::NetworkRule as Rule;
+use kstack_core::model::{FieldChange, Ref, Tags};
+use kstack_core::observed::Found;
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+impl Driver<Aws> for SecurityGroupRules {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
+        let all = aws.groups.since(aws.round(), || fetch(aws)).await?;
+        Ok(all
+            .iter()
+            .map(|group| {
+                let id = group.group_id().unwrap_or_default();
+                let spec = SecurityGroupRules {
+                    group: Ref::live(Some(id)),
+                    ingress: group.ip_permissions().iter().flat_map(rules).collect(),
+                    egress: group.ip_permissions_egress().iter().flat_map(rules).collect(),
+                };
+                // The group's own tags say where its rules belong.
+                let mut tags = crate::aws::tags_of(Some(group.tags()));
+                if let Some(address) = tags.get_mut(kstack_core::model::tag::ADDRESS) {
+                    *address = address.replacen("security_group/", "security_group_rules/", 1);
+                }
+                Found { id: rules_id(id), tags, spec, terminated: false }
+            })
+            .collect())
+    }
+
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
+        Ok(rules_id(&ctx.id(&self.group)?)) // There is no call: rules live in their group.
+    }
+
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
+        bring(self, ctx).await
+    }
+
+    async fn update(&self, ctx: &Ctx<'_, Aws>, _: &str, _: &[FieldChange]) -> Result<(), StepError> {
+        bring(self, ctx).await
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
+        let empty = SecurityGroupRules { group: self.group.clone(), ingress: Vec::new(), egress: Vec::new() };
+        bring(&empty, ctx).await.or_gone()
+    }
+
+    async fn retag(_: &Ctx<'_, Aws>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {
+        Ok(()) // Rules have no tags of kstack's; their group has.
+    }
+}
+
+/// The id of a group's rules: no id of AWS's, only different from the group's own.
+fn rules_id(group: &str) -> String {
+    format!("{group}/rules")
+}
+
+/// One permission as rules, one for each peer.
+fn rules(permission: &IpPermission) -> Vec<Rule> {
+    let ports = match (permission.ip_protocol().unwrap_or("-1"), permission.from_port(), permission.to_port()) {
+        ("-1", ..) => "all".to_owned(),
+        (protocol, Some(from), Some(to)) if from == to => format!("{protocol} {from}"),
+        (protocol, Some(from), Some(to)) => format!("{protocol} {from}-{to}"),
+        (protocol, ..) => protocol.to_owned(),
+    };
+    let rule = |peer: Option<&str>, description: Option<&str>| Rule {
+        ports: ports.clone(),
+        peer: Ref::live(peer),
+        description: description.unwrap_or_default().to_owned(),
+    };
+    let groups = permission.user_id_group_pairs().iter().map(|pair| rule(pair.group_id(), pair.description()));
+    let blocks = permission.ip_ranges().iter().map(|range| rule(range.cidr_ip(), range.description()));
+    let blocks6 = permission.ipv6_ranges().iter().map(|range| rule(range.cidr_ipv6(), range.description()));
+    let lists = permission.prefix_list_ids().iter().map(|list| rule(list.prefix_list_id(), list.description()));
+    groups.chain(blocks).chain(blocks6).chain(lists).collect()
+}
+
+/// The permission of one rule, with its peer as an id.
+fn permission(rule: &Rule) -> IpPermission {
+    let (protocol, range) = rule.ports.split_once(' ').unwrap_or((&rule.ports, ""));
+    let (from, to) = range.split_once('-').unwrap_or((range, range));
+    let peer = rule.peer.id().unwrap_or_default();
+    let description = Some(rule.description.clone()).filter(|text| !text.is_empty());
+    let builder = IpPermission::builder()
+        .ip_protocol(if protocol == "all" { "-1" } else { protocol })
+        .set_from_port(from.parse().ok())
+        .set_to_port(to.parse().ok());
+    if peer.starts_with("sg-") {
+        builder
+            .user_id_group_pairs(UserIdGroupPair::builder().group_id(peer).set_description(description).build())
+            .build()
+    } else if peer.starts_with("pl-") {
+        builder
+            .prefix_list_ids(PrefixListId::builder().prefix_list_id(peer).set_description(description).build())
+            .build()
+    } else if peer.contains(':') {
+        builder.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(peer).set_description(description).build()).build()
+    } else {
+        builder.ip_ranges(IpRange::builder().cidr_ip(peer).set_description(description).build()).build()
+    }
+}
+
+/// A rule that is gone already: another look tells, since AWS has then removed none of the others either. A group that is not there
+/// is something else: what was just made may not be known to this call yet.
+fn look_again(error: StepError) -> StepError {
+    match error.code() {
+        Some("InvalidPermission.NotFound") => error.classed(Class::AlreadyDone),
+        _ => error,
+    }
+}
+
+/// Adds and removes rules until the live group has these. The calls take no token: it looks first. A rule is removed
+/// before one is added, since a rule with another description is the same rule to AWS.
+async fn bring(wanted: &SecurityGroupRules, ctx: &Ctx<'_, Aws>) -> Result<(), StepError> {
+    let (aws, ec2) = (ctx.system, &ctx.system.clients.ec2);
+    let id = ctx.id(&wanted.group)?;
+    let all = aws.groups.since(Instant::now(), || fetch(aws)).await?;
+    let live = all.iter().find(|group| group.group_id() == Some(id.as_str()));
+    let known = |list: &[Rule]| -> Result<BTreeSet<Rule>, StepError> {
+        list.iter().map(|rule| Ok(Rule { peer: Ref::Id(ctx.id(&rule.peer)?), ..rule.clone() })).collect()
+    };
+    let split = |wanted: &BTreeSet<Rule>, live: BTreeSet<Rule>| {
+        let add: Vec<IpPermission> = wanted.difference(&live).map(permission).collect();
+        let remove: Vec<IpPermission> = live.difference(wanted).map(permission).collect();
+        (add, remove)
+    };
+    let live_in = live.map(|group| group.ip_permissions().iter().flat_map(rules).collect()).unwrap_or_default();
+    let live_out = match live {
+        Some(group) => group.ip_permissions_egress().iter().flat_map(rules).collect(),
+        // Not visible yet: a new group lets everything out.
+        None => BTreeSet::from([Rule {
+            ports: "all".into(),
+            peer: Ref::Id("0.0.0.0/0".into()),
+            description: String::new(),
+        }]),
+    };
+    let (add_in, remove_in) = split(&known(&wanted.ingress)?, live_in);
+    let (add_out, remove_out) = split(&known(&wanted.egress)?, live_out);
+    if !remove_in.is_empty() {
+        let call = ec2.revoke_security_group_ingress().group_id(&id).set_ip_permissions(Some(remove_in));
+        call.send().await.map_err(failed("RevokeSecurityGroupIngress")).map_err(look_again)?;
+    }
+    if !remove_out.is_empty() {
+        let call = ec2.revoke_security_group_egress().group_id(&id).set_ip_permissions(Some(remove_out));
+        call.send().await.map_err(failed("RevokeSecurityGroupEgress")).map_err(look_again)?;
+    }
+    if !add_in.is_empty() {
+        let call = ec2.authorize_security_group_ingress().group_id(&id).set_ip_permissions(Some(add_in));
+        call.send().await.map_err(failed("AuthorizeSecurityGroupIngress"))?;
+    }
+    if !add_out.is_empty() {
+        let call = ec2.authorize_security_group_egress().group_id(&id).set_ip_permissions(Some(add_out));
+        call.send().await.map_err(failed("AuthorizeSecurityGroupEgress"))?;
+    }
+    Ok(())
+}

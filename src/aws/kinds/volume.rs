@@ -1,0 +1,175 @@
+//! Data volumes: a broker's or controller's identity. They outlive instances, only grow, and are never deleted unasked.
+
+use super::no_id;
+use crate::aws::{Aws, Class, CloudError, Done, PATIENCE, failed, tags_of};
+use crate::error::StepError;
+use crate::wait::{Backoff, Look, poll};
+use crate::driver::{Ctx, Driver};
+use aws_sdk_ec2::types::{
+    ResourceType, Volume as Sdk, VolumeModification, VolumeModificationState, VolumeState, VolumeType,
+};
+use kstack_core::kinds::{Kind as _, Volume};
+use kstack_core::model::{Address, FieldChange, Tags, tag};
+use kstack_core::observed::Found;
+use std::time::{Duration, Instant};
+
+/// How long a new volume may be in no list before it counts as gone.
+const UNSEEN: Duration = Duration::from_secs(60);
+
+impl Driver<Aws> for Volume {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
+        let all = aws.volumes.since(aws.round(), || fetch(aws)).await?;
+        let data = all.iter().filter_map(|volume| {
+            let tags = tags_of(Some(volume.tags()));
+            // The instances' root volumes carry the stack's tag too; they live and die with their instance.
+            let root = tags.get(tag::ADDRESS).and_then(|text| Address::parse(text));
+            if root.is_some_and(|address| address.kind == kstack_core::kinds::Instance::NAME) {
+                return None;
+            }
+            let number = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok()).unwrap_or_default();
+            let spec = Volume {
+                zone: volume.availability_zone().unwrap_or_default().to_owned(),
+                kind: volume.volume_type().map(VolumeType::as_str).unwrap_or_default().to_owned(),
+                size_gib: u64::from(number(volume.size())),
+                iops: number(volume.iops()),
+                throughput_mibs: number(volume.throughput()),
+                encrypted: volume.encrypted().unwrap_or_default(),
+                kms_key: tags.get(tag::KMS_KEY).cloned(),
+                voters: tags.get(tag::VOTERS).cloned(),
+                cluster_id: String::new(),
+            };
+            let terminated = matches!(volume.state(), Some(VolumeState::Deleting | VolumeState::Deleted));
+            Some(Found { id: volume.volume_id().unwrap_or_default().to_owned(), tags, spec, terminated })
+        });
+        Ok(data.collect())
+    }
+
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
+        let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+        let call =
+            ctx.system.clients.ec2_once.create_volume().availability_zone(&self.zone).volume_type(VolumeType::Gp3);
+        let call = call.size(i32::try_from(self.size_gib).unwrap_or(i32::MAX)).iops(int(self.iops));
+        let call = call.throughput(int(self.throughput_mibs)).encrypted(true).set_kms_key_id(self.kms_key.clone());
+        let call = call.client_token(ctx.token).tag_specifications(ctx.tag_spec(ResourceType::Volume));
+        let answer = call.send().await.map_err(failed("CreateVolume"))?;
+        answer.volume_id.ok_or_else(|| no_id("CreateVolume"))
+    }
+
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        // A KMS key that can't be used fails the volume after the call has succeeded: it goes, without a word.
+        // It may be gone before the first look.
+        let (mut seen, start) = (false, Instant::now());
+        let ready =
+            |all: &[Sdk]| match all.iter().find(|volume| volume.volume_id() == Some(id)).map(|volume| volume.state()) {
+                Some(Some(VolumeState::Available | VolumeState::InUse)) => Ok(Some(())),
+                Some(Some(VolumeState::Error)) => {
+                    Err(StepError::ended(format!("the volume {id} failed"), ""))
+                }
+                Some(_) => {
+                    seen = true;
+                    Ok(None)
+                }
+                None if seen || start.elapsed() > UNSEEN => Err(StepError::ended(
+                    format!("the volume {id} is gone again"),
+                    "can the KMS key be used by this caller?",
+                )),
+                None => Ok(None),
+            };
+        ctx.system.volumes.wait(&format!("the volume {id} coming up"), PATIENCE, || fetch(ctx.system), ready).await
+    }
+
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
+        if !changes
+            .iter()
+            .any(|change| ["size_gib", "iops", "throughput_mibs", "kind"].contains(&change.field.as_str()))
+        {
+            return Ok(());
+        }
+        let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+        let grows = changes.iter().any(|change| change.field == "size_gib");
+        // The call has no token: where its answer was lost, the modification under way is the same one.
+        if modifying(self, ctx, id, grows).await? {
+            return modified(self, ctx, id, grows).await;
+        }
+        let call = ctx.system.clients.ec2_once.modify_volume().volume_id(id).volume_type(VolumeType::Gp3);
+        let call = call.iops(int(self.iops)).throughput(int(self.throughput_mibs));
+        let call = call.set_size(grows.then_some(i32::try_from(self.size_gib).unwrap_or(i32::MAX)));
+        match call.send().await.map_err(failed("ModifyVolume")) {
+            Err(error) if error.class() == Class::Unknown && modifying(self, ctx, id, grows).await? => {}
+            other => {
+                other?;
+            }
+        }
+        modified(self, ctx, id, grows).await
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        ctx.system.clients.ec2.delete_volume().volume_id(id).send().await.map_err(failed("DeleteVolume")).or_gone()
+    }
+
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
+        ctx.retag_ec2(&[id], set, unset).await
+    }
+}
+
+/// Whether a modification is to this very IOPS and throughput, and to this size where it `grows`. A volume's last one is shown
+/// for long, and may be shown for a while when there is a newer one.
+fn is_aim(volume: &Volume, modification: &VolumeModification, grows: bool) -> bool {
+    let same = |target: Option<i32>, wanted: u64| target.and_then(|target| u64::try_from(target).ok()) == Some(wanted);
+    (!grows || same(modification.target_size(), volume.size_gib))
+        && same(modification.target_iops(), u64::from(volume.iops))
+        && same(modification.target_throughput(), u64::from(volume.throughput_mibs))
+}
+
+/// Whether such a modification is under way.
+async fn modifying(volume: &Volume, ctx: &Ctx<'_, Aws>, id: &str, grows: bool) -> Result<bool, StepError> {
+    let under_way = |one: &VolumeModification| one.modification_state() == Some(&VolumeModificationState::Modifying);
+    Ok(modification(ctx, id).await?.is_some_and(|one| under_way(&one) && is_aim(volume, &one, grows)))
+}
+
+/// Waits until the new size can be used; what AWS optimises afterwards does not concern the host.
+async fn modified(volume: &Volume, ctx: &Ctx<'_, Aws>, id: &str, grows: bool) -> Result<(), StepError> {
+    poll(&format!("the modification of {id}"), PATIENCE, Backoff::STATE, async || {
+        let modification = modification(ctx, id).await?.filter(|one| is_aim(volume, one, grows));
+        match modification.as_ref().and_then(|modification| modification.modification_state()) {
+            Some(VolumeModificationState::Optimizing | VolumeModificationState::Completed) => Ok(Look::Ready(())),
+            Some(VolumeModificationState::Failed) => {
+                let why = modification.as_ref().and_then(|one| one.status_message()).unwrap_or("AWS gives no reason");
+                Err(StepError::ended(format!("the modification of {id} failed"), why))
+            }
+            _ => Ok(Look::Missing(String::new())),
+        }
+    })
+    .await
+}
+
+/// The last modification of a volume, if there was any.
+async fn modification(ctx: &Ctx<'_, Aws>, id: &str) -> Result<Option<VolumeModification>, StepError> {
+    let call = ctx.system.clients.ec2.describe_volumes_modifications().volume_ids(id);
+    match call.send().await.map_err(failed("DescribeVolumesModifications")) {
+        // A volume that was never modified is "not found".
+        Err(error) if error.class() == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(answer) => {
+            let mut all = answer.volumes_modifications.unwrap_or_default();
+            all.sort_by_key(|one| one.start_time().map(aws_smithy_types::DateTime::as_nanos));
+            Ok(all.pop())
+        }
+    }
+}
+
+/// The ids of the root volumes of the stack's instances, which carry its tags and are no resources of their own.
+pub async fn roots(aws: &Aws) -> Result<Vec<String>, StepError> {
+    let all = aws.volumes.since(aws.round(), || fetch(aws)).await?;
+    let root = |volume: &&Sdk| {
+        let address = tags_of(Some(volume.tags())).get(tag::ADDRESS).and_then(|text| Address::parse(text));
+        address.is_some_and(|address| address.kind == kstack_core::kinds::Instance::NAME)
+    };
+    Ok(all.iter().filter(root).filter_map(|volume| volume.volume_id().map(str::to_owned)).collect())
+}
+
+/// The stack's volumes, as of now.
+pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
+    let pages = aws.clients.ec2.describe_volumes().filters(aws.mine()).max_results(500).into_paginator().items();
+    pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVolumes"))
+}

@@ -1,0 +1,77 @@
+//! The VPC, with DNS on.
+
+use super::no_id;
+use crate::aws::{Aws, Done, failed, tags_of};
+use crate::error::StepError;
+use crate::driver::{Ctx, Driver};
+use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, VpcAttributeName};
+use kstack_core::engine::Engine;
+use kstack_core::kinds::Vpc;
+use kstack_core::model::{FieldChange, Tags};
+use kstack_core::observed::Found;
+
+impl Driver<Aws> for Vpc {
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
+        let pages = aws.clients.ec2.describe_vpcs().filters(aws.mine()).max_results(1000).into_paginator().items();
+        let vpcs = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVpcs"))?;
+        // The attributes are the one second round of a discovery: DescribeVpcs does not tell them.
+        let found = vpcs.into_iter().map(|vpc| async move {
+            let id = vpc.vpc_id.unwrap_or_default();
+            // Nothing is planned from a discovery of every stack: it goes without them.
+            let (dns_support, dns_hostnames) = if aws.all() {
+                (true, true)
+            } else {
+                tokio::try_join!(
+                    attribute(aws, &id, VpcAttributeName::EnableDnsSupport),
+                    attribute(aws, &id, VpcAttributeName::EnableDnsHostnames),
+                )?
+            };
+            let spec =
+                Vpc { cidr: vpc.cidr_block.unwrap_or_default(), dns_support, dns_hostnames, engine: Engine::Ec2 };
+            Ok(Found { id, tags: tags_of(vpc.tags.as_deref()), spec, terminated: false })
+        });
+        futures::future::try_join_all(found).await
+    }
+
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
+        let call = ctx.system.clients.ec2_once.create_vpc().cidr_block(&self.cidr);
+        let answer =
+            call.tag_specifications(ctx.tag_spec(ResourceType::Vpc)).send().await.map_err(failed("CreateVpc"))?;
+        answer.vpc.and_then(|vpc| vpc.vpc_id).ok_or_else(|| no_id("CreateVpc"))
+    }
+
+    async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        // A new VPC has DNS support, and no host names. The call takes one attribute.
+        hostnames(self, ctx, id).await
+    }
+
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
+        if changes.iter().any(|change| change.field == "dns_support") {
+            let value = AttributeBooleanValue::builder().value(self.dns_support).build();
+            let call = ctx.system.clients.ec2.modify_vpc_attribute().vpc_id(id).enable_dns_support(value);
+            call.send().await.map_err(failed("ModifyVpcAttribute"))?;
+        }
+        hostnames(self, ctx, id).await
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        ctx.system.clients.ec2.delete_vpc().vpc_id(id).send().await.map_err(failed("DeleteVpc")).or_gone()
+    }
+
+    async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
+        ctx.retag_ec2(&[id], set, unset).await
+    }
+}
+
+async fn hostnames(vpc: &Vpc, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    let value = AttributeBooleanValue::builder().value(vpc.dns_hostnames).build();
+    let call = ctx.system.clients.ec2.modify_vpc_attribute().vpc_id(id).enable_dns_hostnames(value);
+    call.send().await.map_err(failed("ModifyVpcAttribute")).map(|_| ())
+}
+
+async fn attribute(aws: &Aws, id: &str, name: VpcAttributeName) -> Result<bool, StepError> {
+    let call = aws.clients.ec2.describe_vpc_attribute().vpc_id(id).attribute(name);
+    let answer = call.send().await.map_err(failed("DescribeVpcAttribute"))?;
+    let value = answer.enable_dns_support().or(answer.enable_dns_hostnames());
+    Ok(value.and_then(AttributeBooleanValue::value).unwrap_or_default())
+}

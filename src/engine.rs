@@ -1,3 +1,0 @@
-//! What runs Kafka in a stack.
-
-pub use crate::engines::Engine;

@@ -1,0 +1,102 @@
+//! An AWS call that failed, and what its class means for what to do next.
+
+use std::fmt;
+
+/// What an error means for what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The resource does not exist, or is not visible yet.
+    NotFound,
+    /// AWS refused the call because there were too many.
+    Throttled,
+    /// The credentials do not allow it, or there are none.
+    Denied,
+    /// The resource is already in the requested state.
+    AlreadyDone,
+    /// Another resource still uses this one.
+    InUse,
+    /// Another call came first.
+    Conflict,
+    /// Whether AWS did it is unknown: no answer, or an answer without an error code.
+    Unknown,
+    /// This process may no longer write: its lease has ended.
+    LeaseEnded,
+    Other,
+}
+
+/// An AWS call that failed, as the SDK reported it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudError {
+    /// The API operation, such as `CreateVolume`; empty for [`CloudError::own`].
+    pub operation: String,
+    pub code: Option<String>,
+    pub message: String,
+    pub request_id: Option<String>,
+    pub class: Class,
+}
+
+impl fmt::Display for CloudError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.operation.is_empty() {
+            return write!(out, "{}", self.message);
+        }
+        let message = self.message.strip_suffix('.').unwrap_or(&self.message);
+        let what = if self.class == Class::LeaseEnded { "was not sent" } else { "failed" };
+        write!(out, "{} {what}: {message}", self.operation)?;
+        if let Some(code) = &self.code {
+            write!(out, " ({code})")?;
+        }
+        if let Some(id) = &self.request_id {
+            write!(out, " [request {id}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CloudError {}
+
+impl CloudError {
+    /// To be removed: an error of a driver's own, such as a resource that failed while it was waited for. Drivers return
+    /// [`super::StepError`] instead.
+    pub fn own(operation: &str, message: impl Into<String>) -> Self {
+        let message: String = message.into();
+        let unread = message.starts_with("AWS's answer");
+        let message = if unread { format!("{operation}: {message}") } else { message };
+        CloudError { operation: String::new(), code: None, message, request_id: None, class: Class::Other }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self.class {
+            Class::Denied => Some("check the credentials (such as AWS_PROFILE) and their permissions"),
+            Class::Throttled => Some("AWS is throttling calls; run the command again later"),
+            Class::Unknown => {
+                Some("check the network and AWS_ENDPOINT_URL, and run the command again: it continues where it stopped")
+            }
+            Class::LeaseEnded => Some("run the command again; `kstack status` shows who is changing the stack now"),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_call_says_what_failed_in_the_words_of_the_api() {
+        let error = CloudError {
+            operation: "CreateVpc".to_owned(),
+            code: Some("VpcLimitExceeded".to_owned()),
+            message: "The maximum number of VPCs has been reached.".to_owned(),
+            request_id: Some("1234".to_owned()),
+            class: Class::Other,
+        };
+        assert_eq!(
+            error.to_string(),
+            "CreateVpc failed: The maximum number of VPCs has been reached (VpcLimitExceeded) [request 1234]"
+        );
+        let ended = CloudError { class: Class::LeaseEnded, code: None, request_id: None, ..error };
+        assert!(ended.to_string().starts_with("CreateVpc was not sent: "), "{ended}");
+    }
+}
