@@ -102,6 +102,10 @@ impl Rate {
     pub fn mibs(self) -> f64 {
         self.0 as f64 / MIB as f64
     }
+    /// This rate in whole MiB/s, rounded up.
+    pub fn mibs_ceil(self) -> u64 {
+        self.0.div_ceil(MIB)
+    }
     /// A rate of `mibs` MiB/s, to a whole byte.
     pub fn from_mibs(mibs: f64) -> Self {
         Rate((mibs * MIB as f64).round() as u64)

@@ -13,16 +13,12 @@ pub fn check(checker: &mut Checker<'_>) {
     let zones = net.zones.count();
     let possible = (1..=6).contains(&zones);
     if !possible {
-        checker.error(
-            "network.zones",
-            format!("{zones} zones can't be used"),
-            "use 3 zones, or from 1 to 6 where a region differs",
-        );
+        checker.error("network.zones", format!("{zones} zones can't be used"), "use 1 to 6 zones; 3 is usual");
     }
     if let Zones::Named(names) = &net.zones {
         let unique: BTreeSet<&String> = names.iter().collect();
         if unique.len() < names.len() {
-            checker.error("network.zones", "a zone is named twice", "name each zone once");
+            checker.error("network.zones", "a zone is listed twice", "list each zone once");
         }
     }
     check_size(&net, checker);
@@ -34,8 +30,8 @@ pub fn check(checker: &mut Checker<'_>) {
         if block.prefix_len() < 8 {
             checker.error(
                 &format!("network.clients.{index}"),
-                format!("`{block}` would open the brokers to nearly everyone"),
-                "name the blocks of the networks that your clients are in",
+                format!("`{block}` would open the brokers to almost everyone"),
+                "list the CIDR blocks of your clients' networks",
             );
         }
     }
@@ -47,7 +43,7 @@ fn check_size(net: &Network, checker: &mut Checker<'_>) {
     let derived = net.private_cidrs.is_none() || net.public_cidrs.is_none();
     let longest = if derived { network::LONGEST_VPC_PREFIX } else { 28 };
     if prefix < 16 {
-        let help = format!("AWS takes at most a /16, such as `{}/16`", cidr.addr());
+        let help = format!("AWS allows at most a /16, such as `{}/16`", cidr.addr());
         checker.error("network.cidr", format!("`{cidr}` is larger than a VPC may be"), help);
     } else if prefix > longest {
         let larger = Ipv4Net::new(cidr.addr(), longest).map(|block| block.trunc().to_string()).unwrap_or_default();
@@ -65,7 +61,7 @@ fn check_counts(net: &Network, zones: usize, checker: &mut Checker<'_>) {
         if let Some(blocks) = blocks.as_ref().filter(|blocks| blocks.len() != zones) {
             checker.error(
                 &format!("network.{name}"),
-                format!("`{name}` has {} blocks, and the network {zones} zones", blocks.len()),
+                format!("`{name}` has {} blocks, but the network has {zones} zones", blocks.len()),
                 "write one block for each zone, in the order of the zones' names",
             );
         }
@@ -80,16 +76,16 @@ fn check_blocks(net: &Network, checker: &mut Checker<'_>) {
             let path = format!("network.{name}.{index}");
             if !net.cidr.contains(block) {
                 let message = format!("`{block}` is not inside the VPC's `{}`", net.cidr);
-                checker.error(&path, message, "choose a block inside it");
+                checker.error(&path, message, "use a block inside it");
             }
             if block.prefix_len() > 28 {
                 let message = format!("`{block}` is smaller than a subnet may be");
-                checker.error(&path, message, "AWS takes a /28 or larger");
+                checker.error(&path, message, "AWS allows a /28 or larger");
             }
             let overlap = |(_, other): &&(&str, Ipv4Net)| other.contains(block) || block.contains(other);
             if let Some((other_name, other)) = seen.iter().find(overlap) {
                 let message = format!("`{block}` overlaps with `{other}` of `{other_name}`");
-                checker.error(&path, message, "choose blocks that share no addresses");
+                checker.error(&path, message, "use blocks that don't overlap");
             }
             seen.push((name, *block));
         }

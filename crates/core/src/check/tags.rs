@@ -3,7 +3,7 @@
 use crate::file::Checker;
 use crate::file::node::Content;
 
-/// AWS takes 50 tags on a resource; kstack's own and Name are among them.
+/// AWS allows 50 tags on a resource; kstack's own and `Name` are among them.
 const MOST_TAGS: usize = 38;
 
 pub fn check(checker: &mut Checker<'_>) {
@@ -12,7 +12,7 @@ pub fn check(checker: &mut Checker<'_>) {
         checker.error(
             "tags",
             format!("{} tags are too many", tags.len()),
-            format!("AWS takes 50 tags on a resource, of which the file may use {MOST_TAGS}"),
+            format!("AWS allows 50 tags on a resource; a stack file may set {MOST_TAGS} of them"),
         );
     }
     let strange = |c: char| !(c.is_alphanumeric() || " _.:/=+-@".contains(c));
@@ -24,20 +24,20 @@ pub fn check(checker: &mut Checker<'_>) {
             let message = format!("the tag `{}` begins with `{prefix}`, which is reserved", name.escape_debug());
             checker.error_at(key.at, message, "choose another key");
         } else if name == "Name" {
-            let message = "the tag `Name` is made by kstack, from the stack's name and the resource's";
+            let message = "kstack sets the tag `Name` from the names of the stack and the resource";
             checker.error_at(key.at, message, "choose another key");
         } else if name.is_empty() || name.chars().count() > 128 {
-            checker.error_at(key.at, "this tag's key is empty or too long", "AWS takes keys of 1 to 128 characters");
+            checker.error_at(key.at, "this tag's key is empty or too long", "AWS allows keys of 1 to 128 characters");
         } else if name.contains(strange) {
-            let message = format!("the tag `{}` has characters that AWS does not take in a key", name.escape_debug());
+            let message = format!("the tag `{}` has characters that AWS does not allow in a key", name.escape_debug());
             checker.error_at(key.at, message, allowed);
         }
         let Content::Scalar(text) = &value.content else { continue };
         if text.chars().count() > 256 {
-            checker.error_at(value.at, "this tag's value is too long", "AWS takes values of at most 256 characters");
+            checker.error_at(value.at, "this tag's value is too long", "AWS allows values of at most 256 characters");
         } else if text.contains(strange) {
             let message =
-                format!("the value of the tag `{}` has characters that AWS does not take", name.escape_debug());
+                format!("the value of the tag `{}` has characters that AWS does not allow", name.escape_debug());
             checker.error_at(value.at, message, allowed);
         }
     }

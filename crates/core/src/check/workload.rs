@@ -20,16 +20,16 @@ pub fn check(checker: &mut Checker<'_>) {
         );
     }
     for (key, value, what) in [
-        ("peak", load.peak, "the peak over the average: a number from 1 to 1000"),
+        ("peak", load.peak, "use a number from 1 to 1000: the peak divided by the average"),
         (
             "compression",
             load.compression,
-            "the size before compression over the size after it: a number from 1 to 1000",
+            "use a number from 1 to 1000: the size before compression divided by the size after it",
         ),
-        ("growth", load.growth, "the later workload over today's: a number from 1 to 1000"),
+        ("growth", load.growth, "use a number from 1 to 1000: the later workload divided by today's"),
     ] {
         if !(1.0..=1000.0).contains(&value) {
-            checker.error(&format!("workload.{key}"), format!("{value} is not a ratio that `{key}` can have"), what);
+            checker.error(&format!("workload.{key}"), format!("`{key}` can't be {value}"), what);
         }
     }
     if load.headroom.0 > 0.9 {
@@ -39,8 +39,8 @@ pub fn check(checker: &mut Checker<'_>) {
     if load.partitions == 0 {
         checker.error(
             "workload.partitions",
-            "a cluster without partitions has nothing to size",
-            "write how many partitions all topics have",
+            "a cluster has at least one partition",
+            "write the number of partitions of all topics",
         );
     }
     check_replicas(&load, checker);
@@ -58,7 +58,7 @@ fn check_replicas(load: &Workload, checker: &mut Checker<'_>) {
     } else if least == 0 || least > factor {
         checker.error(
             path,
-            format!("{least} in-sync replicas can't be asked of a replication factor of {factor}"),
+            format!("`min_insync_replicas` can't be {least} with a replication factor of {factor}"),
             match factor {
                 1 => "write `min_insync_replicas: 1`, or raise the replication factor".to_owned(),
                 _ => format!("write `min_insync_replicas: {}`, one less than the replication factor", factor - 1),
@@ -67,7 +67,7 @@ fn check_replicas(load: &Workload, checker: &mut Checker<'_>) {
     } else if least == factor && factor > 1 {
         checker.warning(
             path,
-            "with every replica in the minimum, one broker's stop makes partitions read-only",
+            "with all replicas required in sync, stopping one broker makes its partitions read-only",
             "use one less than the replication factor, so that brokers can be rolled under load",
         );
     }

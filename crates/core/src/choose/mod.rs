@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cloud_init::{self, Checksum, Overrides, Role, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
 use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat};
+use crate::digest;
 use crate::engine::Engine;
 use crate::engines::ec2::{self, Gp3Volume};
 use crate::instance_types::{self, Arch};
@@ -270,7 +271,7 @@ fn host(
 fn fingerprint(cloud: &cloud_init::Host, overrides: &Overrides) -> String {
     let still = cloud_init::Host { retention_ms: 0, min_insync_replicas: 0, ..cloud.clone() };
     let text = serde_json::json!([TEMPLATE_REVISION, still, overrides]).to_string();
-    Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest::fingerprint(text, 12)
 }
 
 /// The image: the file's; else that of the live host, or of its neighbours, when system and architecture agree; else the newest.

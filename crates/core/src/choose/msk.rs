@@ -1,9 +1,8 @@
 //! The MSK cluster as it is to be: volumes that may have grown by themselves, settings, and versions that AWS has.
 
-use sha2::{Digest as _, Sha256};
-
 use super::PlanningInput;
 use crate::design::{Design, MskDesign, Provisioned};
+use crate::digest;
 use crate::engines::msk::{self, configuration};
 use crate::kinds::MskCluster;
 use crate::model::Ref;
@@ -69,7 +68,7 @@ fn provisioned(
         MonitoringLevel::PerTopicPerBroker => "per-topic-per-broker",
         MonitoringLevel::PerTopicPerPartition => "per-topic-per-partition",
     };
-    let mibs = brokers.storage.throughput.map_or(0, |rate| u32::try_from(rate.0.div_ceil(1 << 20)).unwrap_or(u32::MAX));
+    let mibs = brokers.storage.throughput.map_or(0, |rate| u32::try_from(rate.mibs_ceil()).unwrap_or(u32::MAX));
     Provisioned {
         kafka: kafka.to_owned(),
         instance_type: brokers.instance_type.clone(),
@@ -168,6 +167,5 @@ fn check_removal(wanted: &Provisioned, live: Option<&Provisioned>, zones: usize,
 
 /// Stands for the whole of some server properties in a cluster's spec.
 pub fn configuration_fingerprint(properties: &[String]) -> String {
-    let digest = Sha256::digest(properties.join("\n"));
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest::fingerprint(properties.join("\n"), 12)
 }

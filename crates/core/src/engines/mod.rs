@@ -3,6 +3,7 @@
 
 pub mod ec2;
 pub mod msk;
+mod rules;
 
 use std::collections::BTreeMap;
 

@@ -5,9 +5,11 @@ use ipnet::Ipv4Net;
 use super::gp3::{self, IOPS_PER_GIB, MIBS_PER_IOPS};
 use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version};
 use crate::cloud_init::RESERVED_SETTINGS;
+use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_spread, warn_burstable};
 use crate::file::node::Content;
 use crate::file::problem::nearest;
 use crate::file::{Checker, Nat, Network, Workload, secret};
+use crate::text::many;
 use crate::units::Size;
 use crate::{instance_types, network};
 
@@ -26,7 +28,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
         checker.error(
             "cluster.ec2.kafka",
             format!("Kafka {kafka} is too old"),
-            format!("use {OLDEST_KAFKA} or newer: the first with KRaft alone"),
+            format!("use {OLDEST_KAFKA} or newer: it is the first that runs only with KRaft"),
         );
     }
     check_count(checker);
@@ -44,7 +46,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
     }
     if checker.part::<Image>("cluster.ec2.image").is_some_and(|Image(id)| id.len() != 12 && id.len() != 21) {
         let message = "an image id has 8 or 17 hexadecimal digits after `ami-`";
-        checker.warning("cluster.ec2.image", message, "compare it with the console's");
+        checker.warning("cluster.ec2.image", message, "compare it with the id in the EC2 console");
     }
 }
 
@@ -54,7 +56,7 @@ fn check_outbound(checker: &mut Checker<'_>) {
     if net.nat == Nat::None && net.endpoints.is_empty() && checker.is_mapping("cluster.ec2") {
         checker.warning(
             "network.nat",
-            "with `nat: none` and no endpoints, hosts reach neither packages nor Session Manager",
+            "with `nat: none` and no endpoints, hosts can reach neither package archives nor Session Manager",
             "add `endpoints: [s3, ssm, ssmmessages, ec2messages]`, and an `archive` in S3 below `ec2`",
         );
     }
@@ -66,43 +68,26 @@ fn check_count(checker: &mut Checker<'_>) {
     if !(1..=MOST_BROKERS).contains(&count) {
         return checker.error(
             BROKERS,
-            format!("{count} brokers can't be run"),
+            format!("a cluster can't have {}", many(count, "broker")),
             format!("use 1 to {MOST_BROKERS} brokers"),
         );
     }
     if let Some(load) = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default) {
-        let factor = load.replication_factor;
-        if (1..=10).contains(&factor) && factor > count {
-            let path = checker.written(&["workload.replication_factor", BROKERS]);
-            let there = if count == 1 { "there is 1".to_owned() } else { format!("there are {count}") };
-            checker.error(
-                path,
-                format!("a replication factor of {factor} needs as many brokers, and {there}"),
-                format!("use {factor} brokers or more, or write `replication_factor: {count}` below `workload`"),
-            );
-        }
+        check_factor(load.replication_factor, count, BROKERS, checker);
     }
     let Some(net) = checker.part::<Network>("network") else { return };
     let zones = net.zones.count();
-    if !(1..=6).contains(&zones) {
+    if !POSSIBLE_ZONES.contains(&zones) {
         return;
     }
     let per_zone = (count as usize).div_ceil(zones);
-    if !(count as usize).is_multiple_of(zones) {
-        let (up, down) = (per_zone * zones, (per_zone - 1) * zones);
-        let such = if down == 0 { format!("`{up}`") } else { format!("`{down}` or `{up}`") };
-        checker.error(
-            BROKERS,
-            format!("{count} brokers can't be spread evenly over {zones} zones"),
-            format!("use a multiple of {zones}, such as {such}"),
-        );
-    }
+    check_spread(count, zones, BROKERS, checker);
     check_addresses(&net, count, checker);
     let placement = checker.part::<Option<Placement>>("cluster.ec2.placement");
     if placement.is_some_and(|word| word.unwrap_or(Placement::Spread) == Placement::Spread) && per_zone > 7 * 20 {
         checker.warning(
             checker.written(&["cluster.ec2.placement", BROKERS]),
-            "many spread placement groups are needed for so many brokers",
+            "this many brokers need many spread placement groups",
             "use `placement: partition`",
         );
     }
@@ -119,8 +104,8 @@ fn check_addresses(net: &Network, count: u32, checker: &mut Checker<'_>) {
     if network::broker_address(block, count).is_none() {
         checker.error(
             checker.written(&["network.private_cidrs", "network.cidr"]),
-            format!("{count} brokers don't fit into private subnets of /{}", block.prefix_len()),
-            "use a larger block: each broker has the address of its number in its zone's subnet",
+            format!("private subnets of /{} are too small for {count} brokers", block.prefix_len()),
+            "use a larger block: broker N has a fixed address, number N + 9, in its zone's subnet",
         );
     }
 }
@@ -133,7 +118,7 @@ fn check_controllers(checker: &mut Checker<'_>) {
     match checker.part::<Option<bool>>("cluster.ec2.combined").map(Option::unwrap_or_default) {
         Some(true) if controllers => checker.error(
             "cluster.ec2.combined",
-            "the brokers are combined with controllers, and there are controllers besides",
+            "with `combined: true` the brokers are the controllers, but the file has `controllers` too",
             "remove `combined`, or the `controllers`",
         ),
         Some(false) if !controllers && !checker.misspelt("cluster.ec2") => checker.error(
@@ -147,8 +132,8 @@ fn check_controllers(checker: &mut Checker<'_>) {
     if ![1, 3, 5].contains(&controllers.count) {
         checker.error(
             "cluster.ec2.controllers.count",
-            format!("{} controllers make no good quorum", controllers.count),
-            "use 3, or 5: an odd number, so that a majority outlives a failure; 1 only for tests",
+            format!("{} controllers are not a good quorum", controllers.count),
+            "use 3 or 5: a majority of an odd number survives failures; use 1 only for tests",
         );
     }
     if !possible_size(controllers.storage) {
@@ -173,11 +158,7 @@ fn check_types(checker: &mut Checker<'_>) {
         checker.part::<Brokers>("cluster.ec2.brokers").filter(|brokers| brokers.instance_type.starts_with('t'));
     let combined = checker.part::<Option<bool>>("cluster.ec2.combined").flatten();
     if let Some(brokers) = burstable.filter(|_| combined != Some(true)) {
-        checker.warning(
-            BROKER_TYPE,
-            format!("`{}` runs at its baseline once its burst credits are spent", brokers.instance_type),
-            "use an m or r type for brokers that carry a production load",
-        );
+        warn_burstable(&brokers.instance_type, BROKER_TYPE, "an m or r type", checker);
     }
 }
 
@@ -209,7 +190,7 @@ fn check_storage(storage: &Storage, checker: &mut Checker<'_>) {
             checker.error(&path("throughput"), format!("a gp3 volume can't have `{rate_text}`"), help);
         } else if storage.iops.is_some_and(|iops| rate.mibs() > f64::from(iops) * MIBS_PER_IOPS) {
             let help = "gp3 takes at most 0.25 MiB/s per IOPS";
-            checker.error(&path("throughput"), format!("`{rate_text}` are too much for {iops_text} IOPS"), help);
+            checker.error(&path("throughput"), format!("`{rate_text}` is too much for {iops_text} IOPS"), help);
         }
     }
 }
@@ -218,17 +199,17 @@ fn check_settings(checker: &mut Checker<'_>) {
     for (key, value) in checker.entries("cluster.ec2.config") {
         let name = key.name.as_str();
         if RESERVED_SETTINGS.contains(&name) {
-            checker.error_at(key.at, format!("`{name}` is set by kstack for each host"), "leave it out");
+            checker.error_at(key.at, format!("`{name}` is set by kstack for each host"), "remove it");
         } else if name.is_empty() || name.contains(char::is_whitespace) {
             let message = format!("`{}` is not the name of a Kafka setting", name.escape_debug());
             checker.error_at(key.at, message, "a name has letters, digits, dots and hyphens, and no spaces");
         } else if secret::is_secret(name)
             && !matches!(&value.content, Content::Scalar(text) if secret::is_reference(text))
         {
-            let help = "set `config.providers` and write where the secret is kept, such as `${file:/etc/kafka/secrets.properties:keystore}`";
+            let help = "set `config.providers` and write a reference to the secret, such as `${file:/etc/kafka/secrets.properties:keystore}`";
             checker.error_at(
                 key.at,
-                format!("the value of `{name}` is a secret, which does not belong in a stack file"),
+                format!("the value of `{name}` is a secret, and secrets do not belong in a stack file"),
                 help,
             );
         }
@@ -238,19 +219,23 @@ fn check_settings(checker: &mut Checker<'_>) {
 fn check_archive(archive: &Archive, checker: &mut Checker<'_>) {
     if !archive.url.starts_with("https://") && !archive.url.starts_with("http://") {
         let message = format!("`{}` is not an http or https URL", secret::masked(&archive.url));
-        checker.error("cluster.ec2.archive.url", message, "write where the .tgz file is");
+        checker.error("cluster.ec2.archive.url", message, "write the URL of the .tgz file");
     }
     refuse_user("cluster.ec2.archive.url", &archive.url, checker);
     if archive.sha512.len() != 128 || !archive.sha512.chars().all(|c| c.is_ascii_hexdigit()) {
         let message = "this is not a SHA-512 in hexadecimal";
-        checker.error("cluster.ec2.archive.sha512", message, "write its 128 digits: sha512sum FILE");
+        checker.error("cluster.ec2.archive.sha512", message, "write its 128 digits, as `sha512sum FILE` prints them");
     }
 }
 
 /// User data can be read by whoever may describe instances.
 fn refuse_user(path: &str, url: &str, checker: &mut Checker<'_>) {
     if url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
-        let help = "put the files where the hosts can fetch them without one, such as a server inside the VPC";
-        checker.error(path, "the URL has a user or a password, which the hosts' user data would show", help);
+        let help = "put the files where hosts need no password, such as a server inside the VPC";
+        checker.error(
+            path,
+            "the URL has a user name or a password, which would be visible in the hosts' user data",
+            help,
+        );
     }
 }

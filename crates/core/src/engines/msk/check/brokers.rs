@@ -6,6 +6,7 @@ use crate::engines::msk::limits::{
     EXPRESS_COPIES, EXPRESS_MIN_INSYNC, EXPRESS_RELEASES, PROVISIONED_FROM_GIB, UNPROVISIONED_MIBS, VOLUME_GIB,
     brokers, is_express, most_brokers, most_throughput_mibs,
 };
+use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_spread, warn_burstable};
 use crate::file::node::Content;
 use crate::file::problem::nearest;
 use crate::file::{Checker, Network, Workload};
@@ -36,7 +37,7 @@ pub fn check(checker: &mut Checker<'_>) {
     let switched = checker.part::<Option<bool>>(rebalancing).flatten().is_some();
     if switched && kind.is_some_and(|kind| kind.starts_with("kafka.")) {
         let message = "only Express brokers have intelligent rebalancing";
-        checker.error(rebalancing, message, "leave it out, or use an `express.*` type");
+        checker.error(rebalancing, message, "remove it, or use an `express.*` type");
     }
 }
 
@@ -49,7 +50,7 @@ fn check_present(checker: &mut Checker<'_>) {
     }
     checker.error(
         MSK,
-        format!("a provisioned cluster has {} too", quoted_list(&missing)),
+        format!("a provisioned cluster needs {}", quoted_list(&missing)),
         "such as `kafka: 3.9.x` and `brokers: {count: 3, instance_type: kafka.m7g.large}`; or write `serverless: true`",
     );
 }
@@ -67,8 +68,7 @@ fn check_type(kind: &str, checker: &mut Checker<'_>) {
         };
         checker.error(TYPE, format!("`{kind}` is not a broker type of MSK that kstack knows"), help);
     } else if kind.starts_with("kafka.t") {
-        let message = format!("`{kind}` runs at its baseline once its burst credits are spent");
-        checker.warning(TYPE, message, "use `kafka.m7g.large` or larger for brokers that carry a production load");
+        warn_burstable(kind, TYPE, "`kafka.m7g.large` or larger", checker);
     }
 }
 
@@ -77,7 +77,11 @@ fn check_version(kind: Option<&str>, checker: &mut Checker<'_>) {
     let (path, release) = ("cluster.msk.kafka", version.release());
     if release >= (4, 0) && !version.is_kraft() {
         let help = format!("write `{}.kraft`", version.trim_end_matches(".tiered"));
-        return checker.error(path, format!("Kafka {version} has no ZooKeeper, and MSK's names say so"), help);
+        return checker.error(
+            path,
+            format!("Kafka {version} runs without ZooKeeper, so its name in MSK ends with `.kraft`"),
+            help,
+        );
     }
     if release < (3, 7) && version.is_kraft() {
         let message = format!("MSK has no KRaft in Kafka {version}");
@@ -89,49 +93,40 @@ fn check_version(kind: Option<&str>, checker: &mut Checker<'_>) {
     } else if is_express(kind) && !EXPRESS_RELEASES.contains(&release) {
         let known = EXPRESS_RELEASES.map(|(major, minor)| format!("{major}.{minor}")).join(", ");
         let message = format!("Express brokers are not known to run Kafka {version}");
-        checker.warning(path, message, format!("known in 2026 are {known}; the plan asks AWS"));
+        checker.warning(path, message, format!("in 2026 they run {known}; the plan asks AWS for the current list"));
     }
 }
 
 fn check_count(kind: Option<&str>, checker: &mut Checker<'_>) {
     let Some(count) = checker.part::<u32>(COUNT) else { return };
     if count == 0 {
-        return checker.error(COUNT, "a cluster without brokers can't be run", "use one for each zone or more");
+        return checker.error(COUNT, "a cluster needs at least one broker", "use one or more in each zone");
     }
     let express = kind.is_some_and(is_express);
     let load = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default);
     if let Some(load) = &load {
-        let factor = load.replication_factor;
-        if !express && (1..=10).contains(&factor) && factor > count {
-            let there = if count == 1 { "there is 1".to_owned() } else { format!("there are {count}") };
-            checker.error(
-                checker.written(&["workload.replication_factor", COUNT]),
-                format!("a replication factor of {factor} needs as many brokers, and {there}"),
-                format!("use {factor} brokers or more, or write `replication_factor: {count}` below `workload`"),
-            );
+        if !express {
+            check_factor(load.replication_factor, count, COUNT, checker);
         }
         check_partitions(kind, count, load, checker);
     }
     if let Some(version) = version(checker) {
         let most = most_brokers(version.is_kraft());
         if count > most {
-            let message = format!("{count} brokers are above MSK's quota of {most} for a cluster of Kafka {version}");
+            let message = format!("{count} brokers exceed MSK's quota of {most} for a cluster with Kafka {version}");
             checker.warning(COUNT, message, "ask AWS for a higher quota, or use a larger type");
         }
     }
     let Some(zones) = checker.part::<Network>("network").map(|net| net.zones.count()) else { return };
-    if !(1..=6).contains(&zones) {
+    if !POSSIBLE_ZONES.contains(&zones) {
         return;
     }
     if express && zones != 3 {
         checker.error("network.zones", format!("Express brokers can't be in {}", many(zones, "zone")), "use 3 zones");
     } else if !(2..=3).contains(&zones) {
         checker.error("network.zones", format!("MSK brokers can't be in {}", many(zones, "zone")), "use 2 or 3 zones");
-    } else if !(count as usize).is_multiple_of(zones) {
-        let up = (count as usize).div_ceil(zones) * zones;
-        let such = if up == zones { format!("`{up}`") } else { format!("`{}` or `{up}`", up - zones) };
-        let message = format!("{count} brokers can't be spread evenly over {zones} zones");
-        checker.error(COUNT, message, format!("use a multiple of {zones}, such as {such}"));
+    } else {
+        check_spread(count, zones, COUNT, checker);
     }
 }
 
@@ -146,7 +141,7 @@ fn check_partitions(kind: Option<&str>, count: u32, load: &Workload, checker: &m
     let each = demand.replicas_per_broker(count.into());
     if each > broker.most_replicas {
         let message = format!(
-            "{each} partition replicas a broker are above the {} of `{kind}`, and MSK then refuses updates",
+            "{each} partition replicas per broker exceed the limit of {} for `{kind}`, above which MSK refuses updates",
             broker.most_replicas
         );
         checker.warning(
@@ -161,8 +156,8 @@ fn check_partitions(kind: Option<&str>, count: u32, load: &Workload, checker: &m
 fn check_express(kind: &str, checker: &mut Checker<'_>) {
     for (key, _) in checker.entries(STORAGE) {
         if ["size", "max", "throughput", "tiered"].contains(&key.name.as_str()) {
-            let message = format!("`{kind}` has no storage to choose: AWS gives Express brokers what they need");
-            checker.error_at(key.at, message, "leave out `storage`, or use a `kafka.*` type");
+            let message = format!("`{kind}` has no storage settings: AWS manages the storage of Express brokers");
+            checker.error_at(key.at, message, "remove `storage`, or use a `kafka.*` type");
         }
     }
     let Some(load) = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default) else { return };
@@ -173,7 +168,7 @@ fn check_express(kind: &str, checker: &mut Checker<'_>) {
         let path = format!("workload.{key}");
         if value != fixed && checker.tree.get(&path).is_some() {
             let message = format!("Express brokers have a fixed `{key}` of {fixed}");
-            checker.error(&path, message, "leave it out");
+            checker.error(&path, message, "remove it");
         }
     }
 }
@@ -193,14 +188,14 @@ fn check_storage(storage: &MskStorage, kind: Option<&str>, checker: &mut Checker
         && possible(max.gib_ceil())
         && max.gib_ceil() <= size.gib_ceil()
     {
-        let message = format!("volumes can't grow from `{size}` to at most `{max}`");
-        checker.error(&path("max"), message, "write more than the `size`, or leave out `max`");
+        let message = format!("the most that a volume may grow to, `{max}`, is not above its size, `{size}`");
+        checker.error(&path("max"), message, "use a larger `max`, or remove it");
     }
     if let (Some(rate), Some(kind)) = (storage.throughput, kind.filter(|kind| brokers().contains_key(*kind))) {
         match most_throughput_mibs(kind) {
             None => {
                 let message = format!("throughput can't be provisioned for `{kind}`");
-                checker.error(&path("throughput"), message, "leave it out, or use a 4xlarge or larger");
+                checker.error(&path("throughput"), message, "remove it, or use a 4xlarge or larger");
             }
             Some(most) if !(Bounds { least: UNPROVISIONED_MIBS, most }).contains(rate.mibs()) => {
                 let message = format!("`{}` can't be provisioned for `{kind}`", checker.text(&path("throughput")));
@@ -214,7 +209,7 @@ fn check_storage(storage: &MskStorage, kind: Option<&str>, checker: &mut Checker
         }
         if storage.size.is_some_and(|size| size.gib_ceil() < PROVISIONED_FROM_GIB) {
             let help = format!("use {PROVISIONED_FROM_GIB} GiB or more");
-            checker.error(&path("size"), "throughput can't be provisioned for so small a volume", help);
+            checker.error(&path("size"), "throughput can't be provisioned for a volume this small", help);
         }
     }
     if storage.tiered {
@@ -235,20 +230,20 @@ fn check_tiered(kind: Option<&str>, path: &str, checker: &mut Checker<'_>) {
     let load = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default);
     if let Some(load) = load.filter(|load| load.retention < TIERED_RETENTION && load.retention.0 > 0) {
         let message = format!(
-            "topics with tiered storage keep records for {TIERED_RETENTION} at least, and the workload {}",
+            "topics with tiered storage keep records for at least {TIERED_RETENTION}, and the workload's retention is {}",
             load.retention
         );
         checker.warning(
             checker.written(&["workload.retention", path]),
             message,
-            "leave out `tiered`, or keep records longer",
+            "remove `tiered`, or keep records longer",
         );
     }
     let policy = checker.entries("cluster.msk.config").iter().find(|(key, _)| key.name == "log.cleanup.policy");
     if let Some((key, _)) =
         policy.filter(|_| checker.text_of("cluster.msk.config", "log.cleanup.policy").contains("compact"))
     {
-        let message = "with tiered storage MSK takes `delete` as the only cleanup policy for the cluster";
-        checker.error_at(key.at, message, "leave it out, and compact those topics that need it");
+        let message = "with tiered storage, `delete` is the only cleanup policy that MSK accepts for the cluster";
+        checker.error_at(key.at, message, "remove it, and set compaction on the topics that need it");
     }
 }

@@ -1,5 +1,5 @@
-//! Rules of an MSK cluster. What AWS may widen, such as quotas and the list of versions, is a warning here and asked of AWS by
-//! the plan; what no call could make right is an error.
+//! Rules of an MSK cluster. Limits that AWS may raise, such as quotas and the list of versions, are warnings here, and the plan
+//! asks AWS. What AWS can never accept is an error.
 
 mod brokers;
 mod security;
@@ -42,7 +42,7 @@ fn check_network(checker: &mut Checker<'_>) {
         checker.warning(
             "network.nat",
             "an MSK cluster needs no NAT gateways, and each costs money by the hour",
-            "write `nat: none` below `network`, unless hosts of your own use the private subnets",
+            "write `nat: none` below `network`, unless other hosts in the private subnets need them",
         );
     }
 }
@@ -70,10 +70,10 @@ fn check_policy(checker: &mut Checker<'_>) {
             .collect();
         if !missing.is_empty() {
             let message = format!("statement {} of the policy has no {}", index + 1, quoted_list(&missing));
-            checker.error(path, message, "AWS asks for all four of `Effect`, `Principal`, `Action` and `Resource`");
+            checker.error(path, message, "AWS requires `Effect`, `Principal`, `Action` and `Resource`");
         } else if !["Allow", "Deny"].iter().any(|word| statement["Effect"] == *word) {
             let message = format!("the effect of statement {} of the policy is neither `Allow` nor `Deny`", index + 1);
-            checker.error(path, message, "write one of the two");
+            checker.error(path, message, "write `Allow` or `Deny`");
         }
     }
 }
@@ -89,12 +89,8 @@ fn check_serverless(checker: &mut Checker<'_>) {
     for (at, name) in others {
         // A key that is not known has been noted.
         if !checker.problems.iter().any(|problem| problem.at == at) {
-            let message = format!("a serverless cluster has no `{name}` to choose");
-            checker.error_at(
-                at,
-                message,
-                "leave it out, or leave out `serverless: true` for a cluster with brokers of its own",
-            );
+            let message = format!("`{name}` can't be set for a serverless cluster");
+            checker.error_at(at, message, "remove it, or remove `serverless: true` to choose the brokers yourself");
         }
     }
     let others: Vec<At> = checker
@@ -105,15 +101,11 @@ fn check_serverless(checker: &mut Checker<'_>) {
         .collect();
     for at in others {
         if !checker.problems.iter().any(|problem| problem.at == at) {
-            checker.error_at(at, "a serverless cluster has IAM as its only authentication", "leave out `auth`");
+            checker.error_at(at, "a serverless cluster supports only IAM authentication", "remove `auth`");
         }
     }
     if checker.part::<Option<bool>>("cluster.msk.auth.iam").flatten() == Some(false) {
-        checker.error(
-            "cluster.msk.auth.iam",
-            "a serverless cluster has IAM as its only authentication",
-            "leave out `auth`",
-        );
+        checker.error("cluster.msk.auth.iam", "a serverless cluster supports only IAM authentication", "remove `auth`");
     }
     if let Some(net) = checker.part::<Network>("network") {
         let (zones, possible) = (net.zones.count(), serverless::ZONES);
@@ -133,14 +125,19 @@ fn check_quotas(checker: &mut Checker<'_>) {
     let (peak, out) = (demand.peak_mibs, demand.peak_out_mibs());
     for (rate, most, direction) in [(peak, serverless::IN_MIBS, "in"), (out, serverless::OUT_MIBS, "out")] {
         if rate > most {
-            let message =
-                format!("{rate:.1} MiB/s {direction} at the peak are above the {most} MiB/s of a serverless cluster");
-            checker.warning("workload", message, "AWS slows clients down; use brokers of your own, or several stacks");
+            let message = format!(
+                "{rate:.1} MiB/s {direction} at the peak exceed the quota of {most} MiB/s of a serverless cluster"
+            );
+            checker.warning(
+                "workload",
+                message,
+                "AWS throttles clients above it; use provisioned brokers, or several stacks",
+            );
         }
     }
     if load.partitions > serverless::PARTITIONS {
-        let message = format!("{} partitions are more than a serverless cluster takes", load.partitions);
-        let help = format!("use {} at most, or brokers of your own", serverless::PARTITIONS);
+        let message = format!("{} partitions exceed the quota of a serverless cluster", load.partitions);
+        let help = format!("use at most {}, or provisioned brokers", serverless::PARTITIONS);
         checker.warning("workload.partitions", message, help);
     }
 }

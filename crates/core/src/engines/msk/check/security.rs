@@ -1,4 +1,4 @@
-//! Rules of who may connect and how: authentication, encryption, public access.
+//! Rules of authentication, encryption and public access.
 
 use std::collections::BTreeSet;
 
@@ -19,11 +19,11 @@ pub fn check(checker: &mut Checker<'_>) {
         if checker.tree.get(&path).is_some_and(|node| node.content == Content::Null) {
             let help = match key {
                 "scram" => {
-                    "write `scram: {secrets: [...]}`, `scram: {}` when others associate the secrets, or leave it out"
+                    "write `scram: {secrets: [...]}`, `scram: {}` if the secrets are associated elsewhere, or remove it"
                 }
-                _ => "write `tls: {certificate_authorities: [...]}`, or leave it out",
+                _ => "write `tls: {certificate_authorities: [...]}`, or remove it",
             };
-            checker.error(&path, format!("there is nothing below `{key}`, so it is neither on nor off"), help);
+            checker.error(&path, format!("`{key}` is empty, so it is neither on nor off"), help);
         }
     }
     if let Some(scram) = checker.part::<MskScram>("cluster.msk.auth.scram") {
@@ -52,24 +52,25 @@ fn check_access(auth: Option<MskAuth>, encryption: Option<MskEncryption>, checke
     let (access, transit) = (msk.access(), msk.encryption.in_transit);
     let proven = access.iam || access.scram || access.tls;
     if !proven && !access.unauthenticated {
-        let help = "leave out `auth` for IAM, or choose `scram`, `tls`, or `unauthenticated: true`";
-        return checker.error(AUTH, "no client could connect: every way is off", help);
+        let help = "remove `auth` to use IAM, or choose `scram`, `tls`, or `unauthenticated: true`";
+        return checker.error(AUTH, "no client can connect: every authentication method is off", help);
     }
     if transit == InTransit::Plaintext && proven {
-        let what = if checker.tree.get(AUTH).is_some() { "`auth` asks for it" } else { "without `auth` it is IAM" };
+        let what =
+            if checker.tree.get(AUTH).is_some() { "`auth` requires it" } else { "without `auth`, IAM is required" };
         checker.error(
             TRANSIT,
-            format!("clients can't prove who they are over plaintext, and {what}"),
+            format!("clients can't authenticate over plaintext, and {what}"),
             "write `in_transit: tls`; or, for plaintext alone, `auth: {unauthenticated: true}`",
         );
     } else if transit == InTransit::TlsOrPlaintext && !access.unauthenticated {
         let help = "write `in_transit: tls`, or `unauthenticated: true` below `auth`";
-        checker.warning(TRANSIT, "plaintext is for unauthenticated clients, and they are not let in", help);
+        checker.warning(TRANSIT, "plaintext serves only unauthenticated clients, and they are not allowed", help);
     }
     if access.unauthenticated {
         let path = "cluster.msk.auth.unauthenticated";
-        let message = "EVERY client that reaches the brokers may read and write every topic without proving who it is";
-        checker.warning(path, message, "use `iam`, `scram` or `tls`; to move over, keep both on for a while");
+        let message = "EVERY client that reaches the brokers can read and write every topic without authentication";
+        checker.warning(path, message, "use `iam`, `scram` or `tls`; to migrate, allow both for a while");
         if transit != InTransit::Tls {
             let message = "records cross the network UNENCRYPTED on port 9092";
             checker.warning(TRANSIT, message, "write `in_transit: tls`");
@@ -77,7 +78,7 @@ fn check_access(auth: Option<MskAuth>, encryption: Option<MskEncryption>, checke
     }
     if !msk.encryption.in_cluster {
         let message = "records cross the network between brokers UNENCRYPTED, and this can't be changed later";
-        checker.warning("cluster.msk.encryption.in_cluster", message, "leave it out");
+        checker.warning("cluster.msk.encryption.in_cluster", message, "remove it");
     }
     if checker.part::<Option<bool>>("cluster.msk.public_access").flatten() == Some(true) {
         check_public(&msk, checker);
@@ -89,10 +90,10 @@ fn check_public(msk: &Msk, checker: &mut Checker<'_>) {
     let (access, path) = (msk.access(), "cluster.msk.public_access");
     let mut refuse = |message: &str, help: &str| checker.error(path, message, help);
     if access.unauthenticated {
-        refuse("brokers with unauthenticated clients can't be public", "remove `unauthenticated` below `auth`");
+        refuse("brokers that allow unauthenticated clients can't be public", "remove `unauthenticated` below `auth`");
     }
     if msk.encryption.in_transit != InTransit::Tls {
-        refuse("brokers that take plaintext can't be public", "write `in_transit: tls` below `encryption`");
+        refuse("brokers that accept plaintext can't be public", "write `in_transit: tls` below `encryption`");
     }
     if !msk.encryption.in_cluster {
         refuse(
@@ -101,18 +102,19 @@ fn check_public(msk: &Msk, checker: &mut Checker<'_>) {
         );
     }
     if version(checker).is_some_and(|version| version.release() < (2, 6)) {
-        checker.error(path, "brokers of so old a Kafka can't be public", "use Kafka 2.6.0 or newer");
+        checker.error(path, "brokers with Kafka older than 2.6.0 can't be public", "use Kafka 2.6.0 or newer");
     }
     let acl = "allow.everyone.if.no.acl.found";
     if (access.scram || access.tls) && checker.text_of("cluster.msk.config", acl) != "false" {
         let message = format!("public brokers with SCRAM or certificates must have `{acl}` set to `false`");
-        let help =
-            format!("write `{acl}: false` below `config`, once the topics have ACLs: without any, clients lose access");
+        let help = format!(
+            "write `{acl}: false` below `config`, once the topics have ACLs: without ACLs, clients lose access"
+        );
         checker.error(path, message, help);
     }
     if checker.part::<Network>("network").is_some_and(|net| net.clients.is_empty()) {
-        let message = "no address outside of the VPC may reach the public brokers";
-        checker.warning(path, message, "name the blocks of your clients in `network.clients`");
+        let message = "no client outside the VPC can reach the public brokers";
+        checker.warning(path, message, "list your clients' CIDR blocks in `network.clients`");
     }
 }
 
@@ -130,15 +132,19 @@ fn check_home(path: &str, [_, _, region, account, _]: [&str; 5], what: &str, che
     if let Some(own) = checker.part::<Region>("region").filter(|own| own.0 != region) {
         checker.error(
             path,
-            format!("this {what} is in `{region}`, and the stack in `{own}`"),
-            "name one of the stack's region",
+            format!("this {what} is in `{region}`, but the stack is in `{own}`"),
+            "use one in the stack's region",
         );
     }
     if account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()) {
-        checker.error(path, format!("`{account}` is not an AWS account"), "an ARN has its 12 digits after the region");
+        checker.error(
+            path,
+            format!("`{account}` is not an AWS account id"),
+            "an ARN has the account's 12 digits after the region",
+        );
     } else if let Some(own) = checker.part::<Option<Account>>("account").flatten().filter(|own| own.0 != account) {
-        let message = format!("this {what} is of the account {account}, and the stack of {own}");
-        checker.warning(path, message, "make sure that its policy lets MSK use it from there");
+        let message = format!("this {what} belongs to the account {account}, but the stack to {own}");
+        checker.warning(path, message, "make sure that its policy allows MSK to use it from there");
     }
 }
 
@@ -147,12 +153,12 @@ fn check_secrets(secrets: &[String], checker: &mut Checker<'_>) {
     for (index, secret) in secrets.iter().enumerate() {
         let path = format!("cluster.msk.auth.scram.secrets.{index}");
         if !seen.insert(secret) {
-            checker.error(&path, "this secret is named twice", "name each secret once");
+            checker.error(&path, "this secret is listed twice", "list each secret once");
             continue;
         }
         let Some(parts) = arn(secret) else {
             let help = format!("`aws secretsmanager describe-secret --secret-id {secret} --query ARN` prints it");
-            checker.error(&path, format!("`{secret}` is not an ARN, and MSK takes a secret by its ARN alone"), help);
+            checker.error(&path, format!("`{secret}` is not an ARN: MSK needs the ARN of a secret"), help);
             continue;
         };
         let name = parts[4].strip_prefix("secret:").filter(|_| parts[1] == "secretsmanager");
@@ -162,12 +168,12 @@ fn check_secrets(secrets: &[String], checker: &mut Checker<'_>) {
                 checker.error(&path, "this is not the ARN of a secret", help);
             }
             Some(name) if !name.starts_with(PREFIX) => {
-                let message = format!("MSK takes only secrets whose name begins with `{PREFIX}`");
-                checker.error(&path, message, "make a secret of such a name, with a KMS key of your own");
+                let message = format!("MSK accepts only secrets whose name begins with `{PREFIX}`");
+                checker.error(&path, message, "create a secret with such a name and a KMS key of your own");
             }
             Some(name) if !has_suffix(name) => {
                 let message = "this ARN lacks the hyphen and six characters that Secrets Manager adds to a name";
-                let help = "`aws secretsmanager describe-secret --secret-id ... --query ARN` prints all of it";
+                let help = "`aws secretsmanager describe-secret --secret-id ... --query ARN` prints the whole ARN";
                 checker.error(&path, message, help);
             }
             Some(_) => check_home(&path, parts, "secret", checker),
@@ -184,14 +190,14 @@ fn has_suffix(name: &str) -> bool {
 fn check_authorities(authorities: &[String], checker: &mut Checker<'_>) {
     let list = "cluster.msk.auth.tls.certificate_authorities";
     if authorities.is_empty() {
-        checker.error(list, "client certificates need an authority that signs them", "name the ARN of a private CA");
+        checker.error(list, "client certificates need an authority that signs them", "add the ARN of a private CA");
     }
     let mut seen = BTreeSet::new();
     for (index, authority) in authorities.iter().enumerate() {
         let path = format!("{list}.{index}");
         let is_authority = |parts: &[&str; 5]| parts[1] == "acm-pca" && parts[4].starts_with("certificate-authority/");
         if !seen.insert(authority) {
-            checker.error(&path, "this authority is named twice", "name each authority once");
+            checker.error(&path, "this authority is listed twice", "list each authority once");
         } else if arn(authority).filter(is_authority).is_none() {
             let help = "such as `arn:aws:acm-pca:us-east-1:123456789012:certificate-authority/11111111-2222-...`";
             checker.error(&path, format!("`{authority}` is not the ARN of a private certificate authority"), help);

@@ -19,24 +19,25 @@ pub fn check(checker: &mut Checker<'_>) {
             continue;
         }
         if secret::is_secret(name) {
-            let message = format!("the value of `{name}` is a secret, which does not belong in a stack file");
+            let message = format!("the value of `{name}` is a secret, and secrets do not belong in a stack file");
             checker.error_at(
                 key.at,
                 message,
-                "leave it out: MSK keeps its own keys, and clients' secrets are in Secrets Manager",
+                "remove it: MSK manages its own keys, and clients' secrets are in Secrets Manager",
             );
             continue;
         }
         match standing(name, express) {
             Standing::Owned => {
-                checker.error_at(key.at, format!("MSK sets `{name}` of {brokers} brokers itself"), "leave it out");
+                checker.error_at(key.at, format!("MSK sets `{name}` itself for {brokers} brokers"), "remove it");
             }
             Standing::Unknown => {
                 let help = match nearest(name, known(express)) {
                     Some(near) => format!("the nearest documented one is `{near}`"),
-                    None => "AWS refuses what it doesn't know; set it for topics, or while Kafka runs".to_owned(),
+                    None => "AWS rejects unknown settings; set it on topics, or dynamically in the running cluster"
+                        .to_owned(),
                 };
-                let message = format!("AWS documents no setting `{name}` for configurations of {brokers} brokers");
+                let message = format!("`{name}` is not among the settings that AWS documents for {brokers} brokers");
                 checker.problems.push(Problem::warning(key.at, message).help(help));
             }
             Standing::Allowed => {}
