@@ -343,26 +343,26 @@ async fn update(ctx: &Ctx<'_, Aws>, wanted: &Resource, id: &str, changes: &[Fiel
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::aws::{Clients, Fence, Place};
-    use crate::resource::Live;
+    use kstack_core::kinds::ElasticIp;
+    use kstack_core::model::Tags;
+    use kstack_core::observed::Live;
+    use kstack_core::stack::Name;
 
     /// A plan whose two steps wait for each other, which no verified plan does, and AWS that is not asked.
     async fn run_circle(stop: watch::Receiver<bool>) -> Outcome {
-        let vpc = json!({"cidr": "10.0.0.0/16", "dns_support": true, "dns_hostnames": true});
         let live = ["one", "other"].map(|name| {
-            let live = Live { id: format!("vpc-{name}"), spec: vpc.clone(), tags: Tags::new() };
-            (Address::new("vpc", name), live)
+            let live = Live { id: format!("eipalloc-{name}"), spec: ElasticIp {}.into(), tags: Tags::new() };
+            (Address::new("elastic_ip", name), live)
         });
         let observed = Observed { live: live.into(), ..Observed::default() };
-        let mut plan = crate::plan::destroy("dev", "us-east-1", "1", &observed);
+        let mut plan = kstack_core::plan::destroy("dev", "us-east-1", "1", &observed);
         let ids: Vec<StepId> = plan.steps.iter().map(Step::id).collect();
         assert_eq!(ids.len(), 2);
         plan.steps.iter_mut().zip(ids.iter().rev()).for_each(|(step, other)| step.after = vec![other.clone()]);
         let place = Place { region: "us-east-1".to_owned(), sandbox: Some("http://127.0.0.1:9".to_owned()) };
-        let aws = Aws::new(Clients::connect(&place, Fence::default()).await, "dev");
+        let aws = Aws::new(Clients::connect(&place, Fence::default()).await, &Name("dev".to_owned()));
         apply(&aws, &Kafka::default(), &plan, &observed, "", stop, |_| {}).await
     }
 
@@ -373,6 +373,6 @@ mod tests {
         assert!(!outcome.complete());
         assert!(outcome.left.is_empty() && outcome.done.is_empty() && outcome.failed.is_empty());
         let stuck: Vec<String> = outcome.stuck.iter().map(|(one, other)| format!("{one} waits for {other}")).collect();
-        assert_eq!(stuck, ["vpc/one waits for vpc/other", "vpc/other waits for vpc/one"]);
+        assert_eq!(stuck, ["elastic_ip/one waits for elastic_ip/other", "elastic_ip/other waits for elastic_ip/one"]);
     }
 }

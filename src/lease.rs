@@ -1,4 +1,4 @@
-//! One apply at a time: a lease over SSM Parameter Store, and the stack's record beside it.
+//! One writer at a time: a lease in SSM Parameter Store, and the stack's record beside it.
 //!
 //! Lease N is the parameter `/kstack/STACK/lease/N`, made without overwriting. The next holder makes N+1, once N is released
 //! or has expired: of two that try, Parameter Store lets one through. N is a fencing number. A holder writes to AWS only
@@ -10,8 +10,9 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::aws::{Class, Clients, CloudError, Fence};
+use crate::aws::{Class, Clients, Fence};
 use crate::clock;
+use crate::error::StepError;
 use kstack_core::model::Holder;
 
 /// How long a lease lasts unless it is renewed, in seconds. It is renewed after a third of that.
@@ -50,11 +51,11 @@ fn lag() -> SignedDuration {
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Somebody else has it.
-    #[error("another kstack works on the stack `{stack}`: {} on {} (process {}), since {}, lease {number} until {}",
+    #[error("another kstack process is changing the stack `{stack}`: {} on {} (process {}), since {}, lease {number} until {}",
         .holder.who, .holder.host, .holder.pid, .holder.since.strftime("%F %T UTC"), .holder.expires.strftime("%T UTC"))]
     Held { stack: String, number: u64, holder: Holder },
     #[error(transparent)]
-    Cloud(#[from] CloudError),
+    Cloud(#[from] StepError),
 }
 
 /// A lease that this process holds and renews.
@@ -65,7 +66,7 @@ pub struct Lease {
     pub number: u64,
     holder: Holder,
     fence: Fence,
-    /// Ends the renewing when it is dropped, though not in the middle of a call.
+    /// Dropping it ends the renewals, though not in the middle of a call.
     stop: watch::Sender<()>,
     renewing: JoinHandle<()>,
 }
@@ -77,9 +78,9 @@ impl Lease {
     /// Who holds it; or AWS's answer.
     pub async fn take(clients: &Clients, stack: &str, caller: &str, fence: &Fence) -> Result<Lease, LeaseError> {
         let start = (Instant::now(), SystemTime::now());
-        let papers = clients.papers(stack).await?;
+        let metadata = clients.metadata(stack).await?;
         let now = clock::now();
-        let last = papers.leases.last_key_value();
+        let last = metadata.leases.last_key_value();
         if let Some((number, holder)) = last.filter(|(_, holder)| holder.holds(now)) {
             return Err(LeaseError::Held { stack: stack.to_owned(), number: *number, holder: holder.clone() });
         }
@@ -94,9 +95,9 @@ impl Lease {
             settled: last.and_then(|(_, holder)| holder.visible_at(now, lag(), margin())),
         };
         match clients.put_lease(stack, number, &holder, false).await {
-            Err(error) if error.class == Class::Conflict => {
+            Err(error) if error.class() == Class::Conflict => {
                 // Somebody was faster; or our own first try arrived and its answer did not.
-                let held = clients.papers(stack).await?.leases.remove(&number);
+                let held = clients.metadata(stack).await?.leases.remove(&number);
                 match held {
                     Some(other) if other == holder => {}
                     Some(holder) => return Err(LeaseError::Held { stack: stack.to_owned(), number, holder }),
@@ -108,8 +109,9 @@ impl Lease {
         fence.allow(start, term());
         // The one before stays: who does not see this one listed yet would begin with a number that was used long ago, and finds
         // this one's taken. What is left of older leases does no harm: the highest number counts.
-        let old = papers.leases.into_keys().filter(|old| old + 1 < number).map(|old| format!("lease/{old}")).collect();
-        let _ = clients.delete_papers(stack, old).await;
+        let old =
+            metadata.leases.into_keys().filter(|old| old + 1 < number).map(|old| format!("lease/{old}")).collect();
+        let _ = clients.delete_metadata(stack, old).await;
         let (stop, stopped) = watch::channel(());
         let renewing = renew(clients.clone(), stack.to_owned(), number, holder.clone(), fence.clone(), stopped);
         let renewing = tokio::spawn(renewing);
@@ -124,43 +126,43 @@ impl Lease {
         })
     }
 
-    /// How long to wait until everything is listed that a holder before has made, who died: what is not seen would be made twice,
-    /// or not be deleted.
-    pub fn unsettled(&self) -> Option<Duration> {
+    /// How long until everything that a crashed holder created is visible in AWS's lists. What is not visible would be created
+    /// twice, or not be deleted.
+    pub fn consistency_delay(&self) -> Option<Duration> {
         self.holder.settled.map(|at| at.duration_since(self.holder.since).unsigned_abs())
     }
 
-    /// Gives the lease back; `last` when the stack is gone, so that nothing of it is left; `unsure` when a call may have done
-    /// more than its answer told, so that who comes next waits until that is listed.
+    /// Releases the lease. `stack_gone` deletes the stack's record and leases too; `maybe_applied` makes the next holder wait until
+    /// everything that a call without an answer may have created is visible.
     ///
     /// # Errors
-    /// AWS's answer. The lease then ends by itself.
-    pub async fn release(mut self, last: bool, unsure: bool) -> Result<(), CloudError> {
+    /// AWS's answer. The lease then expires.
+    pub async fn release(mut self, stack_gone: bool, maybe_applied: bool) -> Result<(), StepError> {
         // A renewal that is under way is waited for: should it come after what follows, the lease would seem to be held.
         drop(self.stop);
         let _ = self.renewing.await;
-        // One who has lost it gives nothing back. What it would still delete is held back by the fence, call by call.
-        if !self.fence.open() && !last {
+        // A lease that was lost is not released. What it would still delete is stopped by the fence, call by call.
+        if !self.fence.open() && !stack_gone {
             return Ok(());
         }
-        if last {
+        if stack_gone {
             // The stack's address block first: what is left of a stack always tells when it ends.
             self.clients.release_claims(&self.stack).await?;
             // Older leases too, should clearing them away have failed when this one was taken. This one goes last.
-            let papers = self.clients.papers(&self.stack).await?;
-            let leases = papers
+            let metadata = self.clients.metadata(&self.stack).await?;
+            let leases = metadata
                 .leases
                 .into_keys()
                 .filter(|number| *number < self.number)
                 .map(|number| format!("lease/{number}"));
             let names = leases.chain(["record".to_owned(), format!("lease/{}", self.number)]).collect();
-            let deleted = self.clients.delete_papers(&self.stack, names).await;
+            let deleted = self.clients.delete_metadata(&self.stack, names).await;
             self.fence.shut();
             return deleted;
         }
         self.fence.shut();
         self.holder.released = true;
-        if unsure {
+        if maybe_applied {
             self.holder.settled = Some(clock::now() + lag());
         }
         self.clients.put_lease(&self.stack, self.number, &self.holder, true).await
@@ -186,8 +188,8 @@ async fn renew(
             return;
         }
         // Somebody with a higher number, such as `unlock`, has ended this lease.
-        match clients.papers(&stack).await {
-            Ok(papers) if papers.leases.keys().any(|other| *other > number) => return fence.shut(),
+        match clients.metadata(&stack).await {
+            Ok(metadata) if metadata.leases.keys().any(|other| *other > number) => return fence.shut(),
             Ok(_) if fence.open() => {}
             // Whether somebody else has it by now is not known: it is not made longer. There is time for another try.
             Ok(_) | Err(_) => continue,
@@ -199,22 +201,22 @@ async fn renew(
     }
 }
 
-/// Ends whatever lease is held on `stack`, and says whose it was. For when its holder is known to be dead.
+/// Ends the lease on `stack`, and returns whose it was. For when its holder is known to have crashed.
 ///
-/// It takes the next number in any case: a call for that number which the dead one had sent, and which arrives only now, is
-/// then refused; and a holder that lives after all sees the number when it renews, and stops.
+/// It takes the next number in any case: a late call of the crashed holder for that number is then refused; and a holder that is
+/// alive after all sees the number when it renews, and stops.
 ///
 /// # Errors
 /// AWS's answer.
-pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holder)>, CloudError> {
+pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holder)>, StepError> {
     let mut tries = 0;
     let mut whose = None;
     loop {
-        let papers = clients.papers(stack).await?;
+        let metadata = clients.metadata(stack).await?;
         let now = clock::now();
         // The dead one may have made something until just now.
         let settled = Some(now + lag());
-        let (number, holder) = papers.leases.into_iter().next_back().unzip();
+        let (number, holder) = metadata.leases.into_iter().next_back().unzip();
         whose = whose.or(number.zip(holder.clone().filter(|holder| holder.holds(now))));
         let ended = match holder {
             Some(holder) => Holder { released: true, settled, ..holder },
@@ -231,7 +233,7 @@ pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holde
         tries += 1;
         match clients.put_lease(stack, number.unwrap_or_default() + 1, &ended, false).await {
             // The late call was first; or another kstack has begun. Who that is shows when looking again.
-            Err(error) if error.class == Class::Conflict && tries < 5 => {}
+            Err(error) if error.class() == Class::Conflict && tries < 5 => {}
             Err(error) => return Err(error),
             Ok(()) => return Ok(whose),
         }

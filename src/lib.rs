@@ -8,6 +8,7 @@ pub mod driver;
 pub mod error;
 pub mod health;
 pub mod lease;
+pub mod ops;
 pub mod roll;
 pub mod sandbox;
 pub mod session;

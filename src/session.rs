@@ -1,4 +1,4 @@
-//! One stack file at work: reads the file, asks AWS, plans. What every command does before its own part.
+//! What every command does first: read the stack file, ask AWS, plan.
 
 mod saved;
 
@@ -9,19 +9,23 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::kinds as drivers;
-use crate::aws::{Aws, Class, Clients, CloudError, Fence, Place};
+use crate::aws::{Aws, Class, Clients, Fence, Place};
 use crate::clock;
 use crate::driver::{Ctx, IdMap};
+use crate::error::StepError;
 use kstack_core::check::{self, Parsed, Report};
 use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::Overrides;
 use kstack_core::design::Design;
 use kstack_core::engine::Engine;
-use kstack_core::expiry::{Asked, Term};
+use kstack_core::expiry::{Asked as ExpiryRequest, Term};
 use kstack_core::kinds;
-use kstack_core::model::{Holder, Record, Tags};
+use kstack_core::model::Tags;
+use kstack_core::model::{Holder, Record};
 use kstack_core::observed::Observed;
-use kstack_core::plan::{self, Plan};
+use kstack_core::plan;
+use kstack_core::plan::Plan;
+use kstack_core::stack::Name;
 
 pub use saved::{SAVED_PLAN, SavedPlan, read_file};
 
@@ -85,82 +89,75 @@ impl Source {
 /// A stack and its AWS.
 #[derive(Debug)]
 pub struct Session {
+    pub name: Name,
     pub aws: Aws,
     pub fence: Fence,
     pub region: String,
-    /// When, and with which `--ttl`, plans are asked for.
-    pub asked: Asked,
+    /// When, and with which `--ttl`, plans are made.
+    pub expiry: ExpiryRequest,
 }
 
-/// What one look at AWS gave.
+/// What AWS reported of a stack at one moment.
 #[derive(Debug)]
-pub struct Seen {
-    pub world: PlanningInput,
-    /// Who works on the stack at the moment.
+pub struct Observation {
+    pub input: PlanningInput,
+    /// Who holds the stack's lease.
     pub holder: Option<Holder>,
-    /// How long the stack lives as it is.
+    /// How long the stack lives at present.
     pub term: Term,
 }
 
 impl Session {
     /// A session for the stack `name` at `place`.
-    pub async fn open(place: &Place, name: &str) -> Session {
+    pub async fn open(place: &Place, name: &Name) -> Session {
         let fence = Fence::default();
         let clients = Clients::connect(place, fence.clone()).await;
         Session::with(clients, fence, name)
     }
 
-    /// A session for the stack `name`, beside others with the same clients.
-    pub fn beside(clients: &Clients, name: &str) -> Session {
+    /// A session for the stack `name` that shares `clients` with other sessions.
+    pub fn beside(clients: &Clients, name: &Name) -> Session {
         let fence = Fence::default();
         Session::with(clients.fenced(&fence), fence, name)
     }
 
-    fn with(clients: Clients, fence: Fence, name: &str) -> Session {
+    fn with(clients: Clients, fence: Fence, name: &Name) -> Session {
         let region = clients.region.clone();
-        Session { aws: Aws::new(clients, name), fence, region, asked: Asked { now: clock::now(), ttl: None } }
+        let expiry = ExpiryRequest { now: clock::now(), ttl: None };
+        Session { name: name.clone(), aws: Aws::new(clients, name), fence, region, expiry }
     }
 
-    /// Asks AWS for everything that a plan of `parsed` needs, all at once.
+    /// Asks AWS for everything that planning `parsed` needs, all at once.
     ///
     /// # Errors
-    /// AWS's first answer that is not what was asked for.
-    pub async fn look(&self, parsed: &Parsed) -> Result<Seen, CloudError> {
+    /// The first call that failed.
+    pub async fn look(&self, parsed: &Parsed) -> Result<Observation, StepError> {
         self.aws.begin_round();
-        let (facts, observed, papers) = tokio::try_join!(
+        let (facts, observed, metadata) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
             drivers::discover_of(&self.aws, Engine::of(&parsed.stack)),
-            self.aws.clients.papers(&self.aws.stack)
+            self.aws.clients.metadata(&self.name)
         )?;
-        let holder = papers.holder(self.asked.now).cloned();
-        let term = Term::of(&observed, papers.record.as_ref(), None);
-        let expires = self.asked.choose(&parsed.stack, term);
-        Ok(Seen { world: PlanningInput { facts, observed, record: papers.record, expires }, holder, term })
+        let holder = metadata.holder(self.expiry.now).cloned();
+        let term = Term::of(&observed, metadata.record.as_ref(), None);
+        let expires = self.expiry.choose(&parsed.stack, term);
+        Ok(Observation { input: PlanningInput { facts, observed, record: metadata.record, expires }, holder, term })
     }
 
-    /// What is live of the stack, as far as one with `engine` goes.
+    /// The live resources of the stack, whatever its engine.
     ///
     /// # Errors
-    /// AWS's first answer that is not what was asked for.
-    pub async fn observe_of(&self, engine: Engine) -> Result<Observed, CloudError> {
-        self.aws.begin_round();
-        drivers::discover_of(&self.aws, engine).await
-    }
-
-    /// What is live of the stack, whatever its engine.
-    ///
-    /// # Errors
-    /// AWS's first answer that is not what was asked for.
-    pub async fn observe(&self) -> Result<Observed, CloudError> {
+    /// The first call that failed.
+    pub async fn observe(&self) -> Result<Observed, StepError> {
         self.aws.begin_round();
         drivers::discover(&self.aws).await
     }
 
-    /// Sets `tags` on everything that is live of the stack: one call for all that EC2 has, and one for each other resource.
+    /// Sets `tags` on all live resources of the stack: one call for everything of EC2, and one for each other resource.
     ///
     /// # Errors
-    /// AWS's first answer that is not a success. It may run again.
-    pub async fn retag(&self, observed: &Observed, tags: &Tags) -> Result<(), CloudError> {
+    /// The first call that failed. It may run again.
+    pub async fn retag(&self, observed: &Observed, tags: &Tags) -> Result<(), StepError> {
         let (ids, batch, aws) = (IdMap::default(), Mutex::default(), &self.aws);
         let all = observed.live.iter().filter(|(address, _)| kinds::is_tagged(&address.kind));
         let each = all.map(|(address, live)| {
@@ -176,59 +173,59 @@ impl Session {
         aws.clients.tag_ec2(noted.into_iter().chain(roots).collect(), tags).await
     }
 
-    /// Makes the stack's record, or notes in it that an apply is under way: the first thing that is written.
+    /// Creates the stack's record, or marks in it that an apply is under way: always the first write.
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn ensure_record(&self, design: &Design, world: &PlanningInput) -> Result<Record, CloudError> {
-        if let Some(record) = &world.record {
+    pub async fn ensure_record(&self, design: &Design, input: &PlanningInput) -> Result<Record, StepError> {
+        if let Some(record) = &input.record {
             let begun = Record { expires_at: design.expires, resources: None, ..record.clone() };
             return self.write_record(record, begun).await;
         }
         let record = Record {
             cluster_id: design.cluster_id.clone(),
             made_at: clock::now(),
-            made_by: world.facts.caller.clone(),
+            made_by: input.facts.caller.clone(),
             expires_at: design.expires,
             resources: None,
             applies: 0,
         };
-        match self.aws.clients.put_record(&self.aws.stack, &record, false).await {
-            // A first try that arrived, and whose answer did not: what it wrote is the record.
-            Err(error) if error.class == Class::Conflict => {
-                let papers = self.aws.clients.papers(&self.aws.stack).await?;
-                papers.record.ok_or(error)
+        match self.aws.clients.put_record(&self.name, &record, false).await {
+            // A first try that arrived but whose answer did not: what it wrote is the record.
+            Err(error) if error.class() == Class::Conflict => {
+                let metadata = self.aws.clients.metadata(&self.name).await?;
+                metadata.record.ok_or(error)
             }
             Err(error) => Err(error),
             Ok(()) => Ok(record),
         }
     }
 
-    /// Notes in the stack's record that everything that `design` asks for is there, after an apply that had `steps`.
+    /// Marks in the stack's record that everything in `design` exists, after an apply that had `steps`.
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn complete_record(&self, design: &Design, record: &Record, steps: bool) -> Result<Record, CloudError> {
+    pub async fn complete_record(&self, design: &Design, record: &Record, steps: bool) -> Result<Record, StepError> {
         let resources = Some(kinds::desired(design).len());
         let applies = record.applies + u64::from(steps);
         self.write_record(record, Record { expires_at: design.expires, resources, applies, ..record.clone() }).await
     }
 
-    /// Writes the record where it differs from what it was.
-    async fn write_record(&self, old: &Record, new: Record) -> Result<Record, CloudError> {
+    /// Writes the record if it has changed.
+    async fn write_record(&self, old: &Record, new: Record) -> Result<Record, StepError> {
         if *old != new {
-            self.aws.clients.put_record(&self.aws.stack, &new, true).await?;
+            self.aws.clients.put_record(&self.name, &new, true).await?;
         }
         Ok(new)
     }
 }
 
-/// The plan for `parsed` in what was `seen`; a plan with refusals where the facts don't allow a design.
+/// The plan for `parsed`; a plan with refusals where the facts don't allow a design.
 pub fn make_plan(
     source: &Source,
     parsed: &Parsed,
-    world: &PlanningInput,
+    input: &PlanningInput,
     allow_data_loss: bool,
 ) -> (Option<Design>, Plan) {
-    plan::make_plan(&parsed.stack, world, &source.overrides, allow_data_loss)
+    plan::make_plan(&parsed.stack, input, &source.overrides, allow_data_loss)
 }

@@ -1,4 +1,4 @@
-//! Every stack of an account and region, found by tags and papers alone, without its file.
+//! Every stack of an account and region, found by tags and metadata alone, without its file.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,33 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::aws::kinds as drivers;
-use crate::aws::{Aws, Clients, CloudError};
+use crate::aws::{Aws, Clients};
+use crate::error::StepError;
 use kstack_core::expiry::Term;
 use kstack_core::kinds::{self, Instance, MskCluster, Volume};
 use kstack_core::model::{Holder, Record, StackMetadata};
 use kstack_core::observed::Observed;
 use kstack_core::plan::running_cost;
 use kstack_core::pricing::{HOURS_PER_MONTH, Prices};
+use kstack_core::stack::{Name, Scalar as _};
 
-/// What is found of one stack.
+/// A stack that was discovered.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct DiscoveredStack {
     pub name: String,
     pub observed: Observed,
-    pub papers: StackMetadata,
+    pub metadata: StackMetadata,
 }
 
-/// How much of a stack is there.
+/// How much of a stack exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Everything that its last apply made.
+    /// Everything that its last apply created.
     Whole,
     /// Less: an apply or a destroy did not finish, or something was deleted by hand.
     Partial,
-    /// Its time has passed, whatever is there of it.
+    /// It has expired, whatever exists of it.
     Expired,
 }
 
@@ -51,10 +53,10 @@ pub struct Summary {
     pub name: String,
     pub region: String,
     pub state: State,
-    /// The ARN of the caller that made it.
+    /// The ARN of the caller that created it.
     pub owner: Option<String>,
     pub made_at: Option<Timestamp>,
-    /// Since it was made.
+    /// Since it was created.
     pub age_seconds: Option<i64>,
     pub expires_at: Option<Timestamp>,
     pub protected: bool,
@@ -63,61 +65,63 @@ pub struct Summary {
     pub controllers: usize,
     pub resources: usize,
     pub volume_gib: u64,
-    /// USD a month of what is live, without traffic.
+    /// USD a month for its live resources, without traffic.
     pub usd_month: f64,
-    /// USD since it was made, had it been all that time what it is now.
+    /// USD since it was created, as if it had always been as it is now.
     pub usd_so_far: Option<f64>,
-    /// Prices that are not known: what the sums are without.
+    /// Unknown prices, which the sums are without.
     pub gaps: Vec<String>,
-    /// Who works on it at the moment.
+    /// Who holds its lease.
     pub lease: Option<Holder>,
     pub record: Option<Record>,
 }
 
-/// The stacks of the clients' account and region: whatever has a resource with the stack's tag, a record, a claim or a
-/// lease. It costs a constant number of calls, all at once.
+/// The stacks of the clients' account and region: every name with a tagged resource, a record, a claim or a lease. It takes a
+/// constant number of calls, all at once.
 ///
 /// # Errors
-/// AWS's first answer that is not what was asked for.
-pub async fn survey(clients: &Clients) -> Result<Vec<Found>, CloudError> {
+/// The first call that failed.
+pub async fn survey(clients: &Clients) -> Result<Vec<DiscoveredStack>, StepError> {
     let all = Aws::of_all(clients.clone());
-    let (observed, papers) = tokio::try_join!(drivers::discover_all(&all), clients.all_papers("/kstack"))?;
-    let mut stacks: BTreeMap<String, Found> = BTreeMap::new();
-    for (name, papers) in papers {
-        stacks.entry(name).or_default().papers = papers;
+    let (observed, metadata) = tokio::try_join!(drivers::discover_all(&all), clients.all_metadata("/kstack"))?;
+    let mut stacks: BTreeMap<String, DiscoveredStack> = BTreeMap::new();
+    for (name, metadata) in metadata {
+        stacks.entry(name).or_default().metadata = metadata;
     }
     for (name, observed) in observed {
         stacks.entry(name).or_default().observed = observed;
     }
     for (name, found) in &mut stacks {
         found.name.clone_from(name);
-        // What is found by name alone, with no papers, tells its end only when it is asked for by itself.
+        // A resource that is listed by name alone, without metadata, has its expiry only when it is described by itself.
         let live = &found.observed.live;
-        if found.papers.record.is_none() && !live.is_empty() && live.keys().all(|one| kinds::is_named(&one.kind)) {
-            found.observed = drivers::discover(&Aws::new(clients.clone(), name)).await?;
+        if found.metadata.record.is_none() && !live.is_empty() && live.keys().all(|one| kinds::is_named(&one.kind)) {
+            if let Ok(name) = Name::parse(name) {
+                found.observed = drivers::discover(&Aws::new(clients.clone(), &name)).await?;
+            }
         }
     }
     Ok(stacks.into_values().collect())
 }
 
-impl Found {
+impl DiscoveredStack {
     /// How long the stack lives.
     pub fn term(&self) -> Term {
         Term::of(
             &self.observed,
-            self.papers.record.as_ref(),
-            self.papers.claims.iter().max_by_key(|claim| claim.expires_at),
+            self.metadata.record.as_ref(),
+            self.metadata.claims.iter().max_by_key(|claim| claim.expires_at),
         )
     }
 
-    /// Whether it is more than what a dead kstack has left of its lease.
+    /// Whether it is more than the lease of a crashed process.
     pub fn exists(&self, now: Timestamp) -> bool {
-        self.term() != Term::Nothing || self.papers.holder(now).is_some()
+        self.term() != Term::Nothing || self.metadata.holder(now).is_some()
     }
 
-    /// How much of it is there at `now`.
+    /// How much of it exists at `now`.
     pub fn state(&self, now: Timestamp) -> State {
-        let whole = self.papers.record.as_ref().and_then(|record| record.resources);
+        let whole = self.metadata.record.as_ref().and_then(|record| record.resources);
         match self.term() {
             Term::Until(at) if at <= now => State::Expired,
             _ if whole == Some(self.observed.live.len()) && self.observed.unplaced.is_empty() => State::Whole,
@@ -135,7 +139,7 @@ impl Found {
         let msk: usize =
             clusters.values().filter_map(|(_, one)| one.provisioned.as_ref()).map(|one| one.brokers as usize).sum();
         let bill = running_cost(&self.observed, region, prices);
-        let record = self.papers.record.as_ref();
+        let record = self.metadata.record.as_ref();
         let age_seconds = record.map(|record| now.duration_since(record.made_at).as_secs().max(0));
         let cents = |usd: f64| (usd * 1e4).round() / 1e4;
         let term = self.term();
@@ -155,8 +159,8 @@ impl Found {
             usd_month: cents(bill.total()),
             usd_so_far: age_seconds.map(|seconds| cents(bill.total() / HOURS_PER_MONTH * seconds as f64 / 3600.0)),
             gaps: bill.gaps,
-            lease: self.papers.holder(now).cloned(),
-            record: self.papers.record.clone(),
+            lease: self.metadata.holder(now).cloned(),
+            record: self.metadata.record.clone(),
         }
     }
 }

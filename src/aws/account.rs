@@ -3,7 +3,8 @@
 use aws_sdk_ec2::types::VpcCidrBlockStateCode;
 use ipnet::Ipv4Net;
 
-use super::{Clients, CloudError, cloud, ec2_tags};
+use super::{Clients, ec2_tags, failed};
+use crate::error::StepError;
 use kstack_core::model::Tags;
 
 /// The call takes a thousand.
@@ -14,8 +15,8 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn regions(&self) -> Result<Vec<String>, CloudError> {
-        let answer = self.ec2.describe_regions().send().await.map_err(cloud("DescribeRegions"))?;
+    pub async fn regions(&self) -> Result<Vec<String>, StepError> {
+        let answer = self.ec2.describe_regions().send().await.map_err(failed("DescribeRegions"))?;
         let mut names: Vec<String> =
             answer.regions.unwrap_or_default().into_iter().filter_map(|region| region.region_name).collect();
         names.sort();
@@ -26,10 +27,10 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn tag_ec2(&self, ids: Vec<String>, tags: &Tags) -> Result<(), CloudError> {
+    pub async fn tag_ec2(&self, ids: Vec<String>, tags: &Tags) -> Result<(), StepError> {
         for ids in ids.chunks(TAGGED_AT_ONCE) {
             let call = self.ec2.create_tags().set_resources(Some(ids.to_vec())).set_tags(Some(ec2_tags(tags)));
-            call.send().await.map_err(cloud("CreateTags"))?;
+            call.send().await.map_err(failed("CreateTags"))?;
         }
         Ok(())
     }
@@ -38,9 +39,9 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn vpc_blocks(&self) -> Result<Vec<Ipv4Net>, CloudError> {
+    pub async fn vpc_blocks(&self) -> Result<Vec<Ipv4Net>, StepError> {
         let pages = self.ec2.describe_vpcs().max_results(1000).into_paginator().items().send();
-        let vpcs = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("DescribeVpcs"))?;
+        let vpcs = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVpcs"))?;
         let associated = vpcs.iter().flat_map(|vpc| vpc.cidr_block_association_set()).filter(|one| {
             let state = one.cidr_block_state().and_then(|state| state.state());
             !matches!(state, Some(VpcCidrBlockStateCode::Disassociated | VpcCidrBlockStateCode::Failed))

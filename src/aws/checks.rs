@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types::{InstanceStatus, SummaryStatus};
 
-use super::{Class, Clients, CloudError, PATIENCE as READY_TIMEOUT, cloud};
+use super::{Class, Clients, PATIENCE as READY_TIMEOUT, failed};
 use crate::error::StepError;
 use crate::wait::{Backoff, Look, may_pass, poll};
 
@@ -16,11 +16,11 @@ fn checks(status: &InstanceStatus) -> [Option<&SummaryStatus>; 2] {
 
 impl Clients {
     /// EC2's checks of those of `instances` that are running.
-    async fn statuses(&self, instances: &[String]) -> Result<Vec<InstanceStatus>, CloudError> {
+    async fn statuses(&self, instances: &[String]) -> Result<Vec<InstanceStatus>, StepError> {
         let asked = instances.chunks(IDS).map(|ids| async move {
             let call = self.ec2.describe_instance_status().set_instance_ids(Some(ids.to_vec()));
-            let answer = call.send().await.map_err(cloud("DescribeInstanceStatus"))?;
-            Ok::<_, CloudError>(answer.instance_statuses.unwrap_or_default())
+            let answer = call.send().await.map_err(failed("DescribeInstanceStatus"))?;
+            Ok::<_, StepError>(answer.instance_statuses.unwrap_or_default())
         });
         Ok(futures::future::try_join_all(asked).await?.into_iter().flatten().collect())
     }
@@ -68,9 +68,9 @@ impl Clients {
 }
 
 /// The answer; nothing after an error that may pass, or while an instance is not visible yet.
-fn passing<T>(answer: Result<T, CloudError>) -> Result<Option<T>, StepError> {
+fn passing<T>(answer: Result<T, StepError>) -> Result<Option<T>, StepError> {
     match answer {
-        Err(error) if may_pass(error.class) || error.class == Class::NotFound => Ok(None),
+        Err(error) if may_pass(error.class()) || error.class() == Class::NotFound => Ok(None),
         answer => Ok(Some(answer?)),
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ec2::types::{Filter, InstanceTypeInfo, LocationType};
 use aws_sdk_kafka::types::KafkaVersionStatus;
 
-use super::{Clients, CloudError, cloud};
+use super::{Clients, failed};
+use crate::error::StepError;
 use kstack_core::cloud_init::Os;
 use kstack_core::design::Facts;
 use kstack_core::instance_types::{Arch, InstanceLimits, InstanceTypes};
@@ -16,8 +17,8 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer, such as that there are no credentials.
-    pub async fn identity(&self) -> Result<(String, String), CloudError> {
-        let caller = self.sts.get_caller_identity().send().await.map_err(cloud("GetCallerIdentity"))?;
+    pub async fn identity(&self) -> Result<(String, String), StepError> {
+        let caller = self.sts.get_caller_identity().send().await.map_err(failed("GetCallerIdentity"))?;
         Ok((caller.account().unwrap_or_default().to_owned(), caller.arn().unwrap_or_default().to_owned()))
     }
 
@@ -25,7 +26,7 @@ impl Clients {
     ///
     /// # Errors
     /// The first answer of AWS that is not what was asked for.
-    pub async fn facts(&self, stack: &Stack) -> Result<Facts, CloudError> {
+    pub async fn facts(&self, stack: &Stack) -> Result<Facts, StepError> {
         let Some(ec2) = &stack.cluster.ec2 else { return self.facts_of_msk(stack).await };
         let mut types = vec![ec2.brokers.instance_type.clone()];
         types.extend(ec2.controllers.as_ref().map(|controllers| controllers.instance_type.clone()));
@@ -41,13 +42,13 @@ impl Clients {
         Ok(Facts { account, caller, zones, types, offers, images, msk_versions: BTreeSet::new() })
     }
 
-    async fn facts_of_msk(&self, stack: &Stack) -> Result<Facts, CloudError> {
+    async fn facts_of_msk(&self, stack: &Stack) -> Result<Facts, StepError> {
         let versions = async {
             if stack.cluster.msk.as_ref().is_some_and(|msk| msk.serverless) {
                 return Ok(BTreeSet::new());
             }
             let pages = self.kafka.list_kafka_versions().into_paginator().items().send();
-            let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("ListKafkaVersions"))?;
+            let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListKafkaVersions"))?;
             let active = all.into_iter().filter(|one| one.status() == Some(&KafkaVersionStatus::Active));
             Ok(active.filter_map(|one| one.version).collect())
         };
@@ -56,7 +57,7 @@ impl Clients {
         Ok(Facts { account, caller, zones, types, offers: BTreeMap::new(), images: BTreeMap::new(), msk_versions })
     }
 
-    async fn zones(&self) -> Result<BTreeMap<String, String>, CloudError> {
+    async fn zones(&self) -> Result<BTreeMap<String, String>, StepError> {
         let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
         let answer = self
             .ec2
@@ -65,28 +66,28 @@ impl Clients {
             .filters(filter("state", "available"))
             .send()
             .await
-            .map_err(cloud("DescribeAvailabilityZones"))?;
+            .map_err(failed("DescribeAvailabilityZones"))?;
         let zones = answer.availability_zones.unwrap_or_default().into_iter();
         Ok(zones.filter_map(|zone| Some((zone.zone_name?, zone.zone_id?))).collect())
     }
 
     /// The limits of `names`; a type that the region does not have is absent.
-    async fn types(&self, names: Vec<String>) -> Result<InstanceTypes, CloudError> {
+    async fn types(&self, names: Vec<String>) -> Result<InstanceTypes, StepError> {
         // By filter: a name that is not known is then an empty answer, not an error.
         let filter = Filter::builder().name("instance-type").set_values(Some(names)).build();
         let answer =
-            self.ec2.describe_instance_types().filters(filter).send().await.map_err(cloud("DescribeInstanceTypes"))?;
+            self.ec2.describe_instance_types().filters(filter).send().await.map_err(failed("DescribeInstanceTypes"))?;
         let types = answer.instance_types.unwrap_or_default();
         Ok(types.iter().filter_map(|info| Some((info.instance_type()?.as_str().to_owned(), limits(info)?))).collect())
     }
 
     /// The zones that offer each of `names`.
-    async fn offers(&self, names: Vec<String>) -> Result<BTreeMap<String, BTreeSet<String>>, CloudError> {
+    async fn offers(&self, names: Vec<String>) -> Result<BTreeMap<String, BTreeSet<String>>, StepError> {
         let filter = Filter::builder().name("instance-type").set_values(Some(names)).build();
         let call =
             self.ec2.describe_instance_type_offerings().location_type(LocationType::AvailabilityZone).filters(filter);
         let pages = call.into_paginator().items().send();
-        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("DescribeInstanceTypeOfferings"))?;
+        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeInstanceTypeOfferings"))?;
         let mut offers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for offer in all {
             if let (Some(name), Some(zone)) = (offer.instance_type, offer.location) {
@@ -97,7 +98,7 @@ impl Clients {
     }
 
     /// The newest images of `os`, by architecture, from the parameters that their publishers keep.
-    async fn images(&self, os: Os) -> Result<BTreeMap<String, String>, CloudError> {
+    async fn images(&self, os: Os) -> Result<BTreeMap<String, String>, StepError> {
         let parameter = |arch: Arch| {
             let (aws, debian) = match arch {
                 Arch::X86 => ("x86_64", "amd64"),
@@ -113,7 +114,7 @@ impl Clients {
         };
         let names = [Arch::X86, Arch::Arm].map(|arch| (parameter(arch), arch));
         let wanted = names.iter().map(|(name, _)| name.clone()).collect();
-        let answer = self.ssm.get_parameters().set_names(Some(wanted)).send().await.map_err(cloud("GetParameters"))?;
+        let answer = self.ssm.get_parameters().set_names(Some(wanted)).send().await.map_err(failed("GetParameters"))?;
         let found = answer.parameters.unwrap_or_default().into_iter();
         Ok(found
             .filter_map(|parameter| {

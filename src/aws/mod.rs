@@ -27,11 +27,12 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use self::pace::Pace;
 use crate::driver::Ctx;
 use kstack_core::model::{Tags, tag};
+use kstack_core::stack::Name;
 
 use crate::error::StepError;
 pub use crate::error::{Class, CloudError};
 pub use crate::wait::jitter;
-pub use error::{Done, cloud, failed};
+pub use error::{Done, failed};
 pub use fence::{Fence, LEASE_ENDED};
 pub use price_list::region_prices;
 pub use snapshot::Snapshot;
@@ -158,12 +159,19 @@ impl Clients {
     }
 }
 
-/// AWS as one stack sees it.
+/// Which stacks are worked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    Stack(Name),
+    /// Every stack of the account and region: for discovery only.
+    All,
+}
+
+/// AWS, limited to one stack or for a discovery of all of them.
 #[derive(Debug)]
 pub struct Aws {
     pub clients: Clients,
-    /// The stack's name.
-    pub stack: String,
+    pub scope: Scope,
     pub addresses: Snapshot<Address>,
     pub instances: Snapshot<Instance>,
     pub volumes: Snapshot<Volume>,
@@ -181,10 +189,19 @@ pub struct Aws {
 
 impl Aws {
     /// AWS for the stack `name`.
-    pub fn new(clients: Clients, name: &str) -> Self {
+    pub fn new(clients: Clients, name: &Name) -> Self {
+        Self::of(clients, Scope::Stack(name.clone()))
+    }
+
+    /// AWS for a discovery of every stack at once.
+    pub fn of_all(clients: Clients) -> Self {
+        Self::of(clients, Scope::All)
+    }
+
+    fn of(clients: Clients, scope: Scope) -> Self {
         Aws {
             clients,
-            stack: name.to_owned(),
+            scope,
             addresses: Snapshot::default(),
             instances: Snapshot::default(),
             volumes: Snapshot::default(),
@@ -199,14 +216,17 @@ impl Aws {
         }
     }
 
-    /// AWS for a discovery of every stack at once.
-    pub fn of_all(clients: Clients) -> Self {
-        Self::new(clients, "")
+    /// The stack's name; in a discovery of every stack a text that is nobody's name, neither in the file nor in AWS.
+    pub fn stack(&self) -> &str {
+        match &self.scope {
+            Scope::Stack(name) => name,
+            Scope::All => "*",
+        }
     }
 
-    /// Whether a discovery is of every stack.
+    /// Whether this is a discovery of every stack.
     pub fn all(&self) -> bool {
-        self.stack.is_empty()
+        self.scope == Scope::All
     }
 
     /// Begins a discovery: what was described before is not used for it.
@@ -221,15 +241,15 @@ impl Aws {
 
     /// The filter for what is tagged with this stack, or with any.
     pub fn mine(&self) -> Filter {
-        if self.all() {
-            return Filter::builder().name("tag-key").values(tag::STACK).build();
+        match &self.scope {
+            Scope::All => Filter::builder().name("tag-key").values(tag::STACK).build(),
+            Scope::Stack(name) => Filter::builder().name(format!("tag:{}", tag::STACK)).values(&**name).build(),
         }
-        Filter::builder().name(format!("tag:{}", tag::STACK)).values(&self.stack).build()
     }
 
     /// The prefix of names that are unique in an account, not only in a region.
     pub fn global_name(&self, suffix: &str) -> String {
-        format!("kstack-{}-{}-{suffix}", self.stack, self.clients.region)
+        format!("kstack-{}-{}-{suffix}", self.stack(), self.clients.region)
     }
 
     /// The tags that a name of [`Aws::global_name`] stands for, where AWS lists it without its tags; `None` for another name.

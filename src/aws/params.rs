@@ -6,7 +6,8 @@ use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{ParameterType, Tag};
 use serde_json::{Value, json};
 
-use super::{Clients, CloudError, cloud};
+use super::{Clients, failed};
+use crate::error::StepError;
 use kstack_core::model::{Claim, Holder, Record, StackMetadata, tag};
 
 /// Where claims are; no stack's name begins with an underscore.
@@ -17,17 +18,17 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn papers(&self, stack: &str) -> Result<StackMetadata, CloudError> {
-        Ok(self.all_papers(&format!("/kstack/{stack}")).await?.remove(stack).unwrap_or_default())
+    pub async fn metadata(&self, stack: &str) -> Result<StackMetadata, StepError> {
+        Ok(self.all_metadata(&format!("/kstack/{stack}")).await?.remove(stack).unwrap_or_default())
     }
 
     /// The leases and records below `path`, by stack.
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn all_papers(&self, path: &str) -> Result<BTreeMap<String, StackMetadata>, CloudError> {
+    pub async fn all_metadata(&self, path: &str) -> Result<BTreeMap<String, StackMetadata>, StepError> {
         let pages = self.ssm_lease.get_parameters_by_path().path(path).recursive(true).into_paginator().send();
-        let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(cloud("GetParametersByPath"))?;
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("GetParametersByPath"))?;
         let mut all: BTreeMap<String, StackMetadata> = BTreeMap::new();
         for item in pages.iter().flat_map(|page| page.parameters()) {
             let (Some(name), Some(value)) = (item.name(), item.value()) else { continue };
@@ -36,7 +37,7 @@ impl Clients {
                     all.entry(stack.to_owned()).or_default().record = serde_json::from_str(value).ok();
                 }
                 ["", "kstack", stack, "lease", number] => {
-                    // A lease that does not read is one that nobody holds any more.
+                    // A lease that can't be parsed is held by nobody.
                     if let (Ok(number), Ok(holder)) = (number.parse(), serde_json::from_str(value)) {
                         all.entry(stack.to_owned()).or_default().leases.insert(number, holder);
                     }
@@ -56,25 +57,25 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn claims(&self) -> Result<Vec<Claim>, CloudError> {
-        Ok(self.all_papers(CLAIMS).await?.into_values().flat_map(|papers| papers.claims).collect())
+    pub async fn claims(&self) -> Result<Vec<Claim>, StepError> {
+        Ok(self.all_metadata(CLAIMS).await?.into_values().flat_map(|metadata| metadata.claims).collect())
     }
 
     /// Makes `claim`. It fails with a conflict when its block is claimed.
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn put_claim(&self, claim: &Claim) -> Result<(), CloudError> {
+    pub async fn put_claim(&self, claim: &Claim) -> Result<(), StepError> {
         put(&self.ssm, &claim_name(claim), &claim.stack, &json!(claim), false).await
     }
 
-    /// Takes back whatever `stack` has claimed.
+    /// Releases every claim of `stack`.
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn release_claims(&self, stack: &str) -> Result<(), CloudError> {
-        // AWS lists ten parameters a page. While others delete theirs, one may fall between two pages: that there is none counts
-        // only when two lists in a row are the same.
+    pub async fn release_claims(&self, stack: &str) -> Result<(), StepError> {
+        // AWS lists ten parameters a page. While others delete theirs, a claim may be missed between two pages, so an empty result
+        // counts only when two lists in a row are the same.
         let mut before = None;
         loop {
             let claims = self.claims().await?;
@@ -93,7 +94,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn put_lease(&self, stack: &str, number: u64, holder: &Holder, again: bool) -> Result<(), CloudError> {
+    pub async fn put_lease(&self, stack: &str, number: u64, holder: &Holder, again: bool) -> Result<(), StepError> {
         let name = format!("/kstack/{stack}/lease/{number}");
         put(&self.ssm_lease, &name, stack, &json!(holder), again).await
     }
@@ -102,7 +103,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn put_record(&self, stack: &str, record: &Record, again: bool) -> Result<(), CloudError> {
+    pub async fn put_record(&self, stack: &str, record: &Record, again: bool) -> Result<(), StepError> {
         put(&self.ssm, &format!("/kstack/{stack}/record"), stack, &json!(record), again).await
     }
 
@@ -110,27 +111,27 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn delete_papers(&self, stack: &str, names: Vec<String>) -> Result<(), CloudError> {
+    pub async fn delete_metadata(&self, stack: &str, names: Vec<String>) -> Result<(), StepError> {
         self.delete_parameters(names.iter().map(|name| format!("/kstack/{stack}/{name}")).collect()).await
     }
 
-    async fn delete_parameters(&self, names: Vec<String>) -> Result<(), CloudError> {
+    async fn delete_parameters(&self, names: Vec<String>) -> Result<(), StepError> {
         // The call takes 10 names.
         for names in names.chunks(10) {
             let call = self.ssm.delete_parameters().set_names(Some(names.to_vec()));
-            call.send().await.map_err(cloud("DeleteParameters"))?;
+            call.send().await.map_err(failed("DeleteParameters"))?;
         }
         Ok(())
     }
 }
 
-/// Writes a parameter by way of `ssm`: the lease's own client for a lease, and for all else the one behind the fence.
-async fn put(ssm: &Client, name: &str, stack: &str, value: &Value, again: bool) -> Result<(), CloudError> {
-    // Tags are taken only where a parameter is made.
+/// Writes a parameter with `ssm`: the lease's own client for a lease, the fenced one for everything else.
+async fn put(ssm: &Client, name: &str, stack: &str, value: &Value, again: bool) -> Result<(), StepError> {
+    // AWS accepts tags only when a parameter is created.
     let tags = (!again).then(|| Tag::builder().key(tag::STACK).value(stack).build().ok()).flatten();
     let call = ssm.put_parameter().name(name).value(value.to_string()).r#type(ParameterType::String);
     let call = call.overwrite(again).set_tags(tags.map(|tag| vec![tag]));
-    call.send().await.map_err(cloud("PutParameter")).map(drop)
+    call.send().await.map_err(failed("PutParameter")).map(drop)
 }
 
 fn claim_name(claim: &Claim) -> String {

@@ -1,7 +1,8 @@
 //! `kstack check`: every problem of stack files, offline.
 
-use super::error::{Failure, counted, print};
+use super::error::{counted, print};
 use super::ui;
+use crate::ops::Failure;
 use crate::session::Source;
 
 /// Check stack files, offline, and report every problem at once

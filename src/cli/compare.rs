@@ -1,9 +1,9 @@
 //! `kstack compare`: the same workload on EC2, MSK and hosted services, offline.
 
 use super::cost::reads;
-use super::error::Failure;
-use super::prices::Used;
 use super::ui;
+use crate::ops::Failure;
+use crate::ops::prices::RegionPrices;
 use crate::session::Source;
 use kstack_core::compare::{Comparison, compare};
 use kstack_core::pricing::{Choice, CountingMethod, money};
@@ -43,7 +43,7 @@ enum Counting {
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
-    let Used { prices, source } = Used::of(&parsed.stack.region);
+    let RegionPrices { prices, source } = RegionPrices::load(&parsed.stack.region);
     let method = match args.method {
         Counting::Equation1 => CountingMethod::EquationOne,
         Counting::AwsMsk => CountingMethod::AwsMsk,

@@ -2,8 +2,8 @@
 
 use clap_complete::Shell;
 
-use super::error::Failure;
 use super::ui;
+use crate::ops::Failure;
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]

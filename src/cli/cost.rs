@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::error::Failure;
-use super::prices::{Used, mark};
+use super::prices::mark;
 use super::ui;
+use crate::ops::Failure;
+use crate::ops::prices::RegionPrices;
 use crate::session::Source;
 use kstack_core::instance_types;
 use kstack_core::pricing::{Bill, Reads, money};
@@ -41,7 +42,7 @@ struct Shown<'a> {
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
     let stack = &parsed.stack;
-    let Used { prices, source } = Used::of(&stack.region);
+    let RegionPrices { prices, source } = RegionPrices::load(&stack.region);
     let reads = reads(args.nearest);
     let bill = stack.cluster.cost(stack.common(), instance_types::embedded(), &prices, reads);
     let bill = bill.ok_or_else(|| Failure::new("the stack file has no brokers to price"))?;

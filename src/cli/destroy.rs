@@ -1,29 +1,24 @@
-//! `kstack destroy`: deletes everything that is live of a stack, its data with it.
+//! `kstack destroy`: deletes all resources of a stack, including its data.
 
-use super::error::Failure;
-use super::plan::{cost, refused, shown};
-use super::run::{Signals, execute, give_back, guard, take, unsure};
-use super::view::View;
-use super::{kafka, place, region, ui};
-use crate::roll::Kafka;
-use crate::session::{Session, Source};
+use super::context::{Context, region};
+use super::plan::show as show_plan;
+use super::ui;
+use super::view::{Screen, Target};
+use crate::ops::{Failure, Report, Signals, destroy, guard, refused};
+use crate::session::Source;
 use kstack_core::observed::Observed;
-use kstack_core::plan::{Plan, destroy, render};
+use kstack_core::plan::Plan;
 use kstack_core::stack::Name;
 
-/// Delete everything of a stack, its data with it
+/// Delete all resources of a stack, including its data
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The stack file
-    #[arg(value_name = "FILE", required_unless_present = "name")]
-    file: Option<String>,
-    /// The stack's name, for a stack whose file is not at hand
-    #[arg(long, conflicts_with = "file", value_parser = super::name)]
-    name: Option<Name>,
-    /// With --name: the AWS region, when not that of the environment or the profile
+    #[command(flatten)]
+    which: Which,
+    /// With --name: the AWS region; default: that of the environment or the profile
     #[arg(long, conflicts_with = "file")]
     region: Option<String>,
-    /// Run without asking
+    /// Run without asking for approval
     #[arg(long)]
     yes: bool,
     /// Print events as lines of JSON
@@ -31,83 +26,73 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
-    let parsed = args.file.as_ref().map(|file| Source::read(file)).transpose()?.map(|(_, parsed)| parsed);
-    let (name, region) = match (&parsed, &args.name) {
-        (Some(parsed), _) => (parsed.stack.name.to_string(), parsed.stack.region.to_string()),
-        (None, name) => (name.as_ref().map(Name::to_string).unwrap_or_default(), region(args.region.as_ref()).await?),
+/// The stack, by its file or by its name.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// The stack file
+    #[arg(value_name = "FILE")]
+    file: Option<String>,
+    /// The stack's name, if its file is not available
+    #[arg(long, value_parser = super::name)]
+    name: Option<Name>,
+}
+
+pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
+    let (name, region, stack) = match (&args.which.file, &args.which.name) {
+        (Some(file), _) => {
+            let stack = Source::read(file)?.1.stack;
+            (stack.name.clone(), stack.region.to_string(), Some(stack))
+        }
+        (None, Some(name)) => (name.clone(), region(args.region.as_ref()).await?, None),
+        (None, None) => return Err(Failure::new("no stack is named").hint("name a stack file, or use --name")),
     };
-    let session = Session::open(&place(&region, sandbox)?, &name).await;
+    let session = context.session(&region, &name).await?;
     let (account, caller) = session.aws.clients.identity().await?;
-    if let Some(parsed) = &parsed {
-        guard(&parsed.stack, &account)?;
-        if parsed.stack.protected {
+    if let Some(stack) = &stack {
+        guard(stack, &account)?;
+        if stack.protected {
             return Err(Failure::new(format!("the stack {name} is protected by its file; nothing was changed"))
-                .hint("take `protected: true` out of the file, apply it, and destroy the stack then"));
+                .hint("remove `protected: true` from the file, apply it, and then destroy the stack"));
         }
     }
-    let plan_now = |observed: &Observed| destroy(&name, &region, &account, observed);
     let mut approved = None;
     if !args.yes {
         let observed = session.observe().await?;
-        let plan = plan_now(&observed);
-        show(&plan, &observed, args.json)?;
-        let question = format!("\nThis deletes the stack and all its data. Type its name, `{name}`, to go on: ");
+        let plan = destroy::plan(&session, &account, &observed);
+        show(&plan, &observed, args.json);
+        if !plan.refusals.is_empty() {
+            return Err(refused(&plan));
+        }
+        let question = format!("\nThis deletes the stack and all its data. Type its name, `{name}`, to continue: ");
         // Where nothing is left to delete there is nothing to approve; the record still goes.
-        let answer = if plan.steps.is_empty() { Some(name.clone()) } else { ui::ask(&question) };
+        let answer = if plan.steps.is_empty() { Some(name.to_string()) } else { ui::ask(&question) };
         match answer {
-            Some(answer) if answer == name => approved = Some(plan),
+            Some(answer) if answer == *name => approved = Some(plan),
             Some(_) => return Err(Failure::new("the name was not typed; nothing was changed")),
             None => {
                 return Err(Failure::new(
-                    "the plan needs an approval, and standard input is no terminal; nothing was changed",
+                    "the plan needs approval, but standard input is not a terminal; nothing was changed",
                 )
                 .hint("run with --yes"));
             }
         }
     }
     let signals = Signals::listen()?;
-    let lease = take(&session, &caller, &signals).await?;
-    let result = async {
-        let observed = signals.unless_stopped(session.observe()).await?;
-        let plan = plan_now(&observed);
-        match approved {
-            Some(approved) => {
-                let steps: Vec<_> =
-                    approved.steps.iter().map(|step| serde_json::to_value(step).unwrap_or_default()).collect();
-                if let Some(difference) = plan.difference(&steps) {
-                    return Err(Failure::new(format!(
-                        "what is live has changed since: {difference}; nothing was changed"
-                    )));
-                }
-            }
-            None => show(&plan, &observed, args.json)?,
-        }
-        if plan.steps.is_empty() {
-            return Ok(());
-        }
-        if sandbox {
-            kafka::remove(&observed)?;
-        }
-        let view = View::new(args.json, plan.steps.len());
-        execute(&session, &Kafka::default(), &plan, &observed, "", &signals, view).await
-    }
-    .await;
-    let released = give_back(lease, result.is_ok(), unsure(&result), &signals).await;
-    result?;
-    released?;
+    let mut screen = Screen::new(if args.json { Target::Json } else { Target::Text }, context.printer);
+    let report = |report: Report<'_>| match report {
+        Report::Planned { plan, observed } => show(plan, observed, args.json),
+        other => screen.report(other),
+    };
+    let task = context.task(&signals);
+    destroy::destroy(&session, (&account, &caller), approved.as_ref(), &task, report).await?;
     Ok(0)
 }
 
-fn show(plan: &Plan, live: &Observed, json: bool) -> Result<(), Failure> {
-    let cost = cost(plan, live);
-    if json {
-        ui::json_line(&serde_json::json!({"event": "plan", "plan": shown(plan, &cost)}));
-    } else if plan.steps.is_empty() && plan.refusals.is_empty() {
-        ui::out(&format!("Nothing to destroy: nothing of the stack {} is live.\n", plan.stack));
+fn show(plan: &Plan, live: &Observed, json: bool) {
+    if !json && plan.steps.is_empty() && plan.refusals.is_empty() {
+        ui::out(&format!("Nothing to destroy: the stack {} has no live resources.\n", plan.stack));
     } else {
-        ui::out(&render(plan));
-        ui::out(&cost.text());
+        show_plan(plan, live, json);
     }
-    if plan.refusals.is_empty() { Ok(()) } else { Err(refused(plan)) }
 }

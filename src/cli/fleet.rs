@@ -1,4 +1,4 @@
-//! `kstack plan` of several stack files: planned at once, with one summary. A file that can't be planned hides no other.
+//! `kstack plan` of several stack files: planned at once, with one summary. One that fails does not affect the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,17 +6,20 @@ use futures::stream::{self, StreamExt as _};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::error::{Failure, print};
-use super::plan::{cost, shown};
-use super::{place, ui};
+use super::context::Context;
+use super::error::print;
+use super::plan::shown;
+use super::ui;
 use crate::aws::Clients;
+use crate::ops::Failure;
+use crate::ops::prices::cost_of;
 use crate::session::{Session, Source, make_plan};
 use kstack_core::check::Parsed;
 use kstack_core::plan::{CostDelta, Counts, Plan, render};
 use kstack_core::pricing::{money, signed};
 
-/// So many stacks are asked for at once. A stack takes about twenty calls, and AWS's bucket for describes holds a hundred,
-/// so that more would only wait for their tokens.
+/// Stacks that are planned at the same time. A stack takes about twenty calls, and AWS's bucket for describes holds a hundred
+/// tokens, so more would only wait.
 const AT_ONCE: usize = 8;
 
 type Planned = Result<(Plan, CostDelta), Failure>;
@@ -27,16 +30,16 @@ pub async fn run(
     allow_data_loss: bool,
     json: bool,
     detailed_exitcode: bool,
-    sandbox: bool,
+    context: &Context,
 ) -> Result<u8, Failure> {
     let read = read(files);
     let regions: BTreeSet<&str> = read.iter().flatten().map(|(_, parsed)| &*parsed.stack.region).collect();
     let mut clients: BTreeMap<&str, Clients> = BTreeMap::new();
     for region in regions {
-        // Credentials are asked for once, and connections are shared.
+        // Credentials are read once, and connections are shared.
         let of_region = match clients.values().next() {
             Some(others) => others.in_region(region),
-            None => Session::open(&place(region, sandbox)?, "").await.aws.clients,
+            None => context.clients(region).await?,
         };
         clients.insert(region, of_region);
     }
@@ -70,7 +73,7 @@ pub async fn run(
     let wrong = summary.failed + summary.refused;
     if wrong > 0 {
         let many = format!("{wrong} of {} stacks can't be planned; nothing was changed", files.len());
-        return Err(Failure::new(many).hint("see above for each; the plans of the others stand"));
+        return Err(Failure::new(many).hint("see above for each; the other plans are valid"));
     }
     Ok(if detailed_exitcode && summary.changed > 0 { 2 } else { 0 })
 }
@@ -85,8 +88,10 @@ fn read(files: &[String]) -> Vec<Result<(Source, Parsed), Failure>> {
         let stack = (parsed.stack.region.to_string(), parsed.stack.name.to_string());
         if let Some(first) = seen.get(&stack) {
             let (region, name) = stack;
-            *read = Err(Failure::new(format!("{file} has the stack {name} in {region}, as {first} has"))
-                .hint("give each stack a name of its own, and each file once"));
+            *read = Err(Failure::new(format!(
+                "{file} defines the stack {name} in {region}, which {first} defines already"
+            ))
+            .hint("give each stack a name of its own, and each file once"));
         } else {
             seen.insert(stack, file);
         }
@@ -98,8 +103,8 @@ fn read(files: &[String]) -> Vec<Result<(Source, Parsed), Failure>> {
 async fn plan(clients: &Clients, source: &Source, parsed: &Parsed, allow_data_loss: bool) -> Planned {
     let session = Session::beside(clients, &parsed.stack.name);
     let seen = session.look(parsed).await?;
-    let (_, plan) = make_plan(source, parsed, &seen.world, allow_data_loss);
-    let cost = cost(&plan, &seen.world.observed);
+    let (_, plan) = make_plan(source, parsed, &seen.input, allow_data_loss);
+    let cost = cost_of(&plan, &seen.input.observed);
     Ok((plan, cost))
 }
 
@@ -161,10 +166,10 @@ impl Summary {
             String::new()
         } else {
             let gaps: Vec<&str> = cost.gaps.iter().map(String::as_str).collect();
-            format!("Not in it, as no price is known: {}.\n", gaps.join(", "))
+            format!("Not included, because the price is unknown: {}.\n", gaps.join(", "))
         };
         format!(
-            "\n{stacks} stacks: {changed} with changes, {unchanged} with nothing to do{wrong}.\nPlan: {counts}.\n\
+            "\n{stacks} stacks: {changed} with changes, {unchanged} unchanged{wrong}.\nPlan: {counts}.\n\
              Monthly cost: {} USD now, {} USD with these plans (without traffic).\n{gaps}",
             money(cost.now),
             signed(cost.change)
@@ -195,7 +200,7 @@ fn table(files: &[String], plans: &[Planned]) -> String {
         Ok((plan, cost)) => {
             let Counts { create, change, roll, replace, delete } = plan.counts();
             let counts = [create, change, roll, replace, delete].map(|count| count.to_string());
-            let result = if plan.steps.is_empty() { "nothing to do" } else { "changes" };
+            let result = if plan.steps.is_empty() { "unchanged" } else { "changes" };
             let names = [file, &plan.stack, &plan.region].map(String::clone);
             names.into_iter().chain(counts).chain([signed(cost.change), result.to_owned()]).collect()
         }

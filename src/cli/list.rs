@@ -1,20 +1,22 @@
-//! `kstack list`: every stack in the account and region, found by tags and papers.
+//! `kstack list`: every stack in the account and region, found by tags and metadata.
 
 use jiff::Timestamp;
 
-use super::error::Failure;
-use super::prices::Used;
-use super::{place, region, ui};
-use crate::aws::{Clients, Fence};
+use serde::Serialize;
+
+use super::context::{Context, region};
+use super::ui;
 use crate::clock;
+use crate::ops::Failure;
+use crate::ops::prices::RegionPrices;
 use crate::survey::{Summary, survey};
 use kstack_core::expiry::{age, left};
 use kstack_core::pricing::money;
 
-/// List every stack in the account and region: its age, when it goes, whose it is, what it costs, what is there of it
+/// List every stack in the account and region with its age, expiry, owner, cost and state
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The AWS region, when not that of the environment or the profile
+    /// The AWS region; default: that of the environment or the profile
     #[arg(long)]
     region: Option<String>,
     /// Print JSON
@@ -22,17 +24,23 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
+/// The stacks for scripts.
+#[derive(Serialize)]
+struct Stacks {
+    stacks: Vec<Summary>,
+}
+
+pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let region = region(args.region.as_ref()).await?;
-    let clients = Clients::connect(&place(&region, sandbox)?, Fence::default()).await;
-    let (now, prices) = (clock::now(), Used::of(&region).prices);
+    let clients = context.clients(&region).await?;
+    let (now, prices) = (clock::now(), RegionPrices::load(&region).prices);
     let found = survey(&clients).await?;
     let there = found.iter().filter(|one| one.exists(now));
     let stacks: Vec<Summary> = there.map(|one| one.summary(&region, &prices, now)).collect();
     if args.json {
-        ui::json(&stacks);
+        ui::json(&Stacks { stacks });
     } else if stacks.is_empty() {
-        ui::out(&format!("There is no stack in {region}.\n"));
+        ui::out(&format!("There are no stacks in {region}.\n"));
     } else {
         ui::out(&text(&stacks, now));
     }
@@ -67,7 +75,7 @@ fn text(stacks: &[Summary], now: Timestamp) -> String {
     gaps.sort_unstable();
     gaps.dedup();
     if !gaps.is_empty() {
-        text.push_str(&format!("+ and more: no price is known of {}.\n", gaps.join(", ")));
+        text.push_str(&format!("+ and more: the price of {} is unknown.\n", gaps.join(", ")));
     }
     text
 }

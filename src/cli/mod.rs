@@ -4,19 +4,18 @@ mod apply;
 mod check;
 mod compare;
 mod completions;
+mod context;
 mod cost;
 mod destroy;
 mod error;
 mod extend;
 mod fleet;
-mod kafka;
 mod list;
 mod msk;
 mod plan;
 mod prices;
 mod reap;
 mod render;
-mod run;
 mod sandbox;
 mod schema;
 mod size;
@@ -31,19 +30,26 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::aws::{Place, default_region};
 use crate::clock;
-use error::Failure;
+use crate::ops::Failure;
+use context::Context;
 use kstack_core::check::lasts;
 use kstack_core::stack::{Name, Scalar as _, TimeSpan};
+use ui::Printer;
 
 /// Apache Kafka on AWS, as code.
 #[derive(Debug, Parser)]
 #[command(name = "kstack", version, about, max_term_width = 100)]
 struct Cli {
-    /// Work on the pinned LocalStack on this machine, started when it is not running
+    /// Use the pinned LocalStack on this machine instead of AWS; it is started if needed
     #[arg(long, global = true)]
     sandbox: bool,
+    /// Print only results and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Print progress as lines, without a live view
+    #[arg(long, global = true, conflicts_with = "quiet")]
+    no_progress: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -91,49 +97,39 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<u8, Failure> {
-    let sandbox = cli.sandbox;
+    let printer = match (cli.quiet, cli.no_progress) {
+        (true, _) => Printer::Quiet,
+        (_, true) => Printer::NoProgress,
+        _ => Printer::Normal,
+    };
+    let context = Context::new(printer, cli.sandbox);
     match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Size(args) => size::run(&args),
         Command::Cost(args) => cost::run(&args),
         Command::Compare(args) => compare::run(&args),
-        Command::Prices(args) => block_on(prices::run(&args, sandbox)),
-        Command::Sandbox(args) => sandbox::run(&args),
+        Command::Prices(args) => block_on(prices::run(&args, &context)),
+        Command::Sandbox(args) => sandbox::run(&args, &context),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
-        Command::Render(args) => block_on(render::run(&args, sandbox)),
-        Command::Plan(args) => block_on(plan::run(&args, sandbox)),
-        Command::Apply(args) => block_on(apply::run(&args, sandbox)),
-        Command::Destroy(args) => block_on(destroy::run(&args, sandbox)),
-        Command::Up(args) => block_on(up::run(&args, sandbox)),
-        Command::With(args) => block_on(with::run(&args, sandbox)),
-        Command::Extend(args) => block_on(extend::run(&args, sandbox)),
-        Command::Reap(args) => block_on(reap::run(&args, sandbox)),
-        Command::Status(args) => block_on(status::run(&args, sandbox)),
-        Command::List(args) => block_on(list::run(&args, sandbox)),
-        Command::Unlock(args) => block_on(unlock::run(&args, sandbox)),
+        Command::Render(args) => block_on(render::run(&args, &context)),
+        Command::Plan(args) => block_on(plan::run(&args, &context)),
+        Command::Apply(args) => block_on(apply::run(&args, &context)),
+        Command::Destroy(args) => block_on(destroy::run(&args, &context)),
+        Command::Up(args) => block_on(up::run(&args, &context)),
+        Command::With(args) => block_on(with::run(&args, &context)),
+        Command::Extend(args) => block_on(extend::run(&args, &context)),
+        Command::Reap(args) => block_on(reap::run(&args, &context)),
+        Command::Status(args) => block_on(status::run(&args, &context)),
+        Command::List(args) => block_on(list::run(&args, &context)),
+        Command::Unlock(args) => block_on(unlock::run(&args, &context)),
     }
 }
 
 fn block_on(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
-    // One thread is enough: the work is waiting for AWS. The lease is renewed on it too.
+    // One thread is enough: most of the time is spent waiting for AWS. The lease is renewed on it too.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::new(format!("the runtime can't be started: {error}")))?.block_on(work)
-}
-
-/// Where AWS is: in the sandbox, which is started when it is not running, or where the environment says.
-fn place(region: &str, sandbox: bool) -> Result<Place, Failure> {
-    let sandbox = if sandbox { Some(crate::sandbox::start(None, ui::progress)?.endpoint) } else { None };
-    Ok(Place { region: region.to_owned(), sandbox })
-}
-
-/// The region that is named, or that of the environment or the profile.
-async fn region(named: Option<&String>) -> Result<String, Failure> {
-    let region = match named {
-        Some(region) => Some(region.clone()),
-        None => default_region().await,
-    };
-    region.ok_or_else(|| Failure::new("no region is named").hint("use --region, or set AWS_REGION"))
 }
 
 /// A `--ttl`.

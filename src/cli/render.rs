@@ -1,13 +1,14 @@
 //! `kstack render`: a host's user data.
 
-use super::error::Failure;
-use super::{place, ui};
-use crate::session::{Session, Source};
+use super::context::Context;
+use super::ui;
+use crate::ops::Failure;
+use crate::session::Source;
 use kstack_core::choose;
 use kstack_core::cloud_init::VOLUME_ID_PLACEHOLDER;
 use kstack_core::model::Address;
 
-/// Print the user data that a host gets
+/// Print a host's user data
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
@@ -18,11 +19,11 @@ pub struct Args {
     host: String,
 }
 
-pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
+pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (source, parsed) = Source::read(&args.file)?;
-    let session = Session::open(&place(&parsed.stack.region, sandbox)?, &parsed.stack.name).await;
+    let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;
     let seen = session.look(&parsed).await?;
-    let design = choose::design(&parsed.stack, &seen.world, &source.overrides).map_err(|refusals| {
+    let design = choose::design(&parsed.stack, &seen.input, &source.overrides).map_err(|refusals| {
         let mut reasons = refusals.into_iter().map(|refusal| refusal.reason);
         let first = reasons.next().unwrap_or_default();
         Failure { causes: reasons.collect(), ..Failure::new(first) }
@@ -32,8 +33,8 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         Failure::new(format!("the stack has no host `{}`", args.host))
             .hint(format!("its hosts are {}", names.join(", ")))
     })?;
-    let volume = seen.world.observed.live.get(&Address::new("volume", &host.name));
-    // Before the volume is made, its place is shown by the placeholder.
+    let volume = seen.input.observed.live.get(&Address::new("volume", &host.name));
+    // Before the volume exists, the placeholder stands for its id.
     let volume = volume.map_or(VOLUME_ID_PLACEHOLDER, |live| live.id.as_str());
     ui::out(&host.user_data.replace(VOLUME_ID_PLACEHOLDER, volume));
     Ok(0)

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::error::Failure;
+use super::context::Context;
 use super::ui;
+use crate::ops::Failure;
 use crate::sandbox;
 
-/// Start, stop and look at the pinned LocalStack on this machine
+/// Start, stop and inspect the pinned LocalStack on this machine
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -15,28 +16,28 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Start the sandbox, unless it runs
+    /// Start the sandbox, if it is not running
     Start {
-        /// The loopback port to listen on; a free one when absent
+        /// The loopback port to listen on; default: a free one
         #[arg(long)]
         port: Option<u16>,
     },
-    /// Stop the sandbox; what was made in it is gone
+    /// Stop the sandbox and discard everything in it
     Stop,
-    /// Show whether the sandbox runs, and where
+    /// Show whether the sandbox is running, and where
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print the exports that the AWS CLI and SDKs need: eval "$(kstack sandbox env)"
+    /// Print the environment for the AWS CLI and SDKs: eval "$(kstack sandbox env)"
     Env,
 }
 
-pub fn run(args: &Args) -> Result<u8, Failure> {
+pub fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     match &args.command {
         Command::Start { port } => {
-            let running = sandbox::start(*port, ui::progress)?;
+            let running = sandbox::start(*port, |text| context.printer.progress(text))?;
             ui::out(&format!("The sandbox runs at {} (process {}).\n", running.endpoint, running.pid));
         }
         Command::Stop => {

@@ -1,7 +1,7 @@
 //! `kstack schema`: the stack file's JSON Schema.
 
-use super::error::Failure;
 use super::ui;
+use crate::ops::Failure;
 use kstack_core::stack;
 
 /// Print the JSON Schema of the stack file, which editors use
@@ -9,6 +9,6 @@ use kstack_core::stack;
 pub struct Args {}
 
 pub fn run(_: &Args) -> Result<u8, Failure> {
-    ui::json(&stack::schema());
+    ui::document(&stack::schema());
     Ok(0)
 }

@@ -1,7 +1,7 @@
 //! `kstack size`: the arithmetic from workload to volumes, offline.
 
-use super::error::Failure;
 use super::ui;
+use crate::ops::Failure;
 use crate::session::Source;
 use kstack_core::instance_types;
 

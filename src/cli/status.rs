@@ -1,4 +1,4 @@
-//! `kstack status`: the stack's hosts as they are, and where clients reach them.
+//! `kstack status`: the stack's hosts, Kafka's health, and where clients connect.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
@@ -7,14 +7,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::error::Failure;
+use super::context::Context;
 use super::msk::{self, Msk};
-use super::{kafka, place, ui};
-use crate::aws::kinds::{self as drivers, msk_status};
+use super::ui;
+use crate::aws::kinds as drivers;
+use crate::aws::kinds::msk_status;
 use crate::clock;
 use crate::health::{self, AskError, Broker, Cluster, shortened};
+use crate::ops::msk::{properties, wait};
+use crate::ops::{Failure, kafka};
 use crate::roll;
-use crate::session::{Session, Source};
+use crate::session::Source;
 use kstack_core::design::node_id;
 use kstack_core::engine::Engine;
 use kstack_core::engines::msk::client_properties::AuthMethod;
@@ -27,7 +30,7 @@ use kstack_core::observed::Observed;
 use kstack_core::plan::rank;
 use kstack_core::stack::{Scalar as _, TimeSpan};
 
-/// Show brokers and controllers with zone, type, state, address and volume, and the bootstrap servers
+/// Show a stack's brokers and controllers, Kafka's health, and the bootstrap servers
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
@@ -36,13 +39,13 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Wait until Kafka is healthy: every broker there, every replica in sync; an MSK cluster until it is ACTIVE
+    /// Wait until Kafka is healthy: every broker registered, every replica in sync; for MSK, until the cluster is ACTIVE
     #[arg(long)]
     wait: bool,
-    /// How long to wait at most
+    /// The longest time to wait
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = TimeSpan::parse, requires = "wait")]
     timeout: TimeSpan,
-    /// Print the properties of a Kafka client of an MSK cluster that connects in this way, ready to paste
+    /// Print the properties of a Kafka client of an MSK cluster that uses this authentication method
     #[arg(long, value_name = "METHOD", value_parser = AuthMethod::parse, conflicts_with_all = ["json", "wait"])]
     client_properties: Option<AuthMethod>,
 }
@@ -52,30 +55,30 @@ pub struct Args {
 struct Status {
     stack: String,
     region: String,
-    /// Resources that are live.
+    /// The number of live resources.
     resources: usize,
     bootstrap_servers: Vec<String>,
     hosts: Vec<Host>,
-    /// Of brokers on EC2.
+    /// As brokers on EC2 report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     kafka: Option<Kafka>,
     #[serde(skip_serializing_if = "Option::is_none")]
     msk: Option<Msk>,
     record: Option<Record>,
-    /// Who works on the stack at the moment.
+    /// Who holds the stack's lease.
     lease: Option<Holder>,
-    /// When the stack goes by itself.
+    /// When the stack expires.
     expires_at: Option<Timestamp>,
     protected: bool,
 }
 
-/// What the brokers themselves say.
+/// What the brokers themselves report.
 #[derive(Debug, Serialize)]
 struct Kafka {
-    /// Whether a broker could be asked.
+    /// Whether a broker answered.
     reachable: bool,
     healthy: bool,
-    /// Why it is not known to be healthy.
+    /// Why it is not healthy, or not known to be.
     problems: Vec<String>,
     /// The node id of the active controller.
     controller: Option<u32>,
@@ -100,35 +103,37 @@ struct Host {
     volume_gib: Option<u64>,
 }
 
-pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
+pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
     let stack = &parsed.stack;
-    let session = Session::open(&place(&stack.region, sandbox)?, &stack.name).await;
+    let session = context.session(&stack.region, &stack.name).await?;
     let engine = Engine::of(stack);
     if args.wait && engine == Engine::Msk {
-        msk::wait(&session.aws, Duration::from_secs(args.timeout.0)).await?;
+        let notes = |text: &str| context.printer.progress(text);
+        wait(&session.aws, Duration::from_secs(args.timeout.0), &notes).await?;
     }
     let cluster = async { if engine == Engine::Msk { msk_status(&session.aws).await } else { Ok(None) } };
     session.aws.begin_round();
-    let papers = session.aws.clients.papers(&stack.name);
-    let (observed, cluster, papers) = tokio::try_join!(drivers::discover_of(&session.aws, engine), cluster, papers)?;
+    let metadata = session.aws.clients.metadata(&stack.name);
+    let (observed, cluster, metadata) =
+        tokio::try_join!(drivers::discover_of(&session.aws, engine), cluster, metadata)?;
     if let Some(method) = args.client_properties {
-        ui::out(&msk::properties(method, cluster.as_ref())?);
+        ui::out(&properties(method, cluster.as_ref())?);
         return Ok(0);
     }
     let msk = cluster.map(|cluster| Msk::of(cluster, &observed));
     let now = clock::now();
-    let lease = papers.holder(now).cloned();
-    let term = Term::of(&observed, papers.record.as_ref(), None);
+    let lease = metadata.holder(now).cloned();
+    let term = Term::of(&observed, metadata.record.as_ref(), None);
     let hosts = hosts(&observed);
-    let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, sandbox).into_values().collect();
+    let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, context.sandbox).into_values().collect();
     let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
     let ids: BTreeSet<u32> = ids.collect();
     let health = match args.wait && !ids.is_empty() {
         true => {
-            ui::progress("Waiting until Kafka is healthy ...");
+            context.printer.progress("Waiting until Kafka is healthy ...");
             let waited = health::wait_until(&servers, Duration::from_secs(args.timeout.0), |one| one.problems(&ids));
-            // What there is to say is said by one more look, whatever the end.
+            // One more look reports the state at the end, whatever it is.
             let _ = waited.await;
             health::ask(&servers).await
         }
@@ -147,7 +152,7 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
         hosts,
         kafka,
         msk,
-        record: papers.record,
+        record: metadata.record,
         lease,
         expires_at: term.at(),
         protected: term == Term::Protected,
@@ -188,7 +193,7 @@ fn kafka(health: &Result<Cluster, AskError>, ids: &BTreeSet<u32>) -> Kafka {
 
 fn kafka_text(kafka: &Kafka, hosts: usize) -> String {
     if !kafka.reachable {
-        return format!("Kafka: its health is not known: {}\n", kafka.problems.join("; "));
+        return format!("Kafka: its health is unknown: {}\n", kafka.problems.join("; "));
     }
     let serving = kafka.brokers.iter().filter(|broker| !broker.fenced).count();
     let controller = kafka.controller.map_or_else(|| "none".to_owned(), |node| format!("node {node}"));
@@ -229,7 +234,7 @@ fn hosts(observed: &Observed) -> Vec<Host> {
 
 fn text(status: &Status, now: Timestamp) -> String {
     if status.resources == 0 {
-        return format!("Nothing of the stack {} is live in {}.\n", status.stack, status.region);
+        return format!("The stack {} has no live resources in {}.\n", status.stack, status.region);
     }
     let mut out = format!("Stack {} in {}: {} resources\n\n", status.stack, status.region, status.resources);
     if let Some(cluster) = &status.msk {
@@ -239,17 +244,17 @@ fn text(status: &Status, now: Timestamp) -> String {
         out.push_str(&on_ec2(status, kafka));
     }
     if let Some(record) = &status.record {
-        out.push_str(&format!("Made by {} at {}\n", record.made_by, record.made_at.strftime("%F %T UTC")));
+        out.push_str(&format!("Created by {} at {}\n", record.made_by, record.made_at.strftime("%F %T UTC")));
     }
     if let Some(at) = status.expires_at {
         out.push_str(&format!("Expires: {}\n", expiry::shown(at, now)));
     }
     if status.protected {
-        out.push_str("Protected: neither `destroy` nor `reap` touches it\n");
+        out.push_str("Protected: `destroy` and `reap` refuse to delete it\n");
     }
     if let Some(holder) = &status.lease {
         out.push_str(&format!(
-            "At work: {} on {} (process {}) since {}\n",
+            "Being changed by: {} on {} (process {}) since {}\n",
             holder.who,
             holder.host,
             holder.pid,
@@ -259,7 +264,7 @@ fn text(status: &Status, now: Timestamp) -> String {
     out
 }
 
-/// Brokers and controllers on EC2, where clients reach them, and what Kafka says.
+/// Brokers and controllers on EC2, where clients connect, and Kafka's health.
 fn on_ec2(status: &Status, kafka: &Kafka) -> String {
     let cell = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     let rows: Vec<Vec<String>> = status

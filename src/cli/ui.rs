@@ -1,4 +1,5 @@
-//! The one place that writes to standard output and standard error. Colours go when the output is no terminal, or by `NO_COLOR`.
+//! The one place that writes to standard output and standard error. Colours are left out when the output is no terminal, or with
+//! `NO_COLOR`.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -16,9 +17,43 @@ fn raw(text: &str) {
     let _ = write!(anstream::stdout(), "{text}");
 }
 
-/// Writes a line of progress to standard error.
-pub fn progress(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{}", printable(text));
+/// How much is shown beside results and errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Printer {
+    /// Progress, as a live view where standard error is a terminal.
+    Normal,
+    /// Progress as lines.
+    NoProgress,
+    /// No progress.
+    Quiet,
+}
+
+impl Printer {
+    /// Writes a line of progress to standard error.
+    pub fn progress(self, text: &str) {
+        if self != Printer::Quiet {
+            let _ = writeln!(anstream::stderr(), "{}", printable(text));
+        }
+    }
+
+    /// Whether standard error shows a live view.
+    pub fn live(self) -> bool {
+        self == Printer::Normal && io::stderr().is_terminal()
+    }
+}
+
+/// The version of every JSON output. It changes when a key is renamed, removed, or gets another meaning.
+pub const FORMAT_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    format_version: u32,
+    #[serde(flatten)]
+    value: &'a T,
+}
+
+fn versioned<T: Serialize>(value: &T) -> Versioned<'_, T> {
+    Versioned { format_version: FORMAT_VERSION, value }
 }
 
 /// Writes text to standard error as it is.
@@ -26,22 +61,22 @@ pub fn err(text: &str) {
     let _ = write!(anstream::stderr(), "{}", printable(text));
 }
 
-/// Writes a result as JSON, in many lines for people and programs.
+/// Writes a result, which is an object, as JSON with its format's version.
 pub fn json(value: &impl Serialize) {
+    document(&versioned(value));
+}
+
+/// Writes a JSON document that has a format of its own.
+pub fn document(value: &impl Serialize) {
     raw(&format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()));
 }
 
-/// Writes an event as one line of JSON.
+/// Writes an event as one line of JSON, with its format's version.
 pub fn json_line(value: &impl Serialize) {
-    raw(&format!("{}\n", serde_json::to_string(value).unwrap_or_default()));
+    raw(&format!("{}\n", serde_json::to_string(&versioned(value)).unwrap_or_default()));
 }
 
-/// Whether standard error shows a live view.
-pub fn live() -> bool {
-    io::stderr().is_terminal()
-}
-
-/// Whether somebody types on standard input.
+/// Whether standard input is a terminal.
 pub fn typed() -> bool {
     io::stdin().is_terminal()
 }

@@ -1,42 +1,42 @@
-//! `kstack unlock`: ends the lease of a kstack that is dead.
+//! `kstack unlock`: ends the lease of a crashed process.
 
-use super::error::Failure;
-use super::{place, ui};
-use crate::aws::{Clients, Fence};
+use super::context::Context;
+use super::ui;
 use crate::lease;
+use crate::ops::Failure;
 use crate::session::Source;
 
-/// End the lease on a stack whose holder is known to be dead
+/// End the lease on a stack whose holder has crashed
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
     #[arg(value_name = "FILE")]
     file: String,
-    /// Run without asking
+    /// Run without asking for approval
     #[arg(long)]
     yes: bool,
 }
 
-pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
+pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
     let name = &parsed.stack.name;
-    let clients = Clients::connect(&place(&parsed.stack.region, sandbox)?, Fence::default()).await;
+    let clients = context.clients(&parsed.stack.region).await?;
     if !args.yes {
         let question = format!(
-            "If the kstack that works on `{name}` is alive, two will write at once. Is it dead? Only `yes` is accepted: "
+            "If the kstack process that is changing `{name}` is still running, two will write at once. Has it ended? Only `yes` is accepted: "
         );
         match ui::ask(&question) {
             Some(answer) if answer == "yes" => {}
-            Some(_) => return Err(Failure::new("the lease was left as it is")),
+            Some(_) => return Err(Failure::new("the lease was not changed")),
             None => {
-                return Err(Failure::new("unlocking needs an approval, and standard input is no terminal")
+                return Err(Failure::new("unlocking needs approval, but standard input is not a terminal")
                     .hint("run with --yes"));
             }
         }
     }
     match lease::unlock(&clients, name).await? {
         Some((number, holder)) => ui::out(&format!(
-            "Lease {number} of {} on {} (process {}) is ended.\n",
+            "Lease {number} of {} on {} (process {}) was ended.\n",
             holder.who, holder.host, holder.pid
         )),
         None => ui::out(&format!("Nobody holds a lease on the stack {name}.\n")),

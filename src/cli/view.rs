@@ -1,4 +1,4 @@
-//! Events on the way: a live view on a terminal, a line an event without one, or JSON lines.
+//! Events of a run: a live view on a terminal, a line for each event without one, or JSON lines.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,19 +6,62 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::ui;
+use super::ui::{self, Printer};
 use crate::apply::{Event, Outcome};
+use crate::ops::Report;
 use crate::roll::Checks;
 use kstack_core::model::StepId;
 use kstack_core::plan::{Action, Plan};
 
-/// How events are shown.
-pub struct View {
+/// Where the reports of a run go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// To standard output, as JSON.
+    Json,
+    /// Progress to standard error, how it ended to standard output.
+    Text,
+    /// All to standard error, so that standard output has the command's result alone.
+    Aside,
+}
+
+/// The reports of a run on the way to the screen.
+pub struct Screen {
+    target: Target,
+    printer: Printer,
+    view: Option<View>,
+}
+
+impl Screen {
+    pub fn new(target: Target, printer: Printer) -> Screen {
+        Screen { target, printer, view: None }
+    }
+
+    /// Shows what is reported of the steps; the plan itself is shown by the command.
+    pub fn report(&mut self, report: Report<'_>) {
+        match report {
+            Report::Planned { .. } => {}
+            Report::Begun { plan } => self.view = Some(View::new(self.target, self.printer, plan.steps.len())),
+            Report::Step(event) => {
+                if let Some(view) = &mut self.view {
+                    view.show(event);
+                }
+            }
+            Report::Ended { plan, outcome } => match self.view.take() {
+                Some(view) => view.finish(plan, outcome),
+                None if self.target == Target::Json => View::new(self.target, self.printer, 0).finish(plan, outcome),
+                None => {}
+            },
+        }
+    }
+}
+
+/// How the events of one run are shown.
+struct View {
     start: Instant,
     total: usize,
     show: Show,
-    /// Standard output is somebody else's: how it ended is told as progress.
-    aside: bool,
+    printer: Printer,
+    target: Target,
 }
 
 enum Show {
@@ -32,10 +75,10 @@ const LISTED: usize = 12;
 
 impl View {
     /// A view of a run with `total` steps.
-    pub fn new(json: bool, total: usize) -> View {
-        let show = if json {
+    fn new(target: Target, printer: Printer, total: usize) -> View {
+        let show = if target == Target::Json {
             Show::Json
-        } else if ui::live() {
+        } else if printer.live() {
             let all = MultiProgress::new();
             let style = ProgressStyle::with_template("{bar:24} {pos}/{len} steps done, {msg}, {elapsed}").ok();
             let head = all.add(ProgressBar::new(total as u64));
@@ -45,21 +88,16 @@ impl View {
         } else {
             Show::Lines
         };
-        View { start: Instant::now(), total, show, aside: false }
-    }
-
-    /// The same, with nothing of it on standard output.
-    pub fn aside(total: usize) -> View {
-        View { aside: true, ..View::new(false, total) }
+        View { start: Instant::now(), total, show, printer, target }
     }
 
     /// Shows `event`.
-    pub fn show(&mut self, event: &Event) {
+    fn show(&mut self, event: &Event) {
         match &mut self.show {
             Show::Json => ui::json_line(event),
             Show::Lines => {
                 if let Some(line) = line(event) {
-                    ui::progress(&line);
+                    self.printer.progress(&line);
                 }
             }
             Show::Live { all, head, steps } => {
@@ -103,16 +141,17 @@ impl View {
     }
 
     /// Shows how the run of `plan` ended.
-    pub fn finish(self, plan: &Plan, outcome: &Outcome) {
+    fn finish(self, plan: &Plan, outcome: &Outcome) {
         let seconds = self.start.elapsed().as_secs_f64();
         if let Show::Live { head, .. } = &self.show {
             head.finish_and_clear();
         }
         if matches!(self.show, Show::Json) {
             let left: Vec<&StepId> = outcome.left.iter().map(|(address, _)| address).collect();
+            let stuck: Vec<&StepId> = outcome.stuck.iter().map(|(step, _)| step).collect();
             ui::json_line(&json!({
                 "event": "finished", "complete": outcome.complete(), "seconds": seconds, "done": outcome.done.len(),
-                "failed": outcome.failed.len(), "skipped": outcome.skipped.len(), "left": left,
+                "failed": outcome.failed.len(), "skipped": outcome.skipped.len(), "left": left, "stuck": stuck,
             }));
         } else {
             let count = |action| {
@@ -129,7 +168,7 @@ impl View {
                 outcome.done.len(),
                 self.total,
             );
-            if self.aside { ui::err(&text) } else { ui::out(&text) }
+            if self.target == Target::Aside { self.printer.progress(text.trim_end()) } else { ui::out(&text) }
         }
     }
 }
@@ -150,10 +189,10 @@ fn line(event: &Event) -> Option<String> {
         Event::Started { .. } => return None,
         Event::Waiting { address, why } => format!("{:10} {address}: {why}", "waiting"),
         Event::Checked { address, by: Checks::Kafka } => {
-            format!("{:10} {address}: Kafka has it back, in sync", "checked")
+            format!("{:10} {address}: it is back and in sync in Kafka", "checked")
         }
         Event::Checked { address, by: Checks::Instance } => {
-            format!("{:10} {address}: EC2's checks of the instance are passed; no broker answers from here", "checked")
+            format!("{:10} {address}: the instance passed EC2's checks; Kafka is not reachable from here", "checked")
         }
         Event::Done { address, action, id, seconds } => {
             let word = match action {
@@ -168,7 +207,7 @@ fn line(event: &Event) -> Option<String> {
         Event::Failed { address, error, .. } => format!("{:10} {address}: {error}", "failed"),
         Event::Skipped { address, because, .. } => format!("{:10} {address}: it waits for {because}", "skipped"),
         Event::Interrupted => {
-            "A signal came: no more steps are started, and those under way are finished. A second one ends at once."
+            "A signal came: no more steps are started, and running ones are finished. A second signal ends kstack at once."
                 .to_owned()
         }
     })

@@ -1,4 +1,4 @@
-//! `kstack with`: a stack for the time of one command.
+//! `kstack with`: a stack for as long as one command runs.
 
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -9,36 +9,38 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::NamedTempFile;
 use tokio::process::{Child, Command};
 
-use super::error::{Failure, print};
-use super::run::{Signals, give_back, take, tear_down, unsure};
-use super::up::{Show, Up, Wanted};
+use super::context::Context;
+use super::error::print;
+use super::up::{create, open};
+use super::view::Target;
 use super::{name, ttl, ui};
 use crate::clock;
-use crate::lease::DURATION;
+use crate::ops::up::{CreatedStack, StackRequest, destroy};
+use crate::ops::{Failure, Signals};
 use crate::session::Session;
 use kstack_core::expiry::shown;
 use kstack_core::stack::{Name, TimeSpan};
 
-/// Make a stack, run a command with it, and destroy it, whatever happens
+/// Create a temporary stack, run a command with it, and destroy it in any case
 ///
 /// The command finds KAFKA_BOOTSTRAP_SERVERS, KSTACK_NAME and KSTACK_CLIENT_PROPERTIES (the path of a client properties
-/// file) in its environment. The exit code is the command's, or 128 and the signal's number; 124 after --timeout, 126 or
+/// file) in its environment. The exit code is the command's, or 128 plus the signal's number; 124 after --timeout, 126 or
 /// 127 when it can't be started, and 125 when kstack itself failed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
     #[arg(value_name = "FILE")]
     file: String,
-    /// The stack's name; the file's with a random end when absent
+    /// The stack's name; default: the file's with a random suffix
     #[arg(long, value_parser = name)]
     name: Option<Name>,
-    /// How long it lives should kstack be killed; the file's `ttl` when absent, or an hour
+    /// Time to live of the stack should kstack be killed; default: the file's `ttl`, or an hour
     #[arg(long, value_parser = ttl)]
     ttl: Option<TimeSpan>,
-    /// How long the command may run; until the stack's time has passed when absent
+    /// Time limit of the command; default: until the stack expires
     #[arg(long, value_name = "TIME", value_parser = TimeSpan::parse)]
     timeout: Option<TimeSpan>,
-    /// Keep the stack until its time has passed when the command fails
+    /// Keep the stack until it expires if the command fails
     #[arg(long)]
     keep_on_failure: bool,
     /// The command and its arguments
@@ -46,25 +48,25 @@ pub struct Args {
     command: Vec<String>,
 }
 
-/// How long a stack lives where nobody says it.
-const HOUR: TimeSpan = TimeSpan(3600);
+/// Time to live of a stack by default.
+const DEFAULT_TTL: TimeSpan = TimeSpan(3600);
 /// How long the command has to end after a signal or its time limit, before it is killed.
-const GRACE: Duration = Duration::from_secs(10);
+const KILL_GRACE: Duration = Duration::from_secs(10);
 /// kstack's own failure, as of `env` and `timeout`.
-const OWN: u8 = 125;
+const KSTACK_FAILED: u8 = 125;
 const TIMED_OUT: u8 = 124;
 
-pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
-    let own = |failure: Failure| Failure { code: OWN, ..failure };
-    let mut wanted = Wanted::read(&args.file, args.name.clone(), args.ttl, Some(HOUR)).map_err(own)?;
-    wanted.fresh = true;
-    let session = wanted.open(sandbox).await.map_err(own)?;
+pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
+    let own = |failure: Failure| Failure { code: KSTACK_FAILED, ..failure };
+    let mut request = StackRequest::read(&args.file, args.name.clone(), args.ttl, Some(DEFAULT_TTL)).map_err(own)?;
+    request.must_be_new = true;
+    let session = open(&request, context).await.map_err(own)?;
     let signals = Signals::listen().map_err(own)?;
     signals.never_at_once();
-    let code = match wanted.make(&session, &signals, Show::Aside).await {
-        Ok(up) => match command(args, &up, &signals).await {
+    let code = match create(&mut request, &session, &signals, Target::Aside, context).await {
+        Ok(stack) => match command(args, &stack, &signals, context).await {
             Ok(code) if code != 0 && args.keep_on_failure => {
-                kept(&up, &session);
+                context.printer.progress(&kept(&stack, &session));
                 return Ok(code);
             }
             Ok(code) => code,
@@ -75,37 +77,39 @@ pub async fn run(args: &Args, sandbox: bool) -> Result<u8, Failure> {
             }
         },
         Err(failure) => {
-            let failure = Failure { code: signals.last().map_or(OWN, of_signal), ..failure };
-            if !wanted.ours {
+            let failure = Failure { code: signals.last().map_or(KSTACK_FAILED, of_signal), ..failure };
+            if !request.created_here {
                 return Err(failure);
             }
             print(&failure);
             failure.code
         }
     };
-    ui::progress(&format!("Destroying {} ...", session.aws.stack));
-    match destroy(&session, &signals.for_cleanup(), sandbox).await {
+    context.printer.progress(&format!("Destroying {} ...", session.name));
+    let cleanup = signals.for_cleanup();
+    match destroy(&session, &context.task(&cleanup)).await {
         Ok(resources) => {
-            ui::progress(&format!("Destroyed {}: {resources} resources deleted.", session.aws.stack));
+            context.printer.progress(&format!("Destroyed {}: {resources} resources deleted.", session.name));
             Ok(code)
         }
         Err(failure) => {
-            let name = &session.aws.stack;
-            let hint =
-                format!("`kstack reap` destroys it when its time has passed, or now: kstack destroy --name {name}");
-            let failure = Failure { hint: Some(hint), ..failure.during(format!("the stack {name} is not destroyed")) };
-            Err(Failure { code: if code == 0 { OWN } else { code }, ..failure })
+            let name = &session.name;
+            let hint = format!(
+                "`kstack reap` destroys it once it has expired; to destroy it now: kstack destroy --name {name}"
+            );
+            let failure = Failure { hint: Some(hint), ..failure.during(format!("the stack {name} was not destroyed")) };
+            Err(Failure { code: if code == 0 { KSTACK_FAILED } else { code }, ..failure })
         }
     }
 }
 
-fn kept(up: &Up, session: &Session) {
+fn kept(up: &CreatedStack, session: &Session) -> String {
     let (name, region) = (&up.name, &session.region);
-    ui::progress(&format!(
-        "The stack {name} is kept: {}. It expires at {}; to delete it now: kstack destroy --name {name} --region {region}",
+    format!(
+        "The stack {name} is kept: {}. It expires at {}; to destroy it now: kstack destroy --name {name} --region {region}",
         up.bootstrap_servers.join(","),
         shown(up.expires_at, clock::now())
-    ));
+    )
 }
 
 fn of_signal(number: i32) -> u8 {
@@ -113,15 +117,16 @@ fn of_signal(number: i32) -> u8 {
 }
 
 /// Runs the command with the stack in its environment, and gives its exit code.
-async fn command(args: &Args, up: &Up, signals: &Signals) -> Result<u8, Failure> {
-    let own = |what: &str, error: std::io::Error| Failure { code: OWN, ..Failure::new(format!("{what}: {error}")) };
+async fn command(args: &Args, up: &CreatedStack, signals: &Signals, context: &Context) -> Result<u8, Failure> {
+    let own =
+        |what: &str, error: std::io::Error| Failure { code: KSTACK_FAILED, ..Failure::new(format!("{what}: {error}")) };
     // Gone with the command, however that ends.
     let mut properties = NamedTempFile::with_prefix("kstack-client-")
-        .map_err(|error| own("the client properties file can't be made", error))?;
+        .map_err(|error| own("the client properties file can't be created", error))?;
     properties
         .write_all(up.properties.as_bytes())
         .map_err(|error| own("the client properties file can't be written", error))?;
-    let (program, arguments) = args.command.split_first().ok_or_else(|| Failure::new("there is no command"))?;
+    let (program, arguments) = args.command.split_first().ok_or_else(|| Failure::new("no command is given"))?;
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -135,7 +140,7 @@ async fn command(args: &Args, up: &Up, signals: &Signals) -> Result<u8, Failure>
         command.process_group(0);
     }
     if signals.count() > 0 {
-        return Ok(signals.last().map_or(OWN, of_signal));
+        return Ok(signals.last().map_or(KSTACK_FAILED, of_signal));
     }
     let mut child = command.spawn().map_err(|error| {
         let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
@@ -143,11 +148,19 @@ async fn command(args: &Args, up: &Up, signals: &Signals) -> Result<u8, Failure>
     })?;
     let left = up.expires_at.duration_since(clock::now());
     let limit = args.timeout.map(|limit| Duration::from_secs(limit.0)).unwrap_or(left.unsigned_abs());
-    watch(&mut child, grouped, limit, signals).await.map_err(|error| own("the command can't be waited for", error))
+    watch(&mut child, grouped, limit, signals, context)
+        .await
+        .map_err(|error| own("the command can't be waited for", error))
 }
 
-/// Waits for the command; passes signals on to it, and ends it when its time is over or it does not heed them.
-async fn watch(child: &mut Child, grouped: bool, limit: Duration, signals: &Signals) -> std::io::Result<u8> {
+/// Waits for the command; forwards signals to it, and kills it when it ignores them or its time limit.
+async fn watch(
+    child: &mut Child,
+    grouped: bool,
+    limit: Duration,
+    signals: &Signals,
+    context: &Context,
+) -> std::io::Result<u8> {
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let send = |signal: Signal| {
         // It is not waited for yet, so its id is still its own.
@@ -160,14 +173,14 @@ async fn watch(child: &mut Child, grouped: bool, limit: Duration, signals: &Sign
         () = signals.beyond(before) => false,
     };
     if timed_out {
-        ui::progress("The command's time is over.");
+        context.printer.progress("The command's time limit is over.");
         send(Signal::TERM);
     } else if grouped || signals.last() != Some(Signal::INT.as_raw()) {
         send(if signals.last() == Some(Signal::INT.as_raw()) { Signal::INT } else { Signal::TERM });
     }
     let status = tokio::select! {
         status = child.wait() => status?,
-        () = async { tokio::select! { () = tokio::time::sleep(GRACE) => {}, () = signals.beyond(before + 1) => {} } } => {
+        () = async { tokio::select! { () = tokio::time::sleep(KILL_GRACE) => {}, () = signals.beyond(before + 1) => {} } } => {
             send(Signal::KILL);
             child.wait().await?
         }
@@ -176,30 +189,11 @@ async fn watch(child: &mut Child, grouped: bool, limit: Duration, signals: &Sign
     Ok(if timed_out { TIMED_OUT } else { code })
 }
 
-/// The exit code of a command that has ended. What it left running in its group ends too: its stack goes now.
+/// The exit code of a command that has ended. What it left running in its group is killed: its stack is destroyed now.
 fn ended(status: ExitStatus, grouped: bool, send: &impl Fn(Signal)) -> std::io::Result<u8> {
     if grouped {
         send(Signal::KILL);
     }
     let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.unwrap_or_else(|| status.signal().map_or(OWN, of_signal)))
-}
-
-/// Destroys the stack as soon as nobody else works on it; a kstack that died does so for as long as a lease lasts.
-async fn destroy(session: &Session, signals: &Signals, sandbox: bool) -> Result<usize, Failure> {
-    let (account, caller) = signals.unless_stopped(session.aws.clients.identity()).await?;
-    let start = std::time::Instant::now();
-    let lease = loop {
-        match take(session, &caller, signals).await {
-            Err(failure) if failure.lease_held.is_some() && start.elapsed() < DURATION * 3 / 2 => {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            other => break other?,
-        }
-    };
-    let result = tear_down(session, &account, signals, sandbox, |_| {}).await;
-    let released = give_back(lease, result.is_ok(), unsure(&result), signals).await;
-    let resources = result?;
-    released?;
-    Ok(resources)
+    Ok(code.unwrap_or_else(|| status.signal().map_or(KSTACK_FAILED, of_signal)))
 }

@@ -27,7 +27,7 @@ pub enum Class {
 /// An AWS call that failed, as the SDK reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudError {
-    /// The API operation, such as `CreateVolume`; empty for [`CloudError::own`].
+    /// The API operation, such as `CreateVolume`.
     pub operation: String,
     pub code: Option<String>,
     pub message: String,
@@ -37,9 +37,6 @@ pub struct CloudError {
 
 impl fmt::Display for CloudError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.operation.is_empty() {
-            return write!(out, "{}", self.message);
-        }
         let message = self.message.strip_suffix('.').unwrap_or(&self.message);
         let what = if self.class == Class::LeaseEnded { "was not sent" } else { "failed" };
         write!(out, "{} {what}: {message}", self.operation)?;
@@ -56,15 +53,6 @@ impl fmt::Display for CloudError {
 impl std::error::Error for CloudError {}
 
 impl CloudError {
-    /// To be removed: an error of a driver's own, such as a resource that failed while it was waited for. Drivers return
-    /// [`super::StepError`] instead.
-    pub fn own(operation: &str, message: impl Into<String>) -> Self {
-        let message: String = message.into();
-        let unread = message.starts_with("AWS's answer");
-        let message = if unread { format!("{operation}: {message}") } else { message };
-        CloudError { operation: String::new(), code: None, message, request_id: None, class: Class::Other }
-    }
-
     /// What to do about it, where that is known.
     pub fn remedy(&self) -> Option<&'static str> {
         match self.class {

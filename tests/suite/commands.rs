@@ -53,7 +53,7 @@ fn detailed_exit_codes_tell_nothing_from_changes_and_errors() {
     let run = account.run(&["destroy", FILE]);
     assert_eq!(
         run.to_string(),
-        "exit code 0\n--- stdout\nNothing to destroy: nothing of the stack dev is live.\n--- stderr\n"
+        "exit code 0\n--- stdout\nNothing to destroy: the stack dev has no live resources.\n--- stderr\n"
     );
 }
 
@@ -64,7 +64,7 @@ fn without_a_terminal_and_without_yes_nothing_is_changed() {
     let run = account.run(&["apply", FILE]);
     assert_eq!(
         run.err,
-        "error: the plan needs an approval, and standard input is no terminal; nothing was changed\n\
+        "error: the plan needs approval, but standard input is not a terminal; nothing was changed\n\
          hint: run with --yes, or save the plan with `kstack plan --out` and apply it\n"
     );
     assert!(run.expect(1).out.contains("Plan: 31 to create"));
@@ -73,13 +73,13 @@ fn without_a_terminal_and_without_yes_nothing_is_changed() {
     let run = account.run(&["destroy", FILE]).expect(1);
     assert_eq!(
         run.err,
-        "error: the plan needs an approval, and standard input is no terminal; nothing was changed\n\
+        "error: the plan needs approval, but standard input is not a terminal; nothing was changed\n\
          hint: run with --yes\n"
     );
     let run = account.run(&["unlock", FILE]).expect(1);
     assert_eq!(
         run.err,
-        "error: unlocking needs an approval, and standard input is no terminal\nhint: run with --yes\n"
+        "error: unlocking needs approval, but standard input is not a terminal\nhint: run with --yes\n"
     );
     account.assert_converged(FILE);
     account.destroy(FILE);
@@ -98,7 +98,7 @@ fn a_saved_plan_runs_as_it_was_shown_or_not_at_all() {
     account.assert_converged(FILE);
 
     let again = account.run(&["apply", "plan.json"]).expect(1);
-    assert!(again.err.contains("what is live has changed since the plan was made"), "{again}");
+    assert!(again.err.contains("the live resources have changed since the plan was made"), "{again}");
 
     account.write("dev", &[("team: data-platform", "team: streaming")]);
     account.run(&["plan", FILE, "--out", "plan.json"]).expect(0);
@@ -108,8 +108,8 @@ fn a_saved_plan_runs_as_it_was_shown_or_not_at_all() {
     let run = account.run(&["apply", "plan.json"]).expect(1);
     assert_eq!(
         run.err,
-        "error: what is live has changed since the plan was made: instance/broker-2 was to update, and is now to create; \
-         nothing was changed\nhint: look at the new plan and approve it\n"
+        "error: the live resources have changed since the plan was made: instance/broker-2 was to update, and is now to create; \
+         nothing was changed\nhint: review the new plan and approve it\n"
     );
     assert_eq!((account.identities(DEV), account.instances(DEV).len()), (before, 2));
 
@@ -153,7 +153,7 @@ fn status_shows_hosts_and_where_clients_reach_them() {
     let run = account.run(&["status", FILE]);
     assert_eq!(
         run.to_string(),
-        "exit code 0\n--- stdout\nNothing of the stack dev is live in eu-west-1.\n--- stderr\n"
+        "exit code 0\n--- stdout\nThe stack dev has no live resources in eu-west-1.\n--- stderr\n"
     );
     account.apply(FILE);
     let run = account.run(&["status", FILE]).expect(0);
@@ -206,14 +206,14 @@ fn list_finds_every_stack_of_the_account() {
     assert_eq!(rows[0], ["STACK", "BROKERS", "CONTROLLERS", "AGE"]);
     assert_eq!((&rows[1][..3], &rows[2][..3]), (&["dev", "3", "0"][..], &["other", "3", "0"][..]), "{run}");
     let json = account.run(&["list", "--region", DEV, "--json"]).expect(0).json();
-    let names: Vec<&str> = json.as_array().expect("stacks").iter().map(|one| text(&one["name"])).collect();
+    let names: Vec<&str> = json["stacks"].as_array().expect("stacks").iter().map(|one| text(&one["name"])).collect();
     assert_eq!(names, ["dev", "other"]);
-    assert_eq!(json[0]["lease"], Value::Null);
+    assert_eq!(json["stacks"][0]["lease"], Value::Null);
     let without = account.run(&["list"]).expect(1);
-    assert_eq!(without.err, "error: no region is named\nhint: use --region, or set AWS_REGION\n");
+    assert_eq!(without.err, "error: no region is set\nhint: use --region, or set AWS_REGION\n");
     account.run(&["destroy", &other, "--yes"]).expect(0);
     account.destroy(FILE);
-    assert_eq!(account.run(&["list", "--region", DEV]).expect(0).out, "There is no stack in eu-west-1.\n");
+    assert_eq!(account.run(&["list", "--region", DEV]).expect(0).out, "There are no stacks in eu-west-1.\n");
 }
 
 #[test]

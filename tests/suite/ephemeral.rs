@@ -51,7 +51,7 @@ fn outcomes(run: &Run) -> BTreeMap<String, String> {
 }
 
 fn list(account: &Account) -> Vec<Value> {
-    account.run(&["list", "--region", DEV, "--json"]).expect(0).json().as_array().expect("a list").clone()
+    account.run(&["list", "--region", DEV, "--json"]).expect(0).json()["stacks"].as_array().expect("a list").clone()
 }
 
 /// The stack of `list` with this name.
@@ -139,7 +139,10 @@ fn twenty_at_once_half_of_them_killed_are_listed_and_reaped_once_by_two() {
     let due = Run::of(&mut later(&account, 5, &["reap", "--region", DEV, "--dry-run", "--json"])).expect(0);
     assert_eq!(outcomes(&due).values().filter(|outcome| *outcome == "due").count(), 20);
     let expired = Run::of(&mut later(&account, 5, &["list", "--region", DEV, "--json"])).expect(0).json();
-    assert!(expired.as_array().is_some_and(|all| all.iter().all(|stack| stack["state"] == "expired")), "{expired:#}");
+    assert!(
+        expired["stacks"].as_array().is_some_and(|all| all.iter().all(|stack| stack["state"] == "expired")),
+        "{expired:#}"
+    );
     let both = thread::scope(|scope| {
         [(); 2].map(|()| scope.spawn(|| reap(&account, 5))).map(|one| one.join().expect("no panic"))
     });
@@ -223,7 +226,7 @@ fn what_has_no_expiry_or_is_protected_is_never_reaped_nor_made_ephemeral() {
     for name in ["lasting", "guarded"] {
         for command in [&["up", FILE, "--name", name][..], &["with", FILE, "--name", name, "--", "true"]] {
             let run = account.run(command);
-            assert!(run.code != 0 && run.err.contains(&format!("error: the stack {name} is there")), "{run}");
+            assert!(run.code != 0 && run.err.contains(&format!("error: the stack {name} exists already")), "{run}");
         }
         account.run(&["extend", name, "--ttl", "2h", "--region", DEV]).expect(1);
     }
@@ -269,11 +272,11 @@ fn extend_calls(brokers: usize) -> Vec<String> {
     assert!(role.tags().iter().all(|one| one.value() != text(&before["expires_at"])), "{role:?}");
     assert!(wait(account.ec2(DEV).describe_volumes().filters(old).send()).volumes().is_empty());
     let status = account.run(&["list", "--region", DEV, "--json"]).expect(0).json();
-    assert!(text(&status[0]["expires_at"]) > text(&before["expires_at"]), "{status}");
-    assert_eq!(status[0]["state"], "whole");
+    assert!(text(&status["stacks"][0]["expires_at"]) > text(&before["expires_at"]), "{status}");
+    assert_eq!(status["stacks"][0]["state"], "whole");
     assert!(reap(&account, 3).is_empty());
     let shorter = account.run(&["extend", "pr-1", "--ttl", "1h", "--region", DEV]).expect(1);
-    assert!(shorter.err.contains("anyway; nothing was changed"), "{shorter}");
+    assert!(shorter.err.contains("; nothing was changed"), "{shorter}");
     let none = account.run(&["extend", "pr-2", "--ttl", "1h", "--region", DEV]).expect(1);
     assert!(none.err.starts_with("error: there is no stack pr-2 in eu-west-1\n"), "{none}");
     assert_eq!(reap(&account, 7), [("pr-1".to_owned(), "destroyed".to_owned())].into());
@@ -358,7 +361,10 @@ fn one_that_cannot_be_destroyed_stops_no_other() {
     let expected = [("pr-1", "destroyed"), ("pr-2", "failed"), ("pr-3", "destroyed")];
     assert_eq!(outcomes(&run), expected.map(|(name, outcome)| (name.to_owned(), outcome.to_owned())).into());
     let failed = run.events().into_iter().find(|event| event["outcome"] == "failed").expect("one");
-    assert!(text(&failed["why"]).contains("has the stack's tag and `somewhere` as its `kstack:address`"), "{failed}");
+    assert!(
+        text(&failed["reason"]).contains("has the stack's tag and `somewhere` as its `kstack:address`"),
+        "{failed}"
+    );
     wait(account.ec2(DEV).delete_vpc().vpc_id(vpc.vpc().and_then(|vpc| vpc.vpc_id()).expect("an id")).send());
     assert_eq!(reap(&account, 5), [("pr-2".to_owned(), "destroyed".to_owned())].into());
     account.assert_nothing_left();

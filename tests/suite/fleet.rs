@@ -28,14 +28,14 @@ fn a_summary_has_a_line_for_each_stack_and_failures_hide_nothing() {
         all.to_string(),
         "exit code 0\n--- stdout\n\
          FILE         STACK   REGION     CREATE  CHANGE  ROLL  REPLACE  DELETE  USD A MONTH  RESULT\n\
-         live.yaml    live    eu-west-1  0       0       0     0        0       +0.00        nothing to do\n\
+         live.yaml    live    eu-west-1  0       0       0     0        0       +0.00        unchanged\n\
          orders.yaml  orders  eu-west-1  31      0       0     0        0       +84.24       changes\n\
          clicks.yaml  clicks  us-east-1  31      0       0     0        0       +151.84      changes\n\
          \n\
-         3 stacks: 2 with changes, 1 with nothing to do.\n\
+         3 stacks: 2 with changes, 1 unchanged.\n\
          Plan: 62 to create, 0 to change, 0 to roll, 0 to replace, 0 to delete.\n\
          Monthly cost: 84.24 USD now, +236.09 USD with these plans (without traffic).\n\
-         Not in it, as no price is known: gp3 size in eu-west-1, nat gateway in eu-west-1.\n\
+         Not included, because the price is unknown: gp3 size in eu-west-1, nat gateway in eu-west-1.\n\
          --- stderr\n"
     );
     account.run(&["plan", &live, &orders, &clicks, "--detailed-exitcode"]).expect(2);
@@ -60,13 +60,13 @@ fn a_summary_has_a_line_for_each_stack_and_failures_hide_nothing() {
     ];
     assert_eq!(results, expected, "{run}");
     assert!(
-        run.out.contains("6 stacks: 2 with changes, 0 with nothing to do, 1 refused, 3 failed.\nPlan: 62 to create"),
+        run.out.contains("6 stacks: 2 with changes, 0 unchanged, 1 refused, 3 failed.\nPlan: 62 to create"),
         "{run}"
     );
     for part in [
         "partitons",
         "missing.yaml can't be read",
-        "again.yaml has the stack live in eu-west-1, as moved.yaml has",
+        "again.yaml defines the stack live in eu-west-1, which moved.yaml defines already",
         "error: 4 of 6 stacks can't be planned; nothing was changed",
     ] {
         assert!(run.err.contains(part), "`{part}` in\n{run}");

@@ -75,7 +75,7 @@ fn a_lease_that_is_held_is_shown_and_ended_by_unlock() {
     assert_eq!(status["lease"]["host"], "laptop-7");
 
     let unlock = account.run(&["unlock", FILE, "--yes"]).expect(0);
-    let told = "Lease 3 of arn:aws:iam::000000000001:user/ann on laptop-7 (process 4242) is ended.\n";
+    let told = "Lease 3 of arn:aws:iam::000000000001:user/ann on laptop-7 (process 4242) was ended.\n";
     assert_eq!(unlock.out, told);
     account.apply(FILE);
     assert_eq!(leases(&account).keys().copied().collect::<Vec<_>>(), [4, 5]);

@@ -90,7 +90,7 @@ fn the_command_has_the_stack_in_its_environment_and_its_exit_code_is_the_codes()
     let marker = account.path("late");
     let script = format!("(sleep 3; touch {}) & sleep 100", marker.display());
     let hung = account.run(&["with", FILE, "--timeout", "1s", "--", "sh", "-c", &script]).expect(124);
-    assert!(hung.err.contains("The command's time is over.\n"), "{hung}");
+    assert!(hung.err.contains("The command's time limit is over.\n"), "{hung}");
     // Once that has been destroyed, more than three seconds after its start at the earliest: nobody was left to do it.
     thread::sleep(Duration::from_secs(3));
     assert!(!marker.exists());
@@ -108,7 +108,7 @@ fn a_stack_whose_command_failed_is_kept_when_asked_and_reaped_in_its_time() {
     assert!(reap(&account, 1).is_empty());
     // Another of the name is not made over it, and does not destroy it.
     let again = account.run(&["with", FILE, "--name", "pr-1", "--", "true"]).expect(125);
-    assert!(again.err.starts_with("error: the stack pr-1 is there already; nothing was changed\n"), "{again}");
+    assert!(again.err.starts_with("error: the stack pr-1 exists already; nothing was changed\n"), "{again}");
     assert_eq!(reap(&account, 3), [("pr-1".to_owned(), "destroyed".to_owned())].into());
     account.assert_nothing_left();
 }
@@ -176,7 +176,7 @@ fn terminated(account: &Account, seed: u64) {
     if with.child.try_wait().expect("a process").is_none() {
         with.signal(Signal::TERM);
     }
-    let before = !with.said("Making ");
+    let before = !with.said("Creating ");
     let after = with.said("Done in ");
     let (code, err) = with.end();
     let what = format!("seed {seed}, after {line} lines and {pause:?}: {code:?} {err:#?}");

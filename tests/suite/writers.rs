@@ -41,7 +41,7 @@ fn of_two_applies_at_once_one_works_and_the_other_says_who_fifty_times() {
         assert_eq!(other.out, "", "the other has not even planned");
         // Lease 1 was the first apply's.
         let expected = format!(
-            "error: another kstack works on the stack `dev`: arn:aws:iam::{}:root on {host} (process {}), since 20",
+            "error: another kstack process is changing the stack `dev`: arn:aws:iam::{}:root on {host} (process {}), since 20",
             account.id,
             pids[1 - loser]
         );
@@ -209,7 +209,7 @@ fn after_a_death_the_next_kstack_waits_until_what_it_made_is_listed() {
     let run = apply.end(Duration::from_secs(5)).expect(130);
     assert!(run.err.contains("nothing was changed"), "{run}");
     let run = through(&mut account, &proxy, &["apply", FILE, "--yes"]).expect(0);
-    assert!(run.err.contains("AWS may not list yet what the kstack before this one made"), "{run}");
+    assert!(run.err.contains("for AWS to list what the previous, interrupted run created"), "{run}");
     assert_eq!(account.inventory(DEV)["vpc/main"].len(), 1);
     // Who comes after one that ended in peace waits for nothing.
     let run = account.run(&["destroy", FILE, "--yes"]).expect(0);
@@ -262,7 +262,7 @@ fn of_two_that_saw_the_lease_free_one_has_it() {
     let [winner, loser] = ended;
     winner.expect(0);
     let loser = loser.expect(1);
-    assert!(loser.err.contains("another kstack works on the stack `dev`"), "{loser}");
+    assert!(loser.err.contains("another kstack process is changing the stack `dev`"), "{loser}");
     let numbers: Vec<u64> = leases(&account).into_keys().collect();
     assert_eq!(numbers, [1, 2], "only one of them took a number");
     account.destroy(FILE);

@@ -1,13 +1,13 @@
 //! Instances: brokers and controllers as machines that can be thrown away. Volume and interface stay when one goes.
 
 use super::{network_interface, no_id, volume};
-use crate::aws::{Aws, CloudError, Done, PATIENCE, failed, jitter, tags_of};
-use crate::error::StepError;
+use crate::aws::{Aws, Done, PATIENCE, failed, jitter, tags_of};
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, Instance as Sdk,
     InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceStateName, InstanceType, Placement,
-    ResourceType, SummaryStatus, VolumeAttachmentState, VolumeState, VolumeType,
+    ResourceType, VolumeAttachmentState, VolumeState, VolumeType,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,8 +33,7 @@ impl Driver<Aws> for Instance {
         let (interface, data_volume) = (ctx.id(&self.interface)?, ctx.id(&self.data_volume)?);
         network_interface::free(ctx, &interface).await?;
         let text = self.user_data.replace(VOLUME_ID_PLACEHOLDER, &data_volume);
-        let user_data =
-            cloud_init::encode(&text).map_err(|error| StepError::Internal(error.to_string()))?;
+        let user_data = cloud_init::encode(&text).map_err(|error| StepError::Internal(error.to_string()))?;
         let nic = InstanceNetworkInterfaceSpecification::builder().device_index(0).network_interface_id(interface);
         let root = EbsBlockDevice::builder().encrypted(true).delete_on_termination(true).volume_type(VolumeType::Gp3);
         let root = BlockDeviceMapping::builder().device_name(root_device(self)).ebs(root.build()).build();

@@ -2,9 +2,9 @@
 
 use super::no_id;
 use super::role::iam_tags;
-use crate::aws::{Aws, Class, CloudError, Done, failed};
-use crate::error::StepError;
+use crate::aws::{Aws, Class, Done, failed};
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use kstack_core::kinds::InstanceProfile;
 use kstack_core::model::{FieldChange, Ref, Tags};
 use kstack_core::observed::Found;
@@ -70,9 +70,7 @@ impl Driver<Aws> for InstanceProfile {
             call.send().await.map_err(failed("AddRoleToInstanceProfile")).map_err(|error| {
                 match error.code() {
                     // The profile has a role: most likely this one, from a try whose answer was lost. Looking again tells.
-                    Some("LimitExceeded" | "LimitExceededException") => {
-                        error.classed(Class::AlreadyDone)
-                    }
+                    Some("LimitExceeded" | "LimitExceededException") => error.classed(Class::AlreadyDone),
                     _ => error,
                 }
             })?;

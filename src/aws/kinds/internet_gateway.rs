@@ -2,8 +2,8 @@
 
 use super::no_id;
 use crate::aws::{Aws, Class, Done, failed, tags_of};
-use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_ec2::types::ResourceType;
 use kstack_core::kinds::InternetGateway;
 use kstack_core::model::Tags;

@@ -3,9 +3,9 @@
 //! Both calls put one setting in place of another, so they may run again. The policy goes before the cluster.
 
 use super::msk::{part_id, tags_of_part, usable};
-use crate::aws::{Aws, CloudError, Done, failed};
-use crate::error::StepError;
+use crate::aws::{Aws, Done, failed};
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_applicationautoscaling::types::{
     MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTarget, ScalingPolicy,
     ServiceNamespace, TargetTrackingScalingPolicyConfiguration,

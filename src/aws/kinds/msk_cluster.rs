@@ -2,9 +2,9 @@
 
 use super::msk::{self, fetch, live, update, wait};
 use super::no_id;
-use crate::aws::{Aws, Class, CloudError, failed};
-use crate::error::StepError;
+use crate::aws::{Aws, Class, failed};
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_kafka::types::{
     BrokerNodeGroupInfo, Cluster, EbsStorageInfo, Iam, ProvisionedRequest, Rebalancing, RebalancingStatus,
     ServerlessClientAuthentication, ServerlessRequest, ServerlessSasl, StorageInfo, StorageMode, VpcConfig,
@@ -38,7 +38,7 @@ impl Driver<Aws> for MskCluster {
         }
         let groups = ctx.all_ids(&self.security_groups)?;
         let subnets = ctx.all_ids(&self.subnets)?;
-        let call = ctx.system.clients.kafka_once.create_cluster_v2().cluster_name(&ctx.system.stack);
+        let call = ctx.system.clients.kafka_once.create_cluster_v2().cluster_name(ctx.system.stack());
         let call = call.set_tags(Some(ctx.tags.clone().into_iter().collect()));
         let call = match &self.provisioned {
             Some(one) => call.provisioned(request(one, ctx, subnets, groups).await?),
@@ -92,10 +92,10 @@ pub async fn retag(ctx: &Ctx<'_, Aws>, arn: &str, set: &Tags, unset: &[String]) 
 /// The ARN of the cluster that has the stack's name and is the stack's own.
 fn mine(ctx: &Ctx<'_, Aws>, all: &[Cluster]) -> Result<Option<String>, StepError> {
     let Some(cluster) = all.first() else { return Ok(None) };
-    if msk::tags(cluster).get(tag::STACK) == Some(&ctx.system.stack) {
+    if msk::is_own(ctx.system, cluster) {
         return Ok(cluster.cluster_arn().map(str::to_owned));
     }
-    let what = format!("the cluster named {} is not the stack's", ctx.system.stack);
+    let what = format!("the cluster named {} is not the stack's", ctx.system.stack());
     Err(StepError::ended(what, format!("it has no tag `{}` of the stack", tag::STACK)))
 }
 

@@ -2,8 +2,8 @@
 
 use super::msk::{part_id, tags_of_part, usable};
 use crate::aws::{Aws, Class, Done, failed};
-use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use kstack_core::kinds::{Kind as _, MskClusterPolicy};
 use kstack_core::model::{FieldChange, Ref, Tags};
 use kstack_core::observed::Found;

@@ -5,9 +5,9 @@
 
 use super::msk::{PREFIX, configuration_name, configurations, properties};
 use super::no_id;
-use crate::aws::{Aws, Class, CloudError, Done, failed};
-use crate::error::StepError;
+use crate::aws::{Aws, Class, Done, failed};
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_kafka::types::{Configuration, ConfigurationState};
 use aws_smithy_types::Blob;
 use kstack_core::kinds::{Kind as _, MskConfiguration};
@@ -33,7 +33,7 @@ impl Driver<Aws> for MskConfiguration {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let call = ctx.system.clients.kafka_once.create_configuration().name(configuration_name(&ctx.system.stack));
+        let call = ctx.system.clients.kafka_once.create_configuration().name(configuration_name(ctx.system.stack()));
         let call = call.description(description(ctx)).server_properties(text(self));
         match call.send().await.map_err(failed("CreateConfiguration")) {
             Err(error) if error.class() == Class::Conflict => {
@@ -82,7 +82,7 @@ fn text(configuration: &MskConfiguration) -> Blob {
     Blob::new(sorted(configuration).iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>())
 }
 fn description(ctx: &Ctx<'_, Aws>) -> String {
-    format!("Kafka settings of the kstack stack {}", ctx.system.stack)
+    format!("Kafka settings of the kstack stack {}", ctx.system.stack())
 }
 
 async fn newest(aws: &Aws, one: &Configuration) -> Result<Vec<String>, StepError> {

@@ -4,8 +4,8 @@
 use super::msk::{part_id, tags, tags_of_part, usable, wait};
 use super::msk_cluster::retag;
 use crate::aws::{Aws, Class, CloudError, failed};
-use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_kafka::types::UnprocessedScramSecret;
 use kstack_core::kinds::msk_scram_association::{as_tags, mark, marks};
 use kstack_core::kinds::{Kind as _, MskScramAssociation};

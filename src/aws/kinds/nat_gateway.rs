@@ -1,9 +1,9 @@
 //! NAT gateways: the private subnets' way out.
 
 use super::no_id;
-use crate::aws::{Aws, CloudError, Done, PATIENCE, failed, tags_of};
-use crate::error::StepError;
+use crate::aws::{Aws, Done, PATIENCE, failed, tags_of};
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_ec2::types::{NatGateway as Sdk, NatGatewayState, ResourceType};
 use kstack_core::kinds::NatGateway;
 use kstack_core::model::Tags;

@@ -2,8 +2,8 @@
 
 use super::no_id;
 use crate::aws::{Aws, Done, PATIENCE, failed, tags_of};
-use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_ec2::types::{NetworkInterface as Sdk, NetworkInterfaceStatus, ResourceType};
 use kstack_core::kinds::NetworkInterface;
 use kstack_core::model::Tags;
@@ -35,7 +35,7 @@ impl Driver<Aws> for NetworkInterface {
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let call = ctx.system.clients.ec2_once.create_network_interface().subnet_id(ctx.id(&self.subnet)?);
         let call = call.private_ip_address(&self.address).set_groups(Some(ctx.all_ids(&self.security_groups)?));
-        let call = call.description(format!("{} of the Kafka stack {}", ctx.address.name, ctx.system.stack));
+        let call = call.description(format!("{} of the Kafka stack {}", ctx.address.name, ctx.system.stack()));
         let call = call.client_token(ctx.token).tag_specifications(ctx.tag_spec(ResourceType::NetworkInterface));
         let answer = call.send().await.map_err(failed("CreateNetworkInterface"))?;
         answer.network_interface.and_then(|one| one.network_interface_id).ok_or_else(|| no_id("CreateNetworkInterface"))

@@ -1,8 +1,8 @@
 //! Placement groups, which keep brokers of a zone on different hardware.
 
-use crate::aws::{Aws, Class, CloudError, Done, failed, tags_of};
-use crate::error::StepError;
+use crate::aws::{Aws, Class, Done, failed, tags_of};
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_ec2::types::{PlacementStrategy, ResourceType};
 use kstack_core::kinds::PlacementGroup;
 use kstack_core::model::{FieldChange, Tags};
@@ -34,12 +34,12 @@ impl Driver<Aws> for PlacementGroup {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let name = format!("kstack-{}-{}", ctx.system.stack, ctx.address.name);
+        let name = format!("kstack-{}-{}", ctx.system.stack(), ctx.address.name);
         let call = ctx.system.clients.ec2_once.create_placement_group().group_name(&name);
         let call = call.strategy(PlacementStrategy::from(self.strategy.as_str())).set_partition_count(self.partitions);
         match call.tag_specifications(ctx.tag_spec(ResourceType::PlacementGroup)).send().await {
             Ok(_) => Ok(name),
-            Err(error) => match cloud("CreatePlacementGroup")(error) {
+            Err(error) => match failed("CreatePlacementGroup")(error) {
                 // The name is this stack's own: a group that is there already came from a call whose answer was lost.
                 error if error.class() == Class::Conflict => Ok(name),
                 error => Err(error),

@@ -2,8 +2,8 @@
 
 use super::no_id;
 use crate::aws::{Aws, Class, Done, failed};
-use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_iam::types::Tag;
 use kstack_core::kinds::Role;
 use kstack_core::model::{FieldChange, Tags};

@@ -1,9 +1,9 @@
 //! Route tables with their routes and associations: one for all public subnets, one for each private subnet.
 
 use super::no_id;
-use crate::aws::{Aws, Class, CloudError, Done, failed, tags_of};
-use crate::error::StepError;
+use crate::aws::{Aws, Class, Done, failed, tags_of};
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_ec2::types::{Filter, ResourceType, Route as SdkRoute};
 use kstack_core::kinds::RouteTable;
 use kstack_core::kinds::route_table::Route;
@@ -80,7 +80,10 @@ fn route(route: &SdkRoute) -> Option<Route> {
 async fn bring(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let ec2 = &ctx.system.clients.ec2;
     let answer = ec2.describe_route_tables().route_table_ids(id).send().await.map_err(failed("DescribeRouteTables"))?;
-    let live = answer.route_tables().first().ok_or_else(|| StepError::ended(format!("the route table {id} does not exist"), ""))?;
+    let live = answer
+        .route_tables()
+        .first()
+        .ok_or_else(|| StepError::ended(format!("the route table {id} does not exist"), ""))?;
     let wanted: BTreeSet<String> = ctx.all_ids(&table.subnets)?.into_iter().collect();
     for association in live.associations() {
         let (Some(subnet), Some(key)) = (association.subnet_id(), association.route_table_association_id()) else {

@@ -2,8 +2,8 @@
 
 use super::no_id;
 use crate::aws::{Aws, Done, failed, tags_of};
-use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_ec2::types::{ResourceType, SecurityGroup as Sdk};
 use kstack_core::kinds::SecurityGroup;
 use kstack_core::model::Tags;

@@ -4,9 +4,9 @@
 //! after all groups and go before them.
 
 use super::security_group::fetch;
-use crate::aws::{Aws, Class, CloudError, Done, failed};
-use crate::error::StepError;
+use crate::aws::{Aws, Class, Done, failed};
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
 use kstack_core::kinds::SecurityGroupRules;
 use kstack_core::kinds::security_group_rules::NetworkRule as Rule;

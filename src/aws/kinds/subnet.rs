@@ -3,8 +3,8 @@
 
 use super::no_id;
 use crate::aws::{Aws, Done, failed, tags_of};
-use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_ec2::types::ResourceType;
 use kstack_core::kinds::Subnet;
 use kstack_core::model::Tags;

@@ -1,10 +1,10 @@
 //! Data volumes: a broker's or controller's identity. They outlive instances, only grow, and are never deleted unasked.
 
 use super::no_id;
-use crate::aws::{Aws, Class, CloudError, Done, PATIENCE, failed, tags_of};
+use crate::aws::{Aws, Class, Done, PATIENCE, failed, tags_of};
+use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use crate::wait::{Backoff, Look, poll};
-use crate::driver::{Ctx, Driver};
 use aws_sdk_ec2::types::{
     ResourceType, Volume as Sdk, VolumeModification, VolumeModificationState, VolumeState, VolumeType,
 };
@@ -62,9 +62,7 @@ impl Driver<Aws> for Volume {
         let ready =
             |all: &[Sdk]| match all.iter().find(|volume| volume.volume_id() == Some(id)).map(|volume| volume.state()) {
                 Some(Some(VolumeState::Available | VolumeState::InUse)) => Ok(Some(())),
-                Some(Some(VolumeState::Error)) => {
-                    Err(StepError::ended(format!("the volume {id} failed"), ""))
-                }
+                Some(Some(VolumeState::Error)) => Err(StepError::ended(format!("the volume {id} failed"), "")),
                 Some(_) => {
                     seen = true;
                     Ok(None)

@@ -2,8 +2,8 @@
 
 use super::no_id;
 use crate::aws::{Aws, Class, CloudError, PATIENCE, failed, tags_of};
-use crate::error::StepError;
 use crate::driver::{Ctx, Driver};
+use crate::error::StepError;
 use aws_sdk_ec2::types::{ResourceType, VpcEndpoint as Sdk, VpcEndpointType};
 use kstack_core::kinds::VpcEndpoint;
 use kstack_core::model::Tags;
@@ -106,7 +106,9 @@ impl Driver<Aws> for VpcEndpoint {
                 let message = error.message().unwrap_or("AWS gives no reason").to_owned();
                 let class = if code == "DependencyViolation" { Class::InUse } else { Class::Other };
                 let operation = "DeleteVpcEndpoints".to_owned();
-                return Err(CloudError { operation, code: Some(code.to_owned()), message, request_id: None, class }.into());
+                return Err(
+                    CloudError { operation, code: Some(code.to_owned()), message, request_id: None, class }.into()
+                );
             }
         }
         // Its interfaces hold subnets and groups until it is gone.

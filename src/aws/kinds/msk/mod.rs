@@ -14,13 +14,14 @@ use kstack_core::model::{Address, Tags, tag};
 /// The clusters with the stack's name: one at most, as a name is unique in its account and region. Of a discovery of every
 /// stack, all those with a stack's tag.
 pub async fn fetch(aws: &Aws) -> Result<Vec<Cluster>, StepError> {
-    let call = aws.clients.kafka.list_clusters_v2().set_cluster_name_filter((!aws.all()).then(|| aws.stack.clone()));
+    let call =
+        aws.clients.kafka.list_clusters_v2().set_cluster_name_filter((!aws.all()).then(|| aws.stack().to_owned()));
     let pages = call.into_paginator().items().send();
     let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListClustersV2"))?;
     // The filter takes the beginning of a name.
     let named = |cluster: &Cluster| match aws.all() {
         true => tags(cluster).contains_key(tag::STACK),
-        false => cluster.cluster_name() == Some(aws.stack.as_str()),
+        false => cluster.cluster_name() == Some(aws.stack()),
     };
     Ok(all.into_iter().filter(named).collect())
 }
@@ -29,7 +30,7 @@ pub async fn fetch(aws: &Aws) -> Result<Vec<Cluster>, StepError> {
 pub async fn configurations(aws: &Aws) -> Result<Vec<Configuration>, StepError> {
     let pages = aws.clients.kafka.list_configurations().into_paginator().items().send();
     let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListConfigurations"))?;
-    let mine = |name: &str| if aws.all() { name.starts_with(PREFIX) } else { name == configuration_name(&aws.stack) };
+    let mine = |name: &str| if aws.all() { name.starts_with(PREFIX) } else { name == configuration_name(aws.stack()) };
     Ok(all.into_iter().filter(|configuration| configuration.name().is_some_and(mine)).collect())
 }
 
@@ -67,6 +68,11 @@ fn lines(text: &str) -> Vec<String> {
     lines
 }
 
+/// Whether the cluster has the stack's tag.
+pub fn is_own(aws: &Aws, cluster: &Cluster) -> bool {
+    tags(cluster).get(tag::STACK).is_some_and(|stack| stack == aws.stack())
+}
+
 /// A cluster's tags.
 pub fn tags(cluster: &Cluster) -> Tags {
     cluster.tags().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
@@ -77,7 +83,7 @@ pub fn tags(cluster: &Cluster) -> Tags {
 pub async fn usable(aws: &Aws) -> Result<Vec<Cluster>, StepError> {
     let all = aws.clusters.since(aws.round(), || fetch(aws)).await?;
     let unusable = [ClusterState::Creating, ClusterState::Deleting, ClusterState::Failed];
-    let mine = all.iter().filter(|cluster| tags(cluster).get(tag::STACK) == Some(&aws.stack));
+    let mine = all.iter().filter(|cluster| is_own(aws, cluster));
     Ok(mine.filter(|cluster| cluster.state().is_none_or(|state| !unusable.contains(state))).cloned().collect())
 }
 

@@ -64,7 +64,7 @@ pub struct Servers {
 /// AWS's answer.
 pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, StepError> {
     let all = aws.clusters.since(aws.round(), || super::fetch(aws)).await?;
-    let mine = |cluster: &&Cluster| super::tags(cluster).get(kstack_core::model::tag::STACK) == Some(&aws.stack);
+    let mine = |cluster: &&Cluster| super::is_own(aws, cluster);
     let Some(cluster) = all.iter().find(mine) else { return Ok(None) };
     let arn = cluster.cluster_arn().unwrap_or_default();
     let provisioned = live::spec(cluster, String::new(), None).provisioned;

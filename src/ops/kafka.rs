@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use super::error::Failure;
-use super::ui;
+use super::{Failure, Task};
 use crate::health::{self, shortened};
 use crate::roll::{self, Kafka, Local};
 use crate::sandbox::SandboxError;
@@ -56,9 +55,9 @@ pub async fn active(design: &Design, kafka: &Kafka) -> Option<String> {
 ///
 /// # Errors
 /// Why there is no healthy cluster.
-pub async fn start(design: &Design, kafka: &Kafka) -> Result<Vec<SocketAddrV4>, Failure> {
+pub async fn start(design: &Design, kafka: &Kafka, task: &Task<'_>) -> Result<Vec<SocketAddrV4>, Failure> {
     let Some(local) = kafka.local.as_ref().filter(|_| !design.hosts.is_empty()) else { return Ok(Vec::new()) };
-    ui::progress(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
+    task.note(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
     local.cluster.start(&local.distribution, design)?;
     let brokers: Vec<SocketAddrV4> = local.cluster.bootstrap().into_values().collect();
     let ids: BTreeSet<u32> = design.hosts.iter().filter(|host| host.broker()).map(|host| host.cloud.node_id).collect();

@@ -1,0 +1,51 @@
+//! What a command gets of the command line as a whole: how to print, and where AWS is.
+
+use super::ui::Printer;
+use crate::aws::{Clients, Fence, Place, default_region};
+use crate::ops::{Failure, Signals, Task};
+use crate::session::Session;
+use kstack_core::stack::Name;
+
+/// The global flags at work.
+pub struct Context {
+    pub printer: Printer,
+    /// Whether AWS is the pinned LocalStack on this machine.
+    pub sandbox: bool,
+    notes: Box<dyn Fn(&str)>,
+}
+
+impl Context {
+    pub fn new(printer: Printer, sandbox: bool) -> Context {
+        Context { printer, sandbox, notes: Box::new(move |text| printer.progress(text)) }
+    }
+
+    /// Where AWS is: in the sandbox, which is started when it is not running, or where the environment says.
+    pub fn place(&self, region: &str) -> Result<Place, Failure> {
+        let sandbox = if self.sandbox { Some(crate::sandbox::start(None, &*self.notes)?.endpoint) } else { None };
+        Ok(Place { region: region.to_owned(), sandbox })
+    }
+
+    /// A session for one stack.
+    pub async fn session(&self, region: &str, name: &Name) -> Result<Session, Failure> {
+        Ok(Session::open(&self.place(region)?, name).await)
+    }
+
+    /// Clients for a region, for what is not about one stack: they can only read.
+    pub async fn clients(&self, region: &str) -> Result<Clients, Failure> {
+        Ok(Clients::connect(&self.place(region)?, Fence::default()).await)
+    }
+
+    /// What use cases need.
+    pub fn task<'a>(&'a self, signals: &'a Signals) -> Task<'a> {
+        Task { signals, sandbox: self.sandbox, notes: &*self.notes }
+    }
+}
+
+/// The region that is named, or that of the environment or the profile.
+pub async fn region(named: Option<&String>) -> Result<String, Failure> {
+    let region = match named {
+        Some(region) => Some(region.clone()),
+        None => default_region().await,
+    };
+    region.ok_or_else(|| Failure::new("no region is set").hint("use --region, or set AWS_REGION"))
+}

@@ -1,0 +1,51 @@
+//! What commands do, without arguments and output: each use case takes values, reports events, and returns a value or a
+//! failure. `cli` parses and prints.
+
+pub mod apply;
+pub mod destroy;
+pub mod extend;
+mod failure;
+pub mod kafka;
+mod lease;
+pub mod msk;
+pub mod prices;
+pub mod reap;
+mod run;
+mod signals;
+pub mod up;
+
+pub use failure::{Failure, INTERRUPTED};
+pub use lease::{LeasePolicy, Work, under_lease};
+pub use run::{Report, refused};
+pub use signals::Signals;
+
+use kstack_core::stack::Stack;
+
+/// What every use case needs of the command that runs it.
+#[derive(Clone, Copy)]
+pub struct Task<'a> {
+    pub signals: &'a Signals,
+    /// Whether the stack is in the sandbox, where its hosts may be processes of this machine.
+    pub sandbox: bool,
+    /// Receives sentences about what is being waited for.
+    pub notes: &'a dyn Fn(&str),
+}
+
+impl Task<'_> {
+    fn note(&self, text: &str) {
+        (self.notes)(text);
+    }
+}
+
+/// Refuses to write into another account than the file's.
+///
+/// # Errors
+/// Both accounts.
+pub fn guard(stack: &Stack, account: &str) -> Result<(), Failure> {
+    match stack.account.as_ref().filter(|expected| expected.0 != account) {
+        Some(expected) => Err(Failure::new(format!(
+            "the file is for account {expected}, but the credentials are for account {account}; nothing was changed"
+        ))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,179 @@
+//! `apply`: plans under the lease, and runs the plan that was approved.
+
+use std::net::SocketAddrV4;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::run::{Report, execute, refused};
+use super::{Failure, LeasePolicy, Task, Work, guard, kafka, under_lease};
+use crate::apply::Outcome;
+use crate::clock;
+use crate::session::{Observation, SavedPlan, Session, Source, make_plan, read_file};
+use kstack_core::check::Parsed;
+use kstack_core::design::Design;
+use kstack_core::expiry;
+use kstack_core::plan::{Plan, roll_last};
+use kstack_core::stack::TimeSpan;
+
+/// Why `--ttl` is refused.
+pub const PROTECTED: &str = "a protected stack does not expire";
+
+/// What is to be applied: a file, or a saved plan with its steps.
+pub struct ApplyRequest {
+    pub parsed: Parsed,
+    source: Source,
+    allow_data_loss: bool,
+    ttl: Option<TimeSpan>,
+    /// The steps that were approved before, and in which account.
+    saved: Option<(String, Vec<Value>)>,
+    /// When that was.
+    planned_at: Option<Timestamp>,
+}
+
+/// An apply that succeeded.
+pub struct Applied {
+    pub design: Design,
+    /// Whether anything was done.
+    pub changed: bool,
+    /// Where the sandbox's own brokers accept clients.
+    pub local: Vec<SocketAddrV4>,
+}
+
+impl ApplyRequest {
+    /// Reads the stack file, or the saved plan.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or with `ttl`.
+    pub fn read(file: &str, allow_data_loss: bool, ttl: Option<TimeSpan>) -> Result<ApplyRequest, Failure> {
+        let bytes =
+            read_file(Path::new(file)).map_err(|error| Failure::new(format!("{file} can't be read: {error}")))?;
+        let saved = SavedPlan::read(&bytes).map_err(|error| {
+            Failure::new(format!("{file} {error}")).hint("make the plan again with `kstack plan --out`")
+        })?;
+        let request = match saved {
+            None => {
+                let (source, parsed) = Source::read(file)?;
+                ApplyRequest { parsed, source, allow_data_loss, ttl, saved: None, planned_at: None }
+            }
+            Some(_) if ttl.is_some() => {
+                return Err(
+                    Failure::new("a saved plan has its own time to live").hint("omit --ttl, or apply the stack file")
+                );
+            }
+            Some(saved) => ApplyRequest {
+                parsed: saved.source.parsed()?,
+                source: saved.source,
+                allow_data_loss: saved.allow_data_loss,
+                ttl,
+                saved: Some((saved.account, saved.steps)),
+                planned_at: Some(saved.planned_at),
+            },
+        };
+        if ttl.is_some() && request.parsed.stack.protected {
+            return Err(Failure::new(PROTECTED).hint("remove `protected: true` from the file, or omit --ttl"));
+        }
+        Ok(request)
+    }
+
+    /// Whether it is a plan that was approved when it was saved.
+    pub fn is_approved(&self) -> bool {
+        self.saved.is_some()
+    }
+
+    /// Makes `session` plan as of the request.
+    pub fn prepare(&self, session: &mut Session) {
+        session.expiry.ttl = self.ttl;
+        session.expiry.now = self.planned_at.unwrap_or(session.expiry.now);
+    }
+
+    /// Plans without the lease, to be shown and approved.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn preview(&self, session: &Session) -> Result<(Plan, Observation), Failure> {
+        let seen = session.look(&self.parsed).await?;
+        let (_, plan) = make_plan(&self.source, &self.parsed, &seen.input, self.allow_data_loss);
+        Ok((plan, seen))
+    }
+
+    /// Applies the stack under its lease. `approved` are the steps that were shown: when the live resources have changed since,
+    /// nothing is done. Without them the plan is reported first. Returns nothing where the plan had nothing to design.
+    ///
+    /// # Errors
+    /// What failed, and what is left.
+    pub async fn apply(
+        &self,
+        session: &Session,
+        approved: Option<&[Value]>,
+        task: &Task<'_>,
+        mut report: impl FnMut(Report<'_>),
+    ) -> Result<Option<Applied>, Failure> {
+        let (account, caller) = task.signals.unless_stopped(session.aws.clients.identity()).await?;
+        guard(&self.parsed.stack, &account)?;
+        if let Some((planned, _)) = self.saved.as_ref().filter(|(planned, _)| *planned != account) {
+            return Err(Failure::new(format!(
+                "the plan was made for account {planned}, and the credentials are of account {account}"
+            )));
+        }
+        let approved = approved.or(self.saved.as_ref().map(|(_, steps)| &steps[..]));
+        let work = async || Work::on_stack(self.work(session, approved, task, &mut report).await);
+        under_lease(session, &caller, task, LeasePolicy::default(), work).await
+    }
+
+    async fn work(
+        &self,
+        session: &Session,
+        approved: Option<&[Value]>,
+        task: &Task<'_>,
+        report: &mut impl FnMut(Report<'_>),
+    ) -> Result<Option<Applied>, Failure> {
+        let signals = task.signals;
+        let seen = signals.unless_stopped(session.look(&self.parsed)).await?;
+        let (design, mut plan) = make_plan(&self.source, &self.parsed, &seen.input, self.allow_data_loss);
+        let observed = &seen.input.observed;
+        match approved {
+            // The plan that was shown is the plan that runs.
+            Some(steps) => {
+                if let Some(difference) = plan.difference(steps) {
+                    return Err(Failure::new(format!(
+                        "the live resources have changed since the plan was made: {difference}; nothing was changed"
+                    ))
+                    .hint("review the new plan and approve it"));
+                }
+            }
+            None => report(Report::Planned { plan: &plan, observed }),
+        }
+        if !plan.refusals.is_empty() {
+            return Err(refused(&plan));
+        }
+        let Some(design) = design else { return Ok(None) };
+        let now = clock::now();
+        if let Some(at) = design.expires.filter(|at| *at <= now && self.planned_at.is_some()) {
+            let message = format!("the plan is too old: its stack would have expired at {}", expiry::shown(at, now));
+            return Err(Failure::new(message).hint("make the plan again with `kstack plan --out`"));
+        }
+        let kafka = kafka::of(&design, observed, task.sandbox)?;
+        if plan.steps.is_empty() {
+            // What an earlier, interrupted run did not record: that everything exists.
+            if let Some(record) = &seen.input.record {
+                session.complete_record(&design, record, false).await?;
+            }
+            report(Report::Ended { plan: &plan, outcome: &Outcome::default() });
+            signals.unless_stopped(kafka::start(&design, &kafka, task)).await?;
+            return Ok(Some(Applied { design, changed: false, local: Vec::new() }));
+        }
+        if plan.counts().roll > 1
+            && let Some(host) =
+                signals.unless_stopped(async { Ok::<_, Failure>(kafka::active(&design, &kafka).await) }).await?
+        {
+            roll_last(&mut plan.steps, &host);
+        }
+        let record = session.ensure_record(&design, &seen.input).await?;
+        execute(session, &kafka, &plan, observed, &record.life(), task, report).await?;
+        session.complete_record(&design, &record, true).await?;
+        let local = signals.unless_stopped(kafka::start(&design, &kafka, task)).await?;
+        Ok(Some(Applied { design, changed: true, local }))
+    }
+}

@@ -1,0 +1,63 @@
+//! `destroy`: deletes all live resources of a stack under its lease.
+
+use super::run::{Report, execute, refused};
+use super::{Failure, LeasePolicy, Task, Work, kafka, under_lease};
+use crate::roll::Kafka;
+use crate::session::Session;
+use kstack_core::observed::Observed;
+use kstack_core::plan;
+use kstack_core::plan::Plan;
+
+/// The plan that deletes everything `observed`.
+pub fn plan(session: &Session, account: &str, observed: &Observed) -> Plan {
+    plan::destroy(&session.name, &session.region, account, observed)
+}
+
+/// Destroys the stack. `approved` is the plan that was shown: when the live resources have changed since, nothing is done. Without
+/// it the plan is reported first.
+///
+/// # Errors
+/// What failed, and what is left.
+pub async fn destroy(
+    session: &Session,
+    (account, caller): (&str, &str),
+    approved: Option<&Plan>,
+    task: &Task<'_>,
+    mut report: impl FnMut(Report<'_>),
+) -> Result<(), Failure> {
+    let work = async || Work::deleting(work(session, account, approved, task, &mut report).await);
+    under_lease(session, caller, task, LeasePolicy::default(), work).await
+}
+
+async fn work(
+    session: &Session,
+    account: &str,
+    approved: Option<&Plan>,
+    task: &Task<'_>,
+    report: &mut impl FnMut(Report<'_>),
+) -> Result<(), Failure> {
+    let observed = task.signals.unless_stopped(session.observe()).await?;
+    let plan = plan(session, account, &observed);
+    match approved {
+        Some(approved) => {
+            let steps: Vec<_> =
+                approved.steps.iter().map(|step| serde_json::to_value(step).unwrap_or_default()).collect();
+            if let Some(difference) = plan.difference(&steps) {
+                return Err(Failure::new(format!(
+                    "the live resources have changed since the plan was made: {difference}; nothing was changed"
+                )));
+            }
+        }
+        None => report(Report::Planned { plan: &plan, observed: &observed }),
+    }
+    if !plan.refusals.is_empty() {
+        return Err(refused(&plan));
+    }
+    if plan.steps.is_empty() {
+        return Ok(());
+    }
+    if task.sandbox {
+        kafka::remove(&observed)?;
+    }
+    execute(session, &Kafka::default(), &plan, &observed, "", task, report).await
+}

@@ -1,0 +1,68 @@
+//! An MSK cluster: waiting until it is ACTIVE, and how clients connect to it.
+
+use std::time::Duration;
+
+use super::Failure;
+use crate::aws::Aws;
+use crate::aws::kinds::{MskStatus, msk_status};
+use crate::error::{DELETE_FAILED_CLUSTER, StepError};
+use crate::wait::{Backoff, Look, poll};
+use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
+
+/// Waits until the cluster is ACTIVE.
+///
+/// # Errors
+/// That it is not within `limit`, or failed; AWS's answer.
+pub async fn wait(aws: &Aws, limit: Duration, notes: &dyn Fn(&str)) -> Result<(), Failure> {
+    notes("Waiting until the cluster is ACTIVE ...");
+    poll("the cluster becoming ACTIVE", limit, Backoff::SECOND, async || {
+        aws.begin_round();
+        let (state, why) = match msk_status(aws).await? {
+            Some(cluster) => (cluster.state, cluster.reason.unwrap_or_default()),
+            None => ("absent".to_owned(), String::new()),
+        };
+        let told = format!("the cluster is {state}");
+        match state.as_str() {
+            "ACTIVE" => Ok(Look::Ready(())),
+            "FAILED" => Err(StepError::Ended { what: told, why, remedy: Some(DELETE_FAILED_CLUSTER) }),
+            _ if why.is_empty() => Ok(Look::Missing(told)),
+            _ => Ok(Look::Missing(format!("{told}: {why}"))),
+        }
+    })
+    .await
+    .map_err(Failure::from)
+}
+
+/// The properties of a client that connects by `method`.
+///
+/// # Errors
+/// That the cluster can't be reached that way.
+pub fn properties(method: AuthMethod, cluster: Option<&MskStatus>) -> Result<String, Failure> {
+    let cluster = cluster.ok_or_else(|| Failure::new("the stack has no live MSK cluster"))?;
+    let one = cluster.provisioned.as_ref();
+    let (listener, on) = match method {
+        AuthMethod::Iam => ("iam", true),
+        AuthMethod::Scram => ("scram", true),
+        AuthMethod::Tls => ("tls", one.is_some_and(|one| !one.certificate_authorities.is_empty())),
+        AuthMethod::Unauthenticated => ("tls", one.is_some_and(|one| one.unauthenticated)),
+        AuthMethod::Plaintext => ("plaintext", true),
+    };
+    let found = cluster.listeners.iter().find(|one| one.method == listener && !one.public).filter(|_| on);
+    let servers = found.filter(|one| !one.bootstrap_servers.is_empty()).ok_or_else(|| {
+        let word = method.word();
+        Failure::new(format!("the cluster, which is {}, has no listener for `{word}`", cluster.state))
+            .hint("turn it on in the stack file, or ask again once the cluster is ACTIVE")
+    })?;
+    Ok(client_properties(method, &servers.bootstrap_servers.join(",")))
+}
+
+/// The brokers' addresses, and a client's properties, for the authentication method that asks the least of a client.
+pub fn easiest(cluster: &MskStatus) -> Option<(Vec<String>, String)> {
+    let methods =
+        [AuthMethod::Unauthenticated, AuthMethod::Plaintext, AuthMethod::Iam, AuthMethod::Scram, AuthMethod::Tls];
+    methods.into_iter().find_map(|method| {
+        let text = properties(method, Some(cluster)).ok()?;
+        let servers = text.lines().find_map(|line| line.strip_prefix("bootstrap.servers="))?;
+        Some((servers.split(',').map(str::to_owned).collect(), text))
+    })
+}

@@ -1,0 +1,150 @@
+//! Running a plan's steps, and what their end means.
+
+use super::failure::{Failure, INTERRUPTED};
+use super::{Task, kafka};
+use crate::apply::{Event, Outcome, apply};
+use crate::error::StepError;
+use crate::roll::Kafka;
+use crate::session::Session;
+use kstack_core::observed::Observed;
+use kstack_core::plan::{Plan, destroy};
+
+/// What a use case reports while it runs a plan.
+pub enum Report<'a> {
+    /// The plan, before anything is changed.
+    Planned {
+        plan: &'a Plan,
+        observed: &'a Observed,
+    },
+    /// The plan's steps are about to run.
+    Begun {
+        plan: &'a Plan,
+    },
+    Step(&'a Event),
+    /// The steps have ended, well or not.
+    Ended {
+        plan: &'a Plan,
+        outcome: &'a Outcome,
+    },
+}
+
+/// The failure of a plan with refusals.
+pub fn refused(plan: &Plan) -> Failure {
+    let count = plan.refusals.len();
+    Failure::new(format!(
+        "the plan is refused for {count} reason{}; nothing was changed",
+        if count == 1 { "" } else { "s" }
+    ))
+}
+
+/// The same, with the refusals as causes: where the plan itself is not shown.
+pub fn refused_with_causes(plan: &Plan) -> Failure {
+    let causes = plan.refusals.iter().map(|one| format!("{}; {}", one.reason, one.remedy)).collect();
+    Failure { causes, ..refused(plan) }
+}
+
+/// Runs `plan` and reports how it ended.
+///
+/// # Errors
+/// What failed, and what is left.
+pub async fn execute(
+    session: &Session,
+    kafka: &Kafka,
+    plan: &Plan,
+    observed: &Observed,
+    incarnation: &str,
+    task: &Task<'_>,
+    report: &mut impl FnMut(Report<'_>),
+) -> Result<(), Failure> {
+    task.signals.unless_stopped(async { Ok::<_, Failure>(()) }).await?;
+    report(Report::Begun { plan });
+    let stop = task.signals.stop.clone();
+    let outcome =
+        apply(&session.aws, kafka, plan, observed, incarnation, stop, |event| report(Report::Step(&event))).await;
+    report(Report::Ended { plan, outcome: &outcome });
+    if outcome.complete() { Ok(()) } else { Err(failure(&outcome)) }
+}
+
+/// Deletes all live resources of the session's stack under its lease, and looks again: a call of a crashed process may have
+/// created something since.
+///
+/// # Errors
+/// What failed, and what is left; or why the stack is not to be destroyed.
+pub async fn tear_down(session: &Session, account: &str, task: &Task<'_>) -> Result<usize, Failure> {
+    let mut deleted = 0;
+    loop {
+        let observed = task.signals.unless_stopped(session.observe()).await?;
+        if task.sandbox {
+            kafka::remove(&observed)?;
+        }
+        let plan = destroy(&session.name, &session.region, account, &observed);
+        if !plan.refusals.is_empty() {
+            return Err(refused_with_causes(&plan));
+        }
+        if plan.steps.is_empty() {
+            return Ok(deleted);
+        }
+        let stop = task.signals.stop.clone();
+        let outcome = apply(&session.aws, &Kafka::default(), &plan, &observed, "", stop, |_| {}).await;
+        deleted += outcome.done.len();
+        if !outcome.complete() {
+            return Err(failure(&outcome));
+        }
+    }
+}
+
+/// Why an outcome that is not complete is not.
+fn failure(outcome: &Outcome) -> Failure {
+    let many = |count: usize| format!("{count} step{}", if count == 1 { "" } else { "s" });
+    if !outcome.left.is_empty() {
+        let names: Vec<String> = outcome.left.iter().map(|(address, _)| address.to_string()).collect();
+        let shown = names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+        let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
+        let message = format!("stopped by a signal with {} left: {shown}{more}", many(names.len()));
+        let hint = Some("run the command again to finish the work".to_owned());
+        return Failure { code: INTERRUPTED, hint, maybe_applied: true, ..Failure::new(message) };
+    }
+    if !outcome.stuck.is_empty() {
+        let stuck = outcome.stuck.iter().map(|(step, other)| (step.to_string(), other.to_string())).collect();
+        return Failure { maybe_applied: !outcome.done.is_empty(), ..Failure::from(StepError::Stuck(stuck)) };
+    }
+    let skipped = if outcome.skipped.is_empty() {
+        String::new()
+    } else {
+        format!(", and {} waited for them", many(outcome.skipped.len()))
+    };
+    let causes = outcome.failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+    let hint = outcome
+        .failed
+        .values()
+        .find_map(StepError::remedy)
+        .unwrap_or("fix the cause and run the command again: it continues where it stopped");
+    Failure {
+        causes,
+        hint: Some(hint.to_owned()),
+        // What was made a moment ago may not be listed yet either, and a cleanup at once would leave it behind.
+        maybe_applied: !outcome.done.is_empty() || outcome.failed.values().any(StepError::maybe_applied),
+        ..Failure::new(format!("{} failed{skipped}", many(outcome.failed.len())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kstack_core::model::{Address, StepId};
+    use kstack_core::plan::Action;
+
+    fn id(name: &str) -> StepId {
+        Address::new("vpc", name).into()
+    }
+
+    #[test]
+    fn stuck_is_an_error_and_interrupted_is_a_signal() {
+        let stuck = failure(&Outcome { stuck: vec![(id("one"), id("other"))], ..Outcome::default() });
+        assert_eq!(stuck.message, "the plan can't continue: vpc/one waits for vpc/other");
+        assert_eq!((stuck.code, stuck.maybe_applied), (1, false));
+        let left = failure(&Outcome { left: vec![(id("one"), Action::Create)], ..Outcome::default() });
+        assert_eq!(left.message, "stopped by a signal with 1 step left: vpc/one");
+        assert_eq!((left.code, left.maybe_applied), (INTERRUPTED, true));
+    }
+}

@@ -1,0 +1,180 @@
+//! `up`: an ephemeral stack from a file, under a name and in an address block of its own.
+
+mod block;
+mod ready;
+
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::run::{Report, execute, refused_with_causes, tear_down};
+use super::{Failure, LeasePolicy, Task, Work, guard, kafka, under_lease};
+use crate::lease::DURATION;
+use crate::session::{Session, Source, make_plan};
+use kstack_core::check::Parsed;
+use kstack_core::expiry::Term as Lifetime;
+use kstack_core::observed::Observed;
+use kstack_core::plan::Plan;
+use kstack_core::stack::{Name, TimeSpan};
+
+/// The stack that is to be created.
+pub struct StackRequest {
+    pub parsed: Parsed,
+    source: Source,
+    ttl: Option<TimeSpan>,
+    /// Nothing of it may exist yet.
+    pub must_be_new: bool,
+    /// Nothing of it existed before, so that whatever exists now was created by this request.
+    pub created_here: bool,
+}
+
+/// A stack as it was created.
+#[derive(Debug, Serialize)]
+pub struct CreatedStack {
+    pub name: String,
+    pub region: String,
+    pub cidr: Ipv4Net,
+    pub bootstrap_servers: Vec<String>,
+    pub expires_at: Timestamp,
+    /// The client's settings, in the format of a properties file.
+    #[serde(skip)]
+    pub properties: String,
+}
+
+/// The start of the creation: what will be created, and where.
+pub struct Start<'a> {
+    pub plan: &'a Plan,
+    pub observed: &'a Observed,
+    pub cidr: Ipv4Net,
+    pub expires_at: Timestamp,
+}
+
+/// What is reported while a stack is created.
+pub enum UpReport<'a> {
+    Start(Start<'a>),
+    Run(Report<'a>),
+}
+
+impl StackRequest {
+    /// The stack of `file` under another name; `default_ttl` is its time to live where neither `--ttl` nor the file has one.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or that the stack would never expire.
+    pub fn read(
+        file: &str,
+        name: Option<Name>,
+        ttl: Option<TimeSpan>,
+        default_ttl: Option<TimeSpan>,
+    ) -> Result<StackRequest, Failure> {
+        let (source, mut parsed) = Source::read(file)?;
+        if parsed.stack.protected {
+            return Err(Failure::new(super::apply::PROTECTED)
+                .hint("remove `protected: true` from the file, or use `kstack apply`"));
+        }
+        parsed.stack.ttl = parsed.stack.ttl.or(default_ttl);
+        if ttl.or(parsed.stack.ttl).is_none() {
+            return Err(Failure::new(
+                "the stack would never expire: neither the command nor the file has a time to live",
+            )
+            .hint("use --ttl 4h, or write `ttl: 4h` in the file; for a permanent stack use `kstack apply`"));
+        }
+        let own = name.is_none();
+        parsed.stack.name = name.unwrap_or_else(|| random_name(&parsed.stack.name));
+        Ok(StackRequest { source, parsed, ttl, must_be_new: own, created_here: own })
+    }
+
+    /// Makes `session` plan as of the request.
+    pub fn prepare(&self, session: &mut Session) {
+        session.expiry.ttl = self.ttl;
+    }
+
+    /// Creates the stack, or what is missing of it, and waits until it is healthy.
+    ///
+    /// # Errors
+    /// What failed, and how to go on.
+    pub async fn create(
+        &mut self,
+        session: &Session,
+        task: &Task<'_>,
+        mut report: impl FnMut(UpReport<'_>),
+    ) -> Result<CreatedStack, Failure> {
+        let (account, caller) = task.signals.unless_stopped(session.aws.clients.identity()).await?;
+        guard(&self.parsed.stack, &account)?;
+        let work = async || Work::on_stack(self.work(session, task, &mut report).await);
+        under_lease(session, &caller, task, LeasePolicy::default(), work).await
+    }
+
+    async fn work(
+        &mut self,
+        session: &Session,
+        task: &Task<'_>,
+        report: &mut impl FnMut(UpReport<'_>),
+    ) -> Result<CreatedStack, Failure> {
+        let signals = task.signals;
+        let seen = signals.unless_stopped(session.look(&self.parsed)).await?;
+        let name = self.parsed.stack.name.to_string();
+        let observed = &seen.input.observed;
+        if matches!(seen.term, Lifetime::Lasting | Lifetime::Protected) {
+            return Err(Failure::new(format!(
+                "the stack {name} exists already and does not expire; nothing was changed"
+            ))
+            .hint("choose another --name; use `kstack apply` for permanent stacks"));
+        }
+        let nothing = seen.term == Lifetime::Nothing && observed.unplaced.is_empty();
+        self.created_here = nothing;
+        if self.must_be_new && !nothing {
+            return Err(Failure::new(format!("the stack {name} exists already; nothing was changed"))
+                .hint("choose another --name"));
+        }
+        let expires_at = seen.input.expires.unwrap_or(Timestamp::MAX);
+        let prefix = self.parsed.stack.network.cidr.prefix_len();
+        let cidr = signals.unless_stopped(block::choose(session, observed, prefix, expires_at)).await?;
+        self.parsed.stack.network = self.parsed.stack.network.moved(cidr);
+        let (design, plan) = make_plan(&self.source, &self.parsed, &seen.input, false);
+        let Some(design) = design.filter(|_| plan.refusals.is_empty()) else {
+            return Err(refused_with_causes(&plan));
+        };
+        let again = |failure: Failure| {
+            let hint = format!(
+                "finish it: run the command again with --name {name}; or delete it: kstack destroy --name {name} --region {}",
+                session.region
+            );
+            Failure { hint: Some(hint), ..failure }
+        };
+        let worked = !plan.steps.is_empty();
+        if worked {
+            report(UpReport::Start(Start { plan: &plan, observed, cidr, expires_at }));
+        }
+        let record = session.ensure_record(&design, &seen.input).await?;
+        let kafka = kafka::of(&design, observed, task.sandbox)?;
+        if worked {
+            let mut report = |one: Report<'_>| report(UpReport::Run(one));
+            execute(session, &kafka, &plan, observed, &record.life(), task, &mut report).await.map_err(again)?;
+        }
+        let ready = ready::wait(session, &design, &kafka, task);
+        let (bootstrap_servers, properties) =
+            signals.until_signal(ready::INTERRUPTED_WAIT, ready).await.map_err(again)?;
+        session.complete_record(&design, &record, worked).await.map_err(Failure::from).map_err(again)?;
+        let region = session.region.clone();
+        Ok(CreatedStack { name: name.clone(), region, cidr, bootstrap_servers, expires_at, properties })
+    }
+}
+
+/// Destroys an ephemeral stack as soon as nobody else is working on it. A crashed process keeps its lease until that expires.
+///
+/// # Errors
+/// What failed, and what is left.
+pub async fn destroy(session: &Session, task: &Task<'_>) -> Result<usize, Failure> {
+    let (account, caller) = task.signals.unless_stopped(session.aws.clients.identity()).await?;
+    let policy = LeasePolicy { wait: DURATION * 3 / 2, ..LeasePolicy::default() };
+    let work = async || Work::deleting(tear_down(session, &account, task).await);
+    under_lease(session, &caller, task, policy, work).await
+}
+
+/// `file` with a random suffix, of thirty characters at most.
+fn random_name(file: &Name) -> Name {
+    const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let end: String = (0..6).map(|_| char::from(LETTERS[fastrand::usize(..LETTERS.len())])).collect();
+    let start: String = file.chars().take(23).collect();
+    Name(format!("{}-{end}", start.trim_end_matches('-')))
+}

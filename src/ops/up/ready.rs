@@ -1,0 +1,75 @@
+//! When a created stack is healthy, and how clients connect to it.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use crate::aws::kinds::msk_status;
+use crate::health::{self, shortened};
+use crate::ops::{Failure, Task, kafka, msk};
+use crate::roll::{self, Kafka};
+use crate::session::Session;
+use kstack_core::design::Design;
+use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
+use kstack_core::kinds::Instance;
+
+/// What a signal cuts short after everything is created.
+pub const INTERRUPTED_WAIT: &str =
+    "a signal came; all resources are created, but kstack did not wait until Kafka is healthy";
+/// How long Kafka may take, once its hosts are up, to answer where it is reachable from here. It starts before they have
+/// passed EC2's checks.
+const REACHABLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long it may then take to become healthy.
+const HEALTHY_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Waits until the stack is healthy: as MSK reports it, as Kafka reports it where it is reachable, or else by EC2's checks of the
+/// hosts. Returns the brokers' addresses and a client's properties. Querying Kafka inside a VPC is not tested.
+///
+/// # Errors
+/// Why it is not healthy.
+pub async fn wait(
+    session: &Session,
+    design: &Design,
+    kafka: &Kafka,
+    task: &Task<'_>,
+) -> Result<(Vec<String>, String), Failure> {
+    if design.msk.is_some() {
+        // Its creation has waited until it is ACTIVE; what was described before it is not used.
+        session.aws.begin_round();
+        let cluster = msk_status(&session.aws).await?;
+        return cluster.as_ref().and_then(msk::easiest).ok_or_else(|| Failure::new("the MSK cluster has no listener"));
+    }
+    let brokers = on_hosts(session, design, kafka, task).await?;
+    let servers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
+    let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
+    Ok((servers, properties))
+}
+
+/// The addresses of brokers on hosts, once they are healthy.
+async fn on_hosts(
+    session: &Session,
+    design: &Design,
+    kafka: &Kafka,
+    task: &Task<'_>,
+) -> Result<Vec<SocketAddrV4>, Failure> {
+    let observed = session.observe().await?;
+    let instances: Vec<String> = observed.of::<Instance>().values().map(|(live, _)| live.id.clone()).collect();
+    session.aws.clients.pass_checks(&instances).await?;
+    let local = kafka::start(design, kafka, task).await?;
+    if !local.is_empty() {
+        return Ok(local);
+    }
+    let brokers: Vec<SocketAddrV4> = roll::brokers(&observed).into_values().collect();
+    if session.aws.clients.emulated() {
+        return Ok(brokers);
+    }
+    if health::wait_until(&brokers, REACHABLE_TIMEOUT, |_| Vec::new()).await.is_err() {
+        task.note("Kafka is not reachable from here; its hosts have passed EC2's checks.");
+        return Ok(brokers);
+    }
+    let ids: BTreeSet<u32> = roll::brokers(&observed).into_keys().collect();
+    health::wait_until(&brokers, HEALTHY_TIMEOUT, |cluster| cluster.problems(&ids)).await.map_err(|reasons| {
+        Failure::new(format!("Kafka is not healthy after {} s: {}", HEALTHY_TIMEOUT.as_secs(), shortened(&reasons)))
+    })?;
+    Ok(brokers)
+}
