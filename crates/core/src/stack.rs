@@ -24,13 +24,13 @@ fields! {
         account: Option<Account>,
         /// Tags for every resource of the stack.
         tags: BTreeMap<String, String> = BTreeMap::new(),
-        /// How long the stack lives: from then on `kstack reap` destroys it, its data with it. It stays when absent.
+        /// The stack's lifetime: once it has expired, `kstack reap` destroys the stack and its data. Without it the stack does not expire.
         ttl: Option<TimeSpan>,
-        /// Whether `destroy` and `reap` refuse to touch the stack, by a tag on every resource.
+        /// Whether `destroy` and `reap` refuse to delete the stack. A tag on every resource marks it.
         protected: bool = false,
         /// The VPC and what is in it.
         network: Network,
-        /// What the cluster has to carry; sizes are derived from it.
+        /// The load that the cluster has to carry; sizes are derived from it.
         workload: Workload = Workload::default(),
         /// The Kafka cluster: brokers on EC2, or MSK.
         cluster: Cluster,

@@ -3,12 +3,12 @@
 use crate::pricing::{Choice, HOURS_PER_MONTH, Purpose, money};
 use crate::units::TimeSpan;
 
-/// USD a month below which being patched and healed by the provider is worth its price: a few hours of an engineer.
+/// USD a month below which a managed service is worth its price: a few hours of an engineer.
 const SMALL: f64 = 200.0;
 
 /// The sentence for `choices`, which are sorted by cost; `None` when no price is known in full.
 ///
-/// Brokers of one's own with combined controllers, and tiers for development, stand in no advice for production. A stack
+/// Combined controllers and development tiers are never advised for production. A stack
 /// with a `ttl` is for tests, whatever it runs on.
 pub(super) fn advice(choices: &[Choice], ttl: Option<TimeSpan>) -> Option<String> {
     if let Some(ttl) = ttl {
@@ -27,7 +27,7 @@ pub(super) fn advice(choices: &[Choice], ttl: Option<TimeSpan>) -> Option<String
             let who = managed.terms.patches;
             if more <= 0.0 {
                 format!(
-                    "Take {}: it is {} USD cheaper than {}, and {who} patches and heals it{}.",
+                    "Take {}: it is {} USD cheaper than {}, and {who} patches and repairs it{}.",
                     shown(managed),
                     money(-more),
                     shown(own),
@@ -35,7 +35,7 @@ pub(super) fn advice(choices: &[Choice], ttl: Option<TimeSpan>) -> Option<String
                 )
             } else if more <= SMALL {
                 format!(
-                    "Take {}: for a cluster this small, {} USD more than {} is less than the hours of patching and healing it yourself{}.",
+                    "Take {}: for a cluster this small, {} USD more than {} is less than the hours that you would spend on patching and repairing it{}.",
                     shown(managed),
                     money(more),
                     shown(own),
@@ -43,7 +43,7 @@ pub(super) fn advice(choices: &[Choice], ttl: Option<TimeSpan>) -> Option<String
                 )
             } else {
                 format!(
-                    "Take {} if you can run it: having it patched and healed by {who} costs {} USD more ({:.0} %), with {}{}.",
+                    "Take {} if you can operate it: a service that {who} patches and repairs costs {} USD more ({:.0} %), with {}{}.",
                     shown(own),
                     money(more),
                     more / own.usd * 100.0,
@@ -53,13 +53,13 @@ pub(super) fn advice(choices: &[Choice], ttl: Option<TimeSpan>) -> Option<String
             }
         }
         (Some(only), None) | (None, Some(only)) => {
-            format!("Take {}: nothing else for production has all its prices known.", shown(only))
+            format!("Take {}: it is the only choice for production whose prices are all known.", shown(only))
         }
         (None, None) => return None,
     })
 }
 
-/// The sentence for a stack that lives for `ttl`: the cheapest of those with brokers in its own VPC, for that time.
+/// The sentence for a stack with a lifetime of `ttl`: the cheapest of those with brokers in its own VPC, for that time.
 fn for_a_while(choices: &[Choice], ttl: TimeSpan) -> Option<String> {
     let hours = ttl.0 as f64 / 3600.0;
     let mut known = choices.iter().filter(|choice| choice.complete() && choice.brokers.is_some());
@@ -76,7 +76,7 @@ fn for_a_while(choices: &[Choice], ttl: TimeSpan) -> Option<String> {
     let other = known.find(|choice| managed(choice) != managed(taken)).map(shown);
     let against = other.map(|other| format!(", against {other}")).unwrap_or_default();
     Some(format!(
-        "For the {ttl} that the stack lives take {}{against}: it is gone before it needs a patch.",
+        "For the stack's lifetime of {ttl}, take {}{against}: it expires before it needs a patch.",
         shown(taken)
     ))
 }
@@ -110,15 +110,15 @@ mod tests {
         };
         assert_eq!(
             of(1000.0, 800.0, 9000.0),
-            "Take MSK (3) at 800.00 USD a month: it is 200.00 USD cheaper than own (3) at 1,000.00 USD a month, and AWS patches and heals it."
+            "Take MSK (3) at 800.00 USD a month: it is 200.00 USD cheaper than own (3) at 1,000.00 USD a month, and AWS patches and repairs it."
         );
         assert_eq!(
             of(300.0, 450.0, 50.0),
-            "Take MSK (3) at 450.00 USD a month: for a cluster this small, 150.00 USD more than own (3) at 300.00 USD a month is less than the hours of patching and healing it yourself; for tests alone test costs 50.00 USD."
+            "Take MSK (3) at 450.00 USD a month: for a cluster this small, 150.00 USD more than own (3) at 300.00 USD a month is less than the hours that you would spend on patching and repairing it; for tests alone test costs 50.00 USD."
         );
         assert_eq!(
             of(1000.0, 1500.0, 9000.0),
-            "Take own (3) at 1,000.00 USD a month if you can run it: having it patched and healed by AWS costs 500.00 USD more (50 %), with MSK (3) at 1,500.00 USD a month."
+            "Take own (3) at 1,000.00 USD a month if you can operate it: a service that AWS patches and repairs costs 500.00 USD more (50 %), with MSK (3) at 1,500.00 USD a month."
         );
     }
 
@@ -130,7 +130,7 @@ mod tests {
         let sentence = advice(&[own.clone(), managed], None).unwrap_or_default();
         assert_eq!(
             sentence,
-            "Take MSK (3) at 1,500.00 USD a month: nothing else for production has all its prices known."
+            "Take MSK (3) at 1,500.00 USD a month: it is the only choice for production whose prices are all known."
         );
         assert_eq!(advice(&[own], None), None);
     }
@@ -144,10 +144,10 @@ mod tests {
         all[1].terms.patches = "you";
         assert_eq!(
             advice(&all, Some(TimeSpan(4 * 3600))).unwrap_or_default(),
-            "For the 4h that the stack lives take test (3) at 4.00 USD for that time, against MSK (3) at 8.22 USD for that time: it is gone before it needs a patch."
+            "For the stack's lifetime of 4h, take test (3) at 4.00 USD for that time, against MSK (3) at 8.22 USD for that time: it expires before it needs a patch."
         );
         all[0].brokers = None;
         let sentence = advice(&all, Some(TimeSpan(730 * 3600))).unwrap_or_default();
-        assert!(sentence.starts_with("For the 730h that the stack lives take own (3) at 1,460.00 USD"), "{sentence}");
+        assert!(sentence.starts_with("For the stack's lifetime of 730h, take own (3) at 1,460.00 USD"), "{sentence}");
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-/// A change of the cheapest.
+/// Where another choice becomes the cheapest.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Crossing {
-    /// Average ingress before compression, in MiB/s, at which both cost the same within a hundredth.
+    /// Average ingress before compression, in MiB/s, at which both cost the same, within 1 %.
     pub ingress_mibs: f64,
     /// The cheapest below it.
     pub below: String,
@@ -13,20 +13,20 @@ pub struct Crossing {
     pub above: String,
 }
 
-/// Steps of the first look: from `LEAST` on, each a fixed factor more.
+/// Steps of the first pass, each a fixed factor larger, from `LEAST_MIBS` to `MOST_MIBS`.
 const STEPS: i32 = 24;
-/// MiB/s at which the search begins and ends.
-const LEAST: f64 = 0.1;
-const MOST: f64 = 1000.0;
+/// The ingress at which the search begins and ends.
+const LEAST_MIBS: f64 = 0.1;
+const MOST_MIBS: f64 = 1000.0;
 
-/// Every ingress from 0.1 to 1,000 MiB/s at which `cheapest` answers with another name. What happens twice within one
-/// step of the first look, a factor of about 1.5, is not seen.
+/// Every ingress from 0.1 to 1,000 MiB/s at which `cheapest` returns another name. Two changes within one step of the first
+/// pass, a factor of about 1.5, are missed.
 pub(super) fn crossings(cheapest: impl Fn(f64) -> Option<String>) -> Vec<Crossing> {
     let mut found = Vec::new();
-    let step = (MOST / LEAST).powf(1.0 / f64::from(STEPS));
-    let mut below = (LEAST, cheapest(LEAST));
+    let step = (MOST_MIBS / LEAST_MIBS).powf(1.0 / f64::from(STEPS));
+    let mut below = (LEAST_MIBS, cheapest(LEAST_MIBS));
     for index in 1..=STEPS {
-        let rate = LEAST * step.powi(index);
+        let rate = LEAST_MIBS * step.powi(index);
         let above = (rate, cheapest(rate));
         if let (Some(one), Some(other)) = (&below.1, &above.1)
             && one != other
@@ -47,13 +47,14 @@ pub(super) fn crossings(cheapest: impl Fn(f64) -> Option<String>) -> Vec<Crossin
     found
 }
 
-/// The ingress at which `dearer_later` first costs as much as `cheaper_later`, to a millionth; `None` when it never does up to 1,000 MiB/s.
+/// The ingress at which `dearer_later` first costs as much as `cheaper_later`, to a millionth of a MiB/s; `None` when it does not
+/// up to 1,000 MiB/s.
 pub(super) fn break_even(dearer_later: impl Fn(f64) -> f64, cheaper_later: impl Fn(f64) -> f64) -> Option<f64> {
     let ahead = |rate: f64| dearer_later(rate) < cheaper_later(rate);
-    if !ahead(0.0) || ahead(MOST) {
+    if !ahead(0.0) || ahead(MOST_MIBS) {
         return None;
     }
-    let (mut low, mut high) = (0.0, MOST);
+    let (mut low, mut high) = (0.0, MOST_MIBS);
     while high - low > 1e-6 {
         let middle = (low + high) / 2.0;
         if ahead(middle) { low = middle } else { high = middle }

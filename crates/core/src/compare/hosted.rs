@@ -65,7 +65,7 @@ fn choice(market: Market<'_>, tier: &Tier, demand: &Demand) -> Result<Choice, St
     };
     let (at_peak, on_average) = (units(demand.peak_mibs), units(demand.average_mibs));
     if at_peak > f64::from(tier.most_units) {
-        return Err(format!("{at_peak} eCKU at the peak, and a cluster has {} at most", tier.most_units));
+        return Err(format!("{at_peak} eCKU at the peak exceed the {} of a cluster", tier.most_units));
     }
     let mut bill = Bill::default();
     let Tier { item, free_units, .. } = tier;
@@ -79,7 +79,7 @@ fn choice(market: Market<'_>, tier: &Tier, demand: &Demand) -> Result<Choice, St
     let formula = format!("{} GiB, one copy counted, assumed", five_digits(kept_gib));
     bill.charge(market, "storage", &format!("{item} storage"), kept_gib, formula);
     if bill.lines.iter().all(|line| line.usd.is_none_or(|usd| usd == 0.0)) {
-        return Err(format!("no figure for {}", market.region));
+        return Err(format!("no price is known in {}", market.region));
     }
     Ok(Choice {
         name: tier.name.to_owned(),

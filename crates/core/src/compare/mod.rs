@@ -20,7 +20,7 @@ pub use crossing::Crossing;
 use crossing::crossings;
 pub use same::{CostPoint, SameBrokers};
 
-/// Every way side by side.
+/// Every choice, side by side.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     pub stack: String,
@@ -28,20 +28,20 @@ pub struct Comparison {
     pub method: CountingMethod,
     /// The file's average ingress, before compression and growth, in MiB/s.
     pub ingress_mibs: f64,
-    /// The cheapest first; those whose price is known in part only come last.
+    /// The cheapest first; choices with missing prices come last.
     pub choices: Vec<Choice>,
     pub unfit: Vec<Unfit>,
     /// Where the cheapest for production changes, all else in the file being equal.
     pub crossings: Vec<Crossing>,
     pub same: Option<SameBrokers>,
-    /// What is taken for granted that the file does not say, in one sentence.
+    /// What is assumed beyond the file, in one sentence.
     pub assumed: Option<String>,
     /// What to take, and why, in one sentence.
     pub advice: Option<String>,
 }
 
-/// `stack` on everything that is known here. Traffic that leaves the VPC for Confluent Cloud is in no sum. `None` when the stack
-/// has no cluster.
+/// Compares `stack` on every engine and hosted service. Traffic from the VPC to Confluent Cloud is not included. `None` when the
+/// stack has no cluster.
 pub fn compare(stack: &Stack, prices: &Prices, method: CountingMethod, reads: Reads) -> Option<Comparison> {
     stack.cluster.engine()?;
     let market = Market { prices, region: &stack.region };
@@ -74,7 +74,7 @@ fn with_ingress(workload: &Workload, ingress_mibs: f64) -> Workload {
     Workload { ingress: Rate::from_mibs(ingress_mibs), ..workload.clone() }
 }
 
-/// What carries the workload, the cheapest first, and what doesn't.
+/// What can carry the workload, the cheapest first, and what can't.
 fn choices(request: &ComparisonRequest<'_>) -> (Vec<Choice>, Vec<Unfit>) {
     let (mut fit, mut unfit) = (Vec::new(), Vec::new());
     let offered = ENGINES.iter().flat_map(|engine| (engine.candidates)(request));

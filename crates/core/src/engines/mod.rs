@@ -72,7 +72,7 @@ pub struct EngineEntry {
     pub(crate) cost: fn(&Cluster, CommonKeys<'_>, &InstanceTypes, &Prices, Reads) -> Option<Bill>,
     /// The engine's ways to run the workload, whatever engine the file has.
     pub(crate) candidates: fn(&ComparisonRequest<'_>) -> Vec<Result<Choice, Unfit>>,
-    /// What the engine's candidates take for granted that the file does not say, in one sentence.
+    /// What the engine's candidates assume beyond the file, in one sentence.
     pub(crate) assumption: fn(&ComparisonRequest<'_>) -> Option<String>,
 }
 
@@ -124,7 +124,7 @@ impl Cluster {
         ENGINES.iter().find_map(|engine| (engine.config)(self))
     }
 
-    /// The sizes for the workload, as the cluster's engine reckons them, with the limits of `types`. `None` when the type of
+    /// The sizes for the workload, as the cluster's engine calculates them, with the limits of `types`. `None` when the type of
     /// the brokers is not known.
     pub fn size(&self, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<SizingReport> {
         ENGINES.iter().find_map(|engine| (engine.size)(self, common, types))

@@ -1,4 +1,4 @@
-//! What rules between fields work with: parts of the tree, read again, and a place for each problem.
+//! Access for rules: parts of the tree, read again as typed values, and a place for each problem.
 
 use super::node::{Content, Key, Node};
 use super::problem::{At, Problem};

@@ -9,13 +9,13 @@ use super::read::{Read, choices, fields, text};
 use crate::units::{Percent, Rate, TimeSpan};
 
 fields! {
-    /// The VPC: its address block, zones, way out and endpoints.
+    /// The VPC: its address block, zones, outbound internet access and endpoints.
     pub struct Network {
         /// The VPC's address block, from /16 to /22.
         cidr: Ipv4Net,
-        /// How many zones to use, or a list of zone names or zone ids. Zones that a live stack uses stay chosen.
+        /// How many zones to use, or a list of zone names or zone ids. A live stack keeps its zones.
         zones: Zones = Zones::Count(3),
-        /// NAT gateways, by which hosts in private subnets reach package and Kafka archives.
+        /// NAT gateways, through which hosts in private subnets reach package and Kafka archives.
         nat: Nat = Nat::OnePerZone,
         /// AWS services to reach without leaving the VPC: `s3` (a gateway endpoint), and interface endpoints such as `ssm`, `ssmmessages`, `ec2messages`, `logs`, `kms`, `secretsmanager`.
         endpoints: Vec<Endpoint> = Vec::new(),
@@ -29,25 +29,25 @@ fields! {
 }
 
 fields! {
-    /// What the cluster has to carry.
+    /// The load that the cluster has to carry.
     pub struct Workload {
         /// Average rate at which producers write, before compression.
         ingress: Rate = Rate(1 << 20),
-        /// Peak ingress over average ingress.
+        /// Peak ingress divided by average ingress.
         peak: f64 = 2.0,
         /// Consumer groups that read everything.
         consumers: u32 = 1,
-        /// Size before compression over size after it.
+        /// Size before compression divided by size after it.
         compression: f64 = 1.0,
         /// How long records are kept.
         retention: TimeSpan = TimeSpan(7 * 86_400),
         /// Copies of each partition.
         replication_factor: u32 = 3,
-        /// Copies that must have a record before a producer with acks=all hears that it is written.
+        /// Copies that must have a record before a producer with acks=all gets its acknowledgement.
         min_insync_replicas: u32 = 2,
         /// Partitions of all topics, counted once each; their replicas are counted from the replication factor.
         partitions: u32 = 100,
-        /// Growth to plan for: the workload at the end of the planning time over the workload now.
+        /// Growth to plan for: the workload at the end of the planning period divided by today's.
         growth: f64 = 1.0,
         /// The part of every volume's size and throughput that stays free.
         headroom: Percent = Percent(0.2),
@@ -64,7 +64,7 @@ impl Default for Workload {
 choices! {
     /// Which NAT gateways are made.
     pub enum Nat {
-        /// One NAT gateway in each zone: a zone's failure takes no other zone's way out.
+        /// One NAT gateway in each zone: the failure of a zone does not affect the others.
         OnePerZone = "one-per-zone",
         /// One NAT gateway for all zones: cheaper, for test clusters.
         Single = "single",

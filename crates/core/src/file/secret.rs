@@ -1,5 +1,5 @@
-//! Kafka settings whose values are secrets: a stack file names where such a value is kept, and never has it. What a mistaken file
-//! has is not shown again.
+//! Kafka settings whose values are secrets: a stack file has a reference to where such a value is kept, never the value. Secrets in a
+//! faulty file are masked in messages.
 
 use std::borrow::Cow;
 

@@ -23,7 +23,7 @@ pub fn explain(error: &Error) -> (String, &'static str) {
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. } => {
-            ("the file has too many values, those that its aliases repeat among them", "write fewer `*` aliases")
+            ("the file has too many values, counting those that its aliases repeat", "write fewer `*` aliases")
         }
         Error::AliasError { error, .. } => return explain(error),
         other => return syntax(&other.to_string()),

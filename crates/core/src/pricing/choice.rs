@@ -52,7 +52,7 @@ pub struct Choice {
     pub storage_gib: f64,
     /// USD a month, without what `bill.gaps` names.
     pub usd: f64,
-    /// Whether a price in it is worked out rather than quoted.
+    /// Whether a price in it is an estimate.
     pub estimated: bool,
     /// What stops it from taking more.
     pub limit: String,
@@ -68,7 +68,7 @@ impl Choice {
     }
 }
 
-/// A way that does not carry the workload.
+/// What can't carry the workload, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unfit {
     pub name: String,

@@ -1,8 +1,8 @@
 //! What things cost in a month: a bill of lines, over a table of prices. Pure. What is on a bill is for each engine to say.
 //!
 //! A month has 730 hours, as AWS's own calculator counts. AWS bills "GB" of storage and of traffic in units of 2^30
-//! bytes (AWS Service Terms), so everything here is GiB and MiB/s. A price that is not in the table is a gap with a
-//! name: the sum goes on without it and says so; it is never taken as zero.
+//! bytes (AWS Service Terms), so everything here is GiB and MiB/s. A missing
+//! price is a gap with a name: the sum does not include it and says so. It is never taken as zero.
 
 mod charges;
 mod choice;
@@ -27,28 +27,28 @@ pub struct BillLine {
     pub formula: String,
     /// USD a month; absent when the price is not known.
     pub usd: Option<f64>,
-    /// Whether the price is quoted or worked out; absent with the price.
+    /// Whether the price is quoted or an estimate; absent with the price.
     pub how: Option<PriceOrigin>,
-    /// Whether the line is in the sum; another way of the same thing is shown and not counted.
+    /// Whether the line is in the sum; alternatives are shown for comparison and not counted.
     pub counted: bool,
 }
 
-/// What something costs in a month, by line.
+/// A monthly bill, line by line.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Bill {
     pub lines: Vec<BillLine>,
-    /// Prices that are not known, each named once: what the sum is without.
+    /// Missing prices, each named once: the sum does not include them.
     pub gaps: Vec<String>,
 }
 
 impl Bill {
-    /// The sum in USD a month of every counted line whose price is known.
+    /// USD a month: the sum of every counted line with a known price.
     pub fn total(&self) -> f64 {
         // A sum of nothing would be minus zero.
         self.lines.iter().filter(|line| line.counted).filter_map(|line| line.usd).fold(0.0, |sum, usd| sum + usd)
     }
 
-    /// Whether a part of the sum is worked out rather than quoted.
+    /// Whether a price in the sum is an estimate.
     pub fn estimated(&self) -> bool {
         self.lines.iter().any(|line| line.counted && line.usd != Some(0.0) && line.how == Some(PriceOrigin::Derived))
     }
@@ -87,7 +87,7 @@ impl Bill {
     }
 }
 
-/// Whose prices hold: a table and a region in it.
+/// The prices to use: a table and a region in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Market<'a> {
     pub prices: &'a Prices,

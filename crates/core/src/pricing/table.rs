@@ -1,4 +1,4 @@
-//! The price table: USD by region and item, each marked as quoted or worked out.
+//! The price table: USD by region and item, each marked as quoted or estimated.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -20,7 +20,7 @@ const EVERYWHERE: &str = "*";
 pub enum PriceOrigin {
     /// Quoted by a price list.
     Listed,
-    /// Worked out from other prices, or remembered and not checked: an estimate, never a quote.
+    /// Derived from other prices, or from memory and not checked: an estimate, never a quote.
     Derived,
 }
 
@@ -52,7 +52,7 @@ impl Prices {
         self.regions.entry(region.to_owned()).or_default().insert(item.to_owned(), price);
     }
 
-    /// Takes every price of `newer` in place of its own.
+    /// Replaces its prices with those of `newer`.
     pub fn prefer(&mut self, newer: Prices) {
         for (region, items) in newer.regions {
             self.regions.entry(region).or_default().extend(items);

@@ -12,7 +12,7 @@ use crate::sizing::{Bottleneck, Demand, spread_over_zones};
 
 /// Families with disks of their own, which kstack's brokers do not use: their price is for something else.
 const WITH_DISKS: [&str; 4] = ["i3en.", "i4i.", "im4gn.", "is4gen."];
-/// Families whose processors are slowed once their credits are used: no brokers for production, as AWS says of MSK's.
+/// Burstable families, slowed down once their credits are used: not for production, as AWS says of MSK's.
 const BURSTABLE: [&str; 2] = ["t3.", "t4g."];
 /// The least memory of a broker for production, for a heap of some GiB and a page cache.
 const BROKER_MIB: u64 = 8192;
@@ -39,7 +39,7 @@ pub(crate) fn candidates(request: &ComparisonRequest<'_>) -> Vec<Result<Choice, 
         match best(request, arch, dedicated) {
             Some(best) => Ok(choice(request, &network, name, dedicated, best)),
             None => {
-                let why = format!("no type with a price in {} carries it", request.market.region);
+                let why = format!("no instance type with a price in {} can carry the workload", request.market.region);
                 Err(Unfit { name, why })
             }
         }
@@ -54,8 +54,8 @@ fn needs_nat(request: &ComparisonRequest<'_>) -> bool {
 
 pub(crate) fn assumption(request: &ComparisonRequest<'_>) -> Option<String> {
     needs_nat(request).then(|| {
-        "The file has no NAT gateways, as MSK needs none; on EC2 hosts need a way out, so one for each zone is in the sums of \
-         EC2."
+        "The file has no NAT gateways, as MSK needs none. Hosts on EC2 need outbound internet access, so the sums of EC2 include \
+         one NAT gateway for each zone."
             .to_owned()
     })
 }

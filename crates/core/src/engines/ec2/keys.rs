@@ -15,7 +15,7 @@ fields! {
         kafka: Version,
         /// The hosts' operating system.
         os: Os = Os::Al2023,
-        /// An image to use instead of the operating system's newest. Without it, hosts of a live stack keep their image.
+        /// An image to use instead of the operating system's newest. Without it, hosts of a live stack keep theirs.
         image: Option<Image>,
         /// Whether the first three brokers are controllers too. For test clusters; others have `controllers`.
         combined: bool = false,
@@ -23,15 +23,15 @@ fields! {
         brokers: Brokers,
         /// Dedicated controllers.
         controllers: Option<Controllers>,
-        /// How brokers and controllers are kept apart from each other within a zone.
+        /// How brokers and controllers are placed on different hardware within a zone.
         placement: Placement = Placement::Spread,
         /// Kafka settings of every host (server.properties), in addition to those that kstack derives.
         config: BTreeMap<String, String> = BTreeMap::new(),
-        /// Where Kafka is fetched from, when not from Apache's archive.
+        /// Where hosts download Kafka, instead of Apache's archive.
         archive: Option<Archive>,
         /// Base URL of a mirror of the operating system's packages.
         package_mirror: Option<String>,
-        /// Folder of cloud-init templates of your own, relative to this file; they take the place of kstack's by file name.
+        /// A folder with your own cloud-init templates, relative to this file. A template replaces kstack's with the same file name.
         templates: Option<String>,
         /// KMS key id, alias or ARN for the volumes; the account's default EBS key when absent.
         kms_key: Option<String>,
@@ -107,9 +107,9 @@ fields! {
 }
 
 choices! {
-    /// How instances are placed apart.
+    /// How instances are placed on different hardware.
     pub enum Placement {
-        /// Each instance on its own rack; at most 7 in a zone and group.
+        /// Each instance on a rack of its own; at most 7 in each zone and group.
         Spread = "spread",
         /// Instances divided over 7 partitions of racks in each zone.
         Partition = "partition",
@@ -121,7 +121,7 @@ choices! {
 choices! {
     /// The EBS volume type of data volumes.
     pub enum VolumeType {
-        /// General purpose SSD; size, IOPS and throughput are chosen apart.
+        /// General purpose SSD; size, IOPS and throughput are set independently.
         Gp3 = "gp3",
     }
 }

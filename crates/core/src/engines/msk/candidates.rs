@@ -44,7 +44,7 @@ fn provisioned(request: &ComparisonRequest<'_>, prefix: &str, name: &str, purpos
     let bills = fits.map(|fit| (bill(market, &fit.brokers, &asked.demand, request.reads), fit));
     let best = bills.min_by(|left, right| left.0.total().total_cmp(&right.0.total()));
     let Some((bill, MskFit { brokers, limit })) = best else {
-        let why = format!("no broker type with a price in {} carries it with 60 brokers", market.region);
+        let why = format!("no broker type with a price in {} can carry the workload with 60 brokers", market.region);
         return Err(Unfit { name: name.to_owned(), why });
     };
     let MskBrokerGroup { broker_type, count, storage_gib, .. } = brokers;

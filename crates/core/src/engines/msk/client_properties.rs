@@ -1,31 +1,31 @@
-//! What a client writes down to connect: Kafka's properties for each way of proving who it is, ready to paste. No secret is in
-//! them: names and passwords come from the client's environment, by Kafka's own configuration provider.
+//! The client properties of each authentication method, ready to paste. They have no secrets: user names and passwords come from
+//! the client's environment, through Kafka's own configuration provider.
 
 use super::keys::{InTransit, Msk};
 use crate::file::read::choices;
 
 choices! {
-    /// A way for clients to connect.
+    /// An authentication method of clients.
     pub enum AuthMethod {
         /// IAM access control, over TLS.
         Iam = "iam",
-        /// A name and a password (SASL/SCRAM), over TLS.
+        /// A user name and a password (SASL/SCRAM), over TLS.
         Scram = "scram",
         /// A client certificate (mutual TLS).
         Tls = "tls",
-        /// TLS, and the client proves nothing.
+        /// TLS without authentication.
         Unauthenticated = "unauthenticated",
-        /// Neither TLS nor proof.
+        /// Plaintext without authentication.
         Plaintext = "plaintext",
     }
 }
 
 impl AuthMethod {
-    /// Every way, in the order in which a cluster's are shown.
+    /// Every method, in the order in which a cluster's are shown.
     pub const ALL: [AuthMethod; 5] =
         [AuthMethod::Iam, AuthMethod::Scram, AuthMethod::Tls, AuthMethod::Unauthenticated, AuthMethod::Plaintext];
 
-    /// The ways that the cluster `msk` of the file opens.
+    /// The methods that the file's cluster allows.
     pub fn of(msk: &Msk) -> Vec<AuthMethod> {
         let access = msk.access();
         let transit = if msk.serverless { InTransit::Tls } else { msk.encryption.in_transit };

@@ -12,25 +12,25 @@ use crate::units::{Rate, Size};
 fields! {
     /// An Amazon MSK cluster: provisioned, with standard (`kafka.*`) or Express (`express.*`) brokers; or serverless.
     pub struct Msk {
-        /// Whether the cluster is serverless. A serverless cluster has no other key here but `policy`: IAM is its only authentication, and AWS chooses the rest.
+        /// Whether the cluster is serverless. Its only other key is `policy`: it supports only IAM authentication, and AWS chooses the rest.
         serverless: bool = false,
-        /// The Kafka version as `aws kafka list-kafka-versions` names it, such as `3.9.x` or `4.1.x.kraft`. Every provisioned cluster has it.
+        /// The Kafka version as `aws kafka list-kafka-versions` names it, such as `3.9.x` or `4.1.x.kraft`. Required for a provisioned cluster.
         kafka: Option<MskVersion>,
-        /// The brokers. Every provisioned cluster has them.
+        /// The brokers. Required for a provisioned cluster.
         brokers: Option<MskBrokers>,
-        /// How clients prove who they are. Absent or empty, it is IAM alone.
+        /// How clients authenticate. Only IAM, when absent or empty.
         auth: MskAuth = MskAuth { iam: None, scram: None, tls: None, unauthenticated: false },
         /// Encryption on the wire and of the volumes.
         encryption: MskEncryption = MskEncryption { in_transit: InTransit::Tls, in_cluster: true, kms_key: None },
         /// Metrics in CloudWatch, and exporters for Prometheus.
         monitoring: MskMonitoring = MskMonitoring { level: MonitoringLevel::Default, prometheus: Prometheus(Exporters { jmx: false, node: false }) },
-        /// Where brokers' logs go; nowhere, when nothing is given.
+        /// Where brokers' logs are delivered; nowhere, when nothing is given.
         logs: MskLogs = MskLogs { cloudwatch: None, s3: None, firehose: None },
         /// Kafka settings of the cluster's MSK configuration (server.properties), in addition to those that kstack derives from the workload.
         config: BTreeMap<String, String> = BTreeMap::new(),
-        /// Whether brokers have public addresses besides their private ones. The brokers are then in the public subnets from the cluster's creation on, and public access is turned on by an update after it.
+        /// Whether brokers have public addresses besides their private ones. The cluster is then created in the public subnets, and an update afterwards turns public access on.
         public_access: bool = false,
-        /// Whether MSK moves partitions among Express brokers by itself as load and broker count change. Express only; AWS's own default, on, when absent.
+        /// Whether MSK moves partitions among Express brokers automatically as load and broker count change. Express only; AWS's default, on, when absent.
         rebalancing: Option<bool>,
         /// The cluster's resource policy: a JSON document, written as YAML or as text.
         policy: Option<Policy>,
@@ -42,7 +42,7 @@ fields! {
     pub struct MskBrokers {
         /// How many; a multiple of the number of zones, at most 60 with KRaft and 30 with ZooKeeper.
         count: u32,
-        /// The MSK broker type: `kafka.*` is standard, `express.*` is Express. Nothing changes a cluster from one to the other.
+        /// The MSK broker type: `kafka.*` is standard, `express.*` is Express. A cluster can't be changed from one to the other.
         instance_type: String,
         /// The volume of each standard broker. Express brokers have no storage settings.
         storage: MskStorage = MskStorage { size: None, max: None, throughput: None, tiered: false },
@@ -52,9 +52,9 @@ fields! {
 fields! {
     /// The storage of standard brokers.
     pub struct MskStorage {
-        /// The size of each broker's volume when the cluster is made, 1 GiB to 16 TiB; derived from the workload when absent. A floor later: volumes grow and never shrink.
+        /// The size of each broker's volume when the cluster is made, 1 GiB to 16 TiB; derived from the workload when absent. A minimum later: volumes grow and never shrink.
         size: Option<Size>,
-        /// How far MSK may grow each volume by itself. Without it, volumes grow only when the file says so.
+        /// The size up to which MSK may grow each volume automatically. Without it, volumes grow only when the file changes.
         max: Option<Size>,
         /// Provisioned throughput of each volume, from 250 MiB/s; for 4xlarge brokers and larger.
         throughput: Option<Rate>,
@@ -64,7 +64,7 @@ fields! {
 }
 
 fields! {
-    /// How clients prove who they are. IAM is on when nothing else is chosen.
+    /// How clients authenticate. IAM is on when nothing else is chosen.
     pub struct MskAuth {
         /// IAM access control. On when none of the other keys is given; off otherwise, unless `true`.
         iam: Option<bool>,
@@ -72,7 +72,7 @@ fields! {
         scram: Option<MskScram>,
         /// Client certificates (mutual TLS).
         tls: Option<MskTls>,
-        /// Whether clients may connect without proving who they are.
+        /// Whether clients may connect without authentication.
         unauthenticated: bool = false,
     }
 }
@@ -108,7 +108,7 @@ fields! {
 fields! {
     /// Metrics in CloudWatch, and exporters for Prometheus.
     pub struct MskMonitoring {
-        /// How fine the metrics in CloudWatch are. What is finer than `default` costs money for each metric.
+        /// The detail of the metrics in CloudWatch. Levels above `default` cost money for each metric.
         level: MonitoringLevel = MonitoringLevel::Default,
         /// Exporters on the brokers: `true` for both, or one by one as in `{jmx: true, node: false}`. JMX is on port 11001, node on 11002.
         prometheus: Prometheus = Prometheus(Exporters { jmx: false, node: false }),
@@ -126,7 +126,7 @@ fields! {
 }
 
 fields! {
-    /// Where brokers' logs go.
+    /// Where brokers' logs are delivered.
     pub struct MskLogs {
         /// The name of a CloudWatch log group that exists.
         cloudwatch: Option<String>,
@@ -142,7 +142,7 @@ fields! {
     pub struct MskLogBucket {
         /// The bucket's name.
         bucket: String,
-        /// What the names of objects begin with.
+        /// The prefix of object names.
         prefix: Option<String>,
     }
 }
@@ -152,7 +152,7 @@ choices! {
     pub enum InTransit {
         /// TLS alone.
         Tls = "tls",
-        /// TLS, and besides it plaintext for unauthenticated clients.
+        /// TLS, and plaintext for unauthenticated clients.
         TlsOrPlaintext = "tls-or-plaintext",
         /// Plaintext alone: every client is unauthenticated.
         Plaintext = "plaintext",
@@ -160,7 +160,7 @@ choices! {
 }
 
 choices! {
-    /// How fine the metrics in CloudWatch are.
+    /// The detail of the metrics in CloudWatch.
     pub enum MonitoringLevel {
         /// Free.
         Default = "default",
@@ -199,7 +199,7 @@ impl MskVersion {
     }
 }
 
-/// How clients may prove who they are, with every default settled: what an absent or an empty `auth` means, too.
+/// The authentication methods of clients, with every default resolved: also what an absent or empty `auth` means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     pub iam: bool,
@@ -210,12 +210,12 @@ pub struct Access {
 }
 
 impl Msk {
-    /// A cluster of which the file says nothing.
+    /// A cluster with every key at its default.
     pub(super) fn empty() -> Msk {
         let empty = Node { at: At::START, content: Content::Map(Vec::new()) };
         Msk::read(&empty, &mut Vec::new()).expect("every key of an MSK cluster is optional or has a default")
     }
-    /// How clients may prove who they are. Serverless clusters have IAM alone.
+    /// The authentication methods of clients. Serverless clusters have only IAM.
     pub fn access(&self) -> Access {
         let MskAuth { iam, scram, tls, unauthenticated } = &self.auth;
         let (scram, tls, unauthenticated) = (scram.is_some(), tls.is_some(), *unauthenticated);

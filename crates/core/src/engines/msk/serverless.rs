@@ -67,7 +67,7 @@ pub(super) fn above_quota(demand: &Demand) -> Option<String> {
         (demand.partitions, f64::from(PARTITIONS), "partitions"),
     ];
     let (asked, most, what) = quotas.into_iter().find(|(asked, most, _)| asked > most)?;
-    Some(format!("{} {what}, and a cluster takes {most}", five_digits(asked)))
+    Some(format!("{} {what} exceed the quota of {most} of a cluster", five_digits(asked)))
 }
 
 /// The bill, whether or not the workload fits the quotas.

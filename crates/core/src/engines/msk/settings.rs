@@ -1,6 +1,6 @@
 //! Which settings an MSK configuration may have.
 
-/// Settings that MSK has for itself, on which a broker's address, identity or storage depends.
+/// Settings that MSK manages: a broker's address, identity or storage depends on them.
 const OWNED: [&str; 14] = [
     "advertised.listeners",
     "authorizer.class.name",
@@ -18,7 +18,7 @@ const OWNED: [&str; 14] = [
     "zookeeper.connect",
 ];
 
-/// Settings that Express brokers have for themselves. Source: MSK, Express brokers' read-only configurations, 2026.
+/// Settings that are read-only for Express brokers. Source: MSK, Express brokers' read-only configurations, 2026.
 const EXPRESS_OWNED: [&str; 13] = [
     "default.replication.factor",
     "fetch.max.bytes",
@@ -101,9 +101,9 @@ const EXPRESS: &str = "max.connections.per.ip";
 pub enum Standing {
     /// AWS documents it.
     Allowed,
-    /// MSK sets it itself, and refuses a configuration that has it.
+    /// MSK sets it, and rejects a configuration that has it.
     Owned,
-    /// AWS documents it neither way; MSK refuses what it doesn't know.
+    /// AWS does not document it; MSK rejects unknown settings.
     Unknown,
 }
 

@@ -26,7 +26,7 @@ impl ProvisionedNeeds<'_> {
                      storage to {} or less.",
                     span.millis()
                 ),
-                None => format!("Volumes of {size} have no room but for open segments; raise `storage.size`."),
+                None => format!("Volumes of {size} have room only for open segments; raise `storage.size`."),
             });
         }
         if most_gib >= needed_gib {
