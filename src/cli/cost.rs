@@ -2,13 +2,12 @@
 
 use serde::Serialize;
 
-use super::prices::mark;
 use super::ui;
 use crate::ops::Failure;
 use crate::ops::prices::RegionPrices;
 use crate::session::Source;
 use kstack_core::instance_types;
-use kstack_core::pricing::{Bill, Reads, money};
+use kstack_core::pricing::{Bill, Reads};
 
 /// Show what a stack costs in a month, line by line, offline
 #[derive(Debug, clap::Args)]
@@ -50,7 +49,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         let (stack, region) = (&*stack.name.0, &*stack.region.0);
         ui::json(&Shown { stack, region, usd: bill.total(), prices: &source, bill: &bill });
     } else {
-        ui::out(&format!("{}\n{source}\n", text(&bill, args.explain)));
+        ui::out(&format!("{}\n{source}\n", bill.text(args.explain)));
     }
     Ok(0)
 }
@@ -58,40 +57,4 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
 /// From which copy consumers read.
 pub fn reads(nearest: bool) -> Reads {
     if nearest { Reads::Nearest } else { Reads::Leader }
-}
-
-/// The bill as aligned lines, the sum, and what is not in it.
-fn text(bill: &Bill, explain: bool) -> String {
-    let amount = |usd: Option<f64>, how| match usd {
-        Some(usd) => format!("{}{}", if usd == 0.0 { "" } else { mark(how) }, money(usd)),
-        None => "no price".to_owned(),
-    };
-    let total = format!("{}{}", if bill.estimated() { "~" } else { "" }, money(bill.total()));
-    let counted = bill.lines.iter().filter(|line| line.counted);
-    let others: Vec<_> = bill.lines.iter().filter(|line| !line.counted).collect();
-    let all = || bill.lines.iter();
-    let name = all().map(|line| line.name.chars().count()).max().unwrap_or(0);
-    let width = all().map(|line| amount(line.usd, line.how).len()).chain([total.len()]).max().unwrap_or(0);
-    let row = |label: &str, amount: &str, formula: &str| {
-        let formula = if explain { formula } else { "" };
-        format!("{label:name$}  {amount:>width$}  {formula}").trim_end().to_owned() + "\n"
-    };
-    let mut text = row("USD a month", "", "");
-    for line in counted {
-        text += &row(&line.name, &amount(line.usd, line.how), &line.formula);
-    }
-    text += &row("in all", &total, "");
-    if !others.is_empty() {
-        text += "\nNot counted, the other way of the same:\n";
-        for line in others {
-            text += &row(&line.name, &amount(line.usd, line.how), &line.formula);
-        }
-    }
-    if !bill.gaps.is_empty() {
-        text += &format!("\nNot in the sum, as no price is known: {}.\n", bill.gaps.join(", "));
-    }
-    if bill.lines.iter().any(|line| line.how.is_some() && !mark(line.how).is_empty()) {
-        text += "\n~ an estimate: the price is worked out or remembered, not quoted.\n";
-    }
-    text
 }

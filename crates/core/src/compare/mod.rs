@@ -7,6 +7,7 @@ mod hosted;
 mod same;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use serde::Serialize;
 

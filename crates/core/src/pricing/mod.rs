@@ -8,6 +8,7 @@ mod charges;
 mod choice;
 mod list;
 mod table;
+mod text;
 
 use serde::Serialize;
 
