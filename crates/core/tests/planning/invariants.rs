@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kstack_core::check::Parsed;
 use kstack_core::kinds::Resource;
 use kstack_core::model::{Address, Ref, StepId, tag};
 use kstack_core::observed::Live;
 use kstack_core::plan::{Action, Plan, Step, Work, rank, render};
-use kstack_core::stack::Parsed;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use serde_json::{Value, json};
