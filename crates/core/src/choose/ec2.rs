@@ -191,7 +191,7 @@ fn host(
         Err(error) => {
             refusals.push(Refusal::general(
                 format!("the user data of {name} can't be made: {error}"),
-                "mend the template or the setting",
+                "correct the template or the setting",
             ));
             None
         }

@@ -53,8 +53,8 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
             Engine::Ec2 => ("an MSK cluster", "brokers on EC2"),
         };
         refusals.push(Refusal::general(
-            format!("the live stack has {now}, and the file asks for {wanted}: neither turns into the other"),
-            "make a second stack with another name, move the data with MirrorMaker, and destroy this one",
+            format!("the live stack has {now}, and the file asks for {wanted}: a stack keeps its engine"),
+            "create a second stack with another name, move the data with MirrorMaker, and destroy this one",
         ));
     }
     let zones = choose_zones(stack, facts, observed, &mut refusals);

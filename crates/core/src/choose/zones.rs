@@ -23,8 +23,8 @@ pub fn choose_zones(stack: &Stack, facts: &Facts, observed: &Observed, refusals:
                 if found.is_none() {
                     let known: Vec<&str> = facts.zones.keys().map(String::as_str).collect();
                     refusals.push(Refusal::general(
-                        format!("the zone `{zone}` is not one of {}", stack.region),
-                        format!("this account sees {}", known.join(", ")),
+                        format!("{} has no zone `{zone}`", stack.region),
+                        format!("use one of {}", known.join(", ")),
                     ));
                 }
                 found.map(|(name, _)| name.clone())
@@ -44,7 +44,7 @@ pub fn choose_zones(stack: &Stack, facts: &Facts, observed: &Observed, refusals:
             if chosen.len() < *count as usize {
                 refusals.push(Refusal::general(
                     format!(
-                        "{count} zones are asked for, and {} has {} that offer the instance types",
+                        "the file asks for {count} zones, and {} has {} that offer the instance types",
                         stack.region,
                         chosen.len()
                     ),

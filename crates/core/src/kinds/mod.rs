@@ -61,7 +61,7 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
 
     /// What a roll for `changes` means for the host, as a clause.
     fn roll_reason(_changes: &[FieldChange]) -> &'static str {
-        "the host stops and starts anew while the others run; its volume and address are kept"
+        "the host is replaced while the others run; its volume and address are kept"
     }
 
     /// Adds what the resource costs for being there. One that costs nothing adds nothing.
