@@ -91,7 +91,7 @@ fn it_listens_on_loopback_only_tells_where_and_stops() {
     poll("LocalStack ending", Duration::from_secs(10), || gone(pid));
     assert_eq!(parent.sandbox(&["stop"]).expect(0).out, "No sandbox was running.\n");
     let status = parent.sandbox(&["status", "--json"]).expect(0).json();
-    assert_eq!(status, serde_json::json!({"running": false, "endpoint": null, "pid": null}));
+    assert_eq!(status, serde_json::json!({"format_version": 1, "running": false, "endpoint": null, "pid": null}));
 }
 
 #[test]
