@@ -4,10 +4,9 @@
 use std::sync::OnceLock;
 
 use kstack::session::SavedPlan;
+use kstack_core::check::{self, Parsed};
 use kstack_core::model::{Address, tag};
 use kstack_core::plan::{Plan, render};
-use kstack_core::stack;
-use kstack_core::stack::Parsed;
 use serde_json::json;
 
 use crate::model::{Model, parsed};
@@ -22,7 +21,7 @@ fn harmless(text: &str) {
 /// The bytes of a stack file.
 pub fn stack_file(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    match stack::parse("stack.yaml", &text) {
+    match check::parse("stack.yaml", &text) {
         Ok(parsed) => {
             // A line of the file is shown as it is; only its problems are kstack's own words.
             assert_eq!(parsed.warnings.counts().0, 0);

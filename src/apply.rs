@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, mpsc::UnboundedSender, watch};
 
 use crate::aws::kinds as drivers;
@@ -197,8 +196,7 @@ fn token(plan: &Plan, incarnation: &str, step: &Step) -> String {
 
 /// A token made of `parts`.
 fn digest(parts: &[&str]) -> String {
-    let digest = Sha256::digest(parts.join("\n"));
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    kstack_core::digest::fingerprint(parts.join("\n"), 32)
 }
 
 /// Runs one step and returns the resource's id.

@@ -13,6 +13,7 @@ use crate::aws::{Aws, Class, Clients, Fence, Place};
 use crate::clock;
 use crate::driver::{Ctx, IdMap};
 use crate::error::StepError;
+use kstack_core::check::{self, Parsed, Report};
 use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::Overrides;
 use kstack_core::design::Design;
@@ -24,8 +25,7 @@ use kstack_core::model::{Holder, Record};
 use kstack_core::observed::Observed;
 use kstack_core::plan;
 use kstack_core::plan::Plan;
-use kstack_core::stack;
-use kstack_core::stack::{Name, Parsed, Report};
+use kstack_core::stack::Name;
 
 pub use saved::{SAVED_PLAN, SavedPlan, read_file};
 
@@ -61,7 +61,7 @@ impl Source {
         let path = Path::new(file);
         let bytes = read_file(path).map_err(unreadable(path))?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let parsed = stack::parse(file, &text).map_err(SourceError::Problems)?;
+        let parsed = check::parse(file, &text).map_err(SourceError::Problems)?;
         let mut overrides = Overrides::new();
         if let Some(folder) = parsed.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.templates.as_ref()) {
             let folder = path.parent().unwrap_or(Path::new(".")).join(folder);
@@ -82,7 +82,7 @@ impl Source {
     /// # Errors
     /// Every problem of the stack file.
     pub fn parsed(&self) -> Result<Parsed, SourceError> {
-        stack::parse(&self.file, &self.text).map_err(SourceError::Problems)
+        check::parse(&self.file, &self.text).map_err(SourceError::Problems)
     }
 }
 

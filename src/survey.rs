@@ -13,7 +13,7 @@ use kstack_core::kinds::{self, Instance, MskCluster, Volume};
 use kstack_core::model::{Holder, Record, StackMetadata};
 use kstack_core::observed::Observed;
 use kstack_core::plan::running_cost;
-use kstack_core::pricing::{HOURS, Prices};
+use kstack_core::pricing::{HOURS_PER_MONTH, Prices};
 use kstack_core::stack::{Name, Scalar as _};
 
 /// A stack that was discovered.
@@ -157,7 +157,7 @@ impl DiscoveredStack {
             resources: self.observed.live.len(),
             volume_gib: self.observed.of::<Volume>().values().map(|(_, volume)| volume.size_gib).sum(),
             usd_month: cents(bill.total()),
-            usd_so_far: age_seconds.map(|seconds| cents(bill.total() / HOURS * seconds as f64 / 3600.0)),
+            usd_so_far: age_seconds.map(|seconds| cents(bill.total() / HOURS_PER_MONTH * seconds as f64 / 3600.0)),
             gaps: bill.gaps,
             lease: self.metadata.holder(now).cloned(),
             record: self.metadata.record.clone(),

@@ -6,7 +6,7 @@ use aws_sdk_pricing::types::{Filter, FilterType};
 
 use super::failed;
 use crate::error::StepError;
-use kstack_core::pricing::{Prices, read_answer, wanted};
+use kstack_core::pricing::{Prices, price_queries, read_answer};
 
 /// Where the API is, whatever region it is asked about.
 const ENDPOINT_REGION: &str = "us-east-1";
@@ -19,7 +19,7 @@ pub async fn region_prices(region: &str) -> Result<Prices, StepError> {
     let loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(ENDPOINT_REGION));
     let client = aws_sdk_pricing::Client::new(&loader.load().await);
     let mut prices = Prices::default();
-    for question in wanted() {
+    for question in price_queries() {
         let own = [("regionCode", region)];
         let pairs = own.into_iter().chain(question.filters.iter().copied());
         let filters = pairs.map(|(field, value)| {

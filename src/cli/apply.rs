@@ -12,7 +12,7 @@ use crate::ops::{Failure, Report, Signals, refused};
 use crate::session::Session;
 use kstack_core::cloud_init::CLIENT_PORT;
 use kstack_core::expiry;
-use kstack_core::stack::Span;
+use kstack_core::stack::TimeSpan;
 
 /// Create and change resources until they match the stack file
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ pub struct Args {
     json: bool,
     /// Time to live of the stack from now on, such as `4h`; overrides the file's `ttl`
     #[arg(long, value_parser = super::ttl)]
-    ttl: Option<Span>,
+    ttl: Option<TimeSpan>,
     /// Allow steps that delete data, and steps that replace lost data with nothing
     #[arg(long)]
     allow_data_loss: bool,

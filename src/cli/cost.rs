@@ -2,13 +2,12 @@
 
 use serde::Serialize;
 
-use super::prices::mark;
 use super::ui;
 use crate::ops::Failure;
 use crate::ops::prices::RegionPrices;
 use crate::session::Source;
-use kstack_core::pricing::{Bill, Reads, cost, cost_msk, money};
-use kstack_core::{instance_types, sizing};
+use kstack_core::instance_types;
+use kstack_core::pricing::{Bill, Reads};
 
 /// Show a stack's monthly cost line by line, offline
 #[derive(Debug, clap::Args)]
@@ -44,17 +43,13 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let stack = &parsed.stack;
     let RegionPrices { prices, source } = RegionPrices::load(&stack.region);
     let reads = reads(args.nearest);
-    let bill = if stack.cluster.msk.is_some() {
-        sizing::size_msk(stack).and_then(|sizing| cost_msk(stack, &sizing, &prices, reads))
-    } else {
-        sizing::size(stack, instance_types::embedded()).and_then(|sizing| cost(stack, &sizing, &prices, reads))
-    };
+    let bill = stack.cluster.cost(stack.common(), instance_types::embedded(), &prices, reads);
     let bill = bill.ok_or_else(|| Failure::new("the stack file has no brokers to price"))?;
     if args.json {
         let (stack, region) = (&*stack.name.0, &*stack.region.0);
         ui::json(&Shown { stack, region, usd: bill.total(), prices: &source, bill: &bill });
     } else {
-        ui::out(&format!("{}\n{source}\n", text(&bill, args.explain)));
+        ui::out(&format!("{}\n{source}\n", bill.text(args.explain)));
     }
     Ok(0)
 }
@@ -62,40 +57,4 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
 /// From which copy consumers read.
 pub fn reads(nearest: bool) -> Reads {
     if nearest { Reads::Nearest } else { Reads::Leader }
-}
-
-/// The bill as aligned lines, the sum, and what is not in it.
-fn text(bill: &Bill, explain: bool) -> String {
-    let amount = |usd: Option<f64>, how| match usd {
-        Some(usd) => format!("{}{}", if usd == 0.0 { "" } else { mark(how) }, money(usd)),
-        None => "no price".to_owned(),
-    };
-    let total = format!("{}{}", if bill.estimated() { "~" } else { "" }, money(bill.total()));
-    let counted = bill.lines.iter().filter(|line| line.counted);
-    let others: Vec<_> = bill.lines.iter().filter(|line| !line.counted).collect();
-    let all = || bill.lines.iter();
-    let name = all().map(|line| line.name.chars().count()).max().unwrap_or(0);
-    let width = all().map(|line| amount(line.usd, line.how).len()).chain([total.len()]).max().unwrap_or(0);
-    let row = |label: &str, amount: &str, formula: &str| {
-        let formula = if explain { formula } else { "" };
-        format!("{label:name$}  {amount:>width$}  {formula}").trim_end().to_owned() + "\n"
-    };
-    let mut text = row("USD a month", "", "");
-    for line in counted {
-        text += &row(&line.name, &amount(line.usd, line.how), &line.formula);
-    }
-    text += &row("total", &total, "");
-    if !others.is_empty() {
-        text += "\nFor comparison, not included:\n";
-        for line in others {
-            text += &row(&line.name, &amount(line.usd, line.how), &line.formula);
-        }
-    }
-    if !bill.gaps.is_empty() {
-        text += &format!("\nNot included, because the price is unknown: {}.\n", bill.gaps.join(", "));
-    }
-    if bill.lines.iter().any(|line| line.how.is_some() && !mark(line.how).is_empty()) {
-        text += "\n~ an estimate: the price is derived, not quoted.\n";
-    }
-    text
 }

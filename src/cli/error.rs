@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::ui;
 use crate::ops::Failure;
+use kstack_core::text::many;
 
 /// Shows `failure` on standard error.
 pub fn print(failure: &Failure) {
@@ -26,7 +27,6 @@ pub fn print(failure: &Failure) {
 
 /// `2 errors, 1 warning`.
 pub fn counted(errors: usize, warnings: usize) -> String {
-    let many = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     match warnings {
         0 => many(errors, "error"),
         _ => format!("{}, {}", many(errors, "error"), many(warnings, "warning")),

@@ -4,7 +4,7 @@ use super::context::{Context, region};
 use super::{ttl, ui};
 use crate::ops::{Failure, Signals, extend};
 use kstack_core::expiry::shown;
-use kstack_core::stack::{Name, Span};
+use kstack_core::stack::{Name, TimeSpan};
 
 /// Extend the lifetime of an ephemeral stack
 #[derive(Debug, clap::Args)]
@@ -14,7 +14,7 @@ pub struct Args {
     name: Name,
     /// New time to live from now on, such as `2h`
     #[arg(long, value_parser = ttl)]
-    ttl: Span,
+    ttl: TimeSpan,
     /// The AWS region; default: that of the environment or the profile
     #[arg(long)]
     region: Option<String>,

@@ -14,9 +14,9 @@ use crate::aws::Clients;
 use crate::ops::Failure;
 use crate::ops::prices::cost_of;
 use crate::session::{Session, Source, make_plan};
+use kstack_core::check::Parsed;
 use kstack_core::plan::{CostDelta, Counts, Plan, render};
 use kstack_core::pricing::{money, signed};
-use kstack_core::stack::Parsed;
 
 /// Stacks that are planned at the same time. A stack takes about twenty calls, and AWS's bucket for describes holds a hundred
 /// tokens, so more would only wait.

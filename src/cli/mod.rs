@@ -34,7 +34,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::clock;
 use crate::ops::Failure;
 use context::Context;
-use kstack_core::stack::{Name, Scalar as _, Span, lasts};
+use kstack_core::check::lasts;
+use kstack_core::stack::{Name, Scalar as _, TimeSpan};
 use ui::Printer;
 
 /// Apache Kafka on AWS, as code.
@@ -134,8 +135,8 @@ fn block_on(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failu
 }
 
 /// A `--ttl`.
-fn ttl(text: &str) -> Result<Span, String> {
-    let ttl = Span::parse(text)?;
+fn ttl(text: &str) -> Result<TimeSpan, String> {
+    let ttl = TimeSpan::parse(text)?;
     lasts(ttl).map(|()| ttl)
 }
 

@@ -4,7 +4,6 @@ use super::context::{Context, region};
 use super::ui;
 use crate::ops::Failure;
 use crate::ops::prices::{RegionPrices, refresh};
-use kstack_core::pricing::How;
 
 /// Show where prices come from, or read AWS's current ones
 #[derive(Debug, clap::Args)]
@@ -47,9 +46,4 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (count, path) = refresh(&region).await?;
     ui::out(&format!("{count} prices of {region} are in {}.\n", path.display()));
     Ok(0)
-}
-
-/// What marks an amount with a price that is worked out.
-pub fn mark(how: Option<How>) -> &'static str {
-    if how == Some(How::Derived) { "~" } else { "" }
 }

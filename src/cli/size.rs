@@ -3,7 +3,7 @@
 use super::ui;
 use crate::ops::Failure;
 use crate::session::Source;
-use kstack_core::{instance_types, sizing};
+use kstack_core::instance_types;
 
 /// Show how the workload determines volumes, or an MSK cluster's size, offline
 #[derive(Debug, clap::Args)]
@@ -19,16 +19,12 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let (_, parsed) = Source::read(&args.file)?;
     let none = || Failure::new("the stack file has no brokers to size");
-    let (json, text) = if parsed.stack.cluster.msk.is_some() {
-        let sizing = sizing::size_msk(&parsed.stack).ok_or_else(none)?;
-        (serde_json::to_value(&sizing), sizing.render())
+    let stack = &parsed.stack;
+    let sizing = stack.cluster.size(stack.common(), instance_types::embedded()).ok_or_else(none)?;
+    if args.json {
+        ui::json(&sizing.json);
     } else {
-        let sizing = sizing::size(&parsed.stack, instance_types::embedded()).ok_or_else(none)?;
-        (serde_json::to_value(&sizing), sizing.render())
-    };
-    match json {
-        Ok(json) if args.json => ui::json(&json),
-        _ => ui::out(&text),
+        ui::out(&sizing.text);
     }
     Ok(0)
 }

@@ -20,15 +20,15 @@ use crate::roll;
 use crate::session::Source;
 use kstack_core::design::node_id;
 use kstack_core::engine::Engine;
+use kstack_core::engines::msk::client_properties::AuthMethod;
 use kstack_core::expiry;
 use kstack_core::expiry::Term;
 use kstack_core::kinds::{Instance, NetworkInterface, Volume};
 use kstack_core::model::Address;
 use kstack_core::model::{Holder, Record};
-use kstack_core::msk::client_properties::Method;
 use kstack_core::observed::Observed;
 use kstack_core::plan::rank;
-use kstack_core::stack::{Scalar as _, Span};
+use kstack_core::stack::{Scalar as _, TimeSpan};
 
 /// Show a stack's brokers and controllers, Kafka's health, and the bootstrap servers
 #[derive(Debug, clap::Args)]
@@ -43,11 +43,11 @@ pub struct Args {
     #[arg(long)]
     wait: bool,
     /// The longest time to wait
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = Span::parse, requires = "wait")]
-    timeout: Span,
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = TimeSpan::parse, requires = "wait")]
+    timeout: TimeSpan,
     /// Print the properties of a Kafka client of an MSK cluster that uses this authentication method
-    #[arg(long, value_name = "METHOD", value_parser = Method::parse, conflicts_with_all = ["json", "wait"])]
-    client_properties: Option<Method>,
+    #[arg(long, value_name = "METHOD", value_parser = AuthMethod::parse, conflicts_with_all = ["json", "wait"])]
+    client_properties: Option<AuthMethod>,
 }
 
 /// The status for scripts.

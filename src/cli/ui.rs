@@ -99,15 +99,6 @@ pub fn ask(question: &str) -> Option<String> {
 
 /// Rows with a header, as aligned columns.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain([header[column].chars().count()]).max().unwrap_or_default()
-    };
-    let line = |cells: Vec<&str>| {
-        let padded = cells.iter().enumerate().map(|(column, cell)| format!("{cell:width$}", width = width(column)));
-        format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    let mut text = line(header.to_vec());
-    rows.iter().for_each(|row| text.push_str(&line(row.iter().map(String::as_str).collect())));
-    text
+    let titles = header.iter().map(|&title| title.to_owned()).collect();
+    kstack_core::text::table(&[vec![titles], rows.to_vec()].concat(), &[])
 }

@@ -12,7 +12,7 @@ use crate::ops::{Failure, Signals};
 use crate::session::Session;
 use kstack_core::expiry::shown;
 use kstack_core::pricing::money;
-use kstack_core::stack::{Name, Span};
+use kstack_core::stack::{Name, TimeSpan};
 
 /// Create a temporary, separate stack from the file under a new name
 ///
@@ -28,7 +28,7 @@ pub struct Args {
     name: Option<Name>,
     /// Time to live from now on, such as `4h`; default: the file's `ttl`
     #[arg(long, value_parser = ttl)]
-    ttl: Option<Span>,
+    ttl: Option<TimeSpan>,
     /// Print events as lines of JSON
     #[arg(long)]
     json: bool,

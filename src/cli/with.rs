@@ -19,7 +19,7 @@ use crate::ops::up::{CreatedStack, StackRequest, destroy};
 use crate::ops::{Failure, Signals};
 use crate::session::Session;
 use kstack_core::expiry::shown;
-use kstack_core::stack::{Name, Span};
+use kstack_core::stack::{Name, TimeSpan};
 
 /// Create a temporary stack, run a command with it, and destroy it in any case
 ///
@@ -36,10 +36,10 @@ pub struct Args {
     name: Option<Name>,
     /// Time to live of the stack should kstack be killed; default: the file's `ttl`, or an hour
     #[arg(long, value_parser = ttl)]
-    ttl: Option<Span>,
+    ttl: Option<TimeSpan>,
     /// Time limit of the command; default: until the stack expires
-    #[arg(long, value_name = "TIME", value_parser = Span::parse)]
-    timeout: Option<Span>,
+    #[arg(long, value_name = "TIME", value_parser = TimeSpan::parse)]
+    timeout: Option<TimeSpan>,
     /// Keep the stack until it expires if the command fails
     #[arg(long)]
     keep_on_failure: bool,
@@ -49,7 +49,7 @@ pub struct Args {
 }
 
 /// Time to live of a stack by default.
-const DEFAULT_TTL: Span = Span(3600);
+const DEFAULT_TTL: TimeSpan = TimeSpan(3600);
 /// How long the command has to end after a signal or its time limit, before it is killed.
 const KILL_GRACE: Duration = Duration::from_secs(10);
 /// kstack's own failure, as of `env` and `timeout`.

@@ -6,6 +6,7 @@ mod shape;
 
 use std::collections::BTreeSet;
 
+use kstack_core::text::many;
 use serde::Serialize;
 
 pub use client::{AskError, ask, wait_until};
@@ -99,15 +100,14 @@ impl Cluster {
             }
         }
         let (under_replicated, offline, under_min_isr) = self.counts();
-        let partitions =
-            |count: usize| if count == 1 { "1 partition".to_owned() } else { format!("{count} partitions") };
         let what = [
             (offline, "without a leader"),
             (under_min_isr, "with fewer replicas in sync than the topic's minimum"),
             (under_replicated, "with a replica out of sync"),
         ];
-        problems
-            .extend(what.iter().filter(|one| one.0 > 0).map(|(count, what)| format!("{} {what}", partitions(*count))));
+        problems.extend(
+            what.iter().filter(|one| one.0 > 0).map(|(count, what)| format!("{} {what}", many(count, "partition"))),
+        );
         problems
     }
 

@@ -11,10 +11,11 @@ use super::{Failure, LeasePolicy, Task, Work, guard, kafka, under_lease};
 use crate::apply::Outcome;
 use crate::clock;
 use crate::session::{Observation, SavedPlan, Session, Source, make_plan, read_file};
+use kstack_core::check::Parsed;
 use kstack_core::design::Design;
 use kstack_core::expiry;
 use kstack_core::plan::{Plan, roll_last};
-use kstack_core::stack::{Parsed, Span};
+use kstack_core::stack::TimeSpan;
 
 /// Why `--ttl` is refused.
 pub const PROTECTED: &str = "a protected stack does not expire";
@@ -24,7 +25,7 @@ pub struct ApplyRequest {
     pub parsed: Parsed,
     source: Source,
     allow_data_loss: bool,
-    ttl: Option<Span>,
+    ttl: Option<TimeSpan>,
     /// The steps that were approved before, and in which account.
     saved: Option<(String, Vec<Value>)>,
     /// When that was.
@@ -45,7 +46,7 @@ impl ApplyRequest {
     ///
     /// # Errors
     /// What is wrong with the file, or with `ttl`.
-    pub fn read(file: &str, allow_data_loss: bool, ttl: Option<Span>) -> Result<ApplyRequest, Failure> {
+    pub fn read(file: &str, allow_data_loss: bool, ttl: Option<TimeSpan>) -> Result<ApplyRequest, Failure> {
         let bytes =
             read_file(Path::new(file)).map_err(|error| Failure::new(format!("{file} can't be read: {error}")))?;
         let saved = SavedPlan::read(&bytes).map_err(|error| {

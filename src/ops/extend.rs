@@ -7,13 +7,13 @@ use crate::session::Session;
 use kstack_core::expiry::{Term as Lifetime, shown};
 use kstack_core::model::Record;
 use kstack_core::model::{Tags, tag};
-use kstack_core::stack::Span;
+use kstack_core::stack::TimeSpan;
 
 /// Lets the stack live for `ttl` from now on, and returns when it expires.
 ///
 /// # Errors
 /// That there is no such stack, that it does not expire or expires later; AWS's answer.
-pub async fn extend(session: &Session, ttl: Span, task: &Task<'_>) -> Result<Timestamp, Failure> {
+pub async fn extend(session: &Session, ttl: TimeSpan, task: &Task<'_>) -> Result<Timestamp, Failure> {
     let (_, caller) = task.signals.unless_stopped(session.aws.clients.identity()).await?;
     under_lease(session, &caller, task, LeasePolicy::default(), async || {
         let result = work(session, ttl, task).await;
@@ -28,7 +28,7 @@ pub async fn extend(session: &Session, ttl: Span, task: &Task<'_>) -> Result<Tim
 }
 
 /// When the stack now expires; nothing where there is none.
-async fn work(session: &Session, ttl: Span, task: &Task<'_>) -> Result<Option<Timestamp>, Failure> {
+async fn work(session: &Session, ttl: TimeSpan, task: &Task<'_>) -> Result<Option<Timestamp>, Failure> {
     let name = &session.name;
     let metadata = session.aws.clients.metadata(name);
     let look = async { tokio::try_join!(session.observe(), metadata) };

@@ -4,8 +4,8 @@ use crate::error::StepError;
 use crate::lease::LeaseError;
 use crate::sandbox::SandboxError;
 use crate::session::SourceError;
+use kstack_core::check::Report;
 use kstack_core::model::Holder;
-use kstack_core::stack::Report;
 
 /// The exit code after a signal, as shells have it for SIGINT.
 pub const INTERRUPTED: u8 = 130;

@@ -7,7 +7,7 @@ use crate::aws::Aws;
 use crate::aws::kinds::{MskStatus, msk_status};
 use crate::error::{DELETE_FAILED_CLUSTER, StepError};
 use crate::wait::{Backoff, Look, poll};
-use kstack_core::msk::client_properties::{Method, client_properties};
+use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
 
 /// Waits until the cluster is ACTIVE.
 ///
@@ -37,15 +37,15 @@ pub async fn wait(aws: &Aws, limit: Duration, notes: &dyn Fn(&str)) -> Result<()
 ///
 /// # Errors
 /// That the cluster can't be reached that way.
-pub fn properties(method: Method, cluster: Option<&MskStatus>) -> Result<String, Failure> {
+pub fn properties(method: AuthMethod, cluster: Option<&MskStatus>) -> Result<String, Failure> {
     let cluster = cluster.ok_or_else(|| Failure::new("the stack has no live MSK cluster"))?;
     let one = cluster.provisioned.as_ref();
     let (listener, on) = match method {
-        Method::Iam => ("iam", true),
-        Method::Scram => ("scram", true),
-        Method::Tls => ("tls", one.is_some_and(|one| !one.certificate_authorities.is_empty())),
-        Method::Unauthenticated => ("tls", one.is_some_and(|one| one.unauthenticated)),
-        Method::Plaintext => ("plaintext", true),
+        AuthMethod::Iam => ("iam", true),
+        AuthMethod::Scram => ("scram", true),
+        AuthMethod::Tls => ("tls", one.is_some_and(|one| !one.certificate_authorities.is_empty())),
+        AuthMethod::Unauthenticated => ("tls", one.is_some_and(|one| one.unauthenticated)),
+        AuthMethod::Plaintext => ("plaintext", true),
     };
     let found = cluster.listeners.iter().find(|one| one.method == listener && !one.public).filter(|_| on);
     let servers = found.filter(|one| !one.bootstrap_servers.is_empty()).ok_or_else(|| {
@@ -58,7 +58,8 @@ pub fn properties(method: Method, cluster: Option<&MskStatus>) -> Result<String,
 
 /// The brokers' addresses, and a client's properties, for the authentication method that asks the least of a client.
 pub fn easiest(cluster: &MskStatus) -> Option<(Vec<String>, String)> {
-    let methods = [Method::Unauthenticated, Method::Plaintext, Method::Iam, Method::Scram, Method::Tls];
+    let methods =
+        [AuthMethod::Unauthenticated, AuthMethod::Plaintext, AuthMethod::Iam, AuthMethod::Scram, AuthMethod::Tls];
     methods.into_iter().find_map(|method| {
         let text = properties(method, Some(cluster)).ok()?;
         let servers = text.lines().find_map(|line| line.strip_prefix("bootstrap.servers="))?;

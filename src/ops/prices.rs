@@ -10,7 +10,7 @@ use crate::aws::region_prices;
 use crate::sandbox;
 use kstack_core::observed::Observed;
 use kstack_core::plan::{CostDelta, Plan, cost_delta};
-use kstack_core::pricing::{Answer, CAPTURED, Prices, embedded};
+use kstack_core::pricing::{CAPTURED, PriceAnswer, Prices, embedded};
 
 /// How long prices from AWS are preferred to the embedded table.
 const FRESH: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -26,7 +26,7 @@ impl RegionPrices {
     /// AWS's own prices while they are fresh, over the embedded table.
     pub fn load(region: &str) -> RegionPrices {
         let mut prices = embedded().clone();
-        let answer = fs::read(file(region)).ok().and_then(|text| serde_json::from_slice::<Answer>(&text).ok());
+        let answer = fs::read(file(region)).ok().and_then(|text| serde_json::from_slice::<PriceAnswer>(&text).ok());
         let fresh = answer.filter(|answer| {
             let asked = answer.asked.parse::<Timestamp>();
             answer.region == region && asked.is_ok_and(|asked| Timestamp::now().duration_since(asked) < FRESH)
@@ -62,7 +62,7 @@ pub async fn refresh(region: &str) -> Result<(usize, PathBuf), Failure> {
             .hint("check the region's name; the embedded table stays in use"));
     }
     let count = prices.len();
-    let answer = Answer { asked: Timestamp::now().to_string(), region: region.to_owned(), prices };
+    let answer = PriceAnswer { asked: Timestamp::now().to_string(), region: region.to_owned(), prices };
     let path = file(region);
     let written = path.parent().map_or(Ok(()), fs::create_dir_all);
     let text = serde_json::to_string(&answer).unwrap_or_default();

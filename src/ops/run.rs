@@ -8,6 +8,7 @@ use crate::roll::Kafka;
 use crate::session::Session;
 use kstack_core::observed::Observed;
 use kstack_core::plan::{Plan, destroy};
+use kstack_core::text::many;
 
 /// What a use case reports while it runs a plan.
 pub enum Report<'a> {
@@ -31,10 +32,7 @@ pub enum Report<'a> {
 /// The failure of a plan with refusals.
 pub fn refused(plan: &Plan) -> Failure {
     let count = plan.refusals.len();
-    Failure::new(format!(
-        "the plan is refused for {count} reason{}; nothing was changed",
-        if count == 1 { "" } else { "s" }
-    ))
+    Failure::new(format!("the plan is refused for {}; nothing was changed", many(count, "reason")))
 }
 
 /// The same, with the refusals as causes: where the plan itself is not shown.
@@ -95,12 +93,11 @@ pub async fn tear_down(session: &Session, account: &str, task: &Task<'_>) -> Res
 
 /// Why an outcome that is not complete is not.
 fn failure(outcome: &Outcome) -> Failure {
-    let many = |count: usize| format!("{count} step{}", if count == 1 { "" } else { "s" });
     if !outcome.left.is_empty() {
         let names: Vec<String> = outcome.left.iter().map(|(address, _)| address.to_string()).collect();
         let shown = names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
         let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
-        let message = format!("stopped by a signal with {} left: {shown}{more}", many(names.len()));
+        let message = format!("stopped by a signal with {} left: {shown}{more}", many(names.len(), "step"));
         let hint = Some("run the command again to finish the work".to_owned());
         return Failure { code: INTERRUPTED, hint, maybe_applied: true, ..Failure::new(message) };
     }
@@ -111,7 +108,7 @@ fn failure(outcome: &Outcome) -> Failure {
     let skipped = if outcome.skipped.is_empty() {
         String::new()
     } else {
-        format!(", and {} waited for them", many(outcome.skipped.len()))
+        format!(", and {} waited for them", many(outcome.skipped.len(), "step"))
     };
     let causes = outcome.failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
     let hint = outcome
@@ -124,7 +121,7 @@ fn failure(outcome: &Outcome) -> Failure {
         hint: Some(hint.to_owned()),
         // What was made a moment ago may not be listed yet either, and a cleanup at once would leave it behind.
         maybe_applied: !outcome.done.is_empty() || outcome.failed.values().any(StepError::maybe_applied),
-        ..Failure::new(format!("{} failed{skipped}", many(outcome.failed.len())))
+        ..Failure::new(format!("{} failed{skipped}", many(outcome.failed.len(), "step")))
     }
 }
 

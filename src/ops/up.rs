@@ -11,16 +11,17 @@ use super::run::{Report, execute, refused_with_causes, tear_down};
 use super::{Failure, LeasePolicy, Task, Work, guard, kafka, under_lease};
 use crate::lease::DURATION;
 use crate::session::{Session, Source, make_plan};
+use kstack_core::check::Parsed;
 use kstack_core::expiry::Term as Lifetime;
 use kstack_core::observed::Observed;
 use kstack_core::plan::Plan;
-use kstack_core::stack::{Name, Parsed, Span};
+use kstack_core::stack::{Name, TimeSpan};
 
 /// The stack that is to be created.
 pub struct StackRequest {
     pub parsed: Parsed,
     source: Source,
-    ttl: Option<Span>,
+    ttl: Option<TimeSpan>,
     /// Nothing of it may exist yet.
     pub must_be_new: bool,
     /// Nothing of it existed before, so that whatever exists now was created by this request.
@@ -62,8 +63,8 @@ impl StackRequest {
     pub fn read(
         file: &str,
         name: Option<Name>,
-        ttl: Option<Span>,
-        default_ttl: Option<Span>,
+        ttl: Option<TimeSpan>,
+        default_ttl: Option<TimeSpan>,
     ) -> Result<StackRequest, Failure> {
         let (source, mut parsed) = Source::read(file)?;
         if parsed.stack.protected {

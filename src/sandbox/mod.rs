@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rust_embed::Embed;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 /// LocalStack's lock file, launcher and provider package.
 #[derive(Embed)]
@@ -237,12 +236,12 @@ fn free_port() -> io::Result<u16> {
 
 /// The interpreter of the virtual environment, which is made when it is not there for these very files.
 fn environment(folder: &Path, tell: &mut impl FnMut(&str)) -> Result<PathBuf, SandboxError> {
-    let mut hash = Sha256::new();
+    let mut bytes = Vec::new();
     for name in Files::iter() {
-        hash.update(name.as_bytes());
-        hash.update(Files::get(&name).map(|file| file.data).unwrap_or_default());
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(&Files::get(&name).map(|file| file.data).unwrap_or_default());
     }
-    let key: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let key = kstack_core::digest::fingerprint(bytes, 12);
     let home = folder.join(format!("localstack-{key}"));
     let python = home.join("venv/bin/python");
     if home.join("ready").exists() {

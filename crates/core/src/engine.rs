@@ -1,20 +1,7 @@
-//! What runs Kafka in a stack.
+//! The engine of a stack, as a value that specs have.
 
 use crate::model::references;
-use crate::stack::Stack;
+
+pub use crate::engines::Engine;
 
 references!(Engine);
-
-/// What runs Kafka. A stack has one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    Ec2,
-    Msk,
-}
-
-impl Engine {
-    /// The engine that `stack` asks for.
-    pub fn of(stack: &Stack) -> Engine {
-        if stack.cluster.msk.is_some() { Engine::Msk } else { Engine::Ec2 }
-    }
-}

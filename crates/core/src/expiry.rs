@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::kinds;
 use crate::model::{Claim, Record, Tags, tag};
 use crate::observed::Observed;
-use crate::stack::{Span, Stack};
+use crate::stack::{Stack, TimeSpan};
 
 /// How long a stack lives, as what is live of it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -71,12 +71,12 @@ pub struct Asked {
     /// When it is asked.
     pub now: Timestamp,
     /// `--ttl`, which counts before the file's.
-    pub ttl: Option<Span>,
+    pub ttl: Option<TimeSpan>,
 }
 
 impl Asked {
     /// `ttl` from now, to the second.
-    pub fn end(&self, ttl: Span) -> Timestamp {
+    pub fn end(&self, ttl: TimeSpan) -> Timestamp {
         let seconds = i64::try_from(ttl.0).unwrap_or(i64::MAX);
         let end = self.now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
         Timestamp::from_second(end.as_second()).unwrap_or(end)

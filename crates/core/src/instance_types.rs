@@ -8,6 +8,9 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::tables::INSTANCE_TYPES;
+use crate::units::{mibs_of_gbps, mibs_of_mbs};
+
 /// The processor architecture of an instance type and of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Arch {
@@ -48,25 +51,30 @@ pub struct InstanceLimits {
 /// Instance types by name.
 pub type InstanceTypes = BTreeMap<String, InstanceLimits>;
 
-static TABLE: LazyLock<InstanceTypes> = LazyLock::new(|| {
-    include_str!("tables/instance_types.csv")
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let cells: Vec<&str> = line.split(',').collect();
-            Some((
-                cells.first()?.to_string(),
-                InstanceLimits {
-                    arch: Arch::parse(cells.get(3)?)?,
-                    memory_mib: cells.get(2)?.parse().ok()?,
-                    ebs_mbs: cells.get(4)?.parse().ok()?,
-                    ebs_iops: cells.get(6)?.parse().ok()?,
-                    network_gbps: cells.get(8)?.parse().ok()?,
-                },
-            ))
-        })
-        .collect()
-});
+impl InstanceLimits {
+    /// Baseline EBS bandwidth in MiB/s (2^20 bytes).
+    pub fn ebs_mibs(&self) -> f64 {
+        mibs_of_mbs(self.ebs_mbs)
+    }
+    /// Baseline network bandwidth in MiB/s.
+    pub fn network_mibs(&self) -> f64 {
+        mibs_of_gbps(self.network_gbps)
+    }
+}
+
+static TABLE: LazyLock<InstanceTypes> = LazyLock::new(|| INSTANCE_TYPES.rows(row).into_iter().collect());
+
+fn row(cells: [&'static str; 13]) -> Option<(String, InstanceLimits)> {
+    let [name, _, memory_mib, arch, ebs_mbs, _, ebs_iops, _, network_gbps, ..] = cells;
+    let limits = InstanceLimits {
+        arch: Arch::parse(arch)?,
+        memory_mib: memory_mib.parse().ok()?,
+        ebs_mbs: ebs_mbs.parse().ok()?,
+        ebs_iops: ebs_iops.parse().ok()?,
+        network_gbps: network_gbps.parse().ok()?,
+    };
+    Some((name.to_owned(), limits))
+}
 
 /// The embedded table.
 pub fn embedded() -> &'static InstanceTypes {
@@ -79,8 +87,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_read() {
-        let lines = include_str!("tables/instance_types.csv").lines().count() - 1;
-        assert_eq!(embedded().len(), lines);
+        assert_eq!(INSTANCE_TYPES.bad_row(row), None);
         let m7g = &embedded()["m7g.xlarge"];
         assert_eq!((m7g.arch, m7g.memory_mib, m7g.ebs_mbs.round()), (Arch::Arm, 16384, 156.0));
     }

@@ -1,15 +1,19 @@
 //! kstack's core: the stack file, its checks, sizing, pricing, the design, the rules of each kind of resource, planning and
 //! rendering. Pure: no clock, no network, no environment, no files. The same input gives the same result, byte for byte.
 
+pub mod check;
 pub mod choose;
 pub mod cloud_init;
+pub mod compare;
 pub mod design;
+pub mod digest;
 pub mod engine;
+pub mod engines;
 pub mod expiry;
+pub mod file;
 pub mod instance_types;
 pub mod kinds;
 pub mod model;
-pub mod msk;
 pub mod network;
 pub mod observed;
 pub mod plan;
@@ -17,3 +21,6 @@ pub mod pricing;
 pub mod refusal;
 pub mod sizing;
 pub mod stack;
+pub mod tables;
+pub mod text;
+pub mod units;

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use sha2::{Digest as _, Sha256};
 
-use crate::stack::Network;
+use crate::file::Network;
 
 /// The smallest VPC: its public subnets are /28, the smallest that AWS makes.
 pub const LONGEST_VPC_PREFIX: u8 = 22;
@@ -96,13 +96,13 @@ fn host(block: Ipv4Net, number: u32) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack;
+    use crate::check::parse;
 
     fn network(cidr: &str) -> Network {
         let text = format!(
             "apiVersion: kstack/v1\nname: t\nregion: eu-west-1\nnetwork: {{cidr: {cidr}}}\ncluster: {{ec2: {{kafka: 4.1.1, combined: true, brokers: {{count: 3, instance_type: m7g.large}}}}}}\n"
         );
-        stack::parse("t.yaml", &text).unwrap().stack.network
+        parse("t.yaml", &text).unwrap().stack.network
     }
 
     #[test]

@@ -10,13 +10,20 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the core, each below those that may use it.
 const CORE: &[&str] = &[
+    "text",
+    "units",
+    "digest",
+    "tables",
     "instance_types",
-    "stack",
+    "cloud_init",
+    "file",
     "network",
     "sizing",
-    "msk",
-    "cloud_init",
     "pricing",
+    "engines",
+    "stack",
+    "check",
+    "compare",
     "model",
     "engine",
     "design",
@@ -29,8 +36,10 @@ const CORE: &[&str] = &[
 ];
 
 /// The modules of the program.
-const PROGRAM: &[&str] =
-    &["clock", "driver", "aws", "lease", "health", "sandbox", "roll", "apply", "session", "survey", "cli"];
+const PROGRAM: &[&str] = &[
+    "clock", "error", "wait", "driver", "aws", "lease", "health", "sandbox", "roll", "apply", "session", "survey",
+    "ops", "cli",
+];
 
 /// A crate's sources: its folder below the repository, and its modules from the bottom up.
 const CRATES: &[(&str, &[&str])] = &[("crates/core/src", CORE), ("src", PROGRAM)];
@@ -95,6 +104,14 @@ fn code(text: &str) -> String {
     out + rest
 }
 
+/// The source without its tests, which may use what stands above and what the machine has.
+fn without_tests<'a>(file: &str, text: &'a str) -> &'a str {
+    if file.ends_with("tests.rs") || file.contains("tests/") {
+        return "";
+    }
+    text.find("#[cfg(test)]\nmod tests {").map_or(text, |tests| &text[..tests])
+}
+
 /// The module that a file is in.
 fn module(file: &str) -> &str {
     file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
@@ -148,7 +165,7 @@ fn imports_lead_down() {
             if place(from).is_none() {
                 wrong.push(format!("{folder}/{file}: the module `{from}` is not in the table of this test"));
             }
-            for to in imports(&code(&text)) {
+            for to in imports(&code(without_tests(&file, &text))) {
                 if to != from && place(&to).is_some() {
                     edges.entry((from.to_owned(), to)).or_insert_with(|| format!("{folder}/{file}"));
                 }
@@ -180,7 +197,7 @@ fn assert_unnamed(folder: &str, words: &[&str], wall: impl Fn(&str) -> bool, why
     let part = |c: char| c.is_alphanumeric() || c == '_';
     let mut broken = Vec::new();
     for (file, text) in &files {
-        let code = code(text);
+        let code = code(without_tests(file, text));
         for word in words {
             let open_end = word.ends_with(|c| !part(c)) || word.ends_with('_');
             let named = code.match_indices(word).any(|(at, _)| {
@@ -215,7 +232,7 @@ fn the_core_asks_nothing_of_the_machine() {
             "eprint!",
             "eprintln!",
         ],
-        |_| true,
+        |file| !file.contains("tests"), // A module's tests may run programs.
         "Wall: the core has no clock, files, environment or screen: the same input gives the same result.",
     );
 }

@@ -10,8 +10,8 @@ use crate::ops::{Failure, Task, kafka, msk};
 use crate::roll::{self, Kafka};
 use crate::session::Session;
 use kstack_core::design::Design;
+use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
 use kstack_core::kinds::Instance;
-use kstack_core::msk::client_properties::{Method, client_properties};
 
 /// What a signal cuts short after everything is created.
 pub const INTERRUPTED_WAIT: &str =
@@ -41,7 +41,7 @@ pub async fn wait(
     }
     let brokers = on_hosts(session, design, kafka, task).await?;
     let servers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-    let properties = client_properties(Method::Plaintext, &servers.join(","));
+    let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
     Ok((servers, properties))
 }
 

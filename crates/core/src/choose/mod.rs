@@ -15,14 +15,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cloud_init::{self, Checksum, Overrides, Role, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
 use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat};
+use crate::digest;
 use crate::engine::Engine;
+use crate::engines::ec2::{self, Gp3Volume};
 use crate::instance_types::{self, Arch};
 use crate::kinds::{Instance, Vpc};
 use crate::model::{Record, tag};
 use crate::network;
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
-use crate::sizing::{self, Volume};
 use crate::stack::{Ec2, Stack};
 pub use msk::configuration_fingerprint;
 use place::{Seats, choose_zones, place, voters};
@@ -108,7 +109,7 @@ fn hosts(
     refusals: &mut Vec<Refusal>,
 ) -> Vec<HostDesign> {
     let stack = &design.stack;
-    let Some(sizing) = sizing::size(stack, &input.facts.types) else {
+    let Some(sizing) = ec2::size(ec2, stack.common(), &input.facts.types) else {
         refusals.push(Refusal::general(
             format!("the instance type `{}` is not offered in {}", ec2.brokers.instance_type, stack.region),
             "choose another instance type or region",
@@ -126,7 +127,7 @@ fn hosts(
         let Some(controllers) = &ec2.controllers else { break };
         let zone = controller_zones[number as usize - 1];
         let name = format!("controller-{number}");
-        let volume = Volume { size_gib: controllers.storage.gib_ceil(), iops: 3000, throughput_mibs: 125 };
+        let volume = Gp3Volume { size_gib: controllers.storage.gib_ceil(), iops: 3000, throughput_mibs: 125 };
         let address = network::controller_address(design.zones[zone].private, number);
         let id = (name, Role::Controller, CONTROLLER_IDS + number, zone, address);
         let placement = seats.take(ec2.placement, "controllers", zone);
@@ -179,7 +180,7 @@ fn host(
     overrides: &Overrides,
     (name, role, node_id, zone, address): Identity,
     instance_type: &str,
-    volume: Volume,
+    volume: Gp3Volume,
     placement: Option<Seat>,
     voters: &[Voter],
     refusals: &mut Vec<Refusal>,
@@ -270,7 +271,7 @@ fn host(
 fn fingerprint(cloud: &cloud_init::Host, overrides: &Overrides) -> String {
     let still = cloud_init::Host { retention_ms: 0, min_insync_replicas: 0, ..cloud.clone() };
     let text = serde_json::json!([TEMPLATE_REVISION, still, overrides]).to_string();
-    Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest::fingerprint(text, 12)
 }
 
 /// The image: the file's; else that of the live host, or of its neighbours, when system and architecture agree; else the newest.

@@ -1,14 +1,12 @@
 //! The MSK cluster as it is to be: volumes that may have grown by themselves, settings, and versions that AWS has.
 
-use sha2::{Digest as _, Sha256};
-
 use super::PlanningInput;
 use crate::design::{Design, MskDesign, Provisioned};
+use crate::digest;
+use crate::engines::msk::{self, configuration};
 use crate::kinds::MskCluster;
 use crate::model::Ref;
-use crate::msk::settings;
 use crate::refusal::Refusal;
-use crate::sizing::size_msk;
 use crate::stack::{InTransit, MonitoringLevel, Msk, MskBrokers, MskVersion, Stack};
 
 /// GiB by which a volume grows at least. Source: MSK, "Scale up broker storage", 2026.
@@ -23,7 +21,7 @@ pub fn choose(design: &Design, msk: &Msk, input: &PlanningInput, refusals: &mut 
     let live = live.and_then(|cluster| cluster.provisioned);
     let provisioned = match (&msk.brokers, &msk.kafka) {
         (Some(brokers), Some(kafka)) if !msk.serverless => {
-            let settings = settings::server_properties(&design.stack).unwrap_or_default();
+            let settings = configuration::server_properties(msk, &design.stack.workload).unwrap_or_default();
             let properties: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let wanted = provisioned(design, msk, brokers, kafka, &properties, live.as_ref());
             check_version(&wanted, live.as_ref(), input, refusals);
@@ -70,7 +68,7 @@ fn provisioned(
         MonitoringLevel::PerTopicPerBroker => "per-topic-per-broker",
         MonitoringLevel::PerTopicPerPartition => "per-topic-per-partition",
     };
-    let mibs = brokers.storage.throughput.map_or(0, |rate| u32::try_from(rate.0.div_ceil(1 << 20)).unwrap_or(u32::MAX));
+    let mibs = brokers.storage.throughput.map_or(0, |rate| u32::try_from(rate.mibs_ceil()).unwrap_or(u32::MAX));
     Provisioned {
         kafka: kafka.to_owned(),
         instance_type: brokers.instance_type.clone(),
@@ -106,7 +104,7 @@ fn volume(stack: &Stack, brokers: &MskBrokers, live: Option<u64>) -> u64 {
         .storage
         .size
         .map(|size| size.gib_ceil())
-        .or_else(|| size_msk(stack)?.size_gib)
+        .or_else(|| msk::size(stack.cluster.msk.as_ref()?, stack.common())?.size_gib)
         .unwrap_or(LEAST_GROWTH_GIB);
     match live {
         Some(live) if live >= wanted && brokers.storage.max.is_some() => live,
@@ -169,6 +167,5 @@ fn check_removal(wanted: &Provisioned, live: Option<&Provisioned>, zones: usize,
 
 /// Stands for the whole of some server properties in a cluster's spec.
 pub fn configuration_fingerprint(properties: &[String]) -> String {
-    let digest = Sha256::digest(properties.join("\n"));
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest::fingerprint(properties.join("\n"), 12)
 }

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cloud_init::{self, Role};
+use crate::engines::ec2::Gp3Volume;
 use crate::instance_types::InstanceTypes;
-use crate::sizing::Volume;
 use crate::stack::Stack;
 
 pub use listeners::{Listener, listeners};
@@ -72,7 +72,7 @@ pub struct HostDesign {
     pub address: Ipv4Addr,
     pub instance_type: String,
     pub image: String,
-    pub volume: Volume,
+    pub volume: Gp3Volume,
     pub placement: Option<Seat>,
     pub cloud: cloud_init::Host,
     /// User data, with a placeholder for the volume's id.

@@ -27,6 +27,6 @@ impl Kind for ElasticIp {
     }
 
     fn price(&self, costs: &mut Costs<'_>) {
-        costs.charge("public address", HOURS);
+        costs.charge("public address", HOURS_PER_MONTH);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::prelude::*;
 use crate::cloud_init::CLIENT_PORT;
-use crate::pricing::ROOT_GIB;
-use crate::stack::Span;
+use crate::engines::ec2::ROOT_GIB;
+use crate::units::TimeSpan;
 
 spec! {
     pub struct Instance {
@@ -100,7 +100,7 @@ impl Kind for Instance {
     }
 
     fn price(&self, costs: &mut Costs<'_>) {
-        costs.charge(&format!("ec2 {}", self.instance_type), HOURS);
+        costs.charge(&format!("ec2 {}", self.instance_type), HOURS_PER_MONTH);
         costs.charge("gp3 size", ROOT_GIB);
     }
 }
@@ -110,7 +110,7 @@ fn kept(setting: &str, change: &FieldChange) -> String {
     let (before, after) =
         (change.before.as_str().unwrap_or("another value"), change.after.as_str().unwrap_or_default());
     // Kafka has durations in milliseconds.
-    let value = Span::parse(after).map_or_else(|_| after.to_owned(), |span| span.millis().to_string());
+    let value = TimeSpan::parse(after).map_or_else(|_| after.to_owned(), |span| span.millis().to_string());
     format!(
         "running brokers keep {setting} at {before}; for {after}, run\nkafka-configs.sh --bootstrap-server BROKER:{CLIENT_PORT} --alter \\\n    --entity-type brokers --entity-default --add-config {setting}={value}"
     )

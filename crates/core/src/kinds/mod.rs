@@ -76,7 +76,7 @@ mod prelude {
     pub(super) use crate::model::{
         Address, Deletion, Effect, FieldChange, Missing, Operation, Ref, Rule, Tags, references, spec, tag,
     };
-    pub(super) use crate::pricing::{Costs, HOURS};
+    pub(super) use crate::pricing::{Costs, HOURS_PER_MONTH};
 }
 
 /// Hands the list of all kinds to the macro `$then`: the rules here, and the drivers above, are made from it. A new kind is one

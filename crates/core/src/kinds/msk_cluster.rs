@@ -144,14 +144,14 @@ impl Kind for MskCluster {
 
     fn price(&self, costs: &mut Costs<'_>) {
         let Some(one) = &self.provisioned else {
-            return costs.charge("serverless cluster", HOURS);
+            return costs.charge("serverless cluster", HOURS_PER_MONTH);
         };
         let brokers = f64::from(one.brokers);
-        costs.charge(&format!("msk {}", one.instance_type), brokers * HOURS);
+        costs.charge(&format!("msk {}", one.instance_type), brokers * HOURS_PER_MONTH);
         costs.charge("msk storage", brokers * one.volume_gib.unwrap_or_default() as f64);
         costs.charge("msk storage throughput", brokers * f64::from(one.throughput_mibs.unwrap_or_default()));
         if one.public_access {
-            costs.charge("public address", brokers * HOURS);
+            costs.charge("public address", brokers * HOURS_PER_MONTH);
         }
     }
 }

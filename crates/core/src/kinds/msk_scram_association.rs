@@ -3,9 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest as _, Sha256};
-
 use super::prelude::*;
+use crate::digest::fingerprint;
 
 /// Marks that fit into a tag's 256 characters: 8 each, and a space between them.
 const MARKS_A_TAG: usize = 28;
@@ -23,7 +22,7 @@ spec! {
 
 /// What stands for a secret's ARN in a tag.
 pub fn mark(arn: &str) -> String {
-    Sha256::digest(arn).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    fingerprint(arn, 8)
 }
 
 /// The marks in a cluster's tags.

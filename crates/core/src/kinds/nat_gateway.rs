@@ -33,6 +33,6 @@ impl Kind for NatGateway {
     }
 
     fn price(&self, costs: &mut Costs<'_>) {
-        costs.charge("nat gateway", HOURS);
+        costs.charge("nat gateway", HOURS_PER_MONTH);
     }
 }

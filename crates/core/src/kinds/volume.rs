@@ -1,7 +1,7 @@
 //! Data volumes: a broker's or controller's identity. They outlive instances, only grow, and are never deleted unasked.
 
 use super::prelude::*;
-use crate::stack::{GP3_IOPS, GP3_MIBS};
+use crate::engines::ec2::gp3;
 
 spec! {
     pub struct Volume {
@@ -72,8 +72,8 @@ impl Kind for Volume {
 
     fn price(&self, costs: &mut Costs<'_>) {
         costs.charge("gp3 size", self.size_gib as f64);
-        costs.charge("gp3 iops", f64::from(self.iops) - f64::from(GP3_IOPS.0));
-        costs.charge("gp3 throughput", f64::from(self.throughput_mibs) - GP3_MIBS.0);
+        costs.charge("gp3 iops", f64::from(self.iops) - f64::from(gp3::IOPS.least));
+        costs.charge("gp3 throughput", f64::from(self.throughput_mibs) - gp3::THROUGHPUT_MIBS.least);
     }
 }
 

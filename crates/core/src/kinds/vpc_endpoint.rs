@@ -44,7 +44,7 @@ impl Kind for VpcEndpoint {
 
     fn price(&self, costs: &mut Costs<'_>) {
         if self.kind == "Interface" {
-            costs.charge("endpoint", self.subnets.len() as f64 * HOURS);
+            costs.charge("endpoint", self.subnets.len() as f64 * HOURS_PER_MONTH);
         }
     }
 }

@@ -7,11 +7,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::table::{How, Price, Prices};
+use super::table::{Price, PriceOrigin, Prices};
 
 /// Prices of one region as AWS gave them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct PriceAnswer {
     /// When AWS was asked.
     pub asked: String,
     pub region: String,
@@ -20,15 +20,15 @@ pub struct Answer {
 
 /// One question: a service and the attributes that its products must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct PriceQuery {
     pub service: &'static str,
     /// Attribute and value; the region's `regionCode` is added by who asks.
     pub filters: &'static [(&'static str, &'static str)],
 }
 
 /// Everything that is asked.
-pub fn wanted() -> Vec<Wanted> {
-    let ask = |service, filters| Wanted { service, filters };
+pub fn price_queries() -> Vec<PriceQuery> {
+    let ask = |service, filters| PriceQuery { service, filters };
     vec![
         ask(
             "AmazonEC2",
@@ -87,7 +87,7 @@ pub fn read_answer(product: &str, region: &str, prices: &mut Prices) -> bool {
         usd /= 1024.0;
     }
     let source = format!("AWS Price List, {}", product["publicationDate"].as_str().unwrap_or("no date"));
-    prices.set(region, &item, Price { unit: unit.to_owned(), usd, how: How::Listed, source });
+    prices.set(region, &item, Price { unit: unit.to_owned(), usd, how: PriceOrigin::Listed, source });
     true
 }
 
@@ -159,7 +159,7 @@ mod tests {
             let prices = read("ap-northeast-2", usage, more, unit, usd);
             let price = prices.get("ap-northeast-2", item).unwrap_or_else(|| panic!("{usage}"));
             assert!((price.usd - expected).abs() < 1e-9, "{usage}: {}", price.usd);
-            assert_eq!(price.how, How::Listed);
+            assert_eq!(price.how, PriceOrigin::Listed);
             assert_eq!(price.source, "AWS Price List, 2026-08-01T01:26:00Z");
         }
     }

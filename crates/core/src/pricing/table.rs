@@ -1,9 +1,11 @@
-//! The price table: USD by region and item, each marked as quoted or worked out.
+//! The price table: USD by region and item, each marked as quoted or estimated.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+
+use crate::tables::PRICES;
 
 /// When the embedded table was captured. EC2 prices are public price data; MSK's are of the AWS Price List; each row of
 /// `tables/prices.csv` names its source.
@@ -15,10 +17,10 @@ const EVERYWHERE: &str = "*";
 /// Where a price comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum How {
+pub enum PriceOrigin {
     /// Quoted by a price list.
     Listed,
-    /// Worked out from other prices, or remembered and not checked: an estimate, never a quote.
+    /// Derived from other prices, or from memory and not checked: an estimate, never a quote.
     Derived,
 }
 
@@ -28,7 +30,7 @@ pub struct Price {
     /// Such as `hour`, `GiB-month`, `GiB`.
     pub unit: String,
     pub usd: f64,
-    pub how: How,
+    pub how: PriceOrigin,
     pub source: String,
 }
 
@@ -50,14 +52,14 @@ impl Prices {
         self.regions.entry(region.to_owned()).or_default().insert(item.to_owned(), price);
     }
 
-    /// Takes every price of `newer` in place of its own.
+    /// Replaces its prices with those of `newer`.
     pub fn prefer(&mut self, newer: Prices) {
         for (region, items) in newer.regions {
             self.regions.entry(region).or_default().extend(items);
         }
     }
 
-    /// How many prices there are.
+    /// PriceOrigin many prices there are.
     pub fn len(&self) -> usize {
         self.regions.values().map(BTreeMap::len).sum()
     }
@@ -70,19 +72,16 @@ impl Prices {
 
 static TABLE: LazyLock<Prices> = LazyLock::new(|| {
     let mut prices = Prices::default();
-    for line in include_str!("../tables/prices.csv").lines().skip(1) {
-        if let Some((region, item, price)) = row(line) {
-            prices.set(region, item, price);
-        }
+    for (region, item, price) in PRICES.rows(row) {
+        prices.set(region, item, price);
     }
     prices
 });
 
-fn row(line: &str) -> Option<(&str, &str, Price)> {
-    let [region, item, unit, usd, how, source] = line.split(',').collect::<Vec<_>>().try_into().ok()?;
-    let how = match how {
-        "listed" => How::Listed,
-        "derived" => How::Derived,
+fn row([region, item, unit, usd, origin, source]: [&'static str; 6]) -> Option<(&'static str, &'static str, Price)> {
+    let how = match origin {
+        "listed" => PriceOrigin::Listed,
+        "derived" => PriceOrigin::Derived,
         _ => return None,
     };
     Some((region, item, Price { unit: unit.to_owned(), usd: usd.parse().ok()?, how, source: source.to_owned() }))
@@ -99,16 +98,16 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_read() {
-        let lines = include_str!("../tables/prices.csv").lines().count() - 1;
-        assert_eq!(embedded().len(), lines);
+        assert_eq!(PRICES.bad_row(row), None);
+        assert_eq!(embedded().len(), PRICES.rows(row).len(), "no price is there twice");
     }
 
     #[test]
     fn a_row_says_whether_it_is_quoted() {
         let price = |region, item| embedded().get(region, item).map(|price| (price.usd, price.how));
-        assert_eq!(price("us-east-1", "msk kafka.m5.xlarge"), Some((0.42, How::Listed)));
-        assert_eq!(price("ap-northeast-2", "msk kafka.m5.xlarge"), Some((0.5162, How::Derived)));
-        assert_eq!(price("eu-west-1", "public address"), Some((0.005, How::Derived)));
+        assert_eq!(price("us-east-1", "msk kafka.m5.xlarge"), Some((0.42, PriceOrigin::Listed)));
+        assert_eq!(price("ap-northeast-2", "msk kafka.m5.xlarge"), Some((0.5162, PriceOrigin::Derived)));
+        assert_eq!(price("eu-west-1", "public address"), Some((0.005, PriceOrigin::Derived)));
         assert_eq!(price("eu-west-1", "gp3 size"), None);
     }
 }

@@ -1,141 +1,201 @@
-//! What a workload asks of each broker, whatever the broker runs on.
+//! What a workload asks of a cluster, whatever the cluster runs on. Sizing, prices and checks all ask this one place.
+//!
+//! Rates are MiB/s (2^20 bytes), sizes GiB (2^30 bytes). "On the wire" means after compression and at the end of the planned
+//! growth: what producers send, brokers copy and volumes store. The average fills volumes; the peak sets throughput.
 
-use super::Line;
-use super::show::{count, gib, mibs, number};
-use crate::stack::Workload;
+use super::ceil;
+use crate::file::Workload;
+use crate::units::gib_of;
 
-const MIBS: &str = "MiB/s";
+/// Hours of a month, as AWS's own calculator counts.
+pub const HOURS_PER_MONTH: f64 = 730.0;
 
-/// What a workload asks of each of a number of brokers.
-pub(super) struct Demand<'a> {
-    pub load: &'a Workload,
-    pub brokers: f64,
+/// What a workload asks of a whole cluster.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Demand {
+    /// Average rate from producers on the wire.
+    pub average_mibs: f64,
+    /// Peak rate from producers on the wire.
+    pub peak_mibs: f64,
+    /// Consumer groups that read everything.
+    pub consumer_groups: f64,
     /// Copies of each partition.
-    pub copies: f64,
-    /// The part that may be used: one less the headroom.
-    pub used: f64,
-    /// Average and peak ingress on the wire, grown, in MiB/s.
-    pub average: f64,
-    pub peak: f64,
-    /// Data of the whole retention and all copies, in GiB.
-    pub stored: f64,
-    /// One broker's part of it over the used part, in GiB.
-    pub data: f64,
-    /// Partition replicas of each broker.
-    pub replicas: f64,
-    /// `log.segment.bytes`, in GiB.
-    pub segment: f64,
-    /// Peak writes of each broker, copies included, in MiB/s; and the same over the used part.
-    pub written: f64,
-    pub throughput: f64,
+    pub copies: u32,
+    pub zones: u32,
+    /// Partitions without their copies.
+    pub partitions: f64,
+    /// How long records are kept.
+    pub retention_seconds: f64,
+    /// The part of a limit that may be used: one less the headroom.
+    pub usable: f64,
 }
 
-impl<'a> Demand<'a> {
-    /// The demand of `load` on each of `brokers`, with `copies` of each partition and segments of `segment` GiB.
-    pub fn of(load: &'a Workload, brokers: u32, copies: u32, segment: f64) -> Self {
-        let (brokers, copies) = (f64::from(brokers.max(1)), f64::from(copies));
-        let used = 1.0 - load.headroom.0;
-        let average = load.ingress.mib() / load.compression * load.growth;
-        let peak = average * load.peak;
-        let stored = average * load.retention.0 as f64 * copies / 1024.0;
-        let written = peak * copies / brokers;
+impl Demand {
+    /// The demand of `workload` with the copies that it asks for, in this many zones.
+    pub fn of(workload: &Workload, zones: usize) -> Demand {
+        let average_mibs = workload.ingress.mibs() / workload.compression * workload.growth;
         Demand {
-            load,
-            brokers,
-            copies,
-            used,
-            average,
-            peak,
-            stored,
-            data: stored / brokers / used,
-            replicas: (f64::from(load.partitions) * copies / brokers).ceil(),
-            segment,
-            written,
-            throughput: written / used,
+            average_mibs,
+            peak_mibs: average_mibs * workload.peak,
+            consumer_groups: workload.consumers.into(),
+            copies: workload.replication_factor.max(1),
+            zones: u32::try_from(zones).unwrap_or(u32::MAX).max(1),
+            partitions: workload.partitions.into(),
+            retention_seconds: workload.retention.0 as f64,
+            usable: 1.0 - workload.headroom.0,
         }
     }
 
-    /// GiB that each broker has to have. Only closed segments are deleted: each replica keeps one more than its data.
-    pub fn gib(&self) -> f64 {
-        self.data + self.replicas * self.segment
+    /// Peak rate to all consumers.
+    pub fn peak_out_mibs(&self) -> f64 {
+        self.peak_mibs * self.consumer_groups
     }
 
-    /// `6 brokers`.
-    pub fn brokers_text(&self) -> String {
-        count(self.brokers, "broker", "brokers")
-    }
-    /// `3 copies`.
-    pub fn copies_text(&self) -> String {
-        count(self.copies, "copy", "copies")
-    }
-    /// `(1 − 20%)`.
-    pub fn free_text(&self) -> String {
-        format!("(1 − {})", self.load.headroom)
+    /// The peak with the headroom on top.
+    pub fn planned_mibs(&self) -> f64 {
+        self.peak_mibs / self.usable
     }
 
-    /// The rates on the wire.
-    pub fn rate_lines(&self) -> Vec<Line> {
-        let load = self.load;
-        let ingress = mibs(load.ingress.mib());
-        let ratios = format!("÷ {} compression × {} growth", number(load.compression), number(load.growth));
-        vec![
-            line("average on the wire", format!("{ingress} {ratios}"), self.average, MIBS),
-            line("peak on the wire", format!("{} × {} peak", mibs(self.average), number(load.peak)), self.peak, MIBS),
-        ]
+    /// What all volumes together write at the peak, with the headroom on top: each copy once.
+    pub fn planned_writes_mibs(&self) -> f64 {
+        self.planned_mibs() * f64::from(self.copies)
     }
 
-    /// How many replicas each broker has.
-    pub fn replicas_line(&self) -> Line {
-        let (partitions, copies) = (u64::from(self.load.partitions), self.copies as u64);
-        let rounded = if (partitions * copies).is_multiple_of(self.brokers as u64) { "" } else { ", rounded up" };
-        let partitions = count(self.load.partitions.into(), "partition", "partitions");
-        let formula = format!("{partitions} × {} ÷ {}{rounded}", self.copies_text(), self.brokers_text());
-        line("replicas per broker", formula, self.replicas, "replicas")
+    /// What all brokers together send at the peak, with the headroom on top.
+    pub fn planned_sends_mibs(&self) -> f64 {
+        self.planned_mibs() * self.sends_per_byte()
     }
 
-    /// From the retention to what each broker's volume has to hold.
-    pub fn storage_lines(&self) -> Vec<Line> {
-        let (copies, brokers) = (self.copies_text(), self.brokers_text());
-        let (open_segments, per_broker) = (self.replicas * self.segment, self.stored / self.brokers);
-        let kept = format!("{} × {} s × {copies} ÷ 1024", mibs(self.average), self.load.retention.0);
-        let segments = format!(
-            "{} × {} of log.segment.bytes, each open segment taken as full",
-            number(self.replicas),
-            gib(self.segment)
-        );
-        vec![
-            line("stored data", kept, self.stored, "GiB"),
-            line("stored per broker", format!("{} ÷ {brokers}", gib(self.stored)), per_broker, "GiB"),
-            line("data with headroom", format!("{} ÷ {}", gib(per_broker), self.free_text()), self.data, "GiB"),
-            self.replicas_line(),
-            line("open segments", segments, open_segments, "GiB"),
-            line("needed per broker", format!("{} + {}", gib(self.data), gib(open_segments)), self.gib(), "GiB"),
-        ]
+    /// What leaves the brokers for each byte from producers: to every consumer group, and to the other copies. Without
+    /// consumers, links carry more in, all copies, than out.
+    pub fn sends_per_byte(&self) -> f64 {
+        self.consumer_groups.max(1.0) + f64::from(self.copies) - 1.0
     }
 
-    /// What each broker writes at the peak.
-    pub fn write_lines(&self) -> Vec<Line> {
-        let formula = format!("{} × {} ÷ {}", mibs(self.peak), self.copies_text(), self.brokers_text());
-        vec![
-            line("written per broker", formula, self.written, MIBS),
-            line(
-                "writes with headroom",
-                format!("{} ÷ {}", mibs(self.written), self.free_text()),
-                self.throughput,
-                MIBS,
-            ),
-        ]
+    /// Partitions with their copies.
+    pub fn replicas(&self) -> f64 {
+        self.partitions * f64::from(self.copies)
     }
 
-    /// What leaves a broker for each byte that comes in, in words.
-    pub fn readers_text(&self) -> String {
-        match self.load.consumers {
-            0 => format!("{} that come in", self.copies_text()),
-            groups => format!("({} + {} − 1)", count(groups.into(), "group", "groups"), self.copies_text()),
-        }
+    /// Partition replicas of each of `brokers`, rounded up.
+    pub fn replicas_per_broker(&self, brokers: f64) -> f64 {
+        (self.replicas() / brokers).ceil()
+    }
+
+    /// One copy of what is kept during the whole retention.
+    pub fn one_copy_gib(&self) -> f64 {
+        self.one_copy_of_gib(self.retention_seconds)
+    }
+
+    /// One copy of what producers send in `seconds`.
+    pub fn one_copy_of_gib(&self, seconds: f64) -> f64 {
+        gib_of(self.average_mibs, seconds)
+    }
+
+    /// All copies of what is kept.
+    pub fn stored_gib(&self) -> f64 {
+        self.one_copy_gib() * f64::from(self.copies)
+    }
+
+    /// All copies with the headroom on top, without open segments.
+    pub fn planned_data_gib(&self) -> f64 {
+        self.stored_gib() / self.usable
+    }
+
+    /// What each of `brokers` has to hold. Only closed segments are deleted, so each replica keeps one of `segment_gib` more
+    /// than its data.
+    pub fn volume_gib(&self, brokers: f64, segment_gib: f64) -> f64 {
+        self.planned_data_gib() / brokers + self.replicas_per_broker(brokers) * segment_gib
+    }
+
+    /// For how long `brokers` with volumes of `volume_gib` each keep the workload's records, in seconds; negative when open
+    /// segments alone fill the volumes.
+    pub fn retention_of_volumes(&self, brokers: f64, volume_gib: f64, segment_gib: f64) -> f64 {
+        let data_gib = (volume_gib - self.replicas_per_broker(brokers) * segment_gib) * self.usable * brokers;
+        data_gib / gib_of(self.average_mibs, 1.0) / f64::from(self.copies)
+    }
+
+    /// The least number of brokers whose volumes of `volume_gib` each hold the data; `None` when a segment fills a volume.
+    /// Whole replicas may put one segment more on a broker than a division says, so each volume has one less.
+    pub fn brokers_for_volumes(&self, volume_gib: f64, segment_gib: f64) -> Option<f64> {
+        let total_gib = self.planned_data_gib() + self.replicas() * segment_gib;
+        (volume_gib > segment_gib).then(|| total_gib / (volume_gib - segment_gib))
+    }
+
+    /// What producers send in a month.
+    pub fn month_gib(&self) -> f64 {
+        gib_of(self.average_mibs, 3600.0 * HOURS_PER_MONTH)
+    }
+
+    /// Copies of each byte that followers fetch from a leader in another zone.
+    ///
+    /// Copies are spread over zones as Kafka's rack-aware assignment does it, no zone having two more than another. A leader's
+    /// own zone then has `Σ n² ÷ copies` of them on average, n being the copies in a zone, and all others cross. With no more
+    /// copies than zones that is `copies − 1`.
+    pub fn copies_across_zones(&self) -> f64 {
+        let (each, extra) = (self.copies / self.zones, self.copies % self.zones);
+        let squares = extra * (each + 1).pow(2) + (self.zones - extra) * each.pow(2);
+        f64::from(self.copies) - f64::from(squares) / f64::from(self.copies)
+    }
+
+    /// The part of clients' traffic whose leader is in another zone: `(zones − 1) ÷ zones`. Leaders and clients are spread
+    /// evenly over the zones.
+    pub fn far_from_leader(&self) -> f64 {
+        f64::from(self.zones - 1) / f64::from(self.zones)
+    }
+
+    /// The part of consumers' traffic that crosses a zone although they read from the nearest copy: zones without a copy.
+    pub fn far_from_nearest(&self) -> f64 {
+        f64::from(self.zones.saturating_sub(self.copies)) / f64::from(self.zones)
     }
 }
 
-pub(super) fn line(name: &str, formula: String, value: f64, unit: &'static str) -> Line {
-    Line { name: name.to_owned(), formula, value, unit }
+/// `brokers` in whole ones, spread evenly over `zones`, at least one a zone.
+pub fn spread_over_zones(brokers: f64, zones: u32) -> u32 {
+    let zones = zones.max(1);
+    (ceil(brokers).min(1e6) as u32).div_ceil(zones).max(1) * zones
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demand(copies: u32, zones: u32) -> Demand {
+        Demand {
+            average_mibs: 1.0,
+            peak_mibs: 1.0,
+            consumer_groups: 1.0,
+            copies,
+            zones,
+            partitions: 1.0,
+            retention_seconds: 1.0,
+            usable: 1.0,
+        }
+    }
+
+    #[test]
+    fn copies_that_cross_a_zone() {
+        let across = |copies, zones| demand(copies, zones).copies_across_zones();
+        assert_eq!((across(3, 3), across(2, 3), across(1, 3), across(3, 1)), (2.0, 1.0, 0.0, 0.0));
+        // Two copies in one zone and one in the other: a leader is beside another copy two times of three.
+        assert!((across(3, 2) - 4.0 / 3.0).abs() < 1e-12);
+        assert!((across(4, 2) - 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn clients_that_cross_a_zone() {
+        assert_eq!((demand(3, 3).far_from_leader(), demand(3, 1).far_from_leader()), (2.0 / 3.0, 0.0));
+        assert_eq!((demand(3, 3).far_from_nearest(), demand(2, 3).far_from_nearest()), (0.0, 1.0 / 3.0));
+    }
+
+    #[test]
+    fn a_month_of_one_mebibyte_a_second() {
+        assert!((demand(3, 3).month_gib() - 2566.40625).abs() < 1e-9);
+    }
+
+    #[test]
+    fn brokers_are_spread_evenly() {
+        let counts = [(0.1, 3), (3.0, 3), (3.000_000_000_000_1, 3), (3.1, 3), (5.0, 2), (1.0, 0)];
+        assert_eq!(counts.map(|(brokers, zones)| spread_over_zones(brokers, zones)), [3, 3, 3, 6, 6, 1]);
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use kstack_core::check::{self, Parsed};
 use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::Overrides;
 use kstack_core::design::Facts;
@@ -12,7 +13,6 @@ use kstack_core::kinds::{Resource, from_json};
 use kstack_core::model::{Address, Ref, Tags};
 use kstack_core::observed::{Found, Live, Observed};
 use kstack_core::plan::{self, Plan, Step, Work, make_plan, verify};
-use kstack_core::stack::{self, Parsed};
 use serde_json::Value;
 
 /// A stack file and the AWS account that it is planned for.
@@ -26,7 +26,7 @@ pub struct Model {
 
 /// The stack file `text`, which must have no problems.
 pub fn parsed(text: &str) -> Parsed {
-    stack::parse("stack.yaml", text).unwrap_or_else(|report| panic!("{}", report.render(false)))
+    check::parse("stack.yaml", text).unwrap_or_else(|report| panic!("{}", report.render(false)))
 }
 
 impl Model {

@@ -1,0 +1,93 @@
+//! Rules of the network: zones, address blocks, the hosts' way out.
+
+use std::collections::BTreeSet;
+
+use ipnet::Ipv4Net;
+
+use crate::file::Checker;
+use crate::file::{Network, Zones};
+use crate::network;
+
+pub fn check(checker: &mut Checker<'_>) {
+    let Some(net) = checker.part::<Network>("network") else { return };
+    let zones = net.zones.count();
+    let possible = (1..=6).contains(&zones);
+    if !possible {
+        checker.error("network.zones", format!("{zones} zones can't be used"), "use 1 to 6 zones; 3 is usual");
+    }
+    if let Zones::Named(names) = &net.zones {
+        let unique: BTreeSet<&String> = names.iter().collect();
+        if unique.len() < names.len() {
+            checker.error("network.zones", "a zone is listed twice", "list each zone once");
+        }
+    }
+    check_size(&net, checker);
+    if possible {
+        check_counts(&net, zones, checker);
+    }
+    check_blocks(&net, checker);
+    for (index, block) in net.clients.iter().enumerate() {
+        if block.prefix_len() < 8 {
+            checker.error(
+                &format!("network.clients.{index}"),
+                format!("`{block}` would open the brokers to almost everyone"),
+                "list the CIDR blocks of your clients' networks",
+            );
+        }
+    }
+}
+
+/// The VPC's block: of a size that AWS takes and that has room for the subnets derived from it.
+fn check_size(net: &Network, checker: &mut Checker<'_>) {
+    let (cidr, prefix) = (net.cidr, net.cidr.prefix_len());
+    let derived = net.private_cidrs.is_none() || net.public_cidrs.is_none();
+    let longest = if derived { network::LONGEST_VPC_PREFIX } else { 28 };
+    if prefix < 16 {
+        let help = format!("AWS allows at most a /16, such as `{}/16`", cidr.addr());
+        checker.error("network.cidr", format!("`{cidr}` is larger than a VPC may be"), help);
+    } else if prefix > longest {
+        let larger = Ipv4Net::new(cidr.addr(), longest).map(|block| block.trunc().to_string()).unwrap_or_default();
+        let message = if derived {
+            format!("`{cidr}` is too small for a public and a private subnet in each zone")
+        } else {
+            format!("`{cidr}` is smaller than a VPC may be")
+        };
+        checker.error("network.cidr", message, format!("use at least a /{longest}, such as `{larger}`"));
+    }
+}
+
+fn check_counts(net: &Network, zones: usize, checker: &mut Checker<'_>) {
+    for (name, blocks) in [("private_cidrs", &net.private_cidrs), ("public_cidrs", &net.public_cidrs)] {
+        if let Some(blocks) = blocks.as_ref().filter(|blocks| blocks.len() != zones) {
+            checker.error(
+                &format!("network.{name}"),
+                format!("`{name}` has {} blocks, but the network has {zones} zones", blocks.len()),
+                "write one block for each zone, in the order of the zones' names",
+            );
+        }
+    }
+}
+
+/// Explicit subnet blocks: inside the VPC, of a size that AWS takes, apart from each other.
+fn check_blocks(net: &Network, checker: &mut Checker<'_>) {
+    let mut seen: Vec<(&str, Ipv4Net)> = Vec::new();
+    for (name, blocks) in [("private_cidrs", &net.private_cidrs), ("public_cidrs", &net.public_cidrs)] {
+        for (index, block) in blocks.iter().flatten().enumerate() {
+            let path = format!("network.{name}.{index}");
+            if !net.cidr.contains(block) {
+                let message = format!("`{block}` is not inside the VPC's `{}`", net.cidr);
+                checker.error(&path, message, "use a block inside it");
+            }
+            if block.prefix_len() > 28 {
+                let message = format!("`{block}` is smaller than a subnet may be");
+                checker.error(&path, message, "AWS allows a /28 or larger");
+            }
+            let overlap = |(_, other): &&(&str, Ipv4Net)| other.contains(block) || block.contains(other);
+            if let Some((other_name, other)) = seen.iter().find(overlap) {
+                let message = format!("`{block}` overlaps with `{other}` of `{other_name}`");
+                checker.error(&path, message, "use blocks that don't overlap");
+            }
+            seen.push((name, *block));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! EC2 in a comparison: the best hosts for a workload, which type, how many, and with which volumes.
+
+use super::gp3::Gp3Volume;
+use super::keys::{Brokers, Ec2, Storage, VolumeType};
+use super::price::{ControllerHosts, Ec2Hosts, bill, charge_bare_machines};
+use super::size;
+use crate::engines::{CommonKeys, ComparisonRequest};
+use crate::file::{Nat, Network};
+use crate::instance_types::{Arch, InstanceLimits, embedded};
+use crate::pricing::{Bill, Choice, HOURS_PER_MONTH, Market, Purpose, Terms, Unfit};
+use crate::sizing::{Bottleneck, Demand, spread_over_zones};
+
+/// Families with disks of their own, which kstack's brokers do not use: their price is for something else.
+const WITH_DISKS: [&str; 4] = ["i3en.", "i4i.", "im4gn.", "is4gen."];
+/// Burstable families, slowed down once their credits are used: not for production, as AWS says of MSK's.
+const BURSTABLE: [&str; 2] = ["t3.", "t4g."];
+/// The least memory of a broker for production, for a heap of some GiB and a page cache.
+const BROKER_MIB: u64 = 8192;
+/// The least memory of a controller. Source: Kafka's KRaft operations, about 5 GB; 4 GiB serve small clusters.
+const CONTROLLER_MIB: u64 = 4096;
+/// Controllers where the file has none, and GiB of each one's metadata volume.
+const CONTROLLERS: u32 = 3;
+const CONTROLLER_GIB: f64 = 20.0;
+/// The most brokers that are tried.
+const MOST_BROKERS: u32 = 120;
+/// How often a count that Equation 1 allows may be raised for the rest: memory, partitions, whole segments.
+const MOST_RAISES: u32 = 24;
+
+/// Hosts of each architecture: for production, with controllers of their own; and combined, for tests. NAT gateways, as the
+/// file has them, and interface endpoints are in the sums.
+pub(crate) fn candidates(request: &ComparisonRequest<'_>) -> Vec<Result<Choice, Unfit>> {
+    let mut network = request.common.network.clone();
+    if needs_nat(request) {
+        network.nat = Nat::OnePerZone;
+    }
+    let forms = [(Arch::X86, "x86"), (Arch::Arm, "Arm")].map(|arch| [(arch, true), (arch, false)]);
+    let candidate = |((arch, word), dedicated): ((Arch, &str), bool)| {
+        let name = format!("EC2 {word}, {}", if dedicated { "own controllers" } else { "combined" });
+        match best(request, arch, dedicated) {
+            Some(best) => Ok(choice(request, &network, name, dedicated, best)),
+            None => {
+                let why = format!("no instance type with a price in {} can carry the workload", request.market.region);
+                Err(Unfit { name, why })
+            }
+        }
+    };
+    forms.into_iter().flatten().map(candidate).collect()
+}
+
+/// Whether the file has no NAT gateways because its engine needs none: hosts need them, and kstack's default is one for each zone.
+fn needs_nat(request: &ComparisonRequest<'_>) -> bool {
+    request.cluster.ec2.is_none() && request.common.network.nat == Nat::None
+}
+
+pub(crate) fn assumption(request: &ComparisonRequest<'_>) -> Option<String> {
+    needs_nat(request).then(|| {
+        "The file has no NAT gateways, as MSK needs none. Hosts on EC2 need outbound internet access, so the sums of EC2 include \
+         one NAT gateway for each zone."
+            .to_owned()
+    })
+}
+
+fn choice(
+    request: &ComparisonRequest<'_>,
+    network: &Network,
+    name: String,
+    dedicated: bool,
+    Best { hosts, bottleneck }: Best,
+) -> Choice {
+    let demand = request.common.demand();
+    let bill = bill(&hosts, network, &demand, request.market, request.reads);
+    let also = hosts.controllers.as_ref();
+    let also = also.map(|hosts| format!(" + {} × {}", hosts.count, hosts.instance_type)).unwrap_or_default();
+    Choice {
+        name,
+        what: format!("{} × {}{also}", hosts.brokers, hosts.broker_type),
+        brokers: Some(hosts.brokers),
+        storage_gib: f64::from(hosts.brokers) * hosts.volume.size_gib as f64,
+        usd: bill.total(),
+        estimated: bill.estimated(),
+        limit: bottleneck.to_string(),
+        purpose: if dedicated { Purpose::Own } else { Purpose::Test },
+        terms: Terms {
+            patches: "you",
+            heals: "you, with kstack apply",
+            versions: "any from 4.0 on",
+            reach: "VPC, and `network.clients`",
+        },
+        bill,
+    }
+}
+
+/// Hosts that carry the workload, and what stops them from carrying more.
+struct Best {
+    hosts: Ec2Hosts,
+    bottleneck: Bottleneck,
+}
+
+/// The cheapest brokers of `arch` that carry the workload without a warning: for production, with controllers of their own, on a
+/// type with 8 GiB or more that is not burstable; or combined, for tests, on any. `None` when no type with a price in the region does.
+fn best(request: &ComparisonRequest<'_>, arch: Arch, dedicated: bool) -> Option<Best> {
+    let market = request.market;
+    let controllers = if dedicated { Some(controllers(request, arch)?) } else { None };
+    let mut types: Vec<(&str, &InstanceLimits, f64)> = embedded()
+        .iter()
+        .filter(|(name, limits)| limits.arch == arch && !WITH_DISKS.iter().any(|family| name.starts_with(family)))
+        .filter(|(name, limits)| !dedicated || fit_for_production(name, limits))
+        .filter_map(|(name, limits)| Some((name.as_str(), limits, usd_per_hour(market, name)?)))
+        .collect();
+    types.sort_by(|left, right| left.2.total_cmp(&right.2));
+    let demand = request.common.demand();
+    let mut trial = trial(request)?;
+    let mut found: Option<(f64, Best)> = None;
+    for (name, limits, usd_per_hour) in types {
+        let least = least_brokers(&demand, limits);
+        let instances_alone = f64::from(least) * usd_per_hour * HOURS_PER_MONTH;
+        if least > MOST_BROKERS || found.as_ref().is_some_and(|(usd, _)| instances_alone >= *usd) {
+            continue;
+        }
+        trial.brokers.instance_type = name.to_owned();
+        let Some((brokers, volume, bottleneck)) = enough(&mut trial, request.common, least, demand.zones) else {
+            continue;
+        };
+        let hosts = Ec2Hosts { brokers, broker_type: name.to_owned(), volume, controllers: controllers.clone() };
+        let mut bill = Bill::default();
+        charge_bare_machines(&mut bill, market, &hosts);
+        let usd = bill.total();
+        if found.as_ref().is_none_or(|(known, _)| usd < *known) {
+            found = Some((usd, Best { hosts, bottleneck }));
+        }
+    }
+    found.map(|(_, best)| best)
+}
+
+fn usd_per_hour(market: Market<'_>, instance_type: &str) -> Option<f64> {
+    market.prices.get(market.region, &format!("ec2 {instance_type}")).map(|price| price.usd)
+}
+
+fn fit_for_production(name: &str, limits: &InstanceLimits) -> bool {
+    limits.memory_mib >= BROKER_MIB && !BURSTABLE.iter().any(|family| name.starts_with(family))
+}
+
+/// The least brokers that Equation 1's network and EBS terms allow, spread evenly over the zones.
+fn least_brokers(demand: &Demand, limits: &InstanceLimits) -> u32 {
+    let by_ebs = demand.planned_writes_mibs() / limits.ebs_mibs();
+    let by_network = demand.planned_sends_mibs() / limits.network_mibs();
+    spread_over_zones(by_ebs.max(by_network).max(demand.copies.into()), demand.zones)
+}
+
+/// Brokers with the file's Kafka settings and volumes that are derived.
+fn trial(request: &ComparisonRequest<'_>) -> Option<Ec2> {
+    let storage = Storage { kind: VolumeType::Gp3, size: None, iops: None, throughput: None };
+    let brokers = Brokers { count: 0, instance_type: String::new(), storage };
+    Some(Ec2::combined(brokers, request.cluster.config()?.clone()))
+}
+
+/// The least count from `least` on with which `kstack size` has nothing to warn of, with the volume and the bottleneck.
+fn enough(trial: &mut Ec2, common: CommonKeys<'_>, least: u32, zones: u32) -> Option<(u32, Gp3Volume, Bottleneck)> {
+    for count in (0..MOST_RAISES).map(|raise| least + raise * zones).take_while(|count| *count <= MOST_BROKERS) {
+        trial.brokers.count = count;
+        let sizing = size(trial, common, embedded())?;
+        if sizing.warnings.is_empty() {
+            return Some((count, sizing.volume, sizing.bottleneck));
+        }
+    }
+    None
+}
+
+/// The file's number of controllers, or three, of the cheapest type with enough memory.
+fn controllers(request: &ComparisonRequest<'_>, arch: Arch) -> Option<ControllerHosts> {
+    let given = request.cluster.ec2.as_ref().and_then(|ec2| ec2.controllers.as_ref());
+    let priced = embedded()
+        .iter()
+        .filter(|(_, limits)| limits.arch == arch && limits.memory_mib >= CONTROLLER_MIB)
+        .filter_map(|(name, _)| Some((name, usd_per_hour(request.market, name)?)));
+    let (name, _) = priced.min_by(|left, right| left.1.total_cmp(&right.1))?;
+    Some(ControllerHosts {
+        count: given.map_or(CONTROLLERS, |controllers| controllers.count),
+        instance_type: name.clone(),
+        volume_gib: given.map_or(CONTROLLER_GIB, |controllers| controllers.storage.gib_ceil() as f64),
+    })
+}

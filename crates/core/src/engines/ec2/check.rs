@@ -1,0 +1,241 @@
+//! Rules of a cluster on EC2.
+
+use ipnet::Ipv4Net;
+
+use super::gp3::{self, IOPS_PER_GIB, MIBS_PER_IOPS};
+use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version};
+use crate::cloud_init::RESERVED_SETTINGS;
+use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_spread, warn_burstable};
+use crate::file::node::Content;
+use crate::file::problem::nearest;
+use crate::file::{Checker, Nat, Network, Workload, secret};
+use crate::text::many;
+use crate::units::Size;
+use crate::{instance_types, network};
+
+/// The first Kafka version that the hosts' templates are written for: KRaft only, with a dynamic controller quorum (KIP-853).
+const OLDEST_KAFKA: Version = Version(4, 0, 0);
+/// Node ids of brokers end here.
+const MOST_BROKERS: u32 = 1000;
+
+const BROKERS: &str = "cluster.ec2.brokers.count";
+const BROKER_TYPE: &str = "cluster.ec2.brokers.instance_type";
+const CONTROLLER_TYPE: &str = "cluster.ec2.controllers.instance_type";
+
+pub(crate) fn check(checker: &mut Checker<'_>) {
+    check_outbound(checker);
+    if let Some(kafka) = checker.part::<Version>("cluster.ec2.kafka").filter(|kafka| *kafka < OLDEST_KAFKA) {
+        checker.error(
+            "cluster.ec2.kafka",
+            format!("Kafka {kafka} is too old"),
+            format!("use {OLDEST_KAFKA} or newer: it is the first that runs only with KRaft"),
+        );
+    }
+    check_count(checker);
+    check_controllers(checker);
+    check_types(checker);
+    if let Some(storage) = checker.part::<Storage>("cluster.ec2.brokers.storage") {
+        check_storage(&storage, checker);
+    }
+    check_settings(checker);
+    if let Some(mirror) = checker.part::<String>("cluster.ec2.package_mirror") {
+        refuse_user("cluster.ec2.package_mirror", &mirror, checker);
+    }
+    if let Some(archive) = checker.part::<Archive>("cluster.ec2.archive") {
+        check_archive(&archive, checker);
+    }
+    if checker.part::<Image>("cluster.ec2.image").is_some_and(|Image(id)| id.len() != 12 && id.len() != 21) {
+        let message = "an image id has 8 or 17 hexadecimal digits after `ami-`";
+        checker.warning("cluster.ec2.image", message, "compare it with the id in the EC2 console");
+    }
+}
+
+/// Hosts fetch packages and Kafka, and are reached through Session Manager.
+fn check_outbound(checker: &mut Checker<'_>) {
+    let Some(net) = checker.part::<Network>("network") else { return };
+    if net.nat == Nat::None && net.endpoints.is_empty() && checker.is_mapping("cluster.ec2") {
+        checker.warning(
+            "network.nat",
+            "with `nat: none` and no endpoints, hosts can reach neither package archives nor Session Manager",
+            "add `endpoints: [s3, ssm, ssmmessages, ec2messages]`, and an `archive` in S3 below `ec2`",
+        );
+    }
+}
+
+/// How many brokers: as the zones, the replicas, the subnets and the placement groups can have.
+fn check_count(checker: &mut Checker<'_>) {
+    let Some(count) = checker.part::<u32>(BROKERS) else { return };
+    if !(1..=MOST_BROKERS).contains(&count) {
+        return checker.error(
+            BROKERS,
+            format!("a cluster can't have {}", many(count, "broker")),
+            format!("use 1 to {MOST_BROKERS} brokers"),
+        );
+    }
+    if let Some(load) = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default) {
+        check_factor(load.replication_factor, count, BROKERS, checker);
+    }
+    let Some(net) = checker.part::<Network>("network") else { return };
+    let zones = net.zones.count();
+    if !POSSIBLE_ZONES.contains(&zones) {
+        return;
+    }
+    let per_zone = (count as usize).div_ceil(zones);
+    check_spread(count, zones, BROKERS, checker);
+    check_addresses(&net, count, checker);
+    let placement = checker.part::<Option<Placement>>("cluster.ec2.placement");
+    if placement.is_some_and(|word| word.unwrap_or(Placement::Spread) == Placement::Spread) && per_zone > 7 * 20 {
+        checker.warning(
+            checker.written(&["cluster.ec2.placement", BROKERS]),
+            "this many brokers need many spread placement groups",
+            "use `placement: partition`",
+        );
+    }
+}
+
+/// Every broker must have the address of its number in its zone's subnet.
+fn check_addresses(net: &Network, count: u32, checker: &mut Checker<'_>) {
+    let smallest = match &net.private_cidrs {
+        Some(blocks) => blocks.iter().copied().max_by_key(Ipv4Net::prefix_len),
+        None => network::private_block(net, 'a', 0),
+    };
+    // A block that is too small for any subnet has been noted already.
+    let Some(block) = smallest.filter(|block| block.prefix_len() <= 28) else { return };
+    if network::broker_address(block, count).is_none() {
+        checker.error(
+            checker.written(&["network.private_cidrs", "network.cidr"]),
+            format!("private subnets of /{} are too small for {count} brokers", block.prefix_len()),
+            "use a larger block: broker N has a fixed address, number N + 9, in its zone's subnet",
+        );
+    }
+}
+
+fn check_controllers(checker: &mut Checker<'_>) {
+    if !checker.is_mapping("cluster.ec2") {
+        return;
+    }
+    let controllers = checker.tree.get("cluster.ec2.controllers").is_some();
+    match checker.part::<Option<bool>>("cluster.ec2.combined").map(Option::unwrap_or_default) {
+        Some(true) if controllers => checker.error(
+            "cluster.ec2.combined",
+            "with `combined: true` the brokers are the controllers, but the file has `controllers` too",
+            "remove `combined`, or the `controllers`",
+        ),
+        Some(false) if !controllers && !checker.misspelt("cluster.ec2") => checker.error(
+            "cluster.ec2",
+            "the cluster has no controllers",
+            "add `controllers: {count: 3, instance_type: t4g.medium}`, or `combined: true` for a test cluster",
+        ),
+        _ => {}
+    }
+    let Some(controllers) = checker.part::<Controllers>("cluster.ec2.controllers") else { return };
+    if ![1, 3, 5].contains(&controllers.count) {
+        checker.error(
+            "cluster.ec2.controllers.count",
+            format!("{} controllers are not a good quorum", controllers.count),
+            "use 3 or 5: a majority of an odd number survives failures; use 1 only for tests",
+        );
+    }
+    if !possible_size(controllers.storage) {
+        let path = "cluster.ec2.controllers.storage";
+        let message = format!("a gp3 volume can't have `{}`", checker.text(path));
+        checker.error(path, message, "gp3 takes 1 GiB to 64 TiB");
+    }
+}
+
+fn check_types(checker: &mut Checker<'_>) {
+    let known = instance_types::embedded();
+    for path in [BROKER_TYPE, CONTROLLER_TYPE] {
+        let Some(name) = checker.part::<String>(path).filter(|name| !known.contains_key(name)) else { continue };
+        let near = nearest(&name, known.keys().map(String::as_str)).unwrap_or("m7g.xlarge");
+        checker.error(
+            path,
+            format!("`{name}` is not an instance type that kstack knows for Kafka hosts"),
+            format!("the nearest known one is `{near}`"),
+        );
+    }
+    let burstable =
+        checker.part::<Brokers>("cluster.ec2.brokers").filter(|brokers| brokers.instance_type.starts_with('t'));
+    let combined = checker.part::<Option<bool>>("cluster.ec2.combined").flatten();
+    if let Some(brokers) = burstable.filter(|_| combined != Some(true)) {
+        warn_burstable(&brokers.instance_type, BROKER_TYPE, "an m or r type", checker);
+    }
+}
+
+fn possible_size(size: Size) -> bool {
+    gp3::SIZE_GIB.contains(size.gib_ceil())
+}
+
+fn check_storage(storage: &Storage, checker: &mut Checker<'_>) {
+    let path = |key: &str| format!("cluster.ec2.brokers.storage.{key}");
+    let [size_text, iops_text, rate_text] = ["size", "iops", "throughput"].map(|key| checker.text(&path(key)));
+    if storage.size.is_some_and(|size| !possible_size(size)) {
+        checker.error(&path("size"), format!("a gp3 volume can't have `{size_text}`"), "gp3 takes 1 GiB to 64 TiB");
+    }
+    if let Some(iops) = storage.iops {
+        if !gp3::IOPS.contains(iops) {
+            let help = format!("gp3 takes {} to {}", gp3::IOPS.least, gp3::IOPS.most);
+            checker.error(&path("iops"), format!("a gp3 volume can't have {iops_text} IOPS"), help);
+        } else if storage
+            .size
+            .is_some_and(|size| iops > gp3::IOPS.least && u64::from(iops) > size.gib_ceil() * IOPS_PER_GIB)
+        {
+            let help = "gp3 takes at most 500 IOPS per GiB";
+            checker.error(&path("iops"), format!("{iops_text} IOPS are too many for `{size_text}`"), help);
+        }
+    }
+    if let Some(rate) = storage.throughput {
+        if !gp3::THROUGHPUT_MIBS.contains(rate.mibs()) {
+            let help = "gp3 takes 125 MiB/s to 2000 MiB/s";
+            checker.error(&path("throughput"), format!("a gp3 volume can't have `{rate_text}`"), help);
+        } else if storage.iops.is_some_and(|iops| rate.mibs() > f64::from(iops) * MIBS_PER_IOPS) {
+            let help = "gp3 takes at most 0.25 MiB/s per IOPS";
+            checker.error(&path("throughput"), format!("`{rate_text}` is too much for {iops_text} IOPS"), help);
+        }
+    }
+}
+
+fn check_settings(checker: &mut Checker<'_>) {
+    for (key, value) in checker.entries("cluster.ec2.config") {
+        let name = key.name.as_str();
+        if RESERVED_SETTINGS.contains(&name) {
+            checker.error_at(key.at, format!("`{name}` is set by kstack for each host"), "remove it");
+        } else if name.is_empty() || name.contains(char::is_whitespace) {
+            let message = format!("`{}` is not the name of a Kafka setting", name.escape_debug());
+            checker.error_at(key.at, message, "a name has letters, digits, dots and hyphens, and no spaces");
+        } else if secret::is_secret(name)
+            && !matches!(&value.content, Content::Scalar(text) if secret::is_reference(text))
+        {
+            let help = "set `config.providers` and write a reference to the secret, such as `${file:/etc/kafka/secrets.properties:keystore}`";
+            checker.error_at(
+                key.at,
+                format!("the value of `{name}` is a secret, and secrets do not belong in a stack file"),
+                help,
+            );
+        }
+    }
+}
+
+fn check_archive(archive: &Archive, checker: &mut Checker<'_>) {
+    if !archive.url.starts_with("https://") && !archive.url.starts_with("http://") {
+        let message = format!("`{}` is not an http or https URL", secret::masked(&archive.url));
+        checker.error("cluster.ec2.archive.url", message, "write the URL of the .tgz file");
+    }
+    refuse_user("cluster.ec2.archive.url", &archive.url, checker);
+    if archive.sha512.len() != 128 || !archive.sha512.chars().all(|c| c.is_ascii_hexdigit()) {
+        let message = "this is not a SHA-512 in hexadecimal";
+        checker.error("cluster.ec2.archive.sha512", message, "write its 128 digits, as `sha512sum FILE` prints them");
+    }
+}
+
+/// User data can be read by whoever may describe instances.
+fn refuse_user(path: &str, url: &str, checker: &mut Checker<'_>) {
+    if url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
+        let help = "put the files where hosts need no password, such as a server inside the VPC";
+        checker.error(
+            path,
+            "the URL has a user name or a password, which would be visible in the hosts' user data",
+            help,
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! The keys of `cluster.ec2`: Kafka on EC2 instances with EBS volumes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::cloud_init::Os;
+use crate::file::read::{Scalar, choices, fields, text};
+use crate::units::{Rate, Size};
+
+fields! {
+    /// Kafka brokers, in KRaft mode, on EC2.
+    pub struct Ec2 {
+        /// The Kafka version, 4.0.0 or newer.
+        kafka: Version,
+        /// The hosts' operating system.
+        os: Os = Os::Al2023,
+        /// An image to use instead of the operating system's newest. Without it, hosts of a live stack keep theirs.
+        image: Option<Image>,
+        /// Whether the first three brokers are controllers too. For test clusters; others have `controllers`.
+        combined: bool = false,
+        /// The brokers.
+        brokers: Brokers,
+        /// Dedicated controllers.
+        controllers: Option<Controllers>,
+        /// How brokers and controllers are placed on different hardware within a zone.
+        placement: Placement = Placement::Spread,
+        /// Kafka settings of every host (server.properties), in addition to those that kstack derives.
+        config: BTreeMap<String, String> = BTreeMap::new(),
+        /// Where hosts download Kafka, instead of Apache's archive.
+        archive: Option<Archive>,
+        /// Base URL of a mirror of the operating system's packages.
+        package_mirror: Option<String>,
+        /// A folder with your own cloud-init templates, relative to this file. A template replaces kstack's with the same file name.
+        templates: Option<String>,
+        /// KMS key id, alias or ARN for the volumes; the account's default EBS key when absent.
+        kms_key: Option<String>,
+    }
+}
+
+impl Ec2 {
+    /// Brokers combined with controllers, with these settings, and every other key at its default.
+    pub fn combined(brokers: Brokers, config: BTreeMap<String, String>) -> Ec2 {
+        Ec2 {
+            kafka: Version(4, 1, 1),
+            os: Os::Al2023,
+            image: None,
+            combined: true,
+            brokers,
+            controllers: None,
+            placement: Placement::Spread,
+            config,
+            archive: None,
+            package_mirror: None,
+            templates: None,
+            kms_key: None,
+        }
+    }
+}
+
+fields! {
+    /// The brokers: how many, of which type, with which storage.
+    pub struct Brokers {
+        /// How many; a multiple of the number of zones.
+        count: u32,
+        /// The EC2 instance type.
+        instance_type: String,
+        /// The data volume of each broker.
+        storage: Storage = Storage { kind: VolumeType::Gp3, size: None, iops: None, throughput: None },
+    }
+}
+
+fields! {
+    /// Dedicated controllers: how many, of which type.
+    pub struct Controllers {
+        /// How many: 3 or 5 (1 for test clusters).
+        count: u32 = 3,
+        /// The EC2 instance type.
+        instance_type: String,
+        /// The size of each controller's metadata volume.
+        storage: Size = Size::gib(20),
+    }
+}
+
+fields! {
+    /// A data volume. What is absent is derived from the workload.
+    pub struct Storage {
+        /// The EBS volume type.
+        kind as "type": VolumeType = VolumeType::Gp3,
+        /// The size.
+        size: Option<Size>,
+        /// Provisioned IOPS, 3000 to 80000.
+        iops: Option<u32>,
+        /// Provisioned throughput, 125 MiB/s to 2000 MiB/s.
+        throughput: Option<Rate>,
+    }
+}
+
+fields! {
+    /// A Kafka archive in the layout of Apache's own, and its checksum.
+    pub struct Archive {
+        /// The URL of the .tgz file.
+        url: String,
+        /// The file's SHA-512, in hexadecimal.
+        sha512: String,
+    }
+}
+
+choices! {
+    /// How instances are placed on different hardware.
+    pub enum Placement {
+        /// Each instance on a rack of its own; at most 7 in each zone and group.
+        Spread = "spread",
+        /// Instances divided over 7 partitions of racks in each zone.
+        Partition = "partition",
+        /// No placement group.
+        None = "none",
+    }
+}
+
+choices! {
+    /// The EBS volume type of data volumes.
+    pub enum VolumeType {
+        /// General purpose SSD; size, IOPS and throughput are set independently.
+        Gp3 = "gp3",
+    }
+}
+
+/// A Kafka version, such as 4.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+impl serde::Serialize for Version {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Scalar for Version {
+    const WHAT: &'static str = "a Kafka version";
+    fn parse(text: &str) -> Result<Self, String> {
+        let parts: Option<Vec<u32>> = text.split('.').map(|part| part.parse().ok()).collect();
+        match parts.as_deref() {
+            Some(&[major, minor, patch]) => Ok(Version(major, minor, patch)),
+            _ => Err(format!("`{text}` is not a Kafka version with three parts, such as `4.1.1`")),
+        }
+    }
+    fn schema() -> Value {
+        json!({"type": "string", "pattern": r"^\d+\.\d+\.\d+$", "examples": ["4.1.1"]})
+    }
+}
+
+impl Scalar for Os {
+    const WHAT: &'static str = "an operating system";
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "al2023" => Ok(Os::Al2023),
+            "debian-12" => Ok(Os::Debian12),
+            "ubuntu-24.04" => Ok(Os::Ubuntu2404),
+            _ => Err(format!("`{text}` is not known here; write one of `al2023`, `debian-12` and `ubuntu-24.04`")),
+        }
+    }
+    fn schema() -> Value {
+        json!({"type": "string", "enum": ["al2023", "debian-12", "ubuntu-24.04"]})
+    }
+}
+
+text!(
+    /// The id of an Amazon machine image.
+    Image, "an image id", json!({"type": "string", "pattern": "^ami-[0-9a-f]+$"}),
+    |text| text.strip_prefix("ami-").is_some_and(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_hexdigit())),
+    "is not an image id such as `ami-0123456789abcdef0`"
+);

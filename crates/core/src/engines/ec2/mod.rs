@@ -1,0 +1,39 @@
+//! Kafka brokers on EC2 instances with EBS volumes: all that kstack knows of this engine.
+
+mod candidates;
+mod check;
+pub mod gp3;
+pub mod keys;
+mod price;
+mod sizing;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod warnings;
+
+pub use gp3::Gp3Volume;
+pub use price::{Ec2Hosts, ROOT_GIB, charge_bare_machines};
+pub use sizing::{Ec2Sizing, size};
+
+use super::{CommonKeys, SizingReport};
+use crate::instance_types::InstanceTypes;
+use crate::pricing::{Bill, Prices, Reads};
+use keys::Ec2;
+
+pub(crate) use candidates::{assumption, candidates};
+pub(crate) use check::check;
+
+pub(crate) fn size_report(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<SizingReport> {
+    let sizing = size(ec2, common, types)?;
+    Some(SizingReport::new(sizing.render(), &sizing))
+}
+
+pub(crate) fn cost(
+    ec2: &Ec2,
+    common: CommonKeys<'_>,
+    types: &InstanceTypes,
+    prices: &Prices,
+    reads: Reads,
+) -> Option<Bill> {
+    Some(price::cost(ec2, common, size(ec2, common, types)?.volume, prices, reads))
+}

@@ -1,0 +1,128 @@
+//! The gp3 volume of each broker, from the workload and the instance type.
+
+use serde::Serialize;
+
+use super::gp3::{self, Gp3Volume, gib_for, iops_for};
+use super::keys::Ec2;
+use super::warnings;
+use crate::cloud_init::{self, Role};
+use crate::engines::CommonKeys;
+use crate::instance_types::{InstanceLimits, InstanceTypes};
+use crate::sizing::{
+    Bottleneck, BrokerDemand, BrokerRates, Capacity, EquationOne, SizingStep, ceil, render, segment_gib,
+};
+
+/// Memory that is left to the operating system besides heap and page cache.
+pub(super) const SYSTEM_MIB: u64 = 1024;
+
+/// The volume of each broker, what the cluster can take with it, and how both come about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ec2Sizing {
+    pub volume: Gp3Volume,
+    pub lines: Vec<SizingStep>,
+    #[serde(flatten)]
+    pub capacity: Capacity,
+    pub bottleneck: Bottleneck,
+    /// Full sentences: what does not fit, by how much, and how to fix it.
+    pub warnings: Vec<String>,
+}
+
+impl Ec2Sizing {
+    /// The arithmetic in aligned columns, then the limit, the bottleneck, the volume, and the warnings. Plain text without
+    /// colour; ends with a newline.
+    pub fn render(&self) -> String {
+        let Gp3Volume { size_gib, iops, throughput_mibs } = self.volume;
+        let volume = format!("volume      gp3, {size_gib} GiB, {iops} IOPS, {throughput_mibs} MiB/s for each broker");
+        render(&self.lines, &self.capacity, self.bottleneck.name(), &volume, &self.warnings)
+    }
+}
+
+/// The sizes for the brokers of `ec2`, with the limits of its instance types as AWS (or the embedded table) gives them. `None`
+/// when `types` does not have the brokers' type.
+pub fn size(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<Ec2Sizing> {
+    let needs = Needs::of(ec2, common, types)?;
+    let volume = needs.volume();
+    let terms = EquationOne::of(needs.rates(volume), &needs.demand);
+    let (limit_mibs, bottleneck) = terms.limit();
+    let mut sizing = Ec2Sizing {
+        volume,
+        lines: needs.steps(volume, terms),
+        capacity: Capacity::new(limit_mibs, &needs.demand.cluster),
+        bottleneck,
+        warnings: Vec::new(),
+    };
+    sizing.warnings = warnings::warnings(&needs, &sizing);
+    Some(sizing)
+}
+
+/// What the workload asks of each broker, and what its instance type offers.
+pub(super) struct Needs<'a> {
+    pub ec2: &'a Ec2,
+    pub limits: &'a InstanceLimits,
+    pub demand: BrokerDemand<'a>,
+}
+
+impl<'a> Needs<'a> {
+    fn of(ec2: &'a Ec2, common: CommonKeys<'a>, types: &'a InstanceTypes) -> Option<Self> {
+        let limits = types.get(&ec2.brokers.instance_type)?;
+        let demand = BrokerDemand {
+            workload: common.workload,
+            cluster: common.demand(),
+            brokers: ec2.brokers.count.max(1).into(),
+            segment_gib: segment_gib(&ec2.config),
+        };
+        Some(Needs { ec2, limits, demand })
+    }
+
+    /// The volume: what is given, and for the rest what the workload asks for, within the limits of gp3. A throughput or
+    /// IOPS that the instance can't use all the time is never derived.
+    fn volume(&self) -> Gp3Volume {
+        let given = &self.ec2.brokers.storage;
+        let throughput = match given.throughput {
+            // EBS takes whole MiB/s.
+            Some(rate) => rate.mibs().floor(),
+            None => {
+                ceil(self.demand.throughput_mibs()).min(self.most_throughput_mibs()).max(gp3::THROUGHPUT_MIBS.least)
+            }
+        };
+        let iops = given.iops.unwrap_or_else(|| iops_for(throughput).min(self.most_iops()));
+        let size_gib = match given.size {
+            Some(size) => size.gib_ceil(),
+            None => (ceil(self.demand.volume_gib()) as u64)
+                .max(gib_for(iops))
+                .clamp(gp3::SIZE_GIB.least, gp3::SIZE_GIB.most),
+        };
+        let iops = u64::from(iops).min((size_gib * gp3::IOPS_PER_GIB).max(gp3::IOPS.least.into())) as u32;
+        let throughput_mibs = throughput.min(f64::from(iops) * gp3::MIBS_PER_IOPS) as u32;
+        Gp3Volume { size_gib, iops, throughput_mibs }
+    }
+
+    /// The most throughput that a volume can be used with, in whole MiB/s: gp3's, or all of the EBS bandwidth.
+    pub fn most_throughput_mibs(&self) -> f64 {
+        self.limits.ebs_mibs().ceil().clamp(gp3::THROUGHPUT_MIBS.least, gp3::THROUGHPUT_MIBS.most)
+    }
+
+    /// The most IOPS that a volume can be used with: gp3's, or the instance type's.
+    pub fn most_iops(&self) -> u32 {
+        self.limits.ebs_iops.clamp(gp3::IOPS.least, gp3::IOPS.most)
+    }
+
+    /// What each broker can do with `volume`, in MiB/s.
+    fn rates(&self, volume: Gp3Volume) -> BrokerRates {
+        BrokerRates {
+            volume: volume.throughput_mibs.into(),
+            ebs: self.limits.ebs_mibs(),
+            network: self.limits.network_mibs(),
+        }
+    }
+
+    /// The heap that a broker's host gives Kafka, in MiB.
+    pub fn heap_mib(&self) -> u64 {
+        cloud_init::heap_mib(self.limits.memory_mib, Role::Broker)
+    }
+
+    /// Memory that is left for the page cache, in MiB.
+    pub fn cache_mib(&self) -> u64 {
+        self.limits.memory_mib.saturating_sub(self.heap_mib() + SYSTEM_MIB)
+    }
+}

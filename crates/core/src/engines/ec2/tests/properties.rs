@@ -1,0 +1,95 @@
+//! What holds for every workload that the checks let through.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::stack::Percent;
+
+/// Stacks that the checks let through: any workload, type and count, with or without given storage.
+fn stacks() -> impl Strategy<Value = Stack> {
+    let types: Vec<String> = embedded().keys().cloned().collect();
+    let workload = (1u64..(2 << 30), 1.0..20.0f64, 0u32..20, 1.0..10.0f64, 60u64..(400 * 86_400), 1u32..4);
+    let rest = (1u32..20_000, 1.0..10.0f64, 0.0..0.9f64, 1u32..40, prop::sample::select(types));
+    (workload, rest).prop_map(|(first, rest)| {
+        let mut stack = prod();
+        let load = &mut stack.workload;
+        (load.ingress.0, load.peak, load.consumers, load.compression, load.retention.0, load.replication_factor) =
+            first;
+        let brokers = &mut stack.cluster.ec2.as_mut().expect("ec2").brokers;
+        (load.partitions, load.growth, load.headroom, brokers.count, brokers.instance_type) =
+            (rest.0, rest.1, Percent(rest.2), rest.3 * 3, rest.4);
+        stack
+    })
+}
+
+/// Storage as the checks let it through, each value given or not.
+fn storages() -> impl Strategy<Value = (Option<u64>, Option<u32>, Option<u64>)> {
+    (
+        prop::option::of(gp3::SIZE_GIB.least..=gp3::SIZE_GIB.most),
+        prop::option::of(gp3::IOPS.least..=gp3::IOPS.most),
+        prop::option::of((125u64 << 20)..=(2000 << 20)),
+    )
+}
+
+fn changed(stack: &Stack, change: impl FnOnce(&mut Stack)) -> Gp3Volume {
+    let mut stack = stack.clone();
+    change(&mut stack);
+    sized(&stack).volume
+}
+
+proptest! {
+    #[test]
+    fn volumes_are_ones_that_gp3_has(mut stack in stacks(), (size, iops, throughput) in storages()) {
+        let given = storage(&mut stack);
+        (given.size, given.iops, given.throughput) = (size.map(Size::gib), iops, throughput.map(Rate));
+        let sizing = sized(&stack);
+        let Gp3Volume { size_gib, iops, throughput_mibs } = sizing.volume;
+        prop_assert!(gp3::SIZE_GIB.contains(size_gib));
+        prop_assert!(gp3::IOPS.contains(iops));
+        prop_assert!(gp3::THROUGHPUT_MIBS.contains(f64::from(throughput_mibs)));
+        prop_assert!(f64::from(throughput_mibs) <= 0.25 * f64::from(iops));
+        prop_assert!(iops == 3000 || u64::from(iops) <= 500 * size_gib);
+        prop_assert!(size.is_none_or(|size| size == size_gib));
+        prop_assert_eq!(&sizing, &sized(&stack));
+        for line in &sizing.lines {
+            prop_assert!(line.value.is_finite() && line.value >= 0.0, "{:?}", line);
+        }
+        for warning in &sizing.warnings {
+            prop_assert!(warning.ends_with('.') && !warning.contains("NaN") && !warning.contains("inf"), "{}", warning);
+        }
+    }
+
+    #[test]
+    fn what_is_derived_holds_the_workload_or_a_warning_says_why(stack in stacks()) {
+        let sizing = sized(&stack);
+        let says = |text: &str| sizing.warnings.iter().any(|warning| warning.contains(text));
+        let size = sizing.volume.size_gib as f64;
+        prop_assert_eq!(size < line(&sizing, "needed per broker") - 1e-3, says("A gp3 volume has"));
+        prop_assert_eq!(sizing.capacity.demand_mibs > sizing.capacity.target_mibs * (1.0 + 1e-9), says("above the target"));
+        let usable = line(&sizing, "EBS bandwidth").ceil().max(125.0);
+        prop_assert!(f64::from(sizing.volume.throughput_mibs) <= usable);
+    }
+
+    #[test]
+    fn more_to_keep_never_takes_less(stack in stacks(), times in 1u64..4) {
+        let before = sized(&stack).volume;
+        let factor = times as u32;
+        prop_assert!(changed(&stack, |stack| stack.workload.retention.0 *= times).size_gib >= before.size_gib);
+        for after in [
+            changed(&stack, |stack| stack.workload.ingress.0 *= times),
+            changed(&stack, |stack| stack.workload.replication_factor *= factor),
+            changed(&stack, |stack| stack.workload.growth *= factor as f64),
+        ] {
+            prop_assert!(after.size_gib >= before.size_gib && after.iops >= before.iops);
+            prop_assert!(after.throughput_mibs >= before.throughput_mibs);
+        }
+    }
+
+    #[test]
+    fn more_brokers_never_take_larger_volumes(stack in stacks(), more in 1u32..10) {
+        let before = sized(&stack).volume;
+        let after = changed(&stack, |stack| stack.cluster.ec2.as_mut().expect("ec2").brokers.count += 3 * more);
+        prop_assert!(after.size_gib <= before.size_gib && after.iops <= before.iops);
+        prop_assert!(after.throughput_mibs <= before.throughput_mibs);
+    }
+}

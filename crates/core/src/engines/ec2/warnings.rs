@@ -1,0 +1,231 @@
+//! What does not fit: each a full sentence with the number, the limit and a remedy.
+
+use super::gp3::{self, IOPS_PER_GIB, MIBS_PER_IOPS, gib_for, iops_for};
+use super::sizing::{Ec2Sizing, Needs, SYSTEM_MIB};
+use crate::sizing::{Bottleneck, any_way, ceil, gib, mibs, segment_warning, spread_over_zones, whole_retention};
+use crate::text::{many, number};
+
+/// Seconds of writes that the page cache should hold, so that consumers near the end never wait for the volume.
+/// Source: Kafka's documentation, "Hardware and OS": memory = write throughput × 30.
+pub(super) const CACHE_SECONDS: f64 = 30.0;
+
+/// The least useful heap in MiB: Kafka's own default, in `kafka-server-start.sh`.
+const LEAST_HEAP_MIB: u64 = 1024;
+/// The most brokers that a stack file may have.
+const MOST_BROKERS: u32 = 1000;
+
+/// Every warning for `sizing`, which follows from `needs`.
+pub(super) fn warnings(needs: &Needs<'_>, sizing: &Ec2Sizing) -> Vec<String> {
+    let mut all = Vec::new();
+    all.extend(segment_warning(&needs.ec2.config));
+    all.extend(needs.warn_size(sizing));
+    all.extend(needs.warn_target(sizing));
+    all.extend(needs.warn_given(sizing));
+    all.extend(needs.warn_replicas());
+    all.extend(needs.warn_memory());
+    all
+}
+
+impl Needs<'_> {
+    fn warn_size(&self, sizing: &Ec2Sizing) -> Option<String> {
+        let (demand, volume_gib) = (&self.demand, sizing.volume.size_gib as f64);
+        let needed = ceil(demand.volume_gib());
+        if volume_gib >= needed {
+            return None;
+        }
+        let given = self.ec2.brokers.storage.size.is_some();
+        let mut ways = Vec::new();
+        if given && needed <= gp3::SIZE_GIB.most as f64 {
+            ways.push(format!("raise `storage.size` to {}", gib(needed)));
+        }
+        let (cluster, segment_gib) = (&demand.cluster, demand.segment_gib);
+        ways.extend(
+            cluster.brokers_for_volumes(volume_gib, segment_gib).and_then(|brokers| self.more_brokers(brokers)),
+        );
+        if let Some(retention) = whole_retention(cluster.retention_of_volumes(demand.brokers, volume_gib, segment_gib))
+        {
+            ways.push(format!("keep records for {retention} at most"));
+        }
+        if demand.replicas() * segment_gib >= volume_gib {
+            ways.push("lower `log.segment.bytes` or the number of partitions".to_owned());
+        }
+        let retention = demand.workload.retention;
+        let what = if given {
+            format!("The given volumes of {} are {} smaller than", gib(volume_gib), gib(needed - volume_gib))
+        } else {
+            format!("A gp3 volume has {} at most, {} less than", gib(volume_gib), gib(needed - volume_gib))
+        };
+        let ways = any_way(&ways);
+        Some(format!("{what} the {} that each broker needs to keep records for {retention}; {ways}.", gib(needed)))
+    }
+
+    fn warn_target(&self, sizing: &Ec2Sizing) -> Option<String> {
+        let (capacity, volume) = (sizing.capacity, sizing.volume);
+        if !capacity.is_exceeded() {
+            return None;
+        }
+        let mut ways = Vec::new();
+        let instance_type = &self.ec2.brokers.instance_type;
+        let (subject, way) = match sizing.bottleneck {
+            Bottleneck::Volume => {
+                let (throughput, iops) = (ceil(self.demand.throughput_mibs()), iops_for(self.demand.throughput_mibs()));
+                let given = &self.ec2.brokers.storage;
+                let mut raised = Vec::new();
+                if throughput <= gp3::THROUGHPUT_MIBS.most {
+                    if given.throughput.is_some_and(|rate| rate.mibs().floor() < throughput) {
+                        raised.push(format!("`storage.throughput` to {}", mibs(throughput)));
+                    }
+                    if volume.iops < iops && given.iops.is_some() {
+                        raised.push(format!("`storage.iops` to {iops}"));
+                    }
+                    if volume.size_gib < gib_for(iops) && given.size.is_some() {
+                        raised.push(format!("`storage.size` to {} GiB", gib_for(iops)));
+                    }
+                }
+                let way = (!raised.is_empty()).then(|| format!("raise {}", raised.join(" and ")));
+                ("the volumes allow".to_owned(), way)
+            }
+            Bottleneck::EbsBandwidth => (
+                format!("the EBS bandwidth of {instance_type} allows"),
+                Some("use a type with more EBS bandwidth".to_owned()),
+            ),
+            Bottleneck::Network => (
+                format!("the network of {instance_type} allows"),
+                Some("use a type with more network bandwidth".to_owned()),
+            ),
+        };
+        ways.extend(way);
+        ways.extend(self.more_brokers(self.demand.brokers * capacity.demand_mibs / capacity.target_mibs));
+        Some(capacity.excess(self.demand.workload.headroom, &subject, &any_way(&ways)))
+    }
+
+    /// Given throughput and IOPS: too small behind another bottleneck, or more than the instance or gp3 has.
+    fn warn_given(&self, sizing: &Ec2Sizing) -> Vec<String> {
+        let mut all = Vec::new();
+        let (volume, storage) = (sizing.volume, &self.ec2.brokers.storage);
+        let instance_type = &self.ec2.brokers.instance_type;
+        if let Some(given) = storage.throughput.map(|rate| rate.mibs().floor()) {
+            let used = f64::from(volume.throughput_mibs);
+            let short = ceil(self.demand.throughput_mibs()) - given;
+            // With the volume as the bottleneck, the warning about the target says it.
+            if short > 0.0 && sizing.bottleneck != Bottleneck::Volume {
+                all.push(format!(
+                    "The given throughput of {} is {} less than the {} that each volume needs at the peak; raise \
+                     `storage.throughput`, or leave it out to have it derived.",
+                    mibs(given),
+                    mibs(short),
+                    mibs(given + short)
+                ));
+            }
+            if given > used {
+                all.push(format!(
+                    "The given throughput of {} is lowered to {}, as gp3 has at most {MIBS_PER_IOPS} MiB/s per \
+                     IOPS and {IOPS_PER_GIB} IOPS per GiB; raise `storage.iops` to {} and `storage.size` to at \
+                     least {} GiB.",
+                    mibs(given),
+                    mibs(used),
+                    iops_for(given),
+                    gib_for(iops_for(given))
+                ));
+            }
+            if given > self.most_throughput_mibs() && self.most_throughput_mibs() < gp3::THROUGHPUT_MIBS.most {
+                all.push(format!(
+                    "The given throughput of {} is {} above the {} of EBS bandwidth that {instance_type} always has; \
+                     lower `storage.throughput` to {}, or use a type with more EBS bandwidth.",
+                    mibs(given),
+                    mibs(given - self.limits.ebs_mibs()),
+                    mibs(self.limits.ebs_mibs()),
+                    mibs(self.most_throughput_mibs())
+                ));
+            }
+        }
+        if let Some(given) = storage.iops {
+            if given > volume.iops {
+                all.push(format!(
+                    "The given {given} IOPS are lowered to {}, as gp3 has at most {IOPS_PER_GIB} IOPS per GiB; \
+                     raise `storage.size` to at least {} GiB.",
+                    volume.iops,
+                    gib_for(given)
+                ));
+            }
+            if given > self.most_iops() {
+                all.push(format!(
+                    "The given {given} IOPS are {} above the {} that {instance_type} always has; lower `storage.iops` \
+                     to {}, or use a type with more EBS IOPS.",
+                    given.saturating_sub(self.limits.ebs_iops),
+                    self.limits.ebs_iops,
+                    self.most_iops()
+                ));
+            }
+        }
+        all
+    }
+
+    fn warn_replicas(&self) -> Option<String> {
+        let instance_type = &self.ec2.brokers.instance_type;
+        let recommended = recommended_replicas(instance_type);
+        if self.demand.replicas() <= recommended {
+            return None;
+        }
+        let mut ways = vec!["use a larger type".to_owned()];
+        ways.extend(self.more_brokers(self.demand.cluster.replicas() / recommended));
+        ways.push("use fewer partitions".to_owned());
+        Some(format!(
+            "Each broker has {} partition replicas, {} more than the {} that are recommended for the size of \
+             {instance_type}; {}.",
+            number(self.demand.replicas()),
+            number(self.demand.replicas() - recommended),
+            number(recommended),
+            any_way(&ways)
+        ))
+    }
+
+    fn warn_memory(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        let (instance_type, memory) = (&self.ec2.brokers.instance_type, self.limits.memory_mib);
+        let heap = self.heap_mib();
+        if heap < LEAST_HEAP_MIB {
+            all.push(format!(
+                "The {memory} MiB of memory of {instance_type} leave a heap of {heap} MiB, {} MiB less than \
+                 Kafka's own default of {LEAST_HEAP_MIB} MiB; use a type with 4 GiB of memory or more.",
+                LEAST_HEAP_MIB - heap,
+            ));
+        }
+        let (wanted, left) = (self.demand.written_mibs() * CACHE_SECONDS, self.cache_mib() as f64);
+        if wanted > left {
+            let mut ways = vec!["use a type with more memory".to_owned()];
+            if left > 0.0 {
+                ways.extend(self.more_brokers(self.demand.brokers * wanted / left));
+            }
+            all.push(format!(
+                "After a heap of {heap} MiB and {SYSTEM_MIB} MiB for the system, {instance_type} has {} MiB left for \
+                 the page cache, and {} of the peak's writes take {} MiB; {}.",
+                number(left),
+                many(number(CACHE_SECONDS), "second"),
+                number(ceil(wanted)),
+                any_way(&ways)
+            ));
+        }
+        all
+    }
+
+    /// More brokers as a remedy: at least `brokers`, spread evenly over the zones.
+    fn more_brokers(&self, brokers: f64) -> Option<String> {
+        let brokers = spread_over_zones(brokers, self.demand.cluster.zones);
+        (brokers <= MOST_BROKERS).then(|| format!("use {brokers} brokers"))
+    }
+}
+
+/// Partition replicas that a broker of this size should have at most. Source: the recommendation of MSK for brokers of
+/// the same sizes (Amazon MSK best practices, 2026), taken as orientation for EC2.
+pub(super) fn recommended_replicas(instance_type: &str) -> f64 {
+    let size = instance_type.split_once('.').map_or("", |(_, size)| size);
+    match size.strip_suffix("xlarge").map(|times| times.parse().unwrap_or(1)) {
+        Some(..=1) => 1000.0,
+        Some(2..=3) => 2000.0,
+        Some(4..) => 4000.0,
+        None if size == "large" => 1000.0,
+        None if size.starts_with("metal") => 4000.0,
+        None => 300.0,
+    }
+}

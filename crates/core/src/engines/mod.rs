@@ -1,0 +1,137 @@
+//! What runs Kafka in a stack. Each engine has a folder with all that kstack knows of it: the keys of the file, their rules,
+//! sizing, prices, limits. An engine is added by a folder and an entry in the list below; no other engine's folder changes.
+
+pub mod ec2;
+pub mod msk;
+mod rules;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::file::read::fields;
+use crate::file::{Checker, Network, Region, Workload};
+use crate::instance_types::InstanceTypes;
+use crate::pricing::{Bill, Choice, CountingMethod, Market, Prices, Reads, Unfit};
+use crate::sizing::Demand;
+
+/// The keys of a stack file that every engine works with.
+#[derive(Debug, Clone, Copy)]
+pub struct CommonKeys<'a> {
+    pub region: &'a Region,
+    pub network: &'a Network,
+    pub workload: &'a Workload,
+}
+
+impl CommonKeys<'_> {
+    /// What the workload asks of a cluster in the file's zones.
+    pub fn demand(&self) -> Demand {
+        Demand::of(self.workload, self.network.zones.count())
+    }
+}
+
+/// A sizing for people and for scripts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SizingReport {
+    /// The arithmetic and its result as text; ends with a newline.
+    pub text: String,
+    /// The same as JSON.
+    pub json: Value,
+}
+
+impl SizingReport {
+    fn new(text: String, sizing: &impl Serialize) -> Self {
+        SizingReport { text, json: serde_json::to_value(sizing).unwrap_or_default() }
+    }
+}
+
+/// What a comparison asks of each engine.
+#[derive(Debug, Clone, Copy)]
+pub struct ComparisonRequest<'a> {
+    pub common: CommonKeys<'a>,
+    /// The file's cluster: an engine offers its own brokers' settings where the file has them.
+    pub cluster: &'a Cluster,
+    pub market: Market<'a>,
+    pub method: CountingMethod,
+    pub reads: Reads,
+}
+
+/// One engine as plain data: its key below `cluster`, and what it answers. A function over a cluster gives `None` where the
+/// cluster has another engine.
+pub struct EngineEntry {
+    pub engine: Engine,
+    pub key: &'static str,
+    /// Notes what is wrong with the engine's part of a file, when there is one.
+    pub(crate) check: fn(&mut Checker<'_>),
+    /// Kafka settings in the engine's part of the file.
+    pub(crate) config: fn(&Cluster) -> Option<&BTreeMap<String, String>>,
+    /// The sizes for the workload.
+    pub(crate) size: fn(&Cluster, CommonKeys<'_>, &InstanceTypes) -> Option<SizingReport>,
+    /// What the cluster costs in a month.
+    pub(crate) cost: fn(&Cluster, CommonKeys<'_>, &InstanceTypes, &Prices, Reads) -> Option<Bill>,
+    /// The engine's ways to run the workload, whatever engine the file has.
+    pub(crate) candidates: fn(&ComparisonRequest<'_>) -> Vec<Result<Choice, Unfit>>,
+    /// What the engine's candidates assume beyond the file, in one sentence.
+    pub(crate) assumption: fn(&ComparisonRequest<'_>) -> Option<String>,
+}
+
+/// Declares the engines: the type of each one's keys, and a module with its functions.
+macro_rules! engines {
+    ($cluster_doc:literal: $($(#[doc = $doc:literal])* $engine:ident, $key:ident: $keys:ty;)*) => {
+        fields! {
+            #[doc = $cluster_doc]
+            pub struct Cluster { $($(#[doc = $doc])* $key: Option<$keys>,)* }
+        }
+
+        /// What runs Kafka. A stack has one of them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Engine { $($(#[doc = $doc])* $engine,)* }
+
+        /// Every engine.
+        pub const ENGINES: [EngineEntry; [$(Engine::$engine),*].len()] = [$(EngineEntry {
+            engine: Engine::$engine,
+            key: stringify!($key),
+            check: $key::check,
+            config: |cluster| cluster.$key.as_ref().map(|keys| &keys.config),
+            size: |cluster, common, types| $key::size_report(cluster.$key.as_ref()?, common, types),
+            cost: |cluster, common, types, prices, reads| $key::cost(cluster.$key.as_ref()?, common, types, prices, reads),
+            candidates: $key::candidates,
+            assumption: $key::assumption,
+        }),*];
+
+        impl Cluster {
+            /// The engine of the cluster; a file that is checked has exactly one.
+            pub fn engine(&self) -> Option<Engine> {
+                $(if self.$key.is_some() { return Some(Engine::$engine); })*
+                None
+            }
+        }
+    };
+}
+
+engines! {
+    "The Kafka cluster: exactly one of `ec2` and `msk`.":
+    /// Kafka brokers on EC2 instances with EBS volumes.
+    Ec2, ec2: ec2::keys::Ec2;
+    /// An Amazon MSK cluster.
+    Msk, msk: msk::keys::Msk;
+}
+
+impl Cluster {
+    /// The Kafka settings of the file.
+    pub fn config(&self) -> Option<&BTreeMap<String, String>> {
+        ENGINES.iter().find_map(|engine| (engine.config)(self))
+    }
+
+    /// The sizes for the workload, as the cluster's engine calculates them, with the limits of `types`. `None` when the type of
+    /// the brokers is not known.
+    pub fn size(&self, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<SizingReport> {
+        ENGINES.iter().find_map(|engine| (engine.size)(self, common, types))
+    }
+
+    /// What the cluster costs in a month, with sizes from `size`. `None` when the type of the brokers is not known.
+    pub fn cost(&self, common: CommonKeys<'_>, types: &InstanceTypes, prices: &Prices, reads: Reads) -> Option<Bill> {
+        ENGINES.iter().find_map(|engine| (engine.cost)(self, common, types, prices, reads))
+    }
+}

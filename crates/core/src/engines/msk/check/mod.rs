@@ -1,0 +1,143 @@
+//! Rules of an MSK cluster. Limits that AWS may raise, such as quotas and the list of versions, are warnings here, and the plan
+//! asks AWS. What AWS can never accept is an error.
+
+mod brokers;
+mod security;
+mod settings;
+
+use super::keys::{MskVersion, Policy};
+use super::limits::serverless;
+use crate::file::problem::At;
+use crate::file::{Checker, Nat, Network, Workload};
+use crate::sizing::Demand;
+use crate::text::{many, quoted_list};
+
+const MSK: &str = "cluster.msk";
+
+pub(crate) fn check(checker: &mut Checker<'_>) {
+    if !checker.is_mapping(MSK) {
+        return;
+    }
+    check_network(checker);
+    check_policy(checker);
+    match checker.part::<Option<bool>>("cluster.msk.serverless") {
+        Some(Some(true)) => check_serverless(checker),
+        Some(_) => {
+            brokers::check(checker);
+            security::check(checker);
+            settings::check(checker);
+        }
+        None => {}
+    }
+}
+
+/// The release and whether it is KRaft's, when the version reads.
+fn version(checker: &Checker<'_>) -> Option<MskVersion> {
+    checker.part::<Option<MskVersion>>("cluster.msk.kafka").flatten()
+}
+
+fn check_network(checker: &mut Checker<'_>) {
+    let Some(net) = checker.part::<Network>("network") else { return };
+    if net.nat != Nat::None {
+        checker.warning(
+            "network.nat",
+            "an MSK cluster needs no NAT gateways, and each costs money by the hour",
+            "write `nat: none` below `network`, unless other hosts in the private subnets need them",
+        );
+    }
+}
+
+/// What AWS asks of every policy document.
+fn check_policy(checker: &mut Checker<'_>) {
+    let path = "cluster.msk.policy";
+    let Some(Some(Policy(document))) = checker.part::<Option<Policy>>(path) else { return };
+    let statements = match &document["Statement"] {
+        serde_json::Value::Array(items) => items.as_slice(),
+        one @ serde_json::Value::Object(_) => std::slice::from_ref(one),
+        _ => &[],
+    };
+    if statements.is_empty() {
+        return checker.error(
+            path,
+            "the policy has no statement",
+            "write a `Statement` list, each with `Effect`, `Principal`, `Action` and `Resource`",
+        );
+    }
+    for (index, statement) in statements.iter().enumerate() {
+        let missing: Vec<&str> = ["Effect", "Principal", "Action", "Resource"]
+            .into_iter()
+            .filter(|key| statement.get(key).is_none() && statement.get(format!("Not{key}")).is_none())
+            .collect();
+        if !missing.is_empty() {
+            let message = format!("statement {} of the policy has no {}", index + 1, quoted_list(&missing));
+            checker.error(path, message, "AWS requires `Effect`, `Principal`, `Action` and `Resource`");
+        } else if !["Allow", "Deny"].iter().any(|word| statement["Effect"] == *word) {
+            let message = format!("the effect of statement {} of the policy is neither `Allow` nor `Deny`", index + 1);
+            checker.error(path, message, "write `Allow` or `Deny`");
+        }
+    }
+}
+
+/// A serverless cluster has IAM, subnets and a policy, and AWS chooses the rest.
+fn check_serverless(checker: &mut Checker<'_>) {
+    let others: Vec<(At, &str)> = checker
+        .entries(MSK)
+        .iter()
+        .map(|(key, _)| (key.at, key.name.as_str()))
+        .filter(|(_, name)| !["serverless", "auth", "policy"].contains(name))
+        .collect();
+    for (at, name) in others {
+        // A key that is not known has been noted.
+        if !checker.problems.iter().any(|problem| problem.at == at) {
+            let message = format!("`{name}` can't be set for a serverless cluster");
+            checker.error_at(at, message, "remove it, or remove `serverless: true` to choose the brokers yourself");
+        }
+    }
+    let others: Vec<At> = checker
+        .entries("cluster.msk.auth")
+        .iter()
+        .filter(|(key, _)| key.name != "iam")
+        .map(|(key, _)| key.at)
+        .collect();
+    for at in others {
+        if !checker.problems.iter().any(|problem| problem.at == at) {
+            checker.error_at(at, "a serverless cluster supports only IAM authentication", "remove `auth`");
+        }
+    }
+    if checker.part::<Option<bool>>("cluster.msk.auth.iam").flatten() == Some(false) {
+        checker.error("cluster.msk.auth.iam", "a serverless cluster supports only IAM authentication", "remove `auth`");
+    }
+    if let Some(net) = checker.part::<Network>("network") {
+        let (zones, possible) = (net.zones.count(), serverless::ZONES);
+        if (1..=6).contains(&zones) && !possible.contains(zones) {
+            let message = format!("a serverless cluster can't be in {}", many(zones, "zone"));
+            checker.error("network.zones", message, format!("use {} to {} zones", possible.least, possible.most));
+        }
+    }
+    check_quotas(checker);
+}
+
+/// Quotas of a serverless cluster: AWS slows down what is above them, and refuses partitions.
+fn check_quotas(checker: &mut Checker<'_>) {
+    let Some(load) = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default) else { return };
+    // How many zones there are does not matter here.
+    let demand = Demand::of(&load, 1);
+    let (peak, out) = (demand.peak_mibs, demand.peak_out_mibs());
+    for (rate, most, direction) in [(peak, serverless::IN_MIBS, "in"), (out, serverless::OUT_MIBS, "out")] {
+        if rate > most {
+            let message = format!(
+                "{rate:.1} MiB/s {direction} at the peak exceed the quota of {most} MiB/s of a serverless cluster"
+            );
+            checker.warning(
+                "workload",
+                message,
+                "AWS throttles clients above it; use provisioned brokers, or several stacks",
+            );
+        }
+    }
+    if load.partitions > serverless::PARTITIONS {
+        let message = format!("{} partitions exceed the quota of a serverless cluster", load.partitions);
+        let help = format!("use at most {}, or provisioned brokers", serverless::PARTITIONS);
+        checker.warning("workload.partitions", message, help);
+    }
+}

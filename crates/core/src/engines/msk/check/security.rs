@@ -1,0 +1,223 @@
+//! Rules of authentication, encryption and public access.
+
+use std::collections::BTreeSet;
+
+use super::version;
+use crate::engines::msk::keys::{InTransit, Msk, MskAuth, MskEncryption, MskScram, MskTls};
+use crate::file::node::Content;
+use crate::file::{Account, Checker, Network, Region};
+
+const AUTH: &str = "cluster.msk.auth";
+const TRANSIT: &str = "cluster.msk.encryption.in_transit";
+
+/// What MSK asks of a secret's name.
+const PREFIX: &str = "AmazonMSK_";
+
+pub fn check(checker: &mut Checker<'_>) {
+    for key in ["scram", "tls"] {
+        let path = format!("{AUTH}.{key}");
+        if checker.tree.get(&path).is_some_and(|node| node.content == Content::Null) {
+            let help = match key {
+                "scram" => {
+                    "write `scram: {secrets: [...]}`, `scram: {}` if the secrets are associated elsewhere, or remove it"
+                }
+                _ => "write `tls: {certificate_authorities: [...]}`, or remove it",
+            };
+            checker.error(&path, format!("`{key}` is empty, so it is neither on nor off"), help);
+        }
+    }
+    if let Some(scram) = checker.part::<MskScram>("cluster.msk.auth.scram") {
+        check_secrets(&scram.secrets, checker);
+    }
+    if let Some(tls) = checker.part::<MskTls>("cluster.msk.auth.tls") {
+        check_authorities(&tls.certificate_authorities, checker);
+    }
+    if let Some(Some(key)) = checker.part::<Option<String>>("cluster.msk.encryption.kms_key") {
+        check_key(&key, checker);
+    }
+    let (Some(auth), Some(encryption)) =
+        (checker.part::<Option<MskAuth>>(AUTH), checker.part::<Option<MskEncryption>>("cluster.msk.encryption"))
+    else {
+        return;
+    };
+    check_access(auth, encryption, checker);
+}
+
+/// Whether the methods and the encryption go together, and whether that is meant.
+fn check_access(auth: Option<MskAuth>, encryption: Option<MskEncryption>, checker: &mut Checker<'_>) {
+    // Only what the file says of access matters here.
+    let mut msk = Msk::empty();
+    msk.auth = auth.unwrap_or(msk.auth);
+    msk.encryption = encryption.unwrap_or(msk.encryption);
+    let (access, transit) = (msk.access(), msk.encryption.in_transit);
+    let proven = access.iam || access.scram || access.tls;
+    if !proven && !access.unauthenticated {
+        let help = "remove `auth` to use IAM, or choose `scram`, `tls`, or `unauthenticated: true`";
+        return checker.error(AUTH, "no client can connect: every authentication method is off", help);
+    }
+    if transit == InTransit::Plaintext && proven {
+        let what =
+            if checker.tree.get(AUTH).is_some() { "`auth` requires it" } else { "without `auth`, IAM is required" };
+        checker.error(
+            TRANSIT,
+            format!("clients can't authenticate over plaintext, and {what}"),
+            "write `in_transit: tls`; or, for plaintext alone, `auth: {unauthenticated: true}`",
+        );
+    } else if transit == InTransit::TlsOrPlaintext && !access.unauthenticated {
+        let help = "write `in_transit: tls`, or `unauthenticated: true` below `auth`";
+        checker.warning(TRANSIT, "plaintext serves only unauthenticated clients, and they are not allowed", help);
+    }
+    if access.unauthenticated {
+        let path = "cluster.msk.auth.unauthenticated";
+        let message = "EVERY client that reaches the brokers can read and write every topic without authentication";
+        checker.warning(path, message, "use `iam`, `scram` or `tls`; to migrate, allow both for a while");
+        if transit != InTransit::Tls {
+            let message = "records cross the network UNENCRYPTED on port 9092";
+            checker.warning(TRANSIT, message, "write `in_transit: tls`");
+        }
+    }
+    if !msk.encryption.in_cluster {
+        let message = "records cross the network between brokers UNENCRYPTED, and this can't be changed later";
+        checker.warning("cluster.msk.encryption.in_cluster", message, "remove it");
+    }
+    if checker.part::<Option<bool>>("cluster.msk.public_access").flatten() == Some(true) {
+        check_public(&msk, checker);
+    }
+}
+
+/// What AWS asks of a cluster before its brokers get public addresses. Source: MSK, turn on public access, 2026.
+fn check_public(msk: &Msk, checker: &mut Checker<'_>) {
+    let (access, path) = (msk.access(), "cluster.msk.public_access");
+    let mut refuse = |message: &str, help: &str| checker.error(path, message, help);
+    if access.unauthenticated {
+        refuse("brokers that allow unauthenticated clients can't be public", "remove `unauthenticated` below `auth`");
+    }
+    if msk.encryption.in_transit != InTransit::Tls {
+        refuse("brokers that accept plaintext can't be public", "write `in_transit: tls` below `encryption`");
+    }
+    if !msk.encryption.in_cluster {
+        refuse(
+            "brokers without encryption between them can't be public",
+            "remove `in_cluster: false` below `encryption`",
+        );
+    }
+    if version(checker).is_some_and(|version| version.release() < (2, 6)) {
+        checker.error(path, "brokers with Kafka older than 2.6.0 can't be public", "use Kafka 2.6.0 or newer");
+    }
+    let acl = "allow.everyone.if.no.acl.found";
+    if (access.scram || access.tls) && checker.text_of("cluster.msk.config", acl) != "false" {
+        let message = format!("public brokers with SCRAM or certificates must have `{acl}` set to `false`");
+        let help = format!(
+            "write `{acl}: false` below `config`, once the topics have ACLs: without ACLs, clients lose access"
+        );
+        checker.error(path, message, help);
+    }
+    if checker.part::<Network>("network").is_some_and(|net| net.clients.is_empty()) {
+        let message = "no client outside the VPC can reach the public brokers";
+        checker.warning(path, message, "list your clients' CIDR blocks in `network.clients`");
+    }
+}
+
+/// The parts of an ARN: partition, service, region, account, resource.
+fn arn(text: &str) -> Option<[&str; 5]> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", partition, service, region, account, resource] => Some([partition, service, region, account, resource]),
+        _ => None,
+    }
+}
+
+/// Notes an ARN of another region or account than the file's.
+fn check_home(path: &str, [_, _, region, account, _]: [&str; 5], what: &str, checker: &mut Checker<'_>) {
+    if let Some(own) = checker.part::<Region>("region").filter(|own| own.0 != region) {
+        checker.error(
+            path,
+            format!("this {what} is in `{region}`, but the stack is in `{own}`"),
+            "use one in the stack's region",
+        );
+    }
+    if account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()) {
+        checker.error(
+            path,
+            format!("`{account}` is not an AWS account id"),
+            "an ARN has the account's 12 digits after the region",
+        );
+    } else if let Some(own) = checker.part::<Option<Account>>("account").flatten().filter(|own| own.0 != account) {
+        let message = format!("this {what} belongs to the account {account}, but the stack to {own}");
+        checker.warning(path, message, "make sure that its policy allows MSK to use it from there");
+    }
+}
+
+fn check_secrets(secrets: &[String], checker: &mut Checker<'_>) {
+    let mut seen = BTreeSet::new();
+    for (index, secret) in secrets.iter().enumerate() {
+        let path = format!("cluster.msk.auth.scram.secrets.{index}");
+        if !seen.insert(secret) {
+            checker.error(&path, "this secret is listed twice", "list each secret once");
+            continue;
+        }
+        let Some(parts) = arn(secret) else {
+            let help = format!("`aws secretsmanager describe-secret --secret-id {secret} --query ARN` prints it");
+            checker.error(&path, format!("`{secret}` is not an ARN: MSK needs the ARN of a secret"), help);
+            continue;
+        };
+        let name = parts[4].strip_prefix("secret:").filter(|_| parts[1] == "secretsmanager");
+        match name {
+            None => {
+                let help = "such as `arn:aws:secretsmanager:us-east-1:123456789012:secret:AmazonMSK_orders-Ab1Cd2`";
+                checker.error(&path, "this is not the ARN of a secret", help);
+            }
+            Some(name) if !name.starts_with(PREFIX) => {
+                let message = format!("MSK accepts only secrets whose name begins with `{PREFIX}`");
+                checker.error(&path, message, "create a secret with such a name and a KMS key of your own");
+            }
+            Some(name) if !has_suffix(name) => {
+                let message = "this ARN lacks the hyphen and six characters that Secrets Manager adds to a name";
+                let help = "`aws secretsmanager describe-secret --secret-id ... --query ARN` prints the whole ARN";
+                checker.error(&path, message, help);
+            }
+            Some(_) => check_home(&path, parts, "secret", checker),
+        }
+    }
+}
+
+/// Whether a secret's name in an ARN ends as Secrets Manager ends it.
+fn has_suffix(name: &str) -> bool {
+    let suffix = name.rsplit_once('-').map(|(_, suffix)| suffix);
+    suffix.is_some_and(|suffix| suffix.len() == 6 && suffix.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
+fn check_authorities(authorities: &[String], checker: &mut Checker<'_>) {
+    let list = "cluster.msk.auth.tls.certificate_authorities";
+    if authorities.is_empty() {
+        checker.error(list, "client certificates need an authority that signs them", "add the ARN of a private CA");
+    }
+    let mut seen = BTreeSet::new();
+    for (index, authority) in authorities.iter().enumerate() {
+        let path = format!("{list}.{index}");
+        let is_authority = |parts: &[&str; 5]| parts[1] == "acm-pca" && parts[4].starts_with("certificate-authority/");
+        if !seen.insert(authority) {
+            checker.error(&path, "this authority is listed twice", "list each authority once");
+        } else if arn(authority).filter(is_authority).is_none() {
+            let help = "such as `arn:aws:acm-pca:us-east-1:123456789012:certificate-authority/11111111-2222-...`";
+            checker.error(&path, format!("`{authority}` is not the ARN of a private certificate authority"), help);
+        }
+    }
+}
+
+/// A KMS key by id, alias, or the ARN of either.
+fn check_key(key: &str, checker: &mut Checker<'_>) {
+    let path = "cluster.msk.encryption.kms_key";
+    let hex = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    let id = |text: &str| (text.len() == 36 && hex(text)) || text.strip_prefix("mrk-").is_some_and(hex);
+    let alias = |text: &str| text.strip_prefix("alias/").is_some_and(|name| !name.is_empty() && !name.contains(' '));
+    if let Some(parts) = arn(key).filter(|parts| parts[1] == "kms") {
+        if parts[4].strip_prefix("key/").is_some_and(id) || alias(parts[4]) {
+            return check_home(path, parts, "key", checker);
+        }
+    } else if id(key) || alias(key) {
+        return;
+    }
+    let help = "such as `alias/kafka`, `1234abcd-12ab-34cd-56ef-1234567890ab`, or `arn:aws:kms:us-east-1:123456789012:key/...`";
+    checker.error(path, format!("`{key}` is not the id, the alias or the ARN of a KMS key"), help);
+}

@@ -1,0 +1,88 @@
+//! The settings of a stack's MSK configuration: what follows from the workload, and the file's own.
+
+use std::collections::BTreeMap;
+
+use super::keys::Msk;
+use crate::file::Workload;
+
+/// The server properties for `workload`: those that follow from it, and the file's own, which win. `None` for a serverless cluster.
+///
+/// MSK's own default lets a copy that lacks records become the leader (`unclean.leader.election.enable`); here it doesn't.
+pub fn server_properties(msk: &Msk, workload: &Workload) -> Option<BTreeMap<String, String>> {
+    if msk.serverless {
+        return None;
+    }
+    let mut all = BTreeMap::new();
+    let mut set = |name: &str, value: String| all.insert(name.to_owned(), value);
+    if !retention_is_given(msk) {
+        set("log.retention.ms", workload.retention.millis().to_string());
+    }
+    set("replica.selector.class", "org.apache.kafka.common.replica.RackAwareReplicaSelector".to_owned());
+    if !msk.express() {
+        set("default.replication.factor", workload.replication_factor.to_string());
+        set("min.insync.replicas", workload.min_insync_replicas.to_string());
+        set("unclean.leader.election.enable", "false".to_owned());
+    }
+    all.extend(msk.config.clone());
+    Some(all)
+}
+
+/// Whether the file's own settings say how long records are kept, in whichever unit: the derived one would win over hours and minutes.
+fn retention_is_given(msk: &Msk) -> bool {
+    ["log.retention.ms", "log.retention.minutes", "log.retention.hours"]
+        .iter()
+        .any(|name| msk.config.contains_key(*name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::parse;
+    use crate::engines::msk::settings::{Standing, standing};
+
+    fn properties(msk: &str) -> BTreeMap<String, String> {
+        let text = format!(
+            "apiVersion: kstack/v1\nname: t\nregion: us-east-1\nnetwork: {{cidr: 10.0.0.0/16, nat: none}}\n\
+             workload: {{retention: 36h}}\ncluster:\n  msk: {msk}\n"
+        );
+        let stack = parse("t.yaml", &text).expect("it reads").stack;
+        server_properties(&stack.cluster.msk.expect("msk"), &stack.workload).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_follows_from_the_workload() {
+        let standard = properties("{kafka: 3.9.x, brokers: {count: 3, instance_type: kafka.m7g.large}}");
+        assert_eq!(standard["log.retention.ms"], "129600000");
+        assert_eq!(
+            (standard["default.replication.factor"].as_str(), standard["min.insync.replicas"].as_str()),
+            ("3", "2")
+        );
+        assert_eq!(standard["unclean.leader.election.enable"], "false");
+        let express = properties("{kafka: 3.9.x, brokers: {count: 3, instance_type: express.m7g.large}}");
+        assert_eq!(express.keys().collect::<Vec<_>>(), ["log.retention.ms", "replica.selector.class"]);
+        assert!(properties("{serverless: true}").is_empty());
+    }
+
+    #[test]
+    fn what_the_file_says_wins() {
+        let own = properties(
+            "{kafka: 3.9.x, brokers: {count: 3, instance_type: kafka.m7g.large}, \
+             config: {log.retention.hours: 24, min.insync.replicas: 1}}",
+        );
+        assert_eq!((own.get("log.retention.ms"), own["log.retention.hours"].as_str()), (None, "24"));
+        assert_eq!(own["min.insync.replicas"], "1");
+    }
+
+    #[test]
+    fn derived_settings_may_be_set() {
+        for (kind, express) in [("kafka", false), ("express", true)] {
+            let msk = format!("{{kafka: 3.9.x, brokers: {{count: 3, instance_type: {kind}.m7g.large}}}}");
+            for name in properties(&msk).keys() {
+                assert_eq!(standing(name, express), Standing::Allowed, "{name}");
+            }
+        }
+        assert_eq!(standing("min.insync.replicas", true), Standing::Owned);
+        assert_eq!(standing("controller.quorum.voters", false), Standing::Owned);
+        assert_eq!(standing("log.segment.bytes", true), Standing::Unknown);
+    }
+}

@@ -1,0 +1,41 @@
+//! Amazon MSK: all that kstack knows of this engine. Provisioned clusters with standard or Express brokers, and serverless ones.
+
+mod candidates;
+mod check;
+pub mod client_properties;
+pub mod configuration;
+pub mod keys;
+pub mod limits;
+mod price;
+mod serverless;
+pub mod settings;
+mod sizing;
+#[cfg(test)]
+mod tests;
+mod warnings;
+
+pub use price::{MskBrokerGroup, bill};
+pub use sizing::{MskSizing, size};
+
+use super::{CommonKeys, SizingReport};
+use crate::instance_types::InstanceTypes;
+use crate::pricing::{Bill, Prices, Reads};
+use keys::Msk;
+
+pub(crate) use candidates::{assumption, candidates};
+pub(crate) use check::check;
+
+pub(crate) fn size_report(msk: &Msk, common: CommonKeys<'_>, _: &InstanceTypes) -> Option<SizingReport> {
+    let sizing = size(msk, common)?;
+    Some(SizingReport::new(sizing.render(), &sizing))
+}
+
+pub(crate) fn cost(
+    msk: &Msk,
+    common: CommonKeys<'_>,
+    _: &InstanceTypes,
+    prices: &Prices,
+    reads: Reads,
+) -> Option<Bill> {
+    price::cost(msk, common, &size(msk, common)?, prices, reads)
+}

@@ -1,0 +1,125 @@
+//! Which settings an MSK configuration may have.
+
+/// Settings that MSK manages: a broker's address, identity or storage depends on them.
+const OWNED: [&str; 14] = [
+    "advertised.listeners",
+    "authorizer.class.name",
+    "broker.id",
+    "broker.rack",
+    "inter.broker.listener.name",
+    "listener.security.protocol.map",
+    "listeners",
+    "log.dir",
+    "log.dirs",
+    "metadata.log.dir",
+    "node.id",
+    "process.roles",
+    "super.users",
+    "zookeeper.connect",
+];
+
+/// Settings that are read-only for Express brokers. Source: MSK, Express brokers' read-only configurations, 2026.
+const EXPRESS_OWNED: [&str; 13] = [
+    "default.replication.factor",
+    "fetch.max.bytes",
+    "group.max.size",
+    "inter.broker.protocol.version",
+    "log.message.format.version",
+    "min.insync.replicas",
+    "num.io.threads",
+    "num.network.threads",
+    "replica.fetch.response.max.bytes",
+    "request.timeout.ms",
+    "transaction.state.log.min.isr",
+    "transaction.state.log.replication.factor",
+    "unclean.leader.election.enable",
+];
+
+/// Settings of both kinds of brokers. Source: MSK, custom configurations, 2026.
+const BOTH: [&str; 25] = [
+    "allow.everyone.if.no.acl.found",
+    "auto.create.topics.enable",
+    "compression.type",
+    "connections.max.idle.ms",
+    "delete.topic.enable",
+    "group.initial.rebalance.delay.ms",
+    "group.max.session.timeout.ms",
+    "leader.imbalance.per.broker.percentage",
+    "log.cleanup.policy",
+    "log.message.timestamp.after.max.ms",
+    "log.message.timestamp.before.max.ms",
+    "log.message.timestamp.type",
+    "log.retention.bytes",
+    "log.retention.ms",
+    "max.incremental.fetch.session.cache.slots",
+    "message.max.bytes",
+    "num.partitions",
+    "offsets.retention.minutes",
+    "replica.fetch.max.bytes",
+    "replica.selector.class",
+    "socket.receive.buffer.bytes",
+    "socket.request.max.bytes",
+    "socket.send.buffer.bytes",
+    "transaction.max.timeout.ms",
+    "transactional.id.expiration.ms",
+];
+
+/// Settings of standard brokers alone. Source: the same.
+const STANDARD: [&str; 25] = [
+    "default.replication.factor",
+    "group.min.session.timeout.ms",
+    "log.cleaner.delete.retention.ms",
+    "log.cleaner.min.cleanable.ratio",
+    "log.flush.interval.messages",
+    "log.flush.interval.ms",
+    "log.message.timestamp.difference.max.ms",
+    "log.retention.hours",
+    "log.retention.minutes",
+    "log.roll.ms",
+    "log.segment.bytes",
+    "min.insync.replicas",
+    "num.io.threads",
+    "num.network.threads",
+    "num.recovery.threads.per.data.dir",
+    "num.replica.fetchers",
+    "offsets.topic.replication.factor",
+    "replica.fetch.response.max.bytes",
+    "replica.lag.time.max.ms",
+    "replica.socket.receive.buffer.bytes",
+    "transaction.state.log.min.isr",
+    "transaction.state.log.replication.factor",
+    "unclean.leader.election.enable",
+    "zookeeper.connection.timeout.ms",
+    "zookeeper.session.timeout.ms",
+];
+
+/// The one that Express brokers alone take. Source: the same.
+const EXPRESS: &str = "max.connections.per.ip";
+
+/// Whether a setting may be in a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// AWS documents it.
+    Allowed,
+    /// MSK sets it, and rejects a configuration that has it.
+    Owned,
+    /// AWS does not document it; MSK rejects unknown settings.
+    Unknown,
+}
+
+/// Whether the setting `name` may be in a configuration for standard or for Express brokers.
+pub fn standing(name: &str, express: bool) -> Standing {
+    if OWNED.contains(&name) || (express && EXPRESS_OWNED.contains(&name)) || name.starts_with("controller.") {
+        Standing::Owned
+    } else if known(express).any(|known| known == name) {
+        Standing::Allowed
+    } else {
+        Standing::Unknown
+    }
+}
+
+/// Every setting that AWS documents for standard or for Express brokers.
+pub fn known(express: bool) -> impl Iterator<Item = &'static str> {
+    let own: &[&str] = if express { &[EXPRESS] } else { &STANDARD };
+    BOTH.into_iter().chain(own.iter().copied())
+}

@@ -1,0 +1,148 @@
+//! The keys of a stack file that every engine shares. Each declaration is the reader, the defaults and the JSON Schema at once.
+
+use ipnet::Ipv4Net;
+use serde_json::{Value, json};
+
+use super::node::{Content, Node};
+use super::problem::Problem;
+use super::read::{Read, choices, fields, text};
+use crate::units::{Percent, Rate, TimeSpan};
+
+fields! {
+    /// The VPC: its address block, zones, outbound internet access and endpoints.
+    pub struct Network {
+        /// The VPC's address block, from /16 to /22.
+        cidr: Ipv4Net,
+        /// How many zones to use, or a list of zone names or zone ids. A live stack keeps its zones.
+        zones: Zones = Zones::Count(3),
+        /// NAT gateways, through which hosts in private subnets reach package and Kafka archives.
+        nat: Nat = Nat::OnePerZone,
+        /// AWS services to reach without leaving the VPC: `s3` (a gateway endpoint), and interface endpoints such as `ssm`, `ssmmessages`, `ec2messages`, `logs`, `kms`, `secretsmanager`.
+        endpoints: Vec<Endpoint> = Vec::new(),
+        /// Address blocks from which clients outside the stack's client security group may connect, such as a peered VPC's.
+        clients: Vec<Ipv4Net> = Vec::new(),
+        /// The private subnets' blocks, one for each zone in the order of the zones' names. Derived when absent.
+        private_cidrs: Option<Vec<Ipv4Net>>,
+        /// The public subnets' blocks, one for each zone in the order of the zones' names. Derived when absent.
+        public_cidrs: Option<Vec<Ipv4Net>>,
+    }
+}
+
+fields! {
+    /// The load that the cluster has to carry.
+    pub struct Workload {
+        /// Average rate at which producers write, before compression.
+        ingress: Rate = Rate(1 << 20),
+        /// Peak ingress divided by average ingress.
+        peak: f64 = 2.0,
+        /// Consumer groups that read everything.
+        consumers: u32 = 1,
+        /// Size before compression divided by size after it.
+        compression: f64 = 1.0,
+        /// How long records are kept.
+        retention: TimeSpan = TimeSpan(7 * 86_400),
+        /// Copies of each partition.
+        replication_factor: u32 = 3,
+        /// Copies that must have a record before a producer with acks=all gets its acknowledgement.
+        min_insync_replicas: u32 = 2,
+        /// Partitions of all topics, counted once each; their replicas are counted from the replication factor.
+        partitions: u32 = 100,
+        /// Growth to plan for: the workload at the end of the planning period divided by today's.
+        growth: f64 = 1.0,
+        /// The part of every volume's size and throughput that stays free.
+        headroom: Percent = Percent(0.2),
+    }
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        let empty = Node { at: super::problem::At::START, content: Content::Map(Vec::new()) };
+        Workload::read(&empty, &mut Vec::new()).expect("every key of a workload has a default")
+    }
+}
+
+choices! {
+    /// Which NAT gateways are made.
+    pub enum Nat {
+        /// One NAT gateway in each zone: the failure of a zone does not affect the others.
+        OnePerZone = "one-per-zone",
+        /// One NAT gateway for all zones: cheaper, for test clusters.
+        Single = "single",
+        /// None: hosts reach only the VPC and its endpoints.
+        None = "none",
+    }
+}
+
+fn word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+text!(
+    /// The version of the stack file's format.
+    ApiVersion, "`kstack/v1`", json!({"const": "kstack/v1"}), |text| text == "kstack/v1",
+    "is not a format that this kstack reads; write `kstack/v1`"
+);
+text!(
+    /// A stack's name: the letters that a tag, an IAM name and a parameter's path all take.
+    Name, "a name", json!({"type": "string", "pattern": "^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$"}),
+    |text| word(text) && text.len() <= 30 && text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('-'),
+    "is not a stack name: use 1 to 30 lower-case letters, digits and hyphens, begin with a letter and do not end with a hyphen"
+);
+text!(
+    /// An AWS region's name.
+    Region, "an AWS region", json!({"type": "string", "pattern": "^[a-z]{2,3}(-[a-z]+)+-[0-9]$", "examples": ["ap-northeast-2"]}),
+    |text| word(text) && text.split('-').count() >= 3 && text.ends_with(|c: char| c.is_ascii_digit()),
+    "is not an AWS region such as `ap-northeast-2`"
+);
+text!(
+    /// An AWS account id.
+    Account, "an AWS account id", json!({"type": "string", "pattern": "^[0-9]{12}$"}),
+    |text| text.len() == 12 && text.chars().all(|c| c.is_ascii_digit()),
+    "is not an AWS account id: write its 12 digits, in quotes"
+);
+text!(
+    /// The last part of a VPC endpoint service's name.
+    Endpoint, "an AWS service", json!({"type": "string", "examples": ["s3", "ssm"]}),
+    |text| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.'),
+    "is not the name of an endpoint service such as `s3` or `ssm`"
+);
+
+/// How many zones, or which.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
+pub enum Zones {
+    /// This many of the region's zones.
+    Count(u32),
+    /// These zones, by name or by id.
+    Named(Vec<String>),
+}
+
+impl Zones {
+    /// The number of zones.
+    pub fn count(&self) -> usize {
+        match self {
+            Zones::Count(count) => *count as usize,
+            Zones::Named(names) => names.len(),
+        }
+    }
+}
+
+impl Read for Zones {
+    fn read(node: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        match node.content {
+            Content::List(_) => Vec::read(node, problems).map(Zones::Named),
+            Content::Scalar(ref text) => match text.parse() {
+                Ok(count) => Some(Zones::Count(count)),
+                Err(_) => {
+                    let message = format!("`{text}` is neither a number of zones nor a list of zone names or ids");
+                    problems.push(Problem::new(node.at, message));
+                    None
+                }
+            },
+            _ => u32::read(node, problems).map(Zones::Count),
+        }
+    }
+    fn schema() -> Value {
+        json!({"oneOf": [{"type": "integer", "minimum": 1, "maximum": 6}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
+    }
+}

@@ -1,0 +1,163 @@
+//! From workload to brokers, as far as it is the same for every engine, with each step of the arithmetic shown. Pure.
+
+mod demand;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+pub use demand::{Demand, HOURS_PER_MONTH, spread_over_zones};
+pub use steps::{BrokerDemand, Capacity, SizingStep, gib, mibs, render};
+
+use crate::text::any_of;
+use crate::units::TimeSpan;
+
+/// Units of steps.
+pub const MIBS: &str = "MiB/s";
+pub const GIB: &str = "GiB";
+
+/// Kafka's default of `log.segment.bytes`.
+const SEGMENT_BYTES: u64 = 1 << 30;
+
+/// What stops a cluster from taking more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bottleneck {
+    /// The throughput of the volumes.
+    Volume,
+    /// The bandwidth between an instance and EBS.
+    EbsBandwidth,
+    /// The network bandwidth of the instances.
+    Network,
+}
+
+impl Bottleneck {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Bottleneck::Volume => "volume",
+            Bottleneck::EbsBandwidth => "EBS bandwidth",
+            Bottleneck::Network => "network",
+        }
+    }
+}
+
+impl fmt::Display for Bottleneck {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// What each broker can do, in one unit of rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BrokerRates {
+    /// Throughput of its volume.
+    pub volume: f64,
+    /// Bandwidth of its link to EBS.
+    pub ebs: f64,
+    /// Bandwidth of its network link.
+    pub network: f64,
+}
+
+/// The terms of Equation 1, in the unit of the rates: the most that producers can send, as each part of a broker allows.
+///
+/// `t <= min(volume × N / r, ebs × N / r, network × N / (groups + r - 1))`: each volume, and each link to EBS, carries r copies;
+/// each network link sends to every consumer group and to r - 1 followers. Source: AWS Big Data Blog, "Best practices for
+/// right-sizing your Apache Kafka clusters to optimize performance and cost".
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EquationOne {
+    pub by_volume: f64,
+    pub by_ebs: f64,
+    pub by_network: f64,
+}
+
+impl EquationOne {
+    /// The terms for `brokers` that carry `copies` of each byte and send it out `sends` times.
+    pub fn new(rates: BrokerRates, brokers: f64, copies: f64, sends: f64) -> Self {
+        EquationOne {
+            by_volume: rates.volume * brokers / copies,
+            by_ebs: rates.ebs * brokers / copies,
+            by_network: rates.network * brokers / sends,
+        }
+    }
+
+    /// The terms for the brokers of `demand`.
+    pub fn of(rates: BrokerRates, demand: &BrokerDemand<'_>) -> Self {
+        EquationOne::new(rates, demand.brokers, demand.cluster.copies.into(), demand.cluster.sends_per_byte())
+    }
+
+    /// The smallest term and its name. Of equal terms, the one that is harder to raise.
+    pub fn limit(self) -> (f64, Bottleneck) {
+        if self.by_network <= self.by_ebs && self.by_network <= self.by_volume {
+            (self.by_network, Bottleneck::Network)
+        } else if self.by_ebs <= self.by_volume {
+            (self.by_ebs, Bottleneck::EbsBandwidth)
+        } else {
+            (self.by_volume, Bottleneck::Volume)
+        }
+    }
+}
+
+/// The bytes of `log.segment.bytes` in the file's settings, or its text when Kafka could not use it.
+fn given_segment(config: &BTreeMap<String, String>) -> Option<Result<u64, &str>> {
+    let text = config.get("log.segment.bytes")?;
+    let usable = |bytes: &u64| (1..=i32::MAX as u64).contains(bytes);
+    Some(text.trim().parse().ok().filter(usable).ok_or(text))
+}
+
+/// GiB of a segment with these settings; Kafka's default where they have none that Kafka could use.
+pub fn segment_gib(config: &BTreeMap<String, String>) -> f64 {
+    given_segment(config).and_then(Result::ok).unwrap_or(SEGMENT_BYTES) as f64 / crate::units::GIB as f64
+}
+
+/// A warning for a `log.segment.bytes` that Kafka could not use.
+pub fn segment_warning(config: &BTreeMap<String, String>) -> Option<String> {
+    let text = given_segment(config)?.err()?;
+    Some(format!(
+        "`log.segment.bytes` is `{text}`, which is not a number of bytes from 1 to {}, so segments of 1 GiB are assumed; \
+         write a whole number, such as 1073741824.",
+        i32::MAX
+    ))
+}
+
+/// `value` rounded up, but for what floating point adds to a whole number.
+pub fn ceil(value: f64) -> f64 {
+    (value * (1.0 - 1e-12)).ceil()
+}
+
+/// A retention of `seconds` in whole days, or in whole hours below two days; `None` below an hour.
+pub fn whole_retention(seconds: f64) -> Option<TimeSpan> {
+    let unit = if seconds >= 2.0 * 86_400.0 { 86_400.0 } else { 3_600.0 };
+    (seconds >= unit).then(|| TimeSpan((seconds / unit).floor() as u64 * unit as u64))
+}
+
+/// The ways to fix what a warning is about; what always helps when there is none of them.
+pub fn any_way(ways: &[String]) -> String {
+    if ways.is_empty() { "divide the workload among several stacks".to_owned() } else { any_of(ways) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(volume: f64, ebs: f64, network: f64, copies: f64, groups: f64) -> (f64, Bottleneck) {
+        EquationOne::new(BrokerRates { volume, ebs, network }, 3.0, copies, groups + copies - 1.0).limit()
+    }
+
+    /// AWS Big Data Blog, "Best practices for right-sizing your Apache Kafka clusters": 3 m5.12xlarge with volumes of
+    /// 1,000 MB/s.
+    #[test]
+    fn equation_one_gives_what_the_aws_blog_gives() {
+        let (limit, bottleneck) = limit(1000.0, 1187.5, 1500.0, 3.0, 2.0);
+        assert_eq!((limit, limit * 0.8, bottleneck), (1000.0, 800.0, Bottleneck::Volume));
+    }
+
+    #[test]
+    fn of_equal_terms_the_one_harder_to_raise_is_named() {
+        assert_eq!(limit(10.0, 10.0, 10.0, 3.0, 1.0), (10.0, Bottleneck::Network));
+        assert_eq!(limit(10.0, 10.0, 11.0, 3.0, 1.0), (10.0, Bottleneck::EbsBandwidth));
+        assert_eq!(limit(10.0, 10.0, 10.0, 1.0, 0.0), (30.0, Bottleneck::EbsBandwidth));
+    }
+}

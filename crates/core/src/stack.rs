@@ -1,0 +1,62 @@
+//! The stack file as one type. What an engine adds is in `engines`, the rules are in `check`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+pub use crate::engines::ec2::keys::*;
+pub use crate::engines::msk::keys::*;
+pub use crate::engines::{Cluster, CommonKeys, Engine};
+use crate::file::read::{Read as _, fields};
+pub use crate::file::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
+pub use crate::units::{Percent, Rate, Size, TimeSpan};
+
+fields! {
+    /// A Kafka cluster on AWS with its network, sized from its workload.
+    pub struct Stack {
+        /// The version of this format: `kstack/v1`.
+        api_version as "apiVersion": ApiVersion,
+        /// The stack's name: lower-case letters, digits and hyphens, at most 30. Every resource is tagged with it.
+        name: Name,
+        /// The AWS region, such as `ap-northeast-2`.
+        region: Region,
+        /// The only AWS account in which this file may be applied: 12 digits, in quotes.
+        account: Option<Account>,
+        /// Tags for every resource of the stack.
+        tags: BTreeMap<String, String> = BTreeMap::new(),
+        /// The stack's lifetime: once it has expired, `kstack reap` destroys the stack and its data. Without it the stack does not expire.
+        ttl: Option<TimeSpan>,
+        /// Whether `destroy` and `reap` refuse to delete the stack. A tag on every resource marks it.
+        protected: bool = false,
+        /// The VPC and what is in it.
+        network: Network,
+        /// The load that the cluster has to carry; sizes are derived from it.
+        workload: Workload = Workload::default(),
+        /// The Kafka cluster: brokers on EC2, or MSK.
+        cluster: Cluster,
+    }
+}
+
+impl Stack {
+    /// The keys that every engine asks for.
+    pub fn common(&self) -> CommonKeys<'_> {
+        CommonKeys { region: &self.region, network: &self.network, workload: &self.workload }
+    }
+}
+
+impl Engine {
+    /// The engine of `stack`. A checked file has one.
+    pub fn of(stack: &Stack) -> Engine {
+        stack.cluster.engine().unwrap_or(Engine::Ec2)
+    }
+}
+
+/// The JSON Schema of the stack file, made from the types.
+pub fn schema() -> Value {
+    let mut schema = Stack::schema();
+    if let Value::Object(map) = &mut schema {
+        map.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+        map.insert("title".to_owned(), json!("kstack stack file"));
+    }
+    schema
+}

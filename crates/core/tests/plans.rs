@@ -1,0 +1,136 @@
+//! Plans, each a folder of `tests/plans` and a test of its name: the stack file, what is live, and the plan as people see it.
+//!
+//! `live.yaml` says what is live (see [`Case`]); `stack.yaml` is what is asked for, unless `live.yaml` names another file.
+//! A new case is a new folder. `KSTACK_UPDATE=1 cargo test -p kstack-core --test plans` writes `plan.txt` anew; read it before committing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::SignedDuration;
+use kstack_core::kinds::{Resource, from_json};
+use kstack_core::model::{Address, Tags};
+use kstack_core::observed::Found;
+use kstack_core::plan::{Plan, render};
+use serde::Deserialize;
+use serde_json::Value;
+
+#[allow(dead_code, reason = "the properties use the rest")]
+#[path = "planning/model.rs"]
+mod model;
+
+use model::{Model, parsed, set};
+
+/// What is live, and what is asked of the planner.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Case {
+    /// The stack file that is planned, relative to the folder.
+    stack: Option<PathBuf>,
+    /// The stack file that was applied before; nothing is live without it.
+    applied: Option<PathBuf>,
+    /// How many zones the region had when that was applied.
+    zones: Option<usize>,
+    /// What happened since: resources deleted by hand, instances ended,
+    remove: Vec<Address>,
+    /// fields changed,
+    set: BTreeMap<Address, BTreeMap<String, Value>>,
+    /// tags set, or removed where there is no value,
+    tags: BTreeMap<Address, BTreeMap<String, Option<String>>>,
+    /// and resources made under the stack's tag.
+    add: Vec<Added>,
+    /// What AWS answers now, where it is not what it was.
+    zones_now: Option<usize>,
+    account_now: Option<String>,
+    images_now: BTreeMap<String, String>,
+    /// Hours that have passed since it was applied.
+    hours_later: i64,
+    types_gone: Vec<String>,
+    allow_data_loss: bool,
+    destroy: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Added {
+    kind: String,
+    id: String,
+    tags: Tags,
+    spec: Option<Value>,
+}
+
+/// The model as the case has it, and the plan in it.
+fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
+    let read = |name: &Path| fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name:?}: {error}"));
+    let wanted = parsed(&read(case.stack.as_deref().unwrap_or(Path::new("stack.yaml"))));
+    let zones = case.zones.unwrap_or(3);
+    let mut model = Model::empty(&wanted.stack.region, zones);
+    if let Some(before) = &case.applied {
+        let first = model.plan(&parsed(&read(before)), false);
+        model.apply(&first);
+    }
+    case.remove.iter().for_each(|address| model.end(address));
+    for (address, fields) in &case.set {
+        let live = model.observed.live.get_mut(address).unwrap_or_else(|| panic!("{address} is not live"));
+        fields.iter().for_each(|(field, value)| set(&mut live.spec, field, value.clone()));
+    }
+    for (address, tags) in &case.tags {
+        let live = model.observed.live.get_mut(address).unwrap_or_else(|| panic!("{address} is not live"));
+        for (key, value) in tags {
+            match value {
+                Some(value) => live.tags.insert(key.clone(), value.clone()),
+                None => live.tags.remove(key),
+            };
+        }
+    }
+    if !case.add.is_empty() {
+        // Where the case has no spec, it is that of another resource of the kind, live or wanted.
+        let live = model.observed.live.values().map(|live| live.spec.clone());
+        let wanted = model.plan(&wanted, false).steps.into_iter().filter_map(|step| step.wanted().cloned());
+        let others: Vec<Resource> = live.chain(wanted).collect();
+        let found = |one: &Added| {
+            let spec = match &one.spec {
+                None => others.iter().find(|other| other.kind() == one.kind).cloned(),
+                Some(spec) => from_json(&one.kind, spec),
+            };
+            let spec = spec.unwrap_or_else(|| panic!("the spec of {} does not read", one.id));
+            Found { id: one.id.clone(), tags: one.tags.clone(), spec, terminated: false }
+        };
+        model.add(case.add.iter().map(found).collect());
+    }
+    model.facts.zones = Model::empty(&wanted.stack.region, case.zones_now.unwrap_or(zones)).facts.zones;
+    model.now += SignedDuration::from_hours(case.hours_later);
+    model.facts.images.extend(case.images_now.clone());
+    model.facts.types.retain(|name, _| !case.types_gone.contains(name));
+    if let Some(account) = &case.account_now {
+        model.facts.account.clone_from(account);
+    }
+    let plan = if case.destroy { model.destroy(&wanted) } else { model.plan(&wanted, case.allow_data_loss) };
+    // What can be run leaves nothing to do.
+    if plan.refusals.is_empty() {
+        let mut after = model.clone();
+        after.apply(&plan);
+        let again = if case.destroy { after.destroy(&wanted) } else { after.plan(&wanted, false) };
+        assert!(again.steps.is_empty() && again.refusals.is_empty(), "{}:\n{}", folder.display(), render(&again));
+    }
+    (model, plan)
+}
+
+fn case(path: &Path) -> datatest_stable::Result<()> {
+    let folder = path.parent().ok_or("no folder")?;
+    let case: Case = serde_yaml::from_str(&fs::read_to_string(path)?)?;
+    let printed = anstream::adapter::strip_str(&render(&plan(folder, &case).1)).to_string();
+    let expectation = folder.join("plan.txt");
+    if std::env::var_os("KSTACK_UPDATE").is_some() {
+        fs::write(&expectation, &printed)?;
+    }
+    let expected = fs::read_to_string(&expectation).unwrap_or_default();
+    if printed == expected {
+        return Ok(());
+    }
+    Err(format!("expected\n{expected}\n== but it was\n{printed}\nKSTACK_UPDATE=1 takes the new plan over.").into())
+}
+
+datatest_stable::harness! {
+    { test = case, root = "../../tests/plans", pattern = r"/live\.yaml$" },
+}
