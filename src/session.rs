@@ -17,7 +17,7 @@ use kstack_core::check::{self, Parsed, Report};
 use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::Overrides;
 use kstack_core::design::Design;
-use kstack_core::engine::Engine;
+use kstack_core::engines::Engine;
 use kstack_core::expiry::{Asked as ExpiryRequest, Term};
 use kstack_core::kinds;
 use kstack_core::model::Tags;

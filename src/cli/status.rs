@@ -19,7 +19,7 @@ use crate::ops::{Failure, kafka};
 use crate::roll;
 use crate::session::Source;
 use kstack_core::design::node_id;
-use kstack_core::engine::Engine;
+use kstack_core::engines::Engine;
 use kstack_core::engines::msk::client_properties::AuthMethod;
 use kstack_core::expiry;
 use kstack_core::expiry::Term;

@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use kstack_core::stack::{self, Report};
+use kstack_core::check;
+use kstack_core::file::Report;
 
 /// What `kstack check` prints of a report, and its exit code.
 fn printed(report: &Report) -> String {
@@ -21,7 +22,7 @@ fn printed(report: &Report) -> String {
 fn case(path: &Path) -> datatest_stable::Result<()> {
     let file = path.file_name().and_then(|name| name.to_str()).ok_or("no name")?;
     let text = String::from_utf8_lossy(&std::fs::read(path)?).into_owned();
-    let Err(report) = stack::parse(file, &text) else { return Err("it is not refused".into()) };
+    let Err(report) = check::parse(file, &text) else { return Err("it is not refused".into()) };
     let (printed, expectation) = (printed(&report), path.with_extension("txt"));
     if std::env::var_os("KSTACK_UPDATE").is_some() {
         std::fs::write(&expectation, &printed)?;

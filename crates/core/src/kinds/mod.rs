@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::design::Design;
-use crate::engine::Engine;
+use crate::engines::Engine;
 use crate::model::{Address, Deletion, Effect, Field, FieldChange, Fields, Missing, Operation, Ref, References, Tags};
 use crate::pricing::Costs;
 
@@ -72,7 +72,7 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
 mod prelude {
     pub(super) use super::{Kind, NEW_STACK};
     pub(super) use crate::design::{Design, HostDesign};
-    pub(super) use crate::engine::Engine;
+    pub(super) use crate::engines::Engine;
     pub(super) use crate::model::{
         Address, Deletion, Effect, FieldChange, Missing, Operation, Ref, Rule, Tags, references, spec, tag,
     };
