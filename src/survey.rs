@@ -95,10 +95,12 @@ pub async fn survey(clients: &Clients) -> Result<Vec<DiscoveredStack>, StepError
         found.name.clone_from(name);
         // A resource that is listed by name alone, without metadata, has its expiry only when it is described by itself.
         let live = &found.observed.live;
-        if found.metadata.record.is_none() && !live.is_empty() && live.keys().all(|one| kinds::is_named(&one.kind)) {
-            if let Ok(name) = Name::parse(name) {
-                found.observed = drivers::discover(&Aws::new(clients.clone(), &name)).await?;
-            }
+        let by_name_alone = !live.is_empty() && live.keys().all(|one| kinds::is_named(&one.kind));
+        if found.metadata.record.is_none()
+            && by_name_alone
+            && let Ok(name) = Name::parse(name)
+        {
+            found.observed = drivers::discover(&Aws::new(clients.clone(), &name)).await?;
         }
     }
     Ok(stacks.into_values().collect())
