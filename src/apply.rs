@@ -30,7 +30,7 @@ pub enum Event {
     /// What a step waits for that takes long: a roll before it stops the host, or what AWS does with a cluster.
     Waiting {
         address: StepId,
-        why: String,
+        reason: String,
     },
     /// A rolled host is well again, by Kafka's word or by its instance's checks.
     Checked {
@@ -208,7 +208,7 @@ async fn run(
     ids: &IdMap,
     tell: &UnboundedSender<Event>,
 ) -> Result<String, StepError> {
-    let waiting = |why| drop(tell.send(Event::Waiting { address: step.id(), why }));
+    let waiting = |reason| drop(tell.send(Event::Waiting { address: step.id(), reason }));
     let tags = match &step.work {
         Work::Create(new) | Work::Roll { new, .. } | Work::Replace { new, .. } => &new.tags,
         Work::Update { tags, .. } => tags,

@@ -45,6 +45,12 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// The same for the lease's calls: a lease must be renewed, and given back, in time.
 const LEASE_SILENCE: Duration = Duration::from_secs(10);
 
+/// [`SILENCE`]. Only builds for tests take another time, in seconds, from `KSTACK_TEST_SILENCE`.
+fn silence() -> Duration {
+    let test = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_SILENCE").ok() } else { None };
+    test.and_then(|seconds| seconds.parse().ok()).map_or(SILENCE, Duration::from_secs)
+}
+
 /// Where AWS is, as the command line and the file say.
 #[derive(Debug, Clone, Default)]
 pub struct Place {
@@ -68,13 +74,13 @@ pub struct Clients {
     pub region: String,
     pub ec2: aws_sdk_ec2::Client,
     /// The same without retries: for calls that must not be repeated before a look at what the first one did.
-    pub ec2_once: aws_sdk_ec2::Client,
+    pub ec2_no_retry: aws_sdk_ec2::Client,
     pub iam: aws_sdk_iam::Client,
-    pub kafka: aws_sdk_kafka::Client,
+    pub msk: aws_sdk_kafka::Client,
     /// The same without retries: MSK's calls take no client token.
-    pub kafka_once: aws_sdk_kafka::Client,
+    pub msk_no_retry: aws_sdk_kafka::Client,
     /// Application Auto Scaling, which grows the storage of MSK's brokers.
-    pub scaling: aws_sdk_applicationautoscaling::Client,
+    pub autoautoscaling: aws_sdk_applicationautoscaling::Client,
     pub ssm: aws_sdk_ssm::Client,
     /// The lease's own client, which the fence does not hold back.
     pub ssm_lease: aws_sdk_ssm::Client,
@@ -91,7 +97,7 @@ impl Clients {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
-                    .read_timeout(SILENCE)
+                    .read_timeout(silence())
                     .operation_attempt_timeout(Duration::from_secs(300))
                     .build(),
             );
@@ -145,13 +151,13 @@ impl Clients {
             pace: pace.clone(),
             region: region.to_owned(),
             ec2: ec2(None),
-            ec2_once: ec2(Some(RetryConfig::disabled())),
+            ec2_no_retry: ec2(Some(RetryConfig::disabled())),
             iam: aws_sdk_iam::Client::from_conf(
                 aws_sdk_iam::config::Builder::from(config).interceptor(fence.clone()).build(),
             ),
-            kafka: kafka(None),
-            kafka_once: kafka(Some(RetryConfig::disabled())),
-            scaling: aws_sdk_applicationautoscaling::Client::from_conf(scaling.build()),
+            msk: kafka(None),
+            msk_no_retry: kafka(Some(RetryConfig::disabled())),
+            autoscaling: aws_sdk_applicationautoscaling::Client::from_conf(scaling.build()),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
             ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).build()),
             sts: aws_sdk_sts::Client::new(config),

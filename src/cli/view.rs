@@ -121,9 +121,9 @@ impl View {
                         }
                         head.inc(1);
                     }
-                    Event::Waiting { address, why } => {
+                    Event::Waiting { address, reason } => {
                         if let Some(bar) = steps.get(address) {
-                            bar.set_message(format!("{address}: {why}"));
+                            bar.set_message(format!("{address}: {reason}"));
                         }
                     }
                     Event::Skipped { .. } => head.inc(1),
@@ -187,7 +187,7 @@ fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started { address, action: Action::Roll } => format!("{:10} {address} ...", "rolling"),
         Event::Started { .. } => return None,
-        Event::Waiting { address, why } => format!("{:10} {address}: {why}", "waiting"),
+        Event::Waiting { address, reason } => format!("{:10} {address}: {reason}", "waiting"),
         Event::Checked { address, by: Checks::Kafka } => {
             format!("{:10} {address}: it is back and in sync in Kafka", "checked")
         }

@@ -24,7 +24,7 @@ use client::{Client, PATIENCE, Producer, distribution};
 use machine::{Launch, Machine, Volume, image, sweep, trial};
 use network::{Network, run};
 use support::aws::{DEV, PROD, wait};
-use support::{Account, poll, text};
+use support::{Account, poll, skip, text};
 
 /// One cluster at a time: each wants some gigabytes of memory, and the bridge is one.
 fn alone() -> MutexGuard<'static, ()> {
@@ -295,7 +295,7 @@ fn with_machines(test: impl FnOnce(&Ground)) {
             test(&ground);
             println!("{:.0} s in all.", start.elapsed().as_secs_f64());
         }
-        Err(why) => println!("SKIPPED: no machines can be booted here: {why}"),
+        Err(why) => skip(&format!("no machines can be booted here: {why}")),
     }
     sweep(&folder().join("running"));
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::alone;
 use crate::client::{Client, distribution};
 use crate::network::run;
-use crate::support::{Run, sandbox_command, stack, text};
+use crate::support::{Run, sandbox_command, skip, stack, text};
 
 /// Where the sandbox of this process keeps what runs.
 fn sandbox_folder() -> PathBuf {
@@ -34,7 +34,7 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     let _alone = alone();
     let kafka = match distribution() {
         Ok(kafka) => kafka,
-        Err(why) => return println!("SKIPPED: no Kafka can be had here: {why}"),
+        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
     };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("stack.yaml");
@@ -89,7 +89,7 @@ fn refused_while_one_is_missing(kafka: &Path, file: &str) {
     let lines = BufReader::new(apply.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
     let mut events = lines.map(|line| serde_json::from_str::<Value>(&line).expect("JSON"));
     let waiting = events.find(|event| event["event"] == "waiting").expect("it waits");
-    assert!(text(&waiting["why"]).contains("has 2 replicas in sync, and needs 2"), "{waiting}");
+    assert!(text(&waiting["reason"]).contains("has 2 replicas in sync, and needs 2"), "{waiting}");
     run("kill", &["-s", "TERM", &apply.id().to_string()]).expect("it runs");
     let done: Vec<Value> = events.filter(|event| event["event"] == "done").collect();
     assert_eq!(apply.wait().expect("it ends").code(), Some(130));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::alone;
 use crate::client::distribution;
 use crate::processes::kstack;
-use crate::support::stack;
+use crate::support::{skip, stack};
 
 /// Makes a topic, writes a hundred numbers and reads them, with Kafka's own tools and the client properties of `with`.
 const SCRIPT: &str = r#"set -e
@@ -22,7 +22,7 @@ fn the_command_of_with_writes_to_a_real_kafka_and_reads_from_it() {
     let _alone = alone();
     let kafka = match distribution() {
         Ok(kafka) => kafka,
-        Err(why) => return println!("SKIPPED: no Kafka can be had here: {why}"),
+        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
     };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("ephemeral.yaml");

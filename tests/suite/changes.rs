@@ -153,7 +153,7 @@ fn more_brokers_are_creates_only() {
 }
 
 #[test]
-fn fewer_brokers_are_refused_with_their_names_their_data_and_the_way_out() {
+fn fewer_brokers_are_refused_with_their_names_their_data_and_the_remedy() {
     let account = Account::new();
     account.write("prod", &[]);
     account.apply(FILE);
@@ -312,7 +312,7 @@ fn a_data_volume_deleted_by_hand_is_lost_data_and_made_again_only_when_that_is_a
     let lost = &identities["broker-3"].volume;
     let ec2 = account.ec2(PROD);
     wait(ec2.detach_volume().volume_id(lost).instance_id(&instances["broker-3"]).device("/dev/sdf").force(true).send());
-    poll("the volume being free", std::time::Duration::from_secs(10), || {
+    poll("the volume being free", std::time::Duration::from_secs(60), || {
         let answer = wait(ec2.describe_volumes().volume_ids(lost).send());
         (answer.volumes()[0].state() == Some(&VolumeState::Available)).then_some(())
     });
@@ -359,7 +359,7 @@ fn two_resources_with_the_same_address_are_named_and_refused() {
     refused(&account, &[&mine, &theirs, "have the same address `volume/broker-1`", "remove its tag `kstack:stack`"]);
     let run = account.run(&["destroy", FILE, "--yes"]).expect(1);
     assert!(run.out.contains(&theirs), "{run}");
-    poll("the volume being free", std::time::Duration::from_secs(10), || {
+    poll("the volume being free", std::time::Duration::from_secs(60), || {
         let answer = wait(account.ec2(PROD).describe_volumes().volume_ids(&theirs).send());
         (answer.volumes()[0].state() == Some(&VolumeState::Available)).then_some(())
     });

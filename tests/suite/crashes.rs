@@ -22,7 +22,7 @@ fn kill_after(account: &Account, command: &str, events: usize) {
     });
     assert!(reached, "{command} has only {shown} events");
     run.signal(Signal::KILL);
-    run.end(Duration::from_secs(5)).expect(-1);
+    run.end(Duration::from_secs(120)).expect(-1);
     account.run(&["unlock", FILE, "--yes"]).expect(0);
 }
 

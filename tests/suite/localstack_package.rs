@@ -1,45 +1,55 @@
 //! The provider package's own tests, which drive it through boto3 alone.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
 
-use crate::support::{Run, sandbox};
+use crate::support::{Run, cache, sandbox_command};
 
-/// The sandbox's virtual environment: the one that was made last.
-fn environment(cache: &Path) -> PathBuf {
-    let made = |entry: &PathBuf| {
-        entry.join("ready").metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
-    };
-    let entries = std::fs::read_dir(cache.join("sandbox"))
-        .expect("it can be read")
-        .map(|entry| entry.expect("it can be read").path());
-    let homes = entries.filter(|path| path.join("ready").exists());
-    homes.max_by_key(made).expect("a virtual environment").join("venv")
+const REQUIREMENTS: &str = "localstack/requirements-test.txt";
+
+/// The interpreter of the sandbox of this process, as that was started.
+fn python() -> PathBuf {
+    crate::support::sandbox();
+    let status = Run::of(sandbox_command(std::process::id()).args(["sandbox", "status", "--json"])).expect(0).json();
+    let line = std::fs::read(format!("/proc/{}/cmdline", status["pid"])).expect("a process");
+    let program = line.split(|byte| *byte == 0).next().expect("a program");
+    PathBuf::from(String::from_utf8(program.to_vec()).expect("UTF-8"))
+}
+
+/// The folder of pytest and what it needs, beside the virtual environment, so that this stays what its lock file says. It is made
+/// in a folder of its own and takes its name when it is whole: another run may be doing the same.
+fn pytest(python: &Path) -> PathBuf {
+    let mut hash = DefaultHasher::new();
+    (python, std::fs::read(REQUIREMENTS).expect("a lock file")).hash(&mut hash);
+    let folder = cache().join(format!("pytest-{:016x}", hash.finish()));
+    if !folder.exists() {
+        let made = tempfile::tempdir_in(cache()).expect("a folder");
+        let mut install = Command::new(python);
+        install.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "--target",
+        ]);
+        Run::of(install.arg(made.path()).args(["-r", REQUIREMENTS])).expect(0);
+        // Who comes second keeps what the first has made.
+        if std::fs::rename(made.path(), &folder).is_ok() {
+            let _ = made.keep();
+        }
+    }
+    folder
 }
 
 #[test]
 fn the_packages_own_tests_pass() {
-    sandbox();
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kstack-test");
-    let python = environment(&cache).join("bin/python");
-    // pytest is installed beside the environment, so that the sandbox's own stays what its lock file says.
-    let beside = cache.join("pytest");
-    let mut install = Command::new(&python);
-    install.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--require-hashes",
-        "--upgrade",
-        "--target",
-    ]);
-    Run::of(install.arg(&beside).args(["-r", "localstack/requirements-test.txt"])).expect(0);
+    let python = python();
     let mut tests = Command::new(&python);
     tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "localstack/tests"]);
-    tests.env("PYTHONPATH", &beside).env("PYTHONDONTWRITEBYTECODE", "1");
+    tests.env("PYTHONPATH", pytest(&python)).env("PYTHONDONTWRITEBYTECODE", "1");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
         tests.env_remove(name);
     }

@@ -1,4 +1,4 @@
-//! The integration tests: one binary, one LocalStack for all of them, each test in an account of its own.
+//! The integration tests: one binary, some LocalStacks for all of them, each test in an account of its own.
 
 mod bad_files;
 mod benches;
@@ -11,6 +11,7 @@ mod ephemeral;
 mod fleet;
 mod hostile;
 mod lease;
+mod links;
 mod localstack_package;
 #[path = "../../crates/core/tests/planning/model.rs"]
 mod model;

@@ -53,8 +53,13 @@ pub fn write(account: &Account, edits: &[(&str, &str)]) {
 /// An account in which storage can change as often as a test likes.
 pub fn account() -> Account {
     let account = Account::new();
-    account.choose(&json!({"times": {"storage_cooling_off": 0}}));
+    choose(&account);
     account
+}
+
+/// Lets the storage of the account's clusters change as often as a test likes.
+pub fn choose(account: &Account) {
+    account.choose(&json!({"times": {"storage_cooling_off": 0}}));
 }
 
 /// The operations of a run, as `ACTION ADDRESS:OPERATION`, in the order in which they ended; each began after the one before

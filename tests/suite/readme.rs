@@ -1,4 +1,4 @@
-//! What the README says: its commands are run in order, its stack file is the real one, its links lead somewhere.
+//! What the README says: its commands are run in order, its stack files are the real ones.
 
 use std::process::{Command, Stdio};
 
@@ -40,16 +40,4 @@ fn its_stack_files_are_the_real_ones() {
     // The third is a workflow of GitHub Actions.
     let blocks: Vec<String> = blocks("yaml").into_iter().filter(|block| block.contains("apiVersion:")).collect();
     assert_eq!(blocks, ["stacks/prod.yaml", "stacks/msk.yaml"].map(real));
-}
-
-#[test]
-fn links_of_the_documents_lead_somewhere() {
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "benches/README.md"] {
-        let text = std::fs::read_to_string(document).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let local = !link.starts_with("http") && !link.starts_with('#');
-            let folder = std::path::Path::new(document).parent().unwrap();
-            assert!(!local || folder.join(link).exists(), "{document} links to {link}, which is not there");
-        }
-    }
 }

@@ -88,7 +88,7 @@ fn it_listens_on_loopback_only_tells_where_and_stops() {
     assert_eq!(list.out, "There is no stack in eu-west-1.\n");
 
     assert_eq!(parent.sandbox(&["stop"]).expect(0).out, "The sandbox is stopped.\n");
-    poll("LocalStack ending", Duration::from_secs(10), || gone(pid));
+    poll("LocalStack ending", Duration::from_secs(60), || gone(pid));
     assert_eq!(parent.sandbox(&["stop"]).expect(0).out, "No sandbox was running.\n");
     let status = parent.sandbox(&["status", "--json"]).expect(0).json();
     assert_eq!(status, serde_json::json!({"running": false, "endpoint": null, "pid": null}));
@@ -102,7 +102,7 @@ fn it_ends_with_the_process_that_it_is_for() {
     let (endpoint, pid) = (status["endpoint"].as_str().expect("one"), status["pid"].as_u64().expect("one"));
     assert!(proxy::request(endpoint, "GET", "/_localstack/health", "").starts_with("HTTP/1.1 200"));
     parent.end();
-    poll("LocalStack ending", Duration::from_secs(15), || gone(pid));
+    poll("LocalStack ending", Duration::from_secs(60), || gone(pid));
     assert_eq!(parent.sandbox(&["status"]).expect(0).out, "No sandbox is running.\n");
 }
 

@@ -1,9 +1,10 @@
 //! What is done while something goes wrong: a stack, what comes before, a command; and how what is there in the end is judged.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::msk::orders;
-use crate::support::aws::{DEV, wait};
+use crate::msk::{self, orders};
+use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Proxy};
 use crate::support::running::through;
 use crate::support::{Account, stack};
@@ -50,7 +51,10 @@ fn dev(edits: Edits) -> String {
 }
 
 /// A scenario without any fault.
+#[derive(Default)]
 pub struct Whole {
+    /// The account in which all is as it is before the command, to be copied.
+    before: String,
     /// The calls that its command makes.
     pub calls: Vec<Call>,
     /// What is there then, by address, with the ids.
@@ -70,17 +74,6 @@ pub struct Verdict {
     pub differences: Vec<String>,
 }
 
-/// What holds data, by host or name, with its id: volumes and clusters.
-pub fn data(account: &Account) -> BTreeMap<String, String> {
-    let volumes = account.identities(DEV).into_iter().map(|(host, one)| (host, one.volume));
-    let clusters = wait(account.kafka(DEV).list_clusters_v2().send());
-    let clusters = clusters
-        .cluster_info_list()
-        .iter()
-        .filter_map(|one| Some((one.cluster_name.clone()?, one.cluster_arn.clone()?)));
-    volumes.chain(clusters).filter(|(_, id)| !id.is_empty()).collect()
-}
-
 impl Scenario {
     const fn apply(name: &'static str, text: fn(Edits) -> String, before: Option<Edits>, after: Edits) -> Scenario {
         Scenario { name, text, before, after, command: "apply", then: "apply" }
@@ -93,29 +86,49 @@ impl Scenario {
         std::fs::write(account.path(FILE), (self.text)(edits)).expect("a file");
     }
 
-    /// Brings the account to where the command begins.
-    pub fn prepare(self, account: &Account) {
-        if let Some(before) = self.before {
-            self.write(account, before);
-            account.apply(FILE);
-        }
-        self.write(account, self.after);
+    /// The scenario when nothing goes wrong, which is run once for all tests.
+    pub fn whole(self) -> &'static Whole {
+        static ALL: Mutex<BTreeMap<&str, &OnceLock<Whole>>> = Mutex::new(BTreeMap::new());
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = *all.entry(self.name).or_insert_with(|| Box::leak(Box::default()));
+        drop(all);
+        one.get_or_init(|| self.measure())
     }
 
-    /// The scenario when nothing goes wrong; nothing is left afterwards.
-    pub fn measure(self, account: &mut Account) -> Whole {
-        self.prepare(account);
+    fn measure(self) -> Whole {
+        let mut account = msk::account();
+        if let Some(before) = self.before {
+            self.write(&account, before);
+            account.apply(FILE);
+        }
+        let before = Account::beside(&account.id);
+        before.become_copy_of(&account.id);
+        self.write(&account, self.after);
         let proxy = Proxy::counting();
-        through(account, &proxy, &[self.command, FILE, "--yes"]).expect(0);
+        through(&mut account, &proxy, &[self.command, FILE, "--yes"]).expect(0);
         if self.then != self.command {
             account.run(&[self.then, FILE, "--yes"]).expect(0);
         }
-        let (there, attributes) = (account.inventory(DEV), account.attributes(DEV));
+        let look = account.look(DEV);
+        let (there, attributes) = (look.inventory(), account.attributes(&look));
         if self.then != "destroy" {
             assert!(attributes.len() >= 15, "{attributes:?}");
         }
-        self.clear(account);
-        Whole { calls: proxy.take(), there, attributes }
+        self.clear(&account);
+        Whole { before: before.id, calls: proxy.take(), there, attributes }
+    }
+
+    /// An account for runs of the scenario, one after the other.
+    pub fn account(self, whole: &Whole) -> Account {
+        let account = Account::beside(&whole.before);
+        msk::choose(&account);
+        account
+    }
+
+    /// Brings the account to where the command begins.
+    pub fn prepare(self, account: &Account, whole: &Whole) {
+        account.become_copy_of(&whole.before);
+        self.write(account, self.after);
     }
 
     /// Leaves nothing.
@@ -128,7 +141,8 @@ impl Scenario {
 
     /// Judges what is there in the end; `held` is the data that must still be there, as it was before.
     pub fn judge(self, account: &Account, whole: &Whole, held: &BTreeMap<String, String>) -> Verdict {
-        let (there, attributes, after) = (account.inventory(DEV), account.attributes(DEV), data(account));
+        let look = account.look(DEV);
+        let (there, attributes, after) = (look.inventory(), account.attributes(&look), look.data());
         let (mut orphans, mut duplicates) = (0, 0);
         let mut differences = Vec::new();
         for (name, ids) in &there {

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::scenario::{APPLY, DESTROY, FILE, MSK_UPDATE, ROLL, Scenario, data};
+use crate::scenario::{APPLY, DESTROY, FILE, MSK_UPDATE, ROLL, Scenario};
 use crate::support::Account;
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -57,17 +57,15 @@ const UNLISTED: Duration = Duration::from_millis(2500);
 fn weather(scenario: Scenario, seeds: std::ops::Range<u64>) {
     let asked = std::env::var_os("KSTACK_SWEEP").is_some();
     let seeds = if asked { seeds.start..seeds.end + 10 } else { seeds };
-    let mut account = crate::msk::account();
-    let whole = scenario.measure(&mut account);
+    let whole = scenario.whole();
+    let mut account = scenario.account(whole);
     let (mut well, mut stopped, mut killed) = (0, 0, 0);
     for seed in seeds.clone() {
-        // What is deleted stays in an account's lists for a while, and makes every describe longer.
-        account = crate::msk::account();
-        scenario.prepare(&account);
-        let held = data(&account);
+        scenario.prepare(&account, whole);
+        let held = account.data(DEV);
         let proxy = Proxy::with(storm(seed, whole.calls.len()));
         let run = through(&mut account, &proxy, &[scenario.command, FILE, "--yes"]);
-        let held = data(&account).into_iter().chain(held).collect();
+        let held = account.data(DEV).into_iter().chain(held).collect();
         match run.code {
             0 => well += 1,
             -1 => killed += 1,
@@ -86,7 +84,7 @@ fn weather(scenario: Scenario, seeds: std::ops::Range<u64>) {
             std::thread::sleep(UNLISTED);
             account.run(&[scenario.then, FILE, "--yes"]).expect(0);
         }
-        let verdict = scenario.judge(&account, &whole, &held);
+        let verdict = scenario.judge(&account, whole, &held);
         assert!(verdict.differences.is_empty(), "seed {seed}: {verdict:#?}\n{run:.200}");
         scenario.clear(&account);
     }

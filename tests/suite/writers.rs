@@ -206,7 +206,7 @@ fn after_a_death_the_next_kstack_waits_until_what_it_made_is_listed() {
         leases(&account).values().next_back().is_some_and(|lease| lease["released"] == false).then_some(())
     });
     apply.signal(Signal::TERM);
-    let run = apply.end(Duration::from_secs(5)).expect(130);
+    let run = apply.end(LONG).expect(130);
     assert!(run.err.contains("nothing was changed"), "{run}");
     let run = through(&mut account, &proxy, &["apply", FILE, "--yes"]).expect(0);
     assert!(run.err.contains("for AWS to list what the previous, interrupted run created"), "{run}");
@@ -279,7 +279,7 @@ fn interrupt(account: &mut Account, command: &str, signal: Signal, calls: usize)
     let mut work = account.spawn(&[command, FILE, "--yes", "--json"]);
     poll("so many calls", LONG, || (proxy.count() >= calls || work.ended()).then_some(()));
     work.signal(signal);
-    let run = work.end(Duration::from_secs(5));
+    let run = work.end(LONG);
     proxy.wait_until_quiet();
     account.endpoint = direct;
     let case = format!("{command}, {signal:?} at call {calls}: {run:.200}");

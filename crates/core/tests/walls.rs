@@ -36,8 +36,10 @@ const CORE: &[&str] = &[
 ];
 
 /// The modules of the program.
-const PROGRAM: &[&str] =
-    &["clock", "driver", "aws", "lease", "health", "sandbox", "roll", "apply", "session", "survey", "cli"];
+const PROGRAM: &[&str] = &[
+    "clock", "error", "wait", "driver", "aws", "lease", "health", "sandbox", "roll", "apply", "session", "survey",
+    "ops", "cli",
+];
 
 /// A crate's sources: its folder below the repository, and its modules from the bottom up.
 const CRATES: &[(&str, &[&str])] = &[("crates/core/src", CORE), ("src", PROGRAM)];
@@ -230,7 +232,7 @@ fn the_core_asks_nothing_of_the_machine() {
             "eprint!",
             "eprintln!",
         ],
-        |_| true,
+        |file| !file.contains("tests"), // A module's tests may run programs.
         "Wall: the core has no clock, files, environment or screen: the same input gives the same result.",
     );
 }

@@ -32,7 +32,11 @@ def later(context: RequestContext, delay: float, action: Callable[[], None]) -> 
 
 def settle(context: RequestContext) -> None:
     """Does all that is due, in order of time."""
-    timers, now = store(context).timers, time.time()
+    settle_store(store(context))
+
+
+def settle_store(of: ClockStore) -> None:
+    timers, now = of.timers, time.time()
     for timer in sorted((t for t in timers if t[0] <= now), key=lambda t: t[0]):
         timers.remove(timer)
         timer[1]()

@@ -38,3 +38,10 @@ def serve_settings() -> None:
     from localstack_aws_rules.settings import serve
 
     ROUTER.add("/_aws_rules/<account>", serve, methods=["GET", "PUT", "DELETE"])
+    ROUTER.add("/_aws_rules/<account>/copy", copy_account, methods=["PUT"])
+
+
+def copy_account(request, account: str):
+    from localstack_aws_rules.copies import serve
+
+    return serve(request, account)

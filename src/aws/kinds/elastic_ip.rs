@@ -32,7 +32,7 @@ impl Driver<Aws> for ElasticIp {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let call = ctx.system.clients.ec2_once.allocate_address().domain(DomainType::Vpc);
+        let call = ctx.system.clients.ec2_no_retry.allocate_address().domain(DomainType::Vpc);
         let call = call.tag_specifications(ctx.tag_spec(ResourceType::ElasticIp));
         let answer = call.send().await.map_err(failed("AllocateAddress"))?;
         answer.allocation_id.ok_or_else(|| no_id("AllocateAddress"))

@@ -48,7 +48,7 @@ impl Driver<Aws> for Instance {
             ),
             None => None,
         };
-        let call = ctx.system.clients.ec2_once.run_instances().min_count(1).max_count(1).image_id(&self.image);
+        let call = ctx.system.clients.ec2_no_retry.run_instances().min_count(1).max_count(1).image_id(&self.image);
         let call = call
             .instance_type(InstanceType::from(self.instance_type.as_str()))
             .network_interfaces(nic.build())

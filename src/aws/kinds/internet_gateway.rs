@@ -27,7 +27,7 @@ impl Driver<Aws> for InternetGateway {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let call = ctx.system.clients.ec2_once.create_internet_gateway();
+        let call = ctx.system.clients.ec2_no_retry.create_internet_gateway();
         let call = call.tag_specifications(ctx.tag_spec(ResourceType::InternetGateway));
         let answer = call.send().await.map_err(failed("CreateInternetGateway"))?;
         let id = answer.internet_gateway.and_then(|gateway| gateway.internet_gateway_id);

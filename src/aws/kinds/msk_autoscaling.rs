@@ -49,7 +49,7 @@ impl Driver<Aws> for MskAutoscaling {
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
         let arn = ctx.id(&self.cluster)?;
-        let scaling = &ctx.system.clients.scaling;
+        let scaling = &ctx.system.clients.autoscaling;
         let call = scaling.register_scalable_target().service_namespace(ServiceNamespace::Kafka).resource_id(&arn);
         let call = call.scalable_dimension(ScalableDimension::KafkaBrokerStorageVolumeSize).min_capacity(1);
         let call = call.max_capacity(i32::try_from(self.max_gib).unwrap_or(i32::MAX));
@@ -76,7 +76,7 @@ impl Driver<Aws> for MskAutoscaling {
 
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let arn = id.strip_suffix(&part_id("", PART)).unwrap_or(id);
-        let scaling = &ctx.system.clients.scaling;
+        let scaling = &ctx.system.clients.autoscaling;
         let dimension = ScalableDimension::KafkaBrokerStorageVolumeSize;
         let call = scaling.delete_scaling_policy().policy_name(POLICY).service_namespace(ServiceNamespace::Kafka);
         let call = call.resource_id(arn).scalable_dimension(dimension.clone());
@@ -92,14 +92,14 @@ impl Driver<Aws> for MskAutoscaling {
 }
 
 async fn target(aws: &Aws, arn: &str) -> Result<Option<ScalableTarget>, StepError> {
-    let call = aws.clients.scaling.describe_scalable_targets().service_namespace(ServiceNamespace::Kafka);
+    let call = aws.clients.autoscaling.describe_scalable_targets().service_namespace(ServiceNamespace::Kafka);
     let answer = call.resource_ids(arn).send().await.map_err(failed("DescribeScalableTargets"))?;
     Ok(answer.scalable_targets.unwrap_or_default().into_iter().next())
 }
 
 /// The policy of kstack's own. Others, of other names, are left alone.
 async fn policy(aws: &Aws, arn: &str) -> Result<Option<ScalingPolicy>, StepError> {
-    let call = aws.clients.scaling.describe_scaling_policies().service_namespace(ServiceNamespace::Kafka);
+    let call = aws.clients.autoscaling.describe_scaling_policies().service_namespace(ServiceNamespace::Kafka);
     let answer = call.resource_id(arn).send().await.map_err(failed("DescribeScalingPolicies"))?;
     let mut all = answer.scaling_policies.unwrap_or_default().into_iter();
     Ok(all.find(|policy| policy.policy_name() == POLICY))

@@ -38,7 +38,7 @@ impl Driver<Aws> for MskCluster {
         }
         let groups = ctx.all_ids(&self.security_groups)?;
         let subnets = ctx.all_ids(&self.subnets)?;
-        let call = ctx.system.clients.kafka_once.create_cluster_v2().cluster_name(ctx.system.stack());
+        let call = ctx.system.clients.msk_no_retry.create_cluster_v2().cluster_name(ctx.system.stack());
         let call = call.set_tags(Some(ctx.tags.clone().into_iter().collect()));
         let call = match &self.provisioned {
             Some(one) => call.provisioned(request(one, ctx, subnets, groups).await?),
@@ -77,7 +77,7 @@ impl Driver<Aws> for MskCluster {
 
 /// Sets and removes tags of a cluster.
 pub async fn retag(ctx: &Ctx<'_, Aws>, arn: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
-    let kafka = &ctx.system.clients.kafka;
+    let kafka = &ctx.system.clients.msk;
     if !set.is_empty() {
         let call = kafka.tag_resource().resource_arn(arn).set_tags(Some(set.clone().into_iter().collect()));
         call.send().await.map_err(failed("TagResource"))?;
@@ -106,7 +106,7 @@ async fn upgrades(aws: &Aws, cluster: &Cluster) -> Result<Option<Vec<String>>, S
     if cluster.provisioned().is_none() || usable.iter().all(|one| one.cluster_arn() != Some(arn)) {
         return Ok(None);
     }
-    let call = aws.clients.kafka.get_compatible_kafka_versions().cluster_arn(arn);
+    let call = aws.clients.msk.get_compatible_kafka_versions().cluster_arn(arn);
     let answer = call.send().await.map_err(failed("GetCompatibleKafkaVersions"))?;
     Ok(Some(answer.compatible_kafka_versions().iter().flat_map(|one| one.target_versions().to_vec()).collect()))
 }

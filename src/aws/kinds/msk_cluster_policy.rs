@@ -16,7 +16,7 @@ impl Driver<Aws> for MskClusterPolicy {
         let mut found = Vec::new();
         for cluster in usable(aws).await? {
             let arn = cluster.cluster_arn().unwrap_or_default();
-            let call = aws.clients.kafka.get_cluster_policy().cluster_arn(arn);
+            let call = aws.clients.msk.get_cluster_policy().cluster_arn(arn);
             let answer = match call.send().await.map_err(failed("GetClusterPolicy")) {
                 Err(error) if error.class() == Class::NotFound => continue,
                 answer => answer?,
@@ -39,8 +39,7 @@ impl Driver<Aws> for MskClusterPolicy {
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
-        let call =
-            ctx.system.clients.kafka.put_cluster_policy().cluster_arn(ctx.id(&self.cluster)?).policy(&self.policy);
+        let call = ctx.system.clients.msk.put_cluster_policy().cluster_arn(ctx.id(&self.cluster)?).policy(&self.policy);
         call.send().await.map_err(failed("PutClusterPolicy")).map(drop)
     }
 

@@ -33,7 +33,7 @@ impl Driver<Aws> for MskConfiguration {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let call = ctx.system.clients.kafka_once.create_configuration().name(configuration_name(ctx.system.stack()));
+        let call = ctx.system.clients.msk_no_retry.create_configuration().name(configuration_name(ctx.system.stack()));
         let call = call.description(description(ctx)).server_properties(text(self));
         match call.send().await.map_err(failed("CreateConfiguration")) {
             Err(error) if error.class() == Class::Conflict => {
@@ -54,13 +54,13 @@ impl Driver<Aws> for MskConfiguration {
         {
             return Ok(());
         }
-        let call = ctx.system.clients.kafka_once.update_configuration().arn(id);
+        let call = ctx.system.clients.msk_no_retry.update_configuration().arn(id);
         let call = call.description(description(ctx)).server_properties(text(self));
         call.send().await.map_err(failed("UpdateConfiguration")).map(drop)
     }
 
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-        let call = ctx.system.clients.kafka.delete_configuration().arn(id);
+        let call = ctx.system.clients.msk.delete_configuration().arn(id);
         match call.send().await.map_err(failed("DeleteConfiguration")).or_gone() {
             // MSK has no code of its own for a configuration that a cluster still uses.
             Err(error) if error.class() == Class::Other => Err(error.classed(Class::InUse)),

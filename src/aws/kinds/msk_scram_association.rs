@@ -62,7 +62,7 @@ impl Driver<Aws> for MskScramAssociation {
 
 /// Brings the stack's own associations to `wanted`: marks them, associates and disassociates, and removes the other marks.
 async fn bring(ctx: &Ctx<'_, Aws>, arn: &str, wanted: &[String]) -> Result<(), StepError> {
-    let kafka = &ctx.system.clients.kafka;
+    let kafka = &ctx.system.clients.msk;
     let cluster = wait::idle(ctx, arn).await?;
     let live_tags = tags(&cluster);
     let ours = marks(&live_tags);
@@ -115,6 +115,6 @@ async fn write(ctx: &Ctx<'_, Aws>, arn: &str, now: &Tags, marks: &BTreeSet<Strin
 
 /// ARNs of all the secrets that are associated with the cluster, whoever did it.
 async fn associated(aws: &Aws, arn: &str) -> Result<Vec<String>, StepError> {
-    let pages = aws.clients.kafka.list_scram_secrets().cluster_arn(arn).into_paginator().items().send();
+    let pages = aws.clients.msk.list_scram_secrets().cluster_arn(arn).into_paginator().items().send();
     pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListScramSecrets"))
 }

@@ -32,7 +32,7 @@ impl Driver<Aws> for NatGateway {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let call = ctx.system.clients.ec2_once.create_nat_gateway().subnet_id(ctx.id(&self.subnet)?);
+        let call = ctx.system.clients.ec2_no_retry.create_nat_gateway().subnet_id(ctx.id(&self.subnet)?);
         let call = call.allocation_id(ctx.id(&self.elastic_ip)?).client_token(ctx.token);
         let call = call.tag_specifications(ctx.tag_spec(ResourceType::Natgateway));
         let answer = call.send().await.map_err(failed("CreateNatGateway"))?;

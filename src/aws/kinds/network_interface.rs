@@ -33,7 +33,7 @@ impl Driver<Aws> for NetworkInterface {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let call = ctx.system.clients.ec2_once.create_network_interface().subnet_id(ctx.id(&self.subnet)?);
+        let call = ctx.system.clients.ec2_no_retry.create_network_interface().subnet_id(ctx.id(&self.subnet)?);
         let call = call.private_ip_address(&self.address).set_groups(Some(ctx.all_ids(&self.security_groups)?));
         let call = call.description(format!("{} of the Kafka stack {}", ctx.address.name, ctx.system.stack()));
         let call = call.client_token(ctx.token).tag_specifications(ctx.tag_spec(ResourceType::NetworkInterface));

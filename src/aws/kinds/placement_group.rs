@@ -35,7 +35,7 @@ impl Driver<Aws> for PlacementGroup {
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let name = format!("kstack-{}-{}", ctx.system.stack(), ctx.address.name);
-        let call = ctx.system.clients.ec2_once.create_placement_group().group_name(&name);
+        let call = ctx.system.clients.ec2_no_retry.create_placement_group().group_name(&name);
         let call = call.strategy(PlacementStrategy::from(self.strategy.as_str())).set_partition_count(self.partitions);
         match call.tag_specifications(ctx.tag_spec(ResourceType::PlacementGroup)).send().await {
             Ok(_) => Ok(name),

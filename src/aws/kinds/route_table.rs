@@ -35,7 +35,8 @@ impl Driver<Aws> for RouteTable {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let call = ctx.system.clients.ec2_once.create_route_table().vpc_id(ctx.id(&self.vpc)?).client_token(ctx.token);
+        let call =
+            ctx.system.clients.ec2_no_retry.create_route_table().vpc_id(ctx.id(&self.vpc)?).client_token(ctx.token);
         let call = call.tag_specifications(ctx.tag_spec(ResourceType::RouteTable));
         let answer = call.send().await.map_err(failed("CreateRouteTable"))?;
         answer.route_table.and_then(|table| table.route_table_id).ok_or_else(|| no_id("CreateRouteTable"))

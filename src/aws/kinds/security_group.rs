@@ -28,7 +28,7 @@ impl Driver<Aws> for SecurityGroup {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let call = ctx.system.clients.ec2_once.create_security_group().vpc_id(ctx.id(&self.vpc)?);
+        let call = ctx.system.clients.ec2_no_retry.create_security_group().vpc_id(ctx.id(&self.vpc)?);
         let call = call.group_name(&self.group_name).description(&self.description);
         let call = call.tag_specifications(ctx.tag_spec(ResourceType::SecurityGroup));
         let answer = call.send().await.map_err(failed("CreateSecurityGroup"))?;

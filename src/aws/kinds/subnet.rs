@@ -30,7 +30,7 @@ impl Driver<Aws> for Subnet {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let call = ctx.system.clients.ec2_once.create_subnet().vpc_id(ctx.id(&self.vpc)?).cidr_block(&self.cidr);
+        let call = ctx.system.clients.ec2_no_retry.create_subnet().vpc_id(ctx.id(&self.vpc)?).cidr_block(&self.cidr);
         let call = call.availability_zone(&self.zone).tag_specifications(ctx.tag_spec(ResourceType::Subnet));
         let answer = call.send().await.map_err(failed("CreateSubnet"))?;
         answer.subnet.and_then(|subnet| subnet.subnet_id).ok_or_else(|| no_id("CreateSubnet"))

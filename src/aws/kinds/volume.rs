@@ -47,7 +47,7 @@ impl Driver<Aws> for Volume {
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
         let call =
-            ctx.system.clients.ec2_once.create_volume().availability_zone(&self.zone).volume_type(VolumeType::Gp3);
+            ctx.system.clients.ec2_no_retry.create_volume().availability_zone(&self.zone).volume_type(VolumeType::Gp3);
         let call = call.size(i32::try_from(self.size_gib).unwrap_or(i32::MAX)).iops(int(self.iops));
         let call = call.throughput(int(self.throughput_mibs)).encrypted(true).set_kms_key_id(self.kms_key.clone());
         let call = call.client_token(ctx.token).tag_specifications(ctx.tag_spec(ResourceType::Volume));
@@ -89,7 +89,7 @@ impl Driver<Aws> for Volume {
         if modifying(self, ctx, id, grows).await? {
             return modified(self, ctx, id, grows).await;
         }
-        let call = ctx.system.clients.ec2_once.modify_volume().volume_id(id).volume_type(VolumeType::Gp3);
+        let call = ctx.system.clients.ec2_no_retry.modify_volume().volume_id(id).volume_type(VolumeType::Gp3);
         let call = call.iops(int(self.iops)).throughput(int(self.throughput_mibs));
         let call = call.set_size(grows.then_some(i32::try_from(self.size_gib).unwrap_or(i32::MAX)));
         match call.send().await.map_err(failed("ModifyVolume")) {

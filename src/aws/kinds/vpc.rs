@@ -34,7 +34,7 @@ impl Driver<Aws> for Vpc {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let call = ctx.system.clients.ec2_once.create_vpc().cidr_block(&self.cidr);
+        let call = ctx.system.clients.ec2_no_retry.create_vpc().cidr_block(&self.cidr);
         let answer =
             call.tag_specifications(ctx.tag_spec(ResourceType::Vpc)).send().await.map_err(failed("CreateVpc"))?;
         answer.vpc.and_then(|vpc| vpc.vpc_id).ok_or_else(|| no_id("CreateVpc"))

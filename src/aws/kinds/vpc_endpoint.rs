@@ -38,8 +38,13 @@ impl Driver<Aws> for VpcEndpoint {
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let gateway = self.kind == "Gateway";
-        let call =
-            ctx.system.clients.ec2_once.create_vpc_endpoint().vpc_id(ctx.id(&self.vpc)?).service_name(&self.service);
+        let call = ctx
+            .system
+            .clients
+            .ec2_no_retry
+            .create_vpc_endpoint()
+            .vpc_id(ctx.id(&self.vpc)?)
+            .service_name(&self.service);
         let call = call.vpc_endpoint_type(VpcEndpointType::from(self.kind.as_str())).client_token(ctx.token);
         let call = call
             .set_route_table_ids(gateway.then_some(ctx.all_ids(&self.route_tables)?))

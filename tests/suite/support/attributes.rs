@@ -7,42 +7,28 @@ use jiff::Timestamp;
 
 use super::Account;
 use super::aws::wait;
-
-/// What a call lists, each item in words.
-macro_rules! each {
-    ($call:expr, $list:ident) => {
-        wait($call.send()).$list().iter().map(|one| format!("{one:?}")).collect::<Vec<String>>()
-    };
-}
+use super::look::Look;
 
 impl Account {
-    /// The attributes of what is live in `region` by address, or by name where a resource has no address: its description's
-    /// words in order. Ids are replaced by the addresses of what they are of; times and what AWS draws are left out.
-    pub fn attributes(&self, region: &str) -> BTreeMap<String, Vec<String>> {
-        let (ec2, kafka, iam, scaling) = (self.ec2(region), self.kafka(region), self.iam(), self.scaling(region));
-        let reservations = wait(ec2.describe_instances().send());
-        let instances = reservations.reservations().iter().flat_map(|one| one.instances());
-        let mut all: Vec<String> = instances.map(|one| format!("{one:?}")).collect();
-        all.extend(each!(ec2.describe_vpcs(), vpcs));
-        all.extend(each!(ec2.describe_subnets(), subnets));
-        all.extend(each!(ec2.describe_internet_gateways(), internet_gateways));
-        all.extend(each!(ec2.describe_route_tables(), route_tables));
-        all.extend(each!(ec2.describe_nat_gateways(), nat_gateways));
-        all.extend(each!(ec2.describe_vpc_endpoints(), vpc_endpoints));
-        all.extend(each!(ec2.describe_security_groups(), security_groups));
-        all.extend(each!(ec2.describe_addresses(), addresses));
-        all.extend(each!(ec2.describe_volumes(), volumes));
-        all.extend(each!(ec2.describe_network_interfaces(), network_interfaces));
-        all.extend(each!(ec2.describe_placement_groups(), placement_groups));
+    /// The attributes of what `look` saw by address, or by name where a resource has no address: its description's words in
+    /// order. Ids are replaced by the addresses of what they are of; times and what AWS draws are left out.
+    pub fn attributes(&self, look: &Look) -> BTreeMap<String, Vec<String>> {
+        let addresses = look.addresses();
+        let mut all = Vec::new();
+        all.extend(look.instances.iter().map(words_of));
+        all.extend(look.vpcs.iter().map(words_of));
+        all.extend(look.subnets.iter().map(words_of));
+        all.extend(look.gateways.iter().map(words_of));
+        all.extend(look.tables.iter().map(words_of));
+        all.extend(look.nats.iter().map(words_of));
+        all.extend(look.endpoints.iter().map(words_of));
+        all.extend(look.groups.iter().map(words_of));
+        all.extend(look.addresses.iter().map(words_of));
+        all.extend(look.volumes.iter().map(words_of));
+        all.extend(look.interfaces.iter().map(words_of));
+        all.extend(look.placements.iter().map(words_of));
         let ended = ["name: Some(Terminated)", "state: Some(Deleted)"];
         all.retain(|one| ended.iter().all(|state| !one.contains(state)));
-        let addresses = wait(ec2.describe_tags().send());
-        let addresses: BTreeMap<&str, &str> = addresses
-            .tags()
-            .iter()
-            .filter(|tag| tag.key() == Some("kstack:address"))
-            .filter_map(|tag| Some((tag.resource_id()?, tag.value()?)))
-            .collect();
         let mut named: Vec<(String, String)> = all
             .into_iter()
             .filter_map(|one| {
@@ -50,27 +36,22 @@ impl Account {
                 Some((rest.split_once('"')?.0.to_owned(), one))
             })
             .collect();
-        for role in wait(iam.list_roles().send()).roles() {
-            named.push((format!("role {}", role.role_name), format!("{role:?}")));
+        let iam = self.iam();
+        for role in &look.roles {
+            named.push((format!("role {}", role.role_name), words_of(role)));
             let policies = wait(iam.list_role_policies().role_name(&role.role_name).send());
             for name in policies.policy_names() {
                 let policy = wait(iam.get_role_policy().role_name(&role.role_name).policy_name(name).send());
                 named.push((format!("policy {name}"), policy.policy_document));
             }
         }
-        for profile in wait(iam.list_instance_profiles().send()).instance_profiles() {
-            named.push((format!("profile {}", profile.instance_profile_name), format!("{profile:?}")));
-        }
-        for cluster in wait(kafka.list_clusters_v2().send()).cluster_info_list() {
-            named.push((format!("cluster {}", cluster.cluster_name().unwrap_or_default()), format!("{cluster:?}")));
-        }
-        for configuration in wait(kafka.list_configurations().send()).configurations() {
-            let name = format!("configuration {}", configuration.name().unwrap_or_default());
-            named.push((name, format!("{configuration:?}")));
-        }
-        let namespace = aws_sdk_applicationautoscaling::types::ServiceNamespace::Kafka;
-        let targets = each!(scaling.describe_scalable_targets().service_namespace(namespace), scalable_targets);
-        named.extend(targets.into_iter().map(|one| ("scalable target".to_owned(), one)));
+        let profile = |name: &str| format!("profile {name}");
+        named.extend(look.profiles.iter().map(|one| (profile(&one.instance_profile_name), words_of(one))));
+        let cluster = |name: Option<&str>| format!("cluster {}", name.unwrap_or_default());
+        named.extend(look.clusters.iter().map(|one| (cluster(one.cluster_name()), words_of(one))));
+        let configuration = |name: Option<&str>| format!("configuration {}", name.unwrap_or_default());
+        named.extend(look.configurations.iter().map(|one| (configuration(one.name()), words_of(one))));
+        named.extend(look.targets.iter().map(|one| ("scalable target".to_owned(), words_of(one))));
         let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, text) in named {
             attributes.entry(name).or_default().extend(words(&text, &addresses, &self.id));
@@ -78,6 +59,10 @@ impl Account {
         attributes.values_mut().for_each(|words| words.sort_unstable());
         attributes
     }
+}
+
+fn words_of(description: impl std::fmt::Debug) -> String {
+    format!("{description:?}")
 }
 
 /// The words of a description that are the same wherever the same was made.

@@ -5,10 +5,10 @@ use std::future::Future;
 use std::sync::OnceLock;
 
 use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_ec2::types::{Filter, InstanceStateName, NatGatewayState, Tag};
+use aws_sdk_ec2::types::Filter;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Account, sandbox};
+use super::{Account, sandbox_of};
 
 /// The regions of the stack files.
 pub const DEV: &str = "eu-west-1";
@@ -28,7 +28,7 @@ macro_rules! client {
         $sdk::Client::from_conf(
             $sdk::Config::builder()
                 .behavior_version(BehaviorVersion::latest())
-                .endpoint_url(sandbox())
+                .endpoint_url(sandbox_of(&$account.id))
                 .region(Region::new($region.to_owned()))
                 .credentials_provider(Credentials::new(&$account.id, "test", None, None, "tests"))
                 .build(),
@@ -82,34 +82,10 @@ impl Account {
             "X-Amz-Target: secretsmanager.CreateSecret\r\nContent-Type: application/x-amz-json-1.1\r\n\
              Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\n"
         );
-        let answer = super::proxy::request_with(sandbox(), "POST", "/", &headers, &body);
+        let answer = super::proxy::request_with(sandbox_of(&self.id), "POST", "/", &headers, &body);
         let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");
         let made: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
         made["ARN"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
-    }
-
-    /// The volume and interface of each host, as they are live.
-    pub fn identities(&self, region: &str) -> BTreeMap<String, Identity> {
-        let ec2 = self.ec2(region);
-        let mine = || Filter::builder().name("tag-key").values("kstack:stack").build();
-        let name = |tags: &[Tag], kind: &str| {
-            let mut tags = tags.iter().filter(|tag| tag.key() == Some("kstack:address"));
-            tags.find_map(|tag| tag.value()?.strip_prefix(kind)?.strip_prefix('/')).map(str::to_owned)
-        };
-        let volumes = wait(ec2.describe_volumes().filters(mine()).send());
-        let volumes: BTreeMap<String, String> = volumes
-            .volumes()
-            .iter()
-            .filter_map(|volume| Some((name(volume.tags(), "volume")?, volume.volume_id()?.to_owned())))
-            .collect();
-        let interfaces = wait(ec2.describe_network_interfaces().filters(mine()).send());
-        let hosts = interfaces.network_interfaces().iter().filter_map(|interface| {
-            let host = name(interface.tag_set(), "network_interface")?;
-            let volume = volumes.get(&host).cloned().unwrap_or_default();
-            let address = interface.private_ip_address()?.to_owned();
-            Some((host, Identity { volume, interface: interface.network_interface_id()?.to_owned(), address }))
-        });
-        hosts.collect()
     }
 
     /// The ids of running instances, by host.
@@ -133,90 +109,15 @@ impl Account {
         answer.reservations().iter().map(|one| one.instances().len()).sum()
     }
 
-    /// Sees that the account has nothing any more that kstack made, in either region: nothing that is tagged, and, of what
-    /// an account does not have by itself, nothing at all.
+    /// Sees that the account has nothing any more that kstack made, in either region.
     #[track_caller]
     pub fn assert_nothing_left(&self) {
-        let left: Vec<String> = [DEV, PROD].iter().flat_map(|region| self.left(region)).collect();
+        let left: Vec<String> = [DEV, PROD].iter().flat_map(|region| self.look(region).left()).collect();
         assert!(left.is_empty(), "left in account {}: {left:#?}", self.id);
     }
 
     /// What is there in `region`, each by its address, or by its own name where it has no address, with the ids.
     pub fn inventory(&self, region: &str) -> BTreeMap<String, Vec<String>> {
-        let ours = Filter::builder().name("key").values("kstack:address").build();
-        let tags = wait(self.ec2(region).describe_tags().filters(ours).send());
-        let addresses: BTreeMap<&str, &str> =
-            tags.tags().iter().filter_map(|tag| Some((tag.resource_id()?, tag.value()?))).collect();
-        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for id in self.left(region) {
-            // Lease numbers rise with each run, and the one before the last stays.
-            let name = match id.split_once("/lease/") {
-                Some((stack, _)) => {
-                    all.insert(format!("{stack}/lease"), vec![id]);
-                    continue;
-                }
-                // An MSK ARN ends in an id of its own.
-                None if id.starts_with("arn:aws:kafka:") => {
-                    id.rsplit_once('/').unwrap_or_default().0.replace(&self.id, "")
-                }
-                // A NAT gateway's own interface has no tags, and its id is another one each time.
-                None => match (addresses.get(id.as_str()), id.rsplit_once('-')) {
-                    (Some(address), _) => (*address).to_owned(),
-                    (None, Some((kind, hex))) if hex.len() == 17 => kind.to_owned(),
-                    _ => id.clone(),
-                },
-            };
-            all.entry(name).or_default().push(id);
-        }
-        all
-    }
-
-    fn left(&self, region: &str) -> Vec<String> {
-        let ec2 = self.ec2(region);
-        let mine = || Filter::builder().name("tag-key").values("kstack:stack").build();
-        let mut left: Vec<Option<String>> = Vec::new();
-        let answer = wait(ec2.describe_vpcs().filters(mine()).send());
-        left.extend(answer.vpcs().iter().map(|one| one.vpc_id.clone()));
-        let answer = wait(ec2.describe_subnets().filters(mine()).send());
-        left.extend(answer.subnets().iter().map(|one| one.subnet_id.clone()));
-        let answer = wait(ec2.describe_internet_gateways().send());
-        left.extend(answer.internet_gateways().iter().map(|one| one.internet_gateway_id.clone()));
-        let answer = wait(ec2.describe_route_tables().filters(mine()).send());
-        left.extend(answer.route_tables().iter().map(|one| one.route_table_id.clone()));
-        let answer = wait(ec2.describe_nat_gateways().send());
-        let live = answer.nat_gateways().iter().filter(|one| one.state() != Some(&NatGatewayState::Deleted));
-        left.extend(live.map(|one| one.nat_gateway_id.clone()));
-        let answer = wait(ec2.describe_vpc_endpoints().send());
-        left.extend(answer.vpc_endpoints().iter().map(|one| one.vpc_endpoint_id.clone()));
-        let answer = wait(ec2.describe_security_groups().filters(mine()).send());
-        left.extend(answer.security_groups().iter().map(|one| one.group_id.clone()));
-        let answer = wait(ec2.describe_addresses().send());
-        left.extend(answer.addresses().iter().map(|one| one.allocation_id.clone()));
-        let answer = wait(ec2.describe_volumes().send());
-        left.extend(answer.volumes().iter().map(|one| one.volume_id.clone()));
-        let answer = wait(ec2.describe_network_interfaces().send());
-        left.extend(answer.network_interfaces().iter().map(|one| one.network_interface_id.clone()));
-        let answer = wait(ec2.describe_placement_groups().send());
-        left.extend(answer.placement_groups().iter().map(|one| one.group_name.clone()));
-        let answer = wait(ec2.describe_instances().send());
-        let instances = answer.reservations().iter().flat_map(|one| one.instances());
-        let live =
-            instances.filter(|one| one.state().and_then(|state| state.name()) != Some(&InstanceStateName::Terminated));
-        left.extend(live.map(|one| one.instance_id.clone()));
-        let kafka = self.kafka(region);
-        let answer = wait(kafka.list_clusters_v2().send());
-        left.extend(answer.cluster_info_list().iter().map(|one| one.cluster_arn.clone()));
-        let answer = wait(kafka.list_configurations().send());
-        left.extend(answer.configurations().iter().map(|one| one.arn.clone()));
-        let namespace = aws_sdk_applicationautoscaling::types::ServiceNamespace::Kafka;
-        let answer = wait(self.scaling(region).describe_scalable_targets().service_namespace(namespace).send());
-        left.extend(answer.scalable_targets().iter().map(|one| Some(one.resource_id.clone())));
-        let answer = wait(self.ssm(region).get_parameters_by_path().path("/kstack").recursive(true).send());
-        left.extend(answer.parameters().iter().map(|one| one.name.clone()));
-        let answer = wait(self.iam().list_roles().send());
-        left.extend(answer.roles().iter().map(|one| Some(one.role_name.clone())));
-        let answer = wait(self.iam().list_instance_profiles().send());
-        left.extend(answer.instance_profiles().iter().map(|one| Some(one.instance_profile_name.clone())));
-        left.into_iter().flatten().collect()
+        self.look(region).inventory()
     }
 }

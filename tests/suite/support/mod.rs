@@ -1,47 +1,27 @@
-//! What the tests share: one LocalStack for this process, and for each test an AWS account and a folder of its own.
+//! What the tests share: the LocalStacks of this process, and for each test an AWS account and a folder of its own.
 
 pub mod attributes;
 pub mod aws;
+pub mod look;
 pub mod proxy;
 pub mod rounds;
 pub mod running;
+pub mod sandboxes;
 pub mod stale;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[allow(unused_imports, reason = "each of the binaries that share this uses some of them")]
+pub use sandboxes::{cache, sandbox, sandbox_command, sandbox_of};
+
 /// The binary under test.
 pub const KSTACK: &str = env!("CARGO_BIN_EXE_kstack");
-
-/// The endpoint of this process's LocalStack, which is started at first use and ends with this process.
-pub fn sandbox() -> &'static str {
-    static ENDPOINT: OnceLock<String> = OnceLock::new();
-    ENDPOINT.get_or_init(|| {
-        let start = |command: &[&str]| {
-            let run = Run::of(sandbox_command(std::process::id()).args(["sandbox"]).args(command));
-            run.expect(0)
-        };
-        start(&["start"]);
-        start(&["status", "--json"]).json()["endpoint"].as_str().expect("an endpoint").to_owned()
-    })
-}
-
-/// The binary with the sandbox of the process `pid`, whose virtual environment is kept between test runs.
-pub fn sandbox_command(pid: u32) -> Command {
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kstack-test");
-    let mut command = Command::new(KSTACK);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
-        command.env_remove(name);
-    }
-    command.env("KSTACK_CACHE_DIR", cache).env("KSTACK_SANDBOX_PARENT", pid.to_string()).stdin(Stdio::null());
-    command
-}
 
 /// How a command ended, and what it wrote.
 #[derive(Debug)]
@@ -108,13 +88,45 @@ pub struct Account {
     pub folder: TempDir,
     /// How many seconds AWS takes at most to list what a kstack made that died.
     pub lag: u64,
+    /// After how many seconds without an answer a call is given up; nothing for as long as users wait.
+    pub silence: Option<u64>,
 }
 
 impl Account {
     pub fn new() -> Account {
+        Account::of(Account::unused())
+    }
+
+    /// An account that no other test has, on the LocalStack of `other`.
+    pub fn beside(other: &str) -> Account {
+        let mut id = Account::unused();
+        while sandbox_of(&id) != sandbox_of(other) {
+            id = Account::unused();
+        }
+        Account::of(id)
+    }
+
+    /// Makes this account what `source` is, on the same LocalStack, once nothing is under way in that any more. What was here is
+    /// gone; what was chosen stays.
+    pub fn become_copy_of(&self, source: &str) {
+        assert_eq!(sandbox_of(&self.id), sandbox_of(source), "LocalStacks know nothing of one another's accounts");
+        let (path, body) = (format!("/_aws_rules/{}/copy", self.id), serde_json::json!({"of": source}).to_string());
+        poll("a copy of an account", Duration::from_secs(60), || {
+            let answer = proxy::request(sandbox_of(source), "PUT", &path, &body);
+            let copied = answer.starts_with("HTTP/1.1 200");
+            assert!(copied || answer.contains("still under way"), "{answer}");
+            copied.then_some(())
+        });
+    }
+
+    fn unused() -> String {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        let id = format!("{:012}", 1000 + LAST.fetch_add(1, Ordering::Relaxed));
-        Account { id, endpoint: sandbox().to_owned(), folder: tempfile::tempdir().expect("a folder"), lag: 0 }
+        format!("{:012}", 1000 + LAST.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn of(id: String) -> Account {
+        let (endpoint, folder) = (sandbox_of(&id).to_owned(), tempfile::tempdir().expect("a folder"));
+        Account { id, endpoint, folder, lag: 0, silence: None }
     }
 
     /// Writes `stacks/BASE.yaml` into the folder as `BASE.yaml`, with `edits`, and gives that name.
@@ -141,6 +153,7 @@ impl Account {
         command.env_clear().env("PATH", path).env("HOME", self.folder.path()).env("AWS_ENDPOINT_URL", &self.endpoint);
         command.env("AWS_ACCESS_KEY_ID", &self.id).env("AWS_SECRET_ACCESS_KEY", "test");
         command.env("KSTACK_TEST_SETTLE", self.lag.to_string());
+        command.envs(self.silence.map(|seconds| ("KSTACK_TEST_SILENCE", seconds.to_string())));
         command.current_dir(self.folder.path()).stdin(Stdio::null()).args(arguments);
         command
     }
@@ -177,7 +190,8 @@ impl Account {
 
     /// Chooses, for this account alone, how long states last and which calls fail (see localstack/README.md).
     pub fn choose(&self, what: &Value) {
-        let answer = proxy::request(sandbox(), "PUT", &format!("/_aws_rules/{}", self.id), &what.to_string());
+        let answer =
+            proxy::request(sandbox_of(&self.id), "PUT", &format!("/_aws_rules/{}", self.id), &what.to_string());
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 }
@@ -212,9 +226,10 @@ impl Plan {
         steps.find(|step| step["address"] == address).unwrap_or_else(|| panic!("no step of {address}: {:#}", self.0))
     }
 
-    /// What is refused, each with its address, reason and way out in one line.
+    /// What is refused, each with its address, reason and remedy in one line.
     pub fn refusals(&self) -> Vec<String> {
-        let line = |one: &Value| format!("{}: {}; {}", text(&one["address"]), text(&one["why"]), text(&one["way_out"]));
+        let line =
+            |one: &Value| format!("{}: {}; {}", text(&one["address"]), text(&one["reason"]), text(&one["remedy"]));
         self.0["refusals"].as_array().expect("refusals").iter().map(line).collect()
     }
 
@@ -223,6 +238,18 @@ impl Plan {
         let line = |one: &Value| format!("{}: {}", text(&one["address"]), text(&one["text"]));
         self.0["notes"].as_array().expect("notes").iter().map(line).collect()
     }
+}
+
+/// Says that a test is skipped, and why. Where everything has to run, as `KSTACK_REQUIRE=1` says, that is a failure.
+#[track_caller]
+#[allow(dead_code, reason = "not the benchmark's")]
+pub fn skip(why: &str) {
+    assert!(
+        std::env::var_os("KSTACK_REQUIRE").is_none_or(|value| value.is_empty()),
+        "nothing may be skipped here: {why}"
+    );
+    // Past the test harness, which shows only what failed.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("SKIPPED: {why}\n").as_bytes());
 }
 
 /// A JSON string, or nothing.

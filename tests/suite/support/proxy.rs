@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::rounds::Rounds;
-use super::sandbox;
+use super::sandbox_of;
 use super::stale::Stale;
 
 /// One call that came by.
@@ -335,9 +335,15 @@ pub fn operation(head: &str, body: &[u8]) -> String {
     target.or(action).map_or_else(plain, str::to_owned)
 }
 
-/// LocalStack's answer, as it came, with the connection's end after it.
+/// The account whose call it is: LocalStack takes an access key of twelve digits for one.
+fn account(head: &str) -> &str {
+    let key = header(head, "authorization").and_then(|sign| sign.split_once("Credential=")?.1.split('/').next());
+    key.unwrap_or_default()
+}
+
+/// The answer of the caller's LocalStack, as it came, with the connection's end after it.
 pub fn forward(head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
-    let address = sandbox().trim_start_matches("http://");
+    let address = sandbox_of(account(head)).trim_start_matches("http://");
     let mut server = TcpStream::connect(address)?;
     let mut request = String::new();
     for line in head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:")) {

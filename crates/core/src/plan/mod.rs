@@ -183,7 +183,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     // The cause before what follows from it: the VPC before its subnets, and those before what is in them.
     plan.refusals.sort_by_cached_key(|refusal| refusal.address.as_ref().map(order::place));
     refuse_lost_quorum(&desired, observed, &mut plan);
-    ordered(plan)
+    ordered(plan, observed)
 }
 
 /// Empty volumes for a majority of the voters would elect a leader without the cluster's metadata, whatever was allowed.
@@ -221,17 +221,24 @@ pub fn destroy(stack: &str, region: &str, account: &str, observed: &Observed) ->
         delete(address, live, "the stack is destroyed", &mut plan);
     }
     plan.refusals.retain(|refusal| refusal.address.is_none());
-    ordered(plan)
+    ordered(plan, observed)
 }
 
-/// The plan with its steps in order. Steps that wait for each other are a refusal: none of them could ever be done.
-fn ordered(mut plan: Plan) -> Plan {
-    if let Err(circle) = order::wire(&mut plan.steps) {
-        let names: Vec<String> = circle.iter().chain(circle.first()).map(ToString::to_string).collect();
-        plan.refusals.push(Refusal::general(
-            format!("steps wait for each other, so none of them could ever be done: {}", names.join(" waits for ")),
-            "this is a fault of kstack: report it with the stack file and this message",
-        ));
+/// The plan with its steps in order, verified. Steps that wait for each other are a refusal, as none of them could ever be done;
+/// and so is whatever else must not be run.
+fn ordered(mut plan: Plan, observed: &Observed) -> Plan {
+    const FAULT: &str = "this is a fault of kstack: report it with the stack file and this message";
+    match order::wire(&mut plan.steps) {
+        Err(circle) => {
+            let names: Vec<String> = circle.iter().chain(circle.first()).map(ToString::to_string).collect();
+            let reason =
+                format!("steps wait for each other, so none of them could be done: {}", names.join(" waits for "));
+            plan.refusals.push(Refusal::general(reason, FAULT));
+        }
+        Ok(()) => {
+            let faults = verify(&plan, observed);
+            plan.refusals.extend(faults.into_iter().map(|fault| Refusal::general(fault, FAULT)));
+        }
     }
     plan
 }

@@ -1,90 +1,108 @@
-//! What every plan must be before it is run, whatever made it: a second opinion, which shares nothing with the planner's own way.
+//! What every plan must be before it is run, whatever made it: a second opinion, which shares little with the planner's own way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::order::dependencies;
 use super::{Action, Plan, Step};
 use crate::model::{Address, Deletion, StepId};
 use crate::observed::Observed;
 
-/// Every reason why `plan` must not be run on what is `observed`, as sentences; none for a plan that is right.
+/// Every reason why `plan` must not be run on what is `observed`, as clauses; none for a plan that is right.
 pub fn verify(plan: &Plan, observed: &Observed) -> Vec<String> {
     let mut faults = Vec::new();
-    in_order(plan, &mut faults);
-    what_it_needs_comes_first(plan, &mut faults);
-    what_uses_it_goes_first(plan, &mut faults);
+    let order = match Order::of(plan) {
+        Ok(order) => order,
+        Err(faults) => return faults,
+    };
+    order.what_it_needs_comes_first(&mut faults);
+    order.what_uses_it_goes_first(&mut faults);
+    order.one_roll_at_a_time(&mut faults);
     nothing_is_lost_unasked(plan, &mut faults);
-    one_roll_at_a_time(plan, &mut faults);
     of_what_is_live(plan, observed, &mut faults);
     faults
 }
 
-/// Each step stands once, and behind all that it waits for.
-fn in_order(plan: &Plan, faults: &mut Vec<String>) {
-    let mut before: BTreeSet<StepId> = BTreeSet::new();
-    for step in &plan.steps {
-        for needed in &step.after {
-            if *needed == step.id() {
-                faults.push(format!("{needed} waits for itself"));
-            } else if !before.contains(needed) {
-                faults.push(format!("{} waits for {needed}, which does not come before it", step.id()));
+/// A plan's steps, and which come before which.
+struct Order<'a> {
+    steps: &'a [Step],
+    /// For each step a bit for each step that it waits for, directly or by way of others.
+    before: Vec<Vec<u64>>,
+}
+
+impl<'a> Order<'a> {
+    /// The order of a plan in which each step stands once, and behind all that it waits for.
+    fn of(plan: &'a Plan) -> Result<Order<'a>, Vec<String>> {
+        let mut faults = Vec::new();
+        let mut places: BTreeMap<StepId, usize> = BTreeMap::new();
+        let mut before: Vec<Vec<u64>> = Vec::new();
+        for (place, step) in plan.steps.iter().enumerate() {
+            let mut bits = vec![0_u64; plan.steps.len().div_ceil(64)];
+            for needed in &step.after {
+                match places.get(needed) {
+                    Some(place) => {
+                        bits.iter_mut().zip(&before[*place]).for_each(|(bit, more)| *bit |= more);
+                        bits[place / 64] |= 1 << (place % 64);
+                    }
+                    None if *needed == step.id() => faults.push(format!("{needed} waits for itself")),
+                    None => faults.push(format!("{} waits for {needed}, which does not come before it", step.id())),
+                }
+            }
+            before.push(bits);
+            if places.insert(step.id(), place).is_some() {
+                faults.push(format!("{} is there twice", step.id()));
             }
         }
-        if !before.insert(step.id()) {
-            faults.push(format!("{} is there twice", step.id()));
-        }
+        if faults.is_empty() { Ok(Order { steps: &plan.steps, before }) } else { Err(faults) }
     }
-}
 
-/// All steps that `step` waits for, directly or by way of others.
-fn all_before<'a>(plan: &'a Plan, step: &'a Step) -> BTreeSet<&'a StepId> {
-    let by_id: BTreeMap<StepId, &Step> = plan.steps.iter().map(|step| (step.id(), step)).collect();
-    let mut all = BTreeSet::new();
-    let mut next: Vec<&StepId> = step.after.iter().collect();
-    while let Some(id) = next.pop() {
-        if all.insert(id)
-            && let Some(step) = by_id.get(id)
-        {
-            next.extend(&step.after);
-        }
+    /// Whether the step at `place` waits for the one at `other`.
+    fn waits(&self, place: usize, other: usize) -> bool {
+        self.before[place][other / 64] >> (other % 64) & 1 == 1
     }
-    all
-}
 
-/// Whoever needs a resource waits for every step that makes or changes it.
-fn what_it_needs_comes_first(plan: &Plan, faults: &mut Vec<String>) {
-    let mut by_address: BTreeMap<&Address, Vec<&Step>> = BTreeMap::new();
-    for step in plan.steps.iter().filter(|step| step.action() != Action::Delete) {
-        by_address.entry(&step.address).or_default().push(step);
-    }
-    for step in &plan.steps {
-        let Some(wanted) = step.wanted() else { continue };
-        let needed = dependencies(&step.address, wanted);
-        let needed: Vec<&Step> = needed.iter().filter_map(|one| by_address.get(one)).flatten().copied().collect();
-        if needed.is_empty() {
-            continue;
+    /// The places of steps for which `which` is true, by address.
+    fn places(&self, which: impl Fn(&Step) -> bool) -> BTreeMap<&'a Address, Vec<usize>> {
+        let mut places: BTreeMap<&Address, Vec<usize>> = BTreeMap::new();
+        for (place, step) in self.steps.iter().enumerate().filter(|(_, step)| which(step)) {
+            places.entry(&step.address).or_default().push(place);
         }
-        let before = all_before(plan, step);
-        for other in needed.iter().filter(|other| !before.contains(&other.id())) {
-            faults.push(format!("{} needs {}, and does not wait for it", step.id(), other.id()));
-        }
+        places
     }
-}
 
-/// A resource is deleted after every step that lets go of it.
-fn what_uses_it_goes_first(plan: &Plan, faults: &mut Vec<String>) {
-    for gone in plan.steps.iter().filter(|step| step.action() == Action::Delete) {
-        let uses = |step: &&Step| {
-            step.address != gone.address
-                && step.live().is_some_and(|live| dependencies(&step.address, &live.spec).contains(&gone.address))
-        };
-        let users: Vec<&Step> = plan.steps.iter().filter(uses).collect();
-        if users.is_empty() {
-            continue;
+    /// Whoever needs a resource waits for every step that makes or changes it.
+    fn what_it_needs_comes_first(&self, faults: &mut Vec<String>) {
+        let made = self.places(|step| step.action() != Action::Delete);
+        for (place, step) in self.steps.iter().enumerate() {
+            let Some(wanted) = step.wanted() else { continue };
+            for needed in dependencies(&step.address, wanted) {
+                for other in made.get(&needed).into_iter().flatten().filter(|other| !self.waits(place, **other)) {
+                    faults.push(format!("{} needs {}, and does not wait for it", step.id(), self.steps[*other].id()));
+                }
+            }
         }
-        let before = all_before(plan, gone);
-        for user in users.iter().filter(|user| !before.contains(&user.id())) {
-            faults.push(format!("{} is deleted while {} still uses it", gone.address, user.id()));
+    }
+
+    /// A resource is deleted after every step that lets go of it.
+    fn what_uses_it_goes_first(&self, faults: &mut Vec<String>) {
+        let deleted = self.places(|step| step.action() == Action::Delete);
+        for (place, step) in self.steps.iter().enumerate() {
+            let Some(live) = step.live() else { continue };
+            for used in dependencies(&step.address, &live.spec) {
+                for gone in deleted.get(&used).into_iter().flatten().filter(|gone| !self.waits(**gone, place)) {
+                    faults.push(format!("{} is deleted while {} still uses it", self.steps[*gone].address, step.id()));
+                }
+            }
+        }
+    }
+
+    /// Of two rolls, one waits for the other.
+    fn one_roll_at_a_time(&self, faults: &mut Vec<String>) {
+        let rolls = self.places(|step| step.action() == Action::Roll).into_values().flatten();
+        let mut rolls: Vec<usize> = rolls.collect();
+        rolls.sort_unstable();
+        for pair in rolls.windows(2).filter(|pair| !self.waits(pair[1], pair[0])) {
+            let (one, other) = (self.steps[pair[0]].id(), self.steps[pair[1]].id());
+            faults.push(format!("{one} and {other} could be rolled at once"));
         }
     }
 }
@@ -97,7 +115,7 @@ fn nothing_is_lost_unasked(plan: &Plan, faults: &mut Vec<String>) {
     for step in &plan.steps {
         let deletes = matches!(step.action(), Action::Delete | Action::Replace);
         let data = step.live().is_some_and(|live| matches!(live.spec.deletion(), Deletion::Data(_)));
-        // A cluster on its way out is lost already.
+        // A cluster that AWS deletes already is lost whatever the plan does.
         let going = step.changes().iter().any(|change| change.field == "state");
         if deletes && data && !going {
             faults.push(format!("{} would lose data, and nobody asked for it", step.id()));
@@ -105,17 +123,7 @@ fn nothing_is_lost_unasked(plan: &Plan, faults: &mut Vec<String>) {
     }
 }
 
-/// Of two rolls, one waits for the other.
-fn one_roll_at_a_time(plan: &Plan, faults: &mut Vec<String>) {
-    let rolls: Vec<&Step> = plan.steps.iter().filter(|step| step.action() == Action::Roll).collect();
-    for pair in rolls.windows(2) {
-        if !all_before(plan, pair[1]).contains(&pair[0].id()) {
-            faults.push(format!("{} and {} could be rolled at once", pair[0].id(), pair[1].id()));
-        }
-    }
-}
-
-/// What is made is not there, and what is changed or deleted is there under this id.
+/// What is made does not exist, and what is changed or deleted exists under its id.
 fn of_what_is_live(plan: &Plan, observed: &Observed, faults: &mut Vec<String>) {
     for step in &plan.steps {
         let live = observed.live.get(&step.address).map(|live| live.id.as_str());
@@ -126,5 +134,93 @@ fn of_what_is_live(plan: &Plan, observed: &Observed, faults: &mut Vec<String>) {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::{ElasticIp, InternetGateway, Kind as _, Resource, Volume, from_json};
+    use crate::model::{Ref, Tags};
+    use crate::observed::Live;
+    use crate::plan::{Creation, Target, Work};
+
+    fn new(spec: impl Into<Resource>) -> Creation {
+        Creation { spec: spec.into(), tags: Tags::new(), generation: String::new() }
+    }
+
+    fn target(id: &str, spec: impl Into<Resource>) -> Target {
+        Target { id: id.to_owned(), spec: spec.into(), tags: Tags::new() }
+    }
+
+    fn step(address: &str, after: &[&str], work: Work) -> Step {
+        let parse = |text: &str| Address::parse(text).expect("an address");
+        let after = after.iter().map(|text| StepId::from(parse(text))).collect();
+        Step { address: parse(address), operation: None, reason: String::new(), work, after }
+    }
+
+    fn ip() -> ElasticIp {
+        ElasticIp {}
+    }
+
+    fn gateway() -> InternetGateway {
+        InternetGateway { vpc: Ref::to("elastic_ip", "a") } // Any reference will do.
+    }
+
+    fn volume() -> Resource {
+        let spec = serde_json::json!({"zone": "a", "kind": "gp3", "size_gib": 1, "iops": 3000, "throughput_mibs": 125, "encrypted": true});
+        from_json(Volume::NAME, &spec).expect("a volume")
+    }
+
+    fn faults(steps: Vec<Step>) -> Vec<String> {
+        let mut observed = Observed::default();
+        for target in steps.iter().filter_map(|step| Some((step.address.clone(), step.live()?.clone()))) {
+            let live = Live { id: target.1.id, spec: target.1.spec, tags: Tags::new() };
+            observed.live.insert(target.0, live);
+        }
+        verify(&Plan { steps, ..Plan::empty("dev", "us-east-1", "1", false) }, &observed)
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        let made = |address: &str, after: &[&str]| step(address, after, Work::Create(new(ip())));
+        let rolled = |address: &str, after: &[&str]| {
+            let live = target("i-1", ip());
+            step(address, after, Work::Roll { live, changes: Vec::new(), new: new(ip()) })
+        };
+        let (a, b) = ("elastic_ip/a", "elastic_ip/b");
+        let cases: [(Vec<Step>, &str); 9] = [
+            (vec![made(a, &[]), made(b, &[a])], ""),
+            (vec![made(a, &[a])], "elastic_ip/a waits for itself"),
+            (vec![made(a, &[b]), made(b, &[])], "elastic_ip/a waits for elastic_ip/b, which does not come before it"),
+            (vec![made(a, &[]), made(a, &[])], "elastic_ip/a is there twice"),
+            (
+                vec![made(a, &[]), step("internet_gateway/main", &[], Work::Create(new(gateway())))],
+                "internet_gateway/main needs elastic_ip/a, and does not wait for it",
+            ),
+            (
+                vec![
+                    step(a, &[], Work::Delete { live: target("eip-1", ip()) }),
+                    step("internet_gateway/main", &[], Work::Delete { live: target("igw-1", gateway()) }),
+                ],
+                "elastic_ip/a is deleted while internet_gateway/main still uses it",
+            ),
+            (vec![rolled(a, &[]), rolled(b, &[])], "elastic_ip/a and elastic_ip/b could be rolled at once"),
+            (vec![rolled(a, &[]), rolled(b, &[a])], ""),
+            (
+                vec![step("volume/broker-1", &[], Work::Delete { live: target("vol-1", volume()) })],
+                "volume/broker-1 would lose data, and nobody asked for it",
+            ),
+        ];
+        for (steps, fault) in cases {
+            let expected: Vec<&str> = Some(fault).filter(|fault| !fault.is_empty()).into_iter().collect();
+            assert_eq!(faults(steps), expected);
+        }
+        let plan = Plan { steps: vec![made(a, &[])], ..Plan::empty("dev", "us-east-1", "1", false) };
+        let live = Live { id: "eip-1".to_owned(), spec: ip().into(), tags: Tags::new() };
+        let observed = Observed { live: [(Address::new("elastic_ip", "a"), live)].into(), ..Observed::default() };
+        assert_eq!(verify(&plan, &observed), ["elastic_ip/a would be made twice"]);
+        let gone = Plan { steps: vec![rolled(b, &[])], ..plan };
+        assert_eq!(verify(&gone, &observed), ["i-1 is not at elastic_ip/b any more"]);
     }
 }

@@ -146,10 +146,10 @@ fn follow(model: &mut Model, plan: &Plan) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Few cases in every run; `PROPTEST_CASES=5000 cargo test msk_order` looks further.
+/// Few cases in every run; `PROPTEST_CASES=5000 cargo test msk_order` looks further; see invariants.rs.
 fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96);
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases, ..ProptestConfig::default() }
 }
 
 proptest! {

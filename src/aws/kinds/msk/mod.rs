@@ -14,8 +14,7 @@ use kstack_core::model::{Address, Tags, tag};
 /// The clusters with the stack's name: one at most, as a name is unique in its account and region. Of a discovery of every
 /// stack, all those with a stack's tag.
 pub async fn fetch(aws: &Aws) -> Result<Vec<Cluster>, StepError> {
-    let call =
-        aws.clients.kafka.list_clusters_v2().set_cluster_name_filter((!aws.all()).then(|| aws.stack().to_owned()));
+    let call = aws.clients.msk.list_clusters_v2().set_cluster_name_filter((!aws.all()).then(|| aws.stack().to_owned()));
     let pages = call.into_paginator().items().send();
     let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListClustersV2"))?;
     // The filter takes the beginning of a name.
@@ -28,7 +27,7 @@ pub async fn fetch(aws: &Aws) -> Result<Vec<Cluster>, StepError> {
 
 /// The configurations that have the stack's name.
 pub async fn configurations(aws: &Aws) -> Result<Vec<Configuration>, StepError> {
-    let pages = aws.clients.kafka.list_configurations().into_paginator().items().send();
+    let pages = aws.clients.msk.list_configurations().into_paginator().items().send();
     let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListConfigurations"))?;
     let mine = |name: &str| if aws.all() { name.starts_with(PREFIX) } else { name == configuration_name(aws.stack()) };
     Ok(all.into_iter().filter(|configuration| configuration.name().is_some_and(mine)).collect())
@@ -49,7 +48,7 @@ pub async fn properties(aws: &Aws, arn: &str, revision: i64) -> Result<Vec<Strin
     if let Some(text) = known.get(&key) {
         return Ok(lines(text));
     }
-    let call = aws.clients.kafka.describe_configuration_revision().arn(arn).revision(revision);
+    let call = aws.clients.msk.describe_configuration_revision().arn(arn).revision(revision);
     let answer = call.send().await.map_err(failed("DescribeConfigurationRevision"))?;
     let text = answer.server_properties().map(|blob| String::from_utf8_lossy(blob.as_ref()).into_owned());
     Ok(lines(known.entry(key).or_insert(text.unwrap_or_default())))

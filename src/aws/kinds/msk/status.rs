@@ -84,7 +84,7 @@ pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, StepError> {
             status.listeners = servers(provisioned.as_ref(), &brokers);
             (status.brokers, status.operation) = (brokers, operation);
         } else {
-            let call = aws.clients.kafka.get_bootstrap_brokers().cluster_arn(arn);
+            let call = aws.clients.msk.get_bootstrap_brokers().cluster_arn(arn);
             let answer = call.send().await.map_err(failed("GetBootstrapBrokers"))?;
             let text = answer.bootstrap_broker_string_sasl_iam.unwrap_or_default();
             let bootstrap_servers = text.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect();
@@ -116,7 +116,7 @@ fn servers(cluster: Option<&Provisioned>, brokers: &[Broker]) -> Vec<Servers> {
 }
 
 async fn brokers(aws: &Aws, arn: &str) -> Result<Vec<Broker>, StepError> {
-    let pages = aws.clients.kafka.list_nodes().cluster_arn(arn).into_paginator().items().send();
+    let pages = aws.clients.msk.list_nodes().cluster_arn(arn).into_paginator().items().send();
     let nodes = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListNodes"))?;
     let broker = |node: NodeInfo| {
         let info = node.broker_node_info?;
@@ -132,7 +132,7 @@ async fn underway(aws: &Aws, cluster: &Cluster) -> Result<Option<Underway>, Step
     if cluster.state() == Some(&ClusterState::Active) {
         return Ok(None);
     }
-    let call = aws.clients.kafka.list_cluster_operations_v2().cluster_arn(cluster.cluster_arn().unwrap_or_default());
+    let call = aws.clients.msk.list_cluster_operations_v2().cluster_arn(cluster.cluster_arn().unwrap_or_default());
     let answer = call.send().await.map_err(failed("ListClusterOperationsV2"))?;
     let ended = |state: &str| state.ends_with("_COMPLETE") || state.ends_with("_FAILED");
     let all = answer.cluster_operation_info_list.unwrap_or_default();

@@ -132,7 +132,7 @@ pub async fn revision(aws: &crate::aws::Aws, cluster: &Cluster) -> Result<String
 /// That AWS does not show that revision yet; AWS's answer.
 pub async fn newest(ctx: &Ctx<'_, Aws>, wanted: &Provisioned) -> Result<ConfigurationInfo, StepError> {
     let arn = ctx.id(&wanted.configuration)?;
-    let call = ctx.system.clients.kafka.describe_configuration().arn(&arn);
+    let call = ctx.system.clients.msk.describe_configuration().arn(&arn);
     let answer = call.send().await.map_err(failed("DescribeConfiguration"))?;
     let revision = answer.latest_revision().and_then(|revision| revision.revision()).unwrap_or_default();
     if configuration_fingerprint(&properties(ctx.system, &arn, revision).await?) != wanted.server_properties {
@@ -151,7 +151,7 @@ async fn start(
     version: &str,
     left: &[String],
 ) -> Result<String, StepError> {
-    let kafka = &ctx.system.clients.kafka_once;
+    let kafka = &ctx.system.clients.msk_no_retry;
     let has = |field: &str| left.iter().any(|one| one == field);
     let any = |fields: &[&str]| fields.iter().any(|field| has(field));
     let int = |value: u64| i32::try_from(value).unwrap_or(i32::MAX);

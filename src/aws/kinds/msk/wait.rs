@@ -11,7 +11,7 @@ use crate::wait::{Backoff, Look, follow};
 
 /// The cluster as it is now.
 pub async fn describe(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<Cluster, StepError> {
-    let call = ctx.system.clients.kafka.describe_cluster_v2().cluster_arn(arn);
+    let call = ctx.system.clients.msk.describe_cluster_v2().cluster_arn(arn);
     let answer = call.send().await.map_err(failed("DescribeClusterV2"))?;
     answer.cluster_info.ok_or_else(|| StepError::Internal("the answer to DescribeClusterV2 has no cluster".to_owned()))
 }
@@ -67,7 +67,7 @@ pub async fn idle(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<Cluster, StepError> {
 pub async fn operation(ctx: &Ctx<'_, Aws>, arn: &str, operation: &str) -> Result<(), StepError> {
     let mut once = Once(ctx.progress, String::new());
     follow(PATIENCE, Backoff::LONG, async || {
-        let call = ctx.system.clients.kafka.describe_cluster_operation_v2().cluster_operation_arn(operation);
+        let call = ctx.system.clients.msk.describe_cluster_operation_v2().cluster_operation_arn(operation);
         let answer = match call.send().await.map_err(failed("DescribeClusterOperationV2")) {
             // Not visible yet, or forgotten: the cluster's state tells.
             Err(error) if error.class() == Class::NotFound => return Ok(Look::Ready(())),
@@ -120,7 +120,7 @@ pub async fn delete(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<(), StepError> {
             once.say(&format!("the cluster is {}", state.as_str()));
             return Ok(missing());
         }
-        let call = ctx.system.clients.kafka_once.delete_cluster().cluster_arn(arn);
+        let call = ctx.system.clients.msk_no_retry.delete_cluster().cluster_arn(arn);
         match call.send().await.map_err(failed("DeleteCluster")) {
             Ok(_) => Ok(missing()),
             Err(error) if error.class() == Class::NotFound => Ok(Look::Ready(())),

@@ -1,7 +1,7 @@
-//! Plans, each a folder of `tests/plans`: the stack file, what is live, and the plan as people see it.
+//! Plans, each a folder of `tests/plans` and a test of its name: the stack file, what is live, and the plan as people see it.
 //!
 //! `live.yaml` says what is live (see [`Case`]); `stack.yaml` is what is asked for, unless `live.yaml` names another file.
-//! A new case is a new folder. `KSTACK_UPDATE=1 cargo test plans` writes `plan.txt` anew; read it before committing.
+//! A new case is a new folder. `KSTACK_UPDATE=1 cargo test -p kstack-core --test plans` writes `plan.txt` anew; read it before committing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,11 @@ use kstack_core::plan::{Plan, render};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::model::{Model, parsed, set};
+#[allow(dead_code, reason = "the properties use the rest")]
+#[path = "planning/model.rs"]
+mod model;
+
+use model::{Model, parsed, set};
 
 /// What is live, and what is asked of the planner.
 #[derive(Debug, Default, Deserialize)]
@@ -112,28 +116,21 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     (model, plan)
 }
 
-fn check(folder: &Path) -> Result<(), String> {
-    let text = fs::read_to_string(folder.join("live.yaml")).expect("the case has a live.yaml");
-    let case: Case = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+fn case(path: &Path) -> datatest_stable::Result<()> {
+    let folder = path.parent().ok_or("no folder")?;
+    let case: Case = serde_yaml::from_str(&fs::read_to_string(path)?)?;
     let printed = anstream::adapter::strip_str(&render(&plan(folder, &case).1)).to_string();
-    let path = folder.join("plan.txt");
+    let expectation = folder.join("plan.txt");
     if std::env::var_os("KSTACK_UPDATE").is_some() {
-        fs::write(&path, &printed).expect("the expectation can be written");
+        fs::write(&expectation, &printed)?;
     }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
+    let expected = fs::read_to_string(&expectation).unwrap_or_default();
     if printed == expected {
         return Ok(());
     }
-    Err(format!("== {}: expected\n{expected}\n== but it was\n{printed}", folder.display()))
+    Err(format!("expected\n{expected}\n== but it was\n{printed}\nKSTACK_UPDATE=1 takes the new plan over.").into())
 }
 
-#[test]
-fn each_case_has_its_plan() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/plans");
-    let entries = fs::read_dir(root).expect("the folder is there").map(|entry| entry.expect("a readable entry").path());
-    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
-    folders.sort();
-    assert!(!folders.is_empty(), "there are cases");
-    let wrong: Vec<String> = folders.iter().filter_map(|folder| check(folder).err()).collect();
-    assert!(wrong.is_empty(), "{}\nKSTACK_UPDATE=1 takes the new plans over.", wrong.join("\n"));
+datatest_stable::harness! {
+    { test = case, root = "../../tests/plans", pattern = r"/live\.yaml$" },
 }

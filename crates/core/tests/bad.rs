@@ -1,0 +1,38 @@
+//! Stack files with problems, each a test of its name: `tests/bad/NAME.yaml` and, to the letter, what is said of it, `NAME.txt`.
+//!
+//! A new case is a new file. `KSTACK_UPDATE=1 cargo test -p kstack-core --test bad` writes the expectations anew; read them before
+//! committing. That the command prints the same is a test of the suite.
+
+use std::path::Path;
+
+use kstack_core::check::{self, Report};
+
+/// What `kstack check` prints of a report, and its exit code.
+fn printed(report: &Report) -> String {
+    let many = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let (errors, warnings) = report.counts();
+    let warned = if warnings == 0 { String::new() } else { format!(", {}", many(warnings, "warning")) };
+    let text = format!("{}{}: {}{warned}", report.render(false), report.file, many(errors, "error"));
+    // The layout pads the lines of a snippet; editors would strip that from the expectations.
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    format!("{}\nexit code 1\n", lines.join("\n"))
+}
+
+fn case(path: &Path) -> datatest_stable::Result<()> {
+    let file = path.file_name().and_then(|name| name.to_str()).ok_or("no name")?;
+    let text = String::from_utf8_lossy(&std::fs::read(path)?).into_owned();
+    let Err(report) = check::parse(file, &text) else { return Err("it is not refused".into()) };
+    let (printed, expectation) = (printed(&report), path.with_extension("txt"));
+    if std::env::var_os("KSTACK_UPDATE").is_some() {
+        std::fs::write(&expectation, &printed)?;
+    }
+    let expected = std::fs::read_to_string(&expectation).unwrap_or_default();
+    if printed == expected {
+        return Ok(());
+    }
+    Err(format!("expected\n{expected}\n== but it was\n{printed}\nKSTACK_UPDATE=1 takes the new text over.").into())
+}
+
+datatest_stable::harness! {
+    { test = case, root = "../../tests/bad", pattern = r"\.yaml$" },
+}

@@ -1,0 +1,74 @@
+//! Declarations of fields: each that a spec has as JSON has a rule, and no text of the user's is ever a dependency.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use kstack_core::kinds::{self, Resource};
+use kstack_core::model::Address;
+use kstack_core::plan::Plan;
+
+use crate::model::{Model, parsed};
+
+fn fresh(text: &str) -> Plan {
+    let parsed = parsed(text);
+    Model::empty(&parsed.stack.region, 3).plan(&parsed, false)
+}
+
+fn wanted(plan: &Plan) -> Vec<Resource> {
+    plan.steps.iter().filter_map(|step| step.wanted().cloned()).collect()
+}
+
+/// The shipped stack files, which have each kind between them.
+fn files() -> Vec<String> {
+    ["dev", "prod", "msk", "msk-express", "msk-serverless", "ephemeral"]
+        .map(|name| {
+            fs::read_to_string(format!("../../stacks/{name}.yaml")).unwrap_or_else(|error| panic!("{name}: {error}"))
+        })
+        .into()
+}
+
+#[test]
+fn every_serialized_field_has_a_rule() {
+    let mut seen = BTreeSet::new();
+    // What no shipped file has: secrets of SCRAM users, and a cluster policy.
+    let scram = "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16, nat: none}\ncluster:\n  msk:\n    \
+                 kafka: 3.8.x\n    brokers: {count: 3, instance_type: kafka.m5.large}\n    auth: {scram: {secrets: \
+                 [\"arn:aws:secretsmanager:us-east-1:123456789012:secret:AmazonMSK_orders-Ab1Cd2\"]}}\n    \
+                 policy: {Version: \"2012-10-17\", Statement: [{Effect: Allow, Principal: \"*\", Action: \"kafka:GetBootstrapBrokers\", Resource: \"*\"}]}\n";
+    for text in files().iter().map(String::as_str).chain([scram]) {
+        for resource in wanted(&fresh(text)) {
+            let kind = resource.kind();
+            seen.insert(kind);
+            for (field, _) in resource.spec().as_object().expect("a spec is an object") {
+                assert!(kinds::field(kind, field).is_some(), "`{field}` of {kind} is compared, and has no rule");
+            }
+        }
+    }
+    let kinds: BTreeSet<&str> = kinds::NAMES.iter().copied().collect();
+    let missing: Vec<&&str> = kinds.difference(&seen).collect();
+    assert!(missing.is_empty(), "no shipped stack file has {missing:?}, so nothing is known of their fields");
+}
+
+/// Texts that look like addresses: in tags, keys, buckets and settings.
+#[test]
+fn a_text_that_looks_like_an_address_is_no_dependency() {
+    let ec2 = "apiVersion: kstack/v1\nname: dev\nregion: eu-west-1\ntags: {a: TEXT}\nnetwork: {cidr: 10.20.0.0/16}\n\
+               cluster: {ec2: {kafka: 4.1.1, combined: true, config: {broker.rack.note: TEXT}, brokers: {count: 3, instance_type: m7g.large}}}\n";
+    let msk = "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\ntags: {a: TEXT}\nnetwork: {cidr: 10.50.0.0/16, nat: none}\n\
+               workload: {retention: 3d}\ncluster:\n  msk:\n    kafka: 3.8.x\n    brokers: {count: 3, instance_type: kafka.m5.large}\n    \
+               auth: {iam: true}\n    logs: {cloudwatch: TEXT, firehose: orders, s3: {bucket: vpc, prefix: main}}\n";
+    let edges = |plan: &Plan| -> BTreeSet<(String, String)> {
+        let edge = |step: &kstack_core::plan::Step| {
+            let id = step.id().to_string();
+            step.after.iter().map(move |one| (id.clone(), one.to_string())).collect::<Vec<_>>()
+        };
+        plan.steps.iter().flat_map(edge).collect()
+    };
+    for text in [ec2, msk] {
+        let plain = edges(&fresh(&text.replace("TEXT", "orders").replace("bucket: vpc, prefix: main", "bucket: logs")));
+        for address in ["instance/broker-1", "vpc/main", "volume/broker-2", "msk_cluster/main"] {
+            assert!(Address::parse(address).is_some());
+            assert_eq!(edges(&fresh(&text.replace("TEXT", address))), plain, "{address}");
+        }
+    }
+}
