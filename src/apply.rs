@@ -1,4 +1,4 @@
-//! Runs a plan's steps, each as soon as what it waits for is done, and reports events. The only writer; it has no choices to make.
+//! Runs a plan's steps, each as soon as its dependencies are done, and reports events. The only writer; it makes no choices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::aws::kinds as drivers;
 use crate::aws::{Aws, Class};
 use crate::driver::{Ctx, IdMap};
 use crate::error::StepError;
-use crate::lease::LAG;
+use crate::lease::LIST_DELAY;
 use crate::roll::{Checks, Kafka};
 use crate::wait::{Backoff, Look, RETRY_LIMIT, Retries, VISIBLE_LIMIT, may_pass, poll, retry};
 use kstack_core::kinds::{self, Resource};
@@ -27,12 +27,12 @@ pub enum Event {
         address: StepId,
         action: Action,
     },
-    /// What a step waits for that takes long: a roll before it stops the host, or what AWS does with a cluster.
+    /// What a long step waits for: a roll before it stops a host, or what AWS is doing with a cluster.
     Waiting {
         address: StepId,
         reason: String,
     },
-    /// A rolled host is well again, by Kafka's word or by its instance's checks.
+    /// A rolled host is healthy again, as Kafka or EC2's checks of its instance report.
     Checked {
         address: StepId,
         by: Checks,
@@ -78,22 +78,22 @@ impl Outcome {
     }
 }
 
-/// After a signal, calls under way are given this long; what only waits is left, and the next run goes on with it.
-const GRACE: Duration = Duration::from_secs(3);
-/// How many client tokens of one step may turn out to be of something that is gone.
+/// After a signal, running calls still get this long. Steps that only wait are left for the next run.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+/// How many idempotency tokens of one step may turn out to belong to something that is gone.
 const GENERATIONS: u32 = 5;
 /// How long a resource is looked for after a lost answer, before it is made again, where AWS knows by a token or a name that it
-/// is the same: then looking only saves a call. Where AWS would let a second one be made, it is [`LAG`].
-const SHORT_LAG: Duration = Duration::from_secs(2);
+/// is the same: then looking only saves a call. Where AWS would let a second one be made, it is [`LIST_DELAY`].
+const SHORT_LIST_DELAY: Duration = Duration::from_secs(2);
 
-/// Runs `plan`. `kafka` is what rolls ask; `life` tells this life of the stack from earlier ones of the same name; `stop` turns
-/// true on a signal.
+/// Runs `plan`. Rolls query `kafka`; `incarnation` tells this stack from earlier ones of the same name; `stop` turns true on a
+/// signal.
 pub async fn apply(
     aws: &Aws,
     kafka: &Kafka,
     plan: &Plan,
     observed: &Observed,
-    life: &str,
+    incarnation: &str,
     mut stop: watch::Receiver<bool>,
     mut emit: impl FnMut(Event),
 ) -> Outcome {
@@ -114,7 +114,7 @@ pub async fn apply(
             for step in ready {
                 emit(Event::Started { address: step.id(), action: step.action() });
                 busy.insert(step.id(), step.action());
-                let token = token(plan, life, step);
+                let token = token(plan, incarnation, step);
                 let (ids, tell) = (&ids, &tell);
                 running.push(async move {
                     let start = Instant::now();
@@ -134,7 +134,7 @@ pub async fn apply(
         tokio::select! {
             Some(event) = told.recv() => emit(event),
             Some((step, result, took)) = running.next() => {
-                // What a step says comes before its end.
+                // What a step reports comes before its end.
                 while let Ok(event) = told.try_recv() {
                     emit(event);
                 }
@@ -154,7 +154,7 @@ pub async fn apply(
             }
             () = expired => break,
             Ok(()) = stop.changed(), if deadline.is_none() => {
-                deadline = Some(tokio::time::Instant::now() + GRACE);
+                deadline = Some(tokio::time::Instant::now() + SHUTDOWN_GRACE);
                 emit(Event::Interrupted);
             }
         }
@@ -169,7 +169,7 @@ pub async fn apply(
     outcome
 }
 
-/// Takes out of `waiting` what can't be done since something before it failed.
+/// Removes from `waiting` the steps that wait for a failed one.
 fn skip_held_back(waiting: &mut Vec<&Step>, outcome: &mut Outcome, emit: &mut impl FnMut(Event)) {
     loop {
         let held = |step: &&Step| {
@@ -186,12 +186,12 @@ fn skip_held_back(waiting: &mut Vec<&Step>, outcome: &mut Outcome, emit: &mut im
 
 /// The idempotency token of a step's creation, where it makes something: the same whenever the same resource of the same
 /// generation is to be made.
-fn token(plan: &Plan, life: &str, step: &Step) -> String {
+fn token(plan: &Plan, incarnation: &str, step: &Step) -> String {
     let generation = match &step.work {
         Work::Create(new) | Work::Roll { new, .. } | Work::Replace { new, .. } => new.generation.as_str(),
         Work::Update { .. } | Work::Delete { .. } => "",
     };
-    digest(&[&plan.account, &plan.region, &plan.stack, life, &step.address.to_string(), generation])
+    digest(&[&plan.account, &plan.region, &plan.stack, incarnation, &step.address.to_string(), generation])
 }
 
 /// A token made of `parts`.
@@ -199,7 +199,7 @@ fn digest(parts: &[&str]) -> String {
     kstack_core::digest::fingerprint(parts.join("\n"), 32)
 }
 
-/// Does one step and returns the resource's id.
+/// Runs one step and returns the resource's id.
 async fn run(
     aws: &Aws,
     kafka: &Kafka,
@@ -252,13 +252,13 @@ async fn run(
     }
 }
 
-/// Deletes the live resource, and makes the new one in its place.
+/// Deletes the live resource, and creates the new one in its place.
 async fn replace(ctx: &Ctx<'_, Aws>, live: &Target, new: &Creation) -> Result<String, StepError> {
     retry(|| drivers::delete(&live.spec, ctx, &live.id)).await?;
     create(ctx, &new.spec, &live.id).await
 }
 
-/// Makes the resource, and brings it to where it can be used. `old` is the id of the one that it follows.
+/// Creates the resource, and waits until it can be used. `old` is the id of the one that it replaces.
 async fn create(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<String, StepError> {
     // What is in use where something new is to be made is rarely about to go: no error is waited out for longer than this.
     let mut retries = Retries::within(RETRY_LIMIT);
@@ -272,7 +272,7 @@ async fn create(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<Stri
         // answer nobody heard, or from a run that was killed, and is not listed yet.
         if error.class() == Class::Conflict {
             let spent = error.code().is_some_and(|code| code.starts_with("Idempotent"));
-            if let Some(id) = look(ctx, old, if spent { LAG } else { VISIBLE_LIMIT }).await? {
+            if let Some(id) = look(ctx, old, if spent { LIST_DELAY } else { VISIBLE_LIMIT }).await? {
                 break id;
             }
             // What was made with the token failed, and is gone: such as a volume whose key could not be used. AWS remembers the
@@ -289,7 +289,7 @@ async fn create(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<Stri
         }
         // The call may have been done, and only its answer been lost: look before making another.
         if error.maybe_applied() {
-            let lag = if kinds::is_unique(&ctx.address.kind) { SHORT_LAG } else { LAG };
+            let lag = if kinds::is_unique(&ctx.address.kind) { SHORT_LIST_DELAY } else { LIST_DELAY };
             if let Some(id) = look(ctx, old, lag).await? {
                 break id;
             }
@@ -300,7 +300,7 @@ async fn create(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<Stri
     Ok(id)
 }
 
-/// The id of the resource at the address, if it is there; looked for as long as a describe may lag behind a create.
+/// The id of the resource at the address, if it exists; looked for as long as AWS's lists may lag behind a create.
 async fn look(ctx: &Ctx<'_, Aws>, old: &str, lag: Duration) -> Result<Option<String>, StepError> {
     let address = ctx.address.to_string();
     // What the last look ended in, should that not be an answer: then nothing is known of the resource.

@@ -25,25 +25,24 @@ fn duration() -> Duration {
     test.and_then(|seconds| seconds.parse().ok()).map_or(DURATION, Duration::from_secs)
 }
 
-/// How long a holder may write after it took or renewed a lease: it stops some time before others may take over, for clocks
-/// that differ.
-fn term() -> Duration {
+/// How long a holder may write after it took or renewed a lease: it stops some time before others may take over, because clocks
+/// differ.
+fn write_window() -> Duration {
     duration() * 7 / 8
 }
 
 /// The time between the end of writing and the end of the lease.
 fn margin() -> SignedDuration {
-    SignedDuration::try_from(duration() - term()).unwrap_or_default()
+    SignedDuration::try_from(duration() - write_window()).unwrap_or_default()
 }
 
-/// How long AWS may take to list what was just made. EC2 promises no time; its guide tells callers to look again with growing
-/// pauses.
-pub const LAG: Duration = Duration::from_secs(30);
+/// How long AWS may take to list what was just created: its lists are eventually consistent, and EC2 promises no time.
+pub const LIST_DELAY: Duration = Duration::from_secs(30);
 
-/// [`LAG`] after the end of a holder that died. Only builds for tests take another time, in seconds, from `KSTACK_TEST_SETTLE`.
+/// [`LIST_DELAY`] after the end of a crashed holder. Only builds for tests take another time, in seconds, from `KSTACK_TEST_SETTLE`.
 fn lag() -> SignedDuration {
     let test = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_SETTLE").ok() } else { None };
-    let lag = test.and_then(|seconds| seconds.parse().ok()).map_or(LAG, Duration::from_secs);
+    let lag = test.and_then(|seconds| seconds.parse().ok()).map_or(LIST_DELAY, Duration::from_secs);
     SignedDuration::try_from(lag).unwrap_or_default()
 }
 
@@ -106,7 +105,7 @@ impl Lease {
             }
             other => other?,
         }
-        fence.allow(start, term());
+        fence.allow(start, write_window());
         // The one before stays: who does not see this one listed yet would begin with a number that was used long ago, and finds
         // this one's taken. What is left of older leases does no harm: the highest number counts.
         let old =
@@ -196,7 +195,7 @@ async fn renew(
         }
         holder.expires = clock::now() + SignedDuration::try_from(duration()).unwrap_or_default();
         if clients.put_lease(&stack, number, &holder, true).await.is_ok() && fence.open() {
-            fence.allow(start, term());
+            fence.allow(start, write_window());
         }
     }
 }

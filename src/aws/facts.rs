@@ -47,7 +47,7 @@ impl Clients {
             if stack.cluster.msk.as_ref().is_some_and(|msk| msk.serverless) {
                 return Ok(BTreeSet::new());
             }
-            let pages = self.kafka.list_kafka_versions().into_paginator().items().send();
+            let pages = self.msk.list_kafka_versions().into_paginator().items().send();
             let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListKafkaVersions"))?;
             let active = all.into_iter().filter(|one| one.status() == Some(&KafkaVersionStatus::Active));
             Ok(active.filter_map(|one| one.version).collect())

@@ -6,9 +6,9 @@ mod error;
 mod facts;
 mod fence;
 pub mod kinds;
-mod pace;
 mod params;
 mod price_list;
+mod rate_limit;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use aws_sdk_kafka::types::{Cluster, Configuration};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use self::pace::Pace;
+use self::rate_limit::RateLimiter;
 use crate::driver::Ctx;
 use kstack_core::model::{Tags, tag};
 use kstack_core::stack::Name;
@@ -70,7 +70,7 @@ pub async fn default_region() -> Option<String> {
 pub struct Clients {
     /// What they are made from: credentials and connections, shared by those of [`Clients::fenced`].
     config: SdkConfig,
-    pace: Pace,
+    limiter: RateLimiter,
     pub region: String,
     pub ec2: aws_sdk_ec2::Client,
     /// The same without retries: for calls that must not be repeated before a look at what the first one did.
@@ -80,7 +80,7 @@ pub struct Clients {
     /// The same without retries: MSK's calls take no client token.
     pub msk_no_retry: aws_sdk_kafka::Client,
     /// Application Auto Scaling, which grows the storage of MSK's brokers.
-    pub autoautoscaling: aws_sdk_applicationautoscaling::Client,
+    pub autoscaling: aws_sdk_applicationautoscaling::Client,
     pub ssm: aws_sdk_ssm::Client,
     /// The lease's own client, which the fence does not hold back.
     pub ssm_lease: aws_sdk_ssm::Client,
@@ -110,15 +110,15 @@ impl Clients {
                 loader.credentials_provider(aws_sdk_ec2::config::Credentials::new(key, "test", None, None, "sandbox"));
         }
         let config = loader.load().await;
-        let pace = Pace::new(config.endpoint_url().is_none(), fence.clone());
-        Self::of(&config, &place.region, &fence, pace)
+        let limiter = RateLimiter::new(config.endpoint_url().is_none(), fence.clone());
+        Self::of(&config, &place.region, &fence, limiter)
     }
 
     /// The same for another region, which can only read.
     pub fn in_region(&self, region: &str) -> Self {
         let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
         let fence = Fence::default();
-        Self::of(&config, region, &fence, Pace::new(config.endpoint_url().is_none(), fence.clone()))
+        Self::of(&config, region, &fence, RateLimiter::new(config.endpoint_url().is_none(), fence.clone()))
     }
 
     /// Whether calls go elsewhere than to AWS itself: then no instance really runs.
@@ -128,12 +128,12 @@ impl Clients {
 
     /// The same under another fence, for another stack, which shares the connections and EC2's request limits.
     pub fn fenced(&self, fence: &Fence) -> Self {
-        Self::of(&self.config, &self.region, fence, self.pace.fenced(fence.clone()))
+        Self::of(&self.config, &self.region, fence, self.limiter.fenced(fence.clone()))
     }
 
-    fn of(config: &SdkConfig, region: &str, fence: &Fence, pace: Pace) -> Self {
+    fn of(config: &SdkConfig, region: &str, fence: &Fence, limiter: RateLimiter) -> Self {
         let ec2 = |retry: Option<RetryConfig>| {
-            let builder = aws_sdk_ec2::config::Builder::from(config).http_client(pace.clone());
+            let builder = aws_sdk_ec2::config::Builder::from(config).http_client(limiter.clone());
             let mut builder = builder.interceptor(fence.clone());
             builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
             aws_sdk_ec2::Client::from_conf(builder.build())
@@ -148,7 +148,7 @@ impl Clients {
         let soon = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_SILENCE).build();
         Clients {
             config: config.clone(),
-            pace: pace.clone(),
+            limiter: limiter.clone(),
             region: region.to_owned(),
             ec2: ec2(None),
             ec2_no_retry: ec2(Some(RetryConfig::disabled())),

@@ -5,7 +5,7 @@ use super::ui;
 use crate::ops::Failure;
 use crate::session::Source;
 
-/// Check stack files, offline, and report every problem at once
+/// Check stack files and report every problem at once, offline
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack files

@@ -14,10 +14,10 @@ pub struct Args {
     /// The stack file
     #[arg(value_name = "FILE")]
     file: String,
-    /// How MSK's brokers are counted
+    /// How MSK's brokers are sized
     #[arg(long, value_enum, default_value_t = Counting::Equation1)]
     method: Counting,
-    /// Consumers read from the nearest copy (`client.rack` is set) rather than from the leader
+    /// Assume that consumers read from the nearest replica (`client.rack` is set), not from the leader
     #[arg(long)]
     nearest: bool,
     /// Print JSON
@@ -36,7 +36,7 @@ enum Counting {
     /// AWS's Equation 1 with the file's headroom, as for EC2
     #[value(name = "equation-1")]
     Equation1,
-    /// AWS's sizing script for MSK: room for a lost zone, lagging consumers and a rebalance at once
+    /// AWS's sizing script for MSK: headroom for a lost zone, lagging consumers and a rebalance at once
     #[value(name = "aws-msk")]
     AwsMsk,
 }

@@ -9,7 +9,7 @@ use crate::session::Source;
 use kstack_core::instance_types;
 use kstack_core::pricing::{Bill, Reads};
 
-/// Show what a stack costs in a month, line by line, offline
+/// Show a stack's monthly cost line by line, offline
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
@@ -18,7 +18,7 @@ pub struct Args {
     /// Show the formula of each line
     #[arg(long)]
     explain: bool,
-    /// Count consumers that read from the nearest copy (`client.rack` is set) rather than from the leader
+    /// Assume that consumers read from the nearest replica (`client.rack` is set), not from the leader
     #[arg(long)]
     nearest: bool,
     /// Print JSON

@@ -10,6 +10,7 @@ mod destroy;
 mod error;
 mod extend;
 mod fleet;
+mod help;
 mod list;
 mod msk;
 mod plan;
@@ -28,7 +29,7 @@ mod with;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::clock;
 use crate::ops::Failure;
@@ -42,13 +43,13 @@ use ui::Printer;
 #[command(name = "kstack", version, about, max_term_width = 100)]
 struct Cli {
     /// Use the pinned LocalStack on this machine instead of AWS; it is started if needed
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     sandbox: bool,
     /// Print only results and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 901)]
     quiet: bool,
     /// Print progress as lines, without a live view
-    #[arg(long, global = true, conflicts_with = "quiet")]
+    #[arg(long, global = true, conflicts_with = "quiet", display_order = 902)]
     no_progress: bool,
     #[command(subcommand)]
     command: Command,
@@ -79,7 +80,8 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let matches = help::grouped(Cli::command()).try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are results; anything else is an error, with the code that errors have here.

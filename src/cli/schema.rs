@@ -1,14 +1,48 @@
-//! `kstack schema`: the stack file's JSON Schema.
+//! `kstack schema`: JSON Schemas of the stack file and of JSON output.
+
+use clap::ValueEnum;
+use serde_json::Value;
 
 use super::ui;
 use crate::ops::Failure;
 use kstack_core::stack;
 
-/// Print the JSON Schema of the stack file, which editors use
+/// Print the JSON Schema of the stack file, for editors, or of JSON output, for scripts
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The output whose schema is printed; `events` are the lines of apply, destroy, up and reap
+    #[arg(long, value_enum)]
+    output: Option<Output>,
+}
 
-pub fn run(_: &Args) -> Result<u8, Failure> {
-    ui::document(&stack::schema());
+/// What is printed as JSON.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Output {
+    Plan,
+    Status,
+    List,
+    Size,
+    Cost,
+    Compare,
+    Events,
+}
+
+pub fn run(args: &Args) -> Result<u8, Failure> {
+    let text = match args.output {
+        None => {
+            ui::document(&stack::schema());
+            return Ok(0);
+        }
+        Some(Output::Plan) => include_str!("schema/plan.json"),
+        Some(Output::Status) => include_str!("schema/status.json"),
+        Some(Output::List) => include_str!("schema/list.json"),
+        Some(Output::Size) => include_str!("schema/size.json"),
+        Some(Output::Cost) => include_str!("schema/cost.json"),
+        Some(Output::Compare) => include_str!("schema/compare.json"),
+        Some(Output::Events) => include_str!("schema/events.json"),
+    };
+    let schema: Value = serde_json::from_str(text)
+        .map_err(|error| Failure::new(format!("the schema in this binary can't be read: {error}")))?;
+    ui::document(&schema);
     Ok(0)
 }

@@ -5,7 +5,7 @@ use crate::ops::Failure;
 use crate::session::Source;
 use kstack_core::instance_types;
 
-/// Show how brokers' volumes, or an MSK cluster's size, follow from the workload, offline
+/// Show how the workload determines volumes, or an MSK cluster's size, offline
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file

@@ -1,4 +1,4 @@
-//! Asking the brokers: Kafka's protocol over TCP, PLAINTEXT, with a limit on every time and size.
+//! Querying the brokers: Kafka's protocol over TCP, PLAINTEXT, with a limit on every time and size.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
@@ -23,53 +23,55 @@ use super::shape::{self, Shape, walk};
 use super::{Broker, Cluster, Partition, Voter};
 use crate::wait::{Backoff, Look, poll};
 
-/// How long a broker may take to accept a connection and to say what it knows. A lost packet is sent again after one second.
-const GREETING: Duration = Duration::from_secs(4);
+/// How long a broker may take to accept a connection and to list its API versions. A lost packet is sent again after one second.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a broker may take for all answers: a cluster of 100,000 partitions describes itself in some 10 MiB.
-const ANSWERS: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest answer that is read.
-const LONGEST: u64 = 64 << 20;
+const LONGEST_ANSWER_BYTES: u64 = 64 << 20;
 
 const METADATA_TOPIC: &str = "__cluster_metadata";
 const MIN_ISR: &str = "min.insync.replicas";
 /// A resource of DescribeConfigs that is a topic.
 const TOPIC: i8 = 2;
 
-/// Why a cluster could not be asked.
+/// Why a cluster could not be queried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
-    #[error("no broker answers from here")]
+    #[error("no broker is reachable from here")]
     Unreachable,
     #[error("{broker}: {why}")]
     Answer { broker: SocketAddrV4, why: String },
 }
 
-/// Asks the first of `brokers` that has an answer to everything. All of them are greeted, at once; those that don't answer are
-/// marked as silent.
+/// Queries the first of `brokers` that answers every request. All of them are contacted at once; those that don't answer are marked
+/// as silent.
 ///
 /// # Errors
-/// That none answers as Kafka does; or what was wrong with the last one's answer.
+/// That none answers as Kafka does; or what was wrong with the last answer.
 pub async fn ask(brokers: &[SocketAddrV4]) -> Result<Cluster, AskError> {
     let greet = |broker: &SocketAddrV4| {
         let broker = *broker;
-        // What answers otherwise, such as a proxy on the way, is no broker.
-        async move { (broker, timeout(GREETING, Connection::open(broker)).await.ok().and_then(Result::ok)) }
+        // Whatever answers differently, such as a proxy in between, is no broker.
+        async move { (broker, timeout(GREETING_TIMEOUT, Connection::open(broker)).await.ok().and_then(Result::ok)) }
     };
     let greeted = futures::future::join_all(brokers.iter().map(greet)).await;
     let silent: BTreeSet<SocketAddrV4> = greeted.iter().filter(|one| one.1.is_none()).map(|one| one.0).collect();
     let mut last = AskError::Unreachable;
     for (broker, connection) in greeted {
         let Some((connection, versions)) = connection else { continue };
-        match timeout(ANSWERS, describe(connection, &versions, &silent)).await {
+        match timeout(ANSWER_TIMEOUT, describe(connection, &versions, &silent)).await {
             Ok(Ok(cluster)) => return Ok(cluster),
             Ok(Err(why)) => last = AskError::Answer { broker, why },
-            Err(_) => last = AskError::Answer { broker, why: format!("no answer within {} s", ANSWERS.as_secs()) },
+            Err(_) => {
+                last = AskError::Answer { broker, why: format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()) }
+            }
         }
     }
     Err(last)
 }
 
-/// Asks again and again until `done` has no more reasons to wait, for `limit` at most.
+/// Queries until `done` returns no more reasons to wait, for `limit` at most.
 ///
 /// # Errors
 /// The reasons at the end of the time.
@@ -130,8 +132,8 @@ impl Connection {
         self.stream.write_all(&length.to_be_bytes()).await.map_err(failed)?;
         self.stream.write_all(&body).await.map_err(failed)?;
         let length = u64::from(self.stream.read_u32().await.map_err(failed)?);
-        if length > LONGEST {
-            return Err(format!("an answer of {length} bytes, and at most {LONGEST} are read"));
+        if length > LONGEST_ANSWER_BYTES {
+            return Err(format!("its answer has {length} bytes, and kstack reads at most {LONGEST_ANSWER_BYTES}"));
         }
         // Memory grows with what arrives, not with what is announced.
         let mut answer = Vec::new();

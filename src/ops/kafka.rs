@@ -1,4 +1,4 @@
-//! A stack's Kafka as a command reaches it: the brokers in the VPC, or the processes that stand for them in the sandbox.
+//! How a stack's Kafka is reached: the brokers in the VPC, or the processes that stand for them in the sandbox.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
@@ -13,15 +13,15 @@ use kstack_core::design::Design;
 use kstack_core::model::tag;
 use kstack_core::observed::Observed;
 
-/// How long the hosts of the sandbox may take until they are a healthy cluster.
-const START: Duration = Duration::from_secs(300);
+/// How long the hosts of the sandbox may take to become a healthy cluster.
+const START_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The processes that stand for what is `observed`, whether they run or not; `None` where nothing has a cluster id.
 fn processes(observed: &Observed) -> Option<Cluster> {
     observed.live.values().find_map(|live| live.tags.get(tag::CLUSTER_ID)).map(|id| Cluster::of(id))
 }
 
-/// Where the brokers of what is `observed` take clients from here, by node id. In a sandbox without Kafka that is nowhere.
+/// Where the `observed` brokers accept clients from here, by node id. In a sandbox without Kafka there are none.
 pub fn brokers(observed: &Observed, sandbox: bool) -> BTreeMap<u32, SocketAddrV4> {
     match sandbox {
         true => processes(observed).map(|cluster| cluster.bootstrap()).unwrap_or_default(),
@@ -29,7 +29,7 @@ pub fn brokers(observed: &Observed, sandbox: bool) -> BTreeMap<u32, SocketAddrV4
     }
 }
 
-/// What rolls to `design` ask.
+/// What rolls to `design` query.
 ///
 /// # Errors
 /// What is wrong with the sandbox's Kafka.
@@ -51,7 +51,7 @@ pub async fn active(design: &Design, kafka: &Kafka) -> Option<String> {
 }
 
 /// Starts the processes that stand for the hosts of `design`, where the sandbox has a Kafka, and waits until they are a healthy
-/// cluster. Gives the addresses at which clients reach it; none without a Kafka.
+/// cluster. Returns the addresses for clients; none without a Kafka.
 ///
 /// # Errors
 /// Why there is no healthy cluster.
@@ -61,9 +61,9 @@ pub async fn start(design: &Design, kafka: &Kafka, task: &Task<'_>) -> Result<Ve
     local.cluster.start(&local.distribution, design)?;
     let brokers: Vec<SocketAddrV4> = local.cluster.bootstrap().into_values().collect();
     let ids: BTreeSet<u32> = design.hosts.iter().filter(|host| host.broker()).map(|host| host.cloud.node_id).collect();
-    health::wait_until(&brokers, START, |cluster| cluster.problems(&ids)).await.map_err(|reasons| {
+    health::wait_until(&brokers, START_TIMEOUT, |cluster| cluster.problems(&ids)).await.map_err(|reasons| {
         let failure =
-            Failure::new(format!("Kafka is not healthy after {} s: {}", START.as_secs(), shortened(&reasons)));
+            Failure::new(format!("Kafka is not healthy after {} s: {}", START_TIMEOUT.as_secs(), shortened(&reasons)));
         match local.cluster.ended() {
             Some((host, log)) => failure.hint(format!("the process of {host} has ended; its log ends with:\n{log}")),
             None => failure,

@@ -57,7 +57,7 @@ fn msk_stacks_are_sized_and_priced() {
 #[test]
 fn a_bill_with_gaps() {
     let text = out(&["cost", "stacks/dev.yaml"]);
-    assert!(text.contains("Not in the sum, as no price is known: gp3 size in eu-west-1"), "{text}");
+    assert!(text.contains("Not included, because the price is unknown: gp3 size in eu-west-1"), "{text}");
     compare_with("tests/cost/dev.txt", &text);
 }
 

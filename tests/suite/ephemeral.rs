@@ -378,8 +378,8 @@ fn a_stack_needs_a_time_to_live_that_it_can_have() {
     let run = account.run(&["up", "lasting.yaml"]).expect(1);
     assert_eq!(
         run.err,
-        "error: the stack would never go: neither the command nor the file has a time to live\n\
-         hint: use --ttl 4h, or write `ttl: 4h` in the file; for a stack that stays there is `kstack apply`\n"
+        "error: the stack would never expire: neither the command nor the file has a time to live\n\
+         hint: use --ttl 4h, or write `ttl: 4h` in the file; for a permanent stack use `kstack apply`\n"
     );
     for (ttl, wrong) in [("5s", "from 1m to 90d is possible"), ("4 hours", "is not a duration")] {
         let run = account.run(&["up", FILE, "--ttl", ttl]).expect(1);

@@ -51,7 +51,7 @@ impl Driver<Aws> for MskClusterPolicy {
         let arn = id.strip_suffix(&part_id("", PART)).unwrap_or(id);
         ctx.system
             .clients
-            .kafka
+            .msk
             .delete_cluster_policy()
             .cluster_arn(arn)
             .send()

@@ -1,8 +1,8 @@
-//! EC2's request limits: calls wait for their turn instead of being refused, and ask for less when they are refused all the same.
+//! EC2's request limits: calls wait for a token instead of being throttled, and slow down when they are throttled all the same.
 //!
-//! EC2 gives each API action of an account and region a bucket of tokens. A call takes one; so many come back each second. The
+//! EC2 gives each API action of an account and region a bucket of tokens. A call takes one, and a number is added each second. The
 //! sizes in `tables/ec2_api_throttle.csv` are those of "Request throttling for the Amazon EC2 API" in EC2's developer guide.
-//! Others in the account draw from the same buckets, so a refusal halves the pace, and answers bring it back.
+//! Other users of the account draw from the same buckets, so a throttled call halves the rate, and answers bring it back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use super::fence::{Fence, LEASE_ENDED, reads};
 
-/// No call waits longer, whatever the buckets say: its signature is good for five minutes.
+/// The longest wait of a call: its signature expires after five minutes.
 const LONGEST_WAIT: Duration = Duration::from_secs(200);
 
 /// Size and refill a second of each action's bucket.
@@ -38,9 +38,9 @@ struct Bucket {
     size: f64,
     /// Tokens a second, as documented.
     refill: f64,
-    /// Tokens a second that are counted on now.
-    pace: f64,
-    /// Below zero when calls wait for tokens that are still to come.
+    /// Tokens a second that are expected now.
+    rate: f64,
+    /// Below zero while calls wait for tokens.
     tokens: f64,
     /// When `tokens` was counted, since some moment.
     at: Duration,
@@ -51,37 +51,37 @@ impl Bucket {
     fn of(operation: &str, now: Duration) -> Bucket {
         let any = if reads(operation) { "reading" } else { "writing" };
         let (size, refill) = LIMITS.get(operation).or_else(|| LIMITS.get(any)).copied().unwrap_or((50.0, 5.0));
-        Bucket { size, refill, pace: refill, tokens: size, at: now }
+        Bucket { size, refill, rate: refill, tokens: size, at: now }
     }
 
     fn fill(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.at).as_secs_f64();
-        self.tokens = (self.tokens + passed * self.pace).min(self.size);
+        self.tokens = (self.tokens + passed * self.rate).min(self.size);
         self.at = self.at.max(now);
     }
 
-    /// Takes a token at `now`: how long to wait until it is there. Who comes first has the first.
+    /// Takes a token at `now`, and returns how long to wait for it. First come, first served.
     fn take(&mut self, now: Duration) -> Duration {
         self.fill(now);
         self.tokens -= 1.0;
-        Duration::from_secs_f64((-self.tokens / self.pace).clamp(0.0, LONGEST_WAIT.as_secs_f64()))
+        Duration::from_secs_f64((-self.tokens / self.rate).clamp(0.0, LONGEST_WAIT.as_secs_f64()))
     }
 
-    /// AWS had no token: nothing is left, and fewer come than was thought.
+    /// AWS had no token: none is left, and fewer are added than expected.
     fn refused(&mut self, now: Duration) {
         self.fill(now);
         self.tokens = self.tokens.min(0.0);
-        self.pace = (self.pace / 2.0).max(self.refill / 8.0);
+        self.rate = (self.rate / 2.0).max(self.refill / 8.0);
     }
 
     fn answered(&mut self) {
-        self.pace = (self.pace + self.refill / 20.0).min(self.refill);
+        self.rate = (self.rate + self.refill / 20.0).min(self.refill);
     }
 }
 
-/// The way to AWS that minds the buckets of one region, under the fence of one stack. Clones share them.
+/// An HTTP client that respects the buckets of one region, under the fence of one stack. Clones share the buckets.
 #[derive(Debug, Clone)]
-pub struct Pace {
+pub struct RateLimiter {
     region: Arc<Region>,
     fence: Fence,
 }
@@ -89,7 +89,7 @@ pub struct Pace {
 /// What all stacks of a region share.
 #[derive(Debug)]
 struct Region {
-    /// Whether calls go to AWS itself. What answers elsewhere has no limits until it refuses a call.
+    /// Whether calls go to AWS itself. An emulator has no limits until it throttles a call.
     limited: bool,
     start: Instant,
     buckets: Mutex<BTreeMap<String, Bucket>>,
@@ -97,15 +97,15 @@ struct Region {
     connectors: Mutex<BTreeMap<[Option<Duration>; 2], SharedHttpConnector>>,
 }
 
-impl Pace {
-    pub fn new(limited: bool, fence: Fence) -> Pace {
+impl RateLimiter {
+    pub fn new(limited: bool, fence: Fence) -> RateLimiter {
         let (buckets, connectors) = (Mutex::default(), Mutex::default());
-        Pace { region: Arc::new(Region { limited, start: Instant::now(), buckets, connectors }), fence }
+        RateLimiter { region: Arc::new(Region { limited, start: Instant::now(), buckets, connectors }), fence }
     }
 
     /// The same buckets and connections under another fence, for another stack.
-    pub fn fenced(&self, fence: Fence) -> Pace {
-        Pace { region: Arc::clone(&self.region), fence }
+    pub fn fenced(&self, fence: Fence) -> RateLimiter {
+        RateLimiter { region: Arc::clone(&self.region), fence }
     }
 
     fn with<R>(&self, operation: &str, make: bool, run: impl FnOnce(&mut Bucket, Duration) -> R) -> Option<R> {
@@ -118,7 +118,7 @@ impl Pace {
     }
 }
 
-impl HttpClient for Pace {
+impl HttpClient for RateLimiter {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let key = [settings.connect_timeout(), settings.read_timeout()];
         let mut connectors = self.region.connectors.lock().unwrap_or_else(PoisonError::into_inner);
@@ -129,27 +129,27 @@ impl HttpClient for Pace {
             builder.set_sleep_impl(components.sleep_impl()).set_proxy_config(Some(ProxyConfig::from_env()));
             SharedHttpConnector::new(builder.build())
         });
-        SharedHttpConnector::new(Paced { pace: self.clone(), connector: connector.clone() })
+        SharedHttpConnector::new(RateLimited { limiter: self.clone(), connector: connector.clone() })
     }
 }
 
-/// A connector whose calls wait for their turn.
+/// A connector whose calls wait for a token.
 #[derive(Debug)]
-struct Paced {
-    pace: Pace,
+struct RateLimited {
+    limiter: RateLimiter,
     connector: SharedHttpConnector,
 }
 
-impl HttpConnector for Paced {
+impl HttpConnector for RateLimited {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (pace, connector) = (self.pace.clone(), self.connector.clone());
+        let (limiter, connector) = (self.limiter.clone(), self.connector.clone());
         HttpConnectorFuture::new(async move {
             let operation = operation(request.body().bytes().unwrap_or_default());
-            let wait = pace.with(&operation, pace.region.limited, Bucket::take).unwrap_or_default();
+            let wait = limiter.with(&operation, limiter.region.limited, Bucket::take).unwrap_or_default();
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
                 // The lease may have ended meanwhile.
-                if !reads(&operation) && !pace.fence.open() {
+                if !reads(&operation) && !limiter.fence.open() {
                     return Err(ConnectorError::other(LEASE_ENDED.into(), None));
                 }
             }
@@ -157,9 +157,9 @@ impl HttpConnector for Paced {
             match &answer {
                 // EC2 answers 503 to what is too much, and to little else.
                 Ok(response) if response.status().as_u16() == 503 => {
-                    pace.with(&operation, true, Bucket::refused);
+                    limiter.with(&operation, true, Bucket::refused);
                 }
-                Ok(_) => _ = pace.with(&operation, false, |bucket, _| bucket.answered()),
+                Ok(_) => _ = limiter.with(&operation, false, |bucket, _| bucket.answered()),
                 Err(_) => {}
             }
             answer
@@ -219,9 +219,9 @@ mod tests {
 
     #[test]
     fn stacks_of_a_region_take_from_the_same_buckets() {
-        let first = Pace::new(true, Fence::default());
+        let first = RateLimiter::new(true, Fence::default());
         let second = first.fenced(Fence::default());
-        let take = |pace: &Pace| pace.with("RunInstances", true, Bucket::take).unwrap_or_default();
+        let take = |pace: &RateLimiter| limiter.with("RunInstances", true, Bucket::take).unwrap_or_default();
         let waits: Vec<Duration> = (0..25).flat_map(|_| [take(&first), take(&second)]).collect();
         assert!(waits.iter().all(Duration::is_zero), "{waits:?}");
         assert!(!take(&second).is_zero(), "the two have emptied it");
@@ -231,11 +231,11 @@ mod tests {
     fn a_refusal_slows_down_and_answers_bring_the_pace_back() {
         let mut bucket = Bucket::of("RunInstances", Duration::ZERO);
         bucket.refused(Duration::ZERO);
-        assert_eq!((bucket.pace, bucket.take(Duration::ZERO).as_secs_f64()), (2.5, 0.4));
+        assert_eq!((bucket.rate, bucket.take(Duration::ZERO).as_secs_f64()), (2.5, 0.4));
         (0..20).for_each(|_| bucket.refused(Duration::ZERO));
-        assert_eq!(bucket.pace, 5.0 / 8.0, "it never stands still");
+        assert_eq!(bucket.rate, 5.0 / 8.0, "it never stands still");
         (0..20).for_each(|_| bucket.answered());
-        assert_eq!(bucket.pace, 5.0);
+        assert_eq!(bucket.rate, 5.0);
     }
 
     proptest! {
