@@ -132,10 +132,10 @@ fn remarks(comparison: &Comparison) -> Vec<String> {
         }
     }
     if !gaps.is_empty() {
-        all.push(format!("Missing prices, not in the sums: {}.", gaps.join(", ")));
+        all.push(format!("Not included, because the price is unknown: {}.", gaps.join(", ")));
     }
     if comparison.choices.iter().any(|choice| choice.estimated) {
-        all.push("~ an estimate: a price in it is derived or from memory, not quoted.".to_owned());
+        all.push("~ an estimate: a price in it is derived, not quoted.".to_owned());
     }
     all.extend(comparison.advice.clone());
     all
