@@ -221,7 +221,7 @@ mod tests {
     fn stacks_of_a_region_take_from_the_same_buckets() {
         let first = RateLimiter::new(true, Fence::default());
         let second = first.fenced(Fence::default());
-        let take = |pace: &RateLimiter| limiter.with("RunInstances", true, Bucket::take).unwrap_or_default();
+        let take = |limiter: &RateLimiter| limiter.with("RunInstances", true, Bucket::take).unwrap_or_default();
         let waits: Vec<Duration> = (0..25).flat_map(|_| [take(&first), take(&second)]).collect();
         assert!(waits.iter().all(Duration::is_zero), "{waits:?}");
         assert!(!take(&second).is_zero(), "the two have emptied it");
@@ -258,7 +258,7 @@ mod tests {
         fn who_shares_a_bucket_gets_through_in_bounded_time(left in 0.0..50.0_f64, share in 0.2..1.0_f64, calls in 1..60_usize) {
             // Others have emptied it down to `left`, and take all but a share of what comes back.
             let mut mine = Bucket::of("RunInstances", Duration::ZERO);
-            let mut aws = Aws(Bucket { tokens: left, refill: 5.0 * share, pace: 5.0 * share, ..mine.clone() });
+            let mut aws = Aws(Bucket { tokens: left, refill: 5.0 * share, rate: 5.0 * share, ..mine.clone() });
             let (mut now, mut tries) = (Duration::ZERO, 0);
             for _ in 0..calls {
                 loop {

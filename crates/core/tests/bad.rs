@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use kstack_core::check::{self, Report};
+use kstack_core::check;
+use kstack_core::file::Report;
 
 /// What `kstack check` prints of a report, and its exit code.
 fn printed(report: &Report) -> String {
