@@ -6,7 +6,8 @@ use aws_sdk_pricing::types::{Filter, FilterType};
 
 use super::failed;
 use crate::error::StepError;
-use kstack_core::pricing::{Prices, price_queries, read_answer};
+use kstack_core::engines::price_list;
+use kstack_core::pricing::{Prices, read_answer};
 
 /// Where the API is, whatever region it is asked about.
 const ENDPOINT_REGION: &str = "us-east-1";
@@ -19,7 +20,8 @@ pub async fn region_prices(region: &str) -> Result<Prices, StepError> {
     let loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(ENDPOINT_REGION));
     let client = aws_sdk_pricing::Client::new(&loader.load().await);
     let mut prices = Prices::default();
-    for question in price_queries() {
+    let items = price_list();
+    for question in items.iter().flat_map(|items| items.queries) {
         let own = [("regionCode", region)];
         let pairs = own.into_iter().chain(question.filters.iter().copied());
         let filters = pairs.map(|(field, value)| {
@@ -34,7 +36,7 @@ pub async fn region_prices(region: &str) -> Result<Prices, StepError> {
             .send();
         while let Some(page) = pages.next().await {
             for product in page.map_err(failed("GetProducts"))?.price_list() {
-                read_answer(product, region, &mut prices);
+                read_answer(&items, product, region, &mut prices);
             }
         }
     }

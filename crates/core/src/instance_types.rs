@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tables::INSTANCE_TYPES;
+use crate::tables::Table;
 use crate::units::{mibs_of_gbps, mibs_of_mbs};
 
 /// The processor architecture of an instance type and of an image.
@@ -61,6 +61,9 @@ impl InstanceLimits {
         mibs_of_gbps(self.network_gbps)
     }
 }
+
+const INSTANCE_TYPES: Table =
+    Table { file: "tables/instance_types.csv", text: include_str!("tables/instance_types.csv") };
 
 static TABLE: LazyLock<InstanceTypes> = LazyLock::new(|| INSTANCE_TYPES.rows(row).into_iter().collect());
 

@@ -1,4 +1,4 @@
-//! The figures that kstack brings along: CSV files in `tables/`, with a header and no quotes.
+//! Embedded figures: CSV files with a header and without quotes. Each table stands with its subject.
 
 /// A table: the name of its file and its text.
 #[derive(Debug, Clone, Copy)]
@@ -6,14 +6,6 @@ pub struct Table {
     pub file: &'static str,
     pub text: &'static str,
 }
-
-/// Limits of EC2 instance types. Source: `DescribeInstanceTypes` as shipped in moto 5.2.5.
-pub const INSTANCE_TYPES: Table =
-    Table { file: "tables/instance_types.csv", text: include_str!("tables/instance_types.csv") };
-/// Limits of MSK broker types. Source: MSK's pages on quotas, best practices and storage throughput, 2026.
-pub const MSK_BROKERS: Table = Table { file: "tables/msk_brokers.csv", text: include_str!("tables/msk_brokers.csv") };
-/// Prices in USD by region and item; each row names its source.
-pub const PRICES: Table = Table { file: "tables/prices.csv", text: include_str!("tables/prices.csv") };
 
 impl Table {
     /// The rows of the table, read by `parse` from a row of exactly `N` cells. A bad row is left out; [`Table::bad_row`]

@@ -19,36 +19,34 @@ fn amount(choice: &Choice) -> String {
 impl Comparison {
     /// Bars, tables and remarks as text; ends with a newline.
     pub fn text(&self) -> String {
-        let comparison = self;
         let mut text = format!(
             "{} MiB/s of {} in {}, USD a month\n\n{}\n",
-            comparison.ingress_mibs,
-            comparison.stack,
-            comparison.region,
-            comparison.bars()
+            self.ingress_mibs,
+            self.stack,
+            self.region,
+            self.bars()
         );
-        let rows = comparison.choices.iter().map(|choice| {
+        let rows = self.choices.iter().map(|choice| {
             let storage = format!("{:.0} GiB", choice.storage_gib);
             vec![choice.name.clone(), choice.what.clone(), storage, amount(choice), choice.limit.clone()]
         });
         text += &titled(["", "WHAT", "STORAGE", "USD A MONTH", "LIMIT"], rows.collect());
         text.push('\n');
-        text += &titled(["", "PATCHED BY", "REPAIRED BY", "KAFKA", "REACHED FROM"], terms(comparison));
+        text += &titled(["", "PATCHED BY", "REPAIRED BY", "KAFKA", "REACHED FROM"], terms(self));
         text.push('\n');
-        text += &remarks(comparison).join("\n");
+        text += &remarks(self).join("\n");
         text.push('\n');
         text
     }
 
     /// The same as a Markdown table and a list.
     pub fn markdown(&self) -> String {
-        let comparison = self;
         let mut text = format!(
             "{} MiB/s of {} in {}:\n\n| | what | storage | USD a month | limit | patched by | repaired by | Kafka | reached from |\n\
          |---|---|--:|--:|---|---|---|---|---|\n",
-            comparison.ingress_mibs, comparison.stack, comparison.region
+            self.ingress_mibs, self.stack, self.region
         );
-        for choice in &comparison.choices {
+        for choice in &self.choices {
             let terms = choice.terms;
             text += &format!(
                 "| {} | {} | {:.0} GiB | {} | {} | {} | {} | {} | {} |\n",
@@ -63,7 +61,7 @@ impl Comparison {
                 terms.reach
             );
         }
-        for remark in remarks(comparison) {
+        for remark in remarks(self) {
             text += &format!("\n* {remark}");
         }
         text.push('\n');
@@ -132,10 +130,10 @@ fn remarks(comparison: &Comparison) -> Vec<String> {
         }
     }
     if !gaps.is_empty() {
-        all.push(format!("Missing prices, not in the sums: {}.", gaps.join(", ")));
+        all.push(format!("Not included, because the price is unknown: {}.", gaps.join(", ")));
     }
     if comparison.choices.iter().any(|choice| choice.estimated) {
-        all.push("~ an estimate: a price in it is derived or from memory, not quoted.".to_owned());
+        all.push("~ an estimate: a price in it is derived, not quoted.".to_owned());
     }
     all.extend(comparison.advice.clone());
     all

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::file::read::fields;
 use crate::file::{Checker, Network, Region, Workload};
 use crate::instance_types::InstanceTypes;
-use crate::pricing::{Bill, Choice, CountingMethod, Market, Prices, Reads, Unfit};
+use crate::pricing::{Bill, COMMON_ITEMS, Choice, CountingMethod, Market, PriceListItems, Prices, Reads, Unfit};
 use crate::sizing::Demand;
 
 /// The keys of a stack file that every engine works with.
@@ -70,6 +70,8 @@ pub struct EngineEntry {
     pub(crate) size: fn(&Cluster, CommonKeys<'_>, &InstanceTypes) -> Option<SizingReport>,
     /// What the cluster costs in a month.
     pub(crate) cost: fn(&Cluster, CommonKeys<'_>, &InstanceTypes, &Prices, Reads) -> Option<Bill>,
+    /// What its prices are in the AWS Price List.
+    pub(crate) price_list: PriceListItems,
     /// The engine's ways to run the workload, whatever engine the file has.
     pub(crate) candidates: fn(&ComparisonRequest<'_>) -> Vec<Result<Choice, Unfit>>,
     /// What the engine's candidates assume beyond the file, in one sentence.
@@ -96,6 +98,7 @@ macro_rules! engines {
             config: |cluster| cluster.$key.as_ref().map(|keys| &keys.config),
             size: |cluster, common, types| $key::size_report(cluster.$key.as_ref()?, common, types),
             cost: |cluster, common, types, prices, reads| $key::cost(cluster.$key.as_ref()?, common, types, prices, reads),
+            price_list: $key::price_list::ITEMS,
             candidates: $key::candidates,
             assumption: $key::assumption,
         }),*];
@@ -135,3 +138,11 @@ impl Cluster {
         ENGINES.iter().find_map(|engine| (engine.cost)(self, common, types, prices, reads))
     }
 }
+
+/// What the prices of every engine are in the AWS Price List.
+pub fn price_list() -> Vec<PriceListItems> {
+    ENGINES.iter().map(|engine| engine.price_list).chain([COMMON_ITEMS]).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ pub use crate::sizing::HOURS_PER_MONTH;
 use crate::text::five_digits;
 pub use charges::{Reads, charge_clients, charge_network, charge_replication};
 pub use choice::{Choice, CountingMethod, Purpose, Terms, Unfit};
-pub use list::{PriceAnswer, PriceQuery, price_queries, read_answer};
+pub use list::{COMMON_ITEMS, PriceAnswer, PriceListItems, PriceQuery, UsagePrice, read_answer};
 pub use table::{CAPTURED, Price, PriceOrigin, Prices, embedded};
 
 /// One line of a bill.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tables::PRICES;
+use crate::tables::Table;
 
 /// When the embedded table was captured. EC2 prices are public price data; MSK's are of the AWS Price List; each row of
 /// `tables/prices.csv` names its source.
@@ -69,6 +69,8 @@ impl Prices {
         self.len() == 0
     }
 }
+
+const PRICES: Table = Table { file: "tables/prices.csv", text: include_str!("../tables/prices.csv") };
 
 static TABLE: LazyLock<Prices> = LazyLock::new(|| {
     let mut prices = Prices::default();

@@ -13,7 +13,7 @@ impl Bill {
         let (counted, others): (Vec<&BillLine>, Vec<&BillLine>) = self.lines.iter().partition(|line| line.counted);
         let total = format!("{}{}", if self.estimated() { "~" } else { "" }, money(self.total()));
         let mut rows: Vec<Vec<String>> = counted.into_iter().map(line_row).collect();
-        rows.push(row("in all", total, ""));
+        rows.push(row("total", total, ""));
         let in_sum = rows.len();
         rows.extend(others.into_iter().map(line_row));
         let table = table(&rows, &[Align::Left, Align::Right, Align::Left]);
@@ -25,10 +25,10 @@ impl Bill {
             text += &format!("{line}\n");
         }
         if !self.gaps.is_empty() {
-            text += &format!("\nMissing prices, not in the sum: {}.\n", self.gaps.join(", "));
+            text += &format!("\nNot included, because the price is unknown: {}.\n", self.gaps.join(", "));
         }
         if self.lines.iter().any(|line| line.how == Some(PriceOrigin::Derived)) {
-            text += "\n~ an estimate: the price is derived or from memory, not quoted.\n";
+            text += "\n~ an estimate: the price is derived, not quoted.\n";
         }
         text
     }

@@ -5,6 +5,7 @@ mod check;
 pub mod gp3;
 pub mod keys;
 mod price;
+pub mod price_list;
 mod sizing;
 mod steps;
 #[cfg(test)]

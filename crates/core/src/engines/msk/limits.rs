@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::instance_types;
-use crate::tables::MSK_BROKERS;
+use crate::tables::Table;
 use crate::units::Bounds;
 
 /// The size of a standard broker's volume. Source: MSK quotas, 2026.
@@ -61,6 +61,9 @@ pub struct BrokerLimits {
     /// Partitions with their copies above which MSK refuses updates.
     pub most_replicas: f64,
 }
+
+/// Source: MSK's pages on quotas, best practices and storage throughput, 2026.
+const MSK_BROKERS: Table = Table { file: "tables/msk_brokers.csv", text: include_str!("../../tables/msk_brokers.csv") };
 
 static BROKERS: LazyLock<BTreeMap<String, BrokerLimits>> = LazyLock::new(|| {
     let mut brokers: BTreeMap<String, BrokerLimits> = MSK_BROKERS.rows(row).into_iter().collect();

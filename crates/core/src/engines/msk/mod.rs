@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod keys;
 pub mod limits;
 mod price;
+pub mod price_list;
 mod serverless;
 pub mod settings;
 mod sizing;
