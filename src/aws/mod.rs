@@ -38,7 +38,7 @@ pub use price_list::region_prices;
 pub use snapshot::Snapshot;
 
 /// How long a resource may take to come up or to go, unless its kind says otherwise.
-pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
+pub const READY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// How long a call may go without an answer. Waiting for a token of the rate limiter does not count.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::choose::{self, PlanningInput};
 use crate::cloud_init::Overrides;
 use crate::design::Design;
-use crate::expiry::{PROTECTED, Term};
+use crate::expiry::{Lifetime, PROTECTED};
 use crate::kinds::{self, Resource};
 use crate::model::{Address, Deletion, Missing, Tags, tag};
 use crate::observed::{Live, Observed};
@@ -211,7 +211,7 @@ pub fn destroy(stack: &str, region: &str, account: &str, observed: &Observed) ->
     observed.unplaced.retain(|unplaced| !unplaced.foreign);
     let observed = &observed;
     refuse_unplaced(observed, &mut plan);
-    if Term::of(observed, None, None) == Term::Protected {
+    if Lifetime::of(observed, None, None) == Lifetime::Protected {
         plan.refusals.push(Refusal::general(
             format!("the stack {stack} is protected: its resources have the tag `{}`", tag::PROTECTED),
             "remove `protected: true` from its stack file, apply the file, then destroy the stack",
