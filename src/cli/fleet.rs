@@ -16,7 +16,7 @@ use crate::ops::prices::cost_of;
 use crate::session::{Session, Source, make_plan};
 use kstack_core::check::Parsed;
 use kstack_core::plan::{CostDelta, Counts, Plan, render};
-use kstack_core::pricing::{money, signed};
+use kstack_core::pricing::{money, signed, without};
 
 /// Stacks that are planned at the same time. A stack takes about twenty calls, and AWS's bucket for describes holds a hundred
 /// tokens, so more would only wait.
@@ -162,17 +162,13 @@ impl Summary {
             (0, 0) => String::new(),
             _ => format!(", {refused} refused, {failed} failed"),
         };
-        let gaps = if cost.gaps.is_empty() {
-            String::new()
-        } else {
-            let gaps: Vec<&str> = cost.gaps.iter().map(String::as_str).collect();
-            format!("Not included, because the price is unknown: {}.\n", gaps.join(", "))
-        };
+        let gaps: Vec<String> = cost.gaps.iter().cloned().collect();
         format!(
             "\n{stacks} stacks: {changed} with changes, {unchanged} unchanged{wrong}.\nPlan: {counts}.\n\
-             Monthly cost: {} USD now, {} USD with these plans (without traffic).\n{gaps}",
+             Monthly cost: {} USD now, {} USD with these plans, {}.\n",
             money(cost.now),
-            signed(cost.change)
+            signed(cost.change),
+            without("traffic", &gaps)
         )
     }
 }

@@ -34,8 +34,8 @@ fn a_summary_has_a_line_for_each_stack_and_failures_hide_nothing() {
          \n\
          3 stacks: 2 with changes, 1 unchanged.\n\
          Plan: 62 to create, 0 to change, 0 to roll, 0 to replace, 0 to delete.\n\
-         Monthly cost: 84.24 USD now, +236.09 USD with these plans (without traffic).\n\
-         Not included, because the price is unknown: gp3 size in eu-west-1, nat gateway in eu-west-1.\n\
+         Monthly cost: 84.24 USD now, +236.09 USD with these plans, without traffic, and without gp3 size in eu-west-1 and nat \
+         gateway in eu-west-1, whose prices are unknown.\n\
          --- stderr\n"
     );
     account.run(&["plan", &live, &orders, &clicks, "--detailed-exitcode"]).expect(2);

@@ -10,7 +10,7 @@ use super::{Plan, Step, Work};
 use crate::kinds::{self, Resource};
 use crate::model::{Address, StepId};
 use crate::observed::Observed;
-use crate::pricing::{Bill, Costs, Market, Prices, money, signed};
+use crate::pricing::{Bill, Costs, Market, Prices, money, signed, without};
 
 /// The monthly cost of a stack's resources before and after a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -89,17 +89,10 @@ fn after(step: &Step, before: Option<Resource>) -> Option<Resource> {
 }
 
 impl CostDelta {
-    /// One line for people, and one more with what is not in it.
+    /// One line for people, with what is not in it.
     pub fn text(&self) -> String {
-        let line = format!(
-            "Monthly cost: {} USD now, {} USD with this plan (without traffic).\n",
-            money(self.now),
-            signed(self.change)
-        );
-        if self.gaps.is_empty() {
-            return line;
-        }
-        format!("{line}Not included, because the price is unknown: {}.\n", self.gaps.join(", "))
+        let (now, change) = (money(self.now), signed(self.change));
+        format!("Monthly cost: {now} USD now, {change} USD with this plan, {}.\n", without("traffic", &self.gaps))
     }
 }
 
@@ -169,7 +162,7 @@ mod tests {
         assert_eq!(of("volume", "broker-2"), Some(800.0));
         assert_eq!(of("elastic_ip", "nat-a"), Some(-365.0));
         assert_eq!(of("vpc", "main"), None);
-        assert_eq!(change.text(), "Monthly cost: 16.65 USD now, +9.35 USD with this plan (without traffic).\n");
+        assert_eq!(change.text(), "Monthly cost: 16.65 USD now, +9.35 USD with this plan, without traffic.\n");
     }
 
     fn msk(kind: &str, brokers: u64, gib: u64) -> Value {
@@ -221,6 +214,8 @@ mod tests {
     fn what_has_no_price_is_named() {
         let change = changed("eu-west-1", vec![made("volume", "broker-1", &volume(100, 3000))]);
         assert_eq!(change.gaps, ["gp3 size in eu-west-1"]);
-        assert!(change.text().ends_with("Not included, because the price is unknown: gp3 size in eu-west-1.\n"));
+        let line = "Monthly cost: 0.00 USD now, +0.00 USD with this plan, without traffic, and without gp3 size in eu-west-1, \
+                    whose price is unknown.\n";
+        assert_eq!(change.text(), line);
     }
 }

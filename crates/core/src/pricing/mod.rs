@@ -128,7 +128,20 @@ pub fn money(usd: f64) -> String {
     format!("{sign}{grouped}.{:02.0}", cents % 100.0)
 }
 
-/// The same with its sign, as a change.
+/// What a sum is without, in the same breath: `without A, and without B and C, whose prices are unknown`. `what` is left out where
+/// it is empty.
+pub fn without(what: &str, gaps: &[String]) -> String {
+    let before = if what.is_empty() { String::new() } else { format!("without {what}") };
+    let (all, price) = match gaps {
+        [] => return before,
+        [gap] => (gap.clone(), "price is"),
+        [rest @ .., last] => (format!("{} and {last}", rest.join(", ")), "prices are"),
+    };
+    let between = if before.is_empty() { "" } else { ", and " };
+    format!("{before}{between}without {all}, whose {price} unknown")
+}
+
+/// `+1,234.56`: an amount of money with its sign, as a change.
 pub fn signed(usd: f64) -> String {
     let text = money(usd);
     if text.starts_with('-') { text } else { format!("+{text}") }

@@ -1,6 +1,6 @@
 //! A bill as text.
 
-use super::{Bill, BillLine, PriceOrigin, money};
+use super::{Bill, BillLine, PriceOrigin, money, without};
 use crate::text::{Align, table};
 
 impl Bill {
@@ -17,15 +17,15 @@ impl Bill {
         let in_sum = rows.len();
         rows.extend(others.into_iter().map(line_row));
         let table = table(&rows, &[Align::Left, Align::Right, Align::Left]);
-        let mut text = "USD a month\n".to_owned();
+        let mut text = match without("", &self.gaps).as_str() {
+            "" => "USD a month\n".to_owned(),
+            without => format!("USD a month, {without}\n"),
+        };
         for (index, line) in table.lines().enumerate() {
             if index == in_sum {
                 text += "\nFor comparison, not included:\n";
             }
             text += &format!("{line}\n");
-        }
-        if !self.gaps.is_empty() {
-            text += &format!("\nNot included, because the price is unknown: {}.\n", self.gaps.join(", "));
         }
         if self.lines.iter().any(|line| line.how == Some(PriceOrigin::Derived)) {
             text += "\n~ an estimate: the price is derived, not quoted.\n";

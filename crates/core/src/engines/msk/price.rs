@@ -88,7 +88,7 @@ pub(super) fn cost(
         bill.gaps.push(format!("CloudWatch metrics of the level {}", msk.monitoring.level.word()));
     }
     if msk.logs.cloudwatch.is_some() || msk.logs.s3.is_some() || msk.logs.firehose.is_some() {
-        bill.gaps.push("brokers' logs, whose amount is not known".to_owned());
+        bill.gaps.push("brokers' logs of an unknown amount".to_owned());
     }
     Some(bill)
 }
@@ -132,10 +132,7 @@ mod tests {
         // Clients in other zones are paid for as on EC2; copies between brokers are not.
         assert_eq!(usd(&bill, "traffic: producers"), Some(342.19));
         assert_eq!(usd(&bill, "traffic: replication"), None);
-        assert_eq!(
-            bill.gaps,
-            ["CloudWatch metrics of the level per-broker", "brokers' logs, whose amount is not known"]
-        );
+        assert_eq!(bill.gaps, ["CloudWatch metrics of the level per-broker", "brokers' logs of an unknown amount"]);
     }
 
     #[test]
