@@ -67,6 +67,7 @@ pub async fn run(
             .filter(|(plan, _)| !plan.refusals.is_empty())
             .for_each(|(plan, _)| ui::out(&render(plan)));
         ui::out(&table(files, &plans));
+        ui::out(&warnings(files, &plans));
         ui::out(&summary.text());
     }
     plans.iter().filter_map(|planned| planned.as_ref().err()).for_each(print);
@@ -181,6 +182,15 @@ fn line(file: &str, planned: &Planned) -> Value {
     };
     line["file"] = file.into();
     line
+}
+
+/// What of each workload fits only tightly, a line each.
+fn warnings(files: &[String], plans: &[Planned]) -> String {
+    let of = |(file, planned): (&String, &Planned)| -> Vec<String> {
+        let warnings = planned.as_ref().map(|(plan, _)| plan.warnings.as_slice()).unwrap_or_default();
+        warnings.iter().map(|warning| format!("\nWarning: {file}: {warning}\n")).collect()
+    };
+    files.iter().zip(plans).flat_map(of).collect()
 }
 
 /// A row for each stack.

@@ -149,12 +149,12 @@ pub struct Host {
     pub archive_checksum: Checksum,
     /// The memory of the instance type, in MiB.
     pub memory_mib: u64,
-    /// The stack file's own settings of `server.properties`; they win over ours.
+    /// The stack file's own settings of `server.properties`, without those that fields below have; they win over ours.
     pub settings: BTreeMap<String, String>,
     pub replication_factor: u32,
     pub min_insync_replicas: u32,
-    /// How long records are kept, in milliseconds.
-    pub retention_ms: u64,
+    /// How long records are kept, in milliseconds; -1 for ever.
+    pub retention_ms: i64,
     /// A base URL with the systems' packages below it: `/debian` and `/debian-security`, `/ubuntu`,
     /// or `/al2023/ARCHITECTURE`.
     pub package_mirror: Option<String>,

@@ -18,6 +18,7 @@ pub mod observed;
 pub mod plan;
 pub mod pricing;
 pub mod refusal;
+pub mod settings;
 pub mod sizing;
 pub mod stack;
 pub mod tables;

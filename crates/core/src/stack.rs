@@ -40,7 +40,8 @@ fields! {
 impl Stack {
     /// The keys that every engine asks for.
     pub fn common(&self) -> CommonKeys<'_> {
-        CommonKeys { region: &self.region, network: &self.network, workload: &self.workload }
+        let settings = self.cluster.settings(&self.workload);
+        CommonKeys { region: &self.region, network: &self.network, workload: &self.workload, settings }
     }
 }
 

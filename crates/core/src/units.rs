@@ -122,9 +122,9 @@ impl Rate {
 }
 
 impl TimeSpan {
-    /// This time in milliseconds.
+    /// This time in milliseconds; the most that there is where it is longer.
     pub const fn millis(self) -> u64 {
-        self.0 * 1000
+        self.0.saturating_mul(1000)
     }
     /// Parses `7d`, `36h`.
     ///
@@ -225,6 +225,7 @@ mod tests {
         assert_eq!(TimeSpan::parse("14d").unwrap().to_string(), "14d");
         assert_eq!(TimeSpan::parse("36h").unwrap().to_string(), "36h");
         assert_eq!(TimeSpan::parse("0d").unwrap().to_string(), "0d");
+        assert_eq!(TimeSpan::parse("1000000000000d").unwrap().millis(), u64::MAX);
     }
 
     #[test]

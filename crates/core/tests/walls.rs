@@ -18,6 +18,7 @@ const CORE: &[&str] = &[
     "cloud_init",
     "file",
     "network",
+    "settings",
     "sizing",
     "pricing",
     "engines",
@@ -243,6 +244,16 @@ fn the_sdk_is_named_in_aws_only() {
         &["aws_sdk_", "aws_config", "aws_smithy_"],
         |file| module(file) != "aws",
         "Wall: AWS's SDK is named in src/aws only, so that a change of it stays there. Wrap what is needed there.",
+    );
+}
+
+#[test]
+fn what_counts_is_asked_of_settings() {
+    assert_unnamed(
+        "crates/core/src",
+        &["workload.retention", "workload.replication_factor", "workload.min_insync_replicas"],
+        |file| !["settings", "check"].contains(&module(file)),
+        "Wall: the file's settings of Kafka may have these too. Ask `settings::Settings`, as sizes, prices, designs and hosts do.",
     );
 }
 

@@ -4,8 +4,10 @@
 //! reads, whatever is wrong elsewhere. So they work on the tree and read their part again. Parse errors of a part were
 //! reported earlier and are not repeated. An engine's own rules are in its folder.
 
+mod fit;
 mod lifetime;
 mod network;
+mod sources;
 mod tags;
 mod workload;
 
@@ -33,6 +35,16 @@ pub struct Parsed {
 /// # Errors
 /// A report with every problem of the file, warnings among them.
 pub fn parse(file: &str, text: &str) -> Result<Parsed, Report> {
+    let (tree, Parsed { stack, mut warnings }) = read(file, text)?;
+    fit::check(&stack, &mut Checker { source: text, tree: &tree, problems: &mut warnings.problems });
+    match warnings.counts() {
+        (0, _) => Ok(Parsed { stack, warnings }),
+        _ => Err(warnings),
+    }
+}
+
+/// The same without asking whether the workload fits, and the tree.
+pub(crate) fn read(file: &str, text: &str) -> Result<(Node, Parsed), Report> {
     let report = |problems| Report { file: file.to_owned(), text: text.to_owned(), problems };
     let mut problems = Vec::new();
     let tree = node::parse(text).map_err(|problem| report(vec![problem]))?;
@@ -47,17 +59,17 @@ pub fn parse(file: &str, text: &str) -> Result<Parsed, Report> {
         return Err(report(vec![problem]));
     }
     let stack = Stack::read(&tree, &mut problems);
-    rules(&tree, &mut problems);
+    rules(text, &tree, &mut problems);
     let report = report(problems);
     match stack {
-        Some(stack) if report.counts().0 == 0 => Ok(Parsed { stack, warnings: report }),
+        Some(stack) if report.counts().0 == 0 => Ok((tree, Parsed { stack, warnings: report })),
         _ => Err(report),
     }
 }
 
 /// Checks the file in `tree`, of which `problems` are known already.
-fn rules(tree: &Node, problems: &mut Vec<Problem>) {
-    let mut checker = Checker { tree, problems };
+fn rules(source: &str, tree: &Node, problems: &mut Vec<Problem>) {
+    let mut checker = Checker { source, tree, problems };
     lifetime::check(&mut checker);
     tags::check(&mut checker);
     network::check(&mut checker);
@@ -66,6 +78,8 @@ fn rules(tree: &Node, problems: &mut Vec<Problem>) {
     for engine in &ENGINES {
         (engine.check)(&mut checker);
     }
+    workload::check_replicas(&mut checker);
+    sources::check(&mut checker);
 }
 
 /// A cluster has exactly one engine.

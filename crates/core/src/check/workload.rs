@@ -1,10 +1,13 @@
 //! Rules of the workload.
 
+use crate::engines::ENGINES;
+use crate::engines::rules::{given, settings, workload};
 use crate::file::Checker;
-use crate::file::Workload;
+use crate::file::problem::Problem;
+use crate::settings::{Setting, Settings};
 
 pub fn check(checker: &mut Checker<'_>) {
-    let Some(load) = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default) else { return };
+    let Some(load) = workload(checker) else { return };
     if load.retention.0 == 0 {
         checker.error(
             "workload.retention",
@@ -43,32 +46,34 @@ pub fn check(checker: &mut Checker<'_>) {
             "write the number of partitions of all topics",
         );
     }
-    check_replicas(&load, checker);
 }
 
-fn check_replicas(load: &Workload, checker: &mut Checker<'_>) {
-    let (factor, least) = (load.replication_factor, load.min_insync_replicas);
-    let path = checker.written(&["workload.min_insync_replicas", "workload.replication_factor"]);
+/// Copies and those in sync, wherever the file has them. Runs after the engines' rules, which refuse some settings.
+pub fn check_replicas(checker: &mut Checker<'_>) {
+    let configs = ENGINES.each_ref().map(|engine| format!("cluster.{}.config", engine.key));
+    let config = configs.iter().find(|config| checker.given(config).is_some()).unwrap_or(&configs[0]);
+    let Some(Settings { copies: factor, min_insync: least, .. }) = settings(config, checker) else { return };
+    let [factor_at, least_at] = [Setting::Copies, Setting::MinInsync].map(|setting| given(setting, config, checker));
+    let least_name = least_at.map_or("min_insync_replicas", |_| Setting::MinInsync.word());
+    let factor_place = factor_at.unwrap_or_else(|| checker.tree.nearest("workload.replication_factor").at);
+    let written = checker.written(&["workload.min_insync_replicas", "workload.replication_factor"]);
+    let place = least_at.or_else(|| Some(checker.given("workload.min_insync_replicas")?.at)).or(factor_at);
+    let place = place.unwrap_or_else(|| checker.tree.nearest(written).at);
     if !(1..=10).contains(&factor) {
-        checker.error(
-            "workload.replication_factor",
-            format!("a replication factor of {factor} is not possible"),
-            "use 1 to 10; 3 is usual",
-        );
+        let message = format!("a replication factor of {factor} is not possible");
+        checker.error_at(factor_place, message, "use 1 to 10; 3 is usual");
     } else if least == 0 || least > factor {
-        checker.error(
-            path,
-            format!("`min_insync_replicas` can't be {least} with a replication factor of {factor}"),
+        checker.error_at(
+            place,
+            format!("`{least_name}` can't be {least} with a replication factor of {factor}"),
             match factor {
-                1 => "write `min_insync_replicas: 1`, or raise the replication factor".to_owned(),
-                _ => format!("write `min_insync_replicas: {}`, one less than the replication factor", factor - 1),
+                1 => format!("write `{least_name}: 1`, or raise the replication factor"),
+                _ => format!("write `{least_name}: {}`, one less than the replication factor", factor - 1),
             },
         );
     } else if least == factor && factor > 1 {
-        checker.warning(
-            path,
-            "with all replicas required in sync, stopping one broker makes its partitions read-only",
-            "use one less than the replication factor, so that brokers can be rolled under load",
-        );
+        let message = "with all replicas required in sync, stopping one broker makes its partitions read-only";
+        let help = "use one less than the replication factor, so that brokers can be rolled under load";
+        checker.problems.push(Problem::warning(place, message).help(help));
     }
 }

@@ -15,6 +15,7 @@ use crate::kinds::Instance;
 use crate::network;
 use crate::observed::Live;
 use crate::refusal::Refusal;
+use crate::settings;
 use crate::stack::Ec2;
 use place::{Seats, place, voters};
 
@@ -140,6 +141,7 @@ fn host(
         ));
         return None;
     };
+    let settings = stack.common().settings;
     let version = ec2.kafka.to_string();
     let published = format!("https://archive.apache.org/dist/kafka/{version}/kafka_2.13-{version}.tgz");
     let (archive_url, archive_checksum) = match &ec2.archive {
@@ -161,10 +163,10 @@ fn host(
         archive_url,
         archive_checksum,
         memory_mib: limits.memory_mib,
-        settings: ec2.config.clone(),
-        replication_factor: stack.workload.replication_factor,
-        min_insync_replicas: stack.workload.min_insync_replicas,
-        retention_ms: stack.workload.retention.millis(),
+        settings: settings::others(&ec2.config),
+        replication_factor: settings.copies,
+        min_insync_replicas: settings.min_insync,
+        retention_ms: settings.retention.kafka_ms(),
         package_mirror: ec2.package_mirror.clone(),
     };
     // Only a text that is too long as it is must be compressed to know whether it fits: that takes time, for each host.

@@ -18,6 +18,7 @@ use crate::kinds::Vpc;
 use crate::model::{Record, tag};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
+use crate::sizing::Fit;
 use crate::stack::Stack;
 pub use msk::configuration_fingerprint;
 use zones::choose_zones;
@@ -64,6 +65,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         .find_map(|live| live.tags.get(tag::CLUSTER_ID).cloned())
         .or_else(|| input.record.as_ref().map(|record| record.cluster_id.clone()))
         .unwrap_or_else(|| derived_uuid(&format!("{}/{}/{}", facts.account, stack.region, stack.name)));
+    refusals.extend(impossible(stack, facts));
     let mut design = Design {
         stack: stack.clone(),
         account: facts.account.clone(),
@@ -80,6 +82,13 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         design.msk = Some(msk::choose(&design, msk, input, &mut refusals));
     }
     if refusals.is_empty() { Ok(design) } else { Err(refusals) }
+}
+
+/// What no volume holds or carries, whatever the live ones are.
+fn impossible(stack: &Stack, facts: &Facts) -> Vec<Refusal> {
+    let sizing = stack.cluster.size(stack.common(), &facts.types);
+    let misfits = sizing.into_iter().flat_map(|report| report.misfits).filter(|misfit| misfit.fit == Fit::Impossible);
+    misfits.map(|misfit| Refusal::general(misfit.what, misfit.remedy)).collect()
 }
 
 /// A UUID in Kafka's notation that follows from `name` alone, so that a plan needs no chance, and a first apply that died

@@ -21,7 +21,7 @@ pub fn choose(design: &Design, msk: &Msk, input: &PlanningInput, refusals: &mut 
     let live = live.and_then(|cluster| cluster.provisioned);
     let provisioned = match (&msk.brokers, &msk.kafka) {
         (Some(brokers), Some(kafka)) if !msk.serverless => {
-            let settings = configuration::server_properties(msk, &design.stack.workload).unwrap_or_default();
+            let settings = configuration::server_properties(msk, design.stack.common().settings).unwrap_or_default();
             let properties: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let wanted = provisioned(design, msk, brokers, kafka, &properties, live.as_ref());
             check_version(&wanted, live.as_ref(), input, refusals);

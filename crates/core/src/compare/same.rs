@@ -83,7 +83,7 @@ pub(super) fn same(stack: &Stack, market: Market<'_>) -> Option<SameBrokers> {
     let with_replication = |ingress_mibs: f64| {
         let mut copies = Bill::default();
         let workload = with_ingress(common.workload, ingress_mibs);
-        charge_replication(&mut copies, market, &Demand::of(&workload, common.network.zones.count()));
+        charge_replication(&mut copies, market, &CommonKeys { workload: &workload, ..common }.demand());
         ec2_usd + copies.total()
     };
     let break_even_mibs = break_even(with_replication, |_| msk_usd);
@@ -118,5 +118,5 @@ fn on_hosts(cluster: &Msk, common: CommonKeys<'_>) -> Option<Ec2> {
         throughput: own.storage.throughput,
     };
     let brokers = Brokers { count: own.count, instance_type: instance_type.to_owned(), storage };
-    Some(Ec2::combined(brokers, cluster.config.clone()))
+    Some(Ec2::combined(brokers))
 }

@@ -1,7 +1,7 @@
 //! The published comparison of EC2 and MSK, checked; bills by hand; gaps.
 
 use super::*;
-use crate::check::parse;
+use crate::check::read;
 use crate::pricing::{Bill, embedded, money, signed};
 
 /// Three brokers in three zones, factor 3, with 500 GiB each.
@@ -11,7 +11,7 @@ fn stack(region: &str, ingress: &str, instance_type: &str) -> Stack {
          workload: {{ingress: {ingress}, retention: 12h, partitions: 30}}\ncluster:\n  ec2:\n    kafka: 4.1.1\n    combined: true\n    \
          brokers: {{count: 3, instance_type: {instance_type}, storage: {{size: 500 GiB}}}}\n"
     );
-    parse("test.yaml", &text).unwrap_or_else(|report| panic!("{report:?}")).stack
+    read("test.yaml", &text).unwrap_or_else(|report| panic!("{report:?}")).1.stack
 }
 
 fn bill(stack: &Stack) -> Bill {

@@ -3,7 +3,7 @@
 
 pub mod ec2;
 pub mod msk;
-mod rules;
+pub(crate) mod rules;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,8 @@ use crate::file::read::fields;
 use crate::file::{Checker, Network, Region, Workload};
 use crate::instance_types::InstanceTypes;
 use crate::pricing::{Bill, COMMON_ITEMS, Choice, CountingMethod, Market, PriceListItems, Prices, Reads, Unfit};
-use crate::sizing::Demand;
+use crate::settings::Settings;
+use crate::sizing::{Demand, Misfit};
 
 /// The keys of a stack file that every engine works with.
 #[derive(Debug, Clone, Copy)]
@@ -22,12 +23,14 @@ pub struct CommonKeys<'a> {
     pub region: &'a Region,
     pub network: &'a Network,
     pub workload: &'a Workload,
+    /// What counts of Kafka's settings.
+    pub settings: Settings,
 }
 
 impl CommonKeys<'_> {
     /// What the workload asks of a cluster in the file's zones.
     pub fn demand(&self) -> Demand {
-        Demand::of(self.workload, self.network.zones.count())
+        Demand::of(self.workload, self.settings, self.network.zones.count())
     }
 }
 
@@ -38,11 +41,13 @@ pub struct SizingReport {
     pub text: String,
     /// The same as JSON.
     pub json: Value,
+    /// What does not fit.
+    pub misfits: Vec<Misfit>,
 }
 
 impl SizingReport {
-    fn new(text: String, sizing: &impl Serialize) -> Self {
-        SizingReport { text, json: serde_json::to_value(sizing).unwrap_or_default() }
+    fn new(text: String, sizing: &impl Serialize, misfits: Vec<Misfit>) -> Self {
+        SizingReport { text, json: serde_json::to_value(sizing).unwrap_or_default(), misfits }
     }
 }
 
@@ -64,8 +69,8 @@ pub struct EngineEntry {
     pub key: &'static str,
     /// Notes what is wrong with the engine's part of a file, when there is one.
     pub(crate) check: fn(&mut Checker<'_>),
-    /// Kafka settings in the engine's part of the file.
-    pub(crate) config: fn(&Cluster) -> Option<&BTreeMap<String, String>>,
+    /// What counts of Kafka's settings.
+    pub(crate) settings: fn(&Cluster, &Workload) -> Option<Settings>,
     /// The sizes for the workload.
     pub(crate) size: fn(&Cluster, CommonKeys<'_>, &InstanceTypes) -> Option<SizingReport>,
     /// What the cluster costs in a month.
@@ -95,7 +100,7 @@ macro_rules! engines {
             engine: Engine::$engine,
             key: stringify!($key),
             check: $key::check,
-            config: |cluster| cluster.$key.as_ref().map(|keys| &keys.config),
+            settings: |cluster, workload| cluster.$key.as_ref().map(|keys| $key::settings_of(keys, workload)),
             size: |cluster, common, types| $key::size_report(cluster.$key.as_ref()?, common, types),
             cost: |cluster, common, types, prices, reads| $key::cost(cluster.$key.as_ref()?, common, types, prices, reads),
             price_list: $key::price_list::ITEMS,
@@ -122,9 +127,10 @@ engines! {
 }
 
 impl Cluster {
-    /// The Kafka settings of the file.
-    pub fn config(&self) -> Option<&BTreeMap<String, String>> {
-        ENGINES.iter().find_map(|engine| (engine.config)(self))
+    /// What counts of Kafka's settings in this cluster under `workload`.
+    pub fn settings(&self, workload: &Workload) -> Settings {
+        let own = ENGINES.iter().find_map(|engine| (engine.settings)(self, workload));
+        own.unwrap_or_else(|| Settings::of(workload, &BTreeMap::new()))
     }
 
     /// The sizes for the workload, as the cluster's engine calculates them, with the limits of `types`. `None` when the type of

@@ -1,6 +1,11 @@
 //! Rules of a file that several engines have in common.
 
-use crate::file::{Account, Checker, Region};
+use std::collections::BTreeMap;
+
+use crate::file::node::Content;
+use crate::file::problem::At;
+use crate::file::{Account, Checker, Region, Workload};
+use crate::settings::{Setting, Settings};
 use crate::text::many;
 
 /// The number of zones that a network can have.
@@ -8,15 +13,62 @@ pub const POSSIBLE_ZONES: std::ops::RangeInclusive<usize> = 1..=6;
 /// The replication factors that a workload can have.
 const POSSIBLE_FACTORS: std::ops::RangeInclusive<u32> = 1..=10;
 
-/// Every copy of a partition is on a broker of its own. `count_path` is where the file has the `count` of brokers.
-pub fn check_factor(factor: u32, count: u32, count_path: &str, checker: &mut Checker<'_>) {
-    if POSSIBLE_FACTORS.contains(&factor) && factor > count {
-        let there = if count == 1 { "there is 1".to_owned() } else { format!("there are {count}") };
-        checker.error(
-            checker.written(&["workload.replication_factor", count_path]),
-            format!("a replication factor of {factor} needs {} or more, and {there}", many(factor, "broker")),
-            format!("use {factor} brokers or more, or write `replication_factor: {count}` below `workload`"),
-        );
+/// The file's workload, when it reads.
+pub fn workload(checker: &Checker<'_>) -> Option<Workload> {
+    checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default)
+}
+
+/// What counts of Kafka's settings with those in the mapping at `config` that nobody has refused, when the workload reads.
+pub fn settings(config: &str, checker: &Checker<'_>) -> Option<Settings> {
+    let text = |content: &Content| match content {
+        Content::Scalar(text) => Some(text.clone()),
+        Content::Null | Content::List(_) | Content::Map(_) => None,
+    };
+    let entries = checker.entries(config).iter().filter(|(key, _)| !checker.is_refused(key.at));
+    let all: BTreeMap<String, String> =
+        entries.filter_map(|(key, value)| Some((key.name.clone(), text(&value.content)?))).collect();
+    Some(Settings::of(&workload(checker)?, &all))
+}
+
+/// The place of the value of `setting` in the mapping at `config`, when the file has one that Kafka can read and nobody
+/// has refused.
+pub fn given(setting: Setting, config: &str, checker: &Checker<'_>) -> Option<At> {
+    let mut entries = checker.entries(config).iter();
+    let (key, value) = entries.find(|(key, _)| key.name == setting.word())?;
+    (setting.takes(checker.text_of(config, setting.word())) && !checker.is_refused(key.at)).then_some(value.at)
+}
+
+/// Every copy of a partition is on a broker of its own. `count_path` is where the file has the `count` of brokers, and `config`
+/// where it has Kafka's settings.
+pub fn check_factor(count: u32, count_path: &str, config: &str, checker: &mut Checker<'_>) {
+    let Some(factor) = settings(config, checker).map(|settings| settings.copies) else { return };
+    let there = if count == 1 { "there is 1".to_owned() } else { format!("there are {count}") };
+    let needs =
+        |factor: u32| format!("a replication factor of {factor} needs {} or more, and {there}", many(factor, "broker"));
+    for setting in Setting::COPIES {
+        let own = given(setting, config, checker);
+        let factor = match (own, setting) {
+            (Some(_), _) => {
+                setting.number(checker.text_of(config, setting.word())).and_then(|own| u32::try_from(own).ok())
+            }
+            (None, Setting::Copies) => Some(factor),
+            // It follows from the factor of all topics.
+            (None, _) => None,
+        };
+        let Some(factor) = factor.filter(|factor| POSSIBLE_FACTORS.contains(factor) && *factor > count) else {
+            continue;
+        };
+        match own {
+            Some(at) => {
+                let help = format!("use {factor} brokers or more, or write `{}: {count}`", setting.word());
+                checker.error_at(at, needs(factor), help);
+            }
+            None => checker.error(
+                checker.written(&["workload.replication_factor", count_path]),
+                needs(factor),
+                format!("use {factor} brokers or more, or write `replication_factor: {count}` below `workload`"),
+            ),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Access for rules: parts of the tree, read again as typed values, and a place for each problem.
 
 use super::node::{Content, Key, Node};
-use super::problem::{At, Problem};
+use super::problem::{At, Problem, Severity};
 use super::read::Read;
 
 /// Reads parts of the file, and notes problems with the place of the field that they are about.
 pub struct Checker<'a> {
+    /// The whole file.
+    pub(crate) source: &'a str,
     pub(crate) tree: &'a Node,
     pub(crate) problems: &'a mut Vec<Problem>,
 }
@@ -19,6 +21,28 @@ impl<'a> Checker<'a> {
     }
     pub(crate) fn warning(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
         self.problems.push(Problem::warning(self.tree.nearest(path).at, message).help(help));
+    }
+
+    /// `line 5, column 12`: where `at` begins, for a message that is shown at another place.
+    pub(crate) fn line(&self, at: At) -> String {
+        let before = self.source.get(..at.start).unwrap_or_default();
+        let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |end| end + 1));
+        format!("line {line}, column {}", before[start..].chars().count() + 1)
+    }
+
+    /// Whether a problem has been noted at this place.
+    pub(crate) fn is_noted(&self, at: At) -> bool {
+        self.problems.iter().any(|problem| problem.at == at)
+    }
+
+    /// Whether an error has.
+    pub(crate) fn is_refused(&self, at: At) -> bool {
+        self.problems.iter().any(|problem| problem.at == at && problem.severity == Severity::Error)
+    }
+
+    /// The node at `path`, when the file has something there.
+    pub(crate) fn given(&self, path: &str) -> Option<&'a Node> {
+        self.tree.get(path).filter(|node| node.content != Content::Null)
     }
 
     /// The part of the file at `path`, or `None` when it does not read. An optional one may be absent.

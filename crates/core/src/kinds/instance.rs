@@ -3,7 +3,7 @@
 use super::prelude::*;
 use crate::cloud_init::CLIENT_PORT;
 use crate::engines::ec2::ROOT_GIB;
-use crate::units::TimeSpan;
+use crate::settings::Retention;
 
 spec! {
     pub struct Instance {
@@ -59,8 +59,8 @@ impl Kind for Instance {
             os: Some(host.cloud.os.word().to_owned()),
             kafka: Some(host.cloud.kafka_version.clone()),
             config: Some(host.config.clone()),
-            retention: host.broker().then(|| design.stack.workload.retention.to_string()),
-            min_insync_replicas: Some(design.stack.workload.min_insync_replicas.to_string()),
+            retention: host.broker().then(|| design.stack.common().settings.retention.to_string()),
+            min_insync_replicas: Some(design.stack.common().settings.min_insync.to_string()),
             user_data: host.user_data.clone(),
         };
         design.hosts.iter().map(|host| (host.name.clone(), instance(host))).collect()
@@ -110,7 +110,7 @@ fn kept(setting: &str, change: &FieldChange) -> String {
     let (before, after) =
         (change.before.as_str().unwrap_or("another value"), change.after.as_str().unwrap_or_default());
     // Kafka has durations in milliseconds.
-    let value = TimeSpan::parse(after).map_or_else(|_| after.to_owned(), |span| span.millis().to_string());
+    let value = Retention::parse(after).map_or_else(|| after.to_owned(), |span| span.kafka_ms().to_string());
     format!(
         "running brokers keep {setting} at {before}; to set {after}, run\nkafka-configs.sh --bootstrap-server BROKER:{CLIENT_PORT} --alter \\\n    --entity-type brokers --entity-default --add-config {setting}={value}"
     )

@@ -23,6 +23,7 @@ use crate::kinds::{self, Resource};
 use crate::model::{Address, Deletion, Missing, Tags, tag};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
+use crate::sizing::{Fit, Misfit};
 use crate::stack::Stack;
 
 pub use change::tag_changes;
@@ -70,6 +71,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     pub notes: Vec<Note>,
     pub refusals: Vec<Refusal>,
+    /// What of the workload fits only tightly, and what to do about it.
+    pub warnings: Vec<Misfit>,
     /// Whether steps may lose data: it was asked for.
     #[serde(skip)]
     pub data_loss_allowed: bool,
@@ -85,6 +88,7 @@ impl Plan {
             steps: Vec::new(),
             notes: Vec::new(),
             refusals: Vec::new(),
+            warnings: Vec::new(),
             data_loss_allowed,
         }
     }
@@ -141,14 +145,17 @@ pub fn make_plan(
     overrides: &Overrides,
     allow_data_loss: bool,
 ) -> (Option<Design>, Plan) {
+    let sizing = stack.cluster.size(stack.common(), &input.facts.types);
+    let misfits = sizing.map(|report| report.misfits).unwrap_or_default();
+    let warnings = misfits.into_iter().filter(|misfit| misfit.fit == Fit::Tight).collect();
     match choose::design(stack, input, overrides) {
         Ok(design) => {
             let plan = plan(&design, &input.observed, allow_data_loss);
-            (Some(design), plan)
+            (Some(design), Plan { warnings, ..plan })
         }
         Err(refusals) => {
             let plan = Plan::empty(&stack.name, &stack.region, &input.facts.account, allow_data_loss);
-            (None, Plan { refusals, ..plan })
+            (None, Plan { refusals, warnings, ..plan })
         }
     }
 }

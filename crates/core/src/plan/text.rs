@@ -84,6 +84,10 @@ fn rendered(plan: &Plan) -> String {
     }
     steps(&mut out, &plan.steps);
     notes(&mut out, &plan.notes);
+    for warning in &plan.warnings {
+        let yellow = AnsiColor::Yellow.on_default();
+        let _ = writeln!(out, "{yellow}Warning{yellow:#}: {warning}\n");
+    }
     let counts = plan.counts();
     if !plan.steps.is_empty() {
         let _ = writeln!(out, "Plan: {counts}.");

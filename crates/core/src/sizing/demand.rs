@@ -5,6 +5,7 @@
 
 use super::ceil;
 use crate::file::Workload;
+use crate::settings::Settings;
 use crate::units::gib_of;
 
 /// Hours of a month, as AWS's own calculator counts.
@@ -24,24 +25,27 @@ pub struct Demand {
     pub zones: u32,
     /// Partitions without their copies.
     pub partitions: f64,
-    /// How long records are kept.
+    /// How long records are kept; infinite for ever.
     pub retention_seconds: f64,
+    /// GiB of a partition above which its oldest records go earlier; infinite without a limit.
+    pub partition_gib: f64,
     /// The part of a limit that may be used: one less the headroom.
     pub usable: f64,
 }
 
 impl Demand {
-    /// The demand of `workload` with the copies that it asks for, in this many zones.
-    pub fn of(workload: &Workload, zones: usize) -> Demand {
+    /// The demand of `workload` in this many zones, with what counts of `settings`.
+    pub fn of(workload: &Workload, settings: Settings, zones: usize) -> Demand {
         let average_mibs = workload.ingress.mibs() / workload.compression * workload.growth;
         Demand {
             average_mibs,
             peak_mibs: average_mibs * workload.peak,
             consumer_groups: workload.consumers.into(),
-            copies: workload.replication_factor.max(1),
+            copies: settings.copies.max(1),
             zones: u32::try_from(zones).unwrap_or(u32::MAX).max(1),
             partitions: workload.partitions.into(),
-            retention_seconds: workload.retention.0 as f64,
+            retention_seconds: settings.retention.seconds(),
+            partition_gib: settings.partition_gib(),
             usable: 1.0 - workload.headroom.0,
         }
     }
@@ -87,9 +91,20 @@ impl Demand {
         self.one_copy_of_gib(self.retention_seconds)
     }
 
-    /// One copy of what producers send in `seconds`.
+    /// One copy of what is kept of the records that producers send in `seconds`. However producers spread their records over
+    /// the partitions, it is not more.
     pub fn one_copy_of_gib(&self, seconds: f64) -> f64 {
-        gib_of(self.average_mibs, seconds)
+        gib_of(self.average_mibs, seconds).min(self.partitions * self.partition_gib)
+    }
+
+    /// Whether records go before the retention has passed, as partitions reach their most bytes.
+    pub fn is_cut(&self) -> bool {
+        self.partitions * self.partition_gib < gib_of(self.average_mibs, self.retention_seconds)
+    }
+
+    /// For how long records are kept at the average rate, in seconds, where all partitions get the same.
+    pub fn kept_seconds(&self) -> f64 {
+        self.one_copy_gib() / gib_of(self.average_mibs, 1.0)
     }
 
     /// All copies of what is kept.
@@ -169,6 +184,7 @@ mod tests {
             zones,
             partitions: 1.0,
             retention_seconds: 1.0,
+            partition_gib: f64::INFINITY,
             usable: 1.0,
         }
     }
@@ -191,6 +207,19 @@ mod tests {
     #[test]
     fn a_month_of_one_mebibyte_a_second() {
         assert!((demand(3, 3).month_gib() - 2566.40625).abs() < 1e-9);
+    }
+
+    #[test]
+    fn bytes_of_a_partition_bound_what_is_kept() {
+        let plain = Demand { partitions: 10.0, retention_seconds: 1024.0 * 100.0, ..demand(3, 3) };
+        assert_eq!((plain.one_copy_gib(), plain.stored_gib(), plain.is_cut()), (100.0, 300.0, false));
+        let cut = Demand { partition_gib: 2.5, ..plain };
+        assert_eq!((cut.one_copy_gib(), cut.stored_gib(), cut.is_cut()), (25.0, 75.0, true));
+        assert_eq!(cut.kept_seconds(), 1024.0 * 25.0);
+        // A limit that is not reached changes nothing, and bounds records that are kept for ever.
+        let far = Demand { partition_gib: 10.0, ..plain };
+        assert_eq!((far.one_copy_gib(), far.is_cut()), (100.0, false));
+        assert_eq!(Demand { retention_seconds: f64::INFINITY, ..cut }.one_copy_gib(), 25.0);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! From workload to brokers, as far as it is the same for every engine, with each step of the arithmetic shown. Pure.
 
 mod demand;
+mod misfit;
 mod steps;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
 pub use demand::{Demand, HOURS_PER_MONTH, spread_over_zones};
+pub use misfit::{Fit, Misfit, Subject};
 pub use steps::{BrokerDemand, Capacity, SizingStep, gib, mibs, render};
 
 use crate::text::any_of;
@@ -17,9 +18,6 @@ use crate::units::TimeSpan;
 /// Units of steps.
 pub const MIBS: &str = "MiB/s";
 pub const GIB: &str = "GiB";
-
-/// Kafka's default of `log.segment.bytes`.
-const SEGMENT_BYTES: u64 = 1 << 30;
 
 /// What stops a cluster from taking more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -98,28 +96,6 @@ impl EquationOne {
             (self.by_volume, Bottleneck::Volume)
         }
     }
-}
-
-/// The bytes of `log.segment.bytes` in the file's settings, or its text when Kafka could not use it.
-fn given_segment(config: &BTreeMap<String, String>) -> Option<Result<u64, &str>> {
-    let text = config.get("log.segment.bytes")?;
-    let usable = |bytes: &u64| (1..=i32::MAX as u64).contains(bytes);
-    Some(text.trim().parse().ok().filter(usable).ok_or(text))
-}
-
-/// GiB of a segment with these settings; Kafka's default where they have none that Kafka could use.
-pub fn segment_gib(config: &BTreeMap<String, String>) -> f64 {
-    given_segment(config).and_then(Result::ok).unwrap_or(SEGMENT_BYTES) as f64 / crate::units::GIB as f64
-}
-
-/// A warning for a `log.segment.bytes` that Kafka could not use.
-pub fn segment_warning(config: &BTreeMap<String, String>) -> Option<String> {
-    let text = given_segment(config)?.err()?;
-    Some(format!(
-        "`log.segment.bytes` is `{text}`, which is not a number of bytes from 1 to {}, so segments of 1 GiB are assumed; \
-         write a whole number, such as 1073741824.",
-        i32::MAX
-    ))
 }
 
 /// `value` rounded up, but for what floating point adds to a whole number.

@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::demand::Demand;
+use super::misfit::{Misfit, Subject};
 use super::{GIB, MIBS};
 use crate::file::Workload;
+use crate::settings::Settings;
 use crate::text::{Align, many, number, table};
 use crate::units::Percent;
 
@@ -42,17 +44,21 @@ pub struct BrokerDemand<'a> {
     pub workload: &'a Workload,
     pub cluster: Demand,
     pub brokers: f64,
-    /// `log.segment.bytes`.
-    pub segment_gib: f64,
+    /// What counts of Kafka's settings.
+    pub settings: Settings,
 }
 
 impl BrokerDemand<'_> {
     pub fn replicas(&self) -> f64 {
         self.cluster.replicas_per_broker(self.brokers)
     }
+    /// What an open segment has at most.
+    pub fn segment_gib(&self) -> f64 {
+        self.settings.segment_gib()
+    }
     /// What each broker has to hold.
     pub fn volume_gib(&self) -> f64 {
-        self.cluster.volume_gib(self.brokers, self.segment_gib)
+        self.cluster.volume_gib(self.brokers, self.segment_gib())
     }
     /// Peak writes, copies included.
     pub fn written_mibs(&self) -> f64 {
@@ -63,6 +69,26 @@ impl BrokerDemand<'_> {
         self.written_mibs() / self.cluster.usable
     }
 
+    /// What volumes are for: `keep records for 7d`.
+    pub fn keeping_text(&self) -> String {
+        match self.cluster.is_cut() {
+            true => format!("keep {} of each partition", gib(self.settings.partition_gib())),
+            false => format!("keep records for {}", self.settings.retention),
+        }
+    }
+    /// How one copy of what is kept, in GiB, comes about; `copies` is put in where it is multiplied.
+    pub fn kept_text(&self, copies: &str) -> String {
+        let demand = &self.cluster;
+        match demand.is_cut() {
+            true => {
+                let partitions = many(self.workload.partitions, "partition");
+                format!("{partitions} × {} of log.retention.bytes{copies}", gib(self.settings.partition_gib()))
+            }
+            false => {
+                format!("{} × {} s{copies} ÷ 1024", mibs(demand.average_mibs), number(demand.retention_seconds))
+            }
+        }
+    }
     /// `6 brokers`.
     pub fn brokers_text(&self) -> String {
         many(number(self.brokers), "broker")
@@ -107,14 +133,14 @@ impl BrokerDemand<'_> {
     /// From the retention to what each broker's volume has to hold.
     pub fn storage_steps(&self) -> Vec<SizingStep> {
         let (copies, brokers, demand) = (self.copies_text(), self.brokers_text(), &self.cluster);
-        let open_gib = self.replicas() * self.segment_gib;
+        let open_gib = self.replicas() * self.segment_gib();
         let stored_gib = demand.stored_gib();
         let (per_broker, planned) = (stored_gib / self.brokers, demand.planned_data_gib() / self.brokers);
-        let kept = format!("{} × {} s × {copies} ÷ 1024", mibs(demand.average_mibs), self.workload.retention.0);
+        let kept = self.kept_text(&format!(" × {copies}"));
         let segments = format!(
             "{} × {} of log.segment.bytes, each open segment taken as full",
             number(self.replicas()),
-            gib(self.segment_gib)
+            gib(self.segment_gib())
         );
         vec![
             SizingStep::new("stored data", kept, stored_gib, GIB),
@@ -149,7 +175,7 @@ impl BrokerDemand<'_> {
 
 /// What the workload needs beside what the cluster can take, as text: the steps in aligned columns, the limit, and `rest`, which
 /// is what was sized; then the warnings.
-pub fn render(steps: &[SizingStep], capacity: &Capacity, bottleneck: &str, rest: &str, warnings: &[String]) -> String {
+pub fn render(steps: &[SizingStep], capacity: &Capacity, bottleneck: &str, rest: &str, warnings: &[Misfit]) -> String {
     let values: Vec<String> = steps.iter().map(|step| number(step.value)).collect();
     let width = values.iter().map(String::len).max().unwrap_or(0);
     let rows: Vec<Vec<String>> = steps
@@ -185,15 +211,16 @@ impl Capacity {
     pub fn new(limit_mibs: f64, demand: &Demand) -> Self {
         Capacity { limit_mibs, target_mibs: limit_mibs * demand.usable, demand_mibs: demand.peak_mibs }
     }
-    /// The sentence for a peak above the target. `by` is what allows no more, such as `the volumes allow`.
-    pub fn excess(&self, headroom: Percent, by: &str, remedy: &str) -> String {
-        format!(
-            "The peak of {} is {} above the target of {}, which keeps {headroom} free of the {} that {by}; {remedy}.",
+    /// What is said of a peak above the target. `by` is what allows no more, such as `the volumes allow`.
+    pub fn excess(&self, headroom: Percent, by: &str, remedy: String) -> Misfit {
+        let what = format!(
+            "The peak of {} is {} above the target of {}, which keeps {headroom} free of the {} that {by}",
             mibs(self.demand_mibs),
             mibs(self.demand_mibs - self.target_mibs),
             mibs(self.target_mibs),
             mibs(self.limit_mibs),
-        )
+        );
+        Misfit::tight(Subject::Rate, what, remedy)
     }
     /// Whether the peak is above the target. Sizes that are derived meet the target exactly, so a rounding error does not count.
     pub fn is_exceeded(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The planner without AWS: fixtures, and properties over random stacks, live states and ends half-way.
 
 mod fields;
+mod fit;
 mod invariants;
 #[allow(dead_code, reason = "the fixtures use the rest")]
 mod model;

@@ -109,7 +109,7 @@ fn best(request: &ComparisonRequest<'_>, arch: Arch, dedicated: bool) -> Option<
         .collect();
     types.sort_by(|left, right| left.2.total_cmp(&right.2));
     let demand = request.common.demand();
-    let mut trial = trial(request)?;
+    let mut trial = trial();
     let mut found: Option<(f64, Best)> = None;
     for (name, limits, usd_per_hour) in types {
         let least = least_brokers(&demand, limits);
@@ -147,11 +147,11 @@ fn least_brokers(demand: &Demand, limits: &InstanceLimits) -> u32 {
     spread_over_zones(by_ebs.max(by_network).max(demand.copies.into()), demand.zones)
 }
 
-/// Brokers with the file's Kafka settings and volumes that are derived.
-fn trial(request: &ComparisonRequest<'_>) -> Option<Ec2> {
+/// Brokers with volumes that are derived.
+fn trial() -> Ec2 {
     let storage = Storage { kind: VolumeType::Gp3, size: None, iops: None, throughput: None };
     let brokers = Brokers { count: 0, instance_type: String::new(), storage };
-    Some(Ec2::combined(brokers, request.cluster.config()?.clone()))
+    Ec2::combined(brokers)
 }
 
 /// The least count from `least` on with which `kstack size` has nothing to warn of, with the volume and the bottleneck.

@@ -8,7 +8,7 @@ use crate::cloud_init::RESERVED_SETTINGS;
 use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
 use crate::file::node::Content;
 use crate::file::problem::nearest;
-use crate::file::{Checker, Nat, Network, Workload, secret};
+use crate::file::{Checker, Nat, Network, secret};
 use crate::text::many;
 use crate::units::Size;
 use crate::{instance_types, network};
@@ -18,6 +18,7 @@ const OLDEST_KAFKA: Version = Version(4, 0, 0);
 /// Node ids of brokers end here.
 const MOST_BROKERS: u32 = 1000;
 
+const CONFIG: &str = "cluster.ec2.config";
 const BROKERS: &str = "cluster.ec2.brokers.count";
 const BROKER_TYPE: &str = "cluster.ec2.brokers.instance_type";
 const CONTROLLER_TYPE: &str = "cluster.ec2.controllers.instance_type";
@@ -75,9 +76,7 @@ fn check_count(checker: &mut Checker<'_>) {
             format!("use 1 to {MOST_BROKERS} brokers"),
         );
     }
-    if let Some(load) = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default) {
-        check_factor(load.replication_factor, count, BROKERS, checker);
-    }
+    check_factor(count, BROKERS, CONFIG, checker);
     let Some(net) = checker.part::<Network>("network") else { return };
     let zones = net.zones.count();
     if !POSSIBLE_ZONES.contains(&zones) {
@@ -199,7 +198,7 @@ fn check_storage(storage: &Storage, checker: &mut Checker<'_>) {
 }
 
 fn check_settings(checker: &mut Checker<'_>) {
-    for (key, value) in checker.entries("cluster.ec2.config") {
+    for (key, value) in checker.entries(CONFIG) {
         let name = key.name.as_str();
         if RESERVED_SETTINGS.contains(&name) {
             checker.error_at(key.at, format!("`{name}` is set by kstack for each host"), "remove it");

@@ -25,7 +25,7 @@ fields! {
         controllers: Option<Controllers>,
         /// How brokers and controllers are placed on different hardware within a zone.
         placement: Placement = Placement::Spread,
-        /// Kafka settings of every host (server.properties), in addition to those that kstack derives.
+        /// Kafka settings of every host (server.properties), in addition to those that kstack derives. Sizes count on them; one that differs from what `workload` says is an error.
         config: BTreeMap<String, String> = BTreeMap::new(),
         /// Where hosts download Kafka, instead of Apache's archive.
         archive: Option<Archive>,
@@ -39,8 +39,8 @@ fields! {
 }
 
 impl Ec2 {
-    /// Brokers combined with controllers, with these settings, and every other key at its default.
-    pub fn combined(brokers: Brokers, config: BTreeMap<String, String>) -> Ec2 {
+    /// Brokers combined with controllers, and every other key at its default.
+    pub fn combined(brokers: Brokers) -> Ec2 {
         Ec2 {
             kafka: Version(4, 1, 1),
             os: Os::Al2023,
@@ -49,7 +49,7 @@ impl Ec2 {
             brokers,
             controllers: None,
             placement: Placement::Spread,
-            config,
+            config: BTreeMap::new(),
             archive: None,
             package_mirror: None,
             templates: None,

@@ -17,16 +17,23 @@ pub use price::{Ec2Hosts, ROOT_GIB, charge_bare_machines};
 pub use sizing::{Ec2Sizing, size};
 
 use super::{CommonKeys, SizingReport};
+use crate::file::Workload;
 use crate::instance_types::InstanceTypes;
 use crate::pricing::{Bill, Prices, Reads};
+use crate::settings::Settings;
 use keys::Ec2;
 
 pub(crate) use candidates::{assumption, candidates};
 pub(crate) use check::check;
 
+/// What counts of Kafka's settings: the file's own, and what follows from the workload.
+pub(crate) fn settings_of(ec2: &Ec2, workload: &Workload) -> Settings {
+    Settings::of(workload, &ec2.config)
+}
+
 pub(crate) fn size_report(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<SizingReport> {
     let sizing = size(ec2, common, types)?;
-    Some(SizingReport::new(sizing.render(), &sizing))
+    Some(SizingReport::new(sizing.render(), &sizing, sizing.warnings.clone()))
 }
 
 pub(crate) fn cost(

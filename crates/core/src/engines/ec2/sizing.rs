@@ -8,9 +8,7 @@ use super::warnings;
 use crate::cloud_init::{self, Role};
 use crate::engines::CommonKeys;
 use crate::instance_types::{InstanceLimits, InstanceTypes};
-use crate::sizing::{
-    Bottleneck, BrokerDemand, BrokerRates, Capacity, EquationOne, SizingStep, ceil, render, segment_gib,
-};
+use crate::sizing::{Bottleneck, BrokerDemand, BrokerRates, Capacity, EquationOne, Misfit, SizingStep, ceil, render};
 
 /// Memory that is left to the operating system besides heap and page cache.
 pub(super) const SYSTEM_MIB: u64 = 1024;
@@ -24,7 +22,7 @@ pub struct Ec2Sizing {
     pub capacity: Capacity,
     pub bottleneck: Bottleneck,
     /// Full sentences: what does not fit, by how much, and how to fix it.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Misfit>,
 }
 
 impl Ec2Sizing {
@@ -69,7 +67,7 @@ impl<'a> Needs<'a> {
             workload: common.workload,
             cluster: common.demand(),
             brokers: ec2.brokers.count.max(1).into(),
-            segment_gib: segment_gib(&ec2.config),
+            settings: common.settings,
         };
         Some(Needs { ec2, limits, demand })
     }

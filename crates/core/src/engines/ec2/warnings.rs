@@ -2,7 +2,7 @@
 
 use super::gp3::{self, IOPS_PER_GIB, MIBS_PER_IOPS, gib_for, iops_for};
 use super::sizing::{Ec2Sizing, Needs, SYSTEM_MIB};
-use crate::sizing::{Bottleneck, any_way, ceil, gib, mibs, segment_warning, spread_over_zones, whole_retention};
+use crate::sizing::{Bottleneck, Misfit, Subject, any_way, ceil, gib, mibs, spread_over_zones, whole_retention};
 use crate::text::{many, number};
 
 /// Seconds of writes that the page cache should hold, so that consumers near the end never wait for the volume.
@@ -15,10 +15,10 @@ const LEAST_HEAP_MIB: u64 = 1024;
 const MOST_BROKERS: u32 = 1000;
 
 /// Every warning for `sizing`, which follows from `needs`.
-pub(super) fn warnings(needs: &Needs<'_>, sizing: &Ec2Sizing) -> Vec<String> {
+pub(super) fn warnings(needs: &Needs<'_>, sizing: &Ec2Sizing) -> Vec<Misfit> {
     let mut all = Vec::new();
-    all.extend(segment_warning(&needs.ec2.config));
     all.extend(needs.warn_size(sizing));
+    all.extend(needs.refuse_writes());
     all.extend(needs.warn_target(sizing));
     all.extend(needs.warn_given(sizing));
     all.extend(needs.warn_replicas());
@@ -27,39 +27,59 @@ pub(super) fn warnings(needs: &Needs<'_>, sizing: &Ec2Sizing) -> Vec<String> {
 }
 
 impl Needs<'_> {
-    fn warn_size(&self, sizing: &Ec2Sizing) -> Option<String> {
+    /// Volumes smaller than what has to be kept. What is larger than any volume is refused, whatever size the file gives.
+    fn warn_size(&self, sizing: &Ec2Sizing) -> Option<Misfit> {
         let (demand, volume_gib) = (&self.demand, sizing.volume.size_gib as f64);
         let needed = ceil(demand.volume_gib());
         if volume_gib >= needed {
             return None;
         }
         let given = self.ec2.brokers.storage.size.is_some();
+        let most = gp3::SIZE_GIB.most as f64;
+        let volume_gib = if needed > most { most } else { volume_gib };
         let mut ways = Vec::new();
-        if given && needed <= gp3::SIZE_GIB.most as f64 {
+        if given && needed <= most {
             ways.push(format!("raise `storage.size` to {}", gib(needed)));
         }
-        let (cluster, segment_gib) = (&demand.cluster, demand.segment_gib);
+        let (cluster, segment_gib) = (&demand.cluster, demand.segment_gib());
         ways.extend(
             cluster.brokers_for_volumes(volume_gib, segment_gib).and_then(|brokers| self.more_brokers(brokers)),
         );
-        if let Some(retention) = whole_retention(cluster.retention_of_volumes(demand.brokers, volume_gib, segment_gib))
-        {
-            ways.push(format!("keep records for {retention} at most"));
-        }
+        let held = whole_retention(cluster.retention_of_volumes(demand.brokers, volume_gib, segment_gib));
+        ways.extend(held.map(|retention| format!("keep records for {retention} at most")));
         if demand.replicas() * segment_gib >= volume_gib {
             ways.push("lower `log.segment.bytes` or the number of partitions".to_owned());
         }
-        let retention = demand.workload.retention;
-        let what = if given {
-            format!("The given volumes of {} are {} smaller than", gib(volume_gib), gib(needed - volume_gib))
-        } else {
-            format!("A gp3 volume has {} at most, {} less than", gib(volume_gib), gib(needed - volume_gib))
-        };
         let ways = any_way(&ways);
-        Some(format!("{what} the {} that each broker needs to keep records for {retention}; {ways}.", gib(needed)))
+        let needs = format!("the {} that each broker needs to {}", gib(needed), demand.keeping_text());
+        Some(if needed > most {
+            let what = format!("A gp3 volume has {} at most, {} less than {needs}", gib(most), gib(needed - most));
+            Misfit::impossible(Subject::Data, what, ways)
+        } else {
+            let missing = gib(needed - volume_gib);
+            let what = format!("The given volumes of {} are {missing} smaller than {needs}", gib(volume_gib));
+            Misfit::tight(Subject::GivenSize, what, ways)
+        })
     }
 
-    fn warn_target(&self, sizing: &Ec2Sizing) -> Option<String> {
+    /// More at the peak than any volume writes.
+    fn refuse_writes(&self) -> Option<Misfit> {
+        let (written, most) = (self.demand.written_mibs(), gp3::THROUGHPUT_MIBS.most);
+        if written <= most {
+            return None;
+        }
+        let what = format!(
+            "Each broker writes {} at the peak, {} more than the {} that a gp3 volume has at most",
+            mibs(written),
+            mibs(written - most),
+            mibs(most)
+        );
+        let ways: Vec<String> =
+            self.more_brokers(self.demand.brokers * self.demand.throughput_mibs() / most).into_iter().collect();
+        Some(Misfit::impossible(Subject::Rate, what, any_way(&ways)))
+    }
+
+    fn warn_target(&self, sizing: &Ec2Sizing) -> Option<Misfit> {
         let (capacity, volume) = (sizing.capacity, sizing.volume);
         if !capacity.is_exceeded() {
             return None;
@@ -96,11 +116,11 @@ impl Needs<'_> {
         };
         ways.extend(way);
         ways.extend(self.more_brokers(self.demand.brokers * capacity.demand_mibs / capacity.target_mibs));
-        Some(capacity.excess(self.demand.workload.headroom, &subject, &any_way(&ways)))
+        Some(capacity.excess(self.demand.workload.headroom, &subject, any_way(&ways)))
     }
 
     /// Given throughput and IOPS: too small behind another bottleneck, or more than the instance or gp3 has.
-    fn warn_given(&self, sizing: &Ec2Sizing) -> Vec<String> {
+    fn warn_given(&self, sizing: &Ec2Sizing) -> Vec<Misfit> {
         let mut all = Vec::new();
         let (volume, storage) = (sizing.volume, &self.ec2.brokers.storage);
         let instance_type = &self.ec2.brokers.instance_type;
@@ -109,59 +129,66 @@ impl Needs<'_> {
             let short = ceil(self.demand.throughput_mibs()) - given;
             // With the volume as the bottleneck, the warning about the target says it.
             if short > 0.0 && sizing.bottleneck != Bottleneck::Volume {
-                all.push(format!(
-                    "The given throughput of {} is {} less than the {} that each volume needs at the peak; raise \
-                     `storage.throughput`, or leave it out to have it derived.",
+                let what = format!(
+                    "The given throughput of {} is {} less than the {} that each volume needs at the peak",
                     mibs(given),
                     mibs(short),
                     mibs(given + short)
-                ));
+                );
+                let remedy = "raise `storage.throughput`, or leave it out to have it derived".to_owned();
+                all.push(Misfit::tight(Subject::GivenThroughput, what, remedy));
             }
             if given > used {
-                all.push(format!(
+                let what = format!(
                     "The given throughput of {} is lowered to {}, as gp3 has at most {MIBS_PER_IOPS} MiB/s per \
-                     IOPS and {IOPS_PER_GIB} IOPS per GiB; raise `storage.iops` to {} and `storage.size` to at \
-                     least {} GiB.",
+                     IOPS and {IOPS_PER_GIB} IOPS per GiB",
                     mibs(given),
-                    mibs(used),
+                    mibs(used)
+                );
+                let remedy = format!(
+                    "raise `storage.iops` to {} and `storage.size` to at least {} GiB",
                     iops_for(given),
                     gib_for(iops_for(given))
-                ));
+                );
+                all.push(Misfit::tight(Subject::GivenThroughput, what, remedy));
             }
             if given > self.most_throughput_mibs() && self.most_throughput_mibs() < gp3::THROUGHPUT_MIBS.most {
-                all.push(format!(
-                    "The given throughput of {} is {} above the {} of EBS bandwidth that {instance_type} always has; \
-                     lower `storage.throughput` to {}, or use a type with more EBS bandwidth.",
+                let what = format!(
+                    "The given throughput of {} is {} above the {} of EBS bandwidth that {instance_type} always has",
                     mibs(given),
                     mibs(given - self.limits.ebs_mibs()),
-                    mibs(self.limits.ebs_mibs()),
+                    mibs(self.limits.ebs_mibs())
+                );
+                let remedy = format!(
+                    "lower `storage.throughput` to {}, or use a type with more EBS bandwidth",
                     mibs(self.most_throughput_mibs())
-                ));
+                );
+                all.push(Misfit::tight(Subject::GivenThroughput, what, remedy));
             }
         }
         if let Some(given) = storage.iops {
             if given > volume.iops {
-                all.push(format!(
-                    "The given {given} IOPS are lowered to {}, as gp3 has at most {IOPS_PER_GIB} IOPS per GiB; \
-                     raise `storage.size` to at least {} GiB.",
-                    volume.iops,
-                    gib_for(given)
-                ));
+                let what = format!(
+                    "The given {given} IOPS are lowered to {}, as gp3 has at most {IOPS_PER_GIB} IOPS per GiB",
+                    volume.iops
+                );
+                let remedy = format!("raise `storage.size` to at least {} GiB", gib_for(given));
+                all.push(Misfit::tight(Subject::GivenIops, what, remedy));
             }
             if given > self.most_iops() {
-                all.push(format!(
-                    "The given {given} IOPS are {} above the {} that {instance_type} always has; lower `storage.iops` \
-                     to {}, or use a type with more EBS IOPS.",
+                let what = format!(
+                    "The given {given} IOPS are {} above the {} that {instance_type} always has",
                     given.saturating_sub(self.limits.ebs_iops),
-                    self.limits.ebs_iops,
-                    self.most_iops()
-                ));
+                    self.limits.ebs_iops
+                );
+                let remedy = format!("lower `storage.iops` to {}, or use a type with more EBS IOPS", self.most_iops());
+                all.push(Misfit::tight(Subject::GivenIops, what, remedy));
             }
         }
         all
     }
 
-    fn warn_replicas(&self) -> Option<String> {
+    fn warn_replicas(&self) -> Option<Misfit> {
         let instance_type = &self.ec2.brokers.instance_type;
         let recommended = recommended_replicas(instance_type);
         if self.demand.replicas() <= recommended {
@@ -170,26 +197,28 @@ impl Needs<'_> {
         let mut ways = vec!["use a larger type".to_owned()];
         ways.extend(self.more_brokers(self.demand.cluster.replicas() / recommended));
         ways.push("use fewer partitions".to_owned());
-        Some(format!(
+        let what = format!(
             "Each broker has {} partition replicas, {} more than the {} that are recommended for the size of \
-             {instance_type}; {}.",
+             {instance_type}",
             number(self.demand.replicas()),
             number(self.demand.replicas() - recommended),
-            number(recommended),
-            any_way(&ways)
-        ))
+            number(recommended)
+        );
+        Some(Misfit::tight(Subject::Partitions, what, any_way(&ways)))
     }
 
-    fn warn_memory(&self) -> Vec<String> {
+    fn warn_memory(&self) -> Vec<Misfit> {
         let mut all = Vec::new();
         let (instance_type, memory) = (&self.ec2.brokers.instance_type, self.limits.memory_mib);
         let heap = self.heap_mib();
         if heap < LEAST_HEAP_MIB {
-            all.push(format!(
+            let what = format!(
                 "The {memory} MiB of memory of {instance_type} leave a heap of {heap} MiB, {} MiB less than \
-                 Kafka's own default of {LEAST_HEAP_MIB} MiB; use a type with 4 GiB of memory or more.",
+                 Kafka's own default of {LEAST_HEAP_MIB} MiB",
                 LEAST_HEAP_MIB - heap,
-            ));
+            );
+            let remedy = "use a type with 4 GiB of memory or more".to_owned();
+            all.push(Misfit::tight(Subject::InstanceType, what, remedy));
         }
         let (wanted, left) = (self.demand.written_mibs() * CACHE_SECONDS, self.cache_mib() as f64);
         if wanted > left {
@@ -197,14 +226,14 @@ impl Needs<'_> {
             if left > 0.0 {
                 ways.extend(self.more_brokers(self.demand.brokers * wanted / left));
             }
-            all.push(format!(
+            let what = format!(
                 "After a heap of {heap} MiB and {SYSTEM_MIB} MiB for the system, {instance_type} has {} MiB left for \
-                 the page cache, and {} of the peak's writes take {} MiB; {}.",
+                 the page cache, and {} of the peak's writes take {} MiB",
                 number(left),
                 many(number(CACHE_SECONDS), "second"),
-                number(ceil(wanted)),
-                any_way(&ways)
-            ));
+                number(ceil(wanted))
+            );
+            all.push(Misfit::tight(Subject::InstanceType, what, any_way(&ways)));
         }
         all
     }

@@ -13,7 +13,7 @@ use super::price::{MskBrokerGroup, bill};
 use super::serverless;
 use crate::engines::ComparisonRequest;
 use crate::pricing::{Bill, Choice, CountingMethod, Purpose, Terms, Unfit};
-use crate::sizing::{Demand, ceil, segment_gib, spread_over_zones};
+use crate::sizing::{Demand, ceil, spread_over_zones};
 
 /// Each kind of broker with its cheapest type, and serverless. MSK's brokers need neither NAT gateways nor endpoints.
 pub(crate) fn candidates(request: &ComparisonRequest<'_>) -> Vec<Result<Choice, Unfit>> {
@@ -35,8 +35,8 @@ fn provisioned(request: &ComparisonRequest<'_>, prefix: &str, name: &str, purpos
     let (market, common) = (request.market, request.common);
     let asked = BrokerRequest {
         demand: common.demand(),
-        volume_seconds: common.workload.retention.0 as f64,
-        segment_gib: request.cluster.config().map_or(1.0, segment_gib),
+        volume_seconds: common.settings.retention.seconds(),
+        segment_gib: common.settings.segment_gib(),
     };
     let types = brokers().keys().filter(|broker| broker.starts_with(prefix));
     let priced = types.filter(|broker| market.prices.get(market.region, &format!("msk {broker}")).is_some());
@@ -243,6 +243,7 @@ mod tests {
             zones: 3,
             partitions: 1000.0 / 3.0,
             retention_seconds: 720.0 * hour,
+            partition_gib: f64::INFINITY,
             usable: 0.8,
         };
         BrokerRequest { demand, volume_seconds: 24.0 * hour, segment_gib: 0.0 }

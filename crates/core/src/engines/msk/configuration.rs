@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::keys::Msk;
-use crate::file::Workload;
+use crate::settings::{Setting, Settings};
 
-/// The server properties for `workload`: those that follow from it, and the file's own, which win. `None` for a serverless cluster.
+/// The server properties with what counts of `settings`, and the file's own. `None` for a serverless cluster.
 ///
 /// MSK's own default lets a copy that lacks records become the leader (`unclean.leader.election.enable`); here it doesn't.
-pub fn server_properties(msk: &Msk, workload: &Workload) -> Option<BTreeMap<String, String>> {
+pub fn server_properties(msk: &Msk, settings: Settings) -> Option<BTreeMap<String, String>> {
     if msk.serverless {
         return None;
     }
     let mut all = BTreeMap::new();
     let mut set = |name: &str, value: String| all.insert(name.to_owned(), value);
     if !retention_is_given(msk) {
-        set("log.retention.ms", workload.retention.millis().to_string());
+        set("log.retention.ms", settings.retention.kafka_ms().to_string());
     }
     set("replica.selector.class", "org.apache.kafka.common.replica.RackAwareReplicaSelector".to_owned());
     if !msk.express() {
-        set("default.replication.factor", workload.replication_factor.to_string());
-        set("min.insync.replicas", workload.min_insync_replicas.to_string());
+        set("default.replication.factor", settings.copies.to_string());
+        set("min.insync.replicas", settings.min_insync.to_string());
         set("unclean.leader.election.enable", "false".to_owned());
     }
     all.extend(msk.config.clone());
@@ -29,9 +29,7 @@ pub fn server_properties(msk: &Msk, workload: &Workload) -> Option<BTreeMap<Stri
 
 /// Whether the file's own settings say how long records are kept, in whichever unit: the derived one would win over hours and minutes.
 fn retention_is_given(msk: &Msk) -> bool {
-    ["log.retention.ms", "log.retention.minutes", "log.retention.hours"]
-        .iter()
-        .any(|name| msk.config.contains_key(*name))
+    Setting::RETENTION.iter().any(|setting| msk.config.contains_key(setting.word()))
 }
 
 #[cfg(test)]
@@ -43,16 +41,17 @@ mod tests {
     fn properties(msk: &str) -> BTreeMap<String, String> {
         let text = format!(
             "apiVersion: kstack/v1\nname: t\nregion: us-east-1\nnetwork: {{cidr: 10.0.0.0/16, nat: none}}\n\
-             workload: {{retention: 36h}}\ncluster:\n  msk: {msk}\n"
+             workload: {{partitions: 10}}\ncluster:\n  msk: {msk}\n"
         );
         let stack = parse("t.yaml", &text).expect("it reads").stack;
-        server_properties(&stack.cluster.msk.expect("msk"), &stack.workload).unwrap_or_default()
+        let settings = stack.common().settings;
+        server_properties(&stack.cluster.msk.expect("msk"), settings).unwrap_or_default()
     }
 
     #[test]
     fn what_follows_from_the_workload() {
         let standard = properties("{kafka: 3.9.x, brokers: {count: 3, instance_type: kafka.m7g.large}}");
-        assert_eq!(standard["log.retention.ms"], "129600000");
+        assert_eq!(standard["log.retention.ms"], "604800000");
         assert_eq!(
             (standard["default.replication.factor"].as_str(), standard["min.insync.replicas"].as_str()),
             ("3", "2")

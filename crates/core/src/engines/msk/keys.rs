@@ -26,7 +26,7 @@ fields! {
         monitoring: MskMonitoring = MskMonitoring { level: MonitoringLevel::Default, prometheus: Prometheus(Exporters { jmx: false, node: false }) },
         /// Where brokers' logs are delivered; nowhere, when nothing is given.
         logs: MskLogs = MskLogs { cloudwatch: None, s3: None, firehose: None },
-        /// Kafka settings of the cluster's MSK configuration (server.properties), in addition to those that kstack derives from the workload.
+        /// Kafka settings of the cluster's MSK configuration (server.properties), in addition to those that kstack derives from the workload. Sizes count on them; one that differs from what `workload` says is an error.
         config: BTreeMap<String, String> = BTreeMap::new(),
         /// Whether brokers have public addresses besides their private ones. The cluster is then created in the public subnets, and an update afterwards turns public access on.
         public_access: bool = false,

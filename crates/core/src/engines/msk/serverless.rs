@@ -2,13 +2,14 @@
 
 use super::limits::serverless::{IN_MIBS, OUT_MIBS, PARTITION_IN_MIBS, PARTITION_OUT_MIBS, PARTITIONS};
 use super::sizing::{LimitTerm, MskSizing, limit_steps, one_copy_step};
-use crate::file::Workload;
+use crate::engines::CommonKeys;
 use crate::pricing::{Bill, HOURS_PER_MONTH, Market};
 use crate::sizing::{BrokerDemand, Capacity, Demand, MIBS, SizingStep, ceil, mibs};
 use crate::text::{five_digits, many, number};
 
 /// The workload beside the quotas.
-pub(super) fn size(workload: &Workload, demand: Demand) -> MskSizing {
+pub(super) fn size(common: CommonKeys<'_>, demand: Demand) -> MskSizing {
+    let CommonKeys { workload, settings, .. } = common;
     let (groups, partitions) = (demand.consumer_groups, demand.partitions);
     let to_each_group = |mibs: f64| if groups > 0.0 { mibs / groups } else { f64::INFINITY };
     let of_partition = PARTITION_IN_MIBS.min(to_each_group(PARTITION_OUT_MIBS));
@@ -16,7 +17,7 @@ pub(super) fn size(workload: &Workload, demand: Demand) -> MskSizing {
     let limit =
         LimitTerm::smallest([("partitions", by_partitions), ("egress quota", by_egress), ("ingress quota", IN_MIBS)]);
     let capacity = Capacity::new(limit.mibs, &demand);
-    let shown = BrokerDemand { workload, cluster: demand, brokers: 1.0, segment_gib: 0.0 };
+    let shown = BrokerDemand { workload, cluster: demand, brokers: 1.0, settings };
     let groups_text = many(groups, "group");
     let mut lines = shown.rate_steps();
     let readers = format!("{} × {groups_text}", mibs(demand.peak_mibs));
@@ -46,7 +47,7 @@ pub(super) fn size(workload: &Workload, demand: Demand) -> MskSizing {
                 "use brokers of your own, or divide the workload among several stacks".to_owned(),
             ),
         };
-        warnings.push(capacity.excess(workload.headroom, &by, &remedy));
+        warnings.push(capacity.excess(workload.headroom, &by, remedy));
     }
     MskSizing {
         what: "1 serverless cluster".to_owned(),

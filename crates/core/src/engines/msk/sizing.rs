@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::keys::{Msk, MskBrokers};
-use super::limits::{BrokerLimits, EXPRESS_COPIES, EXPRESS_OUT_PER_IN, UNPROVISIONED_MIBS, VOLUME_GIB, brokers};
+use super::limits::{BrokerLimits, EXPRESS_OUT_PER_IN, UNPROVISIONED_MIBS, VOLUME_GIB, brokers};
 use super::serverless;
 use crate::engines::CommonKeys;
 use crate::sizing::{
-    BrokerDemand, BrokerRates, Capacity, EquationOne, GIB, MIBS, SizingStep, ceil, gib, mibs, render, segment_gib,
-    segment_warning, spread_over_zones,
+    BrokerDemand, BrokerRates, Capacity, EquationOne, GIB, MIBS, Misfit, SizingStep, ceil, gib, mibs, render,
+    spread_over_zones,
 };
 use crate::text::many;
 
@@ -27,7 +27,7 @@ pub struct MskSizing {
     /// What stops the cluster from taking more.
     pub bottleneck: &'static str,
     /// Full sentences: what does not fit, by how much, and how to fix it.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Misfit>,
 }
 
 impl MskSizing {
@@ -45,18 +45,15 @@ impl MskSizing {
 
 /// The sizes for `msk`. `None` when its broker type is not known.
 pub fn size(msk: &Msk, common: CommonKeys<'_>) -> Option<MskSizing> {
-    let mut cluster = common.demand();
+    let cluster = common.demand();
     if msk.serverless {
-        return Some(serverless::size(common.workload, cluster));
+        return Some(serverless::size(common, cluster));
     }
     let own = msk.brokers.as_ref()?;
     let limits = brokers().get(&own.instance_type)?;
-    if msk.express() {
-        cluster.copies = EXPRESS_COPIES;
-    }
     let brokers = own.count.max(1).into();
-    let demand = BrokerDemand { workload: common.workload, cluster, brokers, segment_gib: segment_gib(&msk.config) };
-    let cluster = ProvisionedNeeds { msk, own, limits, demand };
+    let demand = BrokerDemand { workload: common.workload, cluster, brokers, settings: common.settings };
+    let cluster = ProvisionedNeeds { own, limits, demand };
     Some(if msk.express() { cluster.express() } else { cluster.standard() })
 }
 
@@ -78,7 +75,6 @@ impl LimitTerm {
 
 /// What the workload asks of each broker of a provisioned cluster, and what its type offers.
 pub(super) struct ProvisionedNeeds<'a> {
-    msk: &'a Msk,
     pub own: &'a MskBrokers,
     pub limits: &'a BrokerLimits,
     pub demand: BrokerDemand<'a>,
@@ -136,8 +132,7 @@ impl ProvisionedNeeds<'_> {
         ]);
         lines.extend(limit_steps(limit.mibs, "the least of the three", demand));
 
-        let mut warnings: Vec<String> = segment_warning(&self.msk.config).into_iter().collect();
-        warnings.extend(self.warn_size(size_gib, needed_gib));
+        let mut warnings: Vec<Misfit> = self.warn_size(size_gib, needed_gib).into_iter().collect();
         warnings.extend(self.warn_target(limit, Some(volume)));
         warnings.extend(self.warn_replicas());
         let needed = self.brokers_needed(limit);
@@ -170,7 +165,7 @@ impl ProvisionedNeeds<'_> {
         let formula = "for the peak and the replicas, spread over the zones";
         lines.push(SizingStep::new("brokers needed", formula, needed.into(), "brokers"));
 
-        let mut warnings: Vec<String> = self.warn_target(limit, None).into_iter().collect();
+        let mut warnings: Vec<Misfit> = self.warn_target(limit, None).into_iter().collect();
         warnings.extend(self.warn_replicas());
         self.sized(None, needed, lines, limit, warnings)
     }
@@ -192,7 +187,7 @@ impl ProvisionedNeeds<'_> {
         needed: u32,
         lines: Vec<SizingStep>,
         limit: LimitTerm,
-        warnings: Vec<String>,
+        warnings: Vec<Misfit>,
     ) -> MskSizing {
         MskSizing {
             what: self.what(),
@@ -208,8 +203,7 @@ impl ProvisionedNeeds<'_> {
 
 /// One copy of what is kept.
 pub(super) fn one_copy_step(name: &str, why: &str, demand: &BrokerDemand<'_>) -> SizingStep {
-    let (average, retention) = (mibs(demand.cluster.average_mibs), demand.workload.retention.0);
-    let formula = format!("{average} × {retention} s ÷ 1024, {why}");
+    let formula = format!("{}, {why}", demand.kept_text(""));
     SizingStep::new(name, formula, demand.cluster.one_copy_gib(), GIB)
 }
 

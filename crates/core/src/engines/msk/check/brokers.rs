@@ -6,16 +6,19 @@ use crate::engines::msk::limits::{
     EXPRESS_COPIES, EXPRESS_MIN_INSYNC, EXPRESS_RELEASES, PROVISIONED_FROM_GIB, UNPROVISIONED_MIBS, VOLUME_GIB,
     brokers, is_express, most_brokers, most_throughput_mibs,
 };
-use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_spread, warn_burstable};
+use crate::engines::msk::with_own_copies;
+use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_spread, given, settings, warn_burstable, workload};
 use crate::file::node::Content;
-use crate::file::problem::nearest;
-use crate::file::{Checker, Network, Workload};
+use crate::file::problem::{Problem, nearest};
+use crate::file::{Checker, Network};
+use crate::settings::{Setting, Settings};
 use crate::sizing::Demand;
 use crate::text::{many, quoted_list};
 use crate::units::{Bounds, TimeSpan};
 
 const COUNT: &str = "cluster.msk.brokers.count";
 const TYPE: &str = "cluster.msk.brokers.instance_type";
+const CONFIG: &str = "cluster.msk.config";
 const STORAGE: &str = "cluster.msk.brokers.storage";
 /// Topics with tiered storage keep records at least this long. Source: MSK tiered storage, topic-level settings, 2026.
 const TIERED_RETENTION: TimeSpan = TimeSpan(3 * 86_400);
@@ -39,6 +42,11 @@ pub fn check(checker: &mut Checker<'_>) {
         let message = "only Express brokers have intelligent rebalancing";
         checker.error(rebalancing, message, "remove it, or use an `express.*` type");
     }
+}
+
+/// What counts of Kafka's settings for brokers of the type `kind`, when the workload reads.
+fn counting(kind: Option<&str>, checker: &Checker<'_>) -> Option<Settings> {
+    Some(with_own_copies(kind.is_some_and(is_express), settings(CONFIG, checker)?))
 }
 
 fn check_present(checker: &mut Checker<'_>) {
@@ -103,13 +111,10 @@ fn check_count(kind: Option<&str>, checker: &mut Checker<'_>) {
         return checker.error(COUNT, "a cluster needs at least one broker", "use one or more in each zone");
     }
     let express = kind.is_some_and(is_express);
-    let load = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default);
-    if let Some(load) = &load {
-        if !express {
-            check_factor(load.replication_factor, count, COUNT, checker);
-        }
-        check_partitions(kind, count, load, checker);
+    if !express {
+        check_factor(count, COUNT, CONFIG, checker);
     }
+    check_partitions(kind, count, checker);
     if let Some(version) = version(checker) {
         let most = most_brokers(version.is_kraft());
         if count > most {
@@ -131,13 +136,11 @@ fn check_count(kind: Option<&str>, checker: &mut Checker<'_>) {
 }
 
 /// Above the most, MSK refuses to update a cluster's version, configuration and type.
-fn check_partitions(kind: Option<&str>, count: u32, load: &Workload, checker: &mut Checker<'_>) {
+fn check_partitions(kind: Option<&str>, count: u32, checker: &mut Checker<'_>) {
     let Some((kind, broker)) = kind.and_then(|kind| brokers().get_key_value(kind)) else { return };
+    let (Some(load), Some(settings)) = (workload(checker), counting(Some(kind), checker)) else { return };
     // How many zones there are does not matter here.
-    let mut demand = Demand::of(load, 1);
-    if is_express(kind) {
-        demand.copies = EXPRESS_COPIES;
-    }
+    let demand = Demand::of(&load, settings, 1);
     let each = demand.replicas_per_broker(count.into());
     if each > broker.most_replicas {
         let message = format!(
@@ -160,7 +163,7 @@ fn check_express(kind: &str, checker: &mut Checker<'_>) {
             checker.error_at(key.at, message, "remove `storage`, or use a `kafka.*` type");
         }
     }
-    let Some(load) = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default) else { return };
+    let Some(load) = workload(checker) else { return };
     for (key, value, fixed) in [
         ("replication_factor", load.replication_factor, EXPRESS_COPIES),
         ("min_insync_replicas", load.min_insync_replicas, EXPRESS_MIN_INSYNC),
@@ -227,22 +230,18 @@ fn check_tiered(kind: Option<&str>, path: &str, checker: &mut Checker<'_>) {
         let help = "use 3.6.0 or newer";
         checker.error(path, format!("Kafka {version} has no tiered storage"), help);
     }
-    let load = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default);
-    if let Some(load) = load.filter(|load| load.retention < TIERED_RETENTION && load.retention.0 > 0) {
+    let retention = counting(kind, checker).map(|settings| settings.retention);
+    let least = TIERED_RETENTION.0 as f64;
+    if let Some(retention) = retention.filter(|one| one.seconds() < least && one.seconds() > 0.0) {
         let message = format!(
-            "topics with tiered storage keep records for at least {TIERED_RETENTION}, and the workload's retention is {}",
-            load.retention
+            "topics with tiered storage keep records for at least {TIERED_RETENTION}, and the workload's retention is {retention}"
         );
-        checker.warning(
-            checker.written(&["workload.retention", path]),
-            message,
-            "remove `tiered`, or keep records longer",
-        );
+        let own = Setting::RETENTION.into_iter().find_map(|setting| given(setting, CONFIG, checker));
+        let at = own.unwrap_or_else(|| checker.tree.nearest(checker.written(&["workload.retention", path])).at);
+        checker.problems.push(Problem::warning(at, message).help("remove `tiered`, or keep records longer"));
     }
-    let policy = checker.entries("cluster.msk.config").iter().find(|(key, _)| key.name == "log.cleanup.policy");
-    if let Some((key, _)) =
-        policy.filter(|_| checker.text_of("cluster.msk.config", "log.cleanup.policy").contains("compact"))
-    {
+    let policy = checker.entries(CONFIG).iter().find(|(key, _)| key.name == "log.cleanup.policy");
+    if let Some((key, _)) = policy.filter(|_| checker.text_of(CONFIG, "log.cleanup.policy").contains("compact")) {
         let message = "with tiered storage, `delete` is the only cleanup policy that MSK accepts for the cluster";
         checker.error_at(key.at, message, "remove it, and set compaction on the topics that need it");
     }

@@ -7,8 +7,9 @@ mod settings;
 
 use super::keys::{MskVersion, Policy};
 use super::limits::serverless;
+use crate::engines::rules::{self, workload};
 use crate::file::problem::At;
-use crate::file::{Checker, Nat, Network, Workload};
+use crate::file::{Checker, Nat, Network};
 use crate::sizing::Demand;
 use crate::text::{many, quoted_list};
 
@@ -119,9 +120,11 @@ fn check_serverless(checker: &mut Checker<'_>) {
 
 /// Quotas of a serverless cluster: AWS slows down what is above them, and refuses partitions.
 fn check_quotas(checker: &mut Checker<'_>) {
-    let Some(load) = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default) else { return };
+    let (Some(load), Some(settings)) = (workload(checker), rules::settings("cluster.msk.config", checker)) else {
+        return;
+    };
     // How many zones there are does not matter here.
-    let demand = Demand::of(&load, 1);
+    let demand = Demand::of(&load, settings, 1);
     let (peak, out) = (demand.peak_mibs, demand.peak_out_mibs());
     for (rate, most, direction) in [(peak, serverless::IN_MIBS, "in"), (out, serverless::OUT_MIBS, "out")] {
         if rate > most {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::check::parse;
+use crate::check::read;
 use crate::engines::ec2;
 use crate::engines::msk::limits::brokers;
 use crate::engines::msk::{MskSizing, size};
@@ -16,7 +16,7 @@ fn stack(workload: &str, cluster: &str) -> Stack {
         "apiVersion: kstack/v1\nname: test\nregion: us-east-1\nnetwork: {{cidr: 10.0.0.0/16, nat: none}}\n\
          workload: {{{workload}}}\ncluster:\n  {cluster}\n"
     );
-    parse("test.yaml", &text).unwrap_or_else(|report| panic!("{report:?}")).stack
+    read("test.yaml", &text).unwrap_or_else(|report| panic!("{report:?}")).1.stack
 }
 
 fn msk(workload: &str, brokers: &str) -> Stack {
@@ -35,9 +35,9 @@ fn near(left: f64, right: f64) -> bool {
     (left - right).abs() <= 1e-9 * right.abs()
 }
 
-fn only_warning(sizing: &MskSizing) -> &str {
+fn only_warning(sizing: &MskSizing) -> String {
     match sizing.warnings.as_slice() {
-        [only] => only,
+        [only] => only.to_string(),
         others => panic!("expected one warning: {others:#?}"),
     }
 }
@@ -69,7 +69,23 @@ fn a_first_volume_is_given_or_within_the_ceiling() {
     assert!(only_warning(&small).contains("raise `storage.size` to 1355 GiB"), "{:?}", small.warnings);
     let large = sized("ingress: 500 MiB/s, peak: 1, retention: 7d", "count: 60, instance_type: kafka.m7g.16xlarge");
     assert_eq!(large.size_gib, Some(16_384));
-    assert!(large.warnings[0].starts_with("Volumes of at most 16384 GiB"), "{:?}", large.warnings);
+    assert!(large.warnings[0].to_string().starts_with("Volumes of at most 16384 GiB"), "{:?}", large.warnings);
+}
+
+/// As on EC2: 2 MiB/s × 30 days × 3 ÷ 1024 ÷ 3 ÷ 0.8, and 60 open segments.
+#[test]
+fn the_retention_of_the_settings_is_sized() {
+    let with = |config: &str| {
+        let brokers = "count: 3, instance_type: kafka.m7g.large";
+        let cluster = format!("msk: {{kafka: 3.9.x, brokers: {{{brokers}}}, config: {{{config}}}}}");
+        size_of(&stack("ingress: 2 MiB/s, partitions: 60", &cluster)).size_gib
+    };
+    for config in ["log.retention.hours: 720", "log.retention.minutes: 43200", "log.retention.ms: 2592000000"] {
+        assert_eq!(with(config), Some(6389), "{config}");
+    }
+    assert_eq!(with("num.io.threads: 8"), Some(1537));
+    assert_eq!(with("log.retention.bytes: 5368709120"), Some(435));
+    assert_eq!(with("default.replication.factor: 2, min.insync.replicas: 1"), Some(1025));
 }
 
 /// Volumes without provisioned throughput give 250 MiB/s, and large brokers can have more of it.
@@ -169,15 +185,15 @@ proptest! {
             prop_assert!(line.value.is_finite() && line.value >= 0.0, "{:?}", line);
         }
         prop_assert!(sizing.capacity.limit_mibs.is_finite() && sizing.capacity.limit_mibs > 0.0);
-        for warning in &sizing.warnings {
+        for warning in sizing.warnings.iter().map(ToString::to_string) {
             prop_assert!(warning.ends_with('.') && !warning.contains("NaN") && !warning.contains("inf"), "{}", warning);
         }
         prop_assert!(sizing.render().ends_with('\n'));
         // As many brokers as are needed leave nothing to warn of but volumes.
         if let Some(needed) = sizing.brokers_needed.filter(|needed| *needed < 100_000) {
             prop_assert_eq!(needed % 3, 0);
-            let rest: Vec<String> =
-                made(needed).warnings.into_iter().filter(|warning| !warning.starts_with("Volumes of")).collect();
+            let all = made(needed).warnings.into_iter().map(|warning| warning.to_string());
+            let rest: Vec<String> = all.filter(|warning| !warning.starts_with("Volumes of")).collect();
             prop_assert!(rest.is_empty(), "{needed} brokers: {rest:?}");
         }
     }
