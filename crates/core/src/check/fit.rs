@@ -17,9 +17,18 @@ pub fn check(stack: &Stack, checker: &mut Checker<'_>) {
     let cluster = format!("cluster.{}", keys.into_iter().find(written).unwrap_or_default());
     for misfit in &report.misfits {
         let at = place(misfit.subject, &cluster, checker);
-        // Limits that AWS has for partitions and serverless clusters have been noted there, and say more.
-        let quota = matches!(misfit.subject, Subject::Partitions | Subject::Rate);
-        if !(quota && checker.is_noted(at)) {
+        // Limits that MSK has for partitions, and for the rates of a serverless cluster, have been noted, and say more.
+        let said = match misfit.subject {
+            Subject::Partitions => checker.is_noted(at),
+            Subject::Rate => checker.is_noted(checker.tree.nearest("workload").at),
+            Subject::Data
+            | Subject::GivenSize
+            | Subject::GivenMost
+            | Subject::GivenThroughput
+            | Subject::GivenIops
+            | Subject::InstanceType => false,
+        };
+        if !said {
             let problem = match misfit.fit {
                 Fit::Tight => Problem::warning(at, message(misfit)),
                 Fit::Impossible => Problem::new(at, message(misfit)),

@@ -127,6 +127,17 @@ fn what_fits_tightly_is_a_warning_of_check_and_plan() {
     assert!(json["warnings"][0].as_str().is_some_and(|text| text.starts_with("The peak of 120 MiB/s")), "{json}");
 }
 
+/// MSK's own quotas are noted once, in MSK's words.
+#[test]
+fn a_quota_is_said_once() {
+    let warned = |text: &str| parsed(text).warnings.problems.into_iter().map(|one| one.message).collect::<Vec<_>>();
+    let serverless = file("ingress: 60 MiB/s, peak: 4, partitions: 1000", "msk: {serverless: true}");
+    let serverless = warned(&serverless.replace("nat: single", "nat: none"));
+    assert_eq!(serverless, ["240.0 MiB/s in at the peak exceed the quota of 200 MiB/s of a serverless cluster"]);
+    let partitions = warned(&on_msk("partitions: 2000", "").replace("nat: single", "nat: none"));
+    assert!(partitions.len() == 1 && partitions[0].contains("above which MSK refuses updates"), "{partitions:?}");
+}
+
 #[test]
 fn settings_that_cut_short_are_warned_of() {
     let warned = |text: &str, of: &str| {
