@@ -18,8 +18,8 @@ const MOST_BROKERS: u32 = 1000;
 pub(super) fn warnings(needs: &Needs<'_>, sizing: &Ec2Sizing) -> Vec<Misfit> {
     let mut all = Vec::new();
     all.extend(needs.warn_size(sizing));
-    all.extend(needs.refuse_writes());
-    all.extend(needs.warn_target(sizing));
+    // More than any volume writes is above every target.
+    all.extend(needs.refuse_writes().or_else(|| needs.warn_target(sizing)));
     all.extend(needs.warn_given(sizing));
     all.extend(needs.warn_replicas());
     all.extend(needs.warn_memory());
