@@ -137,6 +137,22 @@ def leave_out_events() -> None:
     SsmProvider._notify_event_subscribers = staticmethod(lambda *_: None)
 
 
+def refuse_to_remove_a_role_twice() -> None:
+    """moto answers 500 when a role is not in the instance profile any more, as when a caller that lost the answer asks again."""
+    from moto.iam.exceptions import NotFoundException
+    from moto.iam.models import IAMBackend
+
+    remove = IAMBackend.remove_role_from_instance_profile
+
+    def remove_once(self, profile_name, role_name):
+        try:
+            return remove(self, profile_name, role_name)
+        except ValueError:
+            raise NotFoundException(f"{role_name} is not in the instance profile {profile_name}.") from None
+
+    IAMBackend.remove_role_from_instance_profile = remove_once
+
+
 def end_quickly_on_signals() -> None:
     """LocalStack waits for its workers when it ends; there is no state to save, so not for long."""
     from localstack.runtime import runtime
@@ -173,6 +189,7 @@ def main() -> None:
     end_quickly_on_signals()
     import_models()
     leave_out_events()
+    refuse_to_remove_a_role_twice()
     from localstack.runtime.main import main as run
 
     code = 1

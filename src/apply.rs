@@ -266,7 +266,7 @@ async fn create(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<Stri
     let id = loop {
         let error = match drivers::create(wanted, &Ctx { token: &token, ..*ctx }).await {
             Ok(id) => break id,
-            Err(error) => StepError::from(error),
+            Err(error) => error,
         };
         // Something has its name, its address block or its token. Most likely it is the resource itself, from a call whose
         // answer nobody heard, or from a run that was killed, and is not listed yet.
@@ -308,7 +308,7 @@ async fn look(ctx: &Ctx<'_, Aws>, old: &str, lag: Duration) -> Result<Option<Str
     let looked = poll("finding it", lag, Backoff::VISIBLE, async || {
         ctx.system.begin_round();
         failed = None;
-        match drivers::discover_one(ctx.system, &ctx.address.kind).await.map_err(StepError::from) {
+        match drivers::discover_one(ctx.system, &ctx.address.kind).await {
             Err(error) if may_pass(error.class()) || error.class() == Class::NotFound => failed = Some(error),
             found => {
                 let mine = found?.into_iter().filter(|one| !one.terminated && one.id != old);

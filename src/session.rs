@@ -17,8 +17,8 @@ use kstack_core::check::{self, Parsed, Report};
 use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::Overrides;
 use kstack_core::design::Design;
-use kstack_core::engine::Engine;
-use kstack_core::expiry::{Asked as ExpiryRequest, Term};
+use kstack_core::engines::Engine;
+use kstack_core::expiry::{ExpiryRequest, Lifetime};
 use kstack_core::kinds;
 use kstack_core::model::Tags;
 use kstack_core::model::{Holder, Record};
@@ -104,7 +104,7 @@ pub struct Observation {
     /// Who holds the stack's lease.
     pub holder: Option<Holder>,
     /// How long the stack lives at present.
-    pub term: Term,
+    pub term: Lifetime,
 }
 
 impl Session {
@@ -139,7 +139,7 @@ impl Session {
             self.aws.clients.metadata(&self.name)
         )?;
         let holder = metadata.holder(self.expiry.now).cloned();
-        let term = Term::of(&observed, metadata.record.as_ref(), None);
+        let term = Lifetime::of(&observed, metadata.record.as_ref(), None);
         let expires = self.expiry.choose(&parsed.stack, term);
         Ok(Observation { input: PlanningInput { facts, observed, record: metadata.record, expires }, holder, term })
     }

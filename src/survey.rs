@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::aws::kinds as drivers;
 use crate::aws::{Aws, Clients};
 use crate::error::StepError;
-use kstack_core::expiry::Term;
+use kstack_core::expiry::Lifetime;
 use kstack_core::kinds::{self, Instance, MskCluster, Volume};
 use kstack_core::model::{Holder, Record, StackMetadata};
 use kstack_core::observed::Observed;
@@ -95,10 +95,12 @@ pub async fn survey(clients: &Clients) -> Result<Vec<DiscoveredStack>, StepError
         found.name.clone_from(name);
         // A resource that is listed by name alone, without metadata, has its expiry only when it is described by itself.
         let live = &found.observed.live;
-        if found.metadata.record.is_none() && !live.is_empty() && live.keys().all(|one| kinds::is_named(&one.kind)) {
-            if let Ok(name) = Name::parse(name) {
-                found.observed = drivers::discover(&Aws::new(clients.clone(), &name)).await?;
-            }
+        let by_name_alone = !live.is_empty() && live.keys().all(|one| kinds::is_named(&one.kind));
+        if found.metadata.record.is_none()
+            && by_name_alone
+            && let Ok(name) = Name::parse(name)
+        {
+            found.observed = drivers::discover(&Aws::new(clients.clone(), &name)).await?;
         }
     }
     Ok(stacks.into_values().collect())
@@ -106,8 +108,8 @@ pub async fn survey(clients: &Clients) -> Result<Vec<DiscoveredStack>, StepError
 
 impl DiscoveredStack {
     /// How long the stack lives.
-    pub fn term(&self) -> Term {
-        Term::of(
+    pub fn term(&self) -> Lifetime {
+        Lifetime::of(
             &self.observed,
             self.metadata.record.as_ref(),
             self.metadata.claims.iter().max_by_key(|claim| claim.expires_at),
@@ -116,14 +118,14 @@ impl DiscoveredStack {
 
     /// Whether it is more than the lease of a crashed process.
     pub fn exists(&self, now: Timestamp) -> bool {
-        self.term() != Term::Nothing || self.metadata.holder(now).is_some()
+        self.term() != Lifetime::Nothing || self.metadata.holder(now).is_some()
     }
 
     /// How much of it exists at `now`.
     pub fn state(&self, now: Timestamp) -> State {
         let whole = self.metadata.record.as_ref().and_then(|record| record.resources);
         match self.term() {
-            Term::Until(at) if at <= now => State::Expired,
+            Lifetime::Until(at) if at <= now => State::Expired,
             _ if whole == Some(self.observed.live.len()) && self.observed.unplaced.is_empty() => State::Whole,
             _ => State::Partial,
         }
@@ -151,7 +153,7 @@ impl DiscoveredStack {
             made_at: record.map(|record| record.made_at),
             age_seconds,
             expires_at: term.at(),
-            protected: term == Term::Protected,
+            protected: term == Lifetime::Protected,
             brokers: run("broker-") + msk,
             controllers: run("controller-"),
             resources: self.observed.live.len(),

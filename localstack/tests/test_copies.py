@@ -40,6 +40,7 @@ def all_of(aws: Aws) -> dict:
         policy=iam.get_role_policy(RoleName="r", PolicyName="p"),
         profiles=iam.list_instance_profiles(),
         parameters=ssm.get_parameters_by_path(Path="/a", Recursive=True),
+        keys=aws.client("kms").list_keys(),
         secrets=aws.client("secretsmanager").list_secrets(),
         clusters=kafka.list_clusters_v2(),
         configurations=kafka.list_configurations(),
@@ -66,6 +67,8 @@ def full(aws) -> Aws:
     until(lambda: aws.volume(made)["State"] == "available")
     aws.ec2.attach_volume(VolumeId=made, InstanceId=ids["instance"], Device="/dev/sdf")
     aws.ec2.create_placement_group(GroupName="g", Strategy="spread")
+    aws.ec2.create_volume(AvailabilityZone=zone, Size=1, Encrypted=True)
+    aws.client("kms").create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
     aws.create_cluster()
     aws.made, aws.asked = {**ids, "volume": made}, volume
     return aws

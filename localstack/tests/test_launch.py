@@ -14,7 +14,8 @@ from pathlib import Path
 import boto3
 import psutil
 import pytest
-from conftest import FOLDER, free_port, launch, wait_until_answers
+from conftest import FOLDER, free_port, launch, refused, wait_until_answers
+from test_copies import TRUST
 
 # Python runs a module of this name first of all; this one writes down who is looked up and called
 SITE_CUSTOMIZE = """
@@ -157,3 +158,12 @@ def test_the_paid_msk_is_taken_when_licensed_and_asked_for(environment, ours, mo
     assert ("PROVIDER_OVERRIDE_KAFKA" in settings) == ours
     assert settings["PROVIDER_OVERRIDE_EC2"] == "aws-rules"
     assert os.environ.get("PROVIDER_OVERRIDE_EC2") is None
+
+
+def test_a_role_that_left_its_profile_is_not_found_again(aws):
+    iam = aws.client("iam")
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)
+    iam.create_instance_profile(InstanceProfileName="i")
+    iam.add_role_to_instance_profile(InstanceProfileName="i", RoleName="r")
+    iam.remove_role_from_instance_profile(InstanceProfileName="i", RoleName="r")
+    refused("NoSuchEntity", iam.remove_role_from_instance_profile, InstanceProfileName="i", RoleName="r")

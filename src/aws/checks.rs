@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types::{InstanceStatus, SummaryStatus};
 
-use super::{Class, Clients, PATIENCE as READY_TIMEOUT, failed};
+use super::{Class, Clients, READY_TIMEOUT, failed};
 use crate::error::StepError;
 use crate::wait::{Backoff, Look, may_pass, poll};
 

@@ -38,17 +38,17 @@ pub use price_list::region_prices;
 pub use snapshot::Snapshot;
 
 /// How long a resource may take to come up or to go, unless its kind says otherwise.
-pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
+pub const READY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// How long a call may go without an answer. Waiting for its turn does not count.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long a call may go without an answer. Waiting for a token of the rate limiter does not count.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The same for the lease's calls: a lease must be renewed, and given back, in time.
-const LEASE_SILENCE: Duration = Duration::from_secs(10);
+const LEASE_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// [`SILENCE`]. Only builds for tests take another time, in seconds, from `KSTACK_TEST_SILENCE`.
-fn silence() -> Duration {
+/// [`READ_TIMEOUT`]. Only builds for tests take another time, in seconds, from `KSTACK_TEST_SILENCE`.
+fn read_timeout() -> Duration {
     let test = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_SILENCE").ok() } else { None };
-    test.and_then(|seconds| seconds.parse().ok()).map_or(SILENCE, Duration::from_secs)
+    test.and_then(|seconds| seconds.parse().ok()).map_or(READ_TIMEOUT, Duration::from_secs)
 }
 
 /// Where AWS is, as the command line and the file say.
@@ -97,7 +97,7 @@ impl Clients {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
-                    .read_timeout(silence())
+                    .read_timeout(read_timeout())
                     .operation_attempt_timeout(Duration::from_secs(300))
                     .build(),
             );
@@ -145,7 +145,8 @@ impl Clients {
         };
         let scaling = aws_sdk_applicationautoscaling::config::Builder::from(config).interceptor(fence.clone());
         let ssm = aws_sdk_ssm::config::Builder::from(config);
-        let soon = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_SILENCE).build();
+        let soon =
+            TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_READ_TIMEOUT).build();
         Clients {
             config: config.clone(),
             limiter: limiter.clone(),

@@ -19,10 +19,10 @@ use crate::ops::{Failure, kafka};
 use crate::roll;
 use crate::session::Source;
 use kstack_core::design::node_id;
-use kstack_core::engine::Engine;
+use kstack_core::engines::Engine;
 use kstack_core::engines::msk::client_properties::AuthMethod;
 use kstack_core::expiry;
-use kstack_core::expiry::Term;
+use kstack_core::expiry::Lifetime;
 use kstack_core::kinds::{Instance, NetworkInterface, Volume};
 use kstack_core::model::Address;
 use kstack_core::model::{Holder, Record};
@@ -124,7 +124,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let msk = cluster.map(|cluster| Msk::of(cluster, &observed));
     let now = clock::now();
     let lease = metadata.holder(now).cloned();
-    let term = Term::of(&observed, metadata.record.as_ref(), None);
+    let term = Lifetime::of(&observed, metadata.record.as_ref(), None);
     let hosts = hosts(&observed);
     let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, context.sandbox).into_values().collect();
     let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
@@ -155,7 +155,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         record: metadata.record,
         lease,
         expires_at: term.at(),
-        protected: term == Term::Protected,
+        protected: term == Lifetime::Protected,
     };
     if args.json {
         ui::json(&status);

@@ -171,7 +171,7 @@ impl ApplyRequest {
             roll_last(&mut plan.steps, &host);
         }
         let record = session.ensure_record(&design, &seen.input).await?;
-        execute(session, &kafka, &plan, observed, &record.life(), task, report).await?;
+        execute(session, &kafka, &plan, observed, &record.incarnation(), task, report).await?;
         session.complete_record(&design, &record, true).await?;
         let local = signals.unless_stopped(kafka::start(&design, &kafka, task)).await?;
         Ok(Some(Applied { design, changed: true, local }))

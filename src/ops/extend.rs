@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Failure, LeasePolicy, Task, Work, under_lease};
 use crate::session::Session;
-use kstack_core::expiry::{Term as Lifetime, shown};
+use kstack_core::expiry::{Lifetime, shown};
 use kstack_core::model::Record;
 use kstack_core::model::{Tags, tag};
 use kstack_core::stack::TimeSpan;

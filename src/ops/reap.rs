@@ -10,7 +10,7 @@ use crate::aws::Clients;
 use crate::clock;
 use crate::session::Session;
 use crate::survey::{DiscoveredStack, survey};
-use kstack_core::expiry::{Term as Lifetime, shown};
+use kstack_core::expiry::{Lifetime, shown};
 use kstack_core::stack::{Name, Scalar as _};
 
 /// Stacks that are destroyed at the same time: more would only wait for AWS's request limits.

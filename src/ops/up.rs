@@ -12,7 +12,7 @@ use super::{Failure, LeasePolicy, Task, Work, guard, kafka, under_lease};
 use crate::lease::DURATION;
 use crate::session::{Session, Source, make_plan};
 use kstack_core::check::Parsed;
-use kstack_core::expiry::Term as Lifetime;
+use kstack_core::expiry::Lifetime;
 use kstack_core::observed::Observed;
 use kstack_core::plan::Plan;
 use kstack_core::stack::{Name, TimeSpan};
@@ -149,7 +149,7 @@ impl StackRequest {
         let kafka = kafka::of(&design, observed, task.sandbox)?;
         if worked {
             let mut report = |one: Report<'_>| report(UpReport::Run(one));
-            execute(session, &kafka, &plan, observed, &record.life(), task, &mut report).await.map_err(again)?;
+            execute(session, &kafka, &plan, observed, &record.incarnation(), task, &mut report).await.map_err(again)?;
         }
         let ready = ready::wait(session, &design, &kafka, task);
         let (bootstrap_servers, properties) =

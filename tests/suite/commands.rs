@@ -43,9 +43,9 @@ fn detailed_exit_codes_tell_nothing_from_changes_and_errors() {
     assert_eq!(
         plain(&account, &run.to_string()),
         "exit code 0\n--- stdout\nStack dev in eu-west-1 (account ACCOUNT)\n\n\
-         Nothing to do: what is live is what the file asks for.\n\
+         Nothing to do: the live resources match the stack file.\n\
          Monthly cost: 84.24 USD now, +0.00 USD with this plan (without traffic).\n\
-         Not in it, as no price is known: gp3 size in eu-west-1, nat gateway in eu-west-1.\n--- stderr\n"
+         Not included, because the price is unknown: gp3 size in eu-west-1, nat gateway in eu-west-1.\n--- stderr\n"
     );
     // An apply of it asks nothing, and ends well.
     account.run(&["apply", FILE]).expect(0);

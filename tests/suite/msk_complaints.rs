@@ -364,7 +364,7 @@ fn an_engine_does_not_turn_into_the_other() {
     let (head, _) = text.split_once("  msk:\n").expect("an MSK cluster");
     std::fs::write(account.path(FILE), format!("{head}{ec2}")).expect("a file");
     let refusals = account.plan(FILE).refusals().join("\n");
-    assert!(refusals.contains("neither turns into the other"), "{refusals}");
+    assert!(refusals.contains("a stack keeps its engine"), "{refusals}");
     // `destroy` asks for both: nothing is left behind.
     account.destroy(FILE);
     assert!(wait(account.kafka(DEV).list_clusters_v2().send()).cluster_info_list().is_empty());

@@ -85,13 +85,13 @@ fn it_listens_on_loopback_only_tells_where_and_stops() {
     let shown = Run::of(Command::new("/bin/sh").args(["-c", &script]).env_clear()).expect(0);
     assert_eq!(shown.out, format!("{endpoint} us-east-1 test\n"));
     let list = Run::of(sandbox_command(parent.0.id()).args(["list", "--sandbox", "--region", "eu-west-1"])).expect(0);
-    assert_eq!(list.out, "There is no stack in eu-west-1.\n");
+    assert_eq!(list.out, "There are no stacks in eu-west-1.\n");
 
     assert_eq!(parent.sandbox(&["stop"]).expect(0).out, "The sandbox is stopped.\n");
     poll("LocalStack ending", Duration::from_secs(60), || gone(pid));
     assert_eq!(parent.sandbox(&["stop"]).expect(0).out, "No sandbox was running.\n");
     let status = parent.sandbox(&["status", "--json"]).expect(0).json();
-    assert_eq!(status, serde_json::json!({"running": false, "endpoint": null, "pid": null}));
+    assert_eq!(status, serde_json::json!({"format_version": 1, "running": false, "endpoint": null, "pid": null}));
 }
 
 #[test]

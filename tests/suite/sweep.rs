@@ -180,6 +180,7 @@ impl Scenario {
         tally.runs += 1;
         if right && verdict.differences.is_empty() {
             tally.converged += 1;
+            self.clear(account);
         } else {
             let last = |run: &Run| {
                 let lines: Vec<&str> = run.err.lines().collect();
@@ -195,7 +196,6 @@ impl Scenario {
                 verdict.differences.join("\n")
             ));
         }
-        self.clear(account);
     }
 
     /// Sweeps over the calls with `samples` of `troubles` each; or one after the other, when they are to share the samples.

@@ -11,7 +11,7 @@ use crate::stack::{Stack, TimeSpan};
 /// How long a stack lives, as what is live of it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Term {
+pub enum Lifetime {
     /// A resource is tagged as protected: it is not destroyed until that is taken back.
     Protected,
     /// It stays until it is destroyed. Also where only a part of it has an expiry: no expiry is the latest of all.
@@ -22,32 +22,32 @@ pub enum Term {
     Nothing,
 }
 
-impl Term {
+impl Lifetime {
     /// The term of what is live, of the stack's record and of its claim on an address block.
-    pub fn of(observed: &Observed, record: Option<&Record>, claim: Option<&Claim>) -> Term {
+    pub fn of(observed: &Observed, record: Option<&Record>, claim: Option<&Claim>) -> Lifetime {
         let all = || observed.live.iter();
         if all().any(|(_, live)| protected(&live.tags)) {
-            return Term::Protected;
+            return Lifetime::Protected;
         }
         // A list of roles has no tags, and rules have none at all: these two can say nothing.
         let silent = |kind: &str| kinds::is_named(kind) || !kinds::is_tagged(kind);
         let lasts = all().any(|(address, live)| !silent(&address.kind) && expires(&live.tags).is_none());
         if lasts || record.is_some_and(|record| record.expires_at.is_none()) {
-            return Term::Lasting;
+            return Lifetime::Lasting;
         }
         let tags = all().filter_map(|(_, live)| expires(&live.tags));
         let papers = [record.and_then(|record| record.expires_at), claim.map(|claim| claim.expires_at)];
         match tags.chain(papers.into_iter().flatten()).max() {
-            Some(at) => Term::Until(at),
-            None if observed.live.is_empty() && observed.unplaced.is_empty() => Term::Nothing,
-            None => Term::Lasting,
+            Some(at) => Lifetime::Until(at),
+            None if observed.live.is_empty() && observed.unplaced.is_empty() => Lifetime::Nothing,
+            None => Lifetime::Lasting,
         }
     }
 
     /// The expiry, where there is one.
     pub fn at(self) -> Option<Timestamp> {
         match self {
-            Term::Until(at) => Some(at),
+            Lifetime::Until(at) => Some(at),
             _ => None,
         }
     }
@@ -67,14 +67,14 @@ fn expires(tags: &Tags) -> Option<Timestamp> {
 
 /// What is asked of a stack's end by the one who plans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
+pub struct ExpiryRequest {
     /// When it is asked.
     pub now: Timestamp,
     /// `--ttl`, which counts before the file's.
     pub ttl: Option<TimeSpan>,
 }
 
-impl Asked {
+impl ExpiryRequest {
     /// `ttl` from now, to the second.
     pub fn end(&self, ttl: TimeSpan) -> Timestamp {
         let seconds = i64::try_from(ttl.0).unwrap_or(i64::MAX);
@@ -84,14 +84,14 @@ impl Asked {
 
     /// The expiry that a plan of `stack` gives it. One that was chosen stays, or no plan were ever empty; one that has
     /// passed is chosen anew where there is a ttl, since whoever applies the stack wants it.
-    pub fn choose(&self, stack: &Stack, term: Term) -> Option<Timestamp> {
+    pub fn choose(&self, stack: &Stack, term: Lifetime) -> Option<Timestamp> {
         if stack.protected {
             return None;
         }
         match (self.ttl, term) {
             (Some(ttl), _) => Some(self.end(ttl)),
-            (None, Term::Until(at)) if at > self.now => Some(at),
-            (None, Term::Until(at)) => Some(stack.ttl.map_or(at, |ttl| self.end(ttl))),
+            (None, Lifetime::Until(at)) if at > self.now => Some(at),
+            (None, Lifetime::Until(at)) => Some(stack.ttl.map_or(at, |ttl| self.end(ttl))),
             (None, _) => stack.ttl.map(|ttl| self.end(ttl)),
         }
     }
@@ -159,16 +159,16 @@ mod tests {
     #[test]
     fn the_latest_counts_and_none_is_the_latest_of_all() {
         let (early, late) = (at(EARLY.1), at(LATE.1));
-        let of = |all: &[(&str, &[(&str, &str)])]| Term::of(&live(all), None, None);
-        assert_eq!(of(&[]), Term::Nothing);
-        assert_eq!(of(&[("vpc/main", &[EARLY]), ("volume/broker-1", &[LATE])]), Term::Until(late));
-        assert_eq!(of(&[("vpc/main", &[EARLY]), ("volume/broker-1", &[])]), Term::Lasting);
-        assert_eq!(of(&[("vpc/main", &[(tag::EXPIRES, "tomorrow")])]), Term::Lasting);
-        assert_eq!(of(&[("vpc/main", &[EARLY]), ("security_group_rules/brokers", &[])]), Term::Until(early));
-        assert_eq!(of(&[("vpc/main", &[EARLY]), ("role/hosts", &[])]), Term::Until(early));
-        assert_eq!(of(&[("role/hosts", &[])]), Term::Lasting);
+        let of = |all: &[(&str, &[(&str, &str)])]| Lifetime::of(&live(all), None, None);
+        assert_eq!(of(&[]), Lifetime::Nothing);
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("volume/broker-1", &[LATE])]), Lifetime::Until(late));
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("volume/broker-1", &[])]), Lifetime::Lasting);
+        assert_eq!(of(&[("vpc/main", &[(tag::EXPIRES, "tomorrow")])]), Lifetime::Lasting);
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("security_group_rules/brokers", &[])]), Lifetime::Until(early));
+        assert_eq!(of(&[("vpc/main", &[EARLY]), ("role/hosts", &[])]), Lifetime::Until(early));
+        assert_eq!(of(&[("role/hosts", &[])]), Lifetime::Lasting);
         let protected = (tag::PROTECTED, PROTECTED);
-        assert_eq!(of(&[("vpc/main", &[EARLY, protected]), ("volume/broker-1", &[EARLY])]), Term::Protected);
+        assert_eq!(of(&[("vpc/main", &[EARLY, protected]), ("volume/broker-1", &[EARLY])]), Lifetime::Protected);
     }
 
     #[test]
@@ -176,11 +176,11 @@ mod tests {
         let (early, late) = (at(EARLY.1), at(LATE.1));
         let vpc = live(&[("vpc/main", &[EARLY])]);
         let claim = Claim { stack: "x".to_owned(), block: "10.7.0.0/16".parse().expect("a block"), expires_at: late };
-        assert_eq!(Term::of(&vpc, Some(&record(Some(late))), None), Term::Until(late));
-        assert_eq!(Term::of(&vpc, Some(&record(None)), None), Term::Lasting, "it was made to stay meanwhile");
-        assert_eq!(Term::of(&live(&[]), Some(&record(Some(early))), None), Term::Until(early));
-        assert_eq!(Term::of(&live(&[]), Some(&record(None)), None), Term::Lasting);
-        assert_eq!(Term::of(&live(&[]), None, Some(&claim)), Term::Until(late));
+        assert_eq!(Lifetime::of(&vpc, Some(&record(Some(late))), None), Lifetime::Until(late));
+        assert_eq!(Lifetime::of(&vpc, Some(&record(None)), None), Lifetime::Lasting, "it was made to stay meanwhile");
+        assert_eq!(Lifetime::of(&live(&[]), Some(&record(Some(early))), None), Lifetime::Until(early));
+        assert_eq!(Lifetime::of(&live(&[]), Some(&record(None)), None), Lifetime::Lasting);
+        assert_eq!(Lifetime::of(&live(&[]), None, Some(&claim)), Lifetime::Until(late));
     }
 
     #[test]

@@ -7,7 +7,6 @@ pub mod cloud_init;
 pub mod compare;
 pub mod design;
 pub mod digest;
-pub mod engine;
 pub mod engines;
 pub mod expiry;
 pub mod file;

@@ -74,9 +74,9 @@ impl Observed {
                 None if item.terminated => {}
                 None => {
                     let reason = match text.as_str() {
-                        _ if !ours => format!("has a name of the stack's, and is not tagged with `{}`", tag::STACK),
+                        _ if !ours => format!("has the stack's name but not its tag `{}`", tag::STACK),
                         "" => format!("has the stack's tag but no `{}`", tag::ADDRESS),
-                        _ => format!("has the stack's tag and `{text}` as its `{}`", tag::ADDRESS),
+                        _ => format!("has the stack's tag, and `{text}` as its `{}`", tag::ADDRESS),
                     };
                     observed.unplaced.push(Unplaced {
                         kind: kind.to_owned(),

@@ -25,7 +25,6 @@ const CORE: &[&str] = &[
     "check",
     "compare",
     "model",
-    "engine",
     "design",
     "kinds",
     "observed",

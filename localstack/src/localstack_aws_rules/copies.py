@@ -50,7 +50,9 @@ class Writer(pickle.Pickler):
             return "lock", "RLock" if isinstance(thing, LOCKS[1]) else "Lock"
         if isinstance(thing, types.FunctionType) and thing.__closure__:
             raise NotNow(f"{thing.__qualname__} holds state of the account")
-        if isinstance(thing, (*CODE, types.FunctionType, BackendDict)):
+        # Keys of KMS never change, and can't be written.
+        key = type(thing).__module__.startswith("cryptography.")
+        if key or isinstance(thing, (*CODE, types.FunctionType, BackendDict)):
             self.shared.append(thing)
             return "shared", len(self.shared) - 1
         return None

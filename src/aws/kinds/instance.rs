@@ -1,7 +1,7 @@
 //! Instances: brokers and controllers as machines that can be thrown away. Volume and interface stay when one goes.
 
 use super::{network_interface, no_id, volume};
-use crate::aws::{Aws, Done, PATIENCE, failed, jitter, tags_of};
+use crate::aws::{Aws, Done, READY_TIMEOUT, failed, jitter, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{
@@ -93,7 +93,7 @@ impl Driver<Aws> for Instance {
                 _ => Ok(None),
             }
         };
-        ctx.system.instances.wait(&what, PATIENCE, || fetch(ctx.system), running).await?;
+        ctx.system.instances.wait(&what, READY_TIMEOUT, || fetch(ctx.system), running).await?;
         attach(self, ctx, id).await?;
         // The next broker must not be stopped before this one is up.
         if ctx.check_instance { ctx.system.clients.pass_checks(&[id.to_owned()]).await } else { Ok(()) }
@@ -116,7 +116,7 @@ impl Driver<Aws> for Instance {
                     };
                     if change.before.as_str() == Some("stopping") {
                         let what = format!("the instance {id} stopping");
-                        ctx.system.instances.wait(&what, PATIENCE, || fetch(ctx.system), stopped).await?;
+                        ctx.system.instances.wait(&what, READY_TIMEOUT, || fetch(ctx.system), stopped).await?;
                     }
                     ec2.start_instances().instance_ids(id).send().await.map_err(failed("StartInstances"))?;
                 }
@@ -138,7 +138,7 @@ impl Driver<Aws> for Instance {
             Ok(left.all(|instance| state(instance) == Some(&InstanceStateName::Terminated)).then_some(()))
         };
         let what = format!("the instance {id} ending");
-        ctx.system.instances.wait(&what, PATIENCE, || fetch(ctx.system), gone).await
+        ctx.system.instances.wait(&what, READY_TIMEOUT, || fetch(ctx.system), gone).await
     }
 
     /// The root volume goes with its instance, in tags too.
@@ -217,7 +217,7 @@ async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(),
         let done = attached(&volume, &ours);
         Ok((done || volume.state() == Some(&VolumeState::Available)).then_some(done))
     };
-    if !ctx.system.volumes.wait(&what, PATIENCE, || volume::fetch(ctx.system), free).await? {
+    if !ctx.system.volumes.wait(&what, READY_TIMEOUT, || volume::fetch(ctx.system), free).await? {
         let call = ctx.system.clients.ec2.attach_volume().instance_id(id).volume_id(&data_volume).device(DATA_DEVICE);
         match call.send().await.map_err(failed("AttachVolume")) {
             // A first try whose answer was lost: the wait below tells whose the volume is. Where the instance or the volume
@@ -232,7 +232,7 @@ async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(),
     let done = |all: &[aws_sdk_ec2::types::Volume]| {
         Ok(find(all).is_some_and(|volume| attached(&volume, &ours[..1])).then_some(()))
     };
-    ctx.system.volumes.wait(&what, PATIENCE, || volume::fetch(ctx.system), done).await
+    ctx.system.volumes.wait(&what, READY_TIMEOUT, || volume::fetch(ctx.system), done).await
 }
 
 async fn give_profile(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {

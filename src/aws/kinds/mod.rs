@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kstack_core::all_kinds;
-use kstack_core::engine::Engine;
+use kstack_core::engines::Engine;
 use kstack_core::kinds::{Kind, Resource, Vpc};
 use kstack_core::model::{FieldChange, Tags, tag};
 use kstack_core::observed::{Found, Observed};

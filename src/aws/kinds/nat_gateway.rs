@@ -1,7 +1,7 @@
 //! NAT gateways: the private subnets' way out.
 
 use super::no_id;
-use crate::aws::{Aws, Done, PATIENCE, failed, tags_of};
+use crate::aws::{Aws, Done, READY_TIMEOUT, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{NatGateway as Sdk, NatGatewayState, ResourceType};
@@ -54,7 +54,7 @@ impl Driver<Aws> for NatGateway {
                 _ => Ok(None),
             }
         };
-        ctx.system.nat_gateways.wait(&what, PATIENCE, || fetch(ctx.system), ready).await
+        ctx.system.nat_gateways.wait(&what, READY_TIMEOUT, || fetch(ctx.system), ready).await
     }
 
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), StepError> {
@@ -70,7 +70,7 @@ impl Driver<Aws> for NatGateway {
             let mut left = all.iter().filter(|gateway| gateway.nat_gateway_id() == Some(id));
             Ok(left.all(|gateway| gateway.state() == Some(&NatGatewayState::Deleted)).then_some(()))
         };
-        ctx.system.nat_gateways.wait(&what, PATIENCE, || fetch(ctx.system), gone).await
+        ctx.system.nat_gateways.wait(&what, READY_TIMEOUT, || fetch(ctx.system), gone).await
     }
 
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {

@@ -1,7 +1,7 @@
 //! Network interfaces with fixed private addresses: the place of a broker or controller in the cluster. They outlive instances.
 
 use super::no_id;
-use crate::aws::{Aws, Done, PATIENCE, failed, tags_of};
+use crate::aws::{Aws, Done, READY_TIMEOUT, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{NetworkInterface as Sdk, NetworkInterfaceStatus, ResourceType};
@@ -67,7 +67,7 @@ pub async fn free(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         Ok((interface.is_some_and(available) || start.elapsed() >= FREED).then_some(()))
     };
     let what = format!("the interface {id} becoming free");
-    ctx.system.interfaces.wait(&what, PATIENCE, || fetch(ctx.system), ready).await
+    ctx.system.interfaces.wait(&what, READY_TIMEOUT, || fetch(ctx.system), ready).await
 }
 
 async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {

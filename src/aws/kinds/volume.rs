@@ -1,7 +1,7 @@
 //! Data volumes: a broker's or controller's identity. They outlive instances, only grow, and are never deleted unasked.
 
 use super::no_id;
-use crate::aws::{Aws, Class, Done, PATIENCE, failed, tags_of};
+use crate::aws::{Aws, Class, Done, READY_TIMEOUT, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use crate::wait::{Backoff, Look, poll};
@@ -73,7 +73,7 @@ impl Driver<Aws> for Volume {
                 )),
                 None => Ok(None),
             };
-        ctx.system.volumes.wait(&format!("the volume {id} coming up"), PATIENCE, || fetch(ctx.system), ready).await
+        ctx.system.volumes.wait(&format!("the volume {id} coming up"), READY_TIMEOUT, || fetch(ctx.system), ready).await
     }
 
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
@@ -127,7 +127,7 @@ async fn modifying(volume: &Volume, ctx: &Ctx<'_, Aws>, id: &str, grows: bool) -
 
 /// Waits until the new size can be used; what AWS optimises afterwards does not concern the host.
 async fn modified(volume: &Volume, ctx: &Ctx<'_, Aws>, id: &str, grows: bool) -> Result<(), StepError> {
-    poll(&format!("the modification of {id}"), PATIENCE, Backoff::STATE, async || {
+    poll(&format!("the modification of {id}"), READY_TIMEOUT, Backoff::STATE, async || {
         let modification = modification(ctx, id).await?.filter(|one| is_aim(volume, one, grows));
         match modification.as_ref().and_then(|modification| modification.modification_state()) {
             Some(VolumeModificationState::Optimizing | VolumeModificationState::Completed) => Ok(Look::Ready(())),

@@ -5,7 +5,7 @@ use crate::aws::{Aws, Done, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, VpcAttributeName};
-use kstack_core::engine::Engine;
+use kstack_core::engines::Engine;
 use kstack_core::kinds::Vpc;
 use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;

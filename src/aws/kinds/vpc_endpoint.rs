@@ -1,7 +1,7 @@
 //! VPC endpoints: S3 through a gateway endpoint, other services through interface endpoints in the public subnets.
 
 use super::no_id;
-use crate::aws::{Aws, Class, CloudError, PATIENCE, failed, tags_of};
+use crate::aws::{Aws, Class, CloudError, READY_TIMEOUT, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{ResourceType, VpcEndpoint as Sdk, VpcEndpointType};
@@ -71,7 +71,7 @@ impl Driver<Aws> for VpcEndpoint {
             }
         };
         let what = format!("the endpoint {id} coming up");
-        ctx.system.endpoints.wait(&what, PATIENCE, || fetch(ctx.system), ready).await
+        ctx.system.endpoints.wait(&what, READY_TIMEOUT, || fetch(ctx.system), ready).await
     }
 
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
@@ -122,7 +122,7 @@ impl Driver<Aws> for VpcEndpoint {
             Ok(left.all(|endpoint| state(endpoint) == "deleted").then_some(()))
         };
         let what = format!("the endpoint {id} going");
-        ctx.system.endpoints.wait(&what, PATIENCE, || fetch(ctx.system), gone).await
+        ctx.system.endpoints.wait(&what, READY_TIMEOUT, || fetch(ctx.system), gone).await
     }
 
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {

@@ -9,10 +9,14 @@ use super::{KSTACK, Run};
 /// How many there are at most: each takes 0.8 GiB.
 const MOST: usize = 3;
 
-/// How many there are: `KSTACK_TEST_SANDBOXES`, else as many as this machine has cores, but at least two.
+/// How many there are: `KSTACK_TEST_SANDBOXES`, else as many as this machine has cores, but at least two. The benchmark, which
+/// is no test, compares what it runs on one.
 fn count() -> usize {
     let asked =
         std::env::var("KSTACK_TEST_SANDBOXES").ok().map(|count| count.parse().expect("a number of LocalStacks"));
+    if !cfg!(test) {
+        return 1;
+    }
     let cores = || std::thread::available_parallelism().map_or(2, usize::from).max(2);
     asked.unwrap_or_else(cores).clamp(1, MOST)
 }

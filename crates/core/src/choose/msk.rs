@@ -120,7 +120,7 @@ fn check_version(wanted: &Provisioned, live: Option<&Provisioned>, input: &Plann
         None if !input.facts.msk_versions.contains(version) => {
             let known = input.facts.msk_versions.iter().cloned().collect::<Vec<_>>().join(", ");
             refusals.push(Refusal::general(
-                format!("MSK makes no new cluster with Kafka {version}"),
+                format!("MSK does not offer Kafka {version} for a new cluster"),
                 format!("write one of {known}"),
             ));
         }
@@ -136,10 +136,10 @@ fn check_version(wanted: &Provisioned, live: Option<&Provisioned>, input: &Plann
                 };
                 refusals.push(Refusal::general(
                     format!(
-                        "MSK does not bring Kafka {} to {version}: it goes to no older version, not from ZooKeeper to KRaft, and to none that the broker type does not have",
+                        "MSK can't upgrade Kafka {} to {version}: not to an older version, not from ZooKeeper to KRaft, and not to a version that the broker type lacks",
                         live.kafka
                     ),
-                    format!("{way}; for another, make a second stack with another name, move the data with MirrorMaker, and destroy this one"),
+                    format!("{way}; for another, create a second stack with another name, move the data with MirrorMaker, and destroy this one"),
                 ));
             }
         }
@@ -154,7 +154,7 @@ fn check_removal(wanted: &Provisioned, live: Option<&Provisioned>, zones: usize,
     if live.brokers - wanted.brokers > zones {
         refusals.push(Refusal::general(
             format!("MSK removes one broker of each zone at a time, {zones} of the {} brokers", live.brokers),
-            format!("write `count: {}`, apply, and go on from there", live.brokers - zones),
+            format!("write `count: {}`, apply, and remove the next ones afterwards", live.brokers - zones),
         ));
     }
     if !["kafka.m5.", "kafka.m7g.", "express."].iter().any(|family| wanted.instance_type.starts_with(family)) {

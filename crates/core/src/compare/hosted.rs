@@ -51,8 +51,9 @@ const TIERS: [Tier; 2] = [
 /// Every tier.
 pub(super) fn candidates(request: &ComparisonRequest<'_>) -> Vec<Result<Choice, Unfit>> {
     let demand = request.common.demand();
-    let candidate =
-        |tier: &Tier| choice(request.market, tier, &demand).map_err(|why| Unfit { name: tier.name.to_owned(), why });
+    let candidate = |tier: &Tier| {
+        choice(request.market, tier, &demand).map_err(|reason| Unfit { name: tier.name.to_owned(), reason })
+    };
     TIERS.iter().map(candidate).collect()
 }
 

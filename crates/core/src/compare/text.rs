@@ -90,7 +90,7 @@ fn terms(comparison: &Comparison) -> Vec<Vec<String>> {
 fn remarks(comparison: &Comparison) -> Vec<String> {
     let mut all = Vec::new();
     for unfit in &comparison.unfit {
-        all.push(format!("Not compared: {}, as {}.", unfit.name, unfit.why));
+        all.push(format!("Not compared: {}, as {}.", unfit.name, unfit.reason));
     }
     for crossing in &comparison.crossings {
         let (below, above) = (&crossing.below, &crossing.above);

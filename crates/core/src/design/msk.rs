@@ -37,7 +37,7 @@ spec! {
         /// Stands for the properties in the configuration's revision that the cluster uses.
         pub server_properties: String => Rule::in_place()
             .hidden()
-            .saying("server_properties: the cluster gets the newest revision of its configuration"),
+            .saying("server_properties: the cluster uses the newest revision of its configuration"),
         pub iam: bool => Rule::in_place(),
         pub scram: bool => Rule::in_place(),
         /// ARNs of the authorities for client certificates; none where there is no mutual TLS.
@@ -78,7 +78,7 @@ fn change_count(change: &FieldChange, _: bool) -> Effect {
     match count(&change.before).saturating_sub(count(&change.after)) {
         0 => Effect::InPlace,
         fewer => Effect::Lossy {
-            reason: format!("{fewer} brokers would be removed, with the partitions that are left on them"),
+            reason: format!("{fewer} brokers would be removed, with the partitions that are still on them"),
             remedy: "move the partitions away with kafka-reassign-partitions.sh, then run again with --allow-data-loss"
                 .to_owned(),
         },

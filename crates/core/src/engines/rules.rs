@@ -1,6 +1,6 @@
 //! Rules of a file that several engines have in common.
 
-use crate::file::Checker;
+use crate::file::{Account, Checker, Region};
 use crate::text::many;
 
 /// The number of zones that a network can have.
@@ -35,4 +35,56 @@ pub fn check_spread(count: u32, zones: usize, count_path: &str, checker: &mut Ch
 pub fn warn_burstable(instance_type: &str, type_path: &str, better: &str, checker: &mut Checker<'_>) {
     let message = format!("`{instance_type}` drops to its baseline performance once its burst credits are used up");
     checker.warning(type_path, message, format!("use {better} for brokers that carry a production load"));
+}
+
+/// The parts of an ARN: partition, service, region, account, resource.
+pub fn arn(text: &str) -> Option<[&str; 5]> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", partition, service, region, account, resource] => Some([partition, service, region, account, resource]),
+        _ => None,
+    }
+}
+
+/// Notes an ARN of another region or account than the file's.
+pub fn check_home(
+    path: &str,
+    [_, _, region, account, _]: [&str; 5],
+    what: &str,
+    user: &str,
+    checker: &mut Checker<'_>,
+) {
+    if let Some(own) = checker.part::<Region>("region").filter(|own| own.0 != region) {
+        checker.error(
+            path,
+            format!("this {what} is in `{region}`, but the stack is in `{own}`"),
+            "use one in the stack's region",
+        );
+    }
+    if account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()) {
+        checker.error(
+            path,
+            format!("`{account}` is not an AWS account id"),
+            "an ARN has the account's 12 digits after the region",
+        );
+    } else if let Some(own) = checker.part::<Option<Account>>("account").flatten().filter(|own| own.0 != account) {
+        let message = format!("this {what} belongs to the account {account}, but the stack to {own}");
+        checker.warning(path, message, format!("make sure that its policy allows {user} to use it from there"));
+    }
+}
+
+/// A KMS key by id, alias, or the ARN of either.
+pub fn check_key(path: &str, key: &str, user: &str, checker: &mut Checker<'_>) {
+    let hex = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    let id = |text: &str| (text.len() == 36 && hex(text)) || text.strip_prefix("mrk-").is_some_and(hex);
+    let alias = |text: &str| text.strip_prefix("alias/").is_some_and(|name| !name.is_empty() && !name.contains(' '));
+    if let Some(parts) = arn(key).filter(|parts| parts[1] == "kms") {
+        if parts[4].strip_prefix("key/").is_some_and(id) || alias(parts[4]) {
+            return check_home(path, parts, "key", user, checker);
+        }
+    } else if id(key) || alias(key) {
+        return;
+    }
+    let help = "such as `alias/kafka`, `1234abcd-12ab-34cd-56ef-1234567890ab`, or `arn:aws:kms:us-east-1:123456789012:key/...`";
+    checker.error(path, format!("`{key}` is not the id, the alias or the ARN of a KMS key"), help);
 }

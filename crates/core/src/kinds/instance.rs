@@ -87,15 +87,15 @@ impl Kind for Instance {
 
     fn missing(_: &str, is_live: &dyn Fn(&str) -> bool) -> Missing {
         match is_live(super::Volume::NAME) {
-            true => Missing::Gone("its instance is gone: another starts on the same volume and interface"),
+            true => Missing::Gone("its instance is gone: a new one starts on the same volume and interface"),
             false => Missing::New,
         }
     }
 
     fn roll_reason(changes: &[FieldChange]) -> &'static str {
         match changes.iter().any(|change| change.field == "data_volume") {
-            true => "the host stops and starts anew on another volume while the others run; its address is kept",
-            false => "the host stops and starts anew while the others run; its volume and address are kept",
+            true => "the host is replaced on another volume while the others run; its address is kept",
+            false => "the host is replaced while the others run; its volume and address are kept",
         }
     }
 
@@ -112,7 +112,7 @@ fn kept(setting: &str, change: &FieldChange) -> String {
     // Kafka has durations in milliseconds.
     let value = TimeSpan::parse(after).map_or_else(|_| after.to_owned(), |span| span.millis().to_string());
     format!(
-        "running brokers keep {setting} at {before}; for {after}, run\nkafka-configs.sh --bootstrap-server BROKER:{CLIENT_PORT} --alter \\\n    --entity-type brokers --entity-default --add-config {setting}={value}"
+        "running brokers keep {setting} at {before}; to set {after}, run\nkafka-configs.sh --bootstrap-server BROKER:{CLIENT_PORT} --alter \\\n    --entity-type brokers --entity-default --add-config {setting}={value}"
     )
 }
 

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::design::Design;
-use crate::engine::Engine;
+use crate::engines::Engine;
 use crate::model::{Address, Deletion, Effect, Field, FieldChange, Fields, Missing, Operation, Ref, References, Tags};
 use crate::pricing::Costs;
 
@@ -61,7 +61,7 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
 
     /// What a roll for `changes` means for the host, as a clause.
     fn roll_reason(_changes: &[FieldChange]) -> &'static str {
-        "the host stops and starts anew while the others run; its volume and address are kept"
+        "the host is replaced while the others run; its volume and address are kept"
     }
 
     /// Adds what the resource costs for being there. One that costs nothing adds nothing.
@@ -72,7 +72,7 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
 mod prelude {
     pub(super) use super::{Kind, NEW_STACK};
     pub(super) use crate::design::{Design, HostDesign};
-    pub(super) use crate::engine::Engine;
+    pub(super) use crate::engines::Engine;
     pub(super) use crate::model::{
         Address, Deletion, Effect, FieldChange, Missing, Operation, Ref, Rule, Tags, references, spec, tag,
     };

@@ -14,7 +14,7 @@ spec! {
         pub subnets: Vec<Ref> => Rule::fixed("the subnets of an MSK cluster, and with them its zones and whether it can be public,", NEW_STACK).hidden(),
         pub security_groups: Vec<Ref> => Rule::fixed(
             "the list of an MSK cluster's security groups",
-            "change the rules of the group instead; with another group only a second stack can be made",
+            "change the rules of the group instead; another group needs a second stack",
         ).hidden(),
         #[serde(flatten)]
         pub provisioned: Option<Provisioned> => Rule::nested(Provisioned::FIELDS),
@@ -77,15 +77,15 @@ fn operation(change: &FieldChange, all: &[FieldChange]) -> &'static str {
 fn meaning(operation: &str, brokers: u32) -> String {
     let minutes = brokers * 15;
     match operation {
-        "creation" => "AWS still makes the cluster: it is waited for, 15 to 35 minutes as a rule".to_owned(),
+        "creation" => "AWS is still creating the cluster: kstack waits for it, usually 15 to 35 minutes".to_owned(),
         "kafka-version" | "broker-type" | "configuration" | "security" => {
             format!("the {brokers} brokers restart one after another, up to {minutes} minutes in all")
         }
         "storage" | "throughput" => {
-            "nothing restarts; AWS optimises the volumes for 6 hours or more, and until then they can't change again"
+            "nothing restarts; AWS optimises the volumes for 6 hours or more, and they can't change again until then"
                 .to_owned()
         }
-        "broker-count" => "nothing restarts; partitions stay where they are until they are reassigned".to_owned(),
+        "broker-count" => "nothing restarts; partitions stay on their brokers until they are reassigned".to_owned(),
         "public-access" | "public-access-off" => {
             "brokers get or lose public addresses, which may take an hour".to_owned()
         }
@@ -162,8 +162,8 @@ fn state(change: &FieldChange, _: bool) -> Effect {
         before => match before.strip_prefix("failed: ") {
             None => Effect::InPlace,
             Some(why) => Effect::Refuse {
-                reason: format!("AWS could not make the cluster, and does not mend it: {why}"),
-                remedy: "mend the cause, delete the cluster with `kstack destroy`, and apply again".to_owned(),
+                reason: format!("AWS could not create the cluster and can't repair it: {why}"),
+                remedy: "correct the cause, delete the cluster with `kstack destroy`, and apply again".to_owned(),
             },
         },
     }

@@ -64,9 +64,9 @@ impl Kind for Volume {
             return Missing::New;
         }
         Missing::Lost {
-            reason: format!("the data of {name} is lost: its volume is gone, and an empty one is made"),
+            reason: format!("the data of {name} is lost: its volume is gone, and an empty one is created"),
             refusal: format!("the data of {name} is lost: its volume is gone, although the host is there"),
-            remedy: "restore the volume from a snapshot and tag it as before; or run again with --allow-data-loss: an empty volume is made, and Kafka copies the replicas to it",
+            remedy: "restore the volume from a snapshot and tag it as before; or run again with --allow-data-loss: an empty volume is created, and Kafka copies the replicas to it",
         }
     }
 
@@ -93,5 +93,5 @@ fn resize(change: &FieldChange, _: bool) -> Effect {
 }
 
 fn keep_key(_: &FieldChange, _: bool) -> Effect {
-    Effect::Keep("an existing volume keeps the key that it was made with".to_owned())
+    Effect::Keep("an existing volume keeps the key that it was created with".to_owned())
 }

@@ -38,3 +38,5 @@ impl Kind for Vpc {
 
     fn price(&self, _: &mut Costs<'_>) {}
 }
+
+references!(Engine);

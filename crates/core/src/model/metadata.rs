@@ -80,7 +80,7 @@ pub struct Record {
 impl Record {
     /// What client tokens of this stack have in common until an apply is complete: until then a call that is repeated must
     /// be known as the same; afterwards not, since AWS remembers a token longer than what was made with it may live.
-    pub fn life(&self) -> String {
+    pub fn incarnation(&self) -> String {
         format!("{}/{}", self.made_at, self.applies)
     }
 }

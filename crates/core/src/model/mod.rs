@@ -22,4 +22,4 @@ pub type Tags = BTreeMap<String, String>;
 
 /// The remedy where only a new stack can have what is wanted.
 pub const NEW_STACK: &str =
-    "make a second stack with another name, move the data with MirrorMaker, and destroy this one";
+    "create a second stack with another name, move the data with MirrorMaker, and destroy this one";

@@ -58,7 +58,7 @@ pub fn change(address: &Address, wanted: Creation, live: &Live, new: &BTreeSet<A
             plan.steps.push(step(reason, Work::Roll { live, changes, new: wanted }));
         }
         Action::Replace => {
-            let reason = "this can't be changed in place; it is deleted and made again";
+            let reason = "this can't be changed in place: the resource is deleted and created again";
             plan.steps.push(step(reason, Work::Replace { live, changes, new: wanted }));
         }
         _ => plan.steps.extend(updates(address, live, wanted, changes)),
@@ -71,13 +71,13 @@ fn effect(address: &Address, change: &FieldChange, wanted: &Resource, new: &BTre
     let target_is_new = wanted.refs().into_iter().filter_map(Ref::address).any(|one| names(one) && new.contains(one));
     kinds::effect(&address.kind, change, target_is_new).unwrap_or_else(|| Effect::Refuse {
         reason: format!("kstack has no rule for the field `{}` of {}", change.field, address.kind),
-        remedy: "this is a fault of kstack: report it with this message".to_owned(),
+        remedy: "this is a defect of kstack: please report it with this message".to_owned(),
     })
 }
 
 /// One step for the changes; or a step for each operation that the kind needs for them, one after the other, tags first.
 fn updates(address: &Address, live: Target, wanted: Creation, changes: Vec<FieldChange>) -> Vec<Step> {
-    const DIFFERS: &str = "it differs from the file";
+    const DIFFERS: &str = "it differs from the stack file";
     let step = |operation: Option<&'static str>, reason: String, changes: Vec<FieldChange>| Step {
         address: address.clone(),
         operation,

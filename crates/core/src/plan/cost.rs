@@ -99,7 +99,7 @@ impl CostDelta {
         if self.gaps.is_empty() {
             return line;
         }
-        format!("{line}Not in it, as no price is known: {}.\n", self.gaps.join(", "))
+        format!("{line}Not included, because the price is unknown: {}.\n", self.gaps.join(", "))
     }
 }
 
@@ -221,6 +221,6 @@ mod tests {
     fn what_has_no_price_is_named() {
         let change = changed("eu-west-1", vec![made("volume", "broker-1", &volume(100, 3000))]);
         assert_eq!(change.gaps, ["gp3 size in eu-west-1"]);
-        assert!(change.text().ends_with("Not in it, as no price is known: gp3 size in eu-west-1.\n"));
+        assert!(change.text().ends_with("Not included, because the price is unknown: gp3 size in eu-west-1.\n"));
     }
 }

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::choose::{self, PlanningInput};
 use crate::cloud_init::Overrides;
 use crate::design::Design;
-use crate::expiry::{PROTECTED, Term};
+use crate::expiry::{Lifetime, PROTECTED};
 use crate::kinds::{self, Resource};
 use crate::model::{Address, Deletion, Missing, Tags, tag};
 use crate::observed::{Live, Observed};
@@ -111,10 +111,10 @@ impl Plan {
         let theirs: BTreeMap<String, &Value> = other.iter().map(|step| (address(step), step)).collect();
         for step in &mine {
             match theirs.get(&address(step)) {
-                None => return Some(format!("{} now has a step, and had none", address(step))),
+                None => return Some(format!("{} has a step now and had none before", address(step))),
                 Some(old) if old["action"] != step["action"] => {
                     let (was, now) = (text::value(&old["action"]), text::value(&step["action"]));
-                    return Some(format!("{} was to {was}, and is now to {now}", address(step)));
+                    return Some(format!("{} had the action {was} and now has {now}", address(step)));
                 }
                 Some(old) if *old != step => {
                     let fields =
@@ -129,7 +129,7 @@ impl Plan {
             }
         }
         let gone = other.iter().find(|old| mine.iter().all(|step| address(step) != address(old)));
-        gone.map(|old| format!("{} had a step, and now has none", address(old)))
+        gone.map(|old| format!("{} had a step before and has none now", address(old)))
     }
 }
 
@@ -174,9 +174,9 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     for (address, live) in observed.live.iter().filter(|(address, _)| !desired.contains_key(address)) {
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
         let reason = if duplicate {
-            "it was made when an answer was lost, there is another, and nothing uses it"
+            "it is a duplicate from a call whose answer was lost, and nothing uses it"
         } else {
-            "it is no longer in the file"
+            "it is no longer in the stack file"
         };
         delete(address, live, reason, &mut plan);
     }
@@ -198,7 +198,7 @@ fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed
     if gone.len() * 2 >= voters.len() && !gone.is_empty() {
         plan.refusals.push(Refusal::general(
             format!("the volumes of {} are lost, and with them the majority of the controllers' quorum", gone.join(", ")),
-            "restore the volumes from snapshots and tag them as before; without them, the cluster's metadata is gone: destroy the stack and make it anew",
+            "restore the volumes from snapshots and tag them as before; without them, the cluster's metadata is gone: destroy the stack and create it again",
         ));
     }
 }
@@ -211,10 +211,10 @@ pub fn destroy(stack: &str, region: &str, account: &str, observed: &Observed) ->
     observed.unplaced.retain(|unplaced| !unplaced.foreign);
     let observed = &observed;
     refuse_unplaced(observed, &mut plan);
-    if Term::of(observed, None, None) == Term::Protected {
+    if Lifetime::of(observed, None, None) == Lifetime::Protected {
         plan.refusals.push(Refusal::general(
             format!("the stack {stack} is protected: its resources have the tag `{}`", tag::PROTECTED),
-            "take `protected: true` out of its file, apply the file, and destroy the stack then",
+            "remove `protected: true` from its stack file, apply the file, then destroy the stack",
         ));
     }
     for (address, live) in &observed.live {
@@ -227,7 +227,7 @@ pub fn destroy(stack: &str, region: &str, account: &str, observed: &Observed) ->
 /// The plan with its steps in order, verified. Steps that wait for each other are a refusal, as none of them could ever be done;
 /// and so is whatever else must not be run.
 fn ordered(mut plan: Plan, observed: &Observed) -> Plan {
-    const FAULT: &str = "this is a fault of kstack: report it with the stack file and this message";
+    const FAULT: &str = "this is a defect of kstack: please report it with the stack file and this message";
     match order::wire(&mut plan.steps) {
         Err(circle) => {
             let names: Vec<String> = circle.iter().chain(circle.first()).map(ToString::to_string).collect();
@@ -246,8 +246,12 @@ fn ordered(mut plan: Plan, observed: &Observed) -> Plan {
 fn refuse_unplaced(observed: &Observed, plan: &mut Plan) {
     plan.refusals.extend(observed.unplaced.iter().map(|unplaced| {
         let remedy = match unplaced.foreign {
-            true => "give the stack another name; or delete what has its name, if nobody needs it".to_owned(),
-            false => format!("delete what does not belong to the stack, or remove its tag `{}`", tag::STACK),
+            true => {
+                "give the stack another name; or delete the resource that has its name, if nobody needs it".to_owned()
+            }
+            false => {
+                format!("delete the resource that does not belong to the stack, or remove its tag `{}`", tag::STACK)
+            }
         };
         Refusal::general(format!("{} ({}) {}", unplaced.ids.join(" and "), unplaced.kind, unplaced.reason), remedy)
     }));
@@ -300,7 +304,7 @@ fn missing(address: &Address, observed: &Observed) -> Missing {
 }
 
 /// The ordinary reason of a creation.
-const NEW: &str = "it is not there yet";
+const NEW: &str = "it does not exist yet";
 
 fn create(address: &Address, creation: Creation, observed: &Observed, plan: &mut Plan) {
     let reason = match missing(address, observed) {
@@ -321,8 +325,8 @@ fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {
     match live.spec.deletion() {
         Deletion::Data(held) if !plan.data_loss_allowed => plan.refusals.push(Refusal::at(
             address,
-            format!("{} is no longer in the file, and its volume {} has {held}", address.name, live.id),
-            "move its partitions away with kafka-reassign-partitions.sh, then run again with --allow-data-loss; or keep it in the file",
+            format!("{} is no longer in the stack file, and its volume {} has {held}", address.name, live.id),
+            "move its partitions away with kafka-reassign-partitions.sh, then run again with --allow-data-loss; or keep it in the stack file",
         )),
         Deletion::Refuse { reason, remedy } => plan.refusals.push(Refusal::at(address, reason, remedy)),
         Deletion::Data(_) | Deletion::Free => {}

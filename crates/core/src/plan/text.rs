@@ -88,9 +88,9 @@ fn rendered(plan: &Plan) -> String {
     if !plan.steps.is_empty() {
         let _ = writeln!(out, "Plan: {counts}.");
     } else if plan.notes.is_empty() {
-        let _ = writeln!(out, "Nothing to do: what is live is what the file asks for.");
+        let _ = writeln!(out, "Nothing to do: the live resources match the stack file.");
     } else {
-        let _ = writeln!(out, "Nothing to do: all else is what the file asks for.");
+        let _ = writeln!(out, "Nothing to do: everything else matches the stack file.");
     }
     out
 }

@@ -72,5 +72,5 @@ impl Choice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unfit {
     pub name: String,
-    pub why: String,
+    pub reason: String,
 }

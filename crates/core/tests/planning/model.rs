@@ -7,7 +7,7 @@ use kstack_core::check::{self, Parsed};
 use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::Overrides;
 use kstack_core::design::Facts;
-use kstack_core::expiry::{Asked, Term};
+use kstack_core::expiry::{ExpiryRequest, Lifetime};
 use kstack_core::instance_types;
 use kstack_core::kinds::{Resource, from_json};
 use kstack_core::model::{Address, Ref, Tags};
@@ -55,8 +55,8 @@ impl Model {
 
     /// The plan for `parsed`.
     pub fn plan(&self, parsed: &Parsed, allow_data_loss: bool) -> Plan {
-        let asked = Asked { now: self.now, ttl: None };
-        let expires = asked.choose(&parsed.stack, Term::of(&self.observed, None, None));
+        let asked = ExpiryRequest { now: self.now, ttl: None };
+        let expires = asked.choose(&parsed.stack, Lifetime::of(&self.observed, None, None));
         let input = PlanningInput { facts: self.facts.clone(), observed: self.observed.clone(), record: None, expires };
         self.verified(make_plan(&parsed.stack, &input, &Overrides::new(), allow_data_loss).1)
     }

@@ -4,7 +4,7 @@
 use aws_sdk_kafka::types::{Cluster, ClusterState};
 
 use super::reason;
-use crate::aws::{Aws, Class, PATIENCE, failed};
+use crate::aws::{Aws, Class, READY_TIMEOUT, failed};
 use crate::driver::Ctx;
 use crate::error::{DELETE_FAILED_CLUSTER, StepError};
 use crate::wait::{Backoff, Look, follow};
@@ -40,7 +40,7 @@ impl Once<'_> {
 /// That it failed, with AWS's reason, or is being deleted; AWS's answer.
 pub async fn idle(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<Cluster, StepError> {
     let mut once = Once(ctx.progress, String::new());
-    follow(PATIENCE, Backoff::LONG, async || {
+    follow(READY_TIMEOUT, Backoff::LONG, async || {
         let cluster = describe(ctx, arn).await?;
         match cluster.state() {
             Some(ClusterState::Active) => Ok(Look::Ready(cluster)),
@@ -66,7 +66,7 @@ pub async fn idle(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<Cluster, StepError> {
 /// That it failed, with AWS's reason; AWS's answer.
 pub async fn operation(ctx: &Ctx<'_, Aws>, arn: &str, operation: &str) -> Result<(), StepError> {
     let mut once = Once(ctx.progress, String::new());
-    follow(PATIENCE, Backoff::LONG, async || {
+    follow(READY_TIMEOUT, Backoff::LONG, async || {
         let call = ctx.system.clients.msk.describe_cluster_operation_v2().cluster_operation_arn(operation);
         let answer = match call.send().await.map_err(failed("DescribeClusterOperationV2")) {
             // Not visible yet, or forgotten: the cluster's state tells.
@@ -108,7 +108,7 @@ pub async fn operation(ctx: &Ctx<'_, Aws>, arn: &str, operation: &str) -> Result
 /// AWS's answer.
 pub async fn delete(ctx: &Ctx<'_, Aws>, arn: &str) -> Result<(), StepError> {
     let mut once = Once(ctx.progress, String::new());
-    follow(PATIENCE, Backoff::LONG, async || {
+    follow(READY_TIMEOUT, Backoff::LONG, async || {
         let cluster = match describe(ctx, arn).await {
             Err(error) if error.class() == Class::NotFound => return Ok(Look::Ready(())),
             cluster => cluster?,

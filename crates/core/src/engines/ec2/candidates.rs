@@ -40,7 +40,7 @@ pub(crate) fn candidates(request: &ComparisonRequest<'_>) -> Vec<Result<Choice, 
             Some(best) => Ok(choice(request, &network, name, dedicated, best)),
             None => {
                 let why = format!("no instance type with a price in {} can carry the workload", request.market.region);
-                Err(Unfit { name, why })
+                Err(Unfit { name, reason: why })
             }
         }
     };

@@ -5,7 +5,7 @@ use ipnet::Ipv4Net;
 use super::gp3::{self, IOPS_PER_GIB, MIBS_PER_IOPS};
 use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version};
 use crate::cloud_init::RESERVED_SETTINGS;
-use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_spread, warn_burstable};
+use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
 use crate::file::node::Content;
 use crate::file::problem::nearest;
 use crate::file::{Checker, Nat, Network, Workload, secret};
@@ -38,6 +38,9 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
         check_storage(&storage, checker);
     }
     check_settings(checker);
+    if let Some(Some(key)) = checker.part::<Option<String>>("cluster.ec2.kms_key") {
+        check_key("cluster.ec2.kms_key", &key, "EC2", checker);
+    }
     if let Some(mirror) = checker.part::<String>("cluster.ec2.package_mirror") {
         refuse_user("cluster.ec2.package_mirror", &mirror, checker);
     }

@@ -45,7 +45,7 @@ fn provisioned(request: &ComparisonRequest<'_>, prefix: &str, name: &str, purpos
     let best = bills.min_by(|left, right| left.0.total().total_cmp(&right.0.total()));
     let Some((bill, MskFit { brokers, limit })) = best else {
         let why = format!("no broker type with a price in {} can carry the workload with 60 brokers", market.region);
-        return Err(Unfit { name: name.to_owned(), why });
+        return Err(Unfit { name: name.to_owned(), reason: why });
     };
     let MskBrokerGroup { broker_type, count, storage_gib, .. } = brokers;
     let express = is_express(&broker_type);
@@ -63,7 +63,7 @@ fn serverless_choice(request: &ComparisonRequest<'_>) -> Result<Choice, Unfit> {
     let name = "MSK Serverless";
     let demand = request.common.demand();
     if let Some(why) = serverless::above_quota(&demand) {
-        return Err(Unfit { name: name.to_owned(), why });
+        return Err(Unfit { name: name.to_owned(), reason: why });
     }
     let limit = format!("{IN_MIBS} MiB/s in and {OUT_MIBS} out a cluster");
     let (bill, terms) = (serverless::bill(request.market, &demand), terms("AWS's choice", "VPC, with IAM only"));

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::version;
 use crate::engines::msk::keys::{InTransit, Msk, MskAuth, MskEncryption, MskScram, MskTls};
+use crate::engines::rules::{arn, check_home, check_key};
 use crate::file::node::Content;
-use crate::file::{Account, Checker, Network, Region};
+use crate::file::{Checker, Network};
 
 const AUTH: &str = "cluster.msk.auth";
 const TRANSIT: &str = "cluster.msk.encryption.in_transit";
@@ -33,7 +34,7 @@ pub fn check(checker: &mut Checker<'_>) {
         check_authorities(&tls.certificate_authorities, checker);
     }
     if let Some(Some(key)) = checker.part::<Option<String>>("cluster.msk.encryption.kms_key") {
-        check_key(&key, checker);
+        check_key("cluster.msk.encryption.kms_key", &key, "MSK", checker);
     }
     let (Some(auth), Some(encryption)) =
         (checker.part::<Option<MskAuth>>(AUTH), checker.part::<Option<MskEncryption>>("cluster.msk.encryption"))
@@ -118,36 +119,6 @@ fn check_public(msk: &Msk, checker: &mut Checker<'_>) {
     }
 }
 
-/// The parts of an ARN: partition, service, region, account, resource.
-fn arn(text: &str) -> Option<[&str; 5]> {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    match parts[..] {
-        ["arn", partition, service, region, account, resource] => Some([partition, service, region, account, resource]),
-        _ => None,
-    }
-}
-
-/// Notes an ARN of another region or account than the file's.
-fn check_home(path: &str, [_, _, region, account, _]: [&str; 5], what: &str, checker: &mut Checker<'_>) {
-    if let Some(own) = checker.part::<Region>("region").filter(|own| own.0 != region) {
-        checker.error(
-            path,
-            format!("this {what} is in `{region}`, but the stack is in `{own}`"),
-            "use one in the stack's region",
-        );
-    }
-    if account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()) {
-        checker.error(
-            path,
-            format!("`{account}` is not an AWS account id"),
-            "an ARN has the account's 12 digits after the region",
-        );
-    } else if let Some(own) = checker.part::<Option<Account>>("account").flatten().filter(|own| own.0 != account) {
-        let message = format!("this {what} belongs to the account {account}, but the stack to {own}");
-        checker.warning(path, message, "make sure that its policy allows MSK to use it from there");
-    }
-}
-
 fn check_secrets(secrets: &[String], checker: &mut Checker<'_>) {
     let mut seen = BTreeSet::new();
     for (index, secret) in secrets.iter().enumerate() {
@@ -176,7 +147,7 @@ fn check_secrets(secrets: &[String], checker: &mut Checker<'_>) {
                 let help = "`aws secretsmanager describe-secret --secret-id ... --query ARN` prints the whole ARN";
                 checker.error(&path, message, help);
             }
-            Some(_) => check_home(&path, parts, "secret", checker),
+            Some(_) => check_home(&path, parts, "secret", "MSK", checker),
         }
     }
 }
@@ -203,21 +174,4 @@ fn check_authorities(authorities: &[String], checker: &mut Checker<'_>) {
             checker.error(&path, format!("`{authority}` is not the ARN of a private certificate authority"), help);
         }
     }
-}
-
-/// A KMS key by id, alias, or the ARN of either.
-fn check_key(key: &str, checker: &mut Checker<'_>) {
-    let path = "cluster.msk.encryption.kms_key";
-    let hex = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    let id = |text: &str| (text.len() == 36 && hex(text)) || text.strip_prefix("mrk-").is_some_and(hex);
-    let alias = |text: &str| text.strip_prefix("alias/").is_some_and(|name| !name.is_empty() && !name.contains(' '));
-    if let Some(parts) = arn(key).filter(|parts| parts[1] == "kms") {
-        if parts[4].strip_prefix("key/").is_some_and(id) || alias(parts[4]) {
-            return check_home(path, parts, "key", checker);
-        }
-    } else if id(key) || alias(key) {
-        return;
-    }
-    let help = "such as `alias/kafka`, `1234abcd-12ab-34cd-56ef-1234567890ab`, or `arn:aws:kms:us-east-1:123456789012:key/...`";
-    checker.error(path, format!("`{key}` is not the id, the alias or the ARN of a KMS key"), help);
 }
