@@ -362,7 +362,7 @@ fn one_that_cannot_be_destroyed_stops_no_other() {
     assert_eq!(outcomes(&run), expected.map(|(name, outcome)| (name.to_owned(), outcome.to_owned())).into());
     let failed = run.events().into_iter().find(|event| event["outcome"] == "failed").expect("one");
     assert!(
-        text(&failed["reason"]).contains("has the stack's tag and `somewhere` as its `kstack:address`"),
+        text(&failed["reason"]).contains("has the stack's tag, and `somewhere` as its `kstack:address`"),
         "{failed}"
     );
     wait(account.ec2(DEV).delete_vpc().vpc_id(vpc.vpc().and_then(|vpc| vpc.vpc_id()).expect("an id")).send());
@@ -381,7 +381,7 @@ fn a_stack_needs_a_time_to_live_that_it_can_have() {
         "error: the stack would never expire: neither the command nor the file has a time to live\n\
          hint: use --ttl 4h, or write `ttl: 4h` in the file; for a permanent stack use `kstack apply`\n"
     );
-    for (ttl, wrong) in [("5s", "from 1m to 90d is possible"), ("4 hours", "is not a duration")] {
+    for (ttl, wrong) in [("5s", "use 1m to 90d"), ("4 hours", "is not a duration")] {
         let run = account.run(&["up", FILE, "--ttl", ttl]).expect(1);
         assert!(run.err.contains(wrong), "{run}");
     }
