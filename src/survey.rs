@@ -49,7 +49,7 @@ impl State {
 
 /// A stack as `list` shows it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Summary {
+pub struct StackSummary {
     pub name: String,
     pub region: String,
     pub state: State,
@@ -132,7 +132,7 @@ impl DiscoveredStack {
     }
 
     /// The stack as `list` shows it, with what it costs at `prices`.
-    pub fn summary(&self, region: &str, prices: &Prices, now: Timestamp) -> Summary {
+    pub fn summary(&self, region: &str, prices: &Prices, now: Timestamp) -> StackSummary {
         let instances = self.observed.of::<Instance>();
         let run = |role: &str| {
             instances.iter().filter(|(name, (_, one))| name.starts_with(role) && one.state == "running").count()
@@ -145,7 +145,7 @@ impl DiscoveredStack {
         let age_seconds = record.map(|record| now.duration_since(record.made_at).as_secs().max(0));
         let cents = |usd: f64| (usd * 1e4).round() / 1e4;
         let term = self.term();
-        Summary {
+        StackSummary {
             name: self.name.clone(),
             region: region.to_owned(),
             state: self.state(now),

@@ -5,10 +5,10 @@ use serde_json::Value;
 use super::context::Context;
 use super::plan::show;
 use super::ui;
-use super::view::{Screen, Target};
+use super::view::{Screen, OutputTarget};
 use crate::clock;
 use crate::ops::apply::{Applied, ApplyRequest};
-use crate::ops::{Failure, Report, Signals, refused};
+use crate::ops::{Failure, RunReport, Signals, refused};
 use crate::session::Session;
 use kstack_core::cloud_init::CLIENT_PORT;
 use kstack_core::expiry;
@@ -48,9 +48,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     };
     let signals = Signals::listen()?;
     let task = context.task(&signals);
-    let mut screen = Screen::new(if args.json { Target::Json } else { Target::Text }, context.printer);
-    let report = |report: Report<'_>| match report {
-        Report::Planned { plan, observed } => show(plan, observed, args.json),
+    let mut screen = Screen::new(if args.json { OutputTarget::Json } else { OutputTarget::Text }, context.printer);
+    let report = |report: RunReport<'_>| match report {
+        RunReport::Planned { plan, observed } => show(plan, observed, args.json),
         other => screen.report(other),
     };
     let applied = request.apply(&session, approved.as_deref(), &task, report).await?;

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::ui;
 use crate::ops::Failure;
-use crate::session::Source;
+use crate::session::read_source;
 use kstack_core::choose;
 use kstack_core::cloud_init::VOLUME_ID_PLACEHOLDER;
 use kstack_core::model::Address;
@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let (source, parsed) = Source::read(&args.file)?;
+    let (source, parsed) = read_source(&args.file)?;
     let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;
     let seen = session.look(&parsed).await?;
     let design = choose::design(&parsed.stack, &seen.input, &source.overrides).map_err(|refusals| {

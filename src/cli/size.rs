@@ -2,7 +2,7 @@
 
 use super::ui;
 use crate::ops::Failure;
-use crate::session::Source;
+use crate::session::read_source;
 use kstack_core::instance_types;
 
 /// Show how the workload determines volumes, or an MSK cluster's size, offline
@@ -17,7 +17,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<u8, Failure> {
-    let (_, parsed) = Source::read(&args.file)?;
+    let (_, parsed) = read_source(&args.file)?;
     let none = || Failure::new("the stack file has no brokers to size");
     let stack = &parsed.stack;
     let sizing = stack.cluster.size(stack.common(), instance_types::embedded()).ok_or_else(none)?;

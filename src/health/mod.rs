@@ -13,18 +13,18 @@ pub use client::{AskError, ask, wait_until};
 
 /// A cluster as its brokers describe it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Cluster {
+pub struct KafkaHealth {
     pub id: String,
     /// The active controller: the leader of the metadata quorum.
     pub controller: Option<u32>,
-    pub voters: Vec<Voter>,
-    pub brokers: Vec<Broker>,
+    pub voters: Vec<QuorumVoter>,
+    pub brokers: Vec<BrokerHealth>,
     pub partitions: Vec<Partition>,
 }
 
 /// A controller of the quorum.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Voter {
+pub struct QuorumVoter {
     pub node: u32,
     /// Records of the metadata log that it does not have yet.
     pub lag: u64,
@@ -34,7 +34,7 @@ pub struct Voter {
 
 /// A registered broker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Broker {
+pub struct BrokerHealth {
     pub node: u32,
     pub rack: Option<String>,
     /// Registered, and not serving: starting, stopping or silent.
@@ -70,7 +70,7 @@ impl Partition {
 /// A voter that has had everything within this time is up to date: voters ask for news twice a second.
 pub const VOTER_BEHIND_MS: u64 = 5_000;
 
-impl Cluster {
+impl KafkaHealth {
     /// Partitions that have a replica out of sync, no leader, or fewer in sync than `acks=all` needs.
     pub fn counts(&self) -> (usize, usize, usize) {
         let count = |what: fn(&Partition) -> bool| self.partitions.iter().filter(|one| what(one)).count();
@@ -127,7 +127,7 @@ impl Cluster {
                 .then(|| format!("{}-{} has {isr} replicas in sync, and needs {min}", partition.topic, partition.index))
         };
         let mut reasons: Vec<String> = self.partitions.iter().filter_map(block).collect();
-        let fit = |voter: &&Voter| voter.node != node && voter.behind_ms <= VOTER_BEHIND_MS;
+        let fit = |voter: &&QuorumVoter| voter.node != node && voter.behind_ms <= VOTER_BEHIND_MS;
         let (left, all) = (self.voters.iter().filter(fit).count(), self.voters.len());
         // A quorum of one or two can't lose a voter; its stop is what the file asks for.
         if self.voters.iter().any(|voter| voter.node == node) && all > 2 && left * 2 <= all {

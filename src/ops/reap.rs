@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run::tear_down;
-use super::{Failure, LeasePolicy, Task, Work, under_lease};
+use super::{Failure, LeasePolicy, Task, LeasedWork, under_lease};
 use crate::aws::Clients;
 use crate::clock;
 use crate::session::Session;
@@ -126,7 +126,7 @@ async fn reap_one(clients: &Clients, name: &str, account: &str, caller: &str, ta
         let result = work(&session, account, task).await;
         ending = result.as_ref().ok().cloned();
         let stack_gone = matches!(result, Ok(Ending::Destroyed { .. } | Ending::Gone));
-        Work { result, stack_gone }
+        LeasedWork { result, stack_gone }
     })
     .await;
     match (result, ending) {

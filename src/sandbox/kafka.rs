@@ -64,14 +64,14 @@ pub fn loopback(address: Ipv4Addr) -> Ipv4Addr {
 
 /// The processes of one stack's hosts.
 #[derive(Debug, Clone)]
-pub struct Cluster {
+pub struct SandboxCluster {
     folder: PathBuf,
 }
 
-impl Cluster {
+impl SandboxCluster {
     /// The cluster with this id, whether it runs or not.
-    pub fn of(cluster_id: &str) -> Cluster {
-        Cluster { folder: home().join("kafka").join(cluster_id) }
+    pub fn of(cluster_id: &str) -> SandboxCluster {
+        SandboxCluster { folder: home().join("kafka").join(cluster_id) }
     }
 
     /// Where the brokers take clients, by node id, those that were lost too; none when nothing of the cluster runs.
@@ -170,7 +170,7 @@ impl Cluster {
 
 /// Removes every cluster of the sandbox, which is about to end.
 pub(super) fn remove_all() -> Result<(), SandboxError> {
-    nodes(&home().join("kafka")).into_iter().try_for_each(|folder| Cluster { folder }.remove())
+    nodes(&home().join("kafka")).into_iter().try_for_each(|folder| SandboxCluster { folder }.remove())
 }
 
 /// The host with loopback addresses, its data in `node`, and caches of a size for a test.

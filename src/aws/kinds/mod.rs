@@ -14,7 +14,7 @@ use crate::error::StepError;
 
 mod msk;
 
-pub use msk::status::{Broker, MskStatus, status as msk_status};
+pub use msk::status::{MskBroker, MskStatus, status as msk_status};
 pub use volume::roots as root_volumes;
 
 /// Makes the dispatch to the drivers of all kinds.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::aws::kinds::msk_status;
 use crate::health::{self, shortened};
 use crate::ops::{Failure, Task, kafka, msk};
-use crate::roll::{self, Kafka};
+use crate::roll::{self, KafkaAccess};
 use crate::session::Session;
 use kstack_core::design::Design;
 use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
@@ -30,7 +30,7 @@ const HEALTHY_TIMEOUT: Duration = Duration::from_secs(600);
 pub async fn wait(
     session: &Session,
     design: &Design,
-    kafka: &Kafka,
+    kafka: &KafkaAccess,
     task: &Task<'_>,
 ) -> Result<(Vec<String>, String), Failure> {
     if design.msk.is_some() {
@@ -49,7 +49,7 @@ pub async fn wait(
 async fn on_hosts(
     session: &Session,
     design: &Design,
-    kafka: &Kafka,
+    kafka: &KafkaAccess,
     task: &Task<'_>,
 ) -> Result<Vec<SocketAddrV4>, Failure> {
     let observed = session.observe().await?;
