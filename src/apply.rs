@@ -17,7 +17,7 @@ use crate::wait::{Backoff, Look, RETRY_LIMIT, Retries, VISIBLE_LIMIT, may_pass, 
 use kstack_core::kinds::{self, Resource};
 use kstack_core::model::{Address, FieldChange, StepId, tag};
 use kstack_core::observed::Observed;
-use kstack_core::plan::{Action, Creation, Plan, Step, LiveTarget, Work, tag_changes};
+use kstack_core::plan::{Action, Creation, LiveTarget, Plan, Step, Work, tag_changes};
 
 /// What happens while a plan runs.
 #[derive(Debug, Clone, Serialize)]

@@ -6,7 +6,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
-
 use crate::aws::kinds as drivers;
 use crate::aws::{Aws, Class, Clients, Fence, Place};
 use crate::clock;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::context::Context;
 use super::plan::show;
 use super::ui;
-use super::view::{Screen, OutputTarget};
+use super::view::{OutputTarget, Screen};
 use crate::clock;
 use crate::ops::apply::{Applied, ApplyRequest};
 use crate::ops::{Failure, RunReport, Signals, refused};

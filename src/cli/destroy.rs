@@ -3,7 +3,7 @@
 use super::context::{Context, region};
 use super::plan::show as show_plan;
 use super::ui;
-use super::view::{Screen, OutputTarget};
+use super::view::{OutputTarget, Screen};
 use crate::ops::{Failure, RunReport, Signals, destroy, guard, refused};
 use crate::session::read_source;
 use kstack_core::observed::Observed;

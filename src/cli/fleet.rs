@@ -14,8 +14,8 @@ use crate::aws::Clients;
 use crate::ops::Failure;
 use crate::ops::prices::cost_of;
 use crate::session::{Session, make_plan, read_source};
-use kstack_core::plan::Source;
 use kstack_core::check::Parsed;
+use kstack_core::plan::Source;
 use kstack_core::plan::{CostDelta, Counts, Plan, render};
 use kstack_core::pricing::{money, signed};
 

@@ -7,9 +7,9 @@ use super::{fleet, ui};
 use crate::ops::prices::cost_of;
 use crate::ops::{Failure, refused};
 use crate::session::{make_plan, read_source};
-use kstack_core::plan::{SAVED_PLAN, SavedPlan};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{CostDelta, Counts, Plan, render};
+use kstack_core::plan::{SAVED_PLAN, SavedPlan};
 
 /// Show what would change to make the live resources match the stack file
 #[derive(Debug, clap::Args)]

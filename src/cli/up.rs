@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::context::Context;
-use super::view::{Screen, OutputTarget};
+use super::view::{OutputTarget, Screen};
 use super::{name, ttl, ui};
 use crate::clock;
 use crate::ops::prices::cost_of;
@@ -73,7 +73,9 @@ pub async fn create(
 ) -> Result<CreatedStack, Failure> {
     let mut screen = Screen::new(target, context.printer);
     let report = |report: UpReport<'_>| match report {
-        UpReport::Start(start) if target == OutputTarget::Aside => context.printer.progress(&start_text(&start, session)),
+        UpReport::Start(start) if target == OutputTarget::Aside => {
+            context.printer.progress(&start_text(&start, session))
+        }
         UpReport::Start(_) => {}
         UpReport::Run(report) => screen.report(report),
     };

@@ -48,7 +48,9 @@ impl Screen {
             }
             RunReport::Ended { plan, outcome } => match self.view.take() {
                 Some(view) => view.finish(plan, outcome),
-                None if self.target == OutputTarget::Json => EventView::new(self.target, self.printer, 0).finish(plan, outcome),
+                None if self.target == OutputTarget::Json => {
+                    EventView::new(self.target, self.printer, 0).finish(plan, outcome)
+                }
                 None => {}
             },
         }

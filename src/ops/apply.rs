@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::run::{RunReport, execute, refused, refused_with_causes};
-use super::{Failure, LeasePolicy, Task, LeasedWork, guard, kafka, under_lease};
+use super::{Failure, LeasePolicy, LeasedWork, Task, guard, kafka, under_lease};
 use crate::apply::Outcome;
 use crate::clock;
 use crate::session::{Observation, Session, make_plan, read_file, read_source};
-use kstack_core::plan::{SavedPlan, Source};
 use kstack_core::check::Parsed;
 use kstack_core::design::Design;
 use kstack_core::expiry;
 use kstack_core::plan::{Plan, roll_last};
+use kstack_core::plan::{SavedPlan, Source};
 use kstack_core::stack::TimeSpan;
 
 /// Why `--ttl` is refused.

@@ -1,7 +1,7 @@
 //! `destroy`: deletes all live resources of a stack under its lease.
 
 use super::run::{RunReport, execute, refused};
-use super::{Failure, LeasePolicy, Task, LeasedWork, kafka, under_lease};
+use super::{Failure, LeasePolicy, LeasedWork, Task, kafka, under_lease};
 use crate::roll::KafkaAccess;
 use crate::session::Session;
 use kstack_core::observed::Observed;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Failure, LeasePolicy, Task, LeasedWork, under_lease};
+use super::{Failure, LeasePolicy, LeasedWork, Task, under_lease};
 use crate::session::Session;
 use kstack_core::expiry::{Lifetime, shown};
 use kstack_core::model::Record;

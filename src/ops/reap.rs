@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run::tear_down;
-use super::{Failure, LeasePolicy, Task, LeasedWork, under_lease};
+use super::{Failure, LeasePolicy, LeasedWork, Task, under_lease};
 use crate::aws::Clients;
 use crate::clock;
 use crate::session::Session;

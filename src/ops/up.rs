@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run::{RunReport, execute, refused_with_causes, tear_down};
-use super::{Failure, LeasePolicy, Task, LeasedWork, guard, kafka, under_lease};
+use super::{Failure, LeasePolicy, LeasedWork, Task, guard, kafka, under_lease};
 use crate::lease::DURATION;
 use crate::session::{Session, make_plan, read_source};
-use kstack_core::plan::Source;
 use kstack_core::check::Parsed;
 use kstack_core::expiry::Lifetime;
 use kstack_core::observed::Observed;
 use kstack_core::plan::Plan;
+use kstack_core::plan::Source;
 use kstack_core::stack::{Name, TimeSpan};
 
 /// The stack that is to be created.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use kstack_core::cloud_init;
-use kstack_core::cloud_init::{Host, Os, Overrides, HostRole};
+use kstack_core::cloud_init::{Host, HostRole, Os, Overrides};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 use serde_json::Value;

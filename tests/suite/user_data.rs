@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use kstack_core::cloud_init::{self, Checksum, Host, Os, Overrides, HostRole, Voter};
+use kstack_core::cloud_init::{self, Checksum, Host, HostRole, Os, Overrides, Voter};
 
 use crate::support::skip;
 

@@ -1,6 +1,6 @@
 //! Instances: brokers and controllers as machines that can be thrown away. Volume and interface stay when one goes.
 
-use super::{network_interface, no_id, volume};
+use super::{network_interface, no_call_for, no_id, volume};
 use crate::aws::{Aws, Done, READY_TIMEOUT, failed, jitter, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
@@ -121,7 +121,9 @@ impl Driver<Aws> for Instance {
                     ec2.start_instances().instance_ids(id).send().await.map_err(failed("StartInstances"))?;
                 }
                 "profile" => give_profile(self, ctx, id).await?,
-                _ => {}
+                // An instance that starts is waited for, and a volume attached, by `finish` below.
+                "state" | "data_volume" => {}
+                _ => return Err(no_call_for(change)),
             }
         }
         if changes.iter().any(|change| ["state", "data_volume"].contains(&change.field.as_str())) {

@@ -154,6 +154,11 @@ pub async fn retag(
     each_kind!(resource, spec => of(spec, ctx, id, set, unset).await)
 }
 
+/// The error for a change that no call of the kind makes: without it, the change would be called done and planned again for ever.
+fn no_call_for(change: &FieldChange) -> StepError {
+    StepError::Internal(format!("no call changes the field `{}`", change.field))
+}
+
 /// The answer where AWS gave no id with its success.
 fn no_id(operation: &str) -> StepError {
     StepError::Internal(format!("the answer to {operation} has no id"))

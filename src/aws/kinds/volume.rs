@@ -1,6 +1,6 @@
 //! Data volumes: a broker's or controller's identity. They outlive instances, only grow, and are never deleted unasked.
 
-use super::no_id;
+use super::{no_call_for, no_id};
 use crate::aws::{Aws, Class, Done, READY_TIMEOUT, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
@@ -77,11 +77,9 @@ impl Driver<Aws> for Volume {
     }
 
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
-        if !changes
-            .iter()
-            .any(|change| ["size_gib", "iops", "throughput_mibs", "kind"].contains(&change.field.as_str()))
-        {
-            return Ok(());
+        let modifiable = ["size_gib", "iops", "throughput_mibs", "kind"];
+        if let Some(change) = changes.iter().find(|change| !modifiable.contains(&change.field.as_str())) {
+            return Err(no_call_for(change));
         }
         let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
         let grows = changes.iter().any(|change| change.field == "size_gib");

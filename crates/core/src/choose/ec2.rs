@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::PlanningInput;
-use crate::cloud_init::{self, Checksum, Overrides, HostRole, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
+use crate::cloud_init::{self, Checksum, HostRole, Overrides, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
 use crate::design::{CONTROLLER_IDS, Design, HostDesign, Seat};
 use crate::digest;
 use crate::engines::ec2::{self, Gp3Volume};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Creation, Note, Plan, Step, LiveTarget, Work, diff};
+use super::{Action, Creation, LiveTarget, Note, Plan, Step, Work, diff};
 use crate::kinds::{self, Resource};
 use crate::model::{Address, Effect, FieldChange, Operation, Ref, Tags};
 use crate::observed::Live;

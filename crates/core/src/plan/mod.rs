@@ -30,7 +30,7 @@ pub use change::tag_changes;
 pub use cost::{CostDelta, cost_delta, running_cost};
 pub use order::rank;
 pub use saved::{SAVED_PLAN, SavedPlan, Source};
-pub use step::{Action, Creation, Step, LiveTarget, Work};
+pub use step::{Action, Creation, LiveTarget, Step, Work};
 pub use text::{printable, render};
 pub use verify::verify;
 
@@ -346,7 +346,8 @@ fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {
         Deletion::Refuse { reason, remedy } => plan.refusals.push(Refusal::at(address, reason, remedy)),
         Deletion::Data(_) | Deletion::Free => {}
     }
-    let work = Work::Delete { live: LiveTarget { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() } };
+    let work =
+        Work::Delete { live: LiveTarget { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() } };
     plan.steps.push(Step {
         address: address.clone(),
         operation: None,

@@ -127,7 +127,9 @@ impl<'a> Order<'a> {
                 step.address.kind == rolled.address.kind && matches!(step.action(), Action::Create | Action::Update)
             };
             let waited = self.places(moving).into_values().flatten().filter(|place| !self.waits(*first, *place));
-            faults.extend(waited.map(|place| format!("{} is rolled while {} starts", rolled.id(), self.steps[place].id())));
+            faults.extend(
+                waited.map(|place| format!("{} is rolled while {} starts", rolled.id(), self.steps[place].id())),
+            );
         }
         for pair in rolls.windows(2).filter(|pair| !self.waits(pair[1], pair[0])) {
             let (one, other) = (self.steps[pair[0]].id(), self.steps[pair[1]].id());
@@ -219,7 +221,8 @@ mod tests {
         };
         let (a, b) = ("elastic_ip/a", "elastic_ip/b");
         let changed = |address: &str| {
-            let work = Work::Update { live: target("i-2", ip()), wanted: ip().into(), tags: Tags::new(), changes: Vec::new() };
+            let work =
+                Work::Update { live: target("i-2", ip()), wanted: ip().into(), tags: Tags::new(), changes: Vec::new() };
             step(address, &[], work)
         };
         let cases: [(Vec<Step>, &str); 12] = [
