@@ -1,5 +1,7 @@
 //! `kstack apply`: plans, asks, and runs the plan under the stack's lease.
 
+use std::net::SocketAddrV4;
+
 use serde_json::Value;
 
 use super::context::Context;
@@ -11,6 +13,8 @@ use crate::ops::apply::{Applied, ApplyRequest};
 use crate::ops::{Failure, RunReport, Signals, refused};
 use crate::session::Session;
 use kstack_core::cloud_init::CLIENT_PORT;
+use kstack_core::design::Design;
+use kstack_core::engines::Engine;
 use kstack_core::expiry;
 use kstack_core::stack::TimeSpan;
 
@@ -82,9 +86,15 @@ async fn ask(request: &ApplyRequest, session: &Session, json: bool) -> Result<Op
 
 fn text(applied: &Applied, file: &str) -> String {
     let Applied { design, local, .. } = applied;
-    if design.msk.is_some() {
-        return format!("Bootstrap servers: see `kstack status {file}`\n");
+    match Engine::of(&design.stack) {
+        // MSK tells them only once brokers answer.
+        Engine::Msk => format!("Bootstrap servers: see `kstack status {file}`\n"),
+        Engine::Ec2 => on_hosts(design, local),
     }
+}
+
+/// Where clients reach brokers on EC2, and when their stack expires.
+fn on_hosts(design: &Design, local: &[SocketAddrV4]) -> String {
     let brokers = design.hosts.iter().filter(|host| host.broker());
     let in_vpc = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
     let servers: Vec<String> = match local.is_empty() {

@@ -112,7 +112,12 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         let notes = |text: &str| context.printer.progress(text);
         wait(&session.aws, Duration::from_secs(args.timeout.0), &notes).await?;
     }
-    let cluster = async { if engine == Engine::Msk { msk_status(&session.aws).await } else { Ok(None) } };
+    let cluster = async {
+        match engine {
+            Engine::Msk => msk_status(&session.aws).await,
+            Engine::Ec2 => Ok(None),
+        }
+    };
     session.aws.begin_round();
     let metadata = session.aws.clients.metadata(&stack.name);
     let (observed, cluster, metadata) =
@@ -139,7 +144,11 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         }
         false => health::ask(&servers).await,
     };
-    let kafka = (engine == Engine::Ec2).then(|| kafka(&health, &ids));
+    let kafka = match engine {
+        Engine::Ec2 => Some(kafka(&health, &ids)),
+        // AWS's own word on the cluster is what counts.
+        Engine::Msk => None,
+    };
     let in_vpc = || roll::brokers(&observed).into_values().collect();
     let status = Status {
         stack: stack.name.to_string(),

@@ -10,6 +10,7 @@ use crate::ops::{Failure, Task, kafka, msk};
 use crate::roll::{self, KafkaAccess};
 use crate::session::Session;
 use kstack_core::design::Design;
+use kstack_core::engines::Engine;
 use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
 use kstack_core::kinds::Instance;
 
@@ -33,16 +34,20 @@ pub async fn wait(
     kafka: &KafkaAccess,
     task: &Task<'_>,
 ) -> Result<(Vec<String>, String), Failure> {
-    if design.msk.is_some() {
-        // Its creation has waited until it is ACTIVE; what was described before it is not used.
-        session.aws.begin_round();
-        let cluster = msk_status(&session.aws).await?;
-        return cluster.as_ref().and_then(msk::easiest).ok_or_else(|| Failure::new("the MSK cluster has no listener"));
+    match Engine::of(&design.stack) {
+        Engine::Msk => {
+            // Its creation has waited until it is ACTIVE; what was described before it is not used.
+            session.aws.begin_round();
+            let cluster = msk_status(&session.aws).await?;
+            cluster.as_ref().and_then(msk::easiest).ok_or_else(|| Failure::new("the MSK cluster has no listener"))
+        }
+        Engine::Ec2 => {
+            let brokers = on_hosts(session, design, kafka, task).await?;
+            let servers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
+            let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
+            Ok((servers, properties))
+        }
     }
-    let brokers = on_hosts(session, design, kafka, task).await?;
-    let servers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-    let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
-    Ok((servers, properties))
 }
 
 /// The addresses of brokers on hosts, once they are healthy.
