@@ -1,4 +1,4 @@
-//! The facts that a plan needs of AWS: who asks, zones, instance types, images. Five calls, all at once.
+//! The facts that a plan needs from AWS: caller, zones, instance types, images. Five calls, all at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ impl Clients {
     /// The facts for `stack`.
     ///
     /// # Errors
-    /// The first answer of AWS that is not what was asked for.
+    /// The first call that failed, or AWS's answer that lacks something.
     pub async fn facts(&self, stack: &Stack) -> Result<Facts, StepError> {
         let Some(ec2) = &stack.cluster.ec2 else { return self.facts_of_msk(stack).await };
         let mut types = vec![ec2.brokers.instance_type.clone()];
