@@ -1,7 +1,7 @@
 //! One writer at a time: a lease in SSM Parameter Store, and the stack's record beside it.
 //!
 //! Lease N is the parameter `/kstack/STACK/lease/N`, made without overwriting. The next holder makes N+1, once N is released
-//! or has expired: of two that try, Parameter Store lets one through. N is a fencing number. A holder writes to AWS only
+//! or has expired: of two that try, Parameter Store lets one through. N is a fencing token. A holder writes to AWS only
 //! while its own clocks say that its lease has not expired (see `aws::Fence`).
 
 use std::time::{Duration, Instant, SystemTime};
