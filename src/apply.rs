@@ -346,7 +346,7 @@ mod tests {
     use kstack_core::kinds::ElasticIp;
     use kstack_core::model::Tags;
     use kstack_core::observed::Live;
-    use kstack_core::stack::Name;
+    use kstack_core::stack::{Name, Scalar as _};
 
     /// A plan whose two steps wait for each other, which no verified plan does, and AWS that is not asked.
     async fn run_circle(stop: watch::Receiver<bool>) -> Outcome {
@@ -355,7 +355,7 @@ mod tests {
             (Address::new("elastic_ip", name), live)
         });
         let observed = Observed { live: live.into(), ..Observed::default() };
-        let mut plan = kstack_core::plan::destroy("dev", "us-east-1", "1", &observed);
+        let mut plan = kstack_core::plan::destroy(&Name::parse("dev").expect("a name"), "us-east-1", "1", &observed);
         let ids: Vec<StepId> = plan.steps.iter().map(Step::id).collect();
         assert_eq!(ids.len(), 2);
         plan.steps.iter_mut().zip(ids.iter().rev()).for_each(|(step, other)| step.after = vec![other.clone()]);

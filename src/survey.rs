@@ -29,7 +29,7 @@ pub struct DiscoveredStack {
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Everything that its last apply created.
-    Whole,
+    Complete,
     /// Less: an apply or a destroy did not finish, or something was deleted by hand.
     Partial,
     /// It has expired, whatever exists of it.
@@ -40,7 +40,7 @@ impl State {
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
-            State::Whole => "whole",
+            State::Complete => "complete",
             State::Partial => "partial",
             State::Expired => "expired",
         }
@@ -123,10 +123,10 @@ impl DiscoveredStack {
 
     /// How much of it exists at `now`.
     pub fn state(&self, now: Timestamp) -> State {
-        let whole = self.metadata.record.as_ref().and_then(|record| record.resources);
+        let complete = self.metadata.record.as_ref().and_then(|record| record.resources);
         match self.term() {
             Lifetime::Until(at) if at <= now => State::Expired,
-            _ if whole == Some(self.observed.live.len()) && self.observed.unplaced.is_empty() => State::Whole,
+            _ if complete == Some(self.observed.live.len()) && self.observed.unplaced.is_empty() => State::Complete,
             _ => State::Partial,
         }
     }

@@ -32,7 +32,7 @@ impl Clients {
     /// AWS's answer, or that it took too long.
     pub async fn started(&self, instances: &[String], tell: impl Fn(String)) -> Result<(), StepError> {
         let mut told = String::new();
-        poll("waiting until other instances may be without this one", READY_TIMEOUT, Backoff::STATE, async || {
+        poll("EC2's first checks of the other instances", READY_TIMEOUT, Backoff::STATE, async || {
             let Some(all) = passing(self.statuses(instances).await)? else { return Ok(Look::Missing(told.clone())) };
             let new = all.iter().filter(|one| checks(one).contains(&Some(&SummaryStatus::Initializing)));
             let new: Vec<&str> = new.filter_map(InstanceStatus::instance_id).collect();
@@ -55,7 +55,7 @@ impl Clients {
     /// AWS's answer, or that it took too long.
     pub async fn pass_checks(&self, instances: &[String]) -> Result<(), StepError> {
         let mut waiting = instances.to_vec();
-        poll("passing EC2's status checks", READY_TIMEOUT, Backoff::STATE, async || {
+        poll("EC2's status checks", READY_TIMEOUT, Backoff::STATE, async || {
             if let Some(all) = passing(self.statuses(&waiting).await)? {
                 let passed = |one: &&InstanceStatus| checks(one) == [Some(&SummaryStatus::Ok); 2];
                 let passed: Vec<&str> = all.iter().filter(passed).filter_map(InstanceStatus::instance_id).collect();

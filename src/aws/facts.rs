@@ -1,4 +1,4 @@
-//! The facts that a plan needs of AWS: who asks, zones, instance types, images. Five calls, all at once.
+//! The facts that a plan needs from AWS: caller, zones, instance types, images. Five calls, all at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ impl Clients {
     /// The facts for `stack`.
     ///
     /// # Errors
-    /// The first answer of AWS that is not what was asked for.
+    /// The first call that failed, or AWS's answer that lacks something.
     pub async fn facts(&self, stack: &Stack) -> Result<Facts, StepError> {
         match Engine::of(stack) {
             Engine::Ec2 => self.facts_of_ec2(stack).await,

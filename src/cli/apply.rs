@@ -38,6 +38,10 @@ pub struct Args {
     allow_data_loss: bool,
 }
 
+/// Plans and applies a stack file, or runs a saved plan.
+///
+/// # Errors
+/// Why nothing was planned or applied, which steps failed, or that a signal came.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let request = ApplyRequest::read(&args.file, args.allow_data_loss, args.ttl)?;
     let stack = &request.parsed.stack;

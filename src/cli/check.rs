@@ -13,6 +13,10 @@ pub struct Args {
     files: Vec<String>,
 }
 
+/// Reports every problem of the files.
+///
+/// # Errors
+/// That a file has problems or can't be read.
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let mut wrong = 0;
     for file in &args.files {

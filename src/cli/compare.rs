@@ -41,6 +41,10 @@ enum Counting {
     AwsMsk,
 }
 
+/// Compares the cost of the workload on every engine.
+///
+/// # Errors
+/// That the file has problems, or a table of prices can't be read.
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let (_, parsed) = read_source(&args.file)?;
     let RegionPrices { prices, source } = RegionPrices::load(&parsed.stack.region);

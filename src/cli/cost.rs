@@ -38,6 +38,10 @@ struct BillOutput<'a> {
     bill: &'a Bill,
 }
 
+/// Prints the monthly bill.
+///
+/// # Errors
+/// That the file has problems, or a table of prices can't be read.
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let (_, parsed) = read_source(&args.file)?;
     let stack = &parsed.stack;

@@ -38,6 +38,10 @@ struct Which {
     name: Option<Name>,
 }
 
+/// Plans and runs the deletion of a stack.
+///
+/// # Errors
+/// Why nothing was planned or deleted, which steps failed, or that a signal came.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (name, region, stack) = match (&args.which.file, &args.which.name) {
         (Some(file), _) => {

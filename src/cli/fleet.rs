@@ -26,6 +26,9 @@ const AT_ONCE: usize = 8;
 type Planned = Result<(Plan, CostDelta), Failure>;
 
 /// Plans all `files` and prints a line for each and the sums.
+///
+/// # Errors
+/// That a file can't be planned; the others are shown all the same.
 pub async fn run(
     files: &[String],
     allow_data_loss: bool,

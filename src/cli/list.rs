@@ -30,6 +30,10 @@ struct Stacks {
     stacks: Vec<StackSummary>,
 }
 
+/// Lists every stack of an account and region.
+///
+/// # Errors
+/// AWS's answer.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let region = region(args.region.as_ref()).await?;
     let clients = context.clients(&region).await?;

@@ -56,6 +56,10 @@ pub fn show(plan: &Plan, live: &Observed, json: bool) {
     }
 }
 
+/// Plans one or several stack files.
+///
+/// # Errors
+/// Why a file can't be planned, or that the plan is refused.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let [file] = &args.files[..] else {
         return match &args.out {

@@ -28,6 +28,10 @@ enum PricesCommand {
     },
 }
 
+/// Reads AWS's prices of a region, or prints the present ones.
+///
+/// # Errors
+/// AWS's answer, or that the prices can't be saved.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (PricesCommand::Refresh { region: named } | PricesCommand::Show { region: named }) = &args.command;
     let region = region(named.as_ref()).await?;

@@ -45,6 +45,10 @@ struct ReapCounts {
     regions_failed: usize,
 }
 
+/// Destroys every expired stack.
+///
+/// # Errors
+/// That a region or a stack failed, or that a signal came.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let first = match (args.all_regions, region(args.region.as_ref()).await) {
         // Any region lists the others.

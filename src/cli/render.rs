@@ -19,6 +19,10 @@ pub struct Args {
     host: String,
 }
 
+/// Prints the user data of a host.
+///
+/// # Errors
+/// That the file has problems, that there is no such host, or AWS's answer.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (source, parsed) = read_source(&args.file)?;
     let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;

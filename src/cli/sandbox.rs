@@ -34,6 +34,10 @@ enum SandboxCommand {
     Env,
 }
 
+/// Starts, stops or describes the sandbox.
+///
+/// # Errors
+/// Why it can't be started or stopped.
 pub fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     match &args.command {
         SandboxCommand::Start { port } => {

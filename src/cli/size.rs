@@ -5,7 +5,7 @@ use crate::ops::Failure;
 use crate::session::read_source;
 use kstack_core::instance_types;
 
-/// Show how the workload determines volumes, or an MSK cluster's size, offline
+/// Calculate volume sizes, or an MSK cluster's size, from the workload, offline
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
@@ -16,6 +16,10 @@ pub struct Args {
     json: bool,
 }
 
+/// Prints the sizing of a stack file.
+///
+/// # Errors
+/// That the file has problems.
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let (_, parsed) = read_source(&args.file)?;
     let none = || Failure::new("the stack file has no brokers to size");

@@ -103,6 +103,10 @@ struct HostStatus {
     volume_gib: Option<u64>,
 }
 
+/// Shows the live resources of a stack and Kafka's health.
+///
+/// # Errors
+/// That there is no such stack, that it did not become healthy in time, or AWS's answer.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (_, parsed) = read_source(&args.file)?;
     let stack = &parsed.stack;

@@ -17,6 +17,10 @@ pub struct Args {
     yes: bool,
 }
 
+/// Ends the lease of a crashed process.
+///
+/// # Errors
+/// That it was not approved, or AWS's answer.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (_, parsed) = read_source(&args.file)?;
     let name = &parsed.stack.name;

@@ -41,6 +41,10 @@ struct UpEvent<'a> {
     stack: &'a CreatedStack,
 }
 
+/// Creates a temporary stack from a file.
+///
+/// # Errors
+/// Why it was not created or is not healthy, or that a signal came.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let mut request = StackRequest::read(&args.file, args.name.clone(), args.ttl, None)?;
     let session = open(&request, context).await?;

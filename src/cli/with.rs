@@ -56,6 +56,10 @@ const KILL_GRACE: Duration = Duration::from_secs(10);
 const KSTACK_FAILED: u8 = 125;
 const TIMED_OUT: u8 = 124;
 
+/// Creates a stack, runs a command with it, and destroys the stack.
+///
+/// # Errors
+/// Why the stack was not created or not destroyed.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let own = |failure: Failure| Failure { code: KSTACK_FAILED, ..failure };
     let mut request = StackRequest::read(&args.file, args.name.clone(), args.ttl, Some(DEFAULT_TTL)).map_err(own)?;

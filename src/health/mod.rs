@@ -1,4 +1,4 @@
-//! A Kafka cluster's health: what its brokers say of it (`client`), whether that is healthy, and whether a node may be stopped.
+//! A Kafka cluster's health: its state as its brokers report it (`client`), its problems, and whether a node may be stopped.
 //! Everything in this file is pure.
 
 mod client;
@@ -28,7 +28,7 @@ pub struct QuorumVoter {
     pub node: u32,
     /// Records of the metadata log that it does not have yet.
     pub lag: u64,
-    /// Milliseconds since it had everything, on the leader's clock.
+    /// Milliseconds since it was caught up, on the leader's clock.
     pub behind_ms: u64,
 }
 
@@ -67,7 +67,7 @@ impl Partition {
     }
 }
 
-/// A voter that has had everything within this time is up to date: voters ask for news twice a second.
+/// A voter that was caught up within this time is up to date: voters fetch twice a second.
 pub const VOTER_BEHIND_MS: u64 = 5_000;
 
 impl KafkaHealth {
@@ -111,10 +111,10 @@ impl KafkaHealth {
         problems
     }
 
-    /// Why the node must not be stopped now; empty when it may. It is in the way of a partition that it has a replica of and
-    /// that would have fewer replicas in sync than the topic's minimum, or has so already. A topic whose replication factor is
-    /// not above its minimum can never lose a broker, so it holds nothing back. A silent broker counts as out of sync. A voter may
-    /// go when a majority of up-to-date ones stays.
+    /// Why the node must not be stopped now; empty when it may. A partition with a replica on the node prevents the stop if it
+    /// would have fewer replicas in sync than the topic's minimum, or has so already. A topic whose replication factor is not
+    /// above its minimum can never lose a broker, so it prevents nothing. A silent broker counts as out of sync. A voter may be
+    /// stopped if a majority of up-to-date voters remains.
     pub fn in_the_way_of_stopping(&self, node: u32) -> Vec<String> {
         let silent: BTreeSet<u32> = self.brokers.iter().filter(|one| one.silent).map(|one| one.node).collect();
         let block = |partition: &Partition| {
@@ -136,8 +136,8 @@ impl KafkaHealth {
         reasons
     }
 
-    /// What the node, which was stopped so many milliseconds ago, lacks to be as it was before; empty when it is back, and in
-    /// sync with everything. A voter must have caught up since: for a while the quorum believes in one that is gone.
+    /// What a node that was stopped `stopped_ms` ago still lacks; empty when it is back and all its replicas are in sync. A voter
+    /// must have caught up since the stop: for a while the quorum still reports a stopped voter as up to date.
     pub fn missing_of(&self, node: u32, stopped_ms: u64) -> Vec<String> {
         let mut missing = Vec::new();
         if self.controller.is_none() {

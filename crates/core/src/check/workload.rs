@@ -3,6 +3,7 @@
 use crate::file::Checker;
 use crate::file::Workload;
 
+/// Checks the key `workload`.
 pub fn check(checker: &mut Checker<'_>) {
     let Some(load) = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default) else { return };
     if load.retention.0 == 0 {

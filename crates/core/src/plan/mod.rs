@@ -24,7 +24,7 @@ use crate::kinds::{self, Resource};
 use crate::model::{Address, Deletion, Missing, StepId, Tags, tag};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
-use crate::stack::Stack;
+use crate::stack::{Name, Stack};
 
 pub use change::tag_changes;
 pub use cost::{CostDelta, cost_delta, running_cost};
@@ -206,9 +206,9 @@ fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed
 }
 
 /// The plan that deletes everything that is live, its data with it.
-pub fn destroy(stack: &str, region: &str, account: &str, observed: &Observed) -> Plan {
+pub fn destroy(stack: &Name, region: &str, account: &str, observed: &Observed) -> Plan {
     let mut plan = Plan::empty(stack, region, account, true);
-    // What is somebody else's is left alone, and in nobody's way.
+    // Resources of others are left alone and refuse nothing.
     let mut observed = observed.clone();
     observed.unplaced.retain(|unplaced| !unplaced.foreign);
     let observed = &observed;
