@@ -3,9 +3,9 @@
 
 use std::sync::OnceLock;
 
-use kstack::session::SavedPlan;
 use kstack_core::check::{self, Parsed};
 use kstack_core::model::{Address, tag};
+use kstack_core::plan::SavedPlan;
 use kstack_core::plan::{Plan, render};
 use serde_json::json;
 

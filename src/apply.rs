@@ -12,12 +12,12 @@ use crate::aws::{Aws, Class};
 use crate::driver::{Ctx, IdMap};
 use crate::error::StepError;
 use crate::lease::LIST_DELAY;
-use crate::roll::{Checks, Kafka};
+use crate::roll::{Checks, KafkaAccess};
 use crate::wait::{Backoff, Look, RETRY_LIMIT, Retries, VISIBLE_LIMIT, may_pass, poll, retry};
 use kstack_core::kinds::{self, Resource};
 use kstack_core::model::{Address, FieldChange, StepId, tag};
 use kstack_core::observed::Observed;
-use kstack_core::plan::{Action, Creation, Plan, Step, Target, Work, tag_changes};
+use kstack_core::plan::{Action, Creation, LiveTarget, Plan, Step, Work, tag_changes};
 
 /// What happens while a plan runs.
 #[derive(Debug, Clone, Serialize)]
@@ -90,7 +90,7 @@ const SHORT_LIST_DELAY: Duration = Duration::from_secs(2);
 /// signal.
 pub async fn apply(
     aws: &Aws,
-    kafka: &Kafka,
+    kafka: &KafkaAccess,
     plan: &Plan,
     observed: &Observed,
     incarnation: &str,
@@ -202,7 +202,7 @@ fn digest(parts: &[&str]) -> String {
 /// Runs one step and returns the resource's id.
 async fn run(
     aws: &Aws,
-    kafka: &Kafka,
+    kafka: &KafkaAccess,
     step: &Step,
     token: &str,
     ids: &IdMap,
@@ -253,7 +253,7 @@ async fn run(
 }
 
 /// Deletes the live resource, and creates the new one in its place.
-async fn replace(ctx: &Ctx<'_, Aws>, live: &Target, new: &Creation) -> Result<String, StepError> {
+async fn replace(ctx: &Ctx<'_, Aws>, live: &LiveTarget, new: &Creation) -> Result<String, StepError> {
     retry(|| drivers::delete(&live.spec, ctx, &live.id)).await?;
     create(ctx, &new.spec, &live.id).await
 }
@@ -346,7 +346,7 @@ mod tests {
     use kstack_core::kinds::ElasticIp;
     use kstack_core::model::Tags;
     use kstack_core::observed::Live;
-    use kstack_core::stack::Name;
+    use kstack_core::stack::{Name, Scalar as _};
 
     /// A plan whose two steps wait for each other, which no verified plan does, and AWS that is not asked.
     async fn run_circle(stop: watch::Receiver<bool>) -> Outcome {
@@ -355,13 +355,13 @@ mod tests {
             (Address::new("elastic_ip", name), live)
         });
         let observed = Observed { live: live.into(), ..Observed::default() };
-        let mut plan = kstack_core::plan::destroy("dev", "us-east-1", "1", &observed);
+        let mut plan = kstack_core::plan::destroy(&Name::parse("dev").expect("a name"), "us-east-1", "1", &observed);
         let ids: Vec<StepId> = plan.steps.iter().map(Step::id).collect();
         assert_eq!(ids.len(), 2);
         plan.steps.iter_mut().zip(ids.iter().rev()).for_each(|(step, other)| step.after = vec![other.clone()]);
         let place = Place { region: "us-east-1".to_owned(), sandbox: Some("http://127.0.0.1:9".to_owned()) };
         let aws = Aws::new(Clients::connect(&place, Fence::default()).await, &Name("dev".to_owned()));
-        apply(&aws, &Kafka::default(), &plan, &observed, "", stop, |_| {}).await
+        apply(&aws, &KafkaAccess::default(), &plan, &observed, "", stop, |_| {}).await
     }
 
     #[tokio::test]

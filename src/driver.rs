@@ -9,7 +9,7 @@ use kstack_core::observed::Found;
 
 use crate::error::StepError;
 
-/// The ids of the stack's resources, as they come to be known.
+/// The ids of the stack's resources that are known so far.
 #[derive(Debug, Clone, Default)]
 pub struct IdMap(Arc<Mutex<BTreeMap<Address, String>>>);
 
@@ -29,7 +29,7 @@ pub struct Ctx<'a, S> {
     /// The idempotency token of its creation: the same for each try to make the same generation.
     pub token: &'a str,
     pub ids: &'a IdMap,
-    /// Takes what is waited for, in words, while a step takes long.
+    /// Receives what a long step waits for, in words.
     pub progress: &'a dyn Fn(String),
     /// Whether an instance is waited for until it passes EC2's checks: it takes the place of one that ran, and Kafka can't be
     /// asked.
@@ -67,23 +67,41 @@ impl<S> Ctx<'_, S> {
 #[allow(async_fn_in_trait)] // Used inside this crate only, on one task.
 pub trait Driver<S>: Kind {
     /// The live resources of the stack, all at once, with the system's own defaults and orders normalised.
+    ///
+    /// # Errors
+    /// The first call that failed.
     async fn discover(system: &S) -> Result<Vec<Found<Self>>, StepError>;
 
     /// Makes the resource in one call, tagged in that call, and returns its id. The executor repeats it when the call is
     /// throttled, and looks for the resource before it repeats a call whose answer was lost.
+    ///
+    /// # Errors
+    /// The call's own, or that a resource which it refers to does not exist.
     async fn create(&self, ctx: &Ctx<'_, S>) -> Result<String, StepError>;
 
     /// What follows the creating call: attachments, and waiting until the resource can be used. It may run again.
+    ///
+    /// # Errors
+    /// The first call that failed, that the resource ended in a state that it does not leave, or that it took too long.
     async fn finish(&self, _ctx: &Ctx<'_, S>, _id: &str) -> Result<(), StepError> {
         Ok(())
     }
 
     /// Brings the live resource to this spec; `changes` names the fields that differ. It may run again.
+    ///
+    /// # Errors
+    /// As [`Driver::finish`]; and [`StepError::Internal`] for a field that no call changes.
     async fn update(&self, ctx: &Ctx<'_, S>, id: &str, changes: &[FieldChange]) -> Result<(), StepError>;
 
     /// Deletes the live resource with this spec and waits until it is gone. It may run again.
+    ///
+    /// # Errors
+    /// As [`Driver::finish`]. A resource that is gone already is no error.
     async fn delete(&self, ctx: &Ctx<'_, S>, id: &str) -> Result<(), StepError>;
 
     /// Sets and removes tags.
+    ///
+    /// # Errors
+    /// The call's own.
     async fn retag(ctx: &Ctx<'_, S>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError>;
 }

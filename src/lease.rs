@@ -1,7 +1,7 @@
 //! One writer at a time: a lease in SSM Parameter Store, and the stack's record beside it.
 //!
 //! Lease N is the parameter `/kstack/STACK/lease/N`, made without overwriting. The next holder makes N+1, once N is released
-//! or has expired: of two that try, Parameter Store lets one through. N is a fencing number. A holder writes to AWS only
+//! or has expired: of two that try, Parameter Store lets one through. N is a fencing token. A holder writes to AWS only
 //! while its own clocks say that its lease has not expired (see `aws::Fence`).
 
 use std::time::{Duration, Instant, SystemTime};
@@ -14,6 +14,7 @@ use crate::aws::{Class, Clients, Fence};
 use crate::clock;
 use crate::error::StepError;
 use kstack_core::model::Holder;
+use kstack_core::stack::Name;
 
 /// How long a lease lasts unless it is renewed, in seconds. It is renewed after a third of that.
 pub const DURATION: Duration = Duration::from_secs(120);
@@ -61,7 +62,7 @@ pub enum LeaseError {
 #[derive(Debug)]
 pub struct Lease {
     clients: Clients,
-    stack: String,
+    stack: Name,
     pub number: u64,
     holder: Holder,
     fence: Fence,
@@ -75,13 +76,13 @@ impl Lease {
     ///
     /// # Errors
     /// Who holds it; or AWS's answer.
-    pub async fn take(clients: &Clients, stack: &str, caller: &str, fence: &Fence) -> Result<Lease, LeaseError> {
+    pub async fn take(clients: &Clients, stack: &Name, caller: &str, fence: &Fence) -> Result<Lease, LeaseError> {
         let start = (Instant::now(), SystemTime::now());
         let metadata = clients.metadata(stack).await?;
         let now = clock::now();
         let last = metadata.leases.last_key_value();
         if let Some((number, holder)) = last.filter(|(_, holder)| holder.holds(now)) {
-            return Err(LeaseError::Held { stack: stack.to_owned(), number: *number, holder: holder.clone() });
+            return Err(LeaseError::Held { stack: stack.to_string(), number: *number, holder: holder.clone() });
         }
         let number = last.map_or(1, |(number, _)| number + 1);
         let holder = Holder {
@@ -95,28 +96,28 @@ impl Lease {
         };
         match clients.put_lease(stack, number, &holder, false).await {
             Err(error) if error.class() == Class::Conflict => {
-                // Somebody was faster; or our own first try arrived and its answer did not.
+                // Another process took it first; or our own first try arrived and its answer was lost.
                 let held = clients.metadata(stack).await?.leases.remove(&number);
                 match held {
                     Some(other) if other == holder => {}
-                    Some(holder) => return Err(LeaseError::Held { stack: stack.to_owned(), number, holder }),
+                    Some(holder) => return Err(LeaseError::Held { stack: stack.to_string(), number, holder }),
                     None => return Err(error.into()),
                 }
             }
             other => other?,
         }
         fence.allow(start, write_window());
-        // The one before stays: who does not see this one listed yet would begin with a number that was used long ago, and finds
-        // this one's taken. What is left of older leases does no harm: the highest number counts.
+        // The previous lease is kept: a process that does not see this one listed yet tries to create this number, and gets a
+        // conflict. Older leases that remain do no harm: the highest number counts.
         let old =
             metadata.leases.into_keys().filter(|old| old + 1 < number).map(|old| format!("lease/{old}")).collect();
         let _ = clients.delete_metadata(stack, old).await;
         let (stop, stopped) = watch::channel(());
-        let renewing = renew(clients.clone(), stack.to_owned(), number, holder.clone(), fence.clone(), stopped);
+        let renewing = renew(clients.clone(), stack.clone(), number, holder.clone(), fence.clone(), stopped);
         let renewing = tokio::spawn(renewing);
         Ok(Lease {
             clients: clients.clone(),
-            stack: stack.to_owned(),
+            stack: stack.clone(),
             number,
             holder,
             fence: fence.clone(),
@@ -137,7 +138,7 @@ impl Lease {
     /// # Errors
     /// AWS's answer. The lease then expires.
     pub async fn release(mut self, stack_gone: bool, maybe_applied: bool) -> Result<(), StepError> {
-        // A renewal that is under way is waited for: should it come after what follows, the lease would seem to be held.
+        // A renewal that is under way is waited for: if it came after the calls below, the lease would seem to be held.
         drop(self.stop);
         let _ = self.renewing.await;
         // A lease that was lost is not released. What it would still delete is stopped by the fence, call by call.
@@ -145,9 +146,9 @@ impl Lease {
             return Ok(());
         }
         if stack_gone {
-            // The stack's address block first: what is left of a stack always tells when it ends.
+            // The claim on the address block first: the record that remains has the stack's expiry.
             self.clients.release_claims(&self.stack).await?;
-            // Older leases too, should clearing them away have failed when this one was taken. This one goes last.
+            // Older leases too, if deleting them failed when this one was taken. This one is deleted last.
             let metadata = self.clients.metadata(&self.stack).await?;
             let leases = metadata
                 .leases
@@ -171,7 +172,7 @@ impl Lease {
 /// Renews the lease until `stopped`, as long as it has not ended.
 async fn renew(
     clients: Clients,
-    stack: String,
+    stack: Name,
     number: u64,
     mut holder: Holder,
     fence: Fence,
@@ -190,7 +191,7 @@ async fn renew(
         match clients.metadata(&stack).await {
             Ok(metadata) if metadata.leases.keys().any(|other| *other > number) => return fence.shut(),
             Ok(_) if fence.open() => {}
-            // Whether somebody else has it by now is not known: it is not made longer. There is time for another try.
+            // Another process may have it by now, so it is not extended. There is time for another try.
             Ok(_) | Err(_) => continue,
         }
         holder.expires = clock::now() + SignedDuration::try_from(duration()).unwrap_or_default();
@@ -207,13 +208,13 @@ async fn renew(
 ///
 /// # Errors
 /// AWS's answer.
-pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holder)>, StepError> {
+pub async fn unlock(clients: &Clients, stack: &Name) -> Result<Option<(u64, Holder)>, StepError> {
     let mut tries = 0;
     let mut whose = None;
     loop {
         let metadata = clients.metadata(stack).await?;
         let now = clock::now();
-        // The dead one may have made something until just now.
+        // The crashed holder may have created something until just now.
         let settled = Some(now + lag());
         let (number, holder) = metadata.leases.into_iter().next_back().unzip();
         whose = whose.or(number.zip(holder.clone().filter(|holder| holder.holds(now))));
@@ -231,7 +232,7 @@ pub async fn unlock(clients: &Clients, stack: &str) -> Result<Option<(u64, Holde
         };
         tries += 1;
         match clients.put_lease(stack, number.unwrap_or_default() + 1, &ended, false).await {
-            // The late call was first; or another kstack has begun. Who that is shows when looking again.
+            // The late call was first, or another kstack has started: the next look tells.
             Err(error) if error.class() == Class::Conflict && tries < 5 => {}
             Err(error) => return Err(error),
             Ok(()) => return Ok(whose),

@@ -15,8 +15,8 @@ mod signals;
 pub mod up;
 
 pub use failure::{Failure, INTERRUPTED};
-pub use lease::{LeasePolicy, Work, under_lease};
-pub use run::{Report, refused};
+pub use lease::{LeasePolicy, LeasedWork, under_lease};
+pub use run::{RunReport, refused};
 pub use signals::Signals;
 
 use kstack_core::stack::Stack;

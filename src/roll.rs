@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::error::StepError;
-use crate::health::{self, AskError, Cluster, shortened};
+use crate::health::{self, AskError, KafkaHealth, shortened};
 use crate::sandbox;
 use kstack_core::cloud_init::CLIENT_PORT;
 use kstack_core::design::{HostDesign, node_id};
@@ -21,7 +21,7 @@ const RESYNC_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// A stack's Kafka as this process can ask it.
 #[derive(Debug, Default)]
-pub struct Kafka {
+pub struct KafkaAccess {
     /// Where each broker takes clients, by node id.
     pub brokers: BTreeMap<u32, SocketAddrV4>,
     /// The hosts as processes of this machine, with a sandbox that has them.
@@ -31,7 +31,7 @@ pub struct Kafka {
 /// The processes that stand for a stack's hosts.
 #[derive(Debug)]
 pub struct Local {
-    pub cluster: sandbox::kafka::Cluster,
+    pub cluster: sandbox::kafka::SandboxCluster,
     pub distribution: PathBuf,
     pub hosts: Vec<HostDesign>,
 }
@@ -54,14 +54,14 @@ pub fn brokers(observed: &Observed) -> BTreeMap<u32, SocketAddrV4> {
     brokers.filter_map(|(name, (_, interface))| Some((node_id(name)?, address(&interface.address)?))).collect()
 }
 
-impl Kafka {
+impl KafkaAccess {
     /// Waits until the host may be stopped. `tell` hears why it has to wait.
     ///
     /// # Errors
     /// What is still in the way at the end of the time.
     pub async fn before_stop(&self, host: &str, tell: impl Fn(String)) -> Result<Checks, StepError> {
         let Some(node) = node_id(host) else { return Ok(Checks::Instance) };
-        let way = |cluster: &Cluster| cluster.in_the_way_of_stopping(node);
+        let way = |cluster: &KafkaHealth| cluster.in_the_way_of_stopping(node);
         let all: Vec<SocketAddrV4> = self.brokers.values().copied().collect();
         match health::ask(&all).await {
             Err(AskError::Unreachable) => return Ok(Checks::Instance),

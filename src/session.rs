@@ -1,12 +1,10 @@
 //! What every command does first: read the stack file, ask AWS, plan.
 
-mod saved;
+mod files;
 
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
-
-use serde::{Deserialize, Serialize};
 
 use crate::aws::kinds as drivers;
 use crate::aws::{Aws, Class, Clients, Fence, Place};
@@ -23,21 +21,10 @@ use kstack_core::kinds;
 use kstack_core::model::Tags;
 use kstack_core::model::{Holder, Record};
 use kstack_core::observed::Observed;
-use kstack_core::plan;
-use kstack_core::plan::Plan;
+use kstack_core::plan::{self, Plan, Source};
 use kstack_core::stack::Name;
 
-pub use saved::{SAVED_PLAN, SavedPlan, read_file};
-
-/// A stack file's text and the templates that it names.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Source {
-    /// The file's name as the user gave it.
-    pub file: String,
-    pub text: String,
-    /// The user's own cloud-init templates, by file name.
-    pub overrides: Overrides,
-}
+pub use files::read_file;
 
 /// Why a file can't be worked with.
 #[derive(Debug, thiserror::Error)]
@@ -48,42 +35,32 @@ pub enum SourceError {
     Problems(Report),
 }
 
-impl Source {
-    /// Reads and checks `file`, and the templates in the folder that it names.
-    ///
-    /// # Errors
-    /// That a file can't be read, or every problem of the stack file.
-    pub fn read(file: &str) -> Result<(Source, Parsed), SourceError> {
-        let unreadable = |file: &Path| {
-            let file = file.display().to_string();
-            move |error| SourceError::Read { file, error }
-        };
-        let path = Path::new(file);
-        let bytes = read_file(path).map_err(unreadable(path))?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let parsed = check::parse(file, &text).map_err(SourceError::Problems)?;
-        let mut overrides = Overrides::new();
-        if let Some(folder) = parsed.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.templates.as_ref()) {
-            let folder = path.parent().unwrap_or(Path::new(".")).join(folder);
-            for entry in std::fs::read_dir(&folder).map_err(unreadable(&folder))? {
-                let entry = entry.map_err(unreadable(&folder))?.path();
-                if entry.extension().is_some_and(|extension| extension == "hbs") {
-                    let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                    let text = read_file(&entry).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
-                    overrides.insert(name, text.map_err(unreadable(&entry))?);
-                }
+/// Reads and checks `file`, and the templates in the folder that it names.
+///
+/// # Errors
+/// That a file can't be read, or every problem of the stack file.
+pub fn read_source(file: &str) -> Result<(Source, Parsed), SourceError> {
+    let unreadable = |file: &Path| {
+        let file = file.display().to_string();
+        move |error| SourceError::Read { file, error }
+    };
+    let path = Path::new(file);
+    let bytes = read_file(path).map_err(unreadable(path))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let parsed = check::parse(file, &text).map_err(SourceError::Problems)?;
+    let mut overrides = Overrides::new();
+    if let Some(folder) = parsed.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.templates.as_ref()) {
+        let folder = path.parent().unwrap_or(Path::new(".")).join(folder);
+        for entry in std::fs::read_dir(&folder).map_err(unreadable(&folder))? {
+            let entry = entry.map_err(unreadable(&folder))?.path();
+            if entry.extension().is_some_and(|extension| extension == "hbs") {
+                let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let text = read_file(&entry).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+                overrides.insert(name, text.map_err(unreadable(&entry))?);
             }
         }
-        Ok((Source { file: file.to_owned(), text, overrides }, parsed))
     }
-
-    /// Checks the text again, as of a saved plan.
-    ///
-    /// # Errors
-    /// Every problem of the stack file.
-    pub fn parsed(&self) -> Result<Parsed, SourceError> {
-        check::parse(&self.file, &self.text).map_err(SourceError::Problems)
-    }
+    Ok((Source { file: file.to_owned(), text, overrides }, parsed))
 }
 
 /// A stack and its AWS.

@@ -29,7 +29,7 @@ pub struct DiscoveredStack {
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Everything that its last apply created.
-    Whole,
+    Complete,
     /// Less: an apply or a destroy did not finish, or something was deleted by hand.
     Partial,
     /// It has expired, whatever exists of it.
@@ -40,7 +40,7 @@ impl State {
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
-            State::Whole => "whole",
+            State::Complete => "complete",
             State::Partial => "partial",
             State::Expired => "expired",
         }
@@ -49,7 +49,7 @@ impl State {
 
 /// A stack as `list` shows it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Summary {
+pub struct StackSummary {
     pub name: String,
     pub region: String,
     pub state: State,
@@ -123,16 +123,16 @@ impl DiscoveredStack {
 
     /// How much of it exists at `now`.
     pub fn state(&self, now: Timestamp) -> State {
-        let whole = self.metadata.record.as_ref().and_then(|record| record.resources);
+        let complete = self.metadata.record.as_ref().and_then(|record| record.resources);
         match self.term() {
             Lifetime::Until(at) if at <= now => State::Expired,
-            _ if whole == Some(self.observed.live.len()) && self.observed.unplaced.is_empty() => State::Whole,
+            _ if complete == Some(self.observed.live.len()) && self.observed.unplaced.is_empty() => State::Complete,
             _ => State::Partial,
         }
     }
 
     /// The stack as `list` shows it, with what it costs at `prices`.
-    pub fn summary(&self, region: &str, prices: &Prices, now: Timestamp) -> Summary {
+    pub fn summary(&self, region: &str, prices: &Prices, now: Timestamp) -> StackSummary {
         let instances = self.observed.of::<Instance>();
         let run = |role: &str| {
             instances.iter().filter(|(name, (_, one))| name.starts_with(role) && one.state == "running").count()
@@ -145,7 +145,7 @@ impl DiscoveredStack {
         let age_seconds = record.map(|record| now.duration_since(record.made_at).as_secs().max(0));
         let cents = |usd: f64| (usd * 1e4).round() / 1e4;
         let term = self.term();
-        Summary {
+        StackSummary {
             name: self.name.clone(),
             region: region.to_owned(),
             state: self.state(now),

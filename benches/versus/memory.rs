@@ -256,7 +256,7 @@ impl State {
             }
             _ => format!("<groupId>{id}</groupId><state>available</state>"),
         };
-        // What is given back as it was asked for; an instance has its references above.
+        // What is returned as it was asked for; an instance has its references above.
         let given = |name: &&str| {
             !["instance", "volume", "interface", "profile", "groupId"].contains(name)
                 && (describe != INSTANCES || *name != "groupName")

@@ -1,10 +1,12 @@
 //! EC2's own checks of instances.
 
+use std::time::Instant;
+
 use aws_sdk_ec2::types::{InstanceStatus, SummaryStatus};
 
 use super::{Class, Clients, READY_TIMEOUT, failed};
 use crate::error::StepError;
-use crate::wait::{Backoff, Look, may_pass, poll};
+use crate::wait::{Backoff, Look, VISIBLE_LIMIT, may_pass, poll};
 
 /// The most ids that one call takes.
 const IDS: usize = 100;
@@ -31,9 +33,11 @@ impl Clients {
     /// # Errors
     /// AWS's answer, or that it took too long.
     pub async fn started(&self, instances: &[String], tell: impl Fn(String)) -> Result<(), StepError> {
-        let mut told = String::new();
-        poll("waiting until other instances may be without this one", READY_TIMEOUT, Backoff::STATE, async || {
-            let Some(all) = passing(self.statuses(instances).await)? else { return Ok(Look::Missing(told.clone())) };
+        let (mut told, start) = (String::new(), Instant::now());
+        poll("EC2's first checks of the other instances", READY_TIMEOUT, Backoff::STATE, async || {
+            let Some(all) = passing(self.statuses(instances).await, start)? else {
+                return Ok(Look::Missing(told.clone()));
+            };
             let new = all.iter().filter(|one| checks(one).contains(&Some(&SummaryStatus::Initializing)));
             let new: Vec<&str> = new.filter_map(InstanceStatus::instance_id).collect();
             if new.is_empty() {
@@ -54,9 +58,9 @@ impl Clients {
     /// # Errors
     /// AWS's answer, or that it took too long.
     pub async fn pass_checks(&self, instances: &[String]) -> Result<(), StepError> {
-        let mut waiting = instances.to_vec();
-        poll("passing EC2's status checks", READY_TIMEOUT, Backoff::STATE, async || {
-            if let Some(all) = passing(self.statuses(&waiting).await)? {
+        let (mut waiting, start) = (instances.to_vec(), Instant::now());
+        poll("EC2's status checks", READY_TIMEOUT, Backoff::STATE, async || {
+            if let Some(all) = passing(self.statuses(&waiting).await, start)? {
                 let passed = |one: &&InstanceStatus| checks(one) == [Some(&SummaryStatus::Ok); 2];
                 let passed: Vec<&str> = all.iter().filter(passed).filter_map(InstanceStatus::instance_id).collect();
                 waiting.retain(|id| !passed.contains(&id.as_str()));
@@ -67,10 +71,12 @@ impl Clients {
     }
 }
 
-/// The answer; nothing after an error that may pass, or while an instance is not visible yet.
-fn passing<T>(answer: Result<T, StepError>) -> Result<Option<T>, StepError> {
+/// The answer; nothing after an error that may pass, or while an instance need not be visible yet: one that is still not there
+/// a while after `start` was terminated.
+fn passing<T>(answer: Result<T, StepError>, start: Instant) -> Result<Option<T>, StepError> {
+    let invisible = start.elapsed() < VISIBLE_LIMIT;
     match answer {
-        Err(error) if may_pass(error.class()) || error.class() == Class::NotFound => Ok(None),
+        Err(error) if may_pass(error.class()) || (error.class() == Class::NotFound && invisible) => Ok(None),
         answer => Ok(Some(answer?)),
     }
 }

@@ -1,4 +1,4 @@
-//! The facts that a plan needs of AWS: who asks, zones, instance types, images. Five calls, all at once.
+//! The facts that a plan needs from AWS: caller, zones, instance types, images. Five calls, all at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ use super::{Clients, failed};
 use crate::error::StepError;
 use kstack_core::cloud_init::Os;
 use kstack_core::design::Facts;
+use kstack_core::engines::Engine;
 use kstack_core::instance_types::{Arch, InstanceLimits, InstanceTypes};
 use kstack_core::stack::Stack;
 
@@ -25,9 +26,17 @@ impl Clients {
     /// The facts for `stack`.
     ///
     /// # Errors
-    /// The first answer of AWS that is not what was asked for.
+    /// The first call that failed, or AWS's answer that lacks something.
     pub async fn facts(&self, stack: &Stack) -> Result<Facts, StepError> {
-        let Some(ec2) = &stack.cluster.ec2 else { return self.facts_of_msk(stack).await };
+        match Engine::of(stack) {
+            Engine::Ec2 => self.facts_of_ec2(stack).await,
+            Engine::Msk => self.facts_of_msk(stack).await,
+        }
+    }
+
+    async fn facts_of_ec2(&self, stack: &Stack) -> Result<Facts, StepError> {
+        let ec2 = stack.cluster.ec2.as_ref();
+        let ec2 = ec2.ok_or_else(|| StepError::Internal("the stack has no brokers on EC2".to_owned()))?;
         let mut types = vec![ec2.brokers.instance_type.clone()];
         types.extend(ec2.controllers.as_ref().map(|controllers| controllers.instance_type.clone()));
         types.sort();

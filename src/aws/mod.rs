@@ -42,7 +42,7 @@ pub const READY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// How long a call may go without an answer. Waiting for a token of the rate limiter does not count.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// The same for the lease's calls: a lease must be renewed, and given back, in time.
+/// The same for the lease's calls: a lease must be renewed and released in time.
 const LEASE_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// [`READ_TIMEOUT`]. Only builds for tests take another time, in seconds, from `KSTACK_TEST_SILENCE`.

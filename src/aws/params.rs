@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Clients, failed};
 use crate::error::StepError;
 use kstack_core::model::{Claim, Holder, Record, StackMetadata, tag};
+use kstack_core::stack::Name;
 
 /// Where claims are; no stack's name begins with an underscore.
 const CLAIMS: &str = "/kstack/_cidr";
@@ -18,8 +19,8 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn metadata(&self, stack: &str) -> Result<StackMetadata, StepError> {
-        Ok(self.all_metadata(&format!("/kstack/{stack}")).await?.remove(stack).unwrap_or_default())
+    pub async fn metadata(&self, stack: &Name) -> Result<StackMetadata, StepError> {
+        Ok(self.all_metadata(&format!("/kstack/{stack}")).await?.remove(&**stack).unwrap_or_default())
     }
 
     /// The leases and records below `path`, by stack.
@@ -73,13 +74,13 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn release_claims(&self, stack: &str) -> Result<(), StepError> {
+    pub async fn release_claims(&self, stack: &Name) -> Result<(), StepError> {
         // AWS lists ten parameters a page. While others delete theirs, a claim may be missed between two pages, so an empty result
         // counts only when two lists in a row are the same.
         let mut before = None;
         loop {
             let claims = self.claims().await?;
-            let names: Vec<String> = claims.iter().filter(|claim| claim.stack == stack).map(claim_name).collect();
+            let names: Vec<String> = claims.iter().filter(|claim| claim.stack == **stack).map(claim_name).collect();
             if !names.is_empty() {
                 return self.delete_parameters(names).await;
             }
@@ -94,7 +95,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn put_lease(&self, stack: &str, number: u64, holder: &Holder, again: bool) -> Result<(), StepError> {
+    pub async fn put_lease(&self, stack: &Name, number: u64, holder: &Holder, again: bool) -> Result<(), StepError> {
         let name = format!("/kstack/{stack}/lease/{number}");
         put(&self.ssm_lease, &name, stack, &json!(holder), again).await
     }
@@ -103,7 +104,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn put_record(&self, stack: &str, record: &Record, again: bool) -> Result<(), StepError> {
+    pub async fn put_record(&self, stack: &Name, record: &Record, again: bool) -> Result<(), StepError> {
         put(&self.ssm, &format!("/kstack/{stack}/record"), stack, &json!(record), again).await
     }
 
@@ -111,7 +112,7 @@ impl Clients {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn delete_metadata(&self, stack: &str, names: Vec<String>) -> Result<(), StepError> {
+    pub async fn delete_metadata(&self, stack: &Name, names: Vec<String>) -> Result<(), StepError> {
         self.delete_parameters(names.iter().map(|name| format!("/kstack/{stack}/{name}")).collect()).await
     }
 

@@ -17,20 +17,21 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
+use kstack_core::tables::Table;
+
 use super::fence::{Fence, LEASE_ENDED, reads};
 
 /// The longest wait of a call: its signature expires after five minutes.
 const LONGEST_WAIT: Duration = Duration::from_secs(200);
 
 /// Size and refill a second of each action's bucket.
-static LIMITS: LazyLock<BTreeMap<&str, (f64, f64)>> = LazyLock::new(|| {
-    let rows = include_str!("../tables/ec2_api_throttle.csv").lines().skip(1);
-    rows.filter_map(|row| {
-        let mut cells = row.split(',');
-        Some((cells.next()?, (cells.next()?.parse().ok()?, cells.next()?.parse().ok()?)))
-    })
-    .collect()
-});
+static LIMITS: LazyLock<BTreeMap<&str, (f64, f64)>> = LazyLock::new(|| TABLE.rows(limit).into_iter().collect());
+
+const TABLE: Table = Table { file: "ec2_api_throttle.csv", text: include_str!("../tables/ec2_api_throttle.csv") };
+
+fn limit([action, size, refill]: [&'static str; 3]) -> Option<(&'static str, (f64, f64))> {
+    Some((action, (size.parse().ok()?, refill.parse().ok()?)))
+}
 
 /// The tokens of one action as this process counts them.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,6 +194,7 @@ mod tests {
 
     #[test]
     fn the_table_has_every_bucket() {
+        assert_eq!(TABLE.bad_row(limit), None);
         assert!(LIMITS.len() >= 20, "{LIMITS:?}");
         let of = |operation: &str| {
             (Bucket::of(operation, Duration::ZERO).size, Bucket::of(operation, Duration::ZERO).refill)

@@ -1,16 +1,20 @@
 //! `kstack apply`: plans, asks, and runs the plan under the stack's lease.
 
+use std::net::SocketAddrV4;
+
 use serde_json::Value;
 
 use super::context::Context;
 use super::plan::show;
 use super::ui;
-use super::view::{Screen, Target};
+use super::view::{OutputTarget, Screen};
 use crate::clock;
 use crate::ops::apply::{Applied, ApplyRequest};
-use crate::ops::{Failure, Report, Signals, refused};
+use crate::ops::{Failure, RunReport, Signals, refused};
 use crate::session::Session;
 use kstack_core::cloud_init::CLIENT_PORT;
+use kstack_core::design::Design;
+use kstack_core::engines::Engine;
 use kstack_core::expiry;
 use kstack_core::stack::TimeSpan;
 
@@ -34,6 +38,10 @@ pub struct Args {
     allow_data_loss: bool,
 }
 
+/// Plans and applies a stack file, or runs a saved plan.
+///
+/// # Errors
+/// Why nothing was planned or applied, which steps failed, or that a signal came.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let request = ApplyRequest::read(&args.file, args.allow_data_loss, args.ttl)?;
     let stack = &request.parsed.stack;
@@ -48,9 +56,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     };
     let signals = Signals::listen()?;
     let task = context.task(&signals);
-    let mut screen = Screen::new(if args.json { Target::Json } else { Target::Text }, context.printer);
-    let report = |report: Report<'_>| match report {
-        Report::Planned { plan, observed } => show(plan, observed, args.json),
+    let mut screen = Screen::new(if args.json { OutputTarget::Json } else { OutputTarget::Text }, context.printer);
+    let report = |report: RunReport<'_>| match report {
+        RunReport::Planned { plan, observed } => show(plan, observed, args.json),
         other => screen.report(other),
     };
     let applied = request.apply(&session, approved.as_deref(), &task, report).await?;
@@ -82,9 +90,15 @@ async fn ask(request: &ApplyRequest, session: &Session, json: bool) -> Result<Op
 
 fn text(applied: &Applied, file: &str) -> String {
     let Applied { design, local, .. } = applied;
-    if design.msk.is_some() {
-        return format!("Bootstrap servers: see `kstack status {file}`\n");
+    match Engine::of(&design.stack) {
+        // MSK tells them only once brokers answer.
+        Engine::Msk => format!("Bootstrap servers: see `kstack status {file}`\n"),
+        Engine::Ec2 => on_hosts(design, local),
     }
+}
+
+/// Where clients reach brokers on EC2, and when their stack expires.
+fn on_hosts(design: &Design, local: &[SocketAddrV4]) -> String {
     let brokers = design.hosts.iter().filter(|host| host.broker());
     let in_vpc = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
     let servers: Vec<String> = match local.is_empty() {

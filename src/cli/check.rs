@@ -3,7 +3,7 @@
 use super::error::{counted, print};
 use super::ui;
 use crate::ops::Failure;
-use crate::session::Source;
+use crate::session::read_source;
 
 /// Check stack files and report every problem at once, offline
 #[derive(Debug, clap::Args)]
@@ -13,10 +13,14 @@ pub struct Args {
     files: Vec<String>,
 }
 
+/// Reports every problem of the files.
+///
+/// # Errors
+/// That a file has problems or can't be read.
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let mut wrong = 0;
     for file in &args.files {
-        match Source::read(file) {
+        match read_source(file) {
             Ok((_, parsed)) => {
                 ui::err(&parsed.warnings.render(ui::colour()));
                 let (errors, warnings) = parsed.warnings.counts();

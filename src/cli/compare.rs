@@ -4,7 +4,7 @@ use super::cost::reads;
 use super::ui;
 use crate::ops::Failure;
 use crate::ops::prices::RegionPrices;
-use crate::session::Source;
+use crate::session::read_source;
 use kstack_core::compare::compare;
 use kstack_core::pricing::CountingMethod;
 
@@ -41,8 +41,12 @@ enum Counting {
     AwsMsk,
 }
 
+/// Compares the cost of the workload on every engine.
+///
+/// # Errors
+/// That the file has problems, or a table of prices can't be read.
 pub fn run(args: &Args) -> Result<u8, Failure> {
-    let (_, parsed) = Source::read(&args.file)?;
+    let (_, parsed) = read_source(&args.file)?;
     let RegionPrices { prices, source } = RegionPrices::load(&parsed.stack.region);
     let method = match args.method {
         Counting::Equation1 => CountingMethod::EquationOne,

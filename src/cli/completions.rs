@@ -11,6 +11,10 @@ pub struct Args {
     shell: Shell,
 }
 
+/// Prints the completions of a shell.
+///
+/// # Errors
+/// Never; every command returns this type.
 pub fn run(args: &Args, command: &mut clap::Command) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, command, "kstack", &mut script);

@@ -1,4 +1,4 @@
-//! What a command gets of the command line as a whole: how to print, and where AWS is.
+//! What every command needs of the global options: how to print, and where AWS is.
 
 use super::ui::Printer;
 use crate::aws::{Clients, Fence, Place, default_region};
@@ -20,17 +20,26 @@ impl Context {
     }
 
     /// Where AWS is: in the sandbox, which is started when it is not running, or where the environment says.
+    ///
+    /// # Errors
+    /// Why the sandbox can't be started.
     pub fn place(&self, region: &str) -> Result<Place, Failure> {
         let sandbox = if self.sandbox { Some(crate::sandbox::start(None, &*self.notes)?.endpoint) } else { None };
         Ok(Place { region: region.to_owned(), sandbox })
     }
 
     /// A session for one stack.
+    ///
+    /// # Errors
+    /// As [`Context::place`].
     pub async fn session(&self, region: &str, name: &Name) -> Result<Session, Failure> {
         Ok(Session::open(&self.place(region)?, name).await)
     }
 
-    /// Clients for a region, for what is not about one stack: they can only read.
+    /// Clients for a region and many stacks: they can only read.
+    ///
+    /// # Errors
+    /// As [`Context::place`].
     pub async fn clients(&self, region: &str) -> Result<Clients, Failure> {
         Ok(Clients::connect(&self.place(region)?, Fence::default()).await)
     }
@@ -42,6 +51,9 @@ impl Context {
 }
 
 /// The region that is named, or that of the environment or the profile.
+///
+/// # Errors
+/// That none of them names one.
 pub async fn region(named: Option<&String>) -> Result<String, Failure> {
     let region = match named {
         Some(region) => Some(region.clone()),

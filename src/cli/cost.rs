@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::ui;
 use crate::ops::Failure;
 use crate::ops::prices::RegionPrices;
-use crate::session::Source;
+use crate::session::read_source;
 use kstack_core::instance_types;
 use kstack_core::pricing::{Bill, Reads};
 
@@ -28,7 +28,7 @@ pub struct Args {
 
 /// The bill for scripts.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct BillOutput<'a> {
     stack: &'a str,
     region: &'a str,
     /// USD a month, without what `gaps` names.
@@ -38,8 +38,12 @@ struct Shown<'a> {
     bill: &'a Bill,
 }
 
+/// Prints the monthly bill.
+///
+/// # Errors
+/// That the file has problems, or a table of prices can't be read.
 pub fn run(args: &Args) -> Result<u8, Failure> {
-    let (_, parsed) = Source::read(&args.file)?;
+    let (_, parsed) = read_source(&args.file)?;
     let stack = &parsed.stack;
     let RegionPrices { prices, source } = RegionPrices::load(&stack.region);
     let reads = reads(args.nearest);
@@ -47,7 +51,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let bill = bill.ok_or_else(|| Failure::new("the stack file has no brokers to price"))?;
     if args.json {
         let (stack, region) = (&*stack.name.0, &*stack.region.0);
-        ui::json(&Shown { stack, region, usd: bill.total(), prices: &source, bill: &bill });
+        ui::json(&BillOutput { stack, region, usd: bill.total(), prices: &source, bill: &bill });
     } else {
         ui::out(&format!("{}\n{source}\n", bill.text(args.explain)));
     }

@@ -3,9 +3,9 @@
 use super::context::{Context, region};
 use super::plan::show as show_plan;
 use super::ui;
-use super::view::{Screen, Target};
-use crate::ops::{Failure, Report, Signals, destroy, guard, refused};
-use crate::session::Source;
+use super::view::{OutputTarget, Screen};
+use crate::ops::{Failure, RunReport, Signals, destroy, guard, refused};
+use crate::session::read_source;
 use kstack_core::observed::Observed;
 use kstack_core::plan::Plan;
 use kstack_core::stack::Name;
@@ -38,10 +38,14 @@ struct Which {
     name: Option<Name>,
 }
 
+/// Plans and runs the deletion of a stack.
+///
+/// # Errors
+/// Why nothing was planned or deleted, which steps failed, or that a signal came.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (name, region, stack) = match (&args.which.file, &args.which.name) {
         (Some(file), _) => {
-            let stack = Source::read(file)?.1.stack;
+            let stack = read_source(file)?.1.stack;
             (stack.name.clone(), stack.region.to_string(), Some(stack))
         }
         (None, Some(name)) => (name.clone(), region(args.region.as_ref()).await?, None),
@@ -79,9 +83,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         }
     }
     let signals = Signals::listen()?;
-    let mut screen = Screen::new(if args.json { Target::Json } else { Target::Text }, context.printer);
-    let report = |report: Report<'_>| match report {
-        Report::Planned { plan, observed } => show(plan, observed, args.json),
+    let mut screen = Screen::new(if args.json { OutputTarget::Json } else { OutputTarget::Text }, context.printer);
+    let report = |report: RunReport<'_>| match report {
+        RunReport::Planned { plan, observed } => show(plan, observed, args.json),
         other => screen.report(other),
     };
     let task = context.task(&signals);

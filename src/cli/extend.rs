@@ -20,6 +20,10 @@ pub struct Args {
     region: Option<String>,
 }
 
+/// Extends the lifetime of a stack.
+///
+/// # Errors
+/// That there is no such stack, that it does not expire, or AWS's answer.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let region = region(args.region.as_ref()).await?;
     let session = context.session(&region, &args.name).await?;

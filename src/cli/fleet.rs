@@ -13,8 +13,9 @@ use super::ui;
 use crate::aws::Clients;
 use crate::ops::Failure;
 use crate::ops::prices::cost_of;
-use crate::session::{Session, Source, make_plan};
+use crate::session::{Session, make_plan, read_source};
 use kstack_core::check::Parsed;
+use kstack_core::plan::Source;
 use kstack_core::plan::{CostDelta, Counts, Plan, render};
 use kstack_core::pricing::{money, signed, without};
 
@@ -25,6 +26,9 @@ const AT_ONCE: usize = 8;
 type Planned = Result<(Plan, CostDelta), Failure>;
 
 /// Plans all `files` and prints a line for each and the sums.
+///
+/// # Errors
+/// That a file can't be planned; the others are shown all the same.
 pub async fn run(
     files: &[String],
     allow_data_loss: bool,
@@ -56,7 +60,7 @@ pub async fn run(
         }
     });
     let plans: Vec<Planned> = stream::iter(plans).buffered(AT_ONCE).collect().await;
-    let summary = Summary::of(&plans);
+    let summary = FleetSummary::of(&plans);
     if json {
         let stacks: Vec<Value> = files.iter().zip(&plans).map(|(file, planned)| line(file, planned)).collect();
         ui::json(&json!({"stacks": stacks, "summary": summary}));
@@ -82,7 +86,7 @@ pub async fn run(
 /// The files, read and checked. A stack is in one file.
 fn read(files: &[String]) -> Vec<Result<(Source, Parsed), Failure>> {
     let mut seen: BTreeMap<(String, String), &str> = BTreeMap::new();
-    let one = |file: &'_ String| Source::read(file).map_err(Failure::from);
+    let one = |file: &'_ String| read_source(file).map_err(Failure::from);
     let mut all: Vec<_> = files.iter().map(one).collect();
     for (file, read) in files.iter().zip(&mut all) {
         let Ok((_, parsed)) = read else { continue };
@@ -116,7 +120,7 @@ fn about(file: &str, failure: Failure) -> Failure {
 
 /// What all plans do together.
 #[derive(Serialize)]
-struct Summary {
+struct FleetSummary {
     stacks: usize,
     changed: usize,
     unchanged: usize,
@@ -134,15 +138,15 @@ struct Cost {
     gaps: BTreeSet<String>,
 }
 
-impl Summary {
-    fn of(plans: &[Planned]) -> Summary {
+impl FleetSummary {
+    fn of(plans: &[Planned]) -> FleetSummary {
         let all: Vec<&(Plan, CostDelta)> = plans.iter().flatten().collect();
         let count = |which: &dyn Fn(&Plan) -> bool| all.iter().filter(|(plan, _)| which(plan)).count();
         let sum =
             |what: &dyn Fn(&CostDelta) -> f64| all.iter().map(|(_, cost)| what(cost)).fold(0.0, |sum, usd| sum + usd);
         let refused = count(&|plan| !plan.refusals.is_empty());
         let changed = count(&|plan| plan.refusals.is_empty() && !plan.steps.is_empty());
-        Summary {
+        FleetSummary {
             stacks: plans.len(),
             changed,
             unchanged: all.len() - changed - refused,
@@ -158,7 +162,7 @@ impl Summary {
     }
 
     fn text(&self) -> String {
-        let Summary { stacks, changed, unchanged, refused, failed, counts, cost } = self;
+        let FleetSummary { stacks, changed, unchanged, refused, failed, counts, cost } = self;
         let wrong = match (refused, failed) {
             (0, 0) => String::new(),
             _ => format!(", {refused} refused, {failed} failed"),

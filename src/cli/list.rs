@@ -9,7 +9,7 @@ use super::ui;
 use crate::clock;
 use crate::ops::Failure;
 use crate::ops::prices::RegionPrices;
-use crate::survey::{Summary, survey};
+use crate::survey::{StackSummary, survey};
 use kstack_core::expiry::{age, left};
 use kstack_core::pricing::money;
 
@@ -27,16 +27,20 @@ pub struct Args {
 /// The stacks for scripts.
 #[derive(Serialize)]
 struct Stacks {
-    stacks: Vec<Summary>,
+    stacks: Vec<StackSummary>,
 }
 
+/// Lists every stack of an account and region.
+///
+/// # Errors
+/// AWS's answer.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let region = region(args.region.as_ref()).await?;
     let clients = context.clients(&region).await?;
     let (now, prices) = (clock::now(), RegionPrices::load(&region).prices);
     let found = survey(&clients).await?;
     let there = found.iter().filter(|one| one.exists(now));
-    let stacks: Vec<Summary> = there.map(|one| one.summary(&region, &prices, now)).collect();
+    let stacks: Vec<StackSummary> = there.map(|one| one.summary(&region, &prices, now)).collect();
     if args.json {
         ui::json(&Stacks { stacks });
     } else if stacks.is_empty() {
@@ -47,10 +51,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn text(stacks: &[Summary], now: Timestamp) -> String {
+fn text(stacks: &[StackSummary], now: Timestamp) -> String {
     let none = || "-".to_owned();
     let usd = |usd: f64, gaps: &[String]| format!("{}{}", money(usd), if gaps.is_empty() { "" } else { "+" });
-    let row = |stack: &Summary| {
+    let row = |stack: &StackSummary| {
         let expiry = match stack.expires_at {
             _ if stack.protected => "protected".to_owned(),
             Some(at) if at <= now => format!("{} ago", age(now.duration_since(at).as_secs())),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::ui;
-use crate::aws::kinds::{Broker, MskStatus};
+use crate::aws::kinds::{MskBroker, MskStatus};
 use kstack_core::kinds::Subnet;
 use kstack_core::observed::Observed;
 
@@ -49,7 +49,7 @@ pub fn text(msk: &Msk) -> String {
     }
     if !one.brokers.is_empty() {
         let size = one.volume_gib.map_or_else(|| "-".to_owned(), |size| format!("{size} GiB"));
-        let row = |(broker, zone): (&Broker, &Option<String>)| {
+        let row = |(broker, zone): (&MskBroker, &Option<String>)| {
             let endpoint = cell(&broker.endpoint);
             vec![
                 broker.id.to_string(),

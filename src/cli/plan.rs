@@ -6,9 +6,10 @@ use super::context::Context;
 use super::{fleet, ui};
 use crate::ops::prices::cost_of;
 use crate::ops::{Failure, refused};
-use crate::session::{SAVED_PLAN, SavedPlan, Source, make_plan};
+use crate::session::{make_plan, read_source};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{CostDelta, Counts, Plan, render};
+use kstack_core::plan::{SAVED_PLAN, SavedPlan};
 
 /// Show what would change to make the live resources match the stack file
 #[derive(Debug, clap::Args)]
@@ -31,7 +32,7 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct PlanOutput<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     counts: Counts,
@@ -41,7 +42,7 @@ struct Shown<'a> {
 
 /// A plan as JSON.
 pub fn shown<'a>(plan: &'a Plan, cost: &'a CostDelta) -> impl Serialize {
-    Shown { plan, counts: plan.counts(), cost }
+    PlanOutput { plan, counts: plan.counts(), cost }
 }
 
 /// Shows a plan and its cost: as an event, or as text.
@@ -55,6 +56,10 @@ pub fn show(plan: &Plan, live: &Observed, json: bool) {
     }
 }
 
+/// Plans one or several stack files.
+///
+/// # Errors
+/// Why a file can't be planned, or that the plan is refused.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let [file] = &args.files[..] else {
         return match &args.out {
@@ -64,7 +69,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
             None => fleet::run(&args.files, args.allow_data_loss, args.json, args.detailed_exitcode, context).await,
         };
     };
-    let (source, parsed) = Source::read(file)?;
+    let (source, parsed) = read_source(file)?;
     let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;
     let seen = session.look(&parsed).await?;
     let (_, plan) = make_plan(&source, &parsed, &seen.input, args.allow_data_loss);

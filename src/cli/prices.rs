@@ -9,11 +9,11 @@ use crate::ops::prices::{RegionPrices, refresh};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    command: Command,
+    command: PricesCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum PricesCommand {
     /// Read a region's prices from the AWS Price List; for 30 days they replace the embedded ones
     Refresh {
         /// The AWS region; default: that of the environment or the profile
@@ -28,13 +28,17 @@ enum Command {
     },
 }
 
+/// Reads AWS's prices of a region, or prints the present ones.
+///
+/// # Errors
+/// AWS's answer, or that the prices can't be saved.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let (Command::Refresh { region: named } | Command::Show { region: named }) = &args.command;
+    let (PricesCommand::Refresh { region: named } | PricesCommand::Show { region: named }) = &args.command;
     let region = region(named.as_ref()).await?;
     if !region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
         return Err(Failure::new(format!("`{region}` is not an AWS region")).hint("use one such as us-east-1"));
     }
-    if matches!(args.command, Command::Show { .. }) {
+    if matches!(args.command, PricesCommand::Show { .. }) {
         ui::out(&format!("{}\n", RegionPrices::load(&region).source));
         return Ok(0);
     }

@@ -34,7 +34,7 @@ struct ReapedEvent<'a> {
 
 /// How many stacks ended in which way.
 #[derive(Debug, Default, Serialize)]
-struct Counts {
+struct ReapCounts {
     destroyed: usize,
     due: usize,
     gone: usize,
@@ -45,6 +45,10 @@ struct Counts {
     regions_failed: usize,
 }
 
+/// Destroys every expired stack.
+///
+/// # Errors
+/// That a region or a stack failed, or that a signal came.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let first = match (args.all_regions, region(args.region.as_ref()).await) {
         // Any region lists the others.
@@ -62,7 +66,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     for (region, failure) in &expired.failed_regions {
         ui::err(&format!("{region}: {}\n", failure.text()));
     }
-    let mut counts = Counts { regions_failed: expired.failed_regions.len(), ..Counts::default() };
+    let mut counts = ReapCounts { regions_failed: expired.failed_regions.len(), ..ReapCounts::default() };
     let task = context.task(&signals);
     let mut reaped = std::pin::pin!(reap(expired, args.dry_run, (&account, &caller), &task));
     while let Some(stack) = reaped.next().await {
@@ -97,7 +101,7 @@ fn text(stack: &Reaped) -> String {
     format!("{word:10} {} in {}: {what}\n", stack.stack, stack.region)
 }
 
-impl Counts {
+impl ReapCounts {
     fn add(&mut self, ending: &Ending) {
         *match ending {
             Ending::Due { .. } => &mut self.due,

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::ui;
 use crate::ops::Failure;
-use crate::session::Source;
+use crate::session::read_source;
 use kstack_core::choose;
 use kstack_core::cloud_init::VOLUME_ID_PLACEHOLDER;
 use kstack_core::model::Address;
@@ -19,8 +19,12 @@ pub struct Args {
     host: String,
 }
 
+/// Prints the user data of a host.
+///
+/// # Errors
+/// That the file has problems, that there is no such host, or AWS's answer.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let (source, parsed) = Source::read(&args.file)?;
+    let (source, parsed) = read_source(&args.file)?;
     let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;
     let seen = session.look(&parsed).await?;
     let design = choose::design(&parsed.stack, &seen.input, &source.overrides).map_err(|refusals| {

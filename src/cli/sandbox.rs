@@ -11,11 +11,11 @@ use crate::sandbox;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    command: Command,
+    command: SandboxCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum SandboxCommand {
     /// Start the sandbox, if it is not running
     Start {
         /// The loopback port to listen on; default: a free one
@@ -34,17 +34,21 @@ enum Command {
     Env,
 }
 
+/// Starts, stops or describes the sandbox.
+///
+/// # Errors
+/// Why it can't be started or stopped.
 pub fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     match &args.command {
-        Command::Start { port } => {
+        SandboxCommand::Start { port } => {
             let running = sandbox::start(*port, |text| context.printer.progress(text))?;
             ui::out(&format!("The sandbox runs at {} (process {}).\n", running.endpoint, running.pid));
         }
-        Command::Stop => {
+        SandboxCommand::Stop => {
             let text = if sandbox::stop()? { "The sandbox is stopped.\n" } else { "No sandbox was running.\n" };
             ui::out(text);
         }
-        Command::Status { json } => {
+        SandboxCommand::Status { json } => {
             let running = sandbox::running();
             if *json {
                 let (endpoint, pid) = (running.as_ref().map(|one| &one.endpoint), running.as_ref().map(|one| one.pid));
@@ -56,7 +60,7 @@ pub fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
                 });
             }
         }
-        Command::Env => {
+        SandboxCommand::Env => {
             let Some(running) = sandbox::running() else {
                 return Err(Failure::new("no sandbox is running").hint("start it with: kstack sandbox start"));
             };

@@ -27,6 +27,10 @@ enum Output {
     Events,
 }
 
+/// Prints a JSON Schema.
+///
+/// # Errors
+/// Never; every command returns this type.
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let text = match args.output {
         None => {

@@ -2,10 +2,10 @@
 
 use super::ui;
 use crate::ops::Failure;
-use crate::session::Source;
+use crate::session::read_source;
 use kstack_core::instance_types;
 
-/// Show how the workload determines volumes, or an MSK cluster's size, offline
+/// Calculate volume sizes, or an MSK cluster's size, from the workload, offline
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
@@ -16,8 +16,12 @@ pub struct Args {
     json: bool,
 }
 
+/// Prints the sizing of a stack file.
+///
+/// # Errors
+/// That the file has problems.
 pub fn run(args: &Args) -> Result<u8, Failure> {
-    let (_, parsed) = Source::read(&args.file)?;
+    let (_, parsed) = read_source(&args.file)?;
     let none = || Failure::new("the stack file has no brokers to size");
     let stack = &parsed.stack;
     let sizing = stack.cluster.size(stack.common(), instance_types::embedded()).ok_or_else(none)?;

@@ -13,11 +13,11 @@ use super::ui;
 use crate::aws::kinds as drivers;
 use crate::aws::kinds::msk_status;
 use crate::clock;
-use crate::health::{self, AskError, Broker, Cluster, shortened};
+use crate::health::{self, AskError, BrokerHealth, KafkaHealth, shortened};
 use crate::ops::msk::{properties, wait};
 use crate::ops::{Failure, kafka};
 use crate::roll;
-use crate::session::Source;
+use crate::session::read_source;
 use kstack_core::design::node_id;
 use kstack_core::engines::Engine;
 use kstack_core::engines::msk::client_properties::AuthMethod;
@@ -58,10 +58,10 @@ struct Status {
     /// The number of live resources.
     resources: usize,
     bootstrap_servers: Vec<String>,
-    hosts: Vec<Host>,
+    hosts: Vec<HostStatus>,
     /// As brokers on EC2 report it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    kafka: Option<Kafka>,
+    kafka: Option<KafkaStatus>,
     #[serde(skip_serializing_if = "Option::is_none")]
     msk: Option<Msk>,
     record: Option<Record>,
@@ -74,7 +74,7 @@ struct Status {
 
 /// What the brokers themselves report.
 #[derive(Debug, Serialize)]
-struct Kafka {
+struct KafkaStatus {
     /// Whether a broker answered.
     reachable: bool,
     healthy: bool,
@@ -82,7 +82,7 @@ struct Kafka {
     problems: Vec<String>,
     /// The node id of the active controller.
     controller: Option<u32>,
-    brokers: Vec<Broker>,
+    brokers: Vec<BrokerHealth>,
     partitions: usize,
     under_replicated: usize,
     offline: usize,
@@ -90,7 +90,7 @@ struct Kafka {
 }
 
 #[derive(Debug, Serialize)]
-struct Host {
+struct HostStatus {
     name: String,
     zone: Option<String>,
     instance: Option<String>,
@@ -103,8 +103,12 @@ struct Host {
     volume_gib: Option<u64>,
 }
 
+/// Shows the live resources of a stack and Kafka's health.
+///
+/// # Errors
+/// That there is no such stack, that it did not become healthy in time, or AWS's answer.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let (_, parsed) = Source::read(&args.file)?;
+    let (_, parsed) = read_source(&args.file)?;
     let stack = &parsed.stack;
     let session = context.session(&stack.region, &stack.name).await?;
     let engine = Engine::of(stack);
@@ -112,7 +116,12 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         let notes = |text: &str| context.printer.progress(text);
         wait(&session.aws, Duration::from_secs(args.timeout.0), &notes).await?;
     }
-    let cluster = async { if engine == Engine::Msk { msk_status(&session.aws).await } else { Ok(None) } };
+    let cluster = async {
+        match engine {
+            Engine::Msk => msk_status(&session.aws).await,
+            Engine::Ec2 => Ok(None),
+        }
+    };
     session.aws.begin_round();
     let metadata = session.aws.clients.metadata(&stack.name);
     let (observed, cluster, metadata) =
@@ -139,7 +148,11 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         }
         false => health::ask(&servers).await,
     };
-    let kafka = (engine == Engine::Ec2).then(|| kafka(&health, &ids));
+    let kafka = match engine {
+        Engine::Ec2 => Some(kafka(&health, &ids)),
+        // AWS's own word on the cluster is what counts.
+        Engine::Msk => None,
+    };
     let in_vpc = || roll::brokers(&observed).into_values().collect();
     let status = Status {
         stack: stack.name.to_string(),
@@ -171,14 +184,14 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     }
 }
 
-fn kafka(health: &Result<Cluster, AskError>, ids: &BTreeSet<u32>) -> Kafka {
-    let none = Cluster::default();
+fn kafka(health: &Result<KafkaHealth, AskError>, ids: &BTreeSet<u32>) -> KafkaStatus {
+    let none = KafkaHealth::default();
     let (cluster, problems) = match health {
         Ok(cluster) => (cluster, cluster.problems(ids)),
         Err(error) => (&none, vec![error.to_string()]),
     };
     let (under_replicated, offline, under_min_insync) = cluster.counts();
-    Kafka {
+    KafkaStatus {
         reachable: health.is_ok(),
         healthy: problems.is_empty(),
         problems,
@@ -191,7 +204,7 @@ fn kafka(health: &Result<Cluster, AskError>, ids: &BTreeSet<u32>) -> Kafka {
     }
 }
 
-fn kafka_text(kafka: &Kafka, hosts: usize) -> String {
+fn kafka_text(kafka: &KafkaStatus, hosts: usize) -> String {
     if !kafka.reachable {
         return format!("Kafka: its health is unknown: {}\n", kafka.problems.join("; "));
     }
@@ -209,7 +222,7 @@ fn kafka_text(kafka: &Kafka, hosts: usize) -> String {
     out
 }
 
-fn hosts(observed: &Observed) -> Vec<Host> {
+fn hosts(observed: &Observed) -> Vec<HostStatus> {
     let (volumes, interfaces, instances) =
         (observed.of::<Volume>(), observed.of::<NetworkInterface>(), observed.of::<Instance>());
     let mut names: Vec<&str> = volumes.keys().chain(interfaces.keys()).chain(instances.keys()).copied().collect();
@@ -217,7 +230,7 @@ fn hosts(observed: &Observed) -> Vec<Host> {
     names.dedup();
     let host = |name: &str| {
         let (volume, instance) = (volumes.get(name), instances.get(name));
-        Host {
+        HostStatus {
             name: name.to_owned(),
             zone: volume.map(|(_, volume)| volume.zone.clone()),
             instance: instance.map(|(live, _)| live.id.clone()),
@@ -265,7 +278,7 @@ fn text(status: &Status, now: Timestamp) -> String {
 }
 
 /// Brokers and controllers on EC2, where clients connect, and Kafka's health.
-fn on_ec2(status: &Status, kafka: &Kafka) -> String {
+fn on_ec2(status: &Status, kafka: &KafkaStatus) -> String {
     let cell = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     let rows: Vec<Vec<String>> = status
         .hosts

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::ui;
 use crate::lease;
 use crate::ops::Failure;
-use crate::session::Source;
+use crate::session::read_source;
 
 /// End the lease on a stack whose holder has crashed
 #[derive(Debug, clap::Args)]
@@ -17,8 +17,12 @@ pub struct Args {
     yes: bool,
 }
 
+/// Ends the lease of a crashed process.
+///
+/// # Errors
+/// That it was not approved, or AWS's answer.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let (_, parsed) = Source::read(&args.file)?;
+    let (_, parsed) = read_source(&args.file)?;
     let name = &parsed.stack.name;
     let clients = context.clients(&parsed.stack.region).await?;
     if !args.yes {

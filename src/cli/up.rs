@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::context::Context;
-use super::view::{Screen, Target};
+use super::view::{OutputTarget, Screen};
 use super::{name, ttl, ui};
 use crate::clock;
 use crate::ops::prices::cost_of;
@@ -41,11 +41,15 @@ struct UpEvent<'a> {
     stack: &'a CreatedStack,
 }
 
+/// Creates a temporary stack from a file.
+///
+/// # Errors
+/// Why it was not created or is not healthy, or that a signal came.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let mut request = StackRequest::read(&args.file, args.name.clone(), args.ttl, None)?;
     let session = open(&request, context).await?;
     let signals = Signals::listen()?;
-    let target = if args.json { Target::Json } else { Target::Aside };
+    let target = if args.json { OutputTarget::Json } else { OutputTarget::Aside };
     let stack = create(&mut request, &session, &signals, target, context).await?;
     if args.json {
         ui::json_line(&UpEvent { event: "up", stack: &stack });
@@ -68,12 +72,14 @@ pub async fn create(
     request: &mut StackRequest,
     session: &Session,
     signals: &Signals,
-    target: Target,
+    target: OutputTarget,
     context: &Context,
 ) -> Result<CreatedStack, Failure> {
     let mut screen = Screen::new(target, context.printer);
     let report = |report: UpReport<'_>| match report {
-        UpReport::Start(start) if target == Target::Aside => context.printer.progress(&start_text(&start, session)),
+        UpReport::Start(start) if target == OutputTarget::Aside => {
+            context.printer.progress(&start_text(&start, session))
+        }
         UpReport::Start(_) => {}
         UpReport::Run(report) => screen.report(report),
     };

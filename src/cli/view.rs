@@ -8,14 +8,14 @@ use serde_json::json;
 
 use super::ui::{self, Printer};
 use crate::apply::{Event, Outcome};
-use crate::ops::Report;
+use crate::ops::RunReport;
 use crate::roll::Checks;
 use kstack_core::model::StepId;
 use kstack_core::plan::{Action, Plan};
 
 /// Where the reports of a run go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+pub enum OutputTarget {
     /// To standard output, as JSON.
     Json,
     /// Progress to standard error, how it ended to standard output.
@@ -26,29 +26,31 @@ pub enum Target {
 
 /// The reports of a run on the way to the screen.
 pub struct Screen {
-    target: Target,
+    target: OutputTarget,
     printer: Printer,
-    view: Option<View>,
+    view: Option<EventView>,
 }
 
 impl Screen {
-    pub fn new(target: Target, printer: Printer) -> Screen {
+    pub fn new(target: OutputTarget, printer: Printer) -> Screen {
         Screen { target, printer, view: None }
     }
 
     /// Shows what is reported of the steps; the plan itself is shown by the command.
-    pub fn report(&mut self, report: Report<'_>) {
+    pub fn report(&mut self, report: RunReport<'_>) {
         match report {
-            Report::Planned { .. } => {}
-            Report::Begun { plan } => self.view = Some(View::new(self.target, self.printer, plan.steps.len())),
-            Report::Step(event) => {
+            RunReport::Planned { .. } => {}
+            RunReport::Begun { plan } => self.view = Some(EventView::new(self.target, self.printer, plan.steps.len())),
+            RunReport::Step(event) => {
                 if let Some(view) = &mut self.view {
                     view.show(event);
                 }
             }
-            Report::Ended { plan, outcome } => match self.view.take() {
+            RunReport::Ended { plan, outcome } => match self.view.take() {
                 Some(view) => view.finish(plan, outcome),
-                None if self.target == Target::Json => View::new(self.target, self.printer, 0).finish(plan, outcome),
+                None if self.target == OutputTarget::Json => {
+                    EventView::new(self.target, self.printer, 0).finish(plan, outcome)
+                }
                 None => {}
             },
         }
@@ -56,12 +58,12 @@ impl Screen {
 }
 
 /// How the events of one run are shown.
-struct View {
+struct EventView {
     start: Instant,
     total: usize,
     show: Show,
     printer: Printer,
-    target: Target,
+    target: OutputTarget,
 }
 
 enum Show {
@@ -73,10 +75,10 @@ enum Show {
 /// More steps than this at once are counted, not listed.
 const LISTED: usize = 12;
 
-impl View {
+impl EventView {
     /// A view of a run with `total` steps.
-    fn new(target: Target, printer: Printer, total: usize) -> View {
-        let show = if target == Target::Json {
+    fn new(target: OutputTarget, printer: Printer, total: usize) -> EventView {
+        let show = if target == OutputTarget::Json {
             Show::Json
         } else if printer.live() {
             let all = MultiProgress::new();
@@ -88,7 +90,7 @@ impl View {
         } else {
             Show::Lines
         };
-        View { start: Instant::now(), total, show, printer, target }
+        EventView { start: Instant::now(), total, show, printer, target }
     }
 
     /// Shows `event`.
@@ -168,7 +170,7 @@ impl View {
                 outcome.done.len(),
                 self.total,
             );
-            if self.target == Target::Aside { self.printer.progress(text.trim_end()) } else { ui::out(&text) }
+            if self.target == OutputTarget::Aside { self.printer.progress(text.trim_end()) } else { ui::out(&text) }
         }
     }
 }

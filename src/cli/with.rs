@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use super::context::Context;
 use super::error::print;
 use super::up::{create, open};
-use super::view::Target;
+use super::view::OutputTarget;
 use super::{name, ttl, ui};
 use crate::clock;
 use crate::ops::up::{CreatedStack, StackRequest, destroy};
@@ -56,6 +56,10 @@ const KILL_GRACE: Duration = Duration::from_secs(10);
 const KSTACK_FAILED: u8 = 125;
 const TIMED_OUT: u8 = 124;
 
+/// Creates a stack, runs a command with it, and destroys the stack.
+///
+/// # Errors
+/// Why the stack was not created or not destroyed.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let own = |failure: Failure| Failure { code: KSTACK_FAILED, ..failure };
     let mut request = StackRequest::read(&args.file, args.name.clone(), args.ttl, Some(DEFAULT_TTL)).map_err(own)?;
@@ -63,7 +67,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let session = open(&request, context).await.map_err(own)?;
     let signals = Signals::listen().map_err(own)?;
     signals.never_at_once();
-    let code = match create(&mut request, &session, &signals, Target::Aside, context).await {
+    let code = match create(&mut request, &session, &signals, OutputTarget::Aside, context).await {
         Ok(stack) => match command(args, &stack, &signals, context).await {
             Ok(code) if code != 0 && args.keep_on_failure => {
                 context.printer.progress(&kept(&stack, &session));

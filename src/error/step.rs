@@ -19,7 +19,7 @@ pub enum StepError {
     },
     /// It took too long.
     Timeout {
-        /// What was waited for: "the NAT gateway nat-1 coming up".
+        /// What was waited for: "the creation of the NAT gateway nat-1".
         what: String,
         limit: Duration,
         /// What was still missing at the end; may be empty.
@@ -83,9 +83,7 @@ impl StepError {
         match self {
             StepError::Cloud(error) => error.remedy(),
             StepError::Ended { remedy, .. } => *remedy,
-            StepError::Timeout { .. } => {
-                Some("run the command again: it continues where it stopped, and waits as long once more")
-            }
+            StepError::Timeout { .. } => Some("run the command again: it continues where it stopped"),
             StepError::Kafka { .. } => {
                 Some("see what is wrong with `kstack status`, and run the command again: it continues where it stopped")
             }

@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::shape::{self, Shape, walk};
-use super::{Broker, Cluster, Partition, Voter};
+use super::{BrokerHealth, KafkaHealth, Partition, QuorumVoter};
 use crate::wait::{Backoff, Look, poll};
 
 /// How long a broker may take to accept a connection and to list its API versions. A lost packet is sent again after one second.
@@ -49,7 +49,7 @@ pub enum AskError {
 ///
 /// # Errors
 /// That none answers as Kafka does; or what was wrong with the last answer.
-pub async fn ask(brokers: &[SocketAddrV4]) -> Result<Cluster, AskError> {
+pub async fn ask(brokers: &[SocketAddrV4]) -> Result<KafkaHealth, AskError> {
     let greet = |broker: &SocketAddrV4| {
         let broker = *broker;
         // Whatever answers differently, such as a proxy in between, is no broker.
@@ -78,8 +78,8 @@ pub async fn ask(brokers: &[SocketAddrV4]) -> Result<Cluster, AskError> {
 pub async fn wait_until(
     brokers: &[SocketAddrV4],
     limit: Duration,
-    done: impl Fn(&Cluster) -> Vec<String>,
-) -> Result<Cluster, Vec<String>> {
+    done: impl Fn(&KafkaHealth) -> Vec<String>,
+) -> Result<KafkaHealth, Vec<String>> {
     let mut last = Vec::new();
     let waited = poll("Kafka", limit, Backoff::SECOND, async || {
         last = match ask(brokers).await {
@@ -175,7 +175,7 @@ async fn describe(
     mut to: Connection,
     versions: &ApiVersionsResponse,
     silent: &BTreeSet<SocketAddrV4>,
-) -> Result<Cluster, String> {
+) -> Result<KafkaHealth, String> {
     let needed = [
         (MetadataRequest::KEY, 12),
         (DescribeConfigsRequest::KEY, 4),
@@ -214,14 +214,14 @@ async fn describe(
         let rack = one.rack.as_ref().map(|rack| rack.to_string());
         let address = one.host.parse().ok().zip(u16::try_from(one.port).ok());
         let silent = address.is_some_and(|(host, port)| silent.contains(&SocketAddrV4::new(host, port)));
-        Some(Broker { node: node(one.broker_id.0)?, rack, fenced: one.is_fenced, silent })
+        Some(BrokerHealth { node: node(one.broker_id.0)?, rack, fenced: one.is_fenced, silent })
     });
     let partitions = topics.iter().flat_map(|(name, partitions)| {
         // A topic that went between the two questions has no minimum, and 1 holds nothing back.
         let min_isr = minimums.get(name).copied().unwrap_or(1);
         partitions.iter().map(move |one| partition_of(name, one, min_isr))
     });
-    Ok(Cluster {
+    Ok(KafkaHealth {
         id: cluster.cluster_id.to_string(),
         controller,
         voters,
@@ -248,7 +248,7 @@ fn partition_of(topic: &StrBytes, one: &MetadataResponsePartition, min_isr: u32)
 }
 
 /// The active controller and the voters.
-fn quorum_of(quorum: &DescribeQuorumResponse) -> Result<(Option<u32>, Vec<Voter>), String> {
+fn quorum_of(quorum: &DescribeQuorumResponse) -> Result<(Option<u32>, Vec<QuorumVoter>), String> {
     check("DescribeQuorum", quorum.error_code)?;
     let partition = quorum.topics.first().and_then(|topic| topic.partitions.first());
     let partition = partition.ok_or("DescribeQuorum's answer has no partition")?;
@@ -258,7 +258,7 @@ fn quorum_of(quorum: &DescribeQuorumResponse) -> Result<(Option<u32>, Vec<Voter>
     let voter = |one: &kafka_protocol::messages::describe_quorum_response::ReplicaState| {
         let difference = |newest: i64, own: i64| u64::try_from(newest.saturating_sub(own.max(0))).unwrap_or_default();
         let (lag, behind_ms) = (difference(end, one.log_end_offset), difference(now, one.last_caught_up_timestamp));
-        Some(Voter { node: node(one.replica_id.0)?, lag, behind_ms })
+        Some(QuorumVoter { node: node(one.replica_id.0)?, lag, behind_ms })
     };
     Ok((node(partition.leader_id.0), partition.current_voters.iter().filter_map(voter).collect()))
 }

@@ -1,4 +1,4 @@
-//! A Kafka cluster's health: what its brokers say of it (`client`), whether that is healthy, and whether a node may be stopped.
+//! A Kafka cluster's health: its state as its brokers report it (`client`), its problems, and whether a node may be stopped.
 //! Everything in this file is pure.
 
 mod client;
@@ -13,28 +13,28 @@ pub use client::{AskError, ask, wait_until};
 
 /// A cluster as its brokers describe it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Cluster {
+pub struct KafkaHealth {
     pub id: String,
     /// The active controller: the leader of the metadata quorum.
     pub controller: Option<u32>,
-    pub voters: Vec<Voter>,
-    pub brokers: Vec<Broker>,
+    pub voters: Vec<QuorumVoter>,
+    pub brokers: Vec<BrokerHealth>,
     pub partitions: Vec<Partition>,
 }
 
 /// A controller of the quorum.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Voter {
+pub struct QuorumVoter {
     pub node: u32,
     /// Records of the metadata log that it does not have yet.
     pub lag: u64,
-    /// Milliseconds since it had everything, on the leader's clock.
+    /// Milliseconds since it was caught up, on the leader's clock.
     pub behind_ms: u64,
 }
 
 /// A registered broker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Broker {
+pub struct BrokerHealth {
     pub node: u32,
     pub rack: Option<String>,
     /// Registered, and not serving: starting, stopping or silent.
@@ -67,10 +67,10 @@ impl Partition {
     }
 }
 
-/// A voter that has had everything within this time is up to date: voters ask for news twice a second.
+/// A voter that was caught up within this time is up to date: voters fetch twice a second.
 pub const VOTER_BEHIND_MS: u64 = 5_000;
 
-impl Cluster {
+impl KafkaHealth {
     /// Partitions that have a replica out of sync, no leader, or fewer in sync than `acks=all` needs.
     pub fn counts(&self) -> (usize, usize, usize) {
         let count = |what: fn(&Partition) -> bool| self.partitions.iter().filter(|one| what(one)).count();
@@ -111,10 +111,10 @@ impl Cluster {
         problems
     }
 
-    /// Why the node must not be stopped now; empty when it may. It is in the way of a partition that it has a replica of and
-    /// that would have fewer replicas in sync than the topic's minimum, or has so already. A topic whose replication factor is
-    /// not above its minimum can never lose a broker, so it holds nothing back. A silent broker counts as out of sync. A voter may
-    /// go when a majority of up-to-date ones stays.
+    /// Why the node must not be stopped now; empty when it may. A partition with a replica on the node prevents the stop if it
+    /// would have fewer replicas in sync than the topic's minimum, or has so already. A topic whose replication factor is not
+    /// above its minimum can never lose a broker, so it prevents nothing. A silent broker counts as out of sync. A voter may be
+    /// stopped if a majority of up-to-date voters remains.
     pub fn in_the_way_of_stopping(&self, node: u32) -> Vec<String> {
         let silent: BTreeSet<u32> = self.brokers.iter().filter(|one| one.silent).map(|one| one.node).collect();
         let block = |partition: &Partition| {
@@ -127,7 +127,7 @@ impl Cluster {
                 .then(|| format!("{}-{} has {isr} replicas in sync, and needs {min}", partition.topic, partition.index))
         };
         let mut reasons: Vec<String> = self.partitions.iter().filter_map(block).collect();
-        let fit = |voter: &&Voter| voter.node != node && voter.behind_ms <= VOTER_BEHIND_MS;
+        let fit = |voter: &&QuorumVoter| voter.node != node && voter.behind_ms <= VOTER_BEHIND_MS;
         let (left, all) = (self.voters.iter().filter(fit).count(), self.voters.len());
         // A quorum of one or two can't lose a voter; its stop is what the file asks for.
         if self.voters.iter().any(|voter| voter.node == node) && all > 2 && left * 2 <= all {
@@ -136,8 +136,8 @@ impl Cluster {
         reasons
     }
 
-    /// What the node, which was stopped so many milliseconds ago, lacks to be as it was before; empty when it is back, and in
-    /// sync with everything. A voter must have caught up since: for a while the quorum believes in one that is gone.
+    /// What a node that was stopped `stopped_ms` ago still lacks; empty when it is back and all its replicas are in sync. A voter
+    /// must have caught up since the stop: for a while the quorum still reports a stopped voter as up to date.
     pub fn missing_of(&self, node: u32, stopped_ms: u64) -> Vec<String> {
         let mut missing = Vec::new();
         if self.controller.is_none() {

@@ -7,15 +7,15 @@ fn partition(replicas: &[u32], isr: &[u32], min_isr: u32) -> Partition {
     Partition { topic: "orders".into(), index: 0, leader, replicas: replicas.into(), isr: isr.into(), min_isr }
 }
 
-fn broker(node: u32) -> Broker {
-    Broker { node, rack: None, fenced: false, silent: false }
+fn broker(node: u32) -> BrokerHealth {
+    BrokerHealth { node, rack: None, fenced: false, silent: false }
 }
 
 /// Three brokers that are controllers too, all well.
-fn cluster(partitions: Vec<Partition>) -> Cluster {
-    let voters = (1..=3).map(|node| Voter { node, lag: 0, behind_ms: 200 }).collect();
+fn cluster(partitions: Vec<Partition>) -> KafkaHealth {
+    let voters = (1..=3).map(|node| QuorumVoter { node, lag: 0, behind_ms: 200 }).collect();
     let brokers = (1..=3).map(broker).collect();
-    Cluster { id: "c".into(), controller: Some(2), voters, brokers, partitions }
+    KafkaHealth { id: "c".into(), controller: Some(2), voters, brokers, partitions }
 }
 
 const ALL: [u32; 3] = [1, 2, 3];
@@ -67,7 +67,7 @@ fn problems_are_named_each() {
     assert!(cluster(vec![partition(&ALL, &ALL, 2)]).problems(&ALL.into()).is_empty());
     let mut cluster = cluster(vec![partition(&ALL, &[], 2), partition(&ALL, &[1, 2], 2)]);
     cluster.controller = None;
-    cluster.voters[0] = Voter { node: 1, lag: 40, behind_ms: 61_000 };
+    cluster.voters[0] = QuorumVoter { node: 1, lag: 40, behind_ms: 61_000 };
     cluster.brokers[1].fenced = true;
     let expected = [1, 2, 3, 4].into();
     assert_eq!(
@@ -110,7 +110,7 @@ proptest! {
             let isr: Vec<u32> = replicas.iter().copied().filter(|one| mask >> one & 1 == 1).collect();
             partition(&replicas, &isr, *min)
         }).collect();
-        let cluster = Cluster { partitions: partitions.clone(), ..Cluster::default() };
+        let cluster = KafkaHealth { partitions: partitions.clone(), ..KafkaHealth::default() };
         if cluster.in_the_way_of_stopping(node).is_empty() {
             for one in partitions.iter().filter(|one| one.replicas.contains(&node) && one.replicas.len() > one.min_isr as usize) {
                 let left = one.isr.iter().filter(|other| **other != node).count();

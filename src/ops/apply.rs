@@ -6,15 +6,16 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::run::{Report, execute, refused};
-use super::{Failure, LeasePolicy, Task, Work, guard, kafka, under_lease};
+use super::run::{RunReport, execute, refused, refused_with_causes};
+use super::{Failure, LeasePolicy, LeasedWork, Task, guard, kafka, under_lease};
 use crate::apply::Outcome;
 use crate::clock;
-use crate::session::{Observation, SavedPlan, Session, Source, make_plan, read_file};
+use crate::session::{Observation, Session, make_plan, read_file, read_source};
 use kstack_core::check::Parsed;
 use kstack_core::design::Design;
 use kstack_core::expiry;
 use kstack_core::plan::{Plan, roll_last};
+use kstack_core::plan::{SavedPlan, Source};
 use kstack_core::stack::TimeSpan;
 
 /// Why `--ttl` is refused.
@@ -54,7 +55,7 @@ impl ApplyRequest {
         })?;
         let request = match saved {
             None => {
-                let (source, parsed) = Source::read(file)?;
+                let (source, parsed) = read_source(file)?;
                 ApplyRequest { parsed, source, allow_data_loss, ttl, saved: None, planned_at: None }
             }
             Some(_) if ttl.is_some() => {
@@ -108,7 +109,7 @@ impl ApplyRequest {
         session: &Session,
         approved: Option<&[Value]>,
         task: &Task<'_>,
-        mut report: impl FnMut(Report<'_>),
+        mut report: impl FnMut(RunReport<'_>),
     ) -> Result<Option<Applied>, Failure> {
         let (account, caller) = task.signals.unless_stopped(session.aws.clients.identity()).await?;
         guard(&self.parsed.stack, &account)?;
@@ -118,7 +119,7 @@ impl ApplyRequest {
             )));
         }
         let approved = approved.or(self.saved.as_ref().map(|(_, steps)| &steps[..]));
-        let work = async || Work::on_stack(self.work(session, approved, task, &mut report).await);
+        let work = async || LeasedWork::on_stack(self.work(session, approved, task, &mut report).await);
         under_lease(session, &caller, task, LeasePolicy::default(), work).await
     }
 
@@ -127,7 +128,7 @@ impl ApplyRequest {
         session: &Session,
         approved: Option<&[Value]>,
         task: &Task<'_>,
-        report: &mut impl FnMut(Report<'_>),
+        report: &mut impl FnMut(RunReport<'_>),
     ) -> Result<Option<Applied>, Failure> {
         let signals = task.signals;
         let seen = signals.unless_stopped(session.look(&self.parsed)).await?;
@@ -143,7 +144,7 @@ impl ApplyRequest {
                     .hint("review the new plan and approve it"));
                 }
             }
-            None => report(Report::Planned { plan: &plan, observed }),
+            None => report(RunReport::Planned { plan: &plan, observed }),
         }
         if !plan.refusals.is_empty() {
             return Err(refused(&plan));
@@ -160,7 +161,7 @@ impl ApplyRequest {
             if let Some(record) = &seen.input.record {
                 session.complete_record(&design, record, false).await?;
             }
-            report(Report::Ended { plan: &plan, outcome: &Outcome::default() });
+            report(RunReport::Ended { plan: &plan, outcome: &Outcome::default() });
             signals.unless_stopped(kafka::start(&design, &kafka, task)).await?;
             return Ok(Some(Applied { design, changed: false, local: Vec::new() }));
         }
@@ -168,7 +169,10 @@ impl ApplyRequest {
             && let Some(host) =
                 signals.unless_stopped(async { Ok::<_, Failure>(kafka::active(&design, &kafka).await) }).await?
         {
-            roll_last(&mut plan.steps, &host);
+            plan = roll_last(plan, &host, observed);
+            if !plan.refusals.is_empty() {
+                return Err(refused_with_causes(&plan));
+            }
         }
         let record = session.ensure_record(&design, &seen.input).await?;
         execute(session, &kafka, &plan, observed, &record.incarnation(), task, report).await?;

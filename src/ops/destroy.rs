@@ -1,8 +1,8 @@
 //! `destroy`: deletes all live resources of a stack under its lease.
 
-use super::run::{Report, execute, refused};
-use super::{Failure, LeasePolicy, Task, Work, kafka, under_lease};
-use crate::roll::Kafka;
+use super::run::{RunReport, execute, refused};
+use super::{Failure, LeasePolicy, LeasedWork, Task, kafka, under_lease};
+use crate::roll::KafkaAccess;
 use crate::session::Session;
 use kstack_core::observed::Observed;
 use kstack_core::plan;
@@ -23,9 +23,9 @@ pub async fn destroy(
     (account, caller): (&str, &str),
     approved: Option<&Plan>,
     task: &Task<'_>,
-    mut report: impl FnMut(Report<'_>),
+    mut report: impl FnMut(RunReport<'_>),
 ) -> Result<(), Failure> {
-    let work = async || Work::deleting(work(session, account, approved, task, &mut report).await);
+    let work = async || LeasedWork::deleting(work(session, account, approved, task, &mut report).await);
     under_lease(session, caller, task, LeasePolicy::default(), work).await
 }
 
@@ -34,7 +34,7 @@ async fn work(
     account: &str,
     approved: Option<&Plan>,
     task: &Task<'_>,
-    report: &mut impl FnMut(Report<'_>),
+    report: &mut impl FnMut(RunReport<'_>),
 ) -> Result<(), Failure> {
     let observed = task.signals.unless_stopped(session.observe()).await?;
     let plan = plan(session, account, &observed);
@@ -48,7 +48,7 @@ async fn work(
                 )));
             }
         }
-        None => report(Report::Planned { plan: &plan, observed: &observed }),
+        None => report(RunReport::Planned { plan: &plan, observed: &observed }),
     }
     if !plan.refusals.is_empty() {
         return Err(refused(&plan));
@@ -59,5 +59,5 @@ async fn work(
     if task.sandbox {
         kafka::remove(&observed)?;
     }
-    execute(session, &Kafka::default(), &plan, &observed, "", task, report).await
+    execute(session, &KafkaAccess::default(), &plan, &observed, "", task, report).await
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Failure, LeasePolicy, Task, Work, under_lease};
+use super::{Failure, LeasePolicy, LeasedWork, Task, under_lease};
 use crate::session::Session;
 use kstack_core::expiry::{Lifetime, shown};
 use kstack_core::model::Record;
@@ -22,7 +22,7 @@ pub async fn extend(session: &Session, ttl: TimeSpan, task: &Task<'_>) -> Result
         let missing = || {
             Failure::new(format!("there is no stack {} in {}", session.name, session.region)).hint("see `kstack list`")
         };
-        Work { result: result.and_then(|at| at.ok_or_else(missing)), stack_gone }
+        LeasedWork { result: result.and_then(|at| at.ok_or_else(missing)), stack_gone }
     })
     .await
 }

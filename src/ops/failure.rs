@@ -46,7 +46,8 @@ impl Failure {
 impl From<StepError> for Failure {
     fn from(error: StepError) -> Self {
         let hint = error.remedy().map(str::to_owned);
-        Failure { hint, causes: causes(&error), ..Failure::new(error.to_string()) }
+        let maybe_applied = error.maybe_applied();
+        Failure { hint, causes: causes(&error), maybe_applied, ..Failure::new(error.to_string()) }
     }
 }
 
@@ -72,11 +73,15 @@ impl From<LeaseError> for Failure {
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
         match error {
-            SourceError::Problems(report) => {
-                Failure { report: Some(Box::new(report)), ..Failure::new("the stack file has problems") }
-            }
+            SourceError::Problems(report) => report.into(),
             SourceError::Read { .. } => Failure::new(error.to_string()),
         }
+    }
+}
+
+impl From<Report> for Failure {
+    fn from(report: Report) -> Self {
+        Failure { report: Some(Box::new(report)), ..Failure::new("the stack file has problems") }
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::{Failure, Task};
 use crate::health::{self, shortened};
-use crate::roll::{self, Kafka, Local};
+use crate::roll::{self, KafkaAccess, Local};
 use crate::sandbox::SandboxError;
-use crate::sandbox::kafka::{Cluster, distribution};
+use crate::sandbox::kafka::{SandboxCluster, distribution};
 use kstack_core::design::Design;
 use kstack_core::model::tag;
 use kstack_core::observed::Observed;
@@ -17,8 +17,8 @@ use kstack_core::observed::Observed;
 const START_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The processes that stand for what is `observed`, whether they run or not; `None` where nothing has a cluster id.
-fn processes(observed: &Observed) -> Option<Cluster> {
-    observed.live.values().find_map(|live| live.tags.get(tag::CLUSTER_ID)).map(|id| Cluster::of(id))
+fn processes(observed: &Observed) -> Option<SandboxCluster> {
+    observed.live.values().find_map(|live| live.tags.get(tag::CLUSTER_ID)).map(|id| SandboxCluster::of(id))
 }
 
 /// Where the `observed` brokers accept clients from here, by node id. In a sandbox without Kafka there are none.
@@ -33,18 +33,18 @@ pub fn brokers(observed: &Observed, sandbox: bool) -> BTreeMap<u32, SocketAddrV4
 ///
 /// # Errors
 /// What is wrong with the sandbox's Kafka.
-pub fn of(design: &Design, observed: &Observed, sandbox: bool) -> Result<Kafka, Failure> {
+pub fn of(design: &Design, observed: &Observed, sandbox: bool) -> Result<KafkaAccess, Failure> {
     let distribution = if sandbox { distribution()? } else { None };
     let local = distribution.map(|distribution| Local {
-        cluster: Cluster::of(&design.cluster_id),
+        cluster: SandboxCluster::of(&design.cluster_id),
         distribution,
         hosts: design.hosts.clone(),
     });
-    Ok(Kafka { brokers: brokers(observed, sandbox), local })
+    Ok(KafkaAccess { brokers: brokers(observed, sandbox), local })
 }
 
 /// The host of the active controller, where a broker answers.
-pub async fn active(design: &Design, kafka: &Kafka) -> Option<String> {
+pub async fn active(design: &Design, kafka: &KafkaAccess) -> Option<String> {
     let brokers: Vec<SocketAddrV4> = kafka.brokers.values().copied().collect();
     let node = health::ask(&brokers).await.ok()?.controller?;
     design.hosts.iter().find(|host| host.cloud.node_id == node).map(|host| host.name.clone())
@@ -55,7 +55,7 @@ pub async fn active(design: &Design, kafka: &Kafka) -> Option<String> {
 ///
 /// # Errors
 /// Why there is no healthy cluster.
-pub async fn start(design: &Design, kafka: &Kafka, task: &Task<'_>) -> Result<Vec<SocketAddrV4>, Failure> {
+pub async fn start(design: &Design, kafka: &KafkaAccess, task: &Task<'_>) -> Result<Vec<SocketAddrV4>, Failure> {
     let Some(local) = kafka.local.as_ref().filter(|_| !design.hosts.is_empty()) else { return Ok(Vec::new()) };
     task.note(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
     local.cluster.start(&local.distribution, design)?;

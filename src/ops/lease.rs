@@ -11,21 +11,21 @@ use crate::wait::Backoff;
 
 /// What was done under a lease.
 #[derive(Debug)]
-pub struct Work<T> {
+pub struct LeasedWork<T> {
     pub result: Result<T, Failure>,
     /// Nothing is left of the stack, so nothing may be left of its record and leases.
     pub stack_gone: bool,
 }
 
-impl<T> Work<T> {
+impl<T> LeasedWork<T> {
     /// Work after which the stack still exists.
-    pub fn on_stack(result: Result<T, Failure>) -> Work<T> {
-        Work { result, stack_gone: false }
+    pub fn on_stack(result: Result<T, Failure>) -> LeasedWork<T> {
+        LeasedWork { result, stack_gone: false }
     }
 
     /// Work whose success means that nothing is left of the stack.
-    pub fn deleting(result: Result<T, Failure>) -> Work<T> {
-        Work { stack_gone: result.is_ok(), result }
+    pub fn deleting(result: Result<T, Failure>) -> LeasedWork<T> {
+        LeasedWork { stack_gone: result.is_ok(), result }
     }
 
     /// How the lease is to be released.
@@ -73,7 +73,7 @@ pub async fn under_lease<T>(
     caller: &str,
     task: &Task<'_>,
     policy: LeasePolicy,
-    work: impl AsyncFnOnce() -> Work<T>,
+    work: impl AsyncFnOnce() -> LeasedWork<T>,
 ) -> Result<T, Failure> {
     let never = task.signals.never_stopping();
     let signals = if policy.uncut { &never } else { task.signals };
@@ -147,14 +147,14 @@ mod tests {
     #[test]
     fn a_lease_is_released_by_what_the_work_left() {
         let cases = [
-            (Work::on_stack(Ok(1)), false, false),
-            (Work::on_stack(failed(false)), false, false),
-            (Work::on_stack(failed(true)), false, true),
-            (Work::deleting(Ok(1)), true, false),
-            (Work::deleting(failed(false)), false, false),
-            (Work::deleting(failed(true)), false, true),
+            (LeasedWork::on_stack(Ok(1)), false, false),
+            (LeasedWork::on_stack(failed(false)), false, false),
+            (LeasedWork::on_stack(failed(true)), false, true),
+            (LeasedWork::deleting(Ok(1)), true, false),
+            (LeasedWork::deleting(failed(false)), false, false),
+            (LeasedWork::deleting(failed(true)), false, true),
             // There was no such stack: an error, and nothing may be left of having looked.
-            (Work { result: failed(false), stack_gone: true }, true, false),
+            (LeasedWork { result: failed(false), stack_gone: true }, true, false),
         ];
         for (work, stack_gone, maybe_applied) in cases {
             assert_eq!(work.release(), Release { stack_gone, maybe_applied }, "{work:?}");
@@ -164,9 +164,9 @@ mod tests {
     #[test]
     fn why_the_work_failed_comes_before_why_the_release_did() {
         let release = || Err(Failure::new("not released"));
-        let message = |work: Work<u8>, released| work.conclude(released).map_err(|failure| failure.message);
-        assert_eq!(message(Work::on_stack(failed(false)), release()), Err("it failed".to_owned()));
-        assert_eq!(message(Work::on_stack(Ok(1)), release()), Err("not released".to_owned()));
-        assert_eq!(message(Work::on_stack(Ok(1)), Ok(())), Ok(1));
+        let message = |work: LeasedWork<u8>, released| work.conclude(released).map_err(|failure| failure.message);
+        assert_eq!(message(LeasedWork::on_stack(failed(false)), release()), Err("it failed".to_owned()));
+        assert_eq!(message(LeasedWork::on_stack(Ok(1)), release()), Err("not released".to_owned()));
+        assert_eq!(message(LeasedWork::on_stack(Ok(1)), Ok(())), Ok(1));
     }
 }

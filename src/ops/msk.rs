@@ -50,7 +50,7 @@ pub fn properties(method: AuthMethod, cluster: Option<&MskStatus>) -> Result<Str
     let found = cluster.listeners.iter().find(|one| one.method == listener && !one.public).filter(|_| on);
     let servers = found.filter(|one| !one.bootstrap_servers.is_empty()).ok_or_else(|| {
         let word = method.word();
-        Failure::new(format!("the cluster, which is {}, has no listener for `{word}`", cluster.state))
+        Failure::new(format!("the cluster ({}) has no listener for `{word}`", cluster.state))
             .hint("turn it on in the stack file, or ask again once the cluster is ACTIVE")
     })?;
     Ok(client_properties(method, &servers.bootstrap_servers.join(",")))

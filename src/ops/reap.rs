@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run::tear_down;
-use super::{Failure, LeasePolicy, Task, Work, under_lease};
+use super::{Failure, LeasePolicy, LeasedWork, Task, under_lease};
 use crate::aws::Clients;
 use crate::clock;
 use crate::session::Session;
@@ -27,13 +27,13 @@ pub enum Ending {
     Destroyed {
         resources: usize,
     },
-    /// Another process was faster.
+    /// Another process destroyed it first.
     Gone,
     /// Another process is working on it: most likely a reap elsewhere.
     Busy {
         reason: String,
     },
-    /// It lives longer than it seemed.
+    /// Its expiry was extended, or removed.
     Kept {
         reason: String,
     },
@@ -113,7 +113,7 @@ async fn reap_one(clients: &Clients, name: &str, account: &str, caller: &str, ta
         Ending::Failed { reason: [failure.message].into_iter().chain(causes).collect::<Vec<_>>().join(": ") }
     };
     if task.signals.count() > 0 {
-        return failed(Failure::new("a signal came before it was begun"));
+        return failed(Failure::new("interrupted before it was started"));
     }
     let name = match Name::parse(name) {
         Ok(name) => name,
@@ -126,7 +126,7 @@ async fn reap_one(clients: &Clients, name: &str, account: &str, caller: &str, ta
         let result = work(&session, account, task).await;
         ending = result.as_ref().ok().cloned();
         let stack_gone = matches!(result, Ok(Ending::Destroyed { .. } | Ending::Gone));
-        Work { result, stack_gone }
+        LeasedWork { result, stack_gone }
     })
     .await;
     match (result, ending) {

@@ -4,14 +4,14 @@ use super::failure::{Failure, INTERRUPTED};
 use super::{Task, kafka};
 use crate::apply::{Event, Outcome, apply};
 use crate::error::StepError;
-use crate::roll::Kafka;
+use crate::roll::KafkaAccess;
 use crate::session::Session;
 use kstack_core::observed::Observed;
 use kstack_core::plan::{Plan, destroy};
 use kstack_core::text::many;
 
 /// What a use case reports while it runs a plan.
-pub enum Report<'a> {
+pub enum RunReport<'a> {
     /// The plan, before anything is changed.
     Planned {
         plan: &'a Plan,
@@ -47,19 +47,19 @@ pub fn refused_with_causes(plan: &Plan) -> Failure {
 /// What failed, and what is left.
 pub async fn execute(
     session: &Session,
-    kafka: &Kafka,
+    kafka: &KafkaAccess,
     plan: &Plan,
     observed: &Observed,
     incarnation: &str,
     task: &Task<'_>,
-    report: &mut impl FnMut(Report<'_>),
+    report: &mut impl FnMut(RunReport<'_>),
 ) -> Result<(), Failure> {
     task.signals.unless_stopped(async { Ok::<_, Failure>(()) }).await?;
-    report(Report::Begun { plan });
+    report(RunReport::Begun { plan });
     let stop = task.signals.stop.clone();
     let outcome =
-        apply(&session.aws, kafka, plan, observed, incarnation, stop, |event| report(Report::Step(&event))).await;
-    report(Report::Ended { plan, outcome: &outcome });
+        apply(&session.aws, kafka, plan, observed, incarnation, stop, |event| report(RunReport::Step(&event))).await;
+    report(RunReport::Ended { plan, outcome: &outcome });
     if outcome.complete() { Ok(()) } else { Err(failure(&outcome)) }
 }
 
@@ -83,7 +83,7 @@ pub async fn tear_down(session: &Session, account: &str, task: &Task<'_>) -> Res
             return Ok(deleted);
         }
         let stop = task.signals.stop.clone();
-        let outcome = apply(&session.aws, &Kafka::default(), &plan, &observed, "", stop, |_| {}).await;
+        let outcome = apply(&session.aws, &KafkaAccess::default(), &plan, &observed, "", stop, |_| {}).await;
         deleted += outcome.done.len();
         if !outcome.complete() {
             return Err(failure(&outcome));

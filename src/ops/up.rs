@@ -7,14 +7,15 @@ use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::run::{Report, execute, refused_with_causes, tear_down};
-use super::{Failure, LeasePolicy, Task, Work, guard, kafka, under_lease};
+use super::run::{RunReport, execute, refused_with_causes, tear_down};
+use super::{Failure, LeasePolicy, LeasedWork, Task, guard, kafka, under_lease};
 use crate::lease::DURATION;
-use crate::session::{Session, Source, make_plan};
+use crate::session::{Session, make_plan, read_source};
 use kstack_core::check::Parsed;
 use kstack_core::expiry::Lifetime;
 use kstack_core::observed::Observed;
 use kstack_core::plan::Plan;
+use kstack_core::plan::Source;
 use kstack_core::stack::{Name, TimeSpan};
 
 /// The stack that is to be created.
@@ -52,7 +53,7 @@ pub struct Start<'a> {
 /// What is reported while a stack is created.
 pub enum UpReport<'a> {
     Start(Start<'a>),
-    Run(Report<'a>),
+    Run(RunReport<'a>),
 }
 
 impl StackRequest {
@@ -66,7 +67,7 @@ impl StackRequest {
         ttl: Option<TimeSpan>,
         default_ttl: Option<TimeSpan>,
     ) -> Result<StackRequest, Failure> {
-        let (source, mut parsed) = Source::read(file)?;
+        let (source, mut parsed) = read_source(file)?;
         if parsed.stack.protected {
             return Err(Failure::new(super::apply::PROTECTED)
                 .hint("remove `protected: true` from the file, or use `kstack apply`"));
@@ -100,7 +101,7 @@ impl StackRequest {
     ) -> Result<CreatedStack, Failure> {
         let (account, caller) = task.signals.unless_stopped(session.aws.clients.identity()).await?;
         guard(&self.parsed.stack, &account)?;
-        let work = async || Work::on_stack(self.work(session, task, &mut report).await);
+        let work = async || LeasedWork::on_stack(self.work(session, task, &mut report).await);
         under_lease(session, &caller, task, LeasePolicy::default(), work).await
     }
 
@@ -148,7 +149,7 @@ impl StackRequest {
         let record = session.ensure_record(&design, &seen.input).await?;
         let kafka = kafka::of(&design, observed, task.sandbox)?;
         if worked {
-            let mut report = |one: Report<'_>| report(UpReport::Run(one));
+            let mut report = |one: RunReport<'_>| report(UpReport::Run(one));
             execute(session, &kafka, &plan, observed, &record.incarnation(), task, &mut report).await.map_err(again)?;
         }
         let ready = ready::wait(session, &design, &kafka, task);
@@ -167,7 +168,7 @@ impl StackRequest {
 pub async fn destroy(session: &Session, task: &Task<'_>) -> Result<usize, Failure> {
     let (account, caller) = task.signals.unless_stopped(session.aws.clients.identity()).await?;
     let policy = LeasePolicy { wait: DURATION * 3 / 2, ..LeasePolicy::default() };
-    let work = async || Work::deleting(tear_down(session, &account, task).await);
+    let work = async || LeasedWork::deleting(tear_down(session, &account, task).await);
     under_lease(session, &caller, task, policy, work).await
 }
 

@@ -1,8 +1,8 @@
 //! Kafka for the sandbox: the hosts of a stack as processes of this machine, with the settings that their user data has, on
 //! loopback addresses of their own. For Linux, where all of 127.0.0.0/8 can be listened on without asking.
 //!
-//! What runs is known by folders: one for a cluster, by its id, and in it one for each host, with its `server.properties`, the
-//! process id, the log and the data. Every process ends with the sandbox, however that ends.
+//! Each cluster has a folder named by its id, with a folder for each host: `server.properties`, process id, log and data. Every
+//! process ends with the sandbox, however that ends.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -30,7 +30,7 @@ while kill -0 "$guard" 2>/dev/null && kill -0 "$node" 2>/dev/null; do sleep 1; d
 const HEAP: &str = "-Xms64m -Xmx256m";
 const JVM: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Djava.awt.headless=true";
 
-/// How long a process that was killed may take to go.
+/// How long a killed process may take to end.
 const KILLED: Duration = Duration::from_secs(10);
 
 /// The distribution that [`VARIABLE`] names, if it names one.
@@ -64,17 +64,17 @@ pub fn loopback(address: Ipv4Addr) -> Ipv4Addr {
 
 /// The processes of one stack's hosts.
 #[derive(Debug, Clone)]
-pub struct Cluster {
+pub struct SandboxCluster {
     folder: PathBuf,
 }
 
-impl Cluster {
+impl SandboxCluster {
     /// The cluster with this id, whether it runs or not.
-    pub fn of(cluster_id: &str) -> Cluster {
-        Cluster { folder: home().join("kafka").join(cluster_id) }
+    pub fn of(cluster_id: &str) -> SandboxCluster {
+        SandboxCluster { folder: home().join("kafka").join(cluster_id) }
     }
 
-    /// Where the brokers take clients, by node id, those that were lost too; none when nothing of the cluster runs.
+    /// The client addresses of all brokers by node id, stopped ones too; empty when no process of the cluster runs.
     pub fn bootstrap(&self) -> BTreeMap<u32, SocketAddrV4> {
         let nodes = nodes(&self.folder);
         match nodes.iter().any(|node| process(node).is_some()) {
@@ -95,10 +95,10 @@ impl Cluster {
         })
     }
 
-    /// Starts one host, as [`Cluster::start`] does.
+    /// Starts one host, as [`SandboxCluster::start`] does.
     ///
     /// # Errors
-    /// As [`Cluster::start`].
+    /// As [`SandboxCluster::start`].
     pub fn start_host(&self, distribution: &Path, host: &HostDesign) -> Result<(), SandboxError> {
         let guard = running().ok_or_else(|| SandboxError::NoKafka("no sandbox is running".to_owned()))?.pid;
         let node = self.folder.join(&host.name);
@@ -131,14 +131,14 @@ impl Cluster {
         // A group of its own, as the sandbox has; and it is killed as one.
         settings_of(&mut command, &node).process_group(0).stdin(Stdio::null()).stdout(file).stderr(errors);
         let mut child = command.spawn().map_err(io_error("starting", &log))?;
-        // Known by its folder from here on, or ended already, of which the log says why.
+        // From here on its folder identifies it; or it has ended already, and the log says why.
         while process(&node).is_none() && matches!(child.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(())
     }
 
-    /// Kills the process of the host `name`, as a host dies that loses its power. Its data stays.
+    /// Kills the process of the host `name`, as a power cut would. Its data stays.
     pub fn kill(&self, name: &str) {
         kill(&self.folder.join(name));
     }
@@ -170,7 +170,7 @@ impl Cluster {
 
 /// Removes every cluster of the sandbox, which is about to end.
 pub(super) fn remove_all() -> Result<(), SandboxError> {
-    nodes(&home().join("kafka")).into_iter().try_for_each(|folder| Cluster { folder }.remove())
+    nodes(&home().join("kafka")).into_iter().try_for_each(|folder| SandboxCluster { folder }.remove())
 }
 
 /// The host with loopback addresses, its data in `node`, and caches of a size for a test.
@@ -194,7 +194,7 @@ fn nodes(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|path| path.is_dir()).collect()
 }
 
-/// The id of the broker of the folder `node`, and where it takes clients; `None` for a controller.
+/// The id of the broker of the folder `node`, and its client address; `None` for a controller.
 fn client_address(node: &Path) -> Option<(u32, SocketAddrV4)> {
     let text = fs::read_to_string(node.join("server.properties")).ok()?;
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));

@@ -74,7 +74,7 @@ impl SandboxError {
             }
             SandboxError::Ended { log } | SandboxError::Silent { log } => format!("its log ends with:\n{log}"),
             SandboxError::NoKafka(_) => {
-                format!("mend that, or leave {} unset, and the sandbox has no Kafka", kafka::VARIABLE)
+                format!("correct it, or unset {}; the sandbox then has no Kafka", kafka::VARIABLE)
             }
             SandboxError::Io { .. } => {
                 "check the folder and the disk, or name another folder in KSTACK_CACHE_DIR".to_owned()
@@ -106,7 +106,7 @@ pub fn folder() -> PathBuf {
     cache.unwrap_or_else(|| std::env::temp_dir().join("kstack")).join("sandbox")
 }
 
-/// The process that the sandbox is for, and with which it ends, however that ends; for tests.
+/// The process that owns the sandbox; the sandbox ends when it does. For tests.
 fn parent() -> Option<String> {
     std::env::var("KSTACK_SANDBOX_PARENT").ok().filter(|pid| !pid.is_empty())
 }
@@ -234,7 +234,7 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// The interpreter of the virtual environment, which is made when it is not there for these very files.
+/// The interpreter of the virtual environment, which is made if there is none for these files.
 fn environment(folder: &Path, tell: &mut impl FnMut(&str)) -> Result<PathBuf, SandboxError> {
     let mut bytes = Vec::new();
     for name in Files::iter() {

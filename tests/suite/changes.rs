@@ -158,8 +158,8 @@ fn fewer_brokers_are_refused_with_their_names_their_data_and_the_remedy() {
     account.write("prod", &[]);
     account.apply(FILE);
     account.write("prod", &[("count: 6", "count: 3")]);
-    let named =
-        ["broker-4", "broker-5", "broker-6"].map(|name| format!("volume/{name}: {name} is no longer in the file"));
+    let named = ["broker-4", "broker-5", "broker-6"]
+        .map(|name| format!("volume/{name}: {name} is no longer in the stack file"));
     let mut texts: Vec<&str> = named.iter().map(String::as_str).collect();
     texts.extend(["7979 GiB of data in ap-northeast-2a", "kafka-reassign-partitions.sh", "--allow-data-loss"]);
     refused(&account, &texts);
@@ -202,7 +202,7 @@ fn another_network_block_is_refused_with_the_reason() {
         &[
             "vpc/main: the VPC's address block can't be changed on a live resource",
             "subnet/private-a: a subnet's address block can't be changed",
-            "make a second stack with another name",
+            "create a second stack with another name",
         ],
     );
     account.destroy(FILE);

@@ -108,7 +108,7 @@ fn a_saved_plan_runs_as_it_was_shown_or_not_at_all() {
     let run = account.run(&["apply", "plan.json"]).expect(1);
     assert_eq!(
         run.err,
-        "error: the live resources have changed since the plan was made: instance/broker-2 was to update, and is now to create; \
+        "error: the live resources have changed since the plan was made: instance/broker-2 had the action update and now has create; \
          nothing was changed\nhint: review the new plan and approve it\n"
     );
     assert_eq!((account.identities(DEV), account.instances(DEV).len()), (before, 2));

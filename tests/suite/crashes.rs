@@ -111,7 +111,11 @@ fn volumes_whose_key_could_not_be_used_are_made_by_the_next_apply_with_another()
     account.write("dev", &[("    brokers:", "    kms_key: alias/kafka-data\n    brokers:")]);
     account.choose(&json!({"times": {"volume_create": 2}}));
     let run = account.run(&["apply", FILE, "--yes"]).expect(1);
-    assert!(run.err.contains("is gone again; can the KMS key be used by this caller?"), "{run}");
+    assert!(run.err.contains(": AWS deleted the volume vol-"), "{run}");
+    assert!(
+        run.err.contains("right after its creation") && run.err.contains("check that the caller may use the KMS key"),
+        "{run}"
+    );
     // AWS remembers the client tokens of the volumes that are gone.
     account.write("dev", &[]);
     account.apply(FILE);

@@ -99,7 +99,7 @@ fn twenty_at_once_half_of_them_killed_are_listed_and_reaped_once_by_two() {
         let begun: Vec<_> = begun.collect();
         begun.into_iter().map(|one| one.join().expect("no panic")).collect::<Vec<_>>()
     });
-    // Those that were let live are whole, each with a name and a block of its own.
+    // Those that were not killed are complete, each with a name and a block of its own.
     let ups: Vec<Value> = made.into_iter().flatten().map(|run| run.expect(0).events().pop().expect("events")).collect();
     assert_eq!(ups.len(), 10, "seed {seed}");
     assert!(
@@ -125,14 +125,14 @@ fn twenty_at_once_half_of_them_killed_are_listed_and_reaped_once_by_two() {
     );
     for stack in &stacks {
         let killed = plan.iter().any(|(name, death)| *name == text(&stack["name"]) && death.is_some());
-        assert_eq!(stack["state"], if killed { "partial" } else { "whole" }, "seed {seed}: {stack:#}");
+        assert_eq!(stack["state"], if killed { "partial" } else { "complete" }, "seed {seed}: {stack:#}");
         assert_eq!(stack["owner"], format!("arn:aws:iam::{}:root", account.id));
         assert!(stack["expires_at"].is_string() && stack["age_seconds"].is_u64(), "{stack:#}");
         assert!(killed || stack["brokers"] == 1, "{stack:#}");
         assert!(stack["usd_month"].as_f64() >= Some(if killed { 0.0 } else { 20.0 }), "{stack:#}");
     }
     let whole = account.run(&["list", "--region", DEV]).expect(0);
-    assert_eq!(whole.out.lines().filter(|line| line.ends_with("whole")).count(), 10, "{whole}");
+    assert_eq!(whole.out.lines().filter(|line| line.ends_with("complete")).count(), 10, "{whole}");
 
     // Before their time nothing goes; after it, everything, each once, by two that run at the same time.
     assert!(reap(&account, 3).is_empty());
@@ -213,7 +213,7 @@ fn what_has_no_expiry_or_is_protected_is_never_reaped_nor_made_ephemeral() {
     }
     assert_eq!(
         (listed(&account, "lasting")["expires_at"].clone(), listed(&account, "lasting")["state"].clone()),
-        (Value::Null, json!("whole"))
+        (Value::Null, json!("complete"))
     );
     assert_eq!(listed(&account, "guarded")["protected"], true);
     let refused = account.run(&["destroy", "--name", "guarded", "--region", DEV, "--yes"]).expect(1);
@@ -273,7 +273,7 @@ fn extend_calls(brokers: usize) -> Vec<String> {
     assert!(wait(account.ec2(DEV).describe_volumes().filters(old).send()).volumes().is_empty());
     let status = account.run(&["list", "--region", DEV, "--json"]).expect(0).json();
     assert!(text(&status["stacks"][0]["expires_at"]) > text(&before["expires_at"]), "{status}");
-    assert_eq!(status["stacks"][0]["state"], "whole");
+    assert_eq!(status["stacks"][0]["state"], "complete");
     assert!(reap(&account, 3).is_empty());
     let shorter = account.run(&["extend", "pr-1", "--ttl", "1h", "--region", DEV]).expect(1);
     assert!(shorter.err.contains("; nothing was changed"), "{shorter}");
@@ -362,7 +362,7 @@ fn one_that_cannot_be_destroyed_stops_no_other() {
     assert_eq!(outcomes(&run), expected.map(|(name, outcome)| (name.to_owned(), outcome.to_owned())).into());
     let failed = run.events().into_iter().find(|event| event["outcome"] == "failed").expect("one");
     assert!(
-        text(&failed["reason"]).contains("has the stack's tag and `somewhere` as its `kstack:address`"),
+        text(&failed["reason"]).contains("has the stack's tag, and `somewhere` as its `kstack:address`"),
         "{failed}"
     );
     wait(account.ec2(DEV).delete_vpc().vpc_id(vpc.vpc().and_then(|vpc| vpc.vpc_id()).expect("an id")).send());
@@ -381,7 +381,7 @@ fn a_stack_needs_a_time_to_live_that_it_can_have() {
         "error: the stack would never expire: neither the command nor the file has a time to live\n\
          hint: use --ttl 4h, or write `ttl: 4h` in the file; for a permanent stack use `kstack apply`\n"
     );
-    for (ttl, wrong) in [("5s", "from 1m to 90d is possible"), ("4 hours", "is not a duration")] {
+    for (ttl, wrong) in [("5s", "use 1m to 90d"), ("4 hours", "is not a duration")] {
         let run = account.run(&["up", FILE, "--ttl", ttl]).expect(1);
         assert!(run.err.contains(wrong), "{run}");
     }
@@ -405,7 +405,10 @@ fn an_msk_cluster_goes_by_itself_too() {
     let made = run.events().pop().expect("an event");
     assert_eq!(made["bootstrap_servers"].as_array().map(Vec::len), Some(3), "{made}");
     let one = listed(&account, "pr-1");
-    assert_eq!((&one["brokers"], &one["state"], &one["expires_at"]), (&json!(3), &json!("whole"), &made["expires_at"]));
+    assert_eq!(
+        (&one["brokers"], &one["state"], &one["expires_at"]),
+        (&json!(3), &json!("complete"), &made["expires_at"])
+    );
     account.run(&["extend", "pr-1", "--ttl", "6h", "--region", DEV]).expect(0);
     let clusters = wait(account.kafka(DEV).list_clusters_v2().send());
     let tags = clusters.cluster_info_list()[0].tags().expect("tags");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use kstack_core::cloud_init;
-use kstack_core::cloud_init::{Host, Os, Overrides, Role};
+use kstack_core::cloud_init::{Host, HostRole, Os, Overrides};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 use serde_json::Value;
@@ -71,7 +71,7 @@ const PIECES: &[&str] = &[
     "instance/broker-1",
     "kstack:stack",
     "controller-1=AAAAAAAAAAAAAAAAAAAAAA",
-    "{\"kstack_plan\": 2}",
+    "{\"kstack_plan\": 3}",
     "[[[[[[[[[[[[[[[[",
     "a: &x [*x, *x]",
 ];
@@ -173,7 +173,7 @@ fn any_saved_plan_has_a_bounded_answer() {
     account.run(&["plan", "dev.yaml", "--out", "dev.plan"]).expect(0);
     let saved = std::fs::read(account.path("dev.plan")).expect("a plan");
     targets::saved_plan(&saved);
-    let mut seeds = vec![saved.clone(), b"{\"kstack_plan\": 2}".to_vec()];
+    let mut seeds = vec![saved.clone(), b"{\"kstack_plan\": 3}".to_vec()];
     // The same with each part gone, or something else in its place.
     let value: Value = serde_json::from_slice(&saved).expect("JSON");
     for key in value.as_object().expect("an object").keys() {
@@ -206,7 +206,7 @@ fn any_tags_that_aws_gives_back_make_a_plan() {
 
 /// A host of a stack whose settings are `settings`.
 fn host(settings: BTreeMap<String, String>, archive_url: &str) -> Host {
-    Host { settings, archive_url: archive_url.into(), ..user_data::host(Role::Combined, Os::Debian12) }
+    Host { settings, archive_url: archive_url.into(), ..user_data::host(HostRole::Combined, Os::Debian12) }
 }
 
 /// The files that user data has cloud-init write.

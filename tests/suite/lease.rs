@@ -180,7 +180,7 @@ fn a_second_signal_ends_at_once() {
     assert!(apply.until(|event| event["event"] == "interrupted"));
     apply.signal(Signal::INT);
     let run = apply.end(LONG).expect(130);
-    // At once is without the goodbye of the first one: neither the last event, nor the lease given back.
+    // At once is without the goodbye of the first one: neither the last event, nor the release of the lease.
     assert!(run.events().iter().all(|event| event["event"] != "finished"), "{run}");
     assert!(leases(&account).values().any(|lease| lease["released"] != true), "{run}");
     account.run(&["unlock", FILE, "--yes"]).expect(0);

@@ -296,7 +296,7 @@ fn a_cluster_of_somebody_else_with_the_stacks_name_is_left_alone() {
     let tags = wait(kafka.list_tags_for_resource().resource_arn(&arn).send()).tags.unwrap_or_default();
     wait(kafka.untag_resource().resource_arn(&arn).tag_keys("kstack:stack").send());
     let refusals = account.plan(FILE).refusals().join("\n");
-    assert!(refusals.contains("not tagged") && refusals.contains("another name"), "{refusals}");
+    assert!(refusals.contains("but not its tag") && refusals.contains("another name"), "{refusals}");
     account.run(&["apply", FILE, "--yes"]).expect(1);
     wait(kafka.tag_resource().resource_arn(&arn).set_tags(Some(tags)).send());
     account.assert_converged(FILE);

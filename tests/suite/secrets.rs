@@ -77,8 +77,8 @@ fn credentials_show_in_nothing_that_is_written_or_kept() {
         assert!(text.contains("ssl.keystore.password"), "{text}");
         all += &text;
     }
-    let papers = wait(account.ssm(DEV).get_parameters_by_path().path("/kstack").recursive(true).send());
-    all.extend(papers.parameters().iter().map(|one| format!("{one:?}\n")));
+    let parameters = wait(account.ssm(DEV).get_parameters_by_path().path("/kstack").recursive(true).send());
+    all.extend(parameters.parameters().iter().map(|one| format!("{one:?}\n")));
     assert!(all.len() > 50_000 && all.contains("broker-1"), "there is something to look in");
     clean("a run that succeeds", &all);
 

@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use kstack_core::cloud_init::{self, Checksum, Host, Os, Overrides, Role, Voter};
+use kstack_core::cloud_init::{self, Checksum, Host, HostRole, Os, Overrides, Voter};
 
 use crate::support::skip;
 
 /// A host of prod.yaml's stack with a setting that would break out of anything that does not quote it.
-pub fn host(role: Role, os: Os) -> Host {
+pub fn host(role: HostRole, os: Os) -> Host {
     let voter = |node_id: u32| Voter {
         node_id,
         address: [10, 40, 0, 4 + u8::try_from(node_id).expect("a small number")].into(),
@@ -43,7 +43,7 @@ fn every_rendering_is_valid_by_cloud_inits_own_schema() {
     }
     let folder = tempfile::tempdir().unwrap();
     for os in [Os::Al2023, Os::Debian12, Os::Ubuntu2404] {
-        for role in [Role::Broker, Role::Controller, Role::Combined] {
+        for role in [HostRole::Broker, HostRole::Controller, HostRole::Combined] {
             let text = cloud_init::render(&host(role, os), &Overrides::new()).unwrap();
             assert!(cloud_init::encode(&text).unwrap().len() <= 16 * 1024, "{role:?} on {os:?} is too large");
             let path = folder.path().join("user-data.yaml");

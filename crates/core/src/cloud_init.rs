@@ -74,7 +74,7 @@ pub type Overrides = BTreeMap<String, String>;
 /// What a host does in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Role {
+pub enum HostRole {
     Broker,
     Controller,
     /// Both in one process: for test clusters.
@@ -130,7 +130,7 @@ pub struct Host {
     /// The host's name in the stack, such as `broker-1`.
     pub name: String,
     pub node_id: u32,
-    pub role: Role,
+    pub role: HostRole,
     pub os: Os,
     /// The zone id, which becomes the rack: `apne2-az1`.
     pub zone_id: String,
@@ -189,10 +189,10 @@ fn place(line: Option<usize>, column: Option<usize>) -> String {
 /// documentation runs busy brokers with 6 GiB, which this rule reaches on a host of 16 GiB. A controller keeps
 /// its metadata in the heap and needs little cache: half of the memory, at most 4 GiB (the documentation gives
 /// a controller about 5 GB in all). Never less than 256 MiB.
-pub fn heap_mib(memory_mib: u64, role: Role) -> u64 {
+pub fn heap_mib(memory_mib: u64, role: HostRole) -> u64 {
     match role {
-        Role::Broker | Role::Combined => (memory_mib * 3 / 8).clamp(256, 6 * 1024),
-        Role::Controller => (memory_mib / 2).clamp(256, 4 * 1024),
+        HostRole::Broker | HostRole::Combined => (memory_mib * 3 / 8).clamp(256, 6 * 1024),
+        HostRole::Controller => (memory_mib / 2).clamp(256, 4 * 1024),
     }
 }
 
@@ -277,12 +277,12 @@ impl<'a> View<'a> {
             Checksum::Published(url) => (None, Some(url.as_str())),
         };
         Self {
-            is_broker: host.role != Role::Controller,
-            is_voter: host.role != Role::Broker && votes,
+            is_broker: host.role != HostRole::Controller,
+            is_voter: host.role != HostRole::Broker && votes,
             process_roles: match host.role {
-                Role::Broker => "broker",
-                Role::Controller => "controller",
-                Role::Combined => "broker,controller",
+                HostRole::Broker => "broker",
+                HostRole::Controller => "controller",
+                HostRole::Combined => "broker,controller",
             },
             bootstrap_servers: join(|voter| format!("{}:{CONTROLLER_PORT}", voter.address)),
             initial_controllers: join(|voter| {

@@ -1,4 +1,4 @@
-//! When a stack goes by itself: what its tags and papers say, and what a plan makes of it. Pure: the time is passed in.
+//! When a stack expires: by its tags and metadata, and by a plan. Pure: the time is passed in.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -8,36 +8,36 @@ use crate::model::{Claim, Record, Tags, tag};
 use crate::observed::Observed;
 use crate::stack::{Stack, TimeSpan};
 
-/// How long a stack lives, as what is live of it says.
+/// A stack's lifetime, by its live resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lifetime {
-    /// A resource is tagged as protected: it is not destroyed until that is taken back.
+    /// A resource is tagged as protected: it is not destroyed until the tag is removed.
     Protected,
-    /// It stays until it is destroyed. Also where only a part of it has an expiry: no expiry is the latest of all.
+    /// It does not expire; also if only some of its resources have an expiry.
     Lasting,
-    /// It may be reaped from then on. Where resources disagree, the latest counts.
+    /// It may be reaped from then on. If resources differ, the latest counts.
     Until(Timestamp),
-    /// Nothing is there that could say.
+    /// Nothing of the stack exists.
     Nothing,
 }
 
 impl Lifetime {
-    /// The term of what is live, of the stack's record and of its claim on an address block.
+    /// The lifetime, from the live resources, the stack's record and its claim on an address block.
     pub fn of(observed: &Observed, record: Option<&Record>, claim: Option<&Claim>) -> Lifetime {
         let all = || observed.live.iter();
         if all().any(|(_, live)| protected(&live.tags)) {
             return Lifetime::Protected;
         }
-        // A list of roles has no tags, and rules have none at all: these two can say nothing.
+        // A list of roles has no tags, and rules have none at all: neither tells the expiry.
         let silent = |kind: &str| kinds::is_named(kind) || !kinds::is_tagged(kind);
         let lasts = all().any(|(address, live)| !silent(&address.kind) && expires(&live.tags).is_none());
         if lasts || record.is_some_and(|record| record.expires_at.is_none()) {
             return Lifetime::Lasting;
         }
         let tags = all().filter_map(|(_, live)| expires(&live.tags));
-        let papers = [record.and_then(|record| record.expires_at), claim.map(|claim| claim.expires_at)];
-        match tags.chain(papers.into_iter().flatten()).max() {
+        let metadata = [record.and_then(|record| record.expires_at), claim.map(|claim| claim.expires_at)];
+        match tags.chain(metadata.into_iter().flatten()).max() {
             Some(at) => Lifetime::Until(at),
             None if observed.live.is_empty() && observed.unplaced.is_empty() => Lifetime::Nothing,
             None => Lifetime::Lasting,
@@ -60,17 +60,17 @@ fn protected(tags: &Tags) -> bool {
 /// The value of the tag `kstack:protected`.
 pub const PROTECTED: &str = "true";
 
-/// The expiry that the tags have; an unreadable one is none, and its resource stays.
+/// The expiry in the tags. An unreadable one counts as none, so the stack is kept.
 fn expires(tags: &Tags) -> Option<Timestamp> {
     tags.get(tag::EXPIRES)?.parse().ok()
 }
 
-/// What is asked of a stack's end by the one who plans.
+/// What the command line asks of a stack's expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpiryRequest {
-    /// When it is asked.
+    /// The present time.
     pub now: Timestamp,
-    /// `--ttl`, which counts before the file's.
+    /// `--ttl`, which overrides the file's.
     pub ttl: Option<TimeSpan>,
 }
 
@@ -82,8 +82,8 @@ impl ExpiryRequest {
         Timestamp::from_second(end.as_second()).unwrap_or(end)
     }
 
-    /// The expiry that a plan of `stack` gives it. One that was chosen stays, or no plan were ever empty; one that has
-    /// passed is chosen anew where there is a ttl, since whoever applies the stack wants it.
+    /// The expiry that a plan gives `stack`. An expiry once set stays, because otherwise every plan would show a change. One that
+    /// has passed is set anew if there is a ttl, because whoever applies the stack wants it.
     pub fn choose(&self, stack: &Stack, term: Lifetime) -> Option<Timestamp> {
         if stack.protected {
             return None;
@@ -104,12 +104,12 @@ pub fn shown(at: Timestamp, now: Timestamp) -> String {
     format!("{} ({far})", at.strftime("%F %T UTC"))
 }
 
-/// The seconds that are left, as people say them: two hours are `2h` a moment later too.
+/// The remaining seconds in units; above ten minutes rounded up to the minute, so that two hours stay `2h` for a moment.
 pub fn left(seconds: i64) -> String {
     age(if seconds >= 600 { (seconds + 59) / 60 * 60 } else { seconds })
 }
 
-/// Seconds as people say them: the largest two units, `2d 3h`, `4h`, `12m`, `30s`.
+/// Seconds in the largest two units, `2d 3h`, `4h`, `12m`, `30s`.
 pub fn age(seconds: i64) -> String {
     let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
     let mut rest = seconds.max(0);
@@ -172,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn papers_count_too() {
+    fn the_record_and_the_claim_count_too() {
         let (early, late) = (at(EARLY.1), at(LATE.1));
         let vpc = live(&[("vpc/main", &[EARLY])]);
         let claim = Claim { stack: "x".to_owned(), block: "10.7.0.0/16".parse().expect("a block"), expires_at: late };
         assert_eq!(Lifetime::of(&vpc, Some(&record(Some(late))), None), Lifetime::Until(late));
-        assert_eq!(Lifetime::of(&vpc, Some(&record(None)), None), Lifetime::Lasting, "it was made to stay meanwhile");
+        assert_eq!(Lifetime::of(&vpc, Some(&record(None)), None), Lifetime::Lasting, "its expiry was removed since");
         assert_eq!(Lifetime::of(&live(&[]), Some(&record(Some(early))), None), Lifetime::Until(early));
         assert_eq!(Lifetime::of(&live(&[]), Some(&record(None)), None), Lifetime::Lasting);
         assert_eq!(Lifetime::of(&live(&[]), None, Some(&claim)), Lifetime::Until(late));

@@ -46,6 +46,11 @@ pub fn five_digits(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// The columns that a terminal shows `text` in.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
 /// How a column of a table is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
@@ -57,12 +62,12 @@ pub enum Align {
 /// a newline, and none with a space.
 pub fn table(rows: &[Vec<String>], alignment: &[Align]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let cell_width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
+    let cell_width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max();
     let widths: Vec<usize> = (0..columns).map(|column| cell_width(column).unwrap_or(0)).collect();
     let mut text = String::new();
     for row in rows {
         let cells = row.iter().enumerate().map(|(column, cell)| {
-            let padding = " ".repeat(widths[column].saturating_sub(cell.width()));
+            let padding = " ".repeat(widths[column].saturating_sub(width(cell)));
             match alignment.get(column) {
                 Some(Align::Right) => format!("{padding}{cell}"),
                 _ => format!("{cell}{padding}"),

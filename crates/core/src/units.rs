@@ -56,6 +56,7 @@ pub struct Bounds<T> {
 }
 
 impl<T: PartialOrd> Bounds<T> {
+    /// Whether `value` is within them.
     pub fn contains(&self, value: T) -> bool {
         self.least <= value && value <= self.most
     }

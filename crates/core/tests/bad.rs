@@ -7,10 +7,10 @@ use std::path::Path;
 
 use kstack_core::check;
 use kstack_core::file::Report;
+use kstack_core::text::many;
 
 /// What `kstack check` prints of a report, and its exit code.
 fn printed(report: &Report) -> String {
-    let many = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let (errors, warnings) = report.counts();
     let warned = if warnings == 0 { String::new() } else { format!(", {}", many(warnings, "warning")) };
     let text = format!("{}{}: {}{warned}", report.render(false), report.file, many(errors, "error"));

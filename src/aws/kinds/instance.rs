@@ -1,6 +1,6 @@
-//! Instances: brokers and controllers as machines that can be thrown away. Volume and interface stay when one goes.
+//! Instances: brokers and controllers as replaceable machines. Volume and interface stay when one is terminated.
 
-use super::{network_interface, no_id, volume};
+use super::{network_interface, no_call_for, no_id, volume};
 use crate::aws::{Aws, Done, READY_TIMEOUT, failed, jitter, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
@@ -78,7 +78,7 @@ impl Driver<Aws> for Instance {
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-        let what = format!("the instance {id} coming up");
+        let what = format!("the start of the instance {id}");
         let running = |all: &[Sdk]| {
             let Some(instance) = all.iter().find(|instance| instance.instance_id() == Some(id)) else {
                 return Ok(None);
@@ -88,7 +88,7 @@ impl Driver<Aws> for Instance {
                 Some(InstanceStateName::Terminated | InstanceStateName::ShuttingDown) => {
                     let why =
                         instance.state_reason().and_then(|reason| reason.message()).unwrap_or("AWS gives no reason");
-                    Err(StepError::ended(format!("the instance {id} ended by itself"), why))
+                    Err(StepError::ended(format!("the instance {id} was terminated"), why))
                 }
                 _ => Ok(None),
             }
@@ -115,13 +115,15 @@ impl Driver<Aws> for Instance {
                         Ok((instance.and_then(state) == Some(&InstanceStateName::Stopped)).then_some(()))
                     };
                     if change.before.as_str() == Some("stopping") {
-                        let what = format!("the instance {id} stopping");
+                        let what = format!("the stop of the instance {id}");
                         ctx.system.instances.wait(&what, READY_TIMEOUT, || fetch(ctx.system), stopped).await?;
                     }
                     ec2.start_instances().instance_ids(id).send().await.map_err(failed("StartInstances"))?;
                 }
                 "profile" => give_profile(self, ctx, id).await?,
-                _ => {}
+                // An instance that starts is waited for, and a volume attached, by `finish` below.
+                "state" | "data_volume" => {}
+                _ => return Err(no_call_for(change)),
             }
         }
         if changes.iter().any(|change| ["state", "data_volume"].contains(&change.field.as_str())) {
@@ -137,7 +139,7 @@ impl Driver<Aws> for Instance {
             let mut left = all.iter().filter(|instance| instance.instance_id() == Some(id));
             Ok(left.all(|instance| state(instance) == Some(&InstanceStateName::Terminated)).then_some(()))
         };
-        let what = format!("the instance {id} ending");
+        let what = format!("the termination of {id}");
         ctx.system.instances.wait(&what, READY_TIMEOUT, || fetch(ctx.system), gone).await
     }
 
@@ -228,7 +230,7 @@ async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(),
             }
         }
     }
-    let what = format!("the volume {data_volume} being attached to {id}");
+    let what = format!("the attachment of the volume {data_volume} to {id}");
     let done = |all: &[aws_sdk_ec2::types::Volume]| {
         Ok(find(all).is_some_and(|volume| attached(&volume, &ours[..1])).then_some(()))
     };

@@ -14,7 +14,7 @@ use crate::error::StepError;
 
 mod msk;
 
-pub use msk::status::{Broker, MskStatus, status as msk_status};
+pub use msk::status::{MskBroker, MskStatus, status as msk_status};
 pub use volume::roots as root_volumes;
 
 /// Makes the dispatch to the drivers of all kinds.
@@ -152,6 +152,11 @@ pub async fn retag(
         K::retag(ctx, id, set, unset).await
     }
     each_kind!(resource, spec => of(spec, ctx, id, set, unset).await)
+}
+
+/// The error for a change that no call of the kind makes: without it, the change would be called done and planned again for ever.
+fn no_call_for(change: &FieldChange) -> StepError {
+    StepError::Internal(format!("no call changes the field `{}`", change.field))
 }
 
 /// The answer where AWS gave no id with its success.

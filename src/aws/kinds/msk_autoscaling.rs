@@ -44,7 +44,7 @@ impl Driver<Aws> for MskAutoscaling {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        Ok(part_id(&ctx.id(&self.cluster)?, PART)) // The calls are in `settle`: either may run again.
+        Ok(part_id(&ctx.id(&self.cluster)?, PART)) // The calls are in `finish`: either may run again.
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {

@@ -35,7 +35,7 @@ impl Driver<Aws> for MskClusterPolicy {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        Ok(part_id(&ctx.id(&self.cluster)?, PART)) // The call is in `settle`: it puts one policy in place of another.
+        Ok(part_id(&ctx.id(&self.cluster)?, PART)) // The call is in `finish`: it puts one policy in place of another.
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {

@@ -40,7 +40,7 @@ impl Driver<Aws> for MskScramAssociation {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        Ok(part_id(&ctx.id(&self.cluster)?, PART)) // The calls are in `settle`: they look before they write.
+        Ok(part_id(&ctx.id(&self.cluster)?, PART)) // The calls are in `finish`: they look before they write.
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {

@@ -1,4 +1,4 @@
-//! NAT gateways: the private subnets' way out.
+//! NAT gateways: the private subnets' outbound internet access.
 
 use super::no_id;
 use crate::aws::{Aws, Done, READY_TIMEOUT, failed, tags_of};
@@ -23,7 +23,7 @@ impl Driver<Aws> for NatGateway {
                     elastic_ip: Ref::live(address),
                     state: state.to_owned(),
                 };
-                // A failed gateway stays visible for about an hour and then goes by itself.
+                // A failed gateway stays visible for about an hour and then disappears.
                 let terminated = matches!(state, "deleting" | "deleted" | "failed");
                 let id = gateway.nat_gateway_id().unwrap_or_default().to_owned();
                 Found { id, tags: tags_of(Some(gateway.tags())), spec, terminated }
@@ -40,7 +40,7 @@ impl Driver<Aws> for NatGateway {
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-        let what = format!("the NAT gateway {id} coming up");
+        let what = format!("the creation of the NAT gateway {id}");
         let ready = |all: &[Sdk]| {
             let Some(gateway) = all.iter().find(|gateway| gateway.nat_gateway_id() == Some(id)) else {
                 return Ok(None);
@@ -65,7 +65,7 @@ impl Driver<Aws> for NatGateway {
         let call = ctx.system.clients.ec2.delete_nat_gateway().nat_gateway_id(id);
         call.send().await.map_err(failed("DeleteNatGateway")).or_gone()?;
         // Its address can be released only when it is gone.
-        let what = format!("the NAT gateway {id} going");
+        let what = format!("the deletion of the NAT gateway {id}");
         let gone = |all: &[Sdk]| {
             let mut left = all.iter().filter(|gateway| gateway.nat_gateway_id() == Some(id));
             Ok(left.all(|gateway| gateway.state() == Some(&NatGatewayState::Deleted)).then_some(()))

@@ -1,6 +1,6 @@
 //! The hosts' IAM role: Session Manager, and nothing else. There is no SSH key.
 
-use super::no_id;
+use super::{no_call_for, no_id};
 use crate::aws::{Aws, Class, Done, failed};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
@@ -69,14 +69,18 @@ impl Driver<Aws> for Role {
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
         let iam = &ctx.system.clients.iam;
         for change in changes {
-            if change.field == "trusts" {
-                let call = iam.update_assume_role_policy().role_name(id).policy_document(trust_document(self));
-                call.send().await.map_err(failed("UpdateAssumeRolePolicy"))?;
-            } else if change.field == "policies" {
-                for policy in strings(&change.before).difference(&strings(&change.after)) {
-                    let call = iam.detach_role_policy().role_name(id).policy_arn(policy);
-                    call.send().await.map_err(failed("DetachRolePolicy")).or_gone()?;
+            match change.field.as_str() {
+                "trusts" => {
+                    let call = iam.update_assume_role_policy().role_name(id).policy_document(trust_document(self));
+                    call.send().await.map_err(failed("UpdateAssumeRolePolicy"))?;
                 }
+                "policies" => {
+                    for policy in strings(&change.before).difference(&strings(&change.after)) {
+                        let call = iam.detach_role_policy().role_name(id).policy_arn(policy);
+                        call.send().await.map_err(failed("DetachRolePolicy")).or_gone()?;
+                    }
+                }
+                _ => return Err(no_call_for(change)),
             }
         }
         self.finish(ctx, id).await

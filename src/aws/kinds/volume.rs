@@ -1,6 +1,6 @@
 //! Data volumes: a broker's or controller's identity. They outlive instances, only grow, and are never deleted unasked.
 
-use super::no_id;
+use super::{no_call_for, no_id};
 use crate::aws::{Aws, Class, Done, READY_TIMEOUT, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
@@ -56,7 +56,7 @@ impl Driver<Aws> for Volume {
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-        // A KMS key that can't be used fails the volume after the call has succeeded: it goes, without a word.
+        // A KMS key that can't be used fails the volume after the call has succeeded: AWS deletes it without an error.
         // It may be gone before the first look.
         let (mut seen, start) = (false, Instant::now());
         let ready =
@@ -67,21 +67,20 @@ impl Driver<Aws> for Volume {
                     seen = true;
                     Ok(None)
                 }
-                None if seen || start.elapsed() > UNSEEN => Err(StepError::ended(
-                    format!("the volume {id} is gone again"),
-                    "can the KMS key be used by this caller?",
-                )),
+                None if seen || start.elapsed() > UNSEEN => Err(StepError::Ended {
+                    what: format!("AWS deleted the volume {id} right after its creation"),
+                    why: String::new(),
+                    remedy: Some("check that the caller may use the KMS key"),
+                }),
                 None => Ok(None),
             };
-        ctx.system.volumes.wait(&format!("the volume {id} coming up"), READY_TIMEOUT, || fetch(ctx.system), ready).await
+        ctx.system.volumes.wait(&format!("the creation of the volume {id}"), READY_TIMEOUT, || fetch(ctx.system), ready).await
     }
 
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
-        if !changes
-            .iter()
-            .any(|change| ["size_gib", "iops", "throughput_mibs", "kind"].contains(&change.field.as_str()))
-        {
-            return Ok(());
+        let modifiable = ["size_gib", "iops", "throughput_mibs", "kind"];
+        if let Some(change) = changes.iter().find(|change| !modifiable.contains(&change.field.as_str())) {
+            return Err(no_call_for(change));
         }
         let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
         let grows = changes.iter().any(|change| change.field == "size_gib");

@@ -1,6 +1,6 @@
 //! The VPC, with DNS on.
 
-use super::no_id;
+use super::{no_call_for, no_id};
 use crate::aws::{Aws, Done, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
@@ -46,10 +46,16 @@ impl Driver<Aws> for Vpc {
     }
 
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
-        if changes.iter().any(|change| change.field == "dns_support") {
-            let value = AttributeBooleanValue::builder().value(self.dns_support).build();
-            let call = ctx.system.clients.ec2.modify_vpc_attribute().vpc_id(id).enable_dns_support(value);
-            call.send().await.map_err(failed("ModifyVpcAttribute"))?;
+        for change in changes {
+            match change.field.as_str() {
+                "dns_support" => {
+                    let value = AttributeBooleanValue::builder().value(self.dns_support).build();
+                    let call = ctx.system.clients.ec2.modify_vpc_attribute().vpc_id(id).enable_dns_support(value);
+                    call.send().await.map_err(failed("ModifyVpcAttribute"))?;
+                }
+                "dns_hostnames" => {}
+                _ => return Err(no_call_for(change)),
+            }
         }
         hostnames(self, ctx, id).await
     }

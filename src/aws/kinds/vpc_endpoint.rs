@@ -70,7 +70,7 @@ impl Driver<Aws> for VpcEndpoint {
                 _ => Ok(None),
             }
         };
-        let what = format!("the endpoint {id} coming up");
+        let what = format!("the creation of the endpoint {id}");
         ctx.system.endpoints.wait(&what, READY_TIMEOUT, || fetch(ctx.system), ready).await
     }
 

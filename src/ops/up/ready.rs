@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::aws::kinds::msk_status;
 use crate::health::{self, shortened};
 use crate::ops::{Failure, Task, kafka, msk};
-use crate::roll::{self, Kafka};
+use crate::roll::{self, KafkaAccess};
 use crate::session::Session;
 use kstack_core::design::Design;
+use kstack_core::engines::Engine;
 use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
 use kstack_core::kinds::Instance;
 
@@ -30,26 +31,30 @@ const HEALTHY_TIMEOUT: Duration = Duration::from_secs(600);
 pub async fn wait(
     session: &Session,
     design: &Design,
-    kafka: &Kafka,
+    kafka: &KafkaAccess,
     task: &Task<'_>,
 ) -> Result<(Vec<String>, String), Failure> {
-    if design.msk.is_some() {
-        // Its creation has waited until it is ACTIVE; what was described before it is not used.
-        session.aws.begin_round();
-        let cluster = msk_status(&session.aws).await?;
-        return cluster.as_ref().and_then(msk::easiest).ok_or_else(|| Failure::new("the MSK cluster has no listener"));
+    match Engine::of(&design.stack) {
+        Engine::Msk => {
+            // Its creation has waited until it is ACTIVE; what was described before it is not used.
+            session.aws.begin_round();
+            let cluster = msk_status(&session.aws).await?;
+            cluster.as_ref().and_then(msk::easiest).ok_or_else(|| Failure::new("the MSK cluster has no listener"))
+        }
+        Engine::Ec2 => {
+            let brokers = on_hosts(session, design, kafka, task).await?;
+            let servers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
+            let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
+            Ok((servers, properties))
+        }
     }
-    let brokers = on_hosts(session, design, kafka, task).await?;
-    let servers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-    let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
-    Ok((servers, properties))
 }
 
 /// The addresses of brokers on hosts, once they are healthy.
 async fn on_hosts(
     session: &Session,
     design: &Design,
-    kafka: &Kafka,
+    kafka: &KafkaAccess,
     task: &Task<'_>,
 ) -> Result<Vec<SocketAddrV4>, Failure> {
     let observed = session.observe().await?;

@@ -8,6 +8,7 @@ pub const LONGEST: TimeSpan = TimeSpan(90 * 86_400);
 /// The shortest: creating a stack takes minutes.
 pub const SHORTEST: TimeSpan = TimeSpan(60);
 
+/// Checks the keys `ttl` and `protected`.
 pub fn check(checker: &mut Checker<'_>) {
     let Some(Some(ttl)) = checker.part::<Option<TimeSpan>>("ttl") else { return };
     if let Err(wrong) = lasts(ttl) {

@@ -1,4 +1,4 @@
-//! Rules of the network: zones, address blocks, the hosts' way out.
+//! Rules of the network: zones, address blocks, the hosts' outbound internet access.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,7 @@ use crate::file::Checker;
 use crate::file::{Network, Zones};
 use crate::network;
 
+/// Checks zones, address blocks, and the hosts' outbound internet access.
 pub fn check(checker: &mut Checker<'_>) {
     let Some(net) = checker.part::<Network>("network") else { return };
     let zones = net.zones.count();

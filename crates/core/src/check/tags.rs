@@ -6,6 +6,7 @@ use crate::file::node::Content;
 /// AWS allows 50 tags on a resource; kstack's own and `Name` are among them.
 const MOST_TAGS: usize = 38;
 
+/// Checks the keys and values of `tags`.
 pub fn check(checker: &mut Checker<'_>) {
     let tags = checker.entries("tags");
     if tags.len() > MOST_TAGS {

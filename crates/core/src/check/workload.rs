@@ -6,6 +6,7 @@ use crate::file::Checker;
 use crate::file::problem::Problem;
 use crate::settings::{Setting, Settings};
 
+/// Checks the key `workload`.
 pub fn check(checker: &mut Checker<'_>) {
     let Some(load) = workload(checker) else { return };
     if load.retention.0 == 0 {

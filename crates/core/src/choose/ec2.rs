@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::PlanningInput;
-use crate::cloud_init::{self, Checksum, Overrides, Role, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
+use crate::cloud_init::{self, Checksum, HostRole, Overrides, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
 use crate::design::{CONTROLLER_IDS, Design, HostDesign, Seat};
 use crate::digest;
 use crate::engines::ec2::{self, Gp3Volume};
@@ -51,7 +51,7 @@ pub fn choose(
         let name = format!("controller-{number}");
         let volume = Gp3Volume { size_gib: controllers.storage.gib_ceil(), iops: 3000, throughput_mibs: 125 };
         let address = network::controller_address(design.zones[zone].private, number);
-        let id = Identity { name, role: Role::Controller, node_id: CONTROLLER_IDS + number, zone, address };
+        let id = Identity { name, role: HostRole::Controller, node_id: CONTROLLER_IDS + number, zone, address };
         let placement = seats.take(ec2.placement, "controllers", zone);
         hosts.extend(host(
             design,
@@ -70,7 +70,7 @@ pub fn choose(
         let zone = broker_zones[number as usize - 1];
         let name = format!("broker-{number}");
         let votes = voters.iter().any(|voter| voter.node_id == number);
-        let role = if votes { Role::Combined } else { Role::Broker };
+        let role = if votes { HostRole::Combined } else { HostRole::Broker };
         let address = network::broker_address(design.zones[zone].private, number);
         let id = Identity { name, role, node_id: number, zone, address };
         let placement = seats.take(ec2.placement, "brokers", zone);
@@ -96,7 +96,7 @@ type Instances<'a> = BTreeMap<&'a str, (&'a Live, &'a Instance)>;
 /// What a host keeps for life.
 struct Identity {
     name: String,
-    role: Role,
+    role: HostRole,
     node_id: u32,
     /// Its zone's place among the chosen ones.
     zone: usize,

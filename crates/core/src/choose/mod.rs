@@ -47,12 +47,10 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         ));
     }
     let vpcs = observed.of::<Vpc>();
-    let engine = |live: &Live| if live.tags.contains_key(tag::ENGINE) { Engine::Msk } else { Engine::Ec2 };
-    if vpcs.values().any(|(live, _)| engine(live) != Engine::of(stack)) {
-        let (now, wanted) = match Engine::of(stack) {
-            Engine::Msk => ("brokers on EC2", "an MSK cluster"),
-            Engine::Ec2 => ("an MSK cluster", "brokers on EC2"),
-        };
+    let engine = Engine::of(stack);
+    let live = |live: &Live| Engine::of_tag(live.tags.get(tag::ENGINE).map(String::as_str));
+    if let Some(live) = vpcs.values().map(|(vpc, _)| live(vpc)).find(|live| *live != engine) {
+        let (now, wanted) = (live.words(), engine.words());
         refusals.push(Refusal::general(
             format!("the live stack has {now}, and the file asks for {wanted}: a stack keeps its engine"),
             "create a second stack with another name, move the data with MirrorMaker, and destroy this one",

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-fn host(role: Role, os: Os) -> Host {
+fn host(role: HostRole, os: Os) -> Host {
     let voter = |n: u8| Voter {
         node_id: u32::from(n),
         address: Ipv4Addr::new(10, 40, n, 10),
@@ -35,7 +35,7 @@ fn host(role: Role, os: Os) -> Host {
 }
 
 fn every_host() -> impl Iterator<Item = Host> {
-    [Role::Broker, Role::Controller, Role::Combined].into_iter().flat_map(|role| {
+    [HostRole::Broker, HostRole::Controller, HostRole::Combined].into_iter().flat_map(|role| {
         [Os::Al2023, Os::Debian12, Os::Ubuntu2404].into_iter().flat_map(move |os| {
             [None, Some("http://10.40.0.2:8080/mirror".to_owned())]
                 .map(|package_mirror| Host { package_mirror, ..host(role, os) })
@@ -130,19 +130,19 @@ fn the_volume_id_stands_in_one_place() {
 
 #[test]
 fn the_roles_have_their_settings() {
-    let broker = loaded(&Host { node_id: 4, ..host(Role::Broker, Os::Al2023) });
+    let broker = loaded(&Host { node_id: 4, ..host(HostRole::Broker, Os::Al2023) });
     assert_eq!(broker["process.roles"], "broker");
     assert_eq!(broker["broker.rack"], "apne2-az1");
     assert_eq!(broker["listeners"], "PLAINTEXT://10.40.1.10:9092");
     let quorum = "10.40.1.10:9093,10.40.2.10:9093,10.40.3.10:9093";
     assert_eq!(broker["controller.quorum.bootstrap.servers"], quorum);
 
-    let controller = loaded(&host(Role::Controller, Os::Debian12));
+    let controller = loaded(&host(HostRole::Controller, Os::Debian12));
     assert_eq!(controller["listeners"], "CONTROLLER://10.40.1.10:9093");
     assert_eq!(controller["min.insync.replicas"], "2");
     assert!(!controller.contains_key("inter.broker.listener.name"));
 
-    let combined = loaded(&host(Role::Combined, Os::Ubuntu2404));
+    let combined = loaded(&host(HostRole::Combined, Os::Ubuntu2404));
     assert_eq!(combined["process.roles"], "broker,controller");
     assert_eq!(combined["advertised.listeners"], "PLAINTEXT://10.40.1.10:9092,CONTROLLER://10.40.1.10:9093");
 }
@@ -159,16 +159,16 @@ fn only_first_controllers_format_with_the_quorum() {
     };
     let all = "1@10.40.1.10:9093:1kU3OEVBNTcwNTJENDM2Qg,2@10.40.2.10:9093:2kU3OEVBNTcwNTJENDM2Qg,\
                3@10.40.3.10:9093:3kU3OEVBNTcwNTJENDM2Qg";
-    assert_eq!(format(&host(Role::Controller, Os::Al2023)), all);
-    assert_eq!(format(&host(Role::Combined, Os::Al2023)), all);
-    assert_eq!(format(&Host { node_id: 4, ..host(Role::Controller, Os::Al2023) }), "--no-initial-controllers");
-    assert_eq!(format(&Host { node_id: 4, ..host(Role::Broker, Os::Al2023) }), "--no-initial-controllers");
+    assert_eq!(format(&host(HostRole::Controller, Os::Al2023)), all);
+    assert_eq!(format(&host(HostRole::Combined, Os::Al2023)), all);
+    assert_eq!(format(&Host { node_id: 4, ..host(HostRole::Controller, Os::Al2023) }), "--no-initial-controllers");
+    assert_eq!(format(&Host { node_id: 4, ..host(HostRole::Broker, Os::Al2023) }), "--no-initial-controllers");
 }
 
 #[test]
 fn the_stack_files_settings_win() {
     let settings = BTreeMap::from([("num.io.threads".to_owned(), "32".to_owned())]);
-    assert_eq!(loaded(&Host { settings, ..host(Role::Broker, Os::Al2023) })["num.io.threads"], "32");
+    assert_eq!(loaded(&Host { settings, ..host(HostRole::Broker, Os::Al2023) })["num.io.threads"], "32");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn hostile_settings_come_out_as_themselves() {
     for value in hostile {
         for name in ["some.setting", "a key: with=all #of !it\n\\", " ü"] {
             let settings = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-            assert_eq!(loaded(&Host { settings, ..host(Role::Broker, Os::Debian12) })[name], value);
+            assert_eq!(loaded(&Host { settings, ..host(HostRole::Broker, Os::Debian12) })[name], value);
         }
     }
 }
@@ -200,7 +200,7 @@ proptest! {
     fn any_setting_comes_out_as_itself(name in "\\PC{1,12}", value in any::<String>()) {
         prop_assume!(!RESERVED_SETTINGS.contains(&name.as_str()));
         let settings = BTreeMap::from([(name.clone(), value.clone())]);
-        prop_assert_eq!(&loaded(&Host { settings, ..host(Role::Controller, Os::Al2023) })[&name], &value);
+        prop_assert_eq!(&loaded(&Host { settings, ..host(HostRole::Controller, Os::Al2023) })[&name], &value);
     }
 
     #[test]
@@ -215,7 +215,7 @@ proptest! {
 #[test]
 fn a_value_that_cannot_stand_in_a_script_is_refused() {
     let refused = |change: fn(&mut Host)| {
-        let mut host = host(Role::Broker, Os::Debian12);
+        let mut host = host(HostRole::Broker, Os::Debian12);
         change(&mut host);
         render(&host, &plain()).expect_err("refused").to_string()
     };
@@ -240,7 +240,7 @@ fn a_value_that_cannot_stand_in_a_script_is_refused() {
 #[test]
 fn an_override_replaces_a_template() {
     let overrides = Overrides::from([("log4j2.yaml.hbs".to_owned(), "# for {{name}}\n".to_owned())]);
-    let user_data = render(&host(Role::Broker, Os::Al2023), &overrides).expect("renders");
+    let user_data = render(&host(HostRole::Broker, Os::Al2023), &overrides).expect("renders");
     assert_eq!(files(&user_data)["/etc/kafka/log4j2.yaml"], "# for host-1\n");
 }
 
@@ -248,7 +248,7 @@ fn an_override_replaces_a_template() {
 fn faults_in_overrides_say_where_they_are() {
     let fault = |name: &str, text: &str| {
         let overrides = Overrides::from([(name.to_owned(), text.to_owned())]);
-        render(&host(Role::Broker, Os::Al2023), &overrides).expect_err("refused").to_string()
+        render(&host(HostRole::Broker, Os::Al2023), &overrides).expect_err("refused").to_string()
     };
     assert_eq!(
         fault("hots.yaml.hbs", ""),
@@ -292,13 +292,13 @@ fn what_ec2_cannot_take_is_refused() {
 
 #[test]
 fn the_heap_leaves_room_for_the_page_cache() {
-    assert_eq!(heap_mib(16 * 1024, Role::Broker), 6 * 1024);
-    assert_eq!(heap_mib(8 * 1024, Role::Broker), 3 * 1024);
-    assert_eq!(heap_mib(512 * 1024, Role::Broker), 6 * 1024);
-    assert_eq!(heap_mib(2 * 1024, Role::Combined), 768);
-    assert_eq!(heap_mib(4 * 1024, Role::Controller), 2 * 1024);
-    assert_eq!(heap_mib(32 * 1024, Role::Controller), 4 * 1024);
-    assert_eq!(heap_mib(512, Role::Broker), 256);
+    assert_eq!(heap_mib(16 * 1024, HostRole::Broker), 6 * 1024);
+    assert_eq!(heap_mib(8 * 1024, HostRole::Broker), 3 * 1024);
+    assert_eq!(heap_mib(512 * 1024, HostRole::Broker), 6 * 1024);
+    assert_eq!(heap_mib(2 * 1024, HostRole::Combined), 768);
+    assert_eq!(heap_mib(4 * 1024, HostRole::Controller), 2 * 1024);
+    assert_eq!(heap_mib(32 * 1024, HostRole::Controller), 4 * 1024);
+    assert_eq!(heap_mib(512, HostRole::Broker), 256);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Comparison, CostPoint, SameBrokers};
 use crate::pricing::{Purpose, money};
-use crate::text::five_digits;
+use crate::text::{five_digits, width};
 
 /// Columns of the longest bar.
 const COLUMNS: f64 = 40.0;
@@ -14,13 +14,14 @@ impl Comparison {
     pub fn bars(&self) -> String {
         const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
         let most = self.choices.iter().map(|choice| choice.usd).fold(0.0, f64::max).max(1.0);
-        let name = self.choices.iter().map(|choice| choice.name.chars().count()).max().unwrap_or(0);
+        let name = self.choices.iter().map(|choice| width(&choice.name)).max().unwrap_or(0);
         let sum = self.choices.iter().map(|choice| money(choice.usd).len()).max().unwrap_or(0);
         let mut text = String::new();
         for choice in &self.choices {
             let eighths = (choice.usd / most * COLUMNS * 8.0).round() as usize;
             let bar = format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8]);
-            let _ = writeln!(text, "{:name$}  {:>sum$}  {bar}", choice.name, money(choice.usd));
+            let padding = " ".repeat(name - width(&choice.name));
+            let _ = writeln!(text, "{}{padding}  {:>sum$}  {bar}", choice.name, money(choice.usd));
         }
         text
     }

@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cloud_init::{self, Role};
+use crate::cloud_init::{self, HostRole};
 use crate::engines::ec2::Gp3Volume;
 use crate::instance_types::InstanceTypes;
 use crate::stack::Stack;
@@ -84,11 +84,11 @@ pub struct HostDesign {
 impl HostDesign {
     /// Whether clients' data is on it: a broker, combined or not.
     pub fn broker(&self) -> bool {
-        self.cloud.role != Role::Controller
+        self.cloud.role != HostRole::Controller
     }
     /// Whether it is a voter of the controllers' quorum.
     pub fn votes(&self) -> bool {
-        self.cloud.role != Role::Broker
+        self.cloud.role != HostRole::Broker
     }
 }
 

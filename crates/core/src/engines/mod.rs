@@ -85,7 +85,7 @@ pub struct EngineEntry {
 
 /// Declares the engines: the type of each one's keys, and a module with its functions.
 macro_rules! engines {
-    ($cluster_doc:literal: $($(#[doc = $doc:literal])* $engine:ident, $key:ident: $keys:ty;)*) => {
+    ($cluster_doc:literal: $($(#[doc = $doc:literal])* $engine:ident, $key:ident: $keys:ty, $words:literal;)*) => {
         fields! {
             #[doc = $cluster_doc]
             pub struct Cluster { $($(#[doc = $doc])* $key: Option<$keys>,)* }
@@ -108,6 +108,22 @@ macro_rules! engines {
             assumption: $key::assumption,
         }),*];
 
+        impl Engine {
+            /// Its key below `cluster`, and its word in tags.
+            pub const fn key(self) -> &'static str {
+                match self {
+                    $(Engine::$engine => stringify!($key),)*
+                }
+            }
+
+            /// What a stack with it has, in words.
+            pub const fn words(self) -> &'static str {
+                match self {
+                    $(Engine::$engine => $words,)*
+                }
+            }
+        }
+
         impl Cluster {
             /// The engine of the cluster; a file that is checked has exactly one.
             pub fn engine(&self) -> Option<Engine> {
@@ -121,9 +137,22 @@ macro_rules! engines {
 engines! {
     "The Kafka cluster: exactly one of `ec2` and `msk`.":
     /// Kafka brokers on EC2 instances with EBS volumes.
-    Ec2, ec2: ec2::keys::Ec2;
+    Ec2, ec2: ec2::keys::Ec2, "brokers on EC2";
     /// An Amazon MSK cluster.
-    Msk, msk: msk::keys::Msk;
+    Msk, msk: msk::keys::Msk, "an MSK cluster";
+}
+
+impl Engine {
+    /// The engine's tag on the VPC. Brokers on EC2 have none: stacks from before there was another engine are theirs.
+    pub fn tag(self) -> Option<&'static str> {
+        (self != Engine::Ec2).then(|| self.key())
+    }
+
+    /// The engine that a VPC's tag names.
+    pub fn of_tag(tag: Option<&str>) -> Engine {
+        let named = ENGINES.iter().find(|entry| entry.engine.tag() == tag);
+        named.map_or(Engine::Ec2, |entry| entry.engine)
+    }
 }
 
 impl Cluster {

@@ -1,4 +1,4 @@
-//! Instances: brokers and controllers as machines that can be thrown away. Volume and interface stay when one goes.
+//! Instances: brokers and controllers as replaceable machines. Volume and interface stay when one is terminated.
 
 use super::prelude::*;
 use crate::cloud_init::CLIENT_PORT;
@@ -66,7 +66,7 @@ impl Kind for Instance {
         design.hosts.iter().map(|host| (host.name.clone(), instance(host))).collect()
     }
 
-    /// A host fetches packages and Kafka when it starts: its way out comes first. So do the rules of its group.
+    /// A host fetches packages and Kafka when it starts, so its outbound internet access comes first. So do the rules of its group.
     fn after(&self, name: &str) -> Vec<Address> {
         let group = if name.starts_with("broker") { "brokers" } else { "controllers" };
         let table = self.subnet.address().map(|subnet| Address::new(super::RouteTable::NAME, &subnet.name));

@@ -13,6 +13,10 @@ use crate::engines::Engine;
 use crate::model::{Address, Deletion, Effect, Field, FieldChange, Fields, Missing, Operation, Ref, References, Tags};
 use crate::pricing::Costs;
 
+mod msk_operation;
+
+pub use msk_operation::MskOperation;
+
 /// What kstack knows of one kind of resource without asking anybody.
 pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Fields + References {
     /// The kind's name, the first part of its addresses.

@@ -1,5 +1,6 @@
-//! The MSK cluster, and the operations that its changes take: MSK makes one at a time.
+//! The MSK cluster. Its changes are operations, of which MSK makes one at a time.
 
+use super::msk_operation::MskOperation;
 use super::prelude::*;
 use crate::design::Provisioned;
 
@@ -18,78 +19,6 @@ spec! {
         ).hidden(),
         #[serde(flatten)]
         pub provisioned: Option<Provisioned> => Rule::nested(Provisioned::FIELDS),
-    }
-}
-
-/// The operations, in an order that always works:
-/// what needs the least of the others first, what a later one needs before it, and brokers that roll before brokers that are added.
-///
-/// * Public access goes before anything that it forbids (open access, plaintext) is turned on, and comes after what it needs:
-///   authentication, TLS, and `allow.everyone.if.no.acl.found=false` in the configuration.
-/// * Storage that grows, or throughput that falls, comes early: full volumes stop brokers, and a smaller type allows less
-///   throughput. Throughput that rises waits for the larger type. Size and throughput are one call, since the next may
-///   only come 6 hours later.
-/// * The version comes before the type, which may need it, and takes a new configuration with it. A type that is too small
-///   for its partitions refuses configurations, so the type comes before a configuration alone.
-/// * Tiered storage needs the version and the type.
-/// * Brokers are added after what restarts brokers: they need no restart.
-const ORDER: [&str; 12] = [
-    "creation",
-    "public-access-off",
-    "storage",
-    "kafka-version",
-    "broker-type",
-    "throughput",
-    "tiered-storage",
-    "configuration",
-    "security",
-    "rebalancing",
-    "broker-count",
-    "monitoring",
-];
-/// The last of all.
-const PUBLIC: &str = "public-access";
-
-/// The operation that makes `change`, one of `all`.
-fn operation(change: &FieldChange, all: &[FieldChange]) -> &'static str {
-    let changes = |field: &str| all.iter().find(|change| change.field == field);
-    let rises = |change: &FieldChange| change.after.as_u64() > change.before.as_u64();
-    match change.field.as_str() {
-        "state" => "creation",
-        "public_access" if change.after == false => "public-access-off",
-        "public_access" => PUBLIC,
-        "volume_gib" | "throughput_mibs" if changes("throughput_mibs").is_some_and(rises) => "throughput",
-        "volume_gib" | "throughput_mibs" => "storage",
-        "kafka" => "kafka-version",
-        "configuration" | "server_properties" if changes("kafka").is_some() => "kafka-version",
-        "configuration" | "server_properties" => "configuration",
-        "instance_type" => "broker-type",
-        "tiered" => "tiered-storage",
-        "brokers" => "broker-count",
-        "rebalancing" => "rebalancing",
-        "iam" | "scram" | "certificate_authorities" | "unauthenticated" | "in_transit" => "security",
-        _ => "monitoring",
-    }
-}
-
-/// What an operation does to a cluster with so many brokers. The 15 minutes are AWS's upper figure for a change of type;
-/// the other rolls are taken to be no slower.
-fn meaning(operation: &str, brokers: u32) -> String {
-    let minutes = brokers * 15;
-    match operation {
-        "creation" => "AWS is still creating the cluster: kstack waits for it, usually 15 to 35 minutes".to_owned(),
-        "kafka-version" | "broker-type" | "configuration" | "security" => {
-            format!("the {brokers} brokers restart one after another, up to {minutes} minutes in all")
-        }
-        "storage" | "throughput" => {
-            "nothing restarts; AWS optimises the volumes for 6 hours or more, and they can't change again until then"
-                .to_owned()
-        }
-        "broker-count" => "nothing restarts; partitions stay on their brokers until they are reassigned".to_owned(),
-        "public-access" | "public-access-off" => {
-            "brokers get or lose public addresses, which may take an hour".to_owned()
-        }
-        _ => "nothing restarts".to_owned(),
     }
 }
 
@@ -119,15 +48,13 @@ impl Kind for MskCluster {
 
     fn operations(&self, live: &Self, changes: &[FieldChange]) -> Vec<Operation> {
         let brokers = live.provisioned.as_ref().map_or(0, |live| live.brokers);
-        let mut operations = Vec::new();
-        for name in ORDER.into_iter().chain([PUBLIC]) {
-            let mine: Vec<FieldChange> =
-                changes.iter().filter(|change| operation(change, changes) == name).cloned().collect();
-            if !mine.is_empty() {
-                operations.push(Operation { name, reason: meaning(name, brokers), changes: mine });
-            }
-        }
-        operations
+        let of = |operation: MskOperation| {
+            let own = changes.iter().filter(|change| MskOperation::of(change, changes) == Some(operation));
+            let changes: Vec<FieldChange> = own.cloned().collect();
+            let reason = operation.meaning(brokers);
+            (!changes.is_empty()).then(|| Operation { name: operation.name(), reason, changes })
+        };
+        MskOperation::ALL.into_iter().filter_map(of).collect()
     }
 
     fn tags(&self) -> Tags {

@@ -1,4 +1,4 @@
-//! NAT gateways: the private subnets' way out.
+//! NAT gateways: the private subnets' outbound internet access.
 
 use super::elastic_ip::nat_zones;
 use super::prelude::*;

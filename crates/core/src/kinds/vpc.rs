@@ -32,8 +32,7 @@ impl Kind for Vpc {
 
     /// Brokers on EC2 are the rule, and have no tag: stacks from before there was MSK are theirs.
     fn tags(&self) -> Tags {
-        let msk = (self.engine == Engine::Msk).then(|| (tag::ENGINE.to_owned(), "msk".to_owned()));
-        msk.into_iter().collect()
+        self.engine.tag().map(|engine| (tag::ENGINE.to_owned(), engine.to_owned())).into_iter().collect()
     }
 
     fn price(&self, _: &mut Costs<'_>) {}

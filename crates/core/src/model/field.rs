@@ -107,11 +107,25 @@ pub trait Fields {
         find(Self::FIELDS, name)
     }
 
+    /// The names of the fields that the serialized spec has.
+    fn serialized_fields() -> Vec<&'static str> {
+        names(Self::FIELDS)
+    }
+
     /// What `change` does; `None` when no such field is declared. `target_is_new` says that the new value names a resource that
     /// the same plan makes.
     fn effect(change: &FieldChange, target_is_new: bool) -> Option<Effect> {
         Self::field(&change.field)?.rule.effect(change, target_is_new)
     }
+}
+
+fn names(fields: &'static [Field]) -> Vec<&'static str> {
+    let names = |field: &'static Field| match field.rule.effect {
+        RuleEffect::Nested(fields) => names(fields),
+        RuleEffect::CreationOnly => Vec::new(),
+        _ => vec![field.name],
+    };
+    fields.iter().flat_map(names).collect()
 }
 
 fn find(fields: &'static [Field], name: &str) -> Option<&'static Field> {

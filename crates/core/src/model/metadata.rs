@@ -1,4 +1,4 @@
-//! What is kept of a stack beside its resources: who works on it, its record, and its claim on an address block.
+//! A stack's metadata: its leases, its record, and its claim on an address block.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// What Parameter Store has of one stack.
+/// The metadata of one stack in Parameter Store.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StackMetadata {
     /// Leases by number; the highest counts.
     pub leases: BTreeMap<u64, Holder>,
+    /// Its record; absent before its first apply.
     pub record: Option<Record>,
-    /// Its address block, where it was chosen for it: one, or more after an answer that was lost. Seen only with the papers of every
-    /// stack.
+    /// Its claims on address blocks: one, or more after a lost answer. Read only with the metadata of every stack.
     pub claims: Vec<Claim>,
 }
 
@@ -31,12 +31,16 @@ pub struct Holder {
     pub who: String,
     /// The machine and process.
     pub host: String,
+    /// The process id.
     pub pid: u32,
+    /// When it took the lease.
     pub since: Timestamp,
+    /// When the lease ends unless it is renewed.
     pub expires: Timestamp,
+    /// Whether it was released.
     #[serde(default)]
     pub released: bool,
-    /// When everything is listed that a holder before has made, who died or was ended by `unlock`; absent when none did.
+    /// When AWS lists everything that earlier holders created which crashed or were ended by `unlock`; absent when none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Timestamp>,
 }
@@ -47,10 +51,10 @@ impl Holder {
         !self.released && now < self.expires
     }
 
-    /// When everything is listed that this holder and those before have made; `None` when it is by `now`. Lists lag behind by
-    /// `lag` at most, and a holder stops writing `margin` before its lease expires.
+    /// When AWS lists everything that this holder and earlier ones created; `None` if it does by `now`. Lists lag by at most
+    /// `lag`, and a holder stops writing `margin` before its lease expires.
     pub fn visible_at(&self, now: Timestamp, lag: SignedDuration, margin: SignedDuration) -> Option<Timestamp> {
-        // One that did not release its lease has died, with a call under way at worst when it last was allowed to write.
+        // A holder that did not release its lease has crashed, at worst with a call under way at the end of its write window.
         let own = self.expires.saturating_add(lag - margin).ok().filter(|_| !self.released);
         // No longer than if it had ended just now, whatever another machine's clock said.
         let latest = now + lag;
@@ -58,15 +62,16 @@ impl Holder {
     }
 }
 
-/// What no resource of the stack says by itself. It is not state: it can be made again from the tags.
+/// Facts of a stack that no resource has. It is no state: it can be rebuilt from the tags.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Kafka's cluster id.
     pub cluster_id: String,
+    /// When the stack was created.
     pub made_at: Timestamp,
-    /// The ARN of the caller that made the stack.
+    /// The ARN of the caller that created the stack.
     pub made_by: String,
-    /// When the stack goes by itself; never, when absent.
+    /// When the stack expires; never, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// How many resources the last apply left; absent from before an apply until it is complete.
@@ -78,8 +83,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// What client tokens of this stack have in common until an apply is complete: until then a call that is repeated must
-    /// be known as the same; afterwards not, since AWS remembers a token longer than what was made with it may live.
+    /// The part that client tokens of this stack share until an apply is complete: until then AWS must recognise a repeated
+    /// call; afterwards it must not, because AWS remembers a token longer than its resource may exist.
     pub fn incarnation(&self) -> String {
         format!("{}/{}", self.made_at, self.applies)
     }
@@ -89,9 +94,11 @@ impl Record {
 /// stacks made at once from one file no two have the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
+    /// The stack's name.
     pub stack: String,
+    /// The address block.
     pub block: Ipv4Net,
-    /// With its stack, should that never be made.
+    /// When the claim expires: with its stack, or if that is never created.
     pub expires_at: Timestamp,
 }
 
@@ -103,7 +110,7 @@ mod tests {
     const MARGIN: SignedDuration = SignedDuration::from_secs(15);
 
     #[test]
-    fn who_comes_after_one_that_died_waits_until_all_is_listed_and_never_longer() {
+    fn the_holder_after_a_crash_waits_until_all_is_listed_and_never_longer() {
         let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).expect("a time");
         let holder = |expires: i64, released: bool, settled: Option<i64>| Holder {
             who: String::new(),
@@ -116,12 +123,12 @@ mod tests {
         };
         // It could write until 15 s before its lease expired at 120; what it made then is listed 30 s later.
         let cases = [
-            ("released in peace", holder(120, true, None), 60, None),
-            ("died, and its lease has just expired", holder(120, false, None), 120, Some(135)),
-            ("died long ago", holder(120, false, None), 135, None),
+            ("released", holder(120, true, None), 60, None),
+            ("crashed, and its lease has just expired", holder(120, false, None), 120, Some(135)),
+            ("crashed long ago", holder(120, false, None), 135, None),
             ("ended by unlock at 50", holder(120, true, Some(80)), 60, Some(80)),
             ("ended by unlock long ago", holder(120, true, Some(80)), 80, None),
-            ("died while it waited for another", holder(120, false, Some(80)), 120, Some(135)),
+            ("crashed while it waited for another", holder(120, false, Some(80)), 120, Some(135)),
             ("another's clock is an hour ahead", holder(3720, true, Some(3630)), 60, Some(90)),
         ];
         for (case, holder, now, expected) in cases {

@@ -1,23 +1,34 @@
-//! Tag keys of kstack's own.
+//! The keys of kstack's own tags.
 
+/// The stack's name.
 pub const STACK: &str = "kstack:stack";
+/// The resource's address inside the stack.
 pub const ADDRESS: &str = "kstack:address";
+/// Kafka's cluster id.
 pub const CLUSTER_ID: &str = "kstack:cluster-id";
+/// An instance's Kafka version.
 pub const KAFKA: &str = "kstack:kafka";
+/// An instance's operating system.
 pub const OS: &str = "kstack:os";
+/// The fingerprint of an instance's configuration.
 pub const CONFIG: &str = "kstack:config";
+/// The retention that an instance was started with.
 pub const RETENTION: &str = "kstack:retention";
+/// The first controllers of the quorum.
 pub const VOTERS: &str = "kstack:voters";
+/// The minimum of in-sync replicas that an instance was started with.
 pub const MIN_INSYNC: &str = "kstack:min-insync-replicas";
-/// What runs Kafka in a VPC: `msk`; absent where it is brokers on EC2.
+/// The engine, on the VPC: `msk`; absent for brokers on EC2.
 pub const ENGINE: &str = "kstack:engine";
-/// What the keys of tags begin with that say which SCRAM secrets the stack has associated.
+/// The prefix of the tags that name the SCRAM secrets which the stack has associated.
 pub const SCRAM: &str = "kstack:scram";
-/// When the stack goes by itself: RFC 3339, UTC.
+/// When the stack expires: RFC 3339, UTC.
 pub const EXPIRES: &str = "kstack:expires-at";
+/// Whether `destroy` and `reap` refuse to delete the stack.
 pub const PROTECTED: &str = "kstack:protected";
+/// The KMS key that was asked for, on a volume.
 pub const KMS_KEY: &str = "kstack:kms-key";
 /// The keys of the file's tags that were set, separated by spaces.
 pub const KEYS: &str = "kstack:tags";
-/// All of them begin with this; AWS's own begin with `aws:`.
+/// The reserved prefixes: kstack's own, and AWS's.
 pub const OURS: [&str; 2] = ["kstack:", "aws:"];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Creation, Note, Plan, Step, Target, Work, diff};
+use super::{Action, Creation, LiveTarget, Note, Plan, Step, Work, diff};
 use crate::kinds::{self, Resource};
 use crate::model::{Address, Effect, FieldChange, Operation, Ref, Tags};
 use crate::observed::Live;
@@ -44,7 +44,7 @@ pub fn change(address: &Address, wanted: Creation, live: &Live, new: &BTreeSet<A
         plan.notes.extend(until_roll);
     }
     let Some(action) = action else { return };
-    let live = Target { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() };
+    let live = LiveTarget { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() };
     let step = |reason: &str, work: Work| Step {
         address: address.clone(),
         operation: None,
@@ -76,7 +76,7 @@ fn effect(address: &Address, change: &FieldChange, wanted: &Resource, new: &BTre
 }
 
 /// One step for the changes; or a step for each operation that the kind needs for them, one after the other, tags first.
-fn updates(address: &Address, live: Target, wanted: Creation, changes: Vec<FieldChange>) -> Vec<Step> {
+fn updates(address: &Address, live: LiveTarget, wanted: Creation, changes: Vec<FieldChange>) -> Vec<Step> {
     const DIFFERS: &str = "it differs from the stack file";
     let step = |operation: Option<&'static str>, reason: String, changes: Vec<FieldChange>| Step {
         address: address.clone(),

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::model::{FieldChange, Tags};
     use crate::observed::Live;
-    use crate::plan::{Creation, Target};
+    use crate::plan::{Creation, LiveTarget};
     use crate::pricing::embedded;
 
     fn volume(gib: u64, iops: u32) -> Value {
@@ -124,8 +124,8 @@ mod tests {
         step(kind, name, Work::Create(creation))
     }
 
-    fn target(kind: &str, spec: &Value) -> Target {
-        Target { id: "id".to_owned(), spec: resource(kind, spec), tags: Tags::new() }
+    fn target(kind: &str, spec: &Value) -> LiveTarget {
+        LiveTarget { id: "id".to_owned(), spec: resource(kind, spec), tags: Tags::new() }
     }
 
     fn updated(kind: &str, name: &str, live: &Value, wanted: &Value, field: &str) -> Step {

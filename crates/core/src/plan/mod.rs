@@ -6,6 +6,7 @@ mod change;
 mod cost;
 mod diff;
 mod order;
+mod saved;
 mod step;
 mod text;
 mod verify;
@@ -20,16 +21,17 @@ use crate::cloud_init::Overrides;
 use crate::design::Design;
 use crate::expiry::{Lifetime, PROTECTED};
 use crate::kinds::{self, Resource};
-use crate::model::{Address, Deletion, Missing, Tags, tag};
+use crate::model::{Address, Deletion, Missing, StepId, Tags, tag};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
 use crate::sizing::{Fit, Misfit};
-use crate::stack::Stack;
+use crate::stack::{Name, Stack};
 
 pub use change::tag_changes;
 pub use cost::{CostDelta, cost_delta, running_cost};
-pub use order::{rank, roll_last};
-pub use step::{Action, Creation, Step, Target, Work};
+pub use order::rank;
+pub use saved::{SAVED_PLAN, SavedPlan, Source};
+pub use step::{Action, Creation, LiveTarget, Step, Work};
 pub use text::{printable, render};
 pub use verify::verify;
 
@@ -211,9 +213,9 @@ fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed
 }
 
 /// The plan that deletes everything that is live, its data with it.
-pub fn destroy(stack: &str, region: &str, account: &str, observed: &Observed) -> Plan {
+pub fn destroy(stack: &Name, region: &str, account: &str, observed: &Observed) -> Plan {
     let mut plan = Plan::empty(stack, region, account, true);
-    // What is somebody else's is left alone, and in nobody's way.
+    // Resources of others are left alone and refuse nothing.
     let mut observed = observed.clone();
     observed.unplaced.retain(|unplaced| !unplaced.foreign);
     let observed = &observed;
@@ -231,20 +233,33 @@ pub fn destroy(stack: &str, region: &str, account: &str, observed: &Observed) ->
     ordered(plan, observed)
 }
 
-/// The plan with its steps in order, verified. Steps that wait for each other are a refusal, as none of them could ever be done;
-/// and so is whatever else must not be run.
+/// The plan with its steps in order, verified.
 fn ordered(mut plan: Plan, observed: &Observed) -> Plan {
-    const FAULT: &str = "this is a defect of kstack: please report it with the stack file and this message";
-    match order::wire(&mut plan.steps) {
+    let order = order::wire(&mut plan.steps);
+    verified(plan, order, observed)
+}
+
+/// The same plan, in which `host`, on which the active controller is, is the last of its role that is rolled; verified again.
+pub fn roll_last(mut plan: Plan, host: &str, observed: &Observed) -> Plan {
+    let order = order::roll_last(&mut plan.steps, host);
+    verified(plan, order, observed)
+}
+
+/// The plan with a refusal for whatever must not be run: a circle of steps, of which none could ever be done, or a fault that
+/// [`verify`] finds.
+fn verified(mut plan: Plan, order: Result<(), Vec<StepId>>, observed: &Observed) -> Plan {
+    const DEFECT: &str = "this is a defect of kstack: please report it with the stack file and this message";
+    match order {
         Err(circle) => {
             let names: Vec<String> = circle.iter().chain(circle.first()).map(ToString::to_string).collect();
-            let reason =
-                format!("steps wait for each other, so none of them could be done: {}", names.join(" waits for "));
-            plan.refusals.push(Refusal::general(reason, FAULT));
+            let reason = format!("the plan has a circle: {}", names.join(" waits for "));
+            plan.refusals.push(Refusal::general(reason, DEFECT));
         }
+        // A refused plan is never run.
+        Ok(()) if !plan.refusals.is_empty() => {}
         Ok(()) => {
             let faults = verify(&plan, observed);
-            plan.refusals.extend(faults.into_iter().map(|fault| Refusal::general(fault, FAULT)));
+            plan.refusals.extend(faults.into_iter().map(|fault| Refusal::general(fault, DEFECT)));
         }
     }
     plan
@@ -338,7 +353,8 @@ fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {
         Deletion::Refuse { reason, remedy } => plan.refusals.push(Refusal::at(address, reason, remedy)),
         Deletion::Data(_) | Deletion::Free => {}
     }
-    let work = Work::Delete { live: Target { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() } };
+    let work =
+        Work::Delete { live: LiveTarget { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() } };
     plan.steps.push(Step {
         address: address.clone(),
         operation: None,
@@ -346,4 +362,27 @@ fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {
         work,
         after: Vec::new(),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::ElasticIp;
+
+    #[test]
+    fn a_circle_is_a_refusal_with_the_circle_in_it() {
+        let step = |name: &str, after: &str| Step {
+            address: Address::new("elastic_ip", name),
+            operation: None,
+            reason: NEW.to_owned(),
+            work: Work::Create(Creation { spec: ElasticIp {}.into(), tags: Tags::new(), generation: String::new() }),
+            after: vec![Address::new("elastic_ip", after).into()],
+        };
+        let steps = vec![step("nat-a", "nat-b"), step("nat-b", "nat-c"), step("nat-c", "nat-a")];
+        let plan = ordered(Plan { steps, ..Plan::empty("dev", "us-east-1", "1", false) }, &Observed::default());
+        let expected = "Stack dev in us-east-1 (account 1)\n\nThis plan can't be run:\n\n  ! the plan has a circle: \
+            elastic_ip/nat-a waits for elastic_ip/nat-b waits for elastic_ip/nat-c waits for elastic_ip/nat-a\n    remedy: this is a \
+            defect of kstack: please report it with the stack file and this message\n";
+        assert_eq!(anstream::adapter::strip_str(&render(&plan)).to_string(), expected);
+    }
 }

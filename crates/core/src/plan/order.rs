@@ -72,8 +72,11 @@ fn chain_rolls(steps: &[Step], after: &mut BTreeMap<StepId, BTreeSet<StepId>>) {
 }
 
 /// Puts the roll of `host`, on which the active controller is, behind all rolls of its role, so that the quorum moves once.
-/// Which host that is changes by itself: the plan is the same plan, and only its rolls are chained anew.
-pub fn roll_last(steps: &mut [Step], host: &str) {
+/// Which host that is changes at any time: the plan is the same plan, and only the order of its rolls differs.
+///
+/// # Errors
+/// As [`wire`].
+pub fn roll_last(steps: &mut Vec<Step>, host: &str) -> Result<(), Vec<StepId>> {
     let mut rolls: Vec<(Address, StepId)> = steps
         .iter()
         .filter(|step| matches!(step.work, Work::Roll { .. }))
@@ -94,6 +97,7 @@ pub fn roll_last(steps: &mut [Step], host: &str) {
         }
         step.after = after.into_iter().collect();
     }
+    sort(steps)
 }
 
 /// Controllers before brokers, each by number: a broker must not be newer than its controllers.

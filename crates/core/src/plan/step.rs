@@ -38,23 +38,23 @@ pub enum Work {
     Create(Creation),
     /// `tags` are all that the resource is to have.
     Update {
-        live: Target,
+        live: LiveTarget,
         wanted: Resource,
         tags: Tags,
         changes: Vec<FieldChange>,
     },
     Roll {
-        live: Target,
+        live: LiveTarget,
         changes: Vec<FieldChange>,
         new: Creation,
     },
     Replace {
-        live: Target,
+        live: LiveTarget,
         changes: Vec<FieldChange>,
         new: Creation,
     },
     Delete {
-        live: Target,
+        live: LiveTarget,
     },
 }
 
@@ -70,7 +70,7 @@ pub struct Creation {
 
 /// A live resource that is changed or deleted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Target {
+pub struct LiveTarget {
     pub id: String,
     pub spec: Resource,
     /// Every tag that it has.
@@ -103,7 +103,7 @@ impl Step {
     }
 
     /// The live resource, if there is one.
-    pub fn live(&self) -> Option<&Target> {
+    pub fn live(&self) -> Option<&LiveTarget> {
         match &self.work {
             Work::Create(_) => None,
             Work::Update { live, .. }

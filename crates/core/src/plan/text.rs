@@ -231,7 +231,7 @@ fn grouped<'a, T, K: PartialEq>(items: &'a [T], key: impl Fn(&'a T) -> K) -> Vec
     groups
 }
 
-/// Refusals, those with the same reason together, and a way out that neighbours have in common once.
+/// Refusals: those with the same reason together, and a remedy that neighbours share only once.
 fn refusals(out: &mut String, refusals: &[Refusal]) {
     let red = AnsiColor::Red.on_default().bold();
     let _ = writeln!(out, "{red}This plan can't be run:{red:#}\n");

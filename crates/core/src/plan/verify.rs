@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::order::dependencies;
 use super::{Action, Plan, Step};
-use crate::model::{Address, Deletion, StepId};
+use crate::model::{Address, Deletion, Ref, StepId};
 use crate::observed::Observed;
 
 /// Every reason why `plan` must not be run on what is `observed`, as clauses; none for a plan that is right.
@@ -15,6 +15,7 @@ pub fn verify(plan: &Plan, observed: &Observed) -> Vec<String> {
         Err(faults) => return faults,
     };
     order.what_it_needs_comes_first(&mut faults);
+    order.what_it_names_exists(observed, &mut faults);
     order.what_uses_it_goes_first(&mut faults);
     order.one_roll_at_a_time(&mut faults);
     nothing_is_lost_unasked(plan, &mut faults);
@@ -95,11 +96,41 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Of two rolls, one waits for the other.
+    /// Whatever a wanted spec names is made by the plan, or live and not deleted.
+    fn what_it_names_exists(&self, observed: &Observed, faults: &mut Vec<String>) {
+        let made = self.places(|step| step.action() != Action::Delete);
+        let deleted = self.places(|step| step.action() == Action::Delete);
+        for step in self.steps {
+            for named in step.wanted().iter().flat_map(|wanted| wanted.refs()).filter_map(Ref::address) {
+                let stays = observed.live.contains_key(named) && !deleted.contains_key(named);
+                if !made.contains_key(named) && !stays {
+                    faults.push(format!("{} names {named}, which does not exist then", step.id()));
+                }
+            }
+        }
+    }
+
+    /// Of two rolls one waits for the other, controllers before brokers; and the first waits for every host that starts or
+    /// changes anyway.
     fn one_roll_at_a_time(&self, faults: &mut Vec<String>) {
         let rolls = self.places(|step| step.action() == Action::Roll).into_values().flatten();
         let mut rolls: Vec<usize> = rolls.collect();
         rolls.sort_unstable();
+        let controller = |place: usize| self.steps[place].address.name.starts_with("controller-");
+        for pair in rolls.windows(2).filter(|pair| controller(pair[1]) && !controller(pair[0])) {
+            let (one, other) = (self.steps[pair[0]].id(), self.steps[pair[1]].id());
+            faults.push(format!("{one} is rolled before {other}: a broker must not be newer than its controllers"));
+        }
+        if let Some(first) = rolls.first() {
+            let rolled = &self.steps[*first];
+            let moving = |step: &Step| {
+                step.address.kind == rolled.address.kind && matches!(step.action(), Action::Create | Action::Update)
+            };
+            let waited = self.places(moving).into_values().flatten().filter(|place| !self.waits(*first, *place));
+            faults.extend(
+                waited.map(|place| format!("{} is rolled while {} starts", rolled.id(), self.steps[place].id())),
+            );
+        }
         for pair in rolls.windows(2).filter(|pair| !self.waits(pair[1], pair[0])) {
             let (one, other) = (self.steps[pair[0]].id(), self.steps[pair[1]].id());
             faults.push(format!("{one} and {other} could be rolled at once"));
@@ -116,9 +147,9 @@ fn nothing_is_lost_unasked(plan: &Plan, faults: &mut Vec<String>) {
         let deletes = matches!(step.action(), Action::Delete | Action::Replace);
         let data = step.live().is_some_and(|live| matches!(live.spec.deletion(), Deletion::Data(_)));
         // A cluster that AWS deletes already is lost whatever the plan does.
-        let going = step.changes().iter().any(|change| change.field == "state");
+        let going = step.changes().iter().any(|change| change.field == "state" && change.before == "deleting");
         if deletes && data && !going {
-            faults.push(format!("{} would lose data, and nobody asked for it", step.id()));
+            faults.push(format!("{} would lose data, and --allow-data-loss was not given", step.id()));
         }
     }
 }
@@ -130,7 +161,7 @@ fn of_what_is_live(plan: &Plan, observed: &Observed, faults: &mut Vec<String>) {
         match step.live() {
             None if live.is_some() => faults.push(format!("{} would be made twice", step.address)),
             Some(target) if live != Some(&target.id) => {
-                faults.push(format!("{} is not at {} any more", target.id, step.address));
+                faults.push(format!("the resource at {} is no longer {}", step.address, target.id));
             }
             _ => {}
         }
@@ -143,14 +174,14 @@ mod tests {
     use crate::kinds::{ElasticIp, InternetGateway, Kind as _, Resource, Volume, from_json};
     use crate::model::{Ref, Tags};
     use crate::observed::Live;
-    use crate::plan::{Creation, Target, Work};
+    use crate::plan::{Creation, LiveTarget, Work};
 
     fn new(spec: impl Into<Resource>) -> Creation {
         Creation { spec: spec.into(), tags: Tags::new(), generation: String::new() }
     }
 
-    fn target(id: &str, spec: impl Into<Resource>) -> Target {
-        Target { id: id.to_owned(), spec: spec.into(), tags: Tags::new() }
+    fn target(id: &str, spec: impl Into<Resource>) -> LiveTarget {
+        LiveTarget { id: id.to_owned(), spec: spec.into(), tags: Tags::new() }
     }
 
     fn step(address: &str, after: &[&str], work: Work) -> Step {
@@ -189,7 +220,12 @@ mod tests {
             step(address, after, Work::Roll { live, changes: Vec::new(), new: new(ip()) })
         };
         let (a, b) = ("elastic_ip/a", "elastic_ip/b");
-        let cases: [(Vec<Step>, &str); 9] = [
+        let changed = |address: &str| {
+            let work =
+                Work::Update { live: target("i-2", ip()), wanted: ip().into(), tags: Tags::new(), changes: Vec::new() };
+            step(address, &[], work)
+        };
+        let cases: [(Vec<Step>, &str); 12] = [
             (vec![made(a, &[]), made(b, &[a])], ""),
             (vec![made(a, &[a])], "elastic_ip/a waits for itself"),
             (vec![made(a, &[b]), made(b, &[])], "elastic_ip/a waits for elastic_ip/b, which does not come before it"),
@@ -208,8 +244,17 @@ mod tests {
             (vec![rolled(a, &[]), rolled(b, &[])], "elastic_ip/a and elastic_ip/b could be rolled at once"),
             (vec![rolled(a, &[]), rolled(b, &[a])], ""),
             (
+                vec![rolled("elastic_ip/broker-1", &[]), rolled("elastic_ip/controller-1", &["elastic_ip/broker-1"])],
+                "elastic_ip/broker-1 is rolled before elastic_ip/controller-1: a broker must not be newer than its controllers",
+            ),
+            (vec![changed(a), rolled(b, &[])], "elastic_ip/b is rolled while elastic_ip/a starts"),
+            (
+                vec![step("internet_gateway/main", &[], Work::Create(new(gateway())))],
+                "internet_gateway/main names elastic_ip/a, which does not exist then",
+            ),
+            (
                 vec![step("volume/broker-1", &[], Work::Delete { live: target("vol-1", volume()) })],
-                "volume/broker-1 would lose data, and nobody asked for it",
+                "volume/broker-1 would lose data, and --allow-data-loss was not given",
             ),
         ];
         for (steps, fault) in cases {
@@ -221,6 +266,6 @@ mod tests {
         let observed = Observed { live: [(Address::new("elastic_ip", "a"), live)].into(), ..Observed::default() };
         assert_eq!(verify(&plan, &observed), ["elastic_ip/a would be made twice"]);
         let gone = Plan { steps: vec![rolled(b, &[])], ..plan };
-        assert_eq!(verify(&gone, &observed), ["i-1 is not at elastic_ip/b any more"]);
+        assert_eq!(verify(&gone, &observed), ["the resource at elastic_ip/b is no longer i-1"]);
     }
 }

@@ -15,8 +15,9 @@ pub use steps::{BrokerDemand, Capacity, SizingStep, gib, mibs, render};
 use crate::text::any_of;
 use crate::units::TimeSpan;
 
-/// Units of steps.
+/// The unit of rates.
 pub const MIBS: &str = "MiB/s";
+/// The unit of sizes.
 pub const GIB: &str = "GiB";
 
 /// What stops a cluster from taking more.

@@ -23,6 +23,7 @@ pub struct SizingStep {
 }
 
 impl SizingStep {
+    /// A step of the calculation: its name, its formula with the figures in it, and the result.
     pub fn new(name: &str, formula: impl Into<String>, value: f64, unit: &'static str) -> Self {
         SizingStep { name: name.to_owned(), formula: formula.into(), value, unit }
     }
@@ -49,6 +50,7 @@ pub struct BrokerDemand<'a> {
 }
 
 impl BrokerDemand<'_> {
+    /// Partition replicas on each broker.
     pub fn replicas(&self) -> f64 {
         self.cluster.replicas_per_broker(self.brokers)
     }
@@ -208,6 +210,7 @@ pub struct Capacity {
 }
 
 impl Capacity {
+    /// The capacity of a cluster that can take `limit_mibs`, for `demand`.
     pub fn new(limit_mibs: f64, demand: &Demand) -> Self {
         Capacity { limit_mibs, target_mibs: limit_mibs * demand.usable, demand_mibs: demand.peak_mibs }
     }

@@ -251,7 +251,7 @@ fn check(model: &Model, wanted: &Parsed, allow_data_loss: bool) -> bool {
 }
 
 /// Few cases in every run; `PROPTEST_CASES=1000 cargo test invariants` looks further. A case that failed is kept in
-/// tests/proptest-regressions, to be committed, and is tried first from then on.
+/// `crates/core/tests/proptest-regressions`, to be committed, and is tried first from then on.
 fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
     ProptestConfig { cases, ..ProptestConfig::default() }

@@ -33,9 +33,9 @@ fn the_active_controller_is_last_of_its_role() {
     model.end(&Address::new("instance", "broker-3"));
     let after = parsed(&text.replace("kafka: 4.1.1", "kafka: 4.2.0"));
     let plan = |host: &str| {
-        let mut steps = model.plan(&after, false).steps;
-        roll_last(&mut steps, host);
-        steps
+        let plan = roll_last(model.plan(&after, false), host, &model.observed);
+        assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
+        plan.steps
     };
     let cases = [
         ("controller-1", ["controller-2", "controller-3", "controller-1", "broker-1", "broker-2"]),

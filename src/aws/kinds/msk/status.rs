@@ -23,7 +23,7 @@ pub struct MskStatus {
     pub volume_gib: Option<u64>,
     /// The operation under way.
     pub operation: Option<Underway>,
-    pub brokers: Vec<Broker>,
+    pub brokers: Vec<MskBroker>,
     pub listeners: Vec<Servers>,
     #[serde(skip)]
     pub provisioned: Option<Provisioned>,
@@ -40,7 +40,7 @@ pub struct Underway {
 
 /// A broker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Broker {
+pub struct MskBroker {
     pub id: u32,
     /// The subnet's AWS id.
     pub subnet: String,
@@ -97,7 +97,7 @@ pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, StepError> {
 
 /// Where clients reach the brokers. GetBootstrapBrokers names three of them, other ones each time; the names of all
 /// follow from the brokers' own.
-fn servers(cluster: Option<&Provisioned>, brokers: &[Broker]) -> Vec<Servers> {
+fn servers(cluster: Option<&Provisioned>, brokers: &[MskBroker]) -> Vec<Servers> {
     let with = |port: u16, public: bool| {
         let named = brokers.iter().filter_map(|broker| broker.endpoint.as_ref());
         let name = |endpoint: &String| match endpoint.split_once('.').filter(|_| public) {
@@ -115,16 +115,16 @@ fn servers(cluster: Option<&Provisioned>, brokers: &[Broker]) -> Vec<Servers> {
     all
 }
 
-async fn brokers(aws: &Aws, arn: &str) -> Result<Vec<Broker>, StepError> {
+async fn brokers(aws: &Aws, arn: &str) -> Result<Vec<MskBroker>, StepError> {
     let pages = aws.clients.msk.list_nodes().cluster_arn(arn).into_paginator().items().send();
     let nodes = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListNodes"))?;
     let broker = |node: NodeInfo| {
         let info = node.broker_node_info?;
         let id = info.broker_id? as u32; // AWS gives ids as floating point.
         let (subnet, address) = (info.client_subnet.unwrap_or_default(), info.client_vpc_ip_address);
-        Some((id, Broker { id, subnet, address, endpoint: info.endpoints.unwrap_or_default().into_iter().next() }))
+        Some((id, MskBroker { id, subnet, address, endpoint: info.endpoints.unwrap_or_default().into_iter().next() }))
     };
-    let sorted: BTreeMap<u32, Broker> = nodes.into_iter().filter_map(broker).collect();
+    let sorted: BTreeMap<u32, MskBroker> = nodes.into_iter().filter_map(broker).collect();
     Ok(sorted.into_values().collect())
 }
 
@@ -151,8 +151,8 @@ mod tests {
     #[test]
     fn a_bootstrap_list_has_every_broker_in_order() {
         let broker =
-            |id| Broker { id, subnet: String::new(), address: None, endpoint: Some(format!("b-{id}.prod.x.kafka")) };
-        let brokers: Vec<Broker> = [1, 2, 10, 11].map(broker).into();
+            |id| MskBroker { id, subnet: String::new(), address: None, endpoint: Some(format!("b-{id}.prod.x.kafka")) };
+        let brokers: Vec<MskBroker> = [1, 2, 10, 11].map(broker).into();
         let all = servers(None, &brokers);
         assert_eq!(all[0].bootstrap_servers, [1, 2, 10, 11].map(|id| format!("b-{id}.prod.x.kafka:9098")));
     }

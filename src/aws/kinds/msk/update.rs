@@ -14,7 +14,7 @@ use crate::driver::Ctx;
 use crate::error::StepError;
 use kstack_core::choose::configuration_fingerprint;
 use kstack_core::design::Provisioned;
-use kstack_core::kinds::{MskCluster, Resource};
+use kstack_core::kinds::{MskCluster, MskOperation, Resource};
 use kstack_core::model::{FieldChange, Ref};
 
 /// How often an operation is begun again because another came first.
@@ -153,58 +153,74 @@ async fn start(
 ) -> Result<String, StepError> {
     let kafka = &ctx.system.clients.msk_no_retry;
     let has = |field: &str| left.iter().any(|one| one == field);
-    let any = |fields: &[&str]| fields.iter().any(|field| has(field));
     let int = |value: u64| i32::try_from(value).unwrap_or(i32::MAX);
-    let (operation, begun) = if any(&["volume_gib", "throughput_mibs"]) {
-        let throughput = wanted.throughput_mibs.filter(|_| has("throughput_mibs")).map(throughput);
-        let size = wanted.volume_gib.filter(|_| has("volume_gib")).map(int);
-        let call = kafka.update_storage().cluster_arn(arn).current_version(version).set_volume_size_gb(size);
-        let answer = call.set_provisioned_throughput(throughput).send().await;
-        ("UpdateStorage", answer.map_err(failed("UpdateStorage"))?.cluster_operation_arn)
-    } else if has("tiered") {
-        let call = kafka.update_storage().cluster_arn(arn).current_version(version).storage_mode(StorageMode::Tiered);
-        ("UpdateStorage", call.send().await.map_err(failed("UpdateStorage"))?.cluster_operation_arn)
-    } else if has("kafka") {
-        // The new settings come with the version: neither need suit the other's past.
-        let call = kafka.update_cluster_kafka_version().cluster_arn(arn).current_version(version);
-        let call = call.target_kafka_version(&wanted.kafka);
-        let call = call.configuration_info(newest(ctx, wanted).await?);
-        let answer = call.send().await.map_err(failed("UpdateClusterKafkaVersion"))?;
-        ("UpdateClusterKafkaVersion", answer.cluster_operation_arn)
-    } else if any(&["configuration", "server_properties"]) {
-        let call = kafka.update_cluster_configuration().cluster_arn(arn).current_version(version);
-        let call = call.configuration_info(newest(ctx, wanted).await?);
-        let answer = call.send().await.map_err(failed("UpdateClusterConfiguration"))?;
-        ("UpdateClusterConfiguration", answer.cluster_operation_arn)
-    } else if has("instance_type") {
-        let call = kafka.update_broker_type().cluster_arn(arn).current_version(version);
-        let answer = call.target_instance_type(&wanted.instance_type).send().await;
-        ("UpdateBrokerType", answer.map_err(failed("UpdateBrokerType"))?.cluster_operation_arn)
-    } else if has("brokers") {
-        let call = kafka.update_broker_count().cluster_arn(arn).current_version(version);
-        let answer = call.target_number_of_broker_nodes(int(wanted.brokers.into())).send().await;
-        ("UpdateBrokerCount", answer.map_err(failed("UpdateBrokerCount"))?.cluster_operation_arn)
-    } else if has("rebalancing") {
-        let status =
-            if wanted.rebalancing == Some(true) { RebalancingStatus::Active } else { RebalancingStatus::Paused };
-        let call = kafka.update_rebalancing().cluster_arn(arn).current_version(version);
-        let answer = call.rebalancing(Rebalancing::builder().status(status).build()).send().await;
-        ("UpdateRebalancing", answer.map_err(failed("UpdateRebalancing"))?.cluster_operation_arn)
-    } else if has("public_access") {
-        let call = kafka.update_connectivity().cluster_arn(arn).current_version(version);
-        let answer = call.connectivity_info(connectivity(wanted.public_access)).send().await;
-        ("UpdateConnectivity", answer.map_err(failed("UpdateConnectivity"))?.cluster_operation_arn)
-    } else if any(&["monitoring", "jmx_exporter", "node_exporter", "log_group", "log_bucket", "log_stream"]) {
-        let call = kafka.update_monitoring().cluster_arn(arn).current_version(version);
-        let call = call.enhanced_monitoring(monitoring(wanted)).open_monitoring(live::exporters(wanted));
-        let answer = call.logging_info(live::logging(wanted)).send().await.map_err(failed("UpdateMonitoring"))?;
-        ("UpdateMonitoring", answer.cluster_operation_arn)
-    } else {
-        let call = kafka.update_security().cluster_arn(arn).current_version(version);
-        let encryption = has("in_transit").then(|| live::encryption(wanted, false));
-        let auth = left.iter().any(|field| field != "in_transit").then(|| live::authentication(wanted));
-        let answer = call.set_encryption_info(encryption).set_client_authentication(auth).send().await;
-        ("UpdateSecurity", answer.map_err(failed("UpdateSecurity"))?.cluster_operation_arn)
+    let Some(operation) = left.iter().filter_map(|field| MskOperation::of_field(field)).min() else {
+        return Err(StepError::Internal(format!("no operation of MSK changes {}", left.join(", "))));
+    };
+    let (operation, begun) = match operation {
+        MskOperation::Storage | MskOperation::Throughput => {
+            let throughput = wanted.throughput_mibs.filter(|_| has("throughput_mibs")).map(throughput);
+            let size = wanted.volume_gib.filter(|_| has("volume_gib")).map(int);
+            let call = kafka.update_storage().cluster_arn(arn).current_version(version).set_volume_size_gb(size);
+            let answer = call.set_provisioned_throughput(throughput).send().await;
+            ("UpdateStorage", answer.map_err(failed("UpdateStorage"))?.cluster_operation_arn)
+        }
+        MskOperation::TieredStorage => {
+            let call =
+                kafka.update_storage().cluster_arn(arn).current_version(version).storage_mode(StorageMode::Tiered);
+            ("UpdateStorage", call.send().await.map_err(failed("UpdateStorage"))?.cluster_operation_arn)
+        }
+        MskOperation::KafkaVersion => {
+            // The new settings come with the version: neither need suit the other's past.
+            let call = kafka.update_cluster_kafka_version().cluster_arn(arn).current_version(version);
+            let call = call.target_kafka_version(&wanted.kafka);
+            let call = call.configuration_info(newest(ctx, wanted).await?);
+            let answer = call.send().await.map_err(failed("UpdateClusterKafkaVersion"))?;
+            ("UpdateClusterKafkaVersion", answer.cluster_operation_arn)
+        }
+        MskOperation::Configuration => {
+            let call = kafka.update_cluster_configuration().cluster_arn(arn).current_version(version);
+            let call = call.configuration_info(newest(ctx, wanted).await?);
+            let answer = call.send().await.map_err(failed("UpdateClusterConfiguration"))?;
+            ("UpdateClusterConfiguration", answer.cluster_operation_arn)
+        }
+        MskOperation::BrokerType => {
+            let call = kafka.update_broker_type().cluster_arn(arn).current_version(version);
+            let answer = call.target_instance_type(&wanted.instance_type).send().await;
+            ("UpdateBrokerType", answer.map_err(failed("UpdateBrokerType"))?.cluster_operation_arn)
+        }
+        MskOperation::BrokerCount => {
+            let call = kafka.update_broker_count().cluster_arn(arn).current_version(version);
+            let answer = call.target_number_of_broker_nodes(int(wanted.brokers.into())).send().await;
+            ("UpdateBrokerCount", answer.map_err(failed("UpdateBrokerCount"))?.cluster_operation_arn)
+        }
+        MskOperation::Rebalancing => {
+            let status =
+                if wanted.rebalancing == Some(true) { RebalancingStatus::Active } else { RebalancingStatus::Paused };
+            let call = kafka.update_rebalancing().cluster_arn(arn).current_version(version);
+            let answer = call.rebalancing(Rebalancing::builder().status(status).build()).send().await;
+            ("UpdateRebalancing", answer.map_err(failed("UpdateRebalancing"))?.cluster_operation_arn)
+        }
+        MskOperation::PublicAccess | MskOperation::PublicAccessOff => {
+            let call = kafka.update_connectivity().cluster_arn(arn).current_version(version);
+            let answer = call.connectivity_info(connectivity(wanted.public_access)).send().await;
+            ("UpdateConnectivity", answer.map_err(failed("UpdateConnectivity"))?.cluster_operation_arn)
+        }
+        MskOperation::Monitoring => {
+            let call = kafka.update_monitoring().cluster_arn(arn).current_version(version);
+            let call = call.enhanced_monitoring(monitoring(wanted)).open_monitoring(live::exporters(wanted));
+            let answer = call.logging_info(live::logging(wanted)).send().await.map_err(failed("UpdateMonitoring"))?;
+            ("UpdateMonitoring", answer.cluster_operation_arn)
+        }
+        MskOperation::Security => {
+            let call = kafka.update_security().cluster_arn(arn).current_version(version);
+            let encryption = has("in_transit").then(|| live::encryption(wanted, false));
+            let auth = left.iter().any(|field| field != "in_transit").then(|| live::authentication(wanted));
+            let answer = call.set_encryption_info(encryption).set_client_authentication(auth).send().await;
+            ("UpdateSecurity", answer.map_err(failed("UpdateSecurity"))?.cluster_operation_arn)
+        }
+        // A cluster that is being created is waited for, not changed.
+        MskOperation::Creation => return Err(StepError::Internal("the creation of a cluster is no update".to_owned())),
     };
     begun.ok_or_else(|| no_id(operation))
 }

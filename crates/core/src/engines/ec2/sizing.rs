@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::gp3::{self, Gp3Volume, gib_for, iops_for};
 use super::keys::Ec2;
 use super::warnings;
-use crate::cloud_init::{self, Role};
+use crate::cloud_init::{self, HostRole};
 use crate::engines::CommonKeys;
 use crate::instance_types::{InstanceLimits, InstanceTypes};
 use crate::sizing::{Bottleneck, BrokerDemand, BrokerRates, Capacity, EquationOne, Misfit, SizingStep, ceil, render};
@@ -116,7 +116,7 @@ impl<'a> Needs<'a> {
 
     /// The heap that a broker's host gives Kafka, in MiB.
     pub fn heap_mib(&self) -> u64 {
-        cloud_init::heap_mib(self.limits.memory_mib, Role::Broker)
+        cloud_init::heap_mib(self.limits.memory_mib, HostRole::Broker)
     }
 
     /// Memory that is left for the page cache, in MiB.

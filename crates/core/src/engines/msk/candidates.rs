@@ -300,4 +300,34 @@ mod tests {
         let demand = Demand { average_mibs: 1000.0, peak_mibs: 5000.0, ..readme().demand };
         assert_eq!(fit("kafka.m5.large", &asked(demand), CountingMethod::EquationOne), None);
     }
+
+    /// The comparison and `kstack size` count by code of their own: what one takes must be what the other asks for.
+    #[test]
+    fn the_comparison_takes_the_brokers_that_size_asks_for() {
+        for name in ["kafka.m7g.large", "kafka.m5.4xlarge", "express.m7g.large"] {
+            for ingress in [1, 4, 12, 30, 75, 200] {
+                let file = |count: u32| {
+                    format!(
+                        "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\nnetwork: {{cidr: 10.50.0.0/16}}\n\
+                         workload: {{ingress: {ingress} MiB/s, retention: 1d, partitions: 300}}\ncluster:\n  msk:\n    kafka: 3.8.x\n    \
+                         brokers: {{count: {count}, instance_type: {name}}}\n    auth: {{iam: true}}\n"
+                    )
+                };
+                // Three brokers may be too few.
+                let (_, parsed) = crate::check::read("orders.yaml", &file(3)).expect("a file without problems");
+                let common = parsed.stack.common();
+                let asked = BrokerRequest { segment_gib: common.settings.segment_gib(), ..asked(common.demand()) };
+                let Some(fit) = fit(name, &asked, CountingMethod::EquationOne) else { continue };
+                let parsed = crate::check::parse("orders.yaml", &file(fit.brokers.count)).expect("no problems");
+                let msk = parsed.stack.cluster.msk.as_ref().expect("an MSK cluster");
+                let sizing = super::super::sizing::size(msk, parsed.stack.common()).expect("a sizing");
+                assert_eq!(
+                    sizing.brokers_needed,
+                    Some(fit.brokers.count),
+                    "{name} at {ingress} MiB/s, by {}",
+                    fit.limit
+                );
+            }
+        }
+    }
 }

@@ -44,6 +44,7 @@ pub mod serverless {
     pub const PARTITION_OUT_MIBS: f64 = 10.0;
     /// Partitions without their copies, of topics that are not compacted.
     pub const PARTITIONS: u32 = 2_400;
+    /// The zones of a cluster.
     pub const ZONES: Bounds<usize> = Bounds { least: 2, most: 5 };
 }
 

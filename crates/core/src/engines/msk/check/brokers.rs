@@ -23,6 +23,7 @@ const STORAGE: &str = "cluster.msk.brokers.storage";
 /// Topics with tiered storage keep records at least this long. Source: MSK tiered storage, topic-level settings, 2026.
 const TIERED_RETENTION: TimeSpan = TimeSpan(3 * 86_400);
 
+/// Checks version, type, number, zones and storage of the brokers.
 pub fn check(checker: &mut Checker<'_>) {
     check_present(checker);
     let kind = checker.part::<String>(TYPE);

@@ -14,6 +14,7 @@ const TRANSIT: &str = "cluster.msk.encryption.in_transit";
 /// What MSK asks of a secret's name.
 const PREFIX: &str = "AmazonMSK_";
 
+/// Checks authentication, encryption and public access.
 pub fn check(checker: &mut Checker<'_>) {
     for key in ["scram", "tls"] {
         let path = format!("{AUTH}.{key}");

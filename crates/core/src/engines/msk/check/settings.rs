@@ -9,6 +9,7 @@ use crate::file::{Checker, secret};
 
 const CONFIG: &str = "cluster.msk.config";
 
+/// Checks Kafka settings and logs.
 pub fn check(checker: &mut Checker<'_>) {
     let express = checker.part::<String>("cluster.msk.brokers.instance_type").is_some_and(|kind| is_express(&kind));
     for (key, value) in checker.entries(CONFIG) {

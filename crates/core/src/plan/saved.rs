@@ -1,14 +1,31 @@
-//! Files that a user names: how much of them is read, and what a saved plan is.
-
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::Path;
+//! Saved plans: what `plan --out` writes and `apply` runs.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Source;
+use crate::check::{self, Parsed, Report};
+use crate::cloud_init::Overrides;
+
+/// A stack file's text and the templates that it names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// The file's name as the user gave it.
+    pub file: String,
+    pub text: String,
+    /// The user's own cloud-init templates, by file name.
+    pub overrides: Overrides,
+}
+
+impl Source {
+    /// Checks the text again, as of a saved plan.
+    ///
+    /// # Errors
+    /// Every problem of the stack file.
+    pub fn parsed(&self) -> Result<Parsed, Report> {
+        check::parse(&self.file, &self.text)
+    }
+}
 
 /// A plan that `plan --out` wrote and `apply` runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +41,7 @@ pub struct SavedPlan {
 }
 
 /// The format that this kstack reads and writes.
-pub const SAVED_PLAN: u32 = 2;
+pub const SAVED_PLAN: u32 = 3;
 
 impl SavedPlan {
     /// The plan that `bytes` have; `None` when they are something else, such as a stack file.
@@ -46,18 +63,16 @@ impl SavedPlan {
     }
 }
 
-/// The largest file that is read, in bytes: the saved plan of a thousand brokers is much smaller.
-const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The contents of a file that a user named.
-///
-/// # Errors
-/// That it can't be read, or that it is larger than anything that kstack works with.
-pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(io::Error::other(format!("it has more than {} MiB", LARGEST_FILE / 1024 / 1024)));
+    #[test]
+    fn a_plan_of_another_version_is_refused_and_a_stack_file_is_none() {
+        let old = br#"{"kstack_plan": 2, "source": {}, "steps": []}"#;
+        assert_eq!(SavedPlan::read(old), Err("was saved by another version of kstack".to_owned()));
+        assert_eq!(SavedPlan::read(b"apiVersion: kstack/v1\n"), Ok(None));
+        let broken = format!("{{\"kstack_plan\": {SAVED_PLAN}}}");
+        assert!(SavedPlan::read(broken.as_bytes()).is_err_and(|error| error.starts_with("is not a saved plan: ")));
     }
-    Ok(bytes)
 }

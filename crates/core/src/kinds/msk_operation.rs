@@ -1,0 +1,166 @@
+//! The operations of an MSK cluster: MSK makes one at a time.
+
+use crate::model::FieldChange;
+
+/// An operation, in an order that always works:
+/// what needs the least of the others first, what a later one needs before it, and brokers that roll before brokers that are added.
+///
+/// * Public access goes before anything that it forbids (open access, plaintext) is turned on, and comes after what it needs:
+///   authentication, TLS, and `allow.everyone.if.no.acl.found=false` in the configuration.
+/// * Storage that grows, or throughput that falls, comes early: full volumes stop brokers, and a smaller type allows less
+///   throughput. Throughput that rises waits for the larger type. Size and throughput are one call, since the next may
+///   only come 6 hours later.
+/// * The version comes before the type, which may need it, and takes a new configuration with it. A type that is too small
+///   for its partitions refuses configurations, so the type comes before a configuration alone.
+/// * Tiered storage needs the version and the type.
+/// * Brokers are added after what restarts brokers: they need no restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MskOperation {
+    Creation,
+    PublicAccessOff,
+    Storage,
+    KafkaVersion,
+    BrokerType,
+    Throughput,
+    TieredStorage,
+    Configuration,
+    Security,
+    Rebalancing,
+    BrokerCount,
+    Monitoring,
+    PublicAccess,
+}
+
+impl MskOperation {
+    /// All of them, in their order.
+    pub const ALL: [MskOperation; 13] = [
+        MskOperation::Creation,
+        MskOperation::PublicAccessOff,
+        MskOperation::Storage,
+        MskOperation::KafkaVersion,
+        MskOperation::BrokerType,
+        MskOperation::Throughput,
+        MskOperation::TieredStorage,
+        MskOperation::Configuration,
+        MskOperation::Security,
+        MskOperation::Rebalancing,
+        MskOperation::BrokerCount,
+        MskOperation::Monitoring,
+        MskOperation::PublicAccess,
+    ];
+
+    /// The operation's name in a plan: `broker-type`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            MskOperation::Creation => "creation",
+            MskOperation::PublicAccessOff => "public-access-off",
+            MskOperation::Storage => "storage",
+            MskOperation::KafkaVersion => "kafka-version",
+            MskOperation::BrokerType => "broker-type",
+            MskOperation::Throughput => "throughput",
+            MskOperation::TieredStorage => "tiered-storage",
+            MskOperation::Configuration => "configuration",
+            MskOperation::Security => "security",
+            MskOperation::Rebalancing => "rebalancing",
+            MskOperation::BrokerCount => "broker-count",
+            MskOperation::Monitoring => "monitoring",
+            MskOperation::PublicAccess => "public-access",
+        }
+    }
+
+    /// The operation that changes `field`, looked at by itself; `None` for a field that no operation changes. A test holds this
+    /// against the fields of the cluster's spec.
+    pub fn of_field(field: &str) -> Option<MskOperation> {
+        Some(match field {
+            "state" => MskOperation::Creation,
+            "public_access" => MskOperation::PublicAccess,
+            "volume_gib" | "throughput_mibs" => MskOperation::Storage,
+            "kafka" => MskOperation::KafkaVersion,
+            "configuration" | "server_properties" => MskOperation::Configuration,
+            "instance_type" => MskOperation::BrokerType,
+            "tiered" => MskOperation::TieredStorage,
+            "brokers" => MskOperation::BrokerCount,
+            "rebalancing" => MskOperation::Rebalancing,
+            "iam" | "scram" | "certificate_authorities" | "unauthenticated" | "in_transit" => MskOperation::Security,
+            "monitoring" | "jmx_exporter" | "node_exporter" | "log_group" | "log_bucket" | "log_stream" => {
+                MskOperation::Monitoring
+            }
+            _ => return None,
+        })
+    }
+
+    /// The operation that makes `change`, one of `all` of a plan.
+    pub fn of(change: &FieldChange, all: &[FieldChange]) -> Option<MskOperation> {
+        let changes = |field: &str| all.iter().find(|change| change.field == field);
+        let rises = |change: &FieldChange| change.after.as_u64() > change.before.as_u64();
+        Some(match MskOperation::of_field(&change.field)? {
+            MskOperation::PublicAccess if change.after == false => MskOperation::PublicAccessOff,
+            MskOperation::Storage if changes("throughput_mibs").is_some_and(rises) => MskOperation::Throughput,
+            MskOperation::Configuration if changes("kafka").is_some() => MskOperation::KafkaVersion,
+            operation => operation,
+        })
+    }
+
+    /// What the operation does to a cluster with so many brokers, as a clause. The 15 minutes are AWS's upper figure for a change
+    /// of type; the other rolls are taken to be no slower.
+    pub fn meaning(self, brokers: u32) -> String {
+        let minutes = brokers * 15;
+        match self {
+            MskOperation::Creation => {
+                "AWS is still creating the cluster: kstack waits for it, usually 15 to 35 minutes".to_owned()
+            }
+            MskOperation::KafkaVersion
+            | MskOperation::BrokerType
+            | MskOperation::Configuration
+            | MskOperation::Security => {
+                format!("the {brokers} brokers restart one after another, up to {minutes} minutes in all")
+            }
+            MskOperation::Storage | MskOperation::Throughput => {
+                "nothing restarts; AWS optimises the volumes for 6 hours or more, and they can't change again until then"
+                    .to_owned()
+            }
+            MskOperation::BrokerCount => {
+                "nothing restarts; partitions stay on their brokers until they are reassigned".to_owned()
+            }
+            MskOperation::PublicAccess | MskOperation::PublicAccessOff => {
+                "brokers get or lose public addresses, which may take an hour".to_owned()
+            }
+            MskOperation::TieredStorage | MskOperation::Rebalancing | MskOperation::Monitoring => {
+                "nothing restarts".to_owned()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::{self, MskCluster};
+    use crate::model::{Effect, Fields as _};
+
+    /// A field that can be changed in place and has no operation would never be changed.
+    #[test]
+    fn every_field_that_changes_in_place_has_an_operation() {
+        let fields = MskCluster::serialized_fields();
+        assert!(fields.len() > 20, "{fields:?}");
+        for field in fields {
+            // Known of a live cluster only, and never wanted.
+            if field == "upgrades" {
+                continue;
+            }
+            let values = [json!(1), json!(2), json!(true), json!("kafka.m5.large"), json!("kafka.m7g.large")];
+            let in_place = values.windows(2).any(|pair| {
+                let change = FieldChange { field: field.to_owned(), before: pair[0].clone(), after: pair[1].clone() };
+                matches!(kinds::effect("msk_cluster", &change, false), Some(Effect::InPlace | Effect::Lossy { .. }))
+            });
+            assert_eq!(MskOperation::of_field(field).is_some(), in_place, "{field}");
+        }
+    }
+
+    #[test]
+    fn all_are_in_their_order() {
+        assert!(MskOperation::ALL.is_sorted());
+    }
+}
