@@ -3,7 +3,9 @@
 //! A new case is a new file. `KSTACK_UPDATE=1 cargo test -p kstack-core --test bad` writes the expectations anew; read them before
 //! committing. That the command prints the same is a test of the suite.
 
-use std::path::Path;
+mod named;
+
+use std::path::{Path, PathBuf};
 
 use kstack_core::check;
 use kstack_core::file::Report;
@@ -19,7 +21,7 @@ fn printed(report: &Report) -> String {
     format!("{}\nexit code 1\n", lines.join("\n"))
 }
 
-fn case(path: &Path) -> datatest_stable::Result<()> {
+fn case(path: &Path) -> named::Outcome {
     let file = path.file_name().and_then(|name| name.to_str()).ok_or("no name")?;
     let text = String::from_utf8_lossy(&std::fs::read(path)?).into_owned();
     let Err(report) = check::parse(file, &text) else { return Err("it is not refused".into()) };
@@ -34,6 +36,7 @@ fn case(path: &Path) -> datatest_stable::Result<()> {
     Err(format!("expected\n{expected}\n== but it was\n{printed}\nKSTACK_UPDATE=1 takes the new text over.").into())
 }
 
-datatest_stable::harness! {
-    { test = case, root = "../../tests/bad", pattern = r"\.yaml$" },
+fn main() {
+    let yaml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yaml");
+    named::run("tests/bad", |root| named::entries(root).into_iter().filter(yaml).collect(), case)
 }
