@@ -74,7 +74,10 @@ impl Driver<Aws> for Volume {
                 }),
                 None => Ok(None),
             };
-        ctx.system.volumes.wait(&format!("the creation of the volume {id}"), READY_TIMEOUT, || fetch(ctx.system), ready).await
+        ctx.system
+            .volumes
+            .wait(&format!("the creation of the volume {id}"), READY_TIMEOUT, || fetch(ctx.system), ready)
+            .await
     }
 
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
