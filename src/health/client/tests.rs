@@ -131,5 +131,5 @@ async fn a_server_of_another_kind_is_no_broker() {
     assert_eq!(ask(&brokers).await, Err(AskError::Unreachable));
     assert_eq!(ask(&[]).await, Err(AskError::Unreachable));
     let waited = wait_until(&brokers, Duration::ZERO, |_| Vec::new()).await;
-    assert_eq!(waited, Err(vec!["no broker answers from here".to_owned()]));
+    assert_eq!(waited, Err(vec!["no broker is reachable from here".to_owned()]));
 }
