@@ -45,6 +45,6 @@ fn the_command_of_with_writes_to_a_real_kafka_and_reads_from_it() {
     let again = TcpStream::connect_timeout(&server, Duration::from_secs(5));
     assert!(again.is_err(), "the broker is still there");
     let list = kstack(&kafka, &["list", "--region", "us-east-1"]).expect(0);
-    assert_eq!(list.out, "There is no stack in us-east-1.\n");
+    assert_eq!(list.out, "There are no stacks in us-east-1.\n");
     kstack(&kafka, &["sandbox", "stop"]);
 }
