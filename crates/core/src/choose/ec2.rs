@@ -45,6 +45,9 @@ pub fn choose(
     let instances = input.observed.of::<Instance>();
     let mut seats = Seats::default();
     let mut hosts = Vec::new();
+    let mut add = |id, instance_type: &str, volume, placement| {
+        host(design, input, &instances, overrides, id, instance_type, volume, placement, &voters, refusals)
+    };
     for number in 1..=controller_count {
         let Some(controllers) = &ec2.controllers else { break };
         let zone = controller_zones[number as usize - 1];
@@ -53,18 +56,7 @@ pub fn choose(
         let address = network::controller_address(design.zones[zone].private, number);
         let id = Identity { name, role: HostRole::Controller, node_id: CONTROLLER_IDS + number, zone, address };
         let placement = seats.take(ec2.placement, "controllers", zone);
-        hosts.extend(host(
-            design,
-            input,
-            &instances,
-            overrides,
-            id,
-            &controllers.instance_type,
-            volume,
-            placement,
-            &voters,
-            refusals,
-        ));
+        hosts.extend(add(id, &controllers.instance_type, volume, placement));
     }
     for number in 1..=ec2.brokers.count {
         let zone = broker_zones[number as usize - 1];
@@ -74,18 +66,7 @@ pub fn choose(
         let address = network::broker_address(design.zones[zone].private, number);
         let id = Identity { name, role, node_id: number, zone, address };
         let placement = seats.take(ec2.placement, "brokers", zone);
-        hosts.extend(host(
-            design,
-            input,
-            &instances,
-            overrides,
-            id,
-            &ec2.brokers.instance_type,
-            sizing.volume,
-            placement,
-            &voters,
-            refusals,
-        ));
+        hosts.extend(add(id, &ec2.brokers.instance_type, sizing.volume, placement));
     }
     hosts
 }
@@ -104,7 +85,7 @@ struct Identity {
     address: Option<Ipv4Addr>,
 }
 
-#[allow(clippy::too_many_arguments)] // One call site a role; a struct would only name them twice.
+#[allow(clippy::too_many_arguments)] // One call site; a struct would only name them twice.
 fn host(
     design: &Design,
     input: &PlanningInput,

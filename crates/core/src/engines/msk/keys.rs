@@ -215,6 +215,7 @@ impl Msk {
         let empty = Node { at: At::START, content: Content::Map(Vec::new()) };
         Msk::read(&empty, &mut Vec::new()).expect("every key of an MSK cluster is optional or has a default")
     }
+
     /// The authentication methods of clients. Serverless clusters have only IAM.
     pub fn access(&self) -> Access {
         let MskAuth { iam, scram, tls, unauthenticated } = &self.auth;
