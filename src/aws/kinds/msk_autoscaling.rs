@@ -2,7 +2,7 @@
 //!
 //! Both calls put one setting in place of another, so they may run again. The policy goes before the cluster.
 
-use super::msk::{part_id, tags_of_part, usable};
+use super::msk::{found_part, part_id, usable};
 use crate::aws::{Aws, Done, failed};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
@@ -10,7 +10,7 @@ use aws_sdk_applicationautoscaling::types::{
     MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTarget, ScalingPolicy,
     ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
 };
-use kstack_core::kinds::{Kind as _, MskAutoscaling};
+use kstack_core::kinds::MskAutoscaling;
 use kstack_core::model::{FieldChange, Ref, Tags};
 use kstack_core::observed::Found;
 
@@ -33,12 +33,7 @@ impl Driver<Aws> for MskAutoscaling {
                 max_gib: max.unwrap_or_default(),
                 target_percent: wanted.map_or(0, |one| one.target_value().round() as u32),
             };
-            found.push(Found {
-                id: part_id(arn, PART),
-                tags: tags_of_part(&cluster, Self::NAME),
-                spec,
-                terminated: false,
-            });
+            found.push(found_part(&cluster, PART, spec));
         }
         Ok(found)
     }

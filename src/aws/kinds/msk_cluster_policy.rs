@@ -1,10 +1,10 @@
 //! The resource policy of an MSK cluster.
 
-use super::msk::{part_id, tags_of_part, usable};
+use super::msk::{found_part, part_id, usable};
 use crate::aws::{Aws, Class, Done, failed};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
-use kstack_core::kinds::{Kind as _, MskClusterPolicy};
+use kstack_core::kinds::MskClusterPolicy;
 use kstack_core::model::{FieldChange, Ref, Tags};
 use kstack_core::observed::Found;
 use serde_json::Value;
@@ -24,12 +24,7 @@ impl Driver<Aws> for MskClusterPolicy {
             let Some(text) = answer.policy else { continue };
             let policy = serde_json::from_str::<Value>(&text).map_or(text, |document| document.to_string());
             let spec = MskClusterPolicy { cluster: Ref::live(Some(arn)), policy };
-            found.push(Found {
-                id: part_id(arn, PART),
-                tags: tags_of_part(&cluster, Self::NAME),
-                spec,
-                terminated: false,
-            });
+            found.push(found_part(&cluster, PART, spec));
         }
         Ok(found)
     }

@@ -1,14 +1,14 @@
 //! The secrets that a cluster's SCRAM users sign in with, as far as the stack has associated them. Those of others stay:
 //! which ones are the stack's own is kept in the cluster's tags, before they are associated and until they are not.
 
-use super::msk::{part_id, tags, tags_of_part, usable, wait};
+use super::msk::{found_part, part_id, tags, usable, wait};
 use super::msk_cluster::retag;
 use crate::aws::{Aws, Class, CloudError, failed};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_kafka::types::UnprocessedScramSecret;
+use kstack_core::kinds::MskScramAssociation;
 use kstack_core::kinds::msk_scram_association::{as_tags, mark, marks};
-use kstack_core::kinds::{Kind as _, MskScramAssociation};
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use std::collections::BTreeSet;
@@ -29,12 +29,7 @@ impl Driver<Aws> for MskScramAssociation {
             let secrets = all.into_iter().filter(|secret| ours.contains(&mark(secret))).collect();
             let marks = ours.into_iter().collect();
             let spec = MskScramAssociation { cluster: Ref::live(Some(arn)), secrets, marks };
-            found.push(Found {
-                id: part_id(arn, PART),
-                tags: tags_of_part(&cluster, Self::NAME),
-                spec,
-                terminated: false,
-            });
+            found.push(found_part(&cluster, PART, spec));
         }
         Ok(found)
     }

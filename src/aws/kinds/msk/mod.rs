@@ -9,7 +9,9 @@ use aws_sdk_kafka::types::{Cluster, ClusterState, Configuration};
 
 use crate::aws::{Aws, failed};
 use crate::error::StepError;
+use kstack_core::kinds::Kind;
 use kstack_core::model::{Address, Tags, tag};
+use kstack_core::observed::Found;
 
 /// The clusters with the stack's name: one at most, as a name is unique in its account and region. Of a discovery of every
 /// stack, all those with a stack's tag.
@@ -86,13 +88,13 @@ pub async fn usable(aws: &Aws) -> Result<Vec<Cluster>, StepError> {
     Ok(mine.filter(|cluster| cluster.state().is_none_or(|state| !unusable.contains(state))).cloned().collect())
 }
 
-/// The tags of what hangs on a cluster and has none of its own: those of the cluster, with the address of `kind`.
-pub fn tags_of_part(cluster: &Cluster, kind: &str) -> Tags {
+/// What hangs on a cluster and has no tags of its own: it has those of the cluster, with the address of its own kind.
+pub fn found_part<K: Kind>(cluster: &Cluster, part: &str, spec: K) -> Found<K> {
     let mut tags = tags(cluster);
     if let Some(address) = tags.get(tag::ADDRESS).and_then(|text| Address::parse(text)) {
-        tags.insert(tag::ADDRESS.to_owned(), Address::new(kind, &address.name).to_string());
+        tags.insert(tag::ADDRESS.to_owned(), Address::new(K::NAME, &address.name).to_string());
     }
-    tags
+    Found { id: part_id(cluster.cluster_arn().unwrap_or_default(), part), tags, spec, terminated: false }
 }
 
 /// The id of what hangs on a cluster: no id of AWS's, only different from the cluster's own.
