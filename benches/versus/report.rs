@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use plotters::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -158,73 +159,57 @@ fn ratio(of: &Value, to: &Value) -> String {
 
 /// Three small plots over the number of brokers, both axes logarithmic: calls, seconds, MiB.
 pub fn growth_svg(growth: &Value) -> String {
-    const WIDTH: f64 = 250.0;
-    const HEIGHT: f64 = 180.0;
-    let sizes = growth["sizes"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let line = |figure: &dyn Fn(&Value) -> Option<f64>| -> Vec<(f64, f64)> {
-        sizes.iter().filter_map(|size| Some((size["brokers"].as_f64()?, figure(size)?))).collect()
-    };
-    let of = |part: &'static str, key: &'static str| line(&move |size| size[part][key].as_f64());
-    let plots = [
-        ("calls", vec![("plan", of("plan", "calls")), ("apply", of("apply", "calls"))], [10.0, 10_000.0]),
-        ("seconds", vec![("plan", of("plan", "wall_s")), ("apply", of("apply", "wall_s"))], [0.01, 100.0]),
-        ("MiB", vec![("plan", of("plan", "peak_mib")), ("apply", of("apply", "peak_mib"))], [10.0, 1_000.0]),
-    ];
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0}\" height=\"{:.0}\" font-family=\"sans-serif\" font-size=\"11\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
-        3.0 * (WIDTH + 60.0),
-        HEIGHT + 70.0
-    );
-    for (index, (title, lines, [low, high])) in plots.iter().enumerate() {
-        let left = 50.0 + index as f64 * (WIDTH + 60.0);
-        let x = |brokers: f64| left + (brokers.log10() - 0.3) / 2.9 * WIDTH;
-        let y = |value: f64| 30.0 + HEIGHT - (value.max(*low).log10() - low.log10()) / (high / low).log10() * HEIGHT;
-        let _ = writeln!(out, "<text x=\"{left:.1}\" y=\"18\" font-weight=\"bold\">{title}</text>");
-        let mut tick = *low;
-        while tick <= high * 1.01 {
-            let at = y(tick);
-            let _ = writeln!(
-                out,
-                "<line x1=\"{left:.1}\" y1=\"{at:.1}\" x2=\"{:.1}\" y2=\"{at:.1}\" stroke=\"#dddddd\"/>\
-                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#555555\">{tick}</text>",
-                left + WIDTH,
-                left - 4.0,
-                at + 4.0
-            );
-            tick *= 10.0;
+    let mut svg = String::new();
+    {
+        let picture = SVGBackend::with_string(&mut svg, (960, 280)).into_drawing_area();
+        picture.fill(&WHITE).expect("a string takes it");
+        let plots = [
+            ("calls", "calls", 10.0..10_000.0),
+            ("seconds", "wall_s", 0.01..100.0),
+            ("MiB of memory", "peak_mib", 10.0..1_000.0),
+        ];
+        for (area, (unit, key, range)) in picture.split_evenly((1, plots.len())).iter().zip(plots) {
+            draw_growth(area, growth, unit, key, range).expect("a string takes it");
         }
-        for size in sizes.iter().filter_map(|size| size["brokers"].as_f64()) {
-            let _ = writeln!(
-                out,
-                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#555555\">{size}</text>",
-                x(size),
-                HEIGHT + 45.0
-            );
-        }
-        for ((name, points), colour) in lines.iter().zip(["#0b5fa5", "#b3470b"]) {
-            let path: Vec<String> =
-                points.iter().map(|(brokers, value)| format!("{:.1},{:.1}", x(*brokers), y(*value))).collect();
-            let _ = writeln!(
-                out,
-                "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
-                path.join(" ")
-            );
-            if let Some((brokers, value)) = points.last() {
-                let _ = writeln!(
-                    out,
-                    "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>",
-                    x(*brokers),
-                    y(*value) - 6.0
-                );
-            }
-        }
-        let _ = writeln!(
-            out,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#555555\">brokers</text>",
-            left + WIDTH / 2.0,
-            HEIGHT + 62.0
-        );
     }
-    out + "</svg>\n"
+    svg
+}
+
+fn draw_growth<'a>(
+    area: &DrawingArea<SVGBackend<'a>, plotters::coord::Shift>,
+    growth: &Value,
+    unit: &str,
+    key: &str,
+    range: std::ops::Range<f64>,
+) -> Result<(), Box<dyn std::error::Error + 'a>> {
+    let sizes = growth["sizes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let font = || ("sans-serif", 13).into_font();
+    let mut chart = ChartBuilder::on(area)
+        .margin(12)
+        .x_label_area_size(40)
+        .y_label_area_size(64)
+        .build_cartesian_2d((1.0..2_000.0).log_scale(), range.log_scale())?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(RGBColor(222, 226, 230))
+        .label_style(font())
+        .axis_desc_style(font())
+        .x_desc("brokers")
+        .y_desc(unit)
+        .x_labels(4)
+        .y_labels(5)
+        .x_label_formatter(&|mark| format!("{mark}"))
+        .y_label_formatter(&|mark| format!("{mark}"))
+        .draw()?;
+    for (part, colour) in [("plan", RGBColor(11, 95, 165)), ("apply", RGBColor(179, 71, 11))] {
+        let figure = |size: &Value| Some((size["brokers"].as_f64()?, size[part][key].as_f64()?));
+        let points: Vec<(f64, f64)> = sizes.iter().filter_map(figure).collect();
+        chart
+            .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(3))?
+            .label(part)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], colour.stroke_width(2)));
+    }
+    chart.configure_series_labels().position(SeriesLabelPosition::UpperLeft).label_font(font()).draw()?;
+    Ok(())
 }

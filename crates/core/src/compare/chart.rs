@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
 use super::{Comparison, CostPoint, SameBrokers};
 use crate::pricing::{Purpose, money};
 use crate::text::{five_digits, width};
@@ -26,121 +29,164 @@ impl Comparison {
         text
     }
 
-    /// The same as a picture of its own.
+    /// The same as a picture of its own, in SVG: readable on a light page and on a dark one.
     pub fn svg(&self) -> String {
-        let bars = self.choices.len() as f64 * ROW;
         let lines = self.same.as_ref().filter(|same| same.break_even_mibs.is_some());
-        let height = TOP + bars + 28.0 + if lines.is_some() { PLOT_HEIGHT + 110.0 } else { 0.0 };
+        let bars = 110 + 26 * u32::try_from(self.choices.len()).unwrap_or(u32::MAX / 64);
         let mut svg = String::new();
-        let _ = writeln!(
-            svg,
-            r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" font-size="13" fill="#1f2328">
-<title>What the workload costs in a month</title>
-<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>
-<text x="20" y="30" font-size="16" font-weight="bold">{} MiB/s in {}: USD a month</text>"##,
-            five_digits(self.ingress_mibs),
-            self.region
-        );
-        let most = self.choices.iter().map(|choice| choice.usd).fold(0.0, f64::max).max(1.0);
-        for (index, choice) in self.choices.iter().enumerate() {
-            let y = TOP + index as f64 * ROW;
-            let long = choice.usd / most * BAR;
-            let colour = match choice.purpose {
-                Purpose::Own => "#0969da",
-                Purpose::Managed => "#bc4c00",
-                Purpose::Test => "#8c959f",
-            };
-            let gap = if choice.complete() { "" } else { " and more" };
-            let _ = writeln!(
-                svg,
-                r#"<text x="{:.0}" y="{:.0}" text-anchor="end">{}</text><rect x="{LEFT:.0}" y="{:.0}" width="{long:.1}" height="16" fill="{colour}"/><text x="{:.1}" y="{:.0}">{}{gap}</text>"#,
-                LEFT - 8.0,
-                y + 13.0,
-                choice.name,
-                y,
-                LEFT + long + 6.0,
-                y + 13.0,
-                money(choice.usd),
-            );
+        {
+            let height = bars + if lines.is_some() { LINES_HEIGHT } else { 0 };
+            let picture = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+            let (upper, lower) = picture.split_vertically(bars);
+            // A string takes whatever is written, so that no drawing fails.
+            let _ = picture.fill(&WHITE).and_then(|()| self.draw_bars(&upper)).and_then(|()| match lines {
+                Some(same) => draw_lines(&lower, same),
+                None => Ok(()),
+            });
         }
-        let y = TOP + bars + 12.0;
-        let legend = [("#0969da", "run by you"), ("#bc4c00", "run by the provider"), ("#8c959f", "for tests only")];
-        for (index, (colour, text)) in legend.into_iter().enumerate() {
-            let x = LEFT + index as f64 * 170.0;
-            let _ = writeln!(
-                svg,
-                r#"<rect x="{x:.0}" y="{:.0}" width="12" height="12" fill="{colour}"/><text x="{:.0}" y="{y:.0}" font-size="12">{text}</text>"#,
-                y - 11.0,
-                x + 18.0
-            );
-        }
-        if let Some(same) = lines {
-            plot(&mut svg, same, y + 60.0);
-        }
-        svg.push_str("</svg>\n");
         svg
+    }
+
+    fn draw_bars(&self, area: &Area<'_>) -> Drawn<'_> {
+        let most = self.choices.iter().map(|choice| choice.usd).fold(0.0, f64::max).max(1.0);
+        let rows = self.choices.len();
+        let title = format!("{} MiB/s in {}: USD a month", five_digits(self.ingress_mibs), self.region);
+        // Room for the sum behind the longest bar. The cheapest is the first, and the axis grows upwards.
+        let mut chart = ChartBuilder::on(area)
+            .caption(title, font(17).style(FontStyle::Bold))
+            .margin(12)
+            .margin_right(36)
+            .x_label_area_size(46)
+            .y_label_area_size(190)
+            .build_cartesian_2d(0.0..most * 1.2, (0..rows.saturating_sub(1)).into_segmented())?;
+        let name = |row: &SegmentValue<usize>| match row {
+            SegmentValue::CenterOf(row) if *row < rows => self.choices[rows - 1 - row].name.clone(),
+            SegmentValue::CenterOf(_) | SegmentValue::Exact(_) | SegmentValue::Last => String::new(),
+        };
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(AXIS)
+            .label_style(font(13))
+            .axis_desc_style(font(13))
+            .x_desc("USD a month")
+            .x_labels(6)
+            .y_labels(rows)
+            .x_label_formatter(&round)
+            .y_label_formatter(&name)
+            .draw()?;
+        for (purpose, legend) in
+            [(Purpose::Own, "run by you"), (Purpose::Managed, "run by the provider"), (Purpose::Test, "for tests only")]
+        {
+            let colour = colour_of(purpose);
+            let those = || self.choices.iter().rev().enumerate().filter(move |(_, choice)| choice.purpose == purpose);
+            let bars = those().map(|(row, choice)| {
+                let above = if row + 1 == rows { SegmentValue::Last } else { SegmentValue::Exact(row + 1) };
+                let corners = [(0.0, SegmentValue::Exact(row)), (choice.usd, above)];
+                let mut bar = Rectangle::new(corners, colour.filled());
+                bar.set_margin(5, 5, 0, 0);
+                bar
+            });
+            chart
+                .draw_series(bars)?
+                .label(legend)
+                .legend(move |(x, y)| Rectangle::new([(x + 4, y - 6), (x + 16, y + 6)], colour.filled()));
+            chart.draw_series(those().map(|(row, choice)| {
+                let gap = if choice.complete() { "" } else { " and more" };
+                let sum = format!("{}{gap}", money(choice.usd));
+                let style = font(13).into_text_style(area).pos(Pos::new(HPos::Left, VPos::Center));
+                EmptyElement::at((choice.usd, SegmentValue::CenterOf(row))) + Text::new(sum, (6, 0), style)
+            }))?;
+        }
+        legend(&mut chart, SeriesLabelPosition::UpperRight)
     }
 }
 
-const WIDTH: f64 = 760.0;
-const TOP: f64 = 50.0;
-const ROW: f64 = 24.0;
-const LEFT: f64 = 210.0;
-const BAR: f64 = 430.0;
-const PLOT_LEFT: f64 = 70.0;
-const PLOT_WIDTH: f64 = 640.0;
-const PLOT_HEIGHT: f64 = 200.0;
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+
+/// Pixels.
+const WIDTH: u32 = 760;
+const LINES_HEIGHT: u32 = 330;
+
+const OWN: RGBColor = RGBColor(9, 105, 218);
+const MANAGED: RGBColor = RGBColor(188, 76, 0);
+const TEST: RGBColor = RGBColor(140, 149, 159);
+const AXIS: RGBColor = RGBColor(89, 99, 110);
+const GRID: RGBColor = RGBColor(222, 226, 230);
+
+fn colour_of(purpose: Purpose) -> RGBColor {
+    match purpose {
+        Purpose::Own => OWN,
+        Purpose::Managed => MANAGED,
+        Purpose::Test => TEST,
+    }
+}
+
+fn font(size: i32) -> FontDesc<'static> {
+    ("sans-serif", size).into_font()
+}
+
+/// A mark of an axis, which the crate chooses round.
+fn round(mark: &f64) -> String {
+    five_digits(*mark)
+}
 
 /// Both costs over the ingress, from zero to twice the break-even.
-fn plot(svg: &mut String, same: &SameBrokers, top: f64) {
-    let (Some(even), Some(end)) = (same.break_even_mibs, same.points.last()) else { return };
+fn draw_lines<'a>(area: &Area<'a>, same: &SameBrokers) -> Drawn<'a> {
+    let (Some(even), Some(end)) = (same.break_even_mibs, same.points.last()) else { return Ok(()) };
     let most = same.points.iter().map(|point| point.ec2_usd.max(point.msk_usd)).fold(0.0, f64::max) * 1.05;
-    let bottom = top + PLOT_HEIGHT;
-    let x = |rate: f64| PLOT_LEFT + rate / end.ingress_mibs * PLOT_WIDTH;
-    let y = |usd: f64| bottom - usd / most * PLOT_HEIGHT;
-    let path = |usd: fn(&CostPoint) -> f64| {
-        let points = same.points.iter().map(|point| format!("{:.1},{:.1}", x(point.ingress_mibs), y(usd(point))));
-        points.collect::<Vec<_>>().join(" ")
-    };
-    let _ = writeln!(
-        svg,
-        r##"<text x="20" y="{:.0}" font-size="14" font-weight="bold">{} and {}, with volumes and replication: USD a month over MiB/s</text>
-<path d="M{PLOT_LEFT} {top:.0}V{bottom:.0}H{:.0}" fill="none" stroke="#59636e"/>
-<polyline points="{}" fill="none" stroke="#0969da" stroke-width="2"/>
-<polyline points="{}" fill="none" stroke="#bc4c00" stroke-width="2"/>
-<circle cx="{:.1}" cy="{:.1}" r="5" fill="#1f2328"/>
-<text x="{:.1}" y="{:.1}">{:.2} MiB/s, {} USD</text>"##,
-        top - 16.0,
-        same.ec2,
-        same.msk,
-        PLOT_LEFT + PLOT_WIDTH,
-        path(|point| point.ec2_usd),
-        path(|point| point.msk_usd),
-        x(even),
-        y(same.msk_usd),
-        x(even) + 10.0,
-        y(same.msk_usd) + 20.0,
-        even,
-        money(same.msk_usd),
-    );
-    for (_, rate, usd) in
-        (0..=4).map(|step| f64::from(step) / 4.0).map(|part| (part, end.ingress_mibs * part, most * part))
-    {
-        let _ = writeln!(
-            svg,
-            r#"<text x="{:.1}" y="{:.0}" text-anchor="middle" font-size="12">{rate:.1}</text><text x="{:.0}" y="{:.1}" text-anchor="end" font-size="12">{usd:.0}</text>"#,
-            x(rate),
-            bottom + 18.0,
-            PLOT_LEFT - 6.0,
-            y(usd) + 4.0
-        );
+    let mut chart = ChartBuilder::on(area)
+        .caption(format!("{} and {}", same.ec2, same.msk), font(17).style(FontStyle::Bold))
+        .margin(12)
+        .margin_right(36)
+        .x_label_area_size(46)
+        .y_label_area_size(70)
+        .build_cartesian_2d(0.0..end.ingress_mibs, 0.0..most)?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(AXIS)
+        .label_style(font(13))
+        .axis_desc_style(font(13))
+        .x_desc("ingress in MiB/s")
+        .y_desc("USD a month, with volumes and replication")
+        .x_label_formatter(&round)
+        .y_label_formatter(&round)
+        .draw()?;
+    let usd: [(_, _, fn(&CostPoint) -> f64); 2] =
+        [("EC2", OWN, |point| point.ec2_usd), ("MSK", MANAGED, |point| point.msk_usd)];
+    for (name, colour, usd) in usd {
+        let points = same.points.iter().map(|point| (point.ingress_mibs, usd(point)));
+        chart
+            .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
     }
-    let _ = writeln!(
-        svg,
-        r##"<text x="{:.0}" y="{:.1}" fill="#0969da">EC2</text><text x="{:.0}" y="{:.1}" fill="#bc4c00">MSK</text>"##,
-        PLOT_LEFT + PLOT_WIDTH - 40.0,
-        y(end.ec2_usd) - 2.0,
-        PLOT_LEFT + PLOT_WIDTH - 40.0,
-        y(end.msk_usd) - 6.0
-    );
+    let text = format!("both cost {} USD at {even:.2} MiB/s", money(same.msk_usd));
+    chart.draw_series([EmptyElement::at((even, same.msk_usd))
+        + Circle::new((0, 0), 5, BLACK.filled())
+        + Text::new(text, (8, 10), font(13))])?;
+    legend(&mut chart, SeriesLabelPosition::LowerRight)
+}
+
+fn legend<'a, X, Y>(
+    chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
+    position: SeriesLabelPosition,
+) -> Drawn<'a>
+where
+    X: Ranged<ValueType = f64>,
+    Y: Ranged,
+{
+    chart
+        .configure_series_labels()
+        .position(position)
+        .margin(10)
+        .background_style(WHITE)
+        .border_style(GRID)
+        .label_font(font(13))
+        .draw()
 }

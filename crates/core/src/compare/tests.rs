@@ -150,8 +150,48 @@ fn extremes_are_compared_too() {
                 let comparison = compare(&stack, embedded(), method, Reads::Nearest).unwrap();
                 assert_eq!(comparison.choices.len() + comparison.unfit.len(), 10);
                 assert!(comparison.choices.iter().all(|choice| choice.usd.is_finite() && choice.usd > 0.0));
-                assert!(comparison.svg().ends_with("</svg>\n"));
+                assert_eq!(outside(&comparison.svg()), Vec::<String>::new());
             }
         }
     }
+}
+
+/// The texts of a picture that would leave its frame. A character takes 0.62 of the font's size, as in the wider of the usual fonts.
+fn outside(svg: &str) -> Vec<String> {
+    let attribute = |tag: &str, name: &str| -> Option<f64> {
+        let value = tag.split_once(&format!(" {name}=\""))?.1;
+        value.split('"').next()?.parse().ok()
+    };
+    let frame = attribute(svg, "width").expect("a picture has a width");
+    let texts = svg.split("<text ").skip(1).map(|text| text.split_once("</text>").map_or(text, |(text, _)| text));
+    let leaves = |text: &&str| {
+        let (tag, words) = text.split_once('>').expect("a tag ends");
+        let (x, y) = (attribute(&format!(" {tag}"), "x").unwrap(), attribute(&format!(" {tag}"), "y").unwrap());
+        let long = words.trim().chars().count() as f64 * attribute(&format!(" {tag}"), "font-size").unwrap() * 0.62;
+        let (from, to) = match tag {
+            _ if tag.contains("rotate") => (y - long / 2.0, y + long / 2.0),
+            _ if tag.contains("text-anchor=\"middle\"") => (x - long / 2.0, x + long / 2.0),
+            _ if tag.contains("text-anchor=\"end\"") => (x - long, x),
+            _ => (x, x + long),
+        };
+        let most = if tag.contains("rotate") { attribute(svg, "height").expect("and a height") } else { frame };
+        from < 0.0 || to > most
+    };
+    assert!(texts.clone().count() > 2, "{svg}");
+    texts.filter(leaves).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_marks_of_both_axes_are_round() {
+    let svg =
+        compare(&stack("us-east-1", "5 MiB/s", "m5.xlarge"), embedded(), CountingMethod::EquationOne, Reads::Leader)
+            .unwrap()
+            .svg();
+    assert!(svg.contains("ingress in MiB/s") && svg.contains("USD a month, with volumes and replication"));
+    let words = svg.split("</text>").filter_map(|text| text.rsplit('>').next());
+    let marks: Vec<f64> =
+        words.map(str::trim).filter(|words| !words.contains('.')).filter_map(|mark| mark.parse().ok()).collect();
+    assert!(marks.len() > 10, "{svg}");
+    let round = |mark: f64| mark == 0.0 || (mark / 10_f64.powf(mark.log10().floor()) * 10.0).fract() == 0.0;
+    assert!(marks.iter().all(|&mark| round(mark)), "{marks:?}");
 }
