@@ -36,6 +36,8 @@ pub struct Live {
 pub struct Unplaced {
     pub kind: String,
     pub ids: Vec<String>,
+    /// The address that several claim.
+    pub address: Option<Address>,
     /// Why it cannot be placed, as a clause: "have the same address `vpc/main`".
     pub reason: String,
     /// Whether it has the stack's name and not its tag: somebody else's.
@@ -81,6 +83,7 @@ impl Observed {
                     observed.unplaced.push(Unplaced {
                         kind: kind.to_owned(),
                         ids: vec![item.id],
+                        address: None,
                         reason,
                         foreign: !ours,
                     });
@@ -93,14 +96,19 @@ impl Observed {
                 let mut ids: Vec<String> = items.into_iter().map(|item| item.id).collect();
                 ids.sort();
                 let reason = format!("have the same address `{address}`");
-                observed.unplaced.push(Unplaced { kind: address.kind.clone(), ids, reason, foreign: false });
+                let kind = address.kind.clone();
+                observed.unplaced.push(Unplaced { kind, ids, address: Some(address), reason, foreign: false });
             } else if let Some(item) = items.pop() {
                 observed.live.insert(address, item);
             }
         }
         observed.unplaced.sort();
-        let addresses: BTreeMap<String, Address> =
+        let mut addresses: BTreeMap<String, Address> =
             observed.live.iter().map(|(address, live)| (live.id.clone(), address.clone())).collect();
+        // Which of several is meant is not known, but it is one at that address.
+        for Unplaced { ids, address, .. } in &observed.unplaced {
+            addresses.extend(address.iter().flat_map(|address| ids.iter().map(|id| (id.clone(), address.clone()))));
+        }
         for live in observed.live.values_mut() {
             for reference in live.spec.refs_mut() {
                 if let Ref::Id(id) = reference
@@ -111,6 +119,11 @@ impl Observed {
             }
         }
         observed
+    }
+
+    /// Whether several resources claim `address`, so that what is there is neither known nor missing.
+    pub fn contested(&self, address: &Address) -> bool {
+        self.unplaced.iter().any(|unplaced| unplaced.address.as_ref() == Some(address))
     }
 
     /// The live resources of one kind with their specs, by name.

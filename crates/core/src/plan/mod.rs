@@ -176,6 +176,8 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
             generation: generation(address, observed),
         };
         match observed.live.get(address) {
+            // It is refused already, and none of them is gone.
+            None if observed.contested(address) => {}
             None => create(address, creation, observed, &mut plan),
             Some(live) => change::change(address, creation, live, &new, &mut plan),
         }
@@ -201,7 +203,9 @@ fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed
         desired.iter().filter(|(_, resource)| matches!(resource, Resource::Volume(volume) if volume.voters.is_some()));
     let voters: Vec<&Address> = voters.map(|(address, _)| address).collect();
     let lost = |address: &Address| {
-        !observed.live.contains_key(address) && matches!(missing(address, observed), Missing::Lost { .. })
+        !observed.live.contains_key(address)
+            && !observed.contested(address)
+            && matches!(missing(address, observed), Missing::Lost { .. })
     };
     let gone: Vec<&str> = voters.iter().filter(|address| lost(address)).map(|address| address.name.as_str()).collect();
     if gone.len() * 2 >= voters.len() && !gone.is_empty() {
@@ -322,7 +326,10 @@ fn generation(address: &Address, observed: &Observed) -> String {
 
 /// Why the resource at `address` is not live.
 fn missing(address: &Address, observed: &Observed) -> Missing {
-    kinds::missing(address, &|kind| observed.live.contains_key(&Address::new(kind, &address.name)))
+    kinds::missing(address, &|kind| {
+        let other = Address::new(kind, &address.name);
+        observed.live.contains_key(&other) || observed.contested(&other)
+    })
 }
 
 /// The ordinary reason of a creation.
