@@ -298,6 +298,15 @@ impl<'a> View<'a> {
     }
 }
 
+/// How hosts may fetch what they verify.
+pub const SCHEMES: [&str; 2] = ["https://", "http://"];
+
+/// Whether `text` is a URL of one of `schemes` that comes out of the templates as itself.
+pub fn is_url(text: &str, schemes: &[&str]) -> bool {
+    let visible = text.chars().all(|c| c.is_ascii_graphic() && !"\"'`\\<>{}".contains(c));
+    visible && schemes.iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
+}
+
 /// Refuses what could not come out as itself: most values stand unquoted in a comment or a path.
 fn check(host: &Host) -> Result<(), TemplateError> {
     let ensure = |holds: bool, field, value: &str, expected| match holds {
@@ -323,25 +332,21 @@ fn check(host: &Host) -> Result<(), TemplateError> {
     for voter in &host.controllers {
         ensure(uuid(&voter.directory_id), "a controller's directory id", &voter.directory_id, expected)?;
     }
-    let url = |url: &str, schemes: &[&str]| {
-        let visible = url.chars().all(|c| c.is_ascii_graphic() && !"\"'`\\<>{}".contains(c));
-        visible && schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme))
-    };
     match &host.archive_checksum {
         Checksum::Sha512(digits) => {
             let hex = digits.len() == 128 && digits.chars().all(|c| c.is_ascii_hexdigit());
             ensure(hex, "the archive's checksum", digits, "a SHA-512 of 128 hexadecimal digits")?;
-            let fetchable = url(&host.archive_url, &["https://", "http://"]);
+            let fetchable = is_url(&host.archive_url, &SCHEMES);
             ensure(fetchable, "the archive's address", &host.archive_url, "an https or http URL")?;
         }
         Checksum::Published(address) => {
             let expected = "an https URL, since its checksum is fetched too";
-            ensure(url(&host.archive_url, &["https://"]), "the archive's address", &host.archive_url, expected)?;
-            ensure(url(address, &["https://"]), "the checksum's address", address, "an https URL")?;
+            ensure(is_url(&host.archive_url, &["https://"]), "the archive's address", &host.archive_url, expected)?;
+            ensure(is_url(address, &["https://"]), "the checksum's address", address, "an https URL")?;
         }
     }
     if let Some(mirror) = &host.package_mirror {
-        let plain = url(mirror, &["https://", "http://"]) && !mirror.ends_with('/');
+        let plain = is_url(mirror, &SCHEMES) && !mirror.ends_with('/');
         ensure(plain, "the package mirror", mirror, "an https or http URL that does not end with `/`")?;
     }
     match host.settings.keys().find(|name| RESERVED_SETTINGS.contains(&name.as_str())) {

@@ -23,6 +23,7 @@ pub fn check(checker: &mut Checker<'_>) {
         }
     }
     check_size(&net, checker);
+    check_range(&net, checker);
     if possible {
         check_counts(&net, zones, checker);
     }
@@ -33,6 +34,12 @@ pub fn check(checker: &mut Checker<'_>) {
                 &format!("network.clients.{index}"),
                 format!("`{block}` would open the brokers to almost everyone"),
                 "list the CIDR blocks of your clients' networks",
+            );
+        } else if !is_private(*block) {
+            checker.warning(
+                &format!("network.clients.{index}"),
+                format!("`{block}` has public addresses, and brokers are reached from private networks only"),
+                "list the addresses that clients have in their own network, as in a peered VPC or behind a VPN",
             );
         }
     }
@@ -55,6 +62,26 @@ fn check_size(net: &Network, checker: &mut Checker<'_>) {
         };
         checker.error("network.cidr", message, format!("use at least a /{longest}, such as `{larger}`"));
     }
+}
+
+/// A VPC's addresses should be private. Source: the VPC user guide, "VPC CIDR blocks", for the ranges that are recommended and
+/// those that EC2 refuses.
+fn check_range(net: &Network, checker: &mut Checker<'_>) {
+    const REFUSED: [&str; 4] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"];
+    let cidr = net.cidr;
+    let help = "use a block of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10";
+    if REFUSED.iter().filter_map(|block| block.parse::<Ipv4Net>().ok()).any(|block| block.contains(&cidr)) {
+        checker.error("network.cidr", format!("`{cidr}` is no range that a VPC may have"), help);
+    } else if !is_private(cidr) {
+        let message = format!("`{cidr}` has public addresses: hosts could not reach who has them on the internet");
+        checker.warning("network.cidr", message, help);
+    }
+}
+
+/// Whether all addresses of `block` are private (RFC 1918), shared (RFC 6598) or for benchmarks (RFC 2544).
+fn is_private(block: Ipv4Net) -> bool {
+    const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15"];
+    PRIVATE.iter().filter_map(|range| range.parse::<Ipv4Net>().ok()).any(|range| range.contains(&block))
 }
 
 fn check_counts(net: &Network, zones: usize, checker: &mut Checker<'_>) {

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::PlanningInput;
-use crate::cloud_init::{self, Checksum, HostRole, Overrides, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
+use crate::cloud_init::{self, HostRole, Overrides, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
 use crate::design::{CONTROLLER_IDS, Design, HostDesign, Seat};
 use crate::digest;
-use crate::engines::ec2::{self, Gp3Volume};
+use crate::engines::ec2::{self, Gp3Volume, archive};
 use crate::instance_types::{self, Arch};
 use crate::kinds::Instance;
 use crate::network;
@@ -124,11 +124,7 @@ fn host(
     };
     let settings = stack.common().settings;
     let version = ec2.kafka.to_string();
-    let published = format!("https://archive.apache.org/dist/kafka/{version}/kafka_2.13-{version}.tgz");
-    let (archive_url, archive_checksum) = match &ec2.archive {
-        Some(archive) => (archive.url.clone(), Checksum::Sha512(archive.sha512.clone())),
-        None => (published.clone(), Checksum::Published(format!("{published}.sha512"))),
-    };
+    let (archive_url, archive_checksum) = archive::of(&version, ec2.archive.as_ref());
     let cloud = cloud_init::Host {
         stack: stack.name.to_string(),
         name: name.clone(),

@@ -107,6 +107,9 @@ impl Comparison {
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
+/// What a line shows of a point.
+type Usd = fn(&CostPoint) -> f64;
+
 /// Pixels.
 const WIDTH: u32 = 760;
 const LINES_HEIGHT: u32 = 330;
@@ -157,7 +160,7 @@ fn draw_lines<'a>(area: &Area<'a>, same: &SameBrokers) -> Drawn<'a> {
         .x_label_formatter(&round)
         .y_label_formatter(&round)
         .draw()?;
-    let usd: [(_, _, fn(&CostPoint) -> f64); 2] =
+    let usd: [(&str, RGBColor, Usd); 2] =
         [("EC2", OWN, |point| point.ec2_usd), ("MSK", MANAGED, |point| point.msk_usd)];
     for (name, colour, usd) in usd {
         let points = same.points.iter().map(|point| (point.ingress_mibs, usd(point)));

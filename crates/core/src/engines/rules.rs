@@ -129,7 +129,9 @@ pub fn check_home(
 pub fn check_key(path: &str, key: &str, user: &str, checker: &mut Checker<'_>) {
     let hex = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
     let id = |text: &str| (text.len() == 36 && hex(text)) || text.strip_prefix("mrk-").is_some_and(hex);
-    let alias = |text: &str| text.strip_prefix("alias/").is_some_and(|name| !name.is_empty() && !name.contains(' '));
+    // Source: the API reference of KMS, `AliasName`.
+    let word = |c: char| c.is_ascii_alphanumeric() || "/_-".contains(c);
+    let alias = |text: &str| text.strip_prefix("alias/").is_some_and(|name| !name.is_empty() && name.chars().all(word));
     if let Some(parts) = arn(key).filter(|parts| parts[1] == "kms") {
         if parts[4].strip_prefix("key/").is_some_and(id) || alias(parts[4]) {
             return check_home(path, parts, "key", user, checker);
@@ -138,5 +140,5 @@ pub fn check_key(path: &str, key: &str, user: &str, checker: &mut Checker<'_>) {
         return;
     }
     let help = "such as `alias/kafka`, `1234abcd-12ab-34cd-56ef-1234567890ab`, or `arn:aws:kms:us-east-1:123456789012:key/...`";
-    checker.error(path, format!("`{key}` is not the id, the alias or the ARN of a KMS key"), help);
+    checker.error(path, format!("`{}` is not the id, the alias or the ARN of a KMS key", key.escape_debug()), help);
 }

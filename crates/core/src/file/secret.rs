@@ -2,6 +2,7 @@
 //! faulty file are masked in messages.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Ends of the names of Kafka's settings of type `password`, with any prefix of a listener, a mechanism or a client before them,
 /// and those that plug-ins use.
@@ -41,7 +42,7 @@ pub fn is_reference(value: &str) -> bool {
 /// YAML has secrets, too.
 pub fn masked(text: &str) -> Cow<'_, str> {
     let lower = text.to_ascii_lowercase();
-    if !ENDS.iter().any(|end| lower.contains(end)) && !text.contains('@') {
+    if !ENDS.iter().any(|end| lower.contains(end)) && !text.contains("://") {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -62,7 +63,7 @@ pub fn masked(text: &str) -> Cow<'_, str> {
                 hide(&line[at + 1..], &mut out);
                 below = Some(indent);
             }
-            None => hide_user(line, &mut out),
+            None => hide_url(line, &mut out),
         }
     }
     Cow::Owned(out)
@@ -83,20 +84,43 @@ fn hide(text: &str, out: &mut String) {
     }
 }
 
-/// Hides what stands before the host in a URL.
-fn hide_user(line: &str, out: &mut String) {
-    let user = line.split_once("://").and_then(|(scheme, rest)| {
-        let authority = rest.split(['/', '?', '#', ' ', '"', '\'', '\n']).next()?;
-        let start = scheme.len() + 3;
-        authority.rfind('@').map(|at| (start, start + at))
-    });
-    match user {
-        Some((start, end)) => {
-            out.push_str(&line[..start]);
-            hide(&line[start..end], out);
-            out.push_str(&line[end..]);
+/// Whether `url` has a secret: who may fetch it, before the host, or a token in its query, as in URLs that AWS has signed.
+pub fn is_in_url(url: &str) -> bool {
+    !secrets_of_url(url).is_empty()
+}
+
+/// Where secrets stand in the URLs of `line`.
+fn secrets_of_url(line: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for start in line.match_indices("://").map(|(at, separator)| at + separator.len()) {
+        let rest = &line[start..];
+        let length = |ends: &[char]| rest.find(ends).unwrap_or(rest.len());
+        let authority = &rest[..length(&['/', '?', '#', ' ', '"', '\'', '\n'])];
+        found.extend(authority.rfind('@').map(|at| start..start + at));
+        let url = &rest[..length(&[' ', '"', '\'', '\n', ',', '}'])];
+        let query = url.find('?').unwrap_or(url.len());
+        for (at, _) in url.match_indices(['?', '&', ';']).filter(|(at, _)| *at >= query) {
+            let parameter = url[at + 1..].split(['&', ';']).next().unwrap_or_default();
+            if let Some((name, value)) = parameter.split_once('=').filter(|(name, _)| is_token(name)) {
+                let from = start + at + 1 + name.len() + 1;
+                found.push(from..from + value.len());
+            }
         }
-        None => out.push_str(line),
+    }
+    found
+}
+
+/// Whether a URL's parameter is a secret by its name. Source: the parameters of URLs that AWS, Google and Azure sign.
+fn is_token(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    is_secret(&name) || ["signature", "sig", "credential", "key"].iter().any(|end| name.ends_with(end))
+}
+
+fn hide_url(line: &str, out: &mut String) {
+    let secrets = secrets_of_url(line);
+    for (at, c) in line.char_indices() {
+        let hidden = secrets.iter().any(|secret| secret.contains(&at)) && !c.is_whitespace();
+        if hidden { out.extend(std::iter::repeat_n('*', c.len_utf8())) } else { out.push(c) }
     }
 }
 
@@ -141,18 +165,24 @@ mod tests {
 
     #[test]
     fn what_a_file_has_of_secrets_is_hidden() {
-        let text = "config:\n  ssl.key.password: hunter2 é\n  sasl.jaas.config: |\n    a b=\"hunter2\"\n\n    c\n  x: 1\n  \"a.password\" : hunter2\nflow: {x: 1, b.secret: hunter2, y: 2}\nurl: https://me:hunter2@host/x@y\n";
+        let text = "config:\n  ssl.key.password: hunter2 é\n  sasl.jaas.config: |\n    a b=\"hunter2\"\n\n    c\n  x: 1\n  \"a.password\" : hunter2\nflow: {x: 1, b.secret: hunter2, y: 2}\nurl: https://me:hunter2@host/x@y\nsigned: {url: https://host/x?a=b&X-Amz-Signature=hunter2&sig=hunter2, c: d}\ntwo: [https://a;sig=b@h, \"https://h?key=hunter2\", https://h?u=https://x:hunter2@y]\n";
         let masked = masked(text);
         assert_eq!(masked.len(), text.len());
         assert!(!masked.contains("hunter2"), "{masked}");
-        for kept in ["  ssl.key.password: *******", "  x: 1\n", "flow: {x: 1, b.secret:", "@host/x@y\n"] {
+        for kept in [
+            "  ssl.key.password: *******",
+            "  x: 1\n",
+            "flow: {x: 1, b.secret:",
+            "@host/x@y\n",
+            "x?a=b&X-Amz-Signature=*******&sig=*******, c: d}",
+        ] {
             assert!(masked.contains(kept), "{kept} in {masked}");
         }
     }
 
     proptest! {
         #[test]
-        fn a_masked_text_has_the_same_places(text in "[ -~é\\n]{0,200}(token|password):[ -~\\n]{0,60}") {
+        fn a_masked_text_has_the_same_places(text in "[ -~é\\n]{0,200}(token:|password:|https://h/\\\\?sig=)[ -~é\\n]{0,60}") {
             let masked = masked(&text);
             prop_assert_eq!(masked.len(), text.len());
             let places = |text: &str| text.char_indices().filter(|(_, c)| *c == '\n').map(|(at, _)| at).collect::<Vec<_>>();

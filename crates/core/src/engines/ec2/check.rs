@@ -2,9 +2,10 @@
 
 use ipnet::Ipv4Net;
 
+use super::archive::{self, is_sha512};
 use super::gp3::{self, IOPS_PER_GIB, MIBS_PER_IOPS};
 use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version};
-use crate::cloud_init::RESERVED_SETTINGS;
+use crate::cloud_init::{self, RESERVED_SETTINGS};
 use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
 use crate::file::node::Content;
 use crate::file::problem::nearest;
@@ -42,11 +43,17 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
     if let Some(Some(key)) = checker.part::<Option<String>>("cluster.ec2.kms_key") {
         check_key("cluster.ec2.kms_key", &key, "EC2", checker);
     }
-    if let Some(mirror) = checker.part::<String>("cluster.ec2.package_mirror") {
-        refuse_user("cluster.ec2.package_mirror", &mirror, checker);
+    if let Some(Some(mirror)) = checker.part::<Option<String>>("cluster.ec2.package_mirror") {
+        check_url("cluster.ec2.package_mirror", &mirror, "such as `http://packages.example.net/al2023`", checker);
+        if mirror.ends_with('/') {
+            let message = "the mirror's URL ends with `/`, and hosts add one";
+            checker.error("cluster.ec2.package_mirror", message, "leave out the `/` at its end");
+        }
     }
-    if let Some(archive) = checker.part::<Archive>("cluster.ec2.archive") {
-        check_archive(&archive, checker);
+    match checker.part::<Option<Archive>>("cluster.ec2.archive") {
+        Some(Some(archive)) => check_archive(&archive, checker),
+        Some(None) => check_pinned(checker),
+        None => {}
     }
     if checker.part::<Image>("cluster.ec2.image").is_some_and(|Image(id)| id.len() != 12 && id.len() != 21) {
         let message = "an image id has 8 or 17 hexadecimal digits after `ami-`";
@@ -219,25 +226,43 @@ fn check_settings(checker: &mut Checker<'_>) {
 }
 
 fn check_archive(archive: &Archive, checker: &mut Checker<'_>) {
-    if !archive.url.starts_with("https://") && !archive.url.starts_with("http://") {
-        let message = format!("`{}` is not an http or https URL", secret::masked(&archive.url));
-        checker.error("cluster.ec2.archive.url", message, "write the URL of the .tgz file");
-    }
-    refuse_user("cluster.ec2.archive.url", &archive.url, checker);
-    if archive.sha512.len() != 128 || !archive.sha512.chars().all(|c| c.is_ascii_hexdigit()) {
+    check_url(
+        "cluster.ec2.archive.url",
+        &archive.url,
+        "such as `https://files.example.net/kafka_2.13-4.1.1.tgz`",
+        checker,
+    );
+    if !is_sha512(&archive.sha512) {
         let message = "this is not a SHA-512 in hexadecimal";
         checker.error("cluster.ec2.archive.sha512", message, "write its 128 digits, as `sha512sum FILE` prints them");
     }
 }
 
-/// User data can be read by whoever may describe instances.
-fn refuse_user(path: &str, url: &str, checker: &mut Checker<'_>) {
-    if url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
-        let help = "put the files where hosts need no password, such as a server inside the VPC";
-        checker.error(
-            path,
-            "the URL has a user name or a password, which would be visible in the hosts' user data",
-            help,
+/// Apache's archive of a version without a pinned checksum is verified with what is published beside it.
+fn check_pinned(checker: &mut Checker<'_>) {
+    let Some(kafka) = checker.part::<Version>("cluster.ec2.kafka").filter(|kafka| *kafka >= OLDEST_KAFKA) else {
+        return;
+    };
+    if archive::pinned(&kafka.to_string()).is_none() {
+        let message = format!(
+            "the checksum of Kafka {kafka} is not known here, so hosts verify the archive with the one that is published beside it"
         );
+        let help = format!(
+            "compare it yourself and write `archive: {{url: ..., sha512: ...}}`; or use one of {}",
+            archive::versions().join(", ")
+        );
+        checker.warning("cluster.ec2.kafka", message, help);
+    }
+}
+
+/// A URL that hosts fetch from. User data can be read by whoever may describe instances, so it has no secret.
+fn check_url(path: &str, url: &str, help: &str, checker: &mut Checker<'_>) {
+    if secret::is_in_url(url) {
+        let help = "put the files where hosts need no password, such as a server inside the VPC";
+        let message = "the URL has a user name, a password or a token, which would be visible in the hosts' user data";
+        checker.error(path, message, help);
+    } else if !cloud_init::is_url(url, &cloud_init::SCHEMES) {
+        let message = format!("`{}` is not a URL that hosts can fetch", secret::masked(url).escape_debug());
+        checker.error(path, message, format!("write an http or https URL without spaces, quotes and brackets, {help}"));
     }
 }

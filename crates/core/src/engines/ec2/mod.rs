@@ -1,5 +1,6 @@
 //! Kafka brokers on EC2 instances with EBS volumes: all that kstack knows of this engine.
 
+pub mod archive;
 mod candidates;
 mod check;
 pub mod gp3;
