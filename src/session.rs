@@ -24,7 +24,7 @@ use kstack_core::observed::Observed;
 use kstack_core::plan::{self, Plan, Source};
 use kstack_core::stack::Name;
 
-pub use files::read_file;
+pub use files::{check_writable, read_file, write_file};
 
 /// Why a file can't be worked with.
 #[derive(Debug, thiserror::Error)]

@@ -1,23 +1,19 @@
 //! `kstack destroy`: deletes all resources of a stack, including its data.
 
-use super::context::{Context, region};
+use super::context::Context;
 use super::plan::show as show_plan;
 use super::ui;
 use super::view::{OutputTarget, Screen};
+use super::which::Which;
 use crate::ops::{Failure, RunReport, Signals, destroy, guard, refused};
-use crate::session::read_source;
 use kstack_core::observed::Observed;
 use kstack_core::plan::Plan;
-use kstack_core::stack::Name;
 
 /// Delete all resources of a stack, including its data
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// With --name: the AWS region; default: that of the environment or the profile
-    #[arg(long, conflicts_with = "file")]
-    region: Option<String>,
     /// Run without asking for approval
     #[arg(long)]
     yes: bool,
@@ -26,31 +22,12 @@ pub struct Args {
     json: bool,
 }
 
-/// The stack, by its file or by its name.
-#[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
-struct Which {
-    /// The stack file
-    #[arg(value_name = "FILE")]
-    file: Option<String>,
-    /// The stack's name, if its file is not available
-    #[arg(long, value_parser = super::name)]
-    name: Option<Name>,
-}
-
 /// Plans and runs the deletion of a stack.
 ///
 /// # Errors
 /// Why nothing was planned or deleted, which steps failed, or that a signal came.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let (name, region, stack) = match (&args.which.file, &args.which.name) {
-        (Some(file), _) => {
-            let stack = read_source(file)?.1.stack;
-            (stack.name.clone(), stack.region.to_string(), Some(stack))
-        }
-        (None, Some(name)) => (name.clone(), region(args.region.as_ref()).await?, None),
-        (None, None) => return Err(Failure::new("no stack is named").hint("name a stack file, or use --name")),
-    };
+    let (name, region, stack) = args.which.find().await?;
     let session = context.session(&region, &name).await?;
     let (account, caller) = session.aws.clients.identity().await?;
     if let Some(stack) = &stack {

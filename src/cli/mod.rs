@@ -25,6 +25,7 @@ mod ui;
 mod unlock;
 mod up;
 mod view;
+mod which;
 mod with;
 
 use std::process::ExitCode;

@@ -1,12 +1,15 @@
 //! `kstack plan`: what would change to make the live resources match the stack file. Several files are planned at once, by `fleet`.
 
+use std::io;
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::context::Context;
 use super::{fleet, ui};
 use crate::ops::prices::cost_of;
 use crate::ops::{Failure, refused};
-use crate::session::{make_plan, read_source};
+use crate::session::{check_writable, make_plan, read_source, write_file};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{CostDelta, Counts, Plan, render};
 use kstack_core::plan::{SAVED_PLAN, SavedPlan};
@@ -56,6 +59,10 @@ pub fn show(plan: &Plan, live: &Observed, json: bool) {
     }
 }
 
+fn unwritable(path: &str) -> impl Fn(io::Error) -> Failure {
+    move |error| Failure::new(format!("the plan can't be saved as {path}: {error}"))
+}
+
 /// Plans one or several stack files.
 ///
 /// # Errors
@@ -69,6 +76,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
             None => fleet::run(&args.files, args.allow_data_loss, args.json, args.detailed_exitcode, context).await,
         };
     };
+    if let Some(path) = &args.out {
+        check_writable(Path::new(path)).map_err(unwritable(path))?;
+    }
     let (source, parsed) = read_source(file)?;
     let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;
     let seen = session.look(&parsed).await?;
@@ -99,7 +109,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
             planned_at: session.expiry.now,
         };
         let text = serde_json::to_string_pretty(&saved).unwrap_or_default();
-        std::fs::write(path, text).map_err(|error| Failure::new(format!("{path} can't be written: {error}")))?;
+        write_file(Path::new(path), text.as_bytes()).map_err(unwritable(path))?;
         context.printer.progress(&format!("The plan is saved. Run it with: kstack apply {path}"));
     }
     Ok(if args.detailed_exitcode && !plan.steps.is_empty() { 2 } else { 0 })

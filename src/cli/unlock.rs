@@ -2,16 +2,15 @@
 
 use super::context::Context;
 use super::ui;
+use super::which::Which;
 use crate::lease;
 use crate::ops::Failure;
-use crate::session::read_source;
 
 /// End the lease on a stack whose holder has crashed
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The stack file
-    #[arg(value_name = "FILE")]
-    file: String,
+    #[command(flatten)]
+    which: Which,
     /// Run without asking for approval
     #[arg(long)]
     yes: bool,
@@ -22,9 +21,8 @@ pub struct Args {
 /// # Errors
 /// That it was not approved, or AWS's answer.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let (_, parsed) = read_source(&args.file)?;
-    let name = &parsed.stack.name;
-    let clients = context.clients(&parsed.stack.region).await?;
+    let (name, region, _) = args.which.find().await?;
+    let clients = context.clients(&region).await?;
     if !args.yes {
         let question = format!(
             "If the kstack process that is changing `{name}` is still running, two will write at once. Has it ended? Only `yes` is accepted: "
@@ -38,7 +36,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
             }
         }
     }
-    match lease::unlock(&clients, name).await? {
+    match lease::unlock(&clients, &name).await? {
         Some((number, holder)) => ui::out(&format!(
             "Lease {number} of {} on {} (process {}) was ended.\n",
             holder.who, holder.host, holder.pid

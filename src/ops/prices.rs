@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Failure;
 use crate::aws::region_prices;
 use crate::sandbox;
+use crate::session::write_file;
 use kstack_core::observed::Observed;
 use kstack_core::plan::{CostDelta, Plan, cost_delta};
 use kstack_core::pricing::{CAPTURED, PriceAnswer, Prices, embedded};
@@ -67,7 +68,7 @@ pub async fn refresh(region: &str) -> Result<(usize, PathBuf), Failure> {
     let written = path.parent().map_or(Ok(()), fs::create_dir_all);
     let text = serde_json::to_string(&answer).unwrap_or_default();
     written
-        .and_then(|()| fs::write(&path, text))
+        .and_then(|()| write_file(&path, text.as_bytes()))
         .map_err(|error| Failure::new(format!("{} can't be written: {error}", path.display())))?;
     Ok((count, path))
 }

@@ -89,6 +89,11 @@ fn without_a_terminal_and_without_yes_nothing_is_changed() {
 fn a_saved_plan_runs_as_it_was_shown_or_not_at_all() {
     let account = Account::new();
     account.write("dev", &[]);
+    let elsewhere = account.run(&["plan", FILE, "--out", "/dev/null"]).expect(1);
+    assert_eq!(
+        elsewhere.err,
+        "error: the plan can't be saved as /dev/null: it is not a plain file; name a file, or a path at which nothing is\n"
+    );
     let run = account.run(&["plan", FILE, "--out", "plan.json"]).expect(0);
     assert_eq!(run.err, "The plan is saved. Run it with: kstack apply plan.json\n");
     // The file may change after that: the plan has its own.

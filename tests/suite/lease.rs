@@ -73,7 +73,7 @@ fn a_lease_that_is_held_is_shown_and_ended_by_unlock() {
     let status = account.run(&["status", FILE, "--json"]).expect(0).json();
     assert_eq!(status["lease"]["host"], "laptop-7");
 
-    let unlock = account.run(&["unlock", FILE, "--yes"]).expect(0);
+    let unlock = account.run(&["unlock", "--name", "dev", "--region", DEV, "--yes"]).expect(0);
     let told = "Lease 3 of arn:aws:iam::000000000001:user/ann on laptop-7 (process 4242) was ended.\n";
     assert_eq!(unlock.out, told);
     account.apply(FILE);
