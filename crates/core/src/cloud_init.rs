@@ -158,6 +158,8 @@ pub struct Host {
     /// A base URL with the systems' packages below it: `/debian` and `/debian-security`, `/ubuntu`,
     /// or `/al2023/ARCHITECTURE`.
     pub package_mirror: Option<String>,
+    /// The URL of an HTTP proxy for packages and the archive.
+    pub proxy: Option<String>,
 }
 
 /// Why no user data could be made.
@@ -348,6 +350,9 @@ fn check(host: &Host) -> Result<(), TemplateError> {
     if let Some(mirror) = &host.package_mirror {
         let plain = is_url(mirror, &SCHEMES) && !mirror.ends_with('/');
         ensure(plain, "the package mirror", mirror, "an https or http URL that does not end with `/`")?;
+    }
+    if let Some(proxy) = &host.proxy {
+        ensure(is_url(proxy, &SCHEMES), "the proxy", proxy, "an https or http URL")?;
     }
     match host.settings.keys().find(|name| RESERVED_SETTINGS.contains(&name.as_str())) {
         Some(name) => Err(TemplateError::ReservedSetting { name: name.clone() }),

@@ -145,6 +145,7 @@ fn host(
         min_insync_replicas: settings.min_insync,
         retention_ms: settings.retention.kafka_ms(),
         package_mirror: ec2.package_mirror.clone(),
+        proxy: ec2.proxy.clone(),
     };
     // Only a text that is too long as it is must be compressed to know whether it fits: that takes time, for each host.
     let fits = |text: String| match text.len() {

@@ -31,14 +31,20 @@ fn host(role: HostRole, os: Os) -> Host {
         min_insync_replicas: 2,
         retention_ms: 604_800_000,
         package_mirror: None,
+        proxy: None,
     }
 }
 
 fn every_host() -> impl Iterator<Item = Host> {
     [HostRole::Broker, HostRole::Controller, HostRole::Combined].into_iter().flat_map(|role| {
         [Os::Al2023, Os::Debian12, Os::Ubuntu2404].into_iter().flat_map(move |os| {
-            [None, Some("http://10.40.0.2:8080/mirror".to_owned())]
-                .map(|package_mirror| Host { package_mirror, ..host(role, os) })
+            [(None, None), (Some("http://10.40.0.2:8080/mirror"), Some("http://proxy.example.net:3128"))].map(
+                |(mirror, proxy)| Host {
+                    package_mirror: mirror.map(str::to_owned),
+                    proxy: proxy.map(str::to_owned),
+                    ..host(role, os)
+                },
+            )
         })
     })
 }

@@ -9,6 +9,7 @@ use super::prelude::*;
 use super::security_group::groups;
 use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT};
 use crate::design::{MskDesign, Provisioned, listeners};
+use crate::engines::ec2::archive;
 
 spec! {
     pub struct SecurityGroupRules {
@@ -45,6 +46,7 @@ impl Kind for SecurityGroupRules {
         let dedicated = design.dedicated();
         let endpoints = groups(design).iter().any(|(name, _)| *name == "endpoints");
         let clients: Vec<Ref> = design.stack.network.clients.iter().map(|block| Ref::Id(block.to_string())).collect();
+        let downloads = design.stack.cluster.ec2.as_ref().map(archive::ports).unwrap_or_default();
         let mut all = Vec::new();
         for (name, _) in groups(design) {
             let (mut ingress, mut egress) = (Vec::new(), Vec::new());
@@ -78,8 +80,14 @@ impl Kind for SecurityGroupRules {
                 }
             }
             if ["brokers", "controllers"].contains(&name) {
-                egress.push(rule(443, everywhere(), "Packages, the Kafka archive and AWS services"));
-                egress.push(rule(80, everywhere(), "Package mirrors"));
+                for port in &downloads {
+                    let what = match port {
+                        443 => "Packages, the Kafka archive and AWS services",
+                        80 => "Package mirrors",
+                        _ => "Packages and the Kafka archive, as the stack file has them",
+                    };
+                    egress.push(rule(*port, everywhere(), what));
+                }
                 if endpoints {
                     egress.push(rule(443, group("endpoints"), "AWS services inside the VPC"));
                 }

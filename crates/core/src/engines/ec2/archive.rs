@@ -1,9 +1,11 @@
-//! Where hosts download Kafka, and what they verify it with.
+//! Where hosts download packages and Kafka, and what they verify Kafka with.
 //!
 //! `tables/kafka_archives.csv` has the SHA-512 of Apache's archives, so that whoever could change an archive could not change its
 //! checksum with it. Source: `kafka-versions.yaml` of the Strimzi operator, whose images are built from the same archives.
 
-use super::keys::Archive;
+use std::collections::BTreeSet;
+
+use super::keys::{Archive, Ec2};
 use crate::cloud_init::Checksum;
 use crate::tables::Table;
 
@@ -44,9 +46,34 @@ pub fn of(version: &str, archive: Option<&Archive>) -> (String, Checksum) {
     }
 }
 
+/// The TCP ports at which hosts fetch packages and Kafka: those of HTTP and HTTPS, and those of the file's mirror, archive and
+/// proxy.
+pub fn ports(ec2: &Ec2) -> BTreeSet<u16> {
+    let archive = ec2.archive.as_ref().map(|archive| &archive.url);
+    let urls = [archive, ec2.package_mirror.as_ref(), ec2.proxy.as_ref()];
+    let given = urls.into_iter().flatten().filter_map(|url| {
+        let authority = url.split('/').nth(2)?;
+        authority.rsplit_once(':')?.1.parse().ok()
+    });
+    given.chain([80, 443]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engines::ec2::keys::{Brokers, Storage, VolumeType};
+
+    #[test]
+    fn hosts_may_reach_the_ports_of_the_file_s_servers() {
+        let storage = Storage { kind: VolumeType::Gp3, size: None, iops: None, throughput: None };
+        let mut ec2 = Ec2::combined(Brokers { count: 3, instance_type: "m7g.large".to_owned(), storage });
+        assert_eq!(ports(&ec2), [80, 443].into());
+        ec2.proxy = Some("http://proxy.example.net:3128".to_owned());
+        ec2.package_mirror = Some("http://10.40.0.2:8080/mirror".to_owned());
+        let url = "https://files.example.net/kafka:4.tgz".to_owned();
+        ec2.archive = Some(Archive { url, sha512: "0".repeat(128) });
+        assert_eq!(ports(&ec2), [80, 443, 3128, 8080].into());
+    }
 
     #[test]
     fn every_line_of_the_table_is_read() {

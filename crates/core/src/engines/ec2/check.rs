@@ -50,6 +50,9 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
             checker.error("cluster.ec2.package_mirror", message, "leave out the `/` at its end");
         }
     }
+    if let Some(Some(proxy)) = checker.part::<Option<String>>("cluster.ec2.proxy") {
+        check_url("cluster.ec2.proxy", &proxy, "such as `http://proxy.example.net:3128`", checker);
+    }
     match checker.part::<Option<Archive>>("cluster.ec2.archive") {
         Some(Some(archive)) => check_archive(&archive, checker),
         Some(None) => check_pinned(checker),

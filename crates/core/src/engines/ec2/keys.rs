@@ -31,6 +31,8 @@ fields! {
         archive: Option<Archive>,
         /// Base URL of a mirror of the operating system's packages.
         package_mirror: Option<String>,
+        /// HTTP proxy through which hosts download packages and Kafka, such as `http://proxy.example.net:3128`.
+        proxy: Option<String>,
         /// A folder with your own cloud-init templates, relative to this file. A template replaces kstack's with the same file name.
         templates: Option<String>,
         /// KMS key id, alias or ARN for the volumes; the account's default EBS key when absent.
@@ -52,6 +54,7 @@ impl Ec2 {
             config: BTreeMap::new(),
             archive: None,
             package_mirror: None,
+            proxy: None,
             templates: None,
             kms_key: None,
         }
