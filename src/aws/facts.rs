@@ -138,12 +138,16 @@ impl Clients {
 fn limits(info: &InstanceTypeInfo) -> Option<InstanceLimits> {
     let archs = info.processor_info()?.supported_architectures();
     let ebs = info.ebs_info()?.ebs_optimized_info()?;
-    let cards = info.network_info()?.network_cards();
+    // A host has one network interface, on the first card: what other cards add is not its own.
+    // Source: EC2 User Guide, "Network cards".
+    let card = info.network_info()?.network_cards().iter().find(|card| card.network_card_index() == Some(0))?;
+    let disks_gb = info.instance_storage_info().and_then(|disks| disks.total_size_in_gb()).unwrap_or_default();
     Some(InstanceLimits {
         arch: archs.iter().find_map(|arch| Arch::parse(arch.as_str()))?,
         memory_mib: u64::try_from(info.memory_info()?.size_in_mib()?).ok()?,
         ebs_mbs: ebs.baseline_throughput_in_m_bps()?,
         ebs_iops: u32::try_from(ebs.baseline_iops()?).ok()?,
-        network_gbps: cards.iter().filter_map(aws_sdk_ec2::types::NetworkCardInfo::baseline_bandwidth_in_gbps).sum(),
+        network_gbps: card.baseline_bandwidth_in_gbps()?,
+        disks_gb: u64::try_from(disks_gb).unwrap_or_default(),
     })
 }

@@ -5,11 +5,12 @@
 
 mod named;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
+use kstack_core::instance_types::InstanceLimits;
 use kstack_core::kinds::{Resource, from_json};
 use kstack_core::model::{Address, Tags};
 use kstack_core::observed::Found;
@@ -48,6 +49,8 @@ struct Case {
     /// Hours that have passed since it was applied.
     hours_later: i64,
     types_gone: Vec<String>,
+    /// Instance types that AWS has and the embedded table lacks.
+    types_new: BTreeMap<String, InstanceLimits>,
     allow_data_loss: bool,
     destroy: bool,
 }
@@ -103,7 +106,11 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     model.facts.zones = Model::empty(&wanted.stack.region, case.zones_now.unwrap_or(zones)).facts.zones;
     model.now += SignedDuration::from_hours(case.hours_later);
     model.facts.images.extend(case.images_now.clone());
+    let everywhere: BTreeSet<String> = model.facts.zones.keys().cloned().collect();
+    model.facts.offers.extend(case.types_new.keys().map(|name| (name.clone(), everywhere.clone())));
+    model.facts.types.extend(case.types_new.clone());
     model.facts.types.retain(|name, _| !case.types_gone.contains(name));
+    model.facts.offers.retain(|name, _| !case.types_gone.contains(name));
     if let Some(account) = &case.account_now {
         model.facts.account.clone_from(account);
     }

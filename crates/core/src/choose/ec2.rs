@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use super::PlanningInput;
 use crate::cloud_init::{self, HostRole, Overrides, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
-use crate::design::{CONTROLLER_IDS, Design, HostDesign, Seat};
+use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat};
 use crate::digest;
 use crate::engines::ec2::{self, Gp3Volume, archive};
 use crate::instance_types::{self, Arch};
@@ -31,11 +31,13 @@ pub fn choose(
     refusals: &mut Vec<Refusal>,
 ) -> Vec<HostDesign> {
     let stack = &design.stack;
-    let Some(sizing) = ec2::size(ec2, stack.common(), &input.facts.types) else {
-        refusals.push(Refusal::general(
-            format!("the instance type `{}` is not offered in {}", ec2.brokers.instance_type, stack.region),
-            "choose another instance type or region",
-        ));
+    let mut types = vec![&ec2.brokers.instance_type];
+    types.extend(ec2.controllers.as_ref().map(|controllers| &controllers.instance_type));
+    types.dedup();
+    let unknown = types.into_iter().filter(|name| !input.facts.types.contains_key(*name));
+    refusals.extend(unknown.map(|name| unusable(name, &input.facts, &stack.region)));
+    // Without the brokers' type there are no sizes.
+    let Some(sizing) = ec2::size(ec2, stack.common(), &input.facts.types).filter(|_| refusals.is_empty()) else {
         return Vec::new();
     };
     let broker_zones = place(design, &input.observed, "broker", ec2.brokers.count);
@@ -101,13 +103,7 @@ fn host(
     let Identity { name, role, node_id, zone, address } = identity;
     let stack = &design.stack;
     let ec2 = stack.cluster.ec2.as_ref()?;
-    let Some(limits) = input.facts.types.get(instance_type) else {
-        refusals.push(Refusal::general(
-            format!("the instance type `{instance_type}` of {name} is not offered in {}", stack.region),
-            "choose another instance type or region",
-        ));
-        return None;
-    };
+    let limits = input.facts.types.get(instance_type)?;
     let Some(address) = address else {
         refusals.push(Refusal::general(
             format!("there is no address for {name} in {}", design.zones[zone].private),
@@ -176,6 +172,23 @@ fn host(
             None
         }
     }
+}
+
+/// Why hosts can't be of a type of which AWS gave no limits.
+fn unusable(instance_type: &str, facts: &Facts, region: &str) -> Refusal {
+    if facts.offers.get(instance_type).is_some_and(|zones| !zones.is_empty()) {
+        let what =
+            format!("AWS gives no baseline of `{instance_type}` for EBS and network, by which brokers are sized");
+        return Refusal::general(what, "choose a type of a newer family");
+    }
+    let near = match ec2::nearest_type(instance_type) {
+        near if near == instance_type => String::new(),
+        near => format!("; the nearest known type is `{near}`"),
+    };
+    Refusal::general(
+        format!("the instance type `{instance_type}` is not offered in {region}"),
+        format!("choose another instance type or region{near}"),
+    )
 }
 
 /// A fingerprint of what a host is configured with. Retention and the minimum of in-sync

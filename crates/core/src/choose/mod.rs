@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::cloud_init::Overrides;
 use crate::design::{Design, Facts};
 use crate::engines::Engine;
+use crate::engines::msk::unknown_type_misfit;
 use crate::kinds::Vpc;
 use crate::model::{Record, tag};
 use crate::observed::{Live, Observed};
@@ -85,7 +86,9 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
 /// What no volume holds or carries, whatever the live ones are.
 fn impossible(stack: &Stack, facts: &Facts) -> Vec<Refusal> {
     let sizing = stack.cluster.size(stack.common(), &facts.types);
-    let misfits = sizing.into_iter().flat_map(|report| report.misfits).filter(|misfit| misfit.fit == Fit::Impossible);
+    let unsized_msk = stack.cluster.msk.as_ref().and_then(|msk| unknown_type_misfit(msk, stack.common()));
+    let misfits = sizing.into_iter().flat_map(|report| report.misfits).chain(unsized_msk);
+    let misfits = misfits.filter(|misfit| misfit.fit == Fit::Impossible);
     misfits.map(|misfit| Refusal::general(misfit.what, misfit.remedy)).collect()
 }
 

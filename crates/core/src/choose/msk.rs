@@ -104,7 +104,7 @@ fn volume(stack: &Stack, brokers: &MskBrokers, live: Option<u64>) -> u64 {
         .storage
         .size
         .map(|size| size.gib_ceil())
-        .or_else(|| msk::size(stack.cluster.msk.as_ref()?, stack.common())?.size_gib)
+        .or_else(|| msk::first_volume_gib(stack.cluster.msk.as_ref()?, stack.common()))
         .unwrap_or(LEAST_GROWTH_GIB);
     match live {
         Some(live) if live >= wanted && brokers.storage.max.is_some() => live,
@@ -157,10 +157,10 @@ fn check_removal(wanted: &Provisioned, live: Option<&Provisioned>, zones: usize,
             format!("write `count: {}`, apply, and remove the next ones afterwards", live.brokers - zones),
         ));
     }
-    if !["kafka.m5.", "kafka.m7g.", "express."].iter().any(|family| wanted.instance_type.starts_with(family)) {
+    if wanted.instance_type.starts_with("kafka.t") {
         refusals.push(Refusal::general(
             format!("MSK removes no brokers of the type {}", wanted.instance_type),
-            format!("keep `count: {}`, or choose an M5 or M7g type", live.brokers),
+            format!("keep `count: {}`, or choose another type first, such as kafka.m7g.large", live.brokers),
         ));
     }
 }

@@ -64,7 +64,8 @@ pub(super) fn same(stack: &Stack, market: Market<'_>) -> Option<SameBrokers> {
     let msk_type = format!("kafka.{instance_type}");
     brokers().get(&msk_type)?;
     let volume = ec2::size(hosts, common, embedded())?.volume;
-    let machines = Ec2Hosts { brokers: *count, broker_type: instance_type.clone(), volume, controllers: None };
+    let machines =
+        Ec2Hosts { brokers: *count, broker_type: instance_type.clone(), volume: Some(volume), controllers: None };
     let mut ec2_bill = Bill::default();
     charge_bare_machines(&mut ec2_bill, market, &machines);
     let group = MskBrokerGroup {

@@ -6,14 +6,10 @@ use super::price::{ControllerHosts, Ec2Hosts, bill, charge_bare_machines};
 use super::size;
 use crate::engines::{CommonKeys, ComparisonRequest};
 use crate::file::{Nat, Network};
-use crate::instance_types::{Arch, InstanceLimits, embedded};
+use crate::instance_types::{Arch, InstanceLimits, embedded, is_burstable};
 use crate::pricing::{Bill, Choice, HOURS_PER_MONTH, Market, Purpose, Terms, Unfit};
 use crate::sizing::{Bottleneck, Demand, spread_over_zones};
 
-/// Families with disks of their own, which kstack's brokers do not use: their price is for something else.
-const WITH_DISKS: [&str; 4] = ["i3en.", "i4i.", "im4gn.", "is4gen."];
-/// Burstable families, slowed down once their credits are used: not for production, as AWS says of MSK's.
-const BURSTABLE: [&str; 2] = ["t3.", "t4g."];
 /// The least memory of a broker for production, for a heap of some GiB and a page cache.
 const BROKER_MIB: u64 = 8192;
 /// The least memory of a controller. Source: Kafka's KRaft operations, about 5 GB; 4 GiB serve small clusters.
@@ -75,7 +71,7 @@ fn choice(
         name,
         what: format!("{} × {}{also}", hosts.brokers, hosts.broker_type),
         brokers: Some(hosts.brokers),
-        storage_gib: f64::from(hosts.brokers) * hosts.volume.size_gib as f64,
+        storage_gib: f64::from(hosts.brokers) * hosts.volume.map_or(0.0, |volume| volume.size_gib as f64),
         usd: bill.total(),
         estimated: bill.estimated(),
         limit: bottleneck.to_string(),
@@ -98,12 +94,13 @@ struct Best {
 
 /// The cheapest brokers of `arch` that carry the workload without a warning: for production, with controllers of their own, on a
 /// type with 8 GiB or more that is not burstable; or combined, for tests, on any. `None` when no type with a price in the region does.
+/// Types with disks of their own are left out: kstack's brokers do not use them, and their price is for them.
 fn best(request: &ComparisonRequest<'_>, arch: Arch, dedicated: bool) -> Option<Best> {
     let market = request.market;
     let controllers = if dedicated { Some(controllers(request, arch)?) } else { None };
     let mut types: Vec<(&str, &InstanceLimits, f64)> = embedded()
         .iter()
-        .filter(|(name, limits)| limits.arch == arch && !WITH_DISKS.iter().any(|family| name.starts_with(family)))
+        .filter(|(_, limits)| limits.arch == arch && limits.disks_gb == 0)
         .filter(|(name, limits)| !dedicated || fit_for_production(name, limits))
         .filter_map(|(name, limits)| Some((name.as_str(), limits, usd_per_hour(market, name)?)))
         .collect();
@@ -121,6 +118,7 @@ fn best(request: &ComparisonRequest<'_>, arch: Arch, dedicated: bool) -> Option<
         let Some((brokers, volume, bottleneck)) = enough(&mut trial, request.common, least, demand.zones) else {
             continue;
         };
+        let volume = Some(volume);
         let hosts = Ec2Hosts { brokers, broker_type: name.to_owned(), volume, controllers: controllers.clone() };
         let mut bill = Bill::default();
         charge_bare_machines(&mut bill, market, &hosts);
@@ -137,7 +135,7 @@ fn usd_per_hour(market: Market<'_>, instance_type: &str) -> Option<f64> {
 }
 
 fn fit_for_production(name: &str, limits: &InstanceLimits) -> bool {
-    limits.memory_mib >= BROKER_MIB && !BURSTABLE.iter().any(|family| name.starts_with(family))
+    limits.memory_mib >= BROKER_MIB && !is_burstable(name)
 }
 
 /// The least brokers that Equation 1's network and EBS terms allow, spread evenly over the zones.

@@ -8,7 +8,6 @@ use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Vers
 use crate::cloud_init::{self, RESERVED_SETTINGS};
 use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
 use crate::file::node::Content;
-use crate::file::problem::nearest;
 use crate::file::{Checker, Nat, Network, secret};
 use crate::text::many;
 use crate::units::Size;
@@ -159,15 +158,32 @@ fn check_types(checker: &mut Checker<'_>) {
     let known = instance_types::embedded();
     for path in [BROKER_TYPE, CONTROLLER_TYPE] {
         let Some(name) = checker.part::<String>(path).filter(|name| !known.contains_key(name)) else { continue };
-        let near = nearest(&name, known.keys().map(String::as_str)).unwrap_or("m7g.xlarge");
-        checker.error(
-            path,
-            format!("`{name}` is not an instance type that kstack knows for Kafka hosts"),
-            format!("the nearest known one is `{near}`"),
-        );
+        if let Some(own) = name.strip_prefix("kafka.").or_else(|| name.strip_prefix("express.")) {
+            let message = format!("`{name}` is a broker type of MSK, not an instance type of EC2");
+            checker.error(path, message, format!("EC2's name for it is `{own}`"));
+            continue;
+        }
+        let near = super::nearest_type(&name);
+        if instance_types::is_name(&name) {
+            // AWS has new ones each year: the plan asks.
+            checker.warning(
+                path,
+                format!("kstack's table has no instance type `{name}`, so nothing can be sized or priced offline"),
+                format!(
+                    "the nearest known one is `{near}`; a plan asks AWS whether `{name}` exists, and for its limits"
+                ),
+            );
+        } else {
+            let message = format!("`{name}` is not the name of an instance type");
+            checker.error(
+                path,
+                message,
+                format!("write a family, a dot and a size; the nearest known one is `{near}`"),
+            );
+        }
     }
-    let burstable =
-        checker.part::<Brokers>("cluster.ec2.brokers").filter(|brokers| brokers.instance_type.starts_with('t'));
+    let brokers = checker.part::<Brokers>("cluster.ec2.brokers");
+    let burstable = brokers.filter(|brokers| instance_types::is_burstable(&brokers.instance_type));
     let combined = checker.part::<Option<bool>>("cluster.ec2.combined").flatten();
     if let Some(brokers) = burstable.filter(|_| combined != Some(true)) {
         warn_burstable(&brokers.instance_type, BROKER_TYPE, "an m or r type", checker);

@@ -19,7 +19,8 @@ pub use sizing::{Ec2Sizing, size};
 
 use super::{CommonKeys, SizingReport};
 use crate::file::Workload;
-use crate::instance_types::InstanceTypes;
+use crate::file::problem::nearest;
+use crate::instance_types::{InstanceTypes, embedded};
 use crate::pricing::{Bill, Prices, Reads};
 use crate::settings::Settings;
 use keys::Ec2;
@@ -30,6 +31,11 @@ pub(crate) use check::check;
 /// What counts of Kafka's settings: the file's own, and what follows from the workload.
 pub(crate) fn settings_of(ec2: &Ec2, workload: &Workload) -> Settings {
     Settings::of(workload, &ec2.config)
+}
+
+/// The instance type of the embedded table whose name is most like `name`.
+pub fn nearest_type(name: &str) -> &'static str {
+    nearest(name, embedded().keys().map(String::as_str)).unwrap_or("m7g.xlarge")
 }
 
 pub(crate) fn size_report(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<SizingReport> {
@@ -44,5 +50,6 @@ pub(crate) fn cost(
     prices: &Prices,
     reads: Reads,
 ) -> Option<Bill> {
-    Some(price::cost(ec2, common, size(ec2, common, types)?.volume, prices, reads))
+    let volume = size(ec2, common, types).map(|sizing| sizing.volume);
+    Some(price::cost(ec2, common, volume, prices, reads))
 }

@@ -17,7 +17,8 @@ pub const ROOT_GIB: f64 = 8.0;
 pub struct Ec2Hosts {
     pub brokers: u32,
     pub broker_type: String,
-    pub volume: Gp3Volume,
+    /// The volume of each broker; absent where the limits of the type, from which it follows, are not known.
+    pub volume: Option<Gp3Volume>,
     /// Dedicated controllers.
     pub controllers: Option<ControllerHosts>,
 }
@@ -37,8 +38,14 @@ impl Ec2Hosts {
     }
 }
 
-/// What the cluster costs in a month with `volume` for each broker.
-pub(super) fn cost(ec2: &Ec2, common: CommonKeys<'_>, volume: Gp3Volume, prices: &Prices, reads: Reads) -> Bill {
+/// What the cluster costs in a month with `volume` for each broker, where it is known.
+pub(super) fn cost(
+    ec2: &Ec2,
+    common: CommonKeys<'_>,
+    volume: Option<Gp3Volume>,
+    prices: &Prices,
+    reads: Reads,
+) -> Bill {
     let hosts = Ec2Hosts {
         brokers: ec2.brokers.count,
         broker_type: ec2.brokers.instance_type.clone(),
@@ -77,7 +84,18 @@ pub fn charge_bare_machines(bill: &mut Bill, market: Market<'_>, hosts: &Ec2Host
     if let Some(controllers) = &hosts.controllers {
         hours(bill, "controllers", controllers.count, &controllers.instance_type);
     }
-    let (count, volume) = (hosts.brokers, hosts.volume);
+    match hosts.volume {
+        Some(volume) => charge_volumes(bill, market, hosts.brokers, volume),
+        None => bill.gaps.push(format!("brokers' volumes, which follow from the limits of {}", hosts.broker_type)),
+    }
+    if let Some(ControllerHosts { count, volume_gib, .. }) = &hosts.controllers {
+        let formula = format!("{count} × {volume_gib} GiB, gp3");
+        bill.charge(market, "controller volumes", "gp3 size", f64::from(*count) * volume_gib, formula);
+    }
+}
+
+/// The data volumes of `count` brokers.
+fn charge_volumes(bill: &mut Bill, market: Market<'_>, count: u32, volume: Gp3Volume) {
     let size = volume.size_gib as f64;
     let formula = format!("{count} × {size} GiB, gp3");
     bill.charge(market, "broker volumes", "gp3 size", f64::from(count) * size, formula);
@@ -90,9 +108,5 @@ pub fn charge_bare_machines(bill: &mut Bill, market: Market<'_>, hosts: &Ec2Host
     if throughput > 0.0 {
         let formula = format!("{count} × ({} − {} free) MiB/s", volume.throughput_mibs, THROUGHPUT_MIBS.least);
         bill.charge(market, "broker volumes: throughput", "gp3 throughput", f64::from(count) * throughput, formula);
-    }
-    if let Some(ControllerHosts { count, volume_gib, .. }) = &hosts.controllers {
-        let formula = format!("{count} × {volume_gib} GiB, gp3");
-        bill.charge(market, "controller volumes", "gp3 size", f64::from(*count) * volume_gib, formula);
     }
 }

@@ -16,7 +16,7 @@ mod tests;
 mod warnings;
 
 pub use price::{MskBrokerGroup, bill};
-pub use sizing::{MskSizing, size};
+pub use sizing::{MskSizing, first_volume_gib, size, unknown_type_misfit};
 
 use super::{CommonKeys, SizingReport};
 use crate::file::Workload;
@@ -53,5 +53,5 @@ pub(crate) fn cost(
     prices: &Prices,
     reads: Reads,
 ) -> Option<Bill> {
-    price::cost(msk, common, &size(msk, common)?, prices, reads)
+    price::cost(msk, common, prices, reads)
 }

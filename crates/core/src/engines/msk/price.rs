@@ -3,7 +3,7 @@
 use super::keys::{MonitoringLevel, Msk};
 use super::limits::is_express;
 use super::serverless;
-use super::sizing::MskSizing;
+use super::sizing::first_volume_gib;
 use crate::engines::CommonKeys;
 use crate::pricing::{Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network};
 use crate::sizing::Demand;
@@ -50,26 +50,21 @@ pub fn bill(market: Market<'_>, brokers: &MskBrokerGroup, demand: &Demand, reads
     bill
 }
 
-/// What the cluster costs in a month, with volumes as `sizing` has them. `None` when no volume is sized.
+/// What the cluster costs in a month. `None` when the file has neither brokers nor a serverless cluster.
 ///
 /// Volumes are billed as they are at first, not as MSK may let them grow. Tiered storage is billed for the whole retention:
 /// closed segments are copied there at once, and stay.
-pub(super) fn cost(
-    msk: &Msk,
-    common: CommonKeys<'_>,
-    sizing: &MskSizing,
-    prices: &Prices,
-    reads: Reads,
-) -> Option<Bill> {
+pub(super) fn cost(msk: &Msk, common: CommonKeys<'_>, prices: &Prices, reads: Reads) -> Option<Bill> {
     let market = Market { prices, region: common.region };
     let demand = common.demand();
-    let mut bill = match msk.brokers.as_ref().filter(|_| !msk.serverless) {
-        None => serverless::bill(market, &demand),
+    let mut bill = match msk.brokers.as_ref() {
+        _ if msk.serverless => serverless::bill(market, &demand),
+        None => return None,
         Some(own) => {
             let brokers = MskBrokerGroup {
                 broker_type: own.instance_type.clone(),
                 count: own.count,
-                storage_gib: if msk.express() { demand.one_copy_gib() } else { sizing.size_gib? as f64 },
+                storage_gib: first_volume_gib(msk, common).map_or(demand.one_copy_gib(), |gib| gib as f64),
                 tiered_gib: if own.storage.tiered { demand.one_copy_gib() } else { 0.0 },
                 throughput_mibs: own.storage.throughput.map(|rate| rate.mibs().ceil()),
             };

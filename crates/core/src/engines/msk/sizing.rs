@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::keys::{Msk, MskBrokers};
+use super::keys::{Msk, MskBrokers, MskStorage};
 use super::limits::{BrokerLimits, EXPRESS_OUT_PER_IN, UNPROVISIONED_MIBS, VOLUME_GIB, brokers};
 use super::serverless;
+use super::warnings::size_misfit;
 use crate::engines::CommonKeys;
 use crate::sizing::{
     BrokerDemand, BrokerRates, Capacity, EquationOne, GIB, MIBS, Misfit, SizingStep, ceil, gib, mibs, render,
@@ -45,16 +46,53 @@ impl MskSizing {
 
 /// The sizes for `msk`. `None` when its broker type is not known.
 pub fn size(msk: &Msk, common: CommonKeys<'_>) -> Option<MskSizing> {
-    let cluster = common.demand();
     if msk.serverless {
-        return Some(serverless::size(common, cluster));
+        return Some(serverless::size(common, common.demand()));
     }
     let own = msk.brokers.as_ref()?;
     let limits = brokers().get(&own.instance_type)?;
-    let brokers = own.count.max(1).into();
-    let demand = BrokerDemand { workload: common.workload, cluster, brokers, settings: common.settings };
-    let cluster = ProvisionedNeeds { own, limits, demand };
+    let cluster = ProvisionedNeeds { own, limits, demand: broker_demand(own, common) };
     Some(if msk.express() { cluster.express() } else { cluster.standard() })
+}
+
+fn broker_demand<'a>(own: &MskBrokers, common: CommonKeys<'a>) -> BrokerDemand<'a> {
+    let (cluster, brokers) = (common.demand(), own.count.max(1).into());
+    BrokerDemand { workload: common.workload, cluster, brokers, settings: common.settings }
+}
+
+/// The volume of each standard broker when the cluster is made. It follows from the workload, whatever the broker type.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct FirstVolume {
+    /// Whole GiB, within what MSK has.
+    pub size_gib: f64,
+    /// Whole GiB that the workload takes.
+    pub needed_gib: f64,
+}
+
+impl FirstVolume {
+    fn of(storage: &MskStorage, demand: &BrokerDemand<'_>) -> Self {
+        let needed_gib = ceil(demand.volume_gib());
+        let most_gib = storage.max.map_or(VOLUME_GIB.most, |max| max.gib_ceil().min(VOLUME_GIB.most)) as f64;
+        let size_gib = match storage.size {
+            Some(size) => size.gib_ceil() as f64,
+            None => needed_gib.clamp(VOLUME_GIB.least as f64, most_gib),
+        };
+        FirstVolume { size_gib, needed_gib }
+    }
+}
+
+/// The GiB of each standard broker's first volume, also of a broker type that the table lacks; `None` for Express and serverless.
+pub fn first_volume_gib(msk: &Msk, common: CommonKeys<'_>) -> Option<u64> {
+    let own = msk.brokers.as_ref().filter(|_| !msk.serverless && !msk.express())?;
+    Some(FirstVolume::of(&own.storage, &broker_demand(own, common)).size_gib as u64)
+}
+
+/// What of the data does not fit volumes of a standard broker type that the table lacks; nothing for a known one, whose sizing
+/// has it.
+pub fn unknown_type_misfit(msk: &Msk, common: CommonKeys<'_>) -> Option<Misfit> {
+    let own = msk.brokers.as_ref().filter(|own| !msk.serverless && !brokers().contains_key(&own.instance_type))?;
+    let demand = broker_demand(own, common);
+    if msk.express() { None } else { size_misfit(&own.storage, &demand, FirstVolume::of(&own.storage, &demand)) }
 }
 
 /// A limit that has a name, and the most that producers can send by it.
@@ -87,12 +125,8 @@ impl ProvisionedNeeds<'_> {
 
     fn standard(self) -> MskSizing {
         let (demand, limits, storage) = (&self.demand, self.limits, &self.own.storage);
-        let needed_gib = ceil(demand.volume_gib());
-        let most_gib = storage.max.map_or(VOLUME_GIB.most, |max| max.gib_ceil().min(VOLUME_GIB.most)) as f64;
-        let size_gib = match storage.size {
-            Some(size) => size.gib_ceil() as f64,
-            None => needed_gib.clamp(VOLUME_GIB.least as f64, most_gib),
-        };
+        let first = FirstVolume::of(storage, demand);
+        let FirstVolume { size_gib, needed_gib } = first;
         let unprovisioned = limits.storage_mibs.min(UNPROVISIONED_MIBS);
         let volume = storage.throughput.map_or(unprovisioned, |rate| rate.mibs().ceil());
         let rates = BrokerRates { volume, ebs: limits.storage_mibs, network: limits.network_mibs };
@@ -132,7 +166,7 @@ impl ProvisionedNeeds<'_> {
         ]);
         lines.extend(limit_steps(limit.mibs, "the least of the three", demand));
 
-        let mut warnings: Vec<Misfit> = self.warn_size(size_gib, needed_gib).into_iter().collect();
+        let mut warnings: Vec<Misfit> = size_misfit(storage, demand, first).into_iter().collect();
         warnings.extend(self.warn_target(limit, Some(volume)));
         warnings.extend(self.warn_replicas());
         let needed = self.brokers_needed(limit);

@@ -11,6 +11,7 @@ use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_spread, given, s
 use crate::file::node::Content;
 use crate::file::problem::{Problem, nearest};
 use crate::file::{Checker, Network};
+use crate::instance_types;
 use crate::settings::{Setting, Settings};
 use crate::sizing::Demand;
 use crate::text::{many, quoted_list};
@@ -65,20 +66,29 @@ fn check_present(checker: &mut Checker<'_>) {
 }
 
 fn check_type(kind: &str, checker: &mut Checker<'_>) {
-    if !brokers().contains_key(kind) {
-        let (standard, express) = (format!("kafka.{kind}"), format!("express.{kind}"));
-        let help = match (brokers().contains_key(&standard), brokers().contains_key(&express)) {
-            (true, true) => format!("MSK's names for it are `{standard}` and `{express}`"),
-            (true, false) => format!("MSK's name for it is `{standard}`"),
-            _ => {
-                let near = nearest(kind, brokers().keys().map(String::as_str)).unwrap_or("kafka.m7g.large");
-                format!("the nearest known one is `{near}`")
-            }
-        };
-        checker.error(TYPE, format!("`{kind}` is not a broker type of MSK that kstack knows"), help);
-    } else if kind.starts_with("kafka.t") {
-        warn_burstable(kind, TYPE, "`kafka.m7g.large` or larger", checker);
+    if brokers().contains_key(kind) {
+        if kind.starts_with("kafka.t") {
+            warn_burstable(kind, TYPE, "`kafka.m7g.large` or larger", checker);
+        }
+        return;
     }
+    let near = nearest(kind, brokers().keys().map(String::as_str)).unwrap_or("kafka.m7g.large");
+    let own = kind.strip_prefix("kafka.").or_else(|| kind.strip_prefix("express."));
+    if own.is_some_and(instance_types::is_name) {
+        // AWS adds some, and has no call that lists them.
+        let message =
+            format!("kstack's table has no broker type `{kind}` of MSK, so nothing can be said of its limits");
+        let help =
+            format!("the nearest known one is `{near}`; AWS says whether `{kind}` exists when the cluster is made");
+        return checker.warning(TYPE, message, help);
+    }
+    let (standard, express) = (format!("kafka.{kind}"), format!("express.{kind}"));
+    let help = match (brokers().contains_key(&standard), brokers().contains_key(&express)) {
+        (true, true) => format!("MSK's names for it are `{standard}` and `{express}`"),
+        (true, false) => format!("MSK's name for it is `{standard}`"),
+        _ => format!("it begins with `kafka.` or `express.`; the nearest known one is `{near}`"),
+    };
+    checker.error(TYPE, format!("`{kind}` is not the name of a broker type of MSK"), help);
 }
 
 fn check_version(kind: Option<&str>, checker: &mut Checker<'_>) {

@@ -1,5 +1,7 @@
 //! The list of engines, and the Price List's products.
 
+mod unknown_types;
+
 use super::*;
 use crate::file::read::Read as _;
 use crate::pricing::{PriceOrigin, read_answer};
