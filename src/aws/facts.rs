@@ -1,14 +1,15 @@
-//! The facts that a plan needs from AWS: caller, zones, instance types, images. Five calls, all at once.
+//! The facts that a plan needs from AWS: caller, zones, instance types, images. Six calls at most, all at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::{Filter, InstanceTypeInfo, LocationType};
+use aws_sdk_ec2::types::{Filter, InstanceTypeInfo, LocationType, ServiceType};
 use aws_sdk_kafka::types::KafkaVersionStatus;
 
 use super::{Clients, failed};
 use crate::error::StepError;
 use kstack_core::cloud_init::Os;
 use kstack_core::design::Facts;
+use kstack_core::endpoint_services::{EndpointService, full_name};
 use kstack_core::engines::Engine;
 use kstack_core::instance_types::{Arch, InstanceLimits, InstanceTypes};
 use kstack_core::stack::Stack;
@@ -41,14 +42,15 @@ impl Clients {
         types.extend(ec2.controllers.as_ref().map(|controllers| controllers.instance_type.clone()));
         types.sort();
         types.dedup();
-        let ((account, caller), zones, types, offers, images) = tokio::try_join!(
+        let ((account, caller), zones, types, offers, images, endpoints) = tokio::try_join!(
             self.identity(),
             self.zones(),
             self.types(types.clone()),
             self.offers(types),
-            self.images(ec2.os)
+            self.images(ec2.os),
+            self.endpoints(stack)
         )?;
-        Ok(Facts { account, caller, zones, types, offers, images, msk_versions: BTreeSet::new() })
+        Ok(Facts { account, caller, zones, types, offers, images, endpoints, msk_versions: BTreeSet::new() })
     }
 
     async fn facts_of_msk(&self, stack: &Stack) -> Result<Facts, StepError> {
@@ -61,9 +63,10 @@ impl Clients {
             let active = all.into_iter().filter(|one| one.status() == Some(&KafkaVersionStatus::Active));
             Ok(active.filter_map(|one| one.version).collect())
         };
-        let ((account, caller), zones, msk_versions) = tokio::try_join!(self.identity(), self.zones(), versions)?;
-        let types = InstanceTypes::default();
-        Ok(Facts { account, caller, zones, types, offers: BTreeMap::new(), images: BTreeMap::new(), msk_versions })
+        let ((account, caller), zones, msk_versions, endpoints) =
+            tokio::try_join!(self.identity(), self.zones(), versions, self.endpoints(stack))?;
+        let (types, offers, images) = (InstanceTypes::default(), BTreeMap::new(), BTreeMap::new());
+        Ok(Facts { account, caller, zones, types, offers, images, endpoints, msk_versions })
     }
 
     async fn zones(&self) -> Result<BTreeMap<String, String>, StepError> {
@@ -78,6 +81,34 @@ impl Clients {
             .map_err(failed("DescribeAvailabilityZones"))?;
         let zones = answer.availability_zones.unwrap_or_default().into_iter();
         Ok(zones.filter_map(|zone| Some((zone.zone_name?, zone.zone_id?))).collect())
+    }
+
+    /// The endpoint services that the file names and the region has, in one call; in none, where it names none.
+    async fn endpoints(&self, stack: &Stack) -> Result<BTreeMap<String, EndpointService>, StepError> {
+        let names = || stack.network.endpoints.iter().map(|endpoint| endpoint.0.as_str());
+        if names().next().is_none() {
+            return Ok(BTreeMap::new());
+        }
+        // By filter: with a name that is not known, a call by names is an error for all of them.
+        let all = names().map(|name| full_name(&stack.region, name)).collect();
+        let filter = Filter::builder().name("service-name").set_values(Some(all)).build();
+        let call = self.ec2.describe_vpc_endpoint_services().filters(filter);
+        let answer = call.send().await.map_err(failed("DescribeVpcEndpointServices"))?;
+        let mut found: BTreeMap<String, EndpointService> = BTreeMap::new();
+        // A service with endpoints of both forms is there once for each.
+        for detail in answer.service_details() {
+            let Some(name) = names().find(|name| detail.service_name() == Some(&full_name(&stack.region, name))) else {
+                continue;
+            };
+            let service = found.entry(name.to_owned()).or_default();
+            let has = |form: ServiceType| detail.service_type().iter().any(|one| one.service_type() == Some(&form));
+            service.gateway |= has(ServiceType::Gateway);
+            if has(ServiceType::Interface) {
+                service.interface = true;
+                service.zones.extend(detail.availability_zones().iter().cloned());
+            }
+        }
+        Ok(found)
     }
 
     /// The limits of `names`; a type that the region does not have is absent.

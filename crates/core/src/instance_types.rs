@@ -1,7 +1,7 @@
 //! What an EC2 instance type offers a broker: memory, and baseline (not burst) EBS and network bandwidth.
 //!
 //! The table in `tables/instance_types.csv` is `DescribeInstanceTypes` as shipped in moto 5.2.5, made by
-//! `tests/tables/instance_types`; it serves the offline commands. A plan asks AWS itself, and AWS's answer counts: a type that the
+//! `tests/tables/make`; it serves the offline commands. A plan asks AWS itself, and AWS's answer counts: a type that the
 //! table lacks can be used.
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ pub mod cloud_init;
 pub mod compare;
 pub mod design;
 pub mod digest;
+pub mod endpoint_services;
 pub mod engines;
 pub mod expiry;
 pub mod file;

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
+use kstack_core::endpoint_services::EndpointService;
 use kstack_core::instance_types::InstanceLimits;
 use kstack_core::kinds::{Resource, from_json};
 use kstack_core::model::{Address, Tags};
@@ -51,6 +52,8 @@ struct Case {
     types_gone: Vec<String>,
     /// Instance types that AWS has and the embedded table lacks.
     types_new: BTreeMap<String, InstanceLimits>,
+    /// Endpoint services that AWS has, or has elsewhere, each with its zones.
+    endpoints_now: BTreeMap<String, BTreeSet<String>>,
     allow_data_loss: bool,
     destroy: bool,
 }
@@ -111,6 +114,8 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     model.facts.types.extend(case.types_new.clone());
     model.facts.types.retain(|name, _| !case.types_gone.contains(name));
     model.facts.offers.retain(|name, _| !case.types_gone.contains(name));
+    let interface = |zones: &BTreeSet<String>| EndpointService { interface: true, zones: zones.clone(), gateway: false };
+    model.facts.endpoints.extend(case.endpoints_now.iter().map(|(name, zones)| (name.clone(), interface(zones))));
     if let Some(account) = &case.account_now {
         model.facts.account.clone_from(account);
     }

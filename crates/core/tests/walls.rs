@@ -18,6 +18,7 @@ const CORE: &[&str] = &[
     "cloud_init",
     "file",
     "network",
+    "endpoint_services",
     "settings",
     "sizing",
     "pricing",

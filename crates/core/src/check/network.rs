@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use ipnet::Ipv4Net;
 
 use crate::file::Checker;
-use crate::file::{Network, Zones};
-use crate::network;
+use crate::file::{Endpoint, Network, Zones};
+use crate::{endpoint_services, network};
 
 /// Checks zones, address blocks, and the hosts' outbound internet access.
 pub fn check(checker: &mut Checker<'_>) {
@@ -24,6 +24,7 @@ pub fn check(checker: &mut Checker<'_>) {
     }
     check_size(&net, checker);
     check_range(&net, checker);
+    check_endpoints(&net, checker);
     if possible {
         check_counts(&net, zones, checker);
     }
@@ -82,6 +83,26 @@ fn check_range(net: &Network, checker: &mut Checker<'_>) {
 fn is_private(block: Ipv4Net) -> bool {
     const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15"];
     PRIVATE.iter().filter_map(|range| range.parse::<Ipv4Net>().ok()).any(|range| range.contains(&block))
+}
+
+/// Names of endpoint services: regions differ, and AWS adds some, so the plan asks.
+fn check_endpoints(net: &Network, checker: &mut Checker<'_>) {
+    let mut seen = BTreeSet::new();
+    for (index, Endpoint(name)) in net.endpoints.iter().enumerate() {
+        let path = format!("network.endpoints.{index}");
+        if !seen.insert(name) {
+            checker.error(&path, format!("the endpoint `{name}` is listed twice"), "list each endpoint once");
+        } else if !endpoint_services::embedded().contains(name.as_str()) {
+            let message = format!("kstack's table has no endpoint service `{name}`");
+            let help = match endpoint_services::nearest_known(name) {
+                Some(near) => {
+                    format!("the nearest known one is `{near}`; a plan asks AWS whether the region has `{name}`")
+                }
+                None => format!("a plan asks AWS whether the region has `{name}`"),
+            };
+            checker.warning(&path, message, help);
+        }
+    }
 }
 
 fn check_counts(net: &Network, zones: usize, checker: &mut Checker<'_>) {

@@ -3,6 +3,7 @@
 //! Every choice that the file leaves open is made here, and a choice once made stays made: the live value wins. Pure.
 
 mod ec2;
+mod endpoints;
 mod msk;
 mod zones;
 
@@ -57,6 +58,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
             "create a second stack with another name, move the data with MirrorMaker, and destroy this one",
         ));
     }
+    endpoints::check(stack, facts, observed, &mut refusals);
     let zones = choose_zones(stack, facts, observed, &mut refusals);
     let cluster_id = observed
         .live

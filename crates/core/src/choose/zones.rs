@@ -1,5 +1,6 @@
 //! The zones of a stack: those that are live stay chosen.
 
+use super::endpoints;
 use crate::design::{Facts, Zone};
 use crate::kinds::Subnet;
 use crate::network;
@@ -38,13 +39,15 @@ pub fn choose_zones(stack: &Stack, facts: &Facts, observed: &Observed, refusals:
                 .map(|(_, (_, subnet))| subnet.zone.clone())
                 .filter(|zone| facts.zones.contains_key(zone))
                 .collect();
-            let others =
-                facts.zones.keys().filter(|zone| !used.contains(zone) && not_offered(facts, zone).is_empty()).cloned();
+            let whole = |zone: &str| {
+                not_offered(facts, zone).is_empty() && endpoints::not_offered(stack, facts, observed, zone).is_empty()
+            };
+            let others = facts.zones.keys().filter(|zone| !used.contains(zone) && whole(zone)).cloned();
             let chosen: Vec<String> = used.iter().cloned().chain(others).take(*count as usize).collect();
             if chosen.len() < *count as usize {
                 refusals.push(Refusal::general(
                     format!(
-                        "the file asks for {count} zones, and {} has {} that offer the instance types",
+                        "the file asks for {count} zones, and {} has {} that offer the instance types and the endpoint services",
                         stack.region,
                         chosen.len()
                     ),
@@ -60,6 +63,14 @@ pub fn choose_zones(stack: &Stack, facts: &Facts, observed: &Observed, refusals:
             refusals.push(Refusal::general(
                 format!("the instance type `{name}` is not offered in {zone}"),
                 "choose another instance type, or name other zones",
+            ));
+        }
+    }
+    for zone in &names {
+        for name in endpoints::not_offered(stack, facts, observed, zone) {
+            refusals.push(Refusal::general(
+                format!("the endpoint service `{name}` is not offered in {zone}"),
+                format!("remove `{name}` from `network.endpoints`, or name other zones"),
             ));
         }
     }

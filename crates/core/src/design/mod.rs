@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cloud_init::{self, HostRole};
+use crate::endpoint_services::EndpointService;
 use crate::engines::ec2::Gp3Volume;
 use crate::instance_types::InstanceTypes;
 use crate::stack::Stack;
@@ -36,6 +37,9 @@ pub struct Facts {
     pub offers: BTreeMap<String, BTreeSet<String>>,
     /// The newest image of the file's operating system, by architecture.
     pub images: BTreeMap<String, String>,
+    /// The endpoint services that the file names, as far as the region has them.
+    #[serde(default)]
+    pub endpoints: BTreeMap<String, EndpointService>,
     /// The Kafka versions that a new MSK cluster can have, where the file asks for one.
     pub msk_versions: BTreeSet<String>,
 }

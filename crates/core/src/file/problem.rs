@@ -127,10 +127,13 @@ fn floor(text: &str, index: usize) -> usize {
 
 /// The known word nearest to `word`, when it is near enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
-        .map(|(_, candidate)| candidate)
+    let word = word.to_lowercase();
+    let alike = |candidate: &'a str| {
+        let other = candidate.to_lowercase();
+        let (score, edits) = (strsim::jaro_winkler(&word, &other), strsim::osa_distance(&word, &other));
+        // In a short word one wrong letter is much of it.
+        (score > 0.8 || edits == 1).then_some((score, candidate))
+    };
+    let all = known.into_iter().filter_map(alike);
+    all.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1))).map(|(_, candidate)| candidate)
 }

@@ -1,6 +1,7 @@
 //! VPC endpoints: S3 through a gateway endpoint, other services through interface endpoints in the public subnets.
 
 use super::prelude::*;
+use crate::endpoint_services::{by_gateway, full_name};
 
 spec! {
     pub struct VpcEndpoint {
@@ -19,6 +20,13 @@ spec! {
     }
 }
 
+impl VpcEndpoint {
+    /// The name in a stack of the endpoint of the service `service`: addresses have no dots.
+    pub fn name_of(service: &str) -> String {
+        service.replace('.', "-")
+    }
+}
+
 impl Kind for VpcEndpoint {
     const NAME: &'static str = "vpc_endpoint";
 
@@ -27,10 +35,10 @@ impl Kind for VpcEndpoint {
         let tables = design.zones.iter().map(|zone| Ref::to("route_table", &format!("private-{}", zone.key)));
         let subnets = design.zones.iter().map(|zone| Ref::to("subnet", &format!("public-{}", zone.key)));
         let endpoint = |name: &str| {
-            let gateway = name == "s3";
+            let gateway = by_gateway(name);
             VpcEndpoint {
                 vpc: Ref::to("vpc", "main"),
-                service: format!("com.amazonaws.{}.{name}", design.stack.region),
+                service: full_name(&design.stack.region, name),
                 kind: if gateway { "Gateway" } else { "Interface" }.to_owned(),
                 route_tables: if gateway { tables.clone().collect() } else { Vec::new() },
                 subnets: if gateway { Vec::new() } else { subnets.clone().collect() },
@@ -39,7 +47,7 @@ impl Kind for VpcEndpoint {
                 state: "available".to_owned(),
             }
         };
-        network.endpoints.iter().map(|name| (name.replace('.', "-"), endpoint(name))).collect()
+        network.endpoints.iter().map(|name| (VpcEndpoint::name_of(name), endpoint(name))).collect()
     }
 
     fn price(&self, costs: &mut Costs<'_>) {

@@ -7,6 +7,7 @@ use kstack_core::check::{self, Parsed};
 use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::Overrides;
 use kstack_core::design::Facts;
+use kstack_core::endpoint_services::{self, EndpointService};
 use kstack_core::expiry::{ExpiryRequest, Lifetime};
 use kstack_core::instance_types;
 use kstack_core::kinds::{Resource, from_json};
@@ -43,6 +44,14 @@ impl Model {
                 zones: ('a'..='f').enumerate().take(zones).map(zone).collect(),
                 types: instance_types::embedded().clone(),
                 offers: instance_types::embedded().keys().map(|name| (name.clone(), names.clone())).collect(),
+                endpoints: endpoint_services::embedded()
+                    .iter()
+                    .map(|name| (*name).to_owned())
+                    .map(|name| {
+                        let gateway = ["s3", "dynamodb"].contains(&name.as_str());
+                        (name, EndpointService { gateway, interface: true, zones: names.clone() })
+                    })
+                    .collect(),
                 msk_versions: ["3.7.x", "3.8.x", "3.9.x", "3.9.x.kraft", "4.0.x.kraft", "4.1.x.kraft"]
                     .map(str::to_owned)
                     .into(),
