@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, mpsc::UnboundedSender, watch};
 
 use crate::aws::kinds as drivers;
-use crate::aws::{Aws, Class};
+use crate::aws::{Aws, Class, neighbours};
 use crate::driver::{Ctx, IdMap};
 use crate::error::StepError;
 use crate::lease::LIST_DELAY;
@@ -18,6 +18,7 @@ use kstack_core::kinds::{self, Resource};
 use kstack_core::model::{Address, FieldChange, StepId, tag};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{Action, Creation, LiveTarget, Plan, Step, Work, tag_changes};
+use kstack_core::surroundings::{Neighbour, Own};
 
 /// What happens while a plan runs.
 #[derive(Debug, Clone, Serialize)]
@@ -99,6 +100,7 @@ pub async fn apply(
 ) -> Outcome {
     let ids = IdMap::default();
     ids.lock().extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
+    let own = Own::of(observed);
     let mut outcome = Outcome::default();
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
     let (tell, mut told) = mpsc::unbounded_channel();
@@ -115,10 +117,10 @@ pub async fn apply(
                 emit(Event::Started { address: step.id(), action: step.action() });
                 busy.insert(step.id(), step.action());
                 let token = token(plan, incarnation, step);
-                let (ids, tell) = (&ids, &tell);
+                let (ids, own, tell) = (&ids, &own, &tell);
                 running.push(async move {
                     let start = Instant::now();
-                    (step, run(aws, kafka, step, &token, ids, tell).await, start.elapsed())
+                    (step, run(aws, kafka, step, &token, (ids, own), tell).await, start.elapsed())
                 });
             }
         }
@@ -205,7 +207,7 @@ async fn run(
     kafka: &KafkaAccess,
     step: &Step,
     token: &str,
-    ids: &IdMap,
+    (ids, own): (&IdMap, &Own),
     tell: &UnboundedSender<Event>,
 ) -> Result<String, StepError> {
     let waiting = |reason| drop(tell.send(Event::Waiting { address: step.id(), reason }));
@@ -235,7 +237,7 @@ async fn run(
             }
             let stopped = Instant::now();
             kafka.instance_ended(host);
-            let id = replace(&ctx, live, new).await?;
+            let id = replace(&ctx, live, new, own).await?;
             kafka.instance_started(host)?;
             if by == Checks::Kafka {
                 kafka.after_start(host, stopped).await?;
@@ -243,18 +245,57 @@ async fn run(
             let _ = tell.send(Event::Checked { address: step.id(), by });
             Ok(id)
         }
-        Work::Replace { live, new, .. } => replace(&ctx, live, new).await,
+        Work::Replace { live, new, .. } => replace(&ctx, live, new, own).await,
         Work::Delete { live } => {
-            retry(|| drivers::delete(&live.spec, &ctx, &live.id)).await?;
+            delete(&ctx, live, own).await?;
             ids.lock().remove(&step.address);
             Ok(live.id.clone())
         }
     }
 }
 
+/// For how long a resource of the network is still in use before it is asked by whom: what goes with the stack's own is gone by then
+/// as a rule.
+const IN_USE_LOOK: Duration = Duration::from_secs(15);
+
+/// Deletes the live resource. While something of the stack's own still uses it, which is about to go, it waits; what is not the
+/// stack's is named, and not waited for.
+async fn delete(ctx: &Ctx<'_, Aws>, live: &LiveTarget, own: &Own) -> Result<(), StepError> {
+    let mut retries = Retries::within(Duration::MAX);
+    let mut used: Option<Instant> = None;
+    loop {
+        let Err(error) = drivers::delete(&live.spec, ctx, &live.id).await else { return Ok(()) };
+        if error.code() == Some("DependencyViolation") && used.get_or_insert_with(Instant::now).elapsed() >= IN_USE_LOOK
+        {
+            let mut own = own.clone();
+            own.add(ctx.ids.lock().values().cloned());
+            let around = Box::pin(neighbours(&ctx.system.clients, &own)).await?;
+            let names: Vec<String> =
+                around.in_the_way_of(ctx.address, &live.id, &own).into_iter().map(Neighbour::text).collect();
+            if !names.is_empty() {
+                return Err(StepError::Ended {
+                    what: format!("{} can't be deleted: {} is still in use", live.id, ctx.address),
+                    why: format!(
+                        "by {}, which {} not the stack's",
+                        names.join(", "),
+                        if names.len() == 1 { "is" } else { "are" }
+                    ),
+                    remedy: Some(
+                        "delete what uses it, or ask its owner to; then run the command again: it continues where it stopped",
+                    ),
+                });
+            }
+            used = Some(Instant::now());
+        }
+        if !retries.again(&error).await {
+            return Err(error);
+        }
+    }
+}
+
 /// Deletes the live resource, and creates the new one in its place.
-async fn replace(ctx: &Ctx<'_, Aws>, live: &LiveTarget, new: &Creation) -> Result<String, StepError> {
-    retry(|| drivers::delete(&live.spec, ctx, &live.id)).await?;
+async fn replace(ctx: &Ctx<'_, Aws>, live: &LiveTarget, new: &Creation, own: &Own) -> Result<String, StepError> {
+    delete(&Ctx { tags: &live.tags, ..*ctx }, live, own).await?;
     create(ctx, &new.spec, &live.id).await
 }
 
@@ -347,6 +388,7 @@ mod tests {
     use kstack_core::model::Tags;
     use kstack_core::observed::Live;
     use kstack_core::stack::{Name, Scalar as _};
+    use kstack_core::surroundings::Surroundings;
 
     /// A plan whose two steps wait for each other, which no verified plan does, and AWS that is not asked.
     async fn run_circle(stop: watch::Receiver<bool>) -> Outcome {
@@ -355,7 +397,13 @@ mod tests {
             (Address::new("elastic_ip", name), live)
         });
         let observed = Observed { live: live.into(), ..Observed::default() };
-        let mut plan = kstack_core::plan::destroy(&Name::parse("dev").expect("a name"), "us-east-1", "1", &observed);
+        let mut plan = kstack_core::plan::destroy(
+            &Name::parse("dev").expect("a name"),
+            "us-east-1",
+            "1",
+            &observed,
+            &Surroundings::default(),
+        );
         let ids: Vec<StepId> = plan.steps.iter().map(Step::id).collect();
         assert_eq!(ids.len(), 2);
         plan.steps.iter_mut().zip(ids.iter().rev()).for_each(|(step, other)| step.after = vec![other.clone()]);

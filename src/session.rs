@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use crate::aws::kinds as drivers;
-use crate::aws::{Aws, Class, Clients, Fence, Place};
+use crate::aws::{Aws, Class, Clients, Fence, Place, surroundings};
 use crate::clock;
 use crate::driver::{Ctx, IdMap};
 use crate::error::StepError;
@@ -23,6 +23,7 @@ use kstack_core::model::{Holder, Record};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{self, Plan, Source};
 use kstack_core::stack::Name;
+use kstack_core::surroundings::{Own, Surroundings};
 
 pub use files::{check_writable, read_file, write_file};
 
@@ -127,7 +128,19 @@ impl Session {
     /// The first call that failed.
     pub async fn observe(&self) -> Result<Observed, StepError> {
         self.aws.begin_round();
-        drivers::discover(&self.aws).await
+        // Boxed: the compiler lays out no future that is nested any deeper.
+        Box::pin(drivers::discover(&self.aws)).await
+    }
+
+    /// The same, with what AWS's services put into its VPC, and everything else that is there: what a destroy must know.
+    ///
+    /// # Errors
+    /// The first call that failed.
+    pub async fn observe_all(&self) -> Result<(Observed, Surroundings), StepError> {
+        let mut observed = self.observe().await?;
+        let surroundings = Box::pin(surroundings(&self.aws.clients, &Own::of(&observed))).await?;
+        surroundings.adopt_into(&mut observed);
+        Ok((observed, surroundings))
     }
 
     /// Sets `tags` on all live resources of the stack: one call for everything of EC2, and one for each other resource.

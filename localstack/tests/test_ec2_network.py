@@ -1,5 +1,7 @@
 """Interfaces, gateways, endpoints, groups: addresses, states, and what holds what."""
 
+from functools import partial
+
 import pytest
 from conftest import refused, until
 
@@ -288,3 +290,27 @@ def test_group_answers_are_complete(aws):
     aws.ec2.revoke_security_group_ingress(GroupId=made["GroupId"], IpPermissions=without_text)
     listed = aws.ec2.describe_security_group_rules(Filters=filters)["SecurityGroupRules"]
     assert sorted(r.get("Description", "") for r in listed) == ["", "clients"]
+
+
+@pytest.mark.parametrize("what", ["egress-only gateway", "network ACL", "transit gateway attachment"])
+def test_a_vpc_with_more_than_its_defaults_is_not_deleted(aws, what):
+    vpc = aws.ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    if what == "egress-only gateway":
+        made = aws.ec2.create_egress_only_internet_gateway(VpcId=vpc)["EgressOnlyInternetGateway"]
+        gateway_id = made["EgressOnlyInternetGatewayId"]
+        free = partial(aws.ec2.delete_egress_only_internet_gateway, EgressOnlyInternetGatewayId=gateway_id)
+    elif what == "network ACL":
+        acl = aws.ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+        free = partial(aws.ec2.delete_network_acl, NetworkAclId=acl)
+    else:
+        transit = aws.ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+        subnet = aws.ec2.create_subnet(VpcId=vpc, CidrBlock="10.77.0.0/24")["Subnet"]["SubnetId"]
+        made = aws.ec2.create_transit_gateway_vpc_attachment(
+            TransitGatewayId=transit, VpcId=vpc, SubnetIds=[subnet]
+        )["TransitGatewayVpcAttachment"]
+        aws.ec2.delete_subnet(SubnetId=subnet)
+        attachment = made["TransitGatewayAttachmentId"]
+        free = partial(aws.ec2.delete_transit_gateway_vpc_attachment, TransitGatewayAttachmentId=attachment)
+    refused("DependencyViolation", aws.ec2.delete_vpc, VpcId=vpc)
+    free()
+    aws.ec2.delete_vpc(VpcId=vpc)

@@ -10,6 +10,7 @@ mod params;
 mod price_list;
 mod rate_limit;
 mod snapshot;
+mod surroundings;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -36,6 +37,7 @@ pub use error::{Done, failed};
 pub use fence::{Fence, LEASE_ENDED};
 pub use price_list::region_prices;
 pub use snapshot::Snapshot;
+pub use surroundings::{neighbours, surroundings};
 
 /// How long a resource may take to come up or to go, unless its kind says otherwise.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(15 * 60);

@@ -39,8 +39,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     }
     let mut approved = None;
     if !args.yes {
-        let observed = session.observe().await?;
-        let plan = destroy::plan(&session, &account, &observed);
+        let (plan, observed) = destroy::plan(&session, &account).await?;
         show(&plan, &observed, args.json);
         if !plan.refusals.is_empty() {
             return Err(refused(&plan));

@@ -2,15 +2,20 @@
 
 use super::run::{RunReport, execute, refused};
 use super::{Failure, LeasePolicy, LeasedWork, Task, kafka, under_lease};
+use crate::error::StepError;
 use crate::roll::KafkaAccess;
 use crate::session::Session;
 use kstack_core::observed::Observed;
 use kstack_core::plan;
 use kstack_core::plan::Plan;
 
-/// The plan that deletes everything `observed`.
-pub fn plan(session: &Session, account: &str, observed: &Observed) -> Plan {
-    plan::destroy(&session.name, &session.region, account, observed)
+/// The plan that deletes everything that is live, and what is live.
+///
+/// # Errors
+/// The first call that failed.
+pub async fn plan(session: &Session, account: &str) -> Result<(Plan, Observed), StepError> {
+    let (observed, surroundings) = session.observe_all().await?;
+    Ok((plan::destroy(&session.name, &session.region, account, &observed, &surroundings), observed))
 }
 
 /// Destroys the stack. `approved` is the plan that was shown: when the live resources have changed since, nothing is done. Without
@@ -36,8 +41,7 @@ async fn work(
     task: &Task<'_>,
     report: &mut impl FnMut(RunReport<'_>),
 ) -> Result<(), Failure> {
-    let observed = task.signals.unless_stopped(session.observe()).await?;
-    let plan = plan(session, account, &observed);
+    let (plan, observed) = task.signals.unless_stopped(plan(session, account)).await?;
     match approved {
         Some(approved) => {
             let steps: Vec<_> =

@@ -1,5 +1,6 @@
 //! Running a plan's steps, and what their end means.
 
+use super::destroy::plan;
 use super::failure::{Failure, INTERRUPTED};
 use super::{Task, kafka};
 use crate::apply::{Event, Outcome, apply};
@@ -7,7 +8,7 @@ use crate::error::StepError;
 use crate::roll::KafkaAccess;
 use crate::session::Session;
 use kstack_core::observed::Observed;
-use kstack_core::plan::{Plan, destroy};
+use kstack_core::plan::Plan;
 use kstack_core::text::many;
 
 /// What a use case reports while it runs a plan.
@@ -71,13 +72,12 @@ pub async fn execute(
 pub async fn tear_down(session: &Session, account: &str, task: &Task<'_>) -> Result<usize, Failure> {
     let mut deleted = 0;
     loop {
-        let observed = task.signals.unless_stopped(session.observe()).await?;
-        if task.sandbox {
-            kafka::remove(&observed)?;
-        }
-        let plan = destroy(&session.name, &session.region, account, &observed);
+        let (plan, observed) = task.signals.unless_stopped(plan(session, account)).await?;
         if !plan.refusals.is_empty() {
             return Err(refused_with_causes(&plan));
+        }
+        if task.sandbox {
+            kafka::remove(&observed)?;
         }
         if plan.steps.is_empty() {
             return Ok(deleted);

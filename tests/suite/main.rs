@@ -17,6 +17,7 @@ mod localstack_package;
 mod model;
 mod msk;
 mod msk_complaints;
+mod neighbours;
 mod networks;
 mod output;
 mod picture;

@@ -22,6 +22,7 @@ pub mod refusal;
 pub mod settings;
 pub mod sizing;
 pub mod stack;
+pub mod surroundings;
 pub mod tables;
 pub mod text;
 pub mod units;

@@ -103,13 +103,19 @@ impl Observed {
             }
         }
         observed.unplaced.sort();
+        observed.name_references();
+        observed
+    }
+
+    /// Turns the ids in references into addresses, where a live resource has them.
+    fn name_references(&mut self) {
         let mut addresses: BTreeMap<String, Address> =
-            observed.live.iter().map(|(address, live)| (live.id.clone(), address.clone())).collect();
+            self.live.iter().map(|(address, live)| (live.id.clone(), address.clone())).collect();
         // Which of several is meant is not known, but it is one at that address.
-        for Unplaced { ids, address, .. } in &observed.unplaced {
+        for Unplaced { ids, address, .. } in &self.unplaced {
             addresses.extend(address.iter().flat_map(|address| ids.iter().map(|id| (id.clone(), address.clone()))));
         }
-        for live in observed.live.values_mut() {
+        for live in self.live.values_mut() {
             for reference in live.spec.refs_mut() {
                 if let Ref::Id(id) = reference
                     && let Some(address) = addresses.get(id)
@@ -118,7 +124,14 @@ impl Observed {
                 }
             }
         }
-        observed
+    }
+
+    /// Places `found`, which kstack did not make, each by its id.
+    pub fn adopt(&mut self, found: Vec<Found<Resource>>) {
+        for Found { id, tags, spec, .. } in found {
+            self.live.insert(Address::new(spec.kind(), &id), Live { id, spec, tags });
+        }
+        self.name_references();
     }
 
     /// Whether several resources claim `address`, so that what is there is neither known nor missing.

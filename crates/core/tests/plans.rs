@@ -16,6 +16,7 @@ use kstack_core::kinds::{Resource, from_json};
 use kstack_core::model::{Address, Tags};
 use kstack_core::observed::Found;
 use kstack_core::plan::{Plan, render};
+use kstack_core::surroundings::Neighbour;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -43,6 +44,13 @@ struct Case {
     tags: BTreeMap<Address, BTreeMap<String, Option<String>>>,
     /// and resources made under the stack's tag.
     add: Vec<Added>,
+    /// What others have in the VPC,
+    neighbours: Vec<Neighbour>,
+    /// endpoints and groups there that have no tag of the stack's,
+    untagged: Vec<Added>,
+    /// instances that are protected against termination, and calls that are not allowed.
+    locked: Vec<Address>,
+    denied: BTreeSet<String>,
     /// What AWS answers now, where it is not what it was.
     zones_now: Option<usize>,
     account_now: Option<String>,
@@ -65,6 +73,14 @@ struct Added {
     id: String,
     tags: Tags,
     spec: Option<Value>,
+}
+
+impl Added {
+    fn untagged(&self) -> Found<Resource> {
+        let spec = self.spec.as_ref().and_then(|spec| from_json(&self.kind, spec));
+        let spec = spec.unwrap_or_else(|| panic!("the spec of {} does not read", self.id));
+        Found { id: self.id.clone(), tags: self.tags.clone(), spec, terminated: false }
+    }
 }
 
 /// The model as the case has it, and the plan in it.
@@ -106,6 +122,12 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
         };
         model.add(case.add.iter().map(found).collect());
     }
+    let home = &mut model.surroundings;
+    home.neighbours.clone_from(&case.neighbours);
+    home.denied.clone_from(&case.denied);
+    home.locked = case.locked.iter().map(|address| model.observed.live[address].id.clone()).collect();
+    home.found = case.untagged.iter().map(Added::untagged).collect();
+    model.surroundings.adopt_into(&mut model.observed);
     model.facts.zones = Model::empty(&wanted.stack.region, case.zones_now.unwrap_or(zones)).facts.zones;
     model.now += SignedDuration::from_hours(case.hours_later);
     model.facts.images.extend(case.images_now.clone());

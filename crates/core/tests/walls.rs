@@ -31,6 +31,7 @@ const CORE: &[&str] = &[
     "kinds",
     "observed",
     "refusal",
+    "surroundings",
     "expiry",
     "choose",
     "plan",

@@ -15,7 +15,9 @@ use crate::error::StepError;
 mod msk;
 
 pub use msk::status::{MskBroker, MskStatus, status as msk_status};
+pub use security_group::found as found_group;
 pub use volume::roots as root_volumes;
+pub use vpc_endpoint::found as found_endpoint;
 
 /// Makes the dispatch to the drivers of all kinds.
 macro_rules! drivers {

@@ -13,18 +13,7 @@ use kstack_core::observed::Found;
 impl Driver<Aws> for SecurityGroup {
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.groups.since(aws.round(), || fetch(aws)).await?;
-        Ok(all
-            .iter()
-            .map(|group| {
-                let spec = SecurityGroup {
-                    vpc: Ref::live(group.vpc_id()),
-                    group_name: group.group_name().unwrap_or_default().to_owned(),
-                    description: group.description().unwrap_or_default().to_owned(),
-                };
-                let id = group.group_id().unwrap_or_default().to_owned();
-                Found { id, tags: tags_of(Some(group.tags())), spec, terminated: false }
-            })
-            .collect())
+        Ok(all.iter().map(found).collect())
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
@@ -47,6 +36,17 @@ impl Driver<Aws> for SecurityGroup {
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         ctx.retag_ec2(&[id], set, unset).await
     }
+}
+
+/// The group as a discovery finds it.
+pub fn found(group: &Sdk) -> Found<SecurityGroup> {
+    let spec = SecurityGroup {
+        vpc: Ref::live(group.vpc_id()),
+        group_name: group.group_name().unwrap_or_default().to_owned(),
+        description: group.description().unwrap_or_default().to_owned(),
+    };
+    let id = group.group_id().unwrap_or_default().to_owned();
+    Found { id, tags: tags_of(Some(group.tags())), spec, terminated: false }
 }
 
 /// The stack's groups with their rules: one describe for both kinds.

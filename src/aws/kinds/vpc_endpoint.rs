@@ -1,39 +1,18 @@
 //! VPC endpoints: S3 through a gateway endpoint, other services through interface endpoints in the public subnets.
 
 use super::no_id;
-use crate::aws::{Aws, Class, CloudError, READY_TIMEOUT, failed, tags_of};
+use crate::aws::{Aws, Class, CloudError, READY_TIMEOUT, Snapshot, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
-use aws_sdk_ec2::types::{ResourceType, VpcEndpoint as Sdk, VpcEndpointType};
+use aws_sdk_ec2::types::{Filter, ResourceType, VpcEndpoint as Sdk, VpcEndpointType};
 use kstack_core::kinds::VpcEndpoint;
-use kstack_core::model::Tags;
-use kstack_core::model::{FieldChange, Ref};
+use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 
 impl Driver<Aws> for VpcEndpoint {
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.endpoints.since(aws.round(), || fetch(aws)).await?;
-        Ok(all
-            .iter()
-            .map(|endpoint| {
-                let refs = |ids: &[String]| ids.iter().map(|id| Ref::live(Some(id))).collect();
-                let groups = endpoint.groups().iter().filter_map(|group| group.group_id());
-                let state = state(endpoint);
-                let spec = VpcEndpoint {
-                    vpc: Ref::live(endpoint.vpc_id()),
-                    service: endpoint.service_name().unwrap_or_default().to_owned(),
-                    kind: endpoint.vpc_endpoint_type().map(VpcEndpointType::as_str).unwrap_or_default().to_owned(),
-                    route_tables: refs(endpoint.route_table_ids()),
-                    subnets: refs(endpoint.subnet_ids()),
-                    security_groups: groups.map(|id| Ref::live(Some(id))).collect(),
-                    private_dns: endpoint.private_dns_enabled(),
-                    state: state.clone(),
-                };
-                let terminated = matches!(state.as_str(), "deleting" | "deleted" | "failed" | "rejected" | "expired");
-                let id = endpoint.vpc_endpoint_id().unwrap_or_default().to_owned();
-                Found { id, tags: tags_of(Some(endpoint.tags())), spec, terminated }
-            })
-            .collect())
+        Ok(all.iter().map(found).collect())
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
@@ -116,18 +95,42 @@ impl Driver<Aws> for VpcEndpoint {
                 );
             }
         }
-        // Its interfaces hold subnets and groups until it is gone.
+        // Its interfaces hold subnets and groups until it is gone. One that kstack did not make has no tag to find it by.
         let gone = |all: &[Sdk]| {
             let mut left = all.iter().filter(|endpoint| endpoint.vpc_endpoint_id() == Some(id));
             Ok(left.all(|endpoint| state(endpoint) == "deleted").then_some(()))
         };
         let what = format!("the endpoint {id} going");
-        ctx.system.endpoints.wait(&what, READY_TIMEOUT, || fetch(ctx.system), gone).await
+        if ctx.tags.contains_key(tag::STACK) {
+            return ctx.system.endpoints.wait(&what, READY_TIMEOUT, || fetch(ctx.system), gone).await;
+        }
+        let one = || fetch_by(ctx.system, Filter::builder().name("vpc-endpoint-id").values(id).build());
+        Snapshot::default().wait(&what, READY_TIMEOUT, one, gone).await
     }
 
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         ctx.retag_ec2(&[id], set, unset).await
     }
+}
+
+/// The endpoint as a discovery finds it.
+pub fn found(endpoint: &Sdk) -> Found<VpcEndpoint> {
+    let refs = |ids: &[String]| ids.iter().map(|id| Ref::live(Some(id))).collect();
+    let groups = endpoint.groups().iter().filter_map(|group| group.group_id());
+    let state = state(endpoint);
+    let spec = VpcEndpoint {
+        vpc: Ref::live(endpoint.vpc_id()),
+        service: endpoint.service_name().unwrap_or_default().to_owned(),
+        kind: endpoint.vpc_endpoint_type().map(VpcEndpointType::as_str).unwrap_or_default().to_owned(),
+        route_tables: refs(endpoint.route_table_ids()),
+        subnets: refs(endpoint.subnet_ids()),
+        security_groups: groups.map(|id| Ref::live(Some(id))).collect(),
+        private_dns: endpoint.private_dns_enabled(),
+        state: state.clone(),
+    };
+    let terminated = matches!(state.as_str(), "deleting" | "deleted" | "failed" | "rejected" | "expired");
+    let id = endpoint.vpc_endpoint_id().unwrap_or_default().to_owned();
+    Found { id, tags: tags_of(Some(endpoint.tags())), spec, terminated }
 }
 
 /// The state in lower case: EC2 answers `available` for interface endpoints and `Available` for others at times.
@@ -145,6 +148,10 @@ fn differences(wanted: &[String], live: &[String]) -> (Option<Vec<String>>, Opti
 }
 
 async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
-    let pages = aws.clients.ec2.describe_vpc_endpoints().filters(aws.mine()).max_results(1000).into_paginator().items();
+    fetch_by(aws, aws.mine()).await
+}
+
+async fn fetch_by(aws: &Aws, filter: Filter) -> Result<Vec<Sdk>, StepError> {
+    let pages = aws.clients.ec2.describe_vpc_endpoints().filters(filter).max_results(1000).into_paginator().items();
     pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVpcEndpoints"))
 }

@@ -4,6 +4,7 @@
 
 mod change;
 mod cost;
+mod destroy;
 mod diff;
 mod order;
 mod saved;
@@ -19,16 +20,17 @@ use serde_json::Value;
 use crate::choose::{self, PlanningInput};
 use crate::cloud_init::Overrides;
 use crate::design::Design;
-use crate::expiry::{Lifetime, PROTECTED};
+use crate::expiry::PROTECTED;
 use crate::kinds::{self, Resource};
 use crate::model::{Address, Deletion, Missing, StepId, Tags, tag};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
 use crate::sizing::{Fit, Misfit};
-use crate::stack::{Name, Stack};
+use crate::stack::Stack;
 
 pub use change::tag_changes;
 pub use cost::{CostDelta, cost_delta, running_cost};
+pub use destroy::destroy;
 pub use order::rank;
 pub use saved::{SAVED_PLAN, SavedPlan, Source};
 pub use step::{Action, Creation, LiveTarget, Step, Work};
@@ -214,27 +216,6 @@ fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed
             "restore the volumes from snapshots and tag them as before; without them, the cluster's metadata is gone: destroy the stack and create it again",
         ));
     }
-}
-
-/// The plan that deletes everything that is live, its data with it.
-pub fn destroy(stack: &Name, region: &str, account: &str, observed: &Observed) -> Plan {
-    let mut plan = Plan::empty(stack, region, account, true);
-    // Resources of others are left alone and refuse nothing.
-    let mut observed = observed.clone();
-    observed.unplaced.retain(|unplaced| !unplaced.foreign);
-    let observed = &observed;
-    refuse_unplaced(observed, &mut plan);
-    if Lifetime::of(observed, None, None) == Lifetime::Protected {
-        plan.refusals.push(Refusal::general(
-            format!("the stack {stack} is protected: its resources have the tag `{}`", tag::PROTECTED),
-            "remove `protected: true` from its stack file, apply the file, then destroy the stack",
-        ));
-    }
-    for (address, live) in &observed.live {
-        delete(address, live, "the stack is destroyed", &mut plan);
-    }
-    plan.refusals.retain(|refusal| refusal.address.is_none());
-    ordered(plan, observed)
 }
 
 /// The plan with its steps in order, verified.

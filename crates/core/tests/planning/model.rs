@@ -14,6 +14,7 @@ use kstack_core::kinds::{Resource, from_json};
 use kstack_core::model::{Address, Ref, Tags};
 use kstack_core::observed::{Found, Live, Observed};
 use kstack_core::plan::{self, Plan, Step, Work, make_plan, verify};
+use kstack_core::surroundings::Surroundings;
 use serde_json::Value;
 
 /// A stack file and the AWS account that it is planned for.
@@ -23,6 +24,8 @@ pub struct Model {
     pub observed: Observed,
     /// The time at which plans are made.
     pub now: Timestamp,
+    /// What else is in the stack's VPC.
+    pub surroundings: Surroundings,
 }
 
 /// The stack file `text`, which must have no problems.
@@ -59,6 +62,7 @@ impl Model {
             },
             observed: Observed::default(),
             now: "2026-01-31T12:00:00Z".parse().expect("a time"),
+            surroundings: Surroundings::default(),
         }
     }
 
@@ -72,7 +76,8 @@ impl Model {
 
     /// The plan that destroys the stack of `parsed`.
     pub fn destroy(&self, parsed: &Parsed) -> Plan {
-        self.verified(plan::destroy(&parsed.stack.name, &parsed.stack.region, &self.facts.account, &self.observed))
+        let (name, region, account) = (&parsed.stack.name, &parsed.stack.region, &self.facts.account);
+        self.verified(plan::destroy(name, region, account, &self.observed, &self.surroundings))
     }
 
     /// The plan, which must be one that may be run, or is refused.

@@ -47,10 +47,18 @@ def delete_vpc(inner, context, request):
         or any(group.name != "default" for group in here.groups.get(vpc_id, {}).values())
         or any(endpoint.vpc_id == vpc_id for endpoint in here.vpc_end_points.values())
         or any(eni.vpc_id == vpc_id for eni in here.enis.values())
+        or any(gateway.vpc_id == vpc_id for gateway in here.egress_only_internet_gateways.values())
+        or any(acl.vpc_id == vpc_id and not acl.default for acl in here.network_acls.values())
+        or any(is_attached(attachment, vpc_id) for attachment in here.transit_gateway_attachments.values())
     )
     if held:
         raise depends("vpc", vpc_id)
     return inner(context, request)
+
+
+def is_attached(attachment, vpc_id: str) -> bool:
+    """Whether a transit gateway's attachment, which has an interface in the VPC, is there."""
+    return attachment.resource_id == vpc_id and attachment.state not in ("deleting", "deleted")
 
 
 def attach_internet_gateway(inner, context, request):

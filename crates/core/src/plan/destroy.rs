@@ -1,0 +1,46 @@
+//! The plan that deletes a stack. Pure.
+
+use super::{Note, Plan, delete, ordered, refuse_unplaced};
+use crate::expiry::Lifetime;
+use crate::kinds::{Instance, Kind as _, Vpc};
+use crate::model::{StepId, tag};
+use crate::observed::Observed;
+use crate::refusal::Refusal;
+use crate::stack::Name;
+use crate::surroundings::{GUARD_DUTY_REASON, Surroundings, is_adopted};
+
+/// The plan that deletes everything that is live, its data with it; refused where something that is not the stack's stands in the
+/// way. What AWS's services put into the VPC is among `observed` (see [`Surroundings::adopt_into`]).
+pub fn destroy(stack: &Name, region: &str, account: &str, observed: &Observed, surroundings: &Surroundings) -> Plan {
+    let mut plan = Plan::empty(stack, region, account, true);
+    // Resources of others are left alone and refuse nothing.
+    let mut observed = observed.clone();
+    observed.unplaced.retain(|unplaced| !unplaced.foreign);
+    let observed = &observed;
+    refuse_unplaced(observed, &mut plan);
+    if Lifetime::of(observed, None, None) == Lifetime::Protected {
+        plan.refusals.push(Refusal::general(
+            format!("the stack {stack} is protected: its resources have the tag `{}`", tag::PROTECTED),
+            "remove `protected: true` from its stack file, apply the file, then destroy the stack",
+        ));
+    }
+    for (address, live) in &observed.live {
+        let reason = if is_adopted(live) { GUARD_DUTY_REASON } else { "the stack is destroyed" };
+        delete(address, live, reason, &mut plan);
+    }
+    plan.refusals.retain(|refusal| refusal.address.is_none());
+    plan.refusals.extend(surroundings.refusals(observed));
+    if let Some(vpc) = observed.live.keys().find(|address| address.kind == Vpc::NAME) {
+        plan.notes.extend(surroundings.denied.iter().map(|operation| Note {
+            address: vpc.clone(),
+            text: format!("{operation} is not allowed: what it would show in the VPC may stand in the way"),
+        }));
+    }
+    // GuardDuty would put it there again while an instance runs.
+    let instances: Vec<StepId> =
+        plan.steps.iter().filter(|step| step.address.kind == Instance::NAME).map(super::Step::id).collect();
+    for step in plan.steps.iter_mut().filter(|step| step.reason == GUARD_DUTY_REASON) {
+        step.after.clone_from(&instances);
+    }
+    ordered(plan, observed)
+}
