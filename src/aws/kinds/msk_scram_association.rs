@@ -88,16 +88,17 @@ async fn bring(ctx: &Ctx<'_, Aws>, arn: &str, wanted: &[String]) -> Result<(), S
     Ok(())
 }
 
-/// The call succeeds although it did not do it for these.
+/// The call succeeds although it did not do it for these: each has a code and a reason of its own.
 fn processed(operation: &str, left: &[UnprocessedScramSecret]) -> Result<(), StepError> {
-    let Some(first) = left.first() else { return Ok(()) };
+    if left.is_empty() {
+        return Ok(());
+    }
     let each = left.iter().map(|one| {
-        let why = one.error_message().or(one.error_code()).unwrap_or("AWS gives no reason");
-        format!("{}: {why}", one.secret_arn().unwrap_or("a secret"))
+        let (code, why) = (one.error_code().unwrap_or("no code"), one.error_message().unwrap_or("AWS gives no reason"));
+        format!("{code} for {}: {}", one.secret_arn().unwrap_or("a secret"), why.strip_suffix('.').unwrap_or(why))
     });
-    let message = each.collect::<Vec<_>>().join("; ");
-    let (operation, code) = (operation.to_owned(), first.error_code().map(str::to_owned));
-    Err(CloudError { operation, code, message, request_id: None, class: Class::Other }.into())
+    let (operation, message) = (operation.to_owned(), each.collect::<Vec<_>>().join("; "));
+    Err(CloudError { operation, code: None, message, request_id: None, class: Class::Other }.into())
 }
 
 /// Writes `marks` into the cluster's tags, of which it has `now`.
