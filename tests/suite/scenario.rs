@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::msk::{self, orders};
+use crate::msk;
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Proxy};
 use crate::support::running::through;
@@ -13,8 +13,8 @@ use crate::support::{Account, stack};
 #[derive(Clone, Copy)]
 pub struct Scenario {
     pub name: &'static str,
-    /// The stack file with edits.
-    text: fn(Edits) -> String,
+    /// The stack file of an account, with edits.
+    text: fn(&Account, Edits) -> String,
     /// What is live before the command; nothing when there is none.
     before: Option<Edits>,
     /// What the file has when the command runs.
@@ -29,25 +29,43 @@ type Edits = &'static [(&'static str, &'static str)];
 /// A change that rolls brokers and grows their volumes.
 const CHANGE: Edits = &[("instance_type: t4g.medium", "instance_type: t4g.large"), ("retention: 1d", "retention: 3d")];
 
-/// Three operations of a cluster, one after the other.
+/// Three operations of a cluster, one after the other, and a change of what hangs on it.
 const UPDATES: Edits = &[
-    ("size: 200 GiB", "size: 300 GiB"),
-    ("level: default", "level: per-broker"),
-    ("enable: \"false\"", "enable: \"true\""),
+    ("retention: 3d", "retention: 4d"),
+    ("level: per-broker", "level: per-topic-per-broker"),
+    ("enable: false", "enable: true"),
+    ("max: 8 TiB", "max: 9 TiB"),
 ];
 
 pub const APPLY: Scenario = Scenario::apply("apply", dev, None, &[]);
 pub const ROLL: Scenario = Scenario::apply("roll and grow", dev, Some(&[]), CHANGE);
 pub const DESTROY: Scenario = Scenario::destroy("destroy", dev);
 pub const UNDO: Scenario = Scenario { name: "apply, then destroy", then: "destroy", ..APPLY };
-pub const MSK_APPLY: Scenario = Scenario::apply("MSK apply", orders, None, &[]);
-pub const MSK_UPDATE: Scenario = Scenario::apply("MSK updates", orders, Some(&[]), UPDATES);
-pub const MSK_DESTROY: Scenario = Scenario::destroy("MSK destroy", orders);
+pub const MSK_APPLY: Scenario = Scenario::apply("MSK apply", msk, None, &[]);
+pub const MSK_UPDATE: Scenario = Scenario::apply("MSK updates", msk, Some(&[]), UPDATES);
+pub const MSK_DESTROY: Scenario = Scenario::destroy("MSK destroy", msk);
 
 pub const FILE: &str = "stack.yaml";
 
-fn dev(edits: Edits) -> String {
+fn dev(_: &Account, edits: Edits) -> String {
     stack("dev", edits)
+}
+
+/// `stacks/msk.yaml` with everything that hangs on a cluster: storage that grows by itself, which the file has, SCRAM and a policy.
+fn msk(account: &Account, edits: Edits) -> String {
+    let name = "AmazonMSK_sweep";
+    let secret = account.known_secret(DEV, name);
+    let content = r#"{"username": "orders", "password": "not-secret"}"#;
+    let secret = secret.unwrap_or_else(|| account.secret(DEV, name, content));
+    let auth = format!("iam: true\n      scram: {{secrets: [\"{secret}\"]}}");
+    let policy = format!(
+        "policy: {{Version: \"2012-10-17\", Statement: [{{Effect: Allow, Principal: {{AWS: \"arn:aws:iam::{}:root\"}}, \
+         Action: [\"kafka:CreateVpcConnection\"], Resource: \"*\"}}]}}\n    monitoring:",
+        account.id
+    );
+    let own =
+        [("region: us-east-1", "region: eu-west-1"), ("iam: true", auth.as_str()), ("monitoring:", policy.as_str())];
+    stack("msk", &[&own, edits].concat())
 }
 
 /// A scenario without any fault.
@@ -75,15 +93,20 @@ pub struct Verdict {
 }
 
 impl Scenario {
-    const fn apply(name: &'static str, text: fn(Edits) -> String, before: Option<Edits>, after: Edits) -> Scenario {
+    const fn apply(
+        name: &'static str,
+        text: fn(&Account, Edits) -> String,
+        before: Option<Edits>,
+        after: Edits,
+    ) -> Scenario {
         Scenario { name, text, before, after, command: "apply", then: "apply" }
     }
-    const fn destroy(name: &'static str, text: fn(Edits) -> String) -> Scenario {
+    const fn destroy(name: &'static str, text: fn(&Account, Edits) -> String) -> Scenario {
         Scenario { name, text, before: Some(&[]), after: &[], command: "destroy", then: "destroy" }
     }
 
     fn write(self, account: &Account, edits: Edits) {
-        std::fs::write(account.path(FILE), (self.text)(edits)).expect("a file");
+        std::fs::write(account.path(FILE), (self.text)(account, edits)).expect("a file");
     }
 
     /// The scenario when nothing goes wrong, which is run once for all tests.

@@ -76,16 +76,27 @@ impl Account {
         let body = serde_json::json!({
             "Name": name, "SecretString": content, "KmsKeyId": "alias/kafka", "ClientRequestToken": token,
         });
-        let body = body.to_string();
+        let (answer, arn) = self.secrets(region, "CreateSecret", &body);
+        arn.unwrap_or_else(|| panic!("{answer}"))
+    }
+
+    /// The ARN of the secret `name`, if there is one.
+    pub fn known_secret(&self, region: &str, name: &str) -> Option<String> {
+        self.secrets(region, "DescribeSecret", &serde_json::json!({"SecretId": name})).1
+    }
+
+    /// An answer of Secrets Manager, and the ARN in it.
+    fn secrets(&self, region: &str, operation: &str, body: &serde_json::Value) -> (String, Option<String>) {
         let scope = format!("{}/20260101/{region}/secretsmanager/aws4_request", self.id);
         let headers = format!(
-            "X-Amz-Target: secretsmanager.CreateSecret\r\nContent-Type: application/x-amz-json-1.1\r\n\
+            "X-Amz-Target: secretsmanager.{operation}\r\nContent-Type: application/x-amz-json-1.1\r\n\
              Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\n"
         );
-        let answer = super::proxy::request_with(sandbox_of(&self.id), "POST", "/", &headers, &body);
+        let answer = super::proxy::request_with(sandbox_of(&self.id), "POST", "/", &headers, &body.to_string());
         let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");
-        let made: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
-        made["ARN"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+        let body: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        let arn = body["ARN"].as_str().map(str::to_owned);
+        (answer, arn)
     }
 
     /// The ids of running instances, by host.
