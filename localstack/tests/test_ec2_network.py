@@ -314,3 +314,17 @@ def test_a_vpc_with_more_than_its_defaults_is_not_deleted(aws, what):
     refused("DependencyViolation", aws.ec2.delete_vpc, VpcId=vpc)
     free()
     aws.ec2.delete_vpc(VpcId=vpc)
+@pytest.mark.parametrize("service", ["smm", "ssm.", "no-such-thing"])
+@pytest.mark.parametrize("kind", ["Interface", "Gateway"])
+def test_an_endpoint_needs_a_service_that_is_listed(aws, service, kind):
+    name = f"com.amazonaws.us-east-1.{service}"
+    refused("InvalidServiceName", aws.ec2.describe_vpc_endpoint_services, ServiceNames=[name])
+    refused("InvalidServiceName", create_endpoint, aws=aws, ServiceName=name, VpcEndpointType=kind)
+    assert aws.ec2.describe_vpc_endpoints()["VpcEndpoints"] == []
+
+
+def test_an_endpoint_is_of_a_kind_that_its_service_has(aws):
+    gateway = {"VpcId": aws.vpc, "ServiceName": "com.amazonaws.us-east-1.ssm", "VpcEndpointType": "Gateway"}
+    refused("InvalidParameter", aws.ec2.create_vpc_endpoint, **gateway)
+    refused("InvalidParameter", create_endpoint, aws=aws, ServiceName="com.amazonaws.us-east-1.dynamodb")
+    create_endpoint(aws)

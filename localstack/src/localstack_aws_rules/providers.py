@@ -32,6 +32,16 @@ def application_autoscaling() -> Service:
 
 
 @hooks.on_infra_start()
+def complete_models() -> None:
+    from localstack.aws.spec import loader
+
+    from localstack_aws_rules.kafka.model import NAME as kafka
+    from localstack_aws_rules.kafka.model import PATCH
+
+    loader.patches[kafka] = PATCH
+
+
+@hooks.on_infra_start()
 def serve_settings() -> None:
     from localstack.services.edge import ROUTER
 

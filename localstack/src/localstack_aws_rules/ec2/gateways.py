@@ -1,7 +1,7 @@
 """NAT gateways and VPC endpoints: they take a while to come up and to go, and hold what they use."""
 
 from localstack_aws_rules.clock import later
-from localstack_aws_rules.ec2.common import backend, error, matches, tag_values
+from localstack_aws_rules.ec2.common import backend, call, error, matches, tag_values
 from localstack_aws_rules.ec2.interfaces import check_groups, free_address, set_address
 from localstack_aws_rules.settings import seconds
 
@@ -118,9 +118,19 @@ def forget_nat(context, gateway) -> None:
     backend(context).nat_gateways.pop(gateway.id, None)
 
 
+def check_service(context, name: str, kind: str) -> None:
+    """The service is one that DescribeVpcEndpointServices lists, which refuses others itself, and has endpoints of the kind."""
+    answer = call(context, {"ServiceNames": [name]}, "DescribeVpcEndpointServices")
+    kinds = {one["ServiceType"] for detail in answer["ServiceDetails"] for one in detail["ServiceType"]}
+    if kind not in kinds:
+        raise error("InvalidParameter", f"The service {name} does not support VPC endpoints of type {kind}.")
+
+
 def create_vpc_endpoint(inner, context, request):
     vpc = backend(context).get_vpc(request["VpcId"])
-    interface = request.get("VpcEndpointType") == "Interface"
+    kind = request.get("VpcEndpointType") or "Gateway"
+    interface = kind == "Interface"
+    check_service(context, request["ServiceName"], kind)
     others = [
         endpoint
         for endpoint in backend(context).vpc_end_points.values()

@@ -122,6 +122,14 @@ def check_rebalancing(rebalancing: dict | None, broker_type: str) -> None:
         raise bad_request("Intelligent rebalancing is for Express brokers only.")
 
 
+def check_monitoring(public: bool, monitoring: dict, version: str, broker_type: str) -> None:
+    """KRaft and Express cannot have both. Source: MSK developer guide, "Monitor an MSK Provisioned cluster with Prometheus"."""
+    exporters = (monitoring.get("Prometheus") or {}).values()
+    opened = any(exporter.get("EnabledInBroker") for exporter in exporters)
+    if public and opened and (versions.is_kraft(version) or broker_type.startswith("express.")):
+        raise bad_request("Open monitoring and public access cannot both be enabled with KRaft or Express brokers.")
+
+
 def check_provisioned(context, wanted: dict) -> None:
     """The whole of a request to create a provisioned cluster."""
     nodes, version = wanted["BrokerNodeGroupInfo"], wanted["KafkaVersion"]

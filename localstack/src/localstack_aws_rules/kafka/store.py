@@ -44,6 +44,8 @@ class Cluster:
     #: broker id to its network interface
     brokers: dict[int, str] = field(default_factory=dict)
     storage_changed: float | None = None
+    #: whether clients reach ZooKeeper; the cluster's description does not show it
+    zookeeper_access: bool = True
     scram_secrets: list[str] = field(default_factory=list)
     policy: tuple[str, str] | None = None
     topics: dict[str, dict] = field(default_factory=dict)

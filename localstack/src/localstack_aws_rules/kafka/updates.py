@@ -166,6 +166,8 @@ def update_kafka_version(context, request):
     before, target, wanted = cluster.kafka_version, request["TargetKafkaVersion"], request.get("ConfigurationInfo")
     if target not in versions.targets(before, cluster.instance_type):
         raise bad_request(f"KafkaVersion [{before}] cannot be updated to [{target}].")
+    if (before, target) == versions.TO_KRAFT:
+        check_migration(cluster)
     if wanted:
         configurations.check_usable(context, wanted, target)
     elif held := current_configuration(cluster).get("ConfigurationInfo"):
@@ -179,6 +181,21 @@ def update_kafka_version(context, request):
     source = {"KafkaVersion": before, **current_configuration(cluster)}
     goal = {"KafkaVersion": target, **({"ConfigurationInfo": dict(wanted)} if wanted else {})}
     return start(context, cluster, "UPDATE_CLUSTER_KAFKA_VERSION", source, goal, apply)
+
+
+def check_migration(cluster: Cluster) -> None:
+    """What AWS asks for first. Source: MSK developer guide, "Migrate from ZooKeeper to KRaft mode", prerequisites, 2026."""
+    if not cluster.express and len(cluster.subnets) != 3:
+        raise bad_request("Migration to KRaft needs a cluster in 3 Availability Zones.")
+    if not cluster.express and cluster.zookeeper_access:
+        raise bad_request("Migration to KRaft needs ZooKeeper access to be disabled.")
+    monitoring = cluster.settings["OpenMonitoring"]
+    checks.check_monitoring(is_open(cluster), monitoring, versions.TO_KRAFT[1], cluster.instance_type)
+
+
+def is_open(cluster: Cluster) -> bool:
+    """Whether the brokers have public addresses."""
+    return cluster.settings["BrokerNodeGroupInfo"]["ConnectivityInfo"]["PublicAccess"]["Type"] != "DISABLED"
 
 
 def update_settings(context, cluster: Cluster, kind: str, wanted: dict) -> dict:
@@ -200,6 +217,8 @@ def update_monitoring(context, request):
     if not wanted:
         raise bad_request("The request does not include any updates to the settings of the cluster.")
     checks.check_logging(wanted.get("LoggingInfo"))
+    monitoring = wanted.get("OpenMonitoring") or cluster.settings["OpenMonitoring"]
+    checks.check_monitoring(is_open(cluster), monitoring, cluster.kafka_version, cluster.instance_type)
     return update_settings(context, cluster, "UPDATE_MONITORING", wanted)
 
 
@@ -225,8 +244,7 @@ def update_security(context, request):
     encryption["EncryptionInTransit"].update(transit)
     authentication = merged(cluster.settings["ClientAuthentication"], request.get("ClientAuthentication") or {})
     checks.check_security(authentication, encryption)
-    public = cluster.settings["BrokerNodeGroupInfo"]["ConnectivityInfo"]["PublicAccess"]["Type"] != "DISABLED"
-    if public:
+    if is_open(cluster):
         check_public(context, cluster, authentication, encryption)
     if cluster.scram_secrets and not checks.is_enabled(authentication, "Sasl", "Scram"):
         raise bad_request("Disassociate all the SCRAM secrets before SASL/SCRAM is turned off.")
@@ -247,8 +265,11 @@ def update_connectivity(context, request):
     cluster = check_updatable(context, request)
     nodes = cluster.settings["BrokerNodeGroupInfo"]
     before = nodes["ConnectivityInfo"]
-    after = merged(before, request["ConnectivityInfo"])
-    if after == before:
+    after = merged(before, request.get("ConnectivityInfo") or {})
+    access_before, access = cluster.zookeeper_access, (request.get("ZookeeperAccess") or {}).get("Enabled")
+    if access is not None and versions.is_kraft(cluster.kafka_version):
+        raise bad_request("ZooKeeper access is for clusters with ZooKeeper only.")
+    if after == before and access in (None, access_before):
         raise bad_request("The request does not include any updates to the settings of the cluster.")
     authentication = cluster.settings["ClientAuthentication"]
     kind = after["PublicAccess"]["Type"]
@@ -256,6 +277,8 @@ def update_connectivity(context, request):
         raise bad_request("PublicAccess Type must be DISABLED or SERVICE_PROVIDED_EIPS.")
     if kind != "DISABLED":
         check_public(context, cluster, authentication, cluster.settings["EncryptionInfo"])
+        monitoring = cluster.settings["OpenMonitoring"]
+        checks.check_monitoring(True, monitoring, cluster.kafka_version, cluster.instance_type)
     from_vpcs = (after.get("VpcConnectivity") or {}).get("ClientAuthentication") or {}
     for path in (("Sasl", "Scram"), ("Sasl", "Iam"), ("Tls",)):
         if checks.is_enabled(from_vpcs, *path) and not checks.is_enabled(authentication, *path):
@@ -265,9 +288,13 @@ def update_connectivity(context, request):
 
     def apply() -> None:
         nodes["ConnectivityInfo"] = after
+        if access is not None:
+            cluster.zookeeper_access = access
 
-    source = {"ConnectivityInfo": copy.deepcopy(before)}
-    return start(context, cluster, "UPDATE_CONNECTIVITY", source, {"ConnectivityInfo": copy.deepcopy(after)}, apply)
+    source, target = {"ConnectivityInfo": copy.deepcopy(before)}, {"ConnectivityInfo": copy.deepcopy(after)}
+    if access is not None:
+        source["ZookeeperAccess"], target["ZookeeperAccess"] = {"Enabled": access_before}, {"Enabled": access}
+    return start(context, cluster, "UPDATE_CONNECTIVITY", source, target, apply)
 
 
 def check_public(context, cluster: Cluster, authentication: dict, encryption: dict) -> None:

@@ -1,4 +1,9 @@
-"""Kafka versions: which there are, which lead where, which broker types run them."""
+"""Kafka versions: which there are, which lead where, which broker types run them.
+
+Sources: MSK developer guide, "Supported Apache Kafka versions", "Express brokers" and "Migrate from ZooKeeper to KRaft mode", 2026;
+ListKafkaVersions of September 2026, which has 3.9.x and 4.2.x.kraft twice: as ACTIVE for one kind of broker, and as
+DEPRECATED for the other. That no new Express cluster has 3.9.x is AWS's answer in hashicorp/terraform-provider-aws#48309.
+"""
 
 import re
 
@@ -10,8 +15,15 @@ DEPRECATED = (
 ).split()
 ACTIVE = ("3.6.0 3.7.x 3.7.x.kraft 3.8.x 3.8.x.kraft 3.9.x 3.9.x.kraft 4.0.x.kraft 4.1.x.kraft 4.2.x.kraft").split()
 VERSIONS = {**dict.fromkeys(DEPRECATED, "DEPRECATED"), **dict.fromkeys(ACTIVE, "ACTIVE")}
-EXPRESS = {(3, 6), (3, 8), (3, 9), (4, 2)}
+#: listed a second time, as deprecated: for Express brokers, and for standard ones
+LISTED_TWICE = ("3.9.x", "4.2.x.kraft")
+#: what a new cluster of Express brokers can have: KRaft begins with 3.9
+NEW_EXPRESS = {"3.6.0", "3.8.x", "3.9.x.kraft", "4.2.x.kraft"}
+#: what one that is there can have: 3.9.x is the last step before KRaft
+EXPRESS = NEW_EXPRESS | {"3.9.x"}
 NEWEST_STANDARD = (4, 1)
+#: the only step from ZooKeeper to KRaft
+TO_KRAFT = ("3.9.x", "3.9.x.kraft")
 
 FAMILIES = {
     "kafka.t3": ("small",),
@@ -20,13 +32,15 @@ FAMILIES = {
     "express.m7g": ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge"),
 }
 BROKER_TYPES = {f"{family}.{size}" for family, sizes in FAMILIES.items() for size in sizes}
-# the most MiB/s of provisioned throughput for each broker type that has it
+# the most MiB/s of provisioned throughput for each broker type that has it, in whole ones; 312.5 for the first M7g.
+# Source: MSK developer guide, "Manage storage throughput for Standard brokers"
 PROVISIONED_THROUGHPUT = {
     "kafka.m5.4xlarge": 593,
     "kafka.m5.8xlarge": 850,
     "kafka.m5.12xlarge": 1000,
     "kafka.m5.16xlarge": 1000,
     "kafka.m5.24xlarge": 1000,
+    "kafka.m7g.2xlarge": 312,
     "kafka.m7g.4xlarge": 625,
     "kafka.m7g.8xlarge": 1000,
     "kafka.m7g.12xlarge": 1000,
@@ -48,21 +62,24 @@ def is_kraft(version: str) -> bool:
 def runs_on(version: str, broker_type: str) -> bool:
     release = number(version)[:2]
     if broker_type.startswith("express."):
-        return release in EXPRESS
+        return version in EXPRESS
     if broker_type.startswith("kafka.m7g."):
         return release <= NEWEST_STANDARD and (release >= (3, 3) or version.startswith("2.8.2"))
     return release <= NEWEST_STANDARD
 
 
 def targets(version: str, broker_type: str) -> list[str]:
-    """The versions that a cluster can be updated to: later ones, without a change of metadata mode."""
+    """The versions that a cluster can be updated to: later ones in its metadata mode, and KRaft from the last with ZooKeeper."""
+
+    def leads_to(other: str) -> bool:
+        if (version, other) == TO_KRAFT:
+            return not broker_type.startswith("kafka.t3.")
+        return number(other) > number(version) and is_kraft(other) == is_kraft(version)
+
     return [
         other
         for other, status in VERSIONS.items()
-        if status == "ACTIVE"
-        and number(other) > number(version)
-        and is_kraft(other) == is_kraft(version)
-        and runs_on(other, broker_type)
+        if status == "ACTIVE" and leads_to(other) and runs_on(other, broker_type)
     ]
 
 
@@ -70,8 +87,10 @@ def check_new(version: str, broker_type: str) -> None:
     """Refuses a version that a new cluster cannot have."""
     if VERSIONS.get(version) != "ACTIVE":
         raise bad_request(f"Unsupported KafkaVersion [{version}]. Valid values: {', '.join(ACTIVE)}")
-    if not runs_on(version, broker_type):
-        raise bad_request(f"KafkaVersion [{version}] is not supported by the instance type {broker_type}.")
+    express = broker_type.startswith("express.")
+    if not runs_on(version, broker_type) or (express and version not in NEW_EXPRESS):
+        kind = "Express" if express else "Standard"
+        raise bad_request(f"{kind} instance types are not supported for Kafka version {version}.")
 
 
 def check_broker_type(broker_type: str) -> None:
@@ -81,6 +100,7 @@ def check_broker_type(broker_type: str) -> None:
 
 def list_versions(context, request):
     items = [{"Version": version, "Status": status} for version, status in VERSIONS.items()]
+    items += [{"Version": version, "Status": "DEPRECATED"} for version in LISTED_TWICE]
     return page(request, items, "KafkaVersions")
 
 
