@@ -48,7 +48,7 @@ pub enum Event {
         address: StepId,
         action: Action,
         error: String,
-        hint: Option<&'static str>,
+        hint: Option<String>,
     },
     Skipped {
         address: StepId,
@@ -148,7 +148,7 @@ pub async fn apply(
                         outcome.done.insert(address);
                     }
                     Err(error) => {
-                        let hint = error.remedy();
+                        let hint = error.remedy().map(str::to_owned);
                         emit(Event::Failed { address: address.clone(), action, error: error.to_string(), hint });
                         outcome.failed.insert(address, error);
                     }

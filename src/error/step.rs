@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{Class, CloudError};
 
 /// Why a step, or a wait, did not succeed.
@@ -33,6 +35,14 @@ pub enum StepError {
         why: String,
         remedy: Option<&'static str>,
     },
+    /// AWS refused a call by a limit that ends at a known time.
+    Later {
+        error: CloudError,
+        /// When it may be asked again at the latest, as far as is known.
+        at: Timestamp,
+        /// The limit, that time, and what to do then.
+        remedy: String,
+    },
     /// Steps that can't run, each with what it waits for, though nothing failed and no signal came.
     Stuck(Vec<(String, String)>),
     /// kstack's own fault, or an answer that makes no sense.
@@ -52,7 +62,7 @@ impl StepError {
     /// What the error means for what to do next; only AWS's answers mean more than a failure.
     pub fn class(&self) -> Class {
         match self {
-            StepError::Cloud(error) => error.class,
+            StepError::Cloud(error) | StepError::Later { error, .. } => error.class,
             _ => Class::Other,
         }
     }
@@ -68,7 +78,15 @@ impl StepError {
     /// AWS's error code.
     pub fn code(&self) -> Option<&str> {
         match self {
-            StepError::Cloud(error) => error.code.as_deref(),
+            StepError::Cloud(error) | StepError::Later { error, .. } => error.code.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// When a limit that AWS refused a call by ends.
+    pub fn later(&self) -> Option<Timestamp> {
+        match self {
+            StepError::Later { at, .. } => Some(*at),
             _ => None,
         }
     }
@@ -79,9 +97,10 @@ impl StepError {
     }
 
     /// What to do about it, where that is known.
-    pub fn remedy(&self) -> Option<&'static str> {
+    pub fn remedy(&self) -> Option<&str> {
         match self {
             StepError::Cloud(error) => error.remedy(),
+            StepError::Later { remedy, .. } => Some(remedy),
             StepError::Ended { remedy, .. } => *remedy,
             StepError::Timeout { .. } => Some("run the command again: it continues where it stopped"),
             StepError::Kafka { .. } => {
@@ -101,7 +120,7 @@ impl fmt::Display for StepError {
             more => write!(out, ": {more}"),
         };
         match self {
-            StepError::Cloud(error) => write!(out, "{error}"),
+            StepError::Cloud(error) | StepError::Later { error, .. } => write!(out, "{error}"),
             StepError::Kafka { what, .. } => write!(out, "{what}"),
             StepError::Timeout { what, limit, missing } => {
                 write!(out, "{what} took longer than {} s", limit.as_secs())?;

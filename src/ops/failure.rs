@@ -62,9 +62,12 @@ impl From<LeaseError> for Failure {
             LeaseError::Cloud(error) => Failure::from(error).during("the lease on the stack can't be taken"),
             LeaseError::Held { ref holder, .. } => {
                 let lease_held = Some(Box::new(holder.clone()));
-                Failure { lease_held, ..Failure::new(error.to_string()) }.hint(
-                    "wait for it to end; if it has crashed, its lease expires within two minutes, or at once with `kstack unlock`",
-                )
+                let hint = format!(
+                    "wait for it to end; if it has crashed, its lease expires at {}, and the command can run then, or at once \
+                     after `kstack unlock`",
+                    holder.expires.strftime("%T UTC")
+                );
+                Failure { lease_held, ..Failure::new(error.to_string()) }.hint(hint)
             }
         }
     }

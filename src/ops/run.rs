@@ -111,10 +111,13 @@ fn failure(outcome: &Outcome) -> Failure {
         format!(", and {} waited for them", many(outcome.skipped.len(), "step"))
     };
     let causes = outcome.failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
-    let hint = outcome
-        .failed
-        .values()
+    // What a limit stopped goes on once the last of them has ended; what else went wrong comes first.
+    let failed = || outcome.failed.values();
+    let limited = failed().max_by_key(|error| error.later()).and_then(StepError::remedy);
+    let hint = failed()
+        .filter(|error| error.later().is_none())
         .find_map(StepError::remedy)
+        .or(limited)
         .unwrap_or("fix the cause and run the command again: it continues where it stopped");
     Failure {
         causes,

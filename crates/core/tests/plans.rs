@@ -136,7 +136,8 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     model.facts.types.extend(case.types_new.clone());
     model.facts.types.retain(|name, _| !case.types_gone.contains(name));
     model.facts.offers.retain(|name, _| !case.types_gone.contains(name));
-    let interface = |zones: &BTreeSet<String>| EndpointService { interface: true, zones: zones.clone(), gateway: false };
+    let interface =
+        |zones: &BTreeSet<String>| EndpointService { interface: true, zones: zones.clone(), gateway: false };
     model.facts.endpoints.extend(case.endpoints_now.iter().map(|(name, zones)| (name.clone(), interface(zones))));
     if let Some(account) = &case.account_now {
         model.facts.account.clone_from(account);

@@ -8,11 +8,15 @@ use crate::wait::{Backoff, Look, poll};
 use aws_sdk_ec2::types::{
     ResourceType, Volume as Sdk, VolumeModification, VolumeModificationState, VolumeState, VolumeType,
 };
+use jiff::Timestamp;
+use kstack_core::kinds::volume::modifiable_again;
 use kstack_core::kinds::{Kind as _, Volume};
 use kstack_core::model::{Address, FieldChange, Tags, tag};
 use kstack_core::observed::Found;
 use std::time::{Duration, Instant};
 
+/// EC2's code for more modifications of a volume than it takes within a day.
+const TOO_MANY: &str = "VolumeModificationRateExceeded";
 /// How long a new volume may be in no list before it counts as gone.
 const UNSEEN: Duration = Duration::from_secs(60);
 
@@ -96,6 +100,7 @@ impl Driver<Aws> for Volume {
         let call = call.set_size(grows.then_some(i32::try_from(self.size_gib).unwrap_or(i32::MAX)));
         match call.send().await.map_err(failed("ModifyVolume")) {
             Err(error) if error.class() == Class::Unknown && modifying(self, ctx, id, grows).await? => {}
+            Err(error) if error.code() == Some(TOO_MANY) => return Err(when(error, modification(ctx, id).await)),
             other => {
                 other?;
             }
@@ -109,6 +114,15 @@ impl Driver<Aws> for Volume {
 
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         ctx.retag_ec2(&[id], set, unset).await
+    }
+}
+
+/// The refusal `error` with the time when it ends, as far as the `last` modification tells: that it can't be asked hides nothing.
+fn when(error: StepError, last: Result<Option<VolumeModification>, StepError>) -> StepError {
+    let begun = last.ok().flatten().and_then(|last| Timestamp::from_second(last.start_time()?.secs()).ok());
+    match (error, modifiable_again(begun.as_slice())) {
+        (StepError::Cloud(error), Some((at, remedy))) => StepError::Later { error, at, remedy },
+        (error, _) => error,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The MSK cluster as it is to be: volumes that may have grown by themselves, settings, and versions that AWS has.
 
+mod version;
+
 use super::PlanningInput;
 use crate::design::{Design, MskDesign, Provisioned};
 use crate::digest;
@@ -7,7 +9,7 @@ use crate::engines::msk::{self, configuration};
 use crate::kinds::MskCluster;
 use crate::model::Ref;
 use crate::refusal::Refusal;
-use crate::stack::{InTransit, MonitoringLevel, Msk, MskBrokers, MskVersion, Stack};
+use crate::stack::{InTransit, MonitoringLevel, Msk, MskBrokers, Stack};
 
 /// GiB by which a volume grows at least. Source: MSK, "Scale up broker storage", 2026.
 const LEAST_GROWTH_GIB: u64 = 10;
@@ -24,7 +26,7 @@ pub fn choose(design: &Design, msk: &Msk, input: &PlanningInput, refusals: &mut 
             let settings = configuration::server_properties(msk, design.stack.common().settings).unwrap_or_default();
             let properties: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let wanted = provisioned(design, msk, brokers, kafka, &properties, live.as_ref());
-            check_version(&wanted, live.as_ref(), input, refusals);
+            version::check(&wanted, live.as_ref(), design.zones.len(), input, refusals);
             check_removal(&wanted, live.as_ref(), design.zones.len(), refusals);
             Some((wanted, properties))
         }
@@ -110,40 +112,6 @@ fn volume(stack: &Stack, brokers: &MskBrokers, live: Option<u64>) -> u64 {
         Some(live) if live >= wanted && brokers.storage.max.is_some() => live,
         Some(live) if live < wanted => wanted.max(live + LEAST_GROWTH_GIB),
         _ => wanted,
-    }
-}
-
-/// Refuses a version that AWS has not for a new cluster, or has not after the live one's.
-fn check_version(wanted: &Provisioned, live: Option<&Provisioned>, input: &PlanningInput, refusals: &mut Vec<Refusal>) {
-    let version = &wanted.kafka;
-    match live {
-        None if !input.facts.msk_versions.contains(version) => {
-            let known = input.facts.msk_versions.iter().cloned().collect::<Vec<_>>().join(", ");
-            refusals.push(Refusal::general(
-                format!("MSK does not offer Kafka {version} for a new cluster"),
-                format!("write one of {known}"),
-            ));
-        }
-        Some(live) if live.kafka != *version => {
-            let upgrades = live.upgrades.as_deref().unwrap_or_default();
-            // The list is not known while the cluster is made.
-            let (now, next) = (MskVersion(live.kafka.clone()), MskVersion(version.clone()));
-            let impossible = next.release() < now.release() || next.is_kraft() != now.is_kraft();
-            if impossible || (live.upgrades.is_some() && !upgrades.contains(version)) {
-                let way = match upgrades {
-                    [] => format!("keep `kafka: {}`", live.kafka),
-                    known => format!("keep `kafka: {}`, or write one of {}", live.kafka, known.join(", ")),
-                };
-                refusals.push(Refusal::general(
-                    format!(
-                        "MSK can't upgrade Kafka {} to {version}: not to an older version, not from ZooKeeper to KRaft, and not to a version that the broker type lacks",
-                        live.kafka
-                    ),
-                    format!("{way}; for another, create a second stack with another name, move the data with MirrorMaker, and destroy this one"),
-                ));
-            }
-        }
-        _ => {}
     }
 }
 

@@ -15,7 +15,7 @@ use crate::pricing::Costs;
 
 mod msk_operation;
 
-pub use msk_operation::MskOperation;
+pub use msk_operation::{MskOperation, storage_again, to_kraft};
 
 /// What kstack knows of one kind of resource without asking anybody.
 pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Fields + References {

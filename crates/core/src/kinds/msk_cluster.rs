@@ -51,7 +51,7 @@ impl Kind for MskCluster {
         let of = |operation: MskOperation| {
             let own = changes.iter().filter(|change| MskOperation::of(change, changes) == Some(operation));
             let changes: Vec<FieldChange> = own.cloned().collect();
-            let reason = operation.meaning(brokers);
+            let reason = operation.meaning(brokers, &changes);
             (!changes.is_empty()).then(|| Operation { name: operation.name(), reason, changes })
         };
         MskOperation::ALL.into_iter().filter_map(of).collect()

@@ -1,5 +1,8 @@
 //! The operations of an MSK cluster: MSK makes one at a time.
 
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
 use crate::model::FieldChange;
 
 /// An operation, in an order that always works:
@@ -102,10 +105,15 @@ impl MskOperation {
     }
 
     /// What the operation does to a cluster with so many brokers, as a clause. The 15 minutes are AWS's upper figure for a change
-    /// of type; the other rolls are taken to be no slower.
-    pub fn meaning(self, brokers: u32) -> String {
+    /// of type; the other rolls are taken to be no slower. `changes` are the operation's own.
+    pub fn meaning(self, brokers: u32, changes: &[FieldChange]) -> String {
         let minutes = brokers * 15;
         match self {
+            MskOperation::KafkaVersion if changes.iter().any(to_kraft) => format!(
+                "the metadata move from ZooKeeper to KRaft, for good, while the {brokers} brokers restart one after another, up to \
+                 {minutes} minutes in all; AWS asks first that clients have no access to ZooKeeper, which kstack turns off, so \
+                 that tools with `--zookeeper` stop working, and that no broker has `advertised.listeners` set dynamically"
+            ),
             MskOperation::Creation => {
                 "AWS is still creating the cluster: kstack waits for it, usually 15 to 35 minutes".to_owned()
             }
@@ -132,6 +140,32 @@ impl MskOperation {
     }
 }
 
+/// How long MSK's volumes can't change after a change, at least. Source: MSK developer guide, "Scale up Amazon MSK broker
+/// storage", 2026: six hours or more, while AWS optimises them.
+const STORAGE_COOLS_OFF: SignedDuration = SignedDuration::from_hours(6);
+
+/// When MSK may take another change of a cluster's storage, whose last one ended at `ended`: the first time at which it can, and
+/// a clause with what to do then.
+pub fn storage_again(ended: Timestamp) -> (Timestamp, String) {
+    let at = ended + STORAGE_COOLS_OFF;
+    let time = |at: Timestamp| at.strftime("%F %H:%M UTC").to_string();
+    let hours = STORAGE_COOLS_OFF.as_hours();
+    let text = format!(
+        "MSK lets volumes change again {hours} hours or more after their last change, which ended at {}: if that is the reason, run the \
+         command again after {}, and it continues where it stopped",
+        time(ended),
+        time(at)
+    );
+    (at, text)
+}
+
+/// Whether a change of the version takes a cluster from ZooKeeper to KRaft. Source of what AWS asks for: MSK developer guide,
+/// "Migrate from ZooKeeper to KRaft mode", prerequisites, 2026.
+pub fn to_kraft(change: &FieldChange) -> bool {
+    let kraft = |version: &Value| version.as_str().is_some_and(|version| version.ends_with(".kraft"));
+    change.field == "kafka" && !kraft(&change.before) && kraft(&change.after)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -139,6 +173,30 @@ mod tests {
     use super::*;
     use crate::kinds::{self, MskCluster};
     use crate::model::{Effect, Fields as _};
+
+    #[test]
+    fn storage_can_change_again_six_hours_after_its_last_change() {
+        let (at, text) = storage_again("2026-01-31T20:30:00Z".parse().expect("a time"));
+        assert_eq!(at.to_string(), "2026-02-01T02:30:00Z");
+        assert!(text.contains("which ended at 2026-01-31 20:30 UTC: if that is the reason"), "{text}");
+        assert!(text.contains("run the command again after 2026-02-01 02:30 UTC"), "{text}");
+    }
+
+    #[test]
+    fn the_way_to_kraft_says_what_aws_asks_for_first() {
+        let change = |before: &str, after: &str| FieldChange {
+            field: "kafka".to_owned(),
+            before: before.into(),
+            after: after.into(),
+        };
+        let meaning = |before, after| MskOperation::KafkaVersion.meaning(3, &[change(before, after)]);
+        assert!(
+            meaning("3.9.x", "3.9.x.kraft").contains("clients have no access to ZooKeeper, which kstack turns off")
+        );
+        for (before, after) in [("3.8.x", "3.9.x"), ("3.9.x.kraft", "4.0.x.kraft")] {
+            assert_eq!(meaning(before, after), "the 3 brokers restart one after another, up to 45 minutes in all");
+        }
+    }
 
     /// A field that can be changed in place and has no operation would never be changed.
     #[test]

@@ -1,5 +1,7 @@
 //! Data volumes: a broker's or controller's identity. They outlive instances, only grow, and are never deleted unasked.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::prelude::*;
 use crate::engines::ec2::gp3;
 
@@ -77,6 +79,37 @@ impl Kind for Volume {
     }
 }
 
+/// Modifications of a volume that EBS takes within [`MODIFICATION_WINDOW`]. Source: Amazon EBS User Guide, "Requirements for Amazon
+/// EBS volume modifications", 2026.
+pub const MODIFICATIONS: usize = 4;
+/// The time in which they count. Source: the same.
+pub const MODIFICATION_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
+/// When EBS takes another modification of a volume after it refused one because there were too many: a clause, with the time
+/// and what to do then. `begun` are the modifications that are known, by their starts, of which EC2 tells the last alone
+/// (DescribeVolumesModifications), so the time may be the latest that it can be. `None` where none is known.
+pub fn modifiable_again(begun: &[Timestamp]) -> Option<(Timestamp, String)> {
+    let mut begun = begun.to_vec();
+    begun.sort_unstable_by(|left, right| right.cmp(left));
+    let last = *begun.first()?;
+    // The fourth from the last leaves the window first: then there is room.
+    let (at, bound) = match begun.get(MODIFICATIONS - 1) {
+        Some(fourth) => (*fourth + MODIFICATION_WINDOW, ""),
+        None => (last + MODIFICATION_WINDOW, " at the latest"),
+    };
+    let hours = MODIFICATION_WINDOW.as_hours();
+    let text = format!(
+        "EBS takes {MODIFICATIONS} modifications of a volume within {hours} hours, and the last one began at {}: the next is possible at \
+         {}{bound}; run the command again then, and it continues where it stopped",
+        last.strftime(TIME),
+        at.strftime(TIME)
+    );
+    Some((at, text))
+}
+
+/// A time for people.
+const TIME: &str = "%F %H:%M UTC";
+
 /// The node ids of the quorum that `host` votes in.
 fn voters(host: &HostDesign) -> String {
     host.cloud.controllers.iter().map(|voter| voter.node_id.to_string()).collect::<Vec<_>>().join(" ")
@@ -94,4 +127,38 @@ fn resize(change: &FieldChange, _: bool) -> Effect {
 
 fn keep_key(_: &FieldChange, _: bool) -> Effect {
     Effect::Keep("an existing volume keeps the key that it was created with".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn again(begun: &[&str]) -> Option<(Timestamp, String)> {
+        let begun: Vec<Timestamp> = begun.iter().map(|text| text.parse().expect("a time")).collect();
+        modifiable_again(&begun)
+    }
+
+    #[test]
+    fn the_next_modification_is_possible_a_day_after_the_last_at_the_latest() {
+        let (at, text) = again(&["2026-01-31T12:34:56Z"]).expect("a time");
+        assert_eq!(at.to_string(), "2026-02-01T12:34:56Z");
+        assert_eq!(
+            text,
+            "EBS takes 4 modifications of a volume within 24 hours, and the last one began at 2026-01-31 12:34 UTC: the next is \
+             possible at 2026-02-01 12:34 UTC at the latest; run the command again then, and it continues where it stopped"
+        );
+        assert_eq!(again(&[]), None);
+    }
+
+    #[test]
+    fn where_all_four_are_known_the_first_of_them_tells() {
+        // In any order; the one of the day before does not count.
+        let begun = ["2026-01-31T10:00:00Z", "2026-01-31T04:00:00Z", "2026-01-31T08:00:00Z", "2026-01-31T06:00:00Z"];
+        let (at, text) = again(&[&begun[..], &["2026-01-30T01:00:00Z"]].concat()).expect("a time");
+        assert_eq!(at.to_string(), "2026-02-01T04:00:00Z");
+        assert!(
+            text.contains("began at 2026-01-31 10:00 UTC: the next is possible at 2026-02-01 04:00 UTC; run"),
+            "{text}"
+        );
+    }
 }

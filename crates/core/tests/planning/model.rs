@@ -55,7 +55,7 @@ impl Model {
                         (name, EndpointService { gateway, interface: true, zones: names.clone() })
                     })
                     .collect(),
-                msk_versions: ["3.7.x", "3.8.x", "3.9.x", "3.9.x.kraft", "4.0.x.kraft", "4.1.x.kraft"]
+                msk_versions: ["3.7.x", "3.8.x", "3.9.x", "3.9.x.kraft", "4.0.x.kraft", "4.1.x.kraft", "4.2.x.kraft"]
                     .map(str::to_owned)
                     .into(),
                 images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),

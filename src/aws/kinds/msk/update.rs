@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use aws_sdk_kafka::types::{
     Cluster, ClusterState, ConfigurationInfo, ConnectivityInfo, EnhancedMonitoring, ProvisionedThroughput,
-    PublicAccess, Rebalancing, RebalancingStatus, StorageMode,
+    PublicAccess, Rebalancing, RebalancingStatus, StorageMode, ZookeeperAccess,
 };
+use jiff::Timestamp;
 
 use super::{live, properties, wait};
 use crate::aws::kinds::no_id;
@@ -14,7 +15,7 @@ use crate::driver::Ctx;
 use crate::error::StepError;
 use kstack_core::choose::configuration_fingerprint;
 use kstack_core::design::Provisioned;
-use kstack_core::kinds::{MskCluster, MskOperation, Resource};
+use kstack_core::kinds::{MskCluster, MskOperation, Resource, storage_again, to_kraft};
 use kstack_core::model::{FieldChange, Ref};
 
 /// How often an operation is begun again because another came first.
@@ -35,7 +36,7 @@ pub async fn bring(
     changes: &[FieldChange],
 ) -> Result<(), StepError> {
     let Some(provisioned) = &wanted.provisioned else { return wait::idle(ctx, arn).await.map(drop) };
-    let mut tries = 0;
+    let (mut tries, mut closed) = (0, false);
     loop {
         let cluster = wait::idle(ctx, arn).await?;
         let left = left(ctx, &cluster, changes).await?;
@@ -44,6 +45,13 @@ pub async fn bring(
         }
         let version = cluster.current_version().unwrap_or_default();
         tries += 1;
+        // AWS asks for it before the way to KRaft, of standard brokers. No description shows whether it is done.
+        if !closed && !provisioned.instance_type.starts_with("express.") && left.iter().any(|field| field == "kafka") {
+            closed = true;
+            if changes.iter().any(to_kraft) && close_zookeeper(ctx, arn, version).await? {
+                continue;
+            }
+        }
         match start(provisioned, ctx, arn, version, &left).await {
             Ok(operation) => {
                 wait::operation(ctx, arn, &operation).await?;
@@ -53,7 +61,7 @@ pub async fn bring(
             Err(error) if error.class() == Class::Other && tries < TRIES => {
                 let now = wait::describe(ctx, arn).await?;
                 if now.current_version() == Some(version) && now.state() == Some(&ClusterState::Active) {
-                    return Err(named(error));
+                    return Err(refused(error, ctx, arn).await);
                 }
             }
             Err(error) => return Err(error),
@@ -80,16 +88,38 @@ async fn shown(ctx: &Ctx<'_, Aws>, arn: &str, changes: &[FieldChange]) -> Result
     }
 }
 
-/// Says what AWS's code for everything may mean where storage is concerned.
-fn named(mut error: StepError) -> StepError {
-    if let StepError::Cloud(error) = &mut error
-        && error.operation == "UpdateStorage"
-    {
-        error.message.push_str(
-            " (MSK lets volumes change again 6 hours or more after their last change; if that is the reason, run the command again then)",
-        );
+/// Turns the access of clients to ZooKeeper off, and waits for it. Whether it had to be: AWS refuses what changes nothing, and
+/// where that is not the reason, it refuses the upgrade too.
+async fn close_zookeeper(ctx: &Ctx<'_, Aws>, arn: &str, version: &str) -> Result<bool, StepError> {
+    let off = ZookeeperAccess::builder().enabled(false).build();
+    let call = ctx.system.clients.msk_no_retry.update_connectivity().cluster_arn(arn).current_version(version);
+    match call.zookeeper_access(off).send().await.map_err(failed("UpdateConnectivity")) {
+        Ok(answer) => {
+            let operation = answer.cluster_operation_arn.ok_or_else(|| no_id("UpdateConnectivity"))?;
+            wait::operation(ctx, arn, &operation).await.map(|()| true)
+        }
+        Err(error) if error.class() == Class::Other => Ok(false),
+        Err(error) => Err(error),
     }
-    error
+}
+
+/// The refusal `error` of an update; of storage with what AWS's code for everything may mean there, and when that ends.
+async fn refused(error: StepError, ctx: &Ctx<'_, Aws>, arn: &str) -> StepError {
+    let StepError::Cloud(cloud) = error else { return error };
+    if cloud.operation != "UpdateStorage" {
+        return cloud.into();
+    }
+    // Newest first. That it can't be asked hides nothing.
+    let call = ctx.system.clients.msk.list_cluster_operations_v2().cluster_arn(arn);
+    let listed = call.send().await.ok().and_then(|answer| answer.cluster_operation_info_list).unwrap_or_default();
+    let ended = listed
+        .iter()
+        .filter(|one| one.operation_type().is_some_and(|kind| kind.contains("STORAGE")))
+        .find_map(|one| Timestamp::from_second(one.end_time()?.secs()).ok());
+    match ended.map(storage_again) {
+        Some((at, remedy)) => StepError::Later { error: cloud, at, remedy },
+        None => cloud.into(),
+    }
 }
 
 /// The fields of `changes` that the cluster does not have yet.

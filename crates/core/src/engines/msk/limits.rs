@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use super::keys::MskVersion;
 use crate::instance_types;
 use crate::tables::Table;
 use crate::units::Bounds;
@@ -22,8 +23,31 @@ pub const EXPRESS_COPIES: u32 = 3;
 pub const EXPRESS_MIN_INSYNC: u32 = 2;
 /// Zones of an Express cluster.
 pub const EXPRESS_ZONES: u32 = 3;
-/// Releases that Express brokers run in 2026. AWS's list grows; a plan asks for it.
-pub const EXPRESS_RELEASES: [(u32, u32); 4] = [(3, 6), (3, 8), (3, 9), (4, 2)];
+/// The versions that a new cluster of Express brokers can have, oldest first. AWS's list grows, and no call tells which kind of
+/// broker a version is for. Source: MSK developer guide, "Amazon MSK Express brokers" (3.6, 3.8, 3.9, and KRaft from 3.9 on);
+/// AWS's news of 2026-07-15 (4.2); AWS's answer for 3.9.x, "Express instance types are not supported for Kafka version 3.9.x"
+/// (hashicorp/terraform-provider-aws#48309): only a cluster that was upgraded to it has it.
+pub const EXPRESS_VERSIONS: [&str; 4] = ["3.6.0", "3.8.x", "3.9.x.kraft", "4.2.x.kraft"];
+/// The newest release that standard brokers are known to have. Source: MSK developer guide, "Supported Apache Kafka versions";
+/// AWS's news of 2026-07-15, which has 4.2 for Express brokers alone.
+pub const NEWEST_STANDARD: (u32, u32) = (4, 1);
+/// The one version from which a cluster is brought from ZooKeeper to KRaft. Source: MSK developer guide, "Migrate from ZooKeeper
+/// to KRaft mode", 2026.
+pub const LAST_WITH_ZOOKEEPER: &str = "3.9.x";
+/// What it is brought to. Source: the same.
+pub const FIRST_FROM_ZOOKEEPER: &str = "3.9.x.kraft";
+
+/// The version to write instead of `version`, which no new cluster of Express brokers has; `None` where one has it, or where it
+/// is newer than all that are known.
+pub fn instead_on_express(version: &MskVersion) -> Option<&'static str> {
+    let known = EXPRESS_VERSIONS.map(|one| (one, MskVersion(one.to_owned())));
+    if EXPRESS_VERSIONS.contains(&version.0.as_str()) {
+        return None;
+    }
+    let later = || known.iter().filter(|(_, one)| one.release() >= version.release());
+    let same_mode = later().find(|(_, one)| one.is_kraft() == version.is_kraft());
+    same_mode.or_else(|| later().next()).map(|(name, _)| *name)
+}
 
 /// Whether the broker type `name` is an Express type.
 pub fn is_express(name: &str) -> bool {
@@ -101,11 +125,13 @@ pub fn brokers() -> &'static BTreeMap<String, BrokerLimits> {
     &BROKERS
 }
 
-/// The most throughput that can be provisioned for each volume of a broker of this type; `None` when it can't: below
-/// 4xlarge, and for Express.
+/// The most throughput, in whole MiB/s, that can be provisioned for each volume of a broker of this type; `None` when it can't:
+/// below kafka.m5.4xlarge and kafka.m7g.2xlarge, and for Express. Source: MSK developer guide, "Manage storage throughput for
+/// Standard brokers", 2026.
 pub fn most_throughput_mibs(name: &str) -> Option<f64> {
     let times = name.rsplit('.').next()?.strip_suffix("xlarge")?.parse::<u32>().ok()?;
-    let broker = brokers().get(name).filter(|_| times >= 4 && name.starts_with("kafka."))?;
+    let least = if name.starts_with("kafka.m7g.") { 2 } else { 4 };
+    let broker = brokers().get(name).filter(|_| times >= least && name.starts_with("kafka."))?;
     Some(broker.storage_mibs.floor())
 }
 
@@ -128,12 +154,34 @@ mod tests {
         assert_eq!(brokers()["express.m7g.2xlarge"].ingress_mibs, 62.5);
     }
 
+    /// Every version that ListKafkaVersions had as active in September 2026.
     #[test]
-    fn throughput_is_provisioned_from_4xlarge_on() {
+    fn what_express_brokers_lack_has_a_version_instead() {
+        for (version, instead) in [
+            ("3.6.0", None),
+            ("3.7.x", Some("3.8.x")),
+            ("3.7.x.kraft", Some("3.9.x.kraft")),
+            ("3.8.x", None),
+            ("3.8.x.kraft", Some("3.9.x.kraft")),
+            ("3.9.x", Some("3.9.x.kraft")),
+            ("3.9.x.kraft", None),
+            ("4.0.x.kraft", Some("4.2.x.kraft")),
+            ("4.1.x.kraft", Some("4.2.x.kraft")),
+            ("4.2.x.kraft", None),
+            // Newer than what is known: AWS decides.
+            ("5.0.x.kraft", None),
+        ] {
+            assert_eq!(instead_on_express(&MskVersion(version.to_owned())), instead, "{version}");
+        }
+    }
+
+    #[test]
+    fn throughput_is_provisioned_for_large_brokers() {
         assert_eq!(most_throughput_mibs("kafka.m5.4xlarge"), Some(593.0));
         assert_eq!(most_throughput_mibs("kafka.m7g.16xlarge"), Some(1000.0));
+        assert_eq!(most_throughput_mibs("kafka.m7g.2xlarge"), Some(312.0));
         for name in
-            ["kafka.m5.xlarge", "kafka.m7g.2xlarge", "kafka.t3.small", "express.m7g.4xlarge", "kafka.m9.4xlarge"]
+            ["kafka.m5.2xlarge", "kafka.m7g.xlarge", "kafka.t3.small", "express.m7g.4xlarge", "kafka.m9.4xlarge"]
         {
             assert_eq!(most_throughput_mibs(name), None, "{name}");
         }

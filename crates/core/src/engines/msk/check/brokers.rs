@@ -3,8 +3,8 @@
 use super::{MSK, version};
 use crate::engines::msk::keys::MskStorage;
 use crate::engines::msk::limits::{
-    EXPRESS_COPIES, EXPRESS_MIN_INSYNC, EXPRESS_RELEASES, PROVISIONED_FROM_GIB, UNPROVISIONED_MIBS, VOLUME_GIB,
-    brokers, is_express, most_brokers, most_throughput_mibs,
+    EXPRESS_COPIES, EXPRESS_MIN_INSYNC, EXPRESS_VERSIONS, NEWEST_STANDARD, PROVISIONED_FROM_GIB, UNPROVISIONED_MIBS,
+    VOLUME_GIB, brokers, instead_on_express, is_express, most_brokers, most_throughput_mibs,
 };
 use crate::engines::msk::with_own_copies;
 use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_spread, given, settings, warn_burstable, workload};
@@ -109,10 +109,27 @@ fn check_version(kind: Option<&str>, checker: &mut Checker<'_>) {
     let Some(kind) = kind else { return };
     if kind.starts_with("kafka.m7g.") && release < (3, 3) && !version.starts_with("2.8.2") {
         checker.error(path, format!("`{kind}` needs Kafka 3.3 or newer"), "use 3.9.x, or an m5 type");
-    } else if is_express(kind) && !EXPRESS_RELEASES.contains(&release) {
-        let known = EXPRESS_RELEASES.map(|(major, minor)| format!("{major}.{minor}")).join(", ");
-        let message = format!("Express brokers are not known to run Kafka {version}");
-        checker.warning(path, message, format!("in 2026 they run {known}; the plan asks AWS for the current list"));
+    } else if is_express(kind) {
+        let known = EXPRESS_VERSIONS.join(", ");
+        if let Some(instead) = instead_on_express(&version) {
+            let message = format!("MSK makes no new cluster of Express brokers with Kafka {version}");
+            checker.warning(path, message, format!("write `{instead}`; in 2026 a new one can have {known}"));
+        } else if !EXPRESS_VERSIONS.contains(&version.0.as_str()) {
+            let message = format!("Express brokers are not known to run Kafka {version}");
+            checker.warning(
+                path,
+                message,
+                format!("in 2026 a new cluster can have {known}; AWS decides when it is made"),
+            );
+        }
+    } else if release > NEWEST_STANDARD {
+        let (major, minor) = NEWEST_STANDARD;
+        let message = format!("standard brokers are not known to run Kafka {version}");
+        checker.warning(
+            path,
+            message,
+            format!("in 2026 they run {major}.{minor} at most, and Express brokers newer ones"),
+        );
     }
 }
 
@@ -209,7 +226,11 @@ fn check_storage(storage: &MskStorage, kind: Option<&str>, checker: &mut Checker
         match most_throughput_mibs(kind) {
             None => {
                 let message = format!("throughput can't be provisioned for `{kind}`");
-                checker.error(&path("throughput"), message, "remove it, or use a 4xlarge or larger");
+                checker.error(
+                    &path("throughput"),
+                    message,
+                    "remove it, or use `kafka.m5.4xlarge`, `kafka.m7g.2xlarge` or larger",
+                );
             }
             Some(most) if !(Bounds { least: UNPROVISIONED_MIBS, most }).contains(rate.mibs()) => {
                 let message = format!("`{}` can't be provisioned for `{kind}`", checker.text(&path("throughput")));

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::version;
-use crate::engines::msk::keys::{InTransit, Msk, MskAuth, MskEncryption, MskScram, MskTls};
+use crate::engines::msk::keys::{InTransit, Msk, MskAuth, MskEncryption, MskMonitoring, MskScram, MskTls};
+use crate::engines::msk::limits::is_express;
 use crate::engines::rules::{arn, check_home, check_key};
 use crate::file::node::Content;
 use crate::file::{Checker, Network};
@@ -113,6 +114,15 @@ fn check_public(msk: &Msk, checker: &mut Checker<'_>) {
             "write `{acl}: false` below `config`, once the topics have ACLs: without ACLs, clients lose access"
         );
         checker.error(path, message, help);
+    }
+    let monitoring = checker.part::<Option<MskMonitoring>>("cluster.msk.monitoring").flatten();
+    let exporters = monitoring.is_some_and(|monitoring| monitoring.prometheus.0.jmx || monitoring.prometheus.0.node);
+    let express = checker.part::<String>("cluster.msk.brokers.instance_type").is_some_and(|kind| is_express(&kind));
+    if exporters && (express || version(checker).is_some_and(|version| version.is_kraft())) {
+        // Source: MSK developer guide, "Monitor an MSK Provisioned cluster with Prometheus", note, 2026.
+        let what = if express { "Express brokers" } else { "brokers with KRaft" };
+        let message = format!("{what} can't be public and have exporters for Prometheus");
+        checker.error(path, message, "remove `public_access`, or `prometheus` below `monitoring`");
     }
     if checker.part::<Network>("network").is_some_and(|net| net.clients.is_empty()) {
         let message = "no client outside the VPC can reach the public brokers";
