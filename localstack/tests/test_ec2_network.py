@@ -314,6 +314,8 @@ def test_a_vpc_with_more_than_its_defaults_is_not_deleted(aws, what):
     refused("DependencyViolation", aws.ec2.delete_vpc, VpcId=vpc)
     free()
     aws.ec2.delete_vpc(VpcId=vpc)
+
+
 @pytest.mark.parametrize("service", ["smm", "ssm.", "no-such-thing"])
 @pytest.mark.parametrize("kind", ["Interface", "Gateway"])
 def test_an_endpoint_needs_a_service_that_is_listed(aws, service, kind):
