@@ -393,7 +393,7 @@ mod tests {
     /// A plan whose two steps wait for each other, which no verified plan does, and AWS that is not asked.
     async fn run_circle(stop: watch::Receiver<bool>) -> Outcome {
         let live = ["one", "other"].map(|name| {
-            let live = Live { id: format!("eipalloc-{name}"), spec: ElasticIp {}.into(), tags: Tags::new() };
+            let live = Live { id: format!("eipalloc-{name}"), spec: ElasticIp::default().into(), tags: Tags::new() };
             (Address::new("elastic_ip", name), live)
         });
         let observed = Observed { live: live.into(), ..Observed::default() };

@@ -142,7 +142,7 @@ mod tests {
             let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
             (
                 Address::parse(address).expect("an address"),
-                Live { id: "id".to_owned(), spec: ElasticIp {}.into(), tags },
+                Live { id: "id".to_owned(), spec: ElasticIp::default().into(), tags },
             )
         };
         Observed { live: all.iter().map(one).collect(), ..Observed::default() }

@@ -36,12 +36,20 @@ pub struct Live {
 pub struct Unplaced {
     pub kind: String,
     pub ids: Vec<String>,
-    /// The address that several claim.
-    pub address: Option<Address>,
     /// Why it cannot be placed, as a clause: "have the same address `vpc/main`".
     pub reason: String,
-    /// Whether it has the stack's name and not its tag: somebody else's.
-    pub foreign: bool,
+    pub cause: Cause,
+}
+
+/// Why a live resource can't be placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// It has the stack's name and not its tag: somebody else's.
+    Foreign,
+    /// Its tags do not say which resource of the stack it is.
+    Unclear,
+    /// It is in, or attached to, what is not the stack's.
+    Elsewhere,
 }
 
 /// The live resources of one stack.
@@ -51,6 +59,8 @@ pub struct Observed {
     /// Ids of earlier resources at an address that AWS still shows, such as terminated instances.
     pub terminated: BTreeMap<Address, BTreeSet<String>>,
     pub unplaced: Vec<Unplaced>,
+    /// The unplaced that say which resource of the stack they are: their addresses by their ids.
+    pub contested: BTreeMap<String, Address>,
 }
 
 impl Observed {
@@ -61,7 +71,10 @@ impl Observed {
         let named: BTreeSet<String> =
             found.iter().filter(|item| !item.terminated).flat_map(|item| ids_of(&item.spec)).collect();
         let ids: BTreeSet<String> = found.iter().map(|item| item.id.clone()).collect();
+        // What uses another may be on its way out, and still use it.
+        let used: BTreeSet<String> = found.iter().flat_map(|item| ids_of(&item.spec)).collect();
         let mut taken: BTreeMap<Address, Vec<Live>> = BTreeMap::new();
+        let mut elsewhere: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for item in found {
             let kind = item.spec.kind();
             let text = item.tags.get(tag::ADDRESS).cloned().unwrap_or_default();
@@ -69,6 +82,10 @@ impl Observed {
             match Address::parse(&text).filter(|address| address.kind == kind && ours) {
                 Some(address) if item.terminated => {
                     observed.terminated.entry(address).or_default().insert(item.id);
+                }
+                Some(address) if let Some(place) = place_elsewhere(&item, &ids, &used) => {
+                    observed.contested.insert(item.id.clone(), address);
+                    elsewhere.entry((kind.to_owned(), place)).or_default().push(item.id);
                 }
                 Some(address) => {
                     taken.entry(address).or_default().push(Live { id: item.id, spec: item.spec, tags: item.tags });
@@ -83,12 +100,17 @@ impl Observed {
                     observed.unplaced.push(Unplaced {
                         kind: kind.to_owned(),
                         ids: vec![item.id],
-                        address: None,
                         reason,
-                        foreign: !ours,
+                        cause: if ours { Cause::Unclear } else { Cause::Foreign },
                     });
                 }
             }
+        }
+        for ((kind, place), mut ids) in elsewhere {
+            ids.sort();
+            let verb = if ids.len() == 1 { "has" } else { "have" };
+            let reason = format!("{verb} the stack's tags, and {place}, which is not the stack's");
+            observed.unplaced.push(Unplaced { kind, ids, reason, cause: Cause::Elsewhere });
         }
         for (address, mut items) in taken {
             set_duplicates_aside(&address, &mut items, &named, &ids, &mut observed);
@@ -96,8 +118,8 @@ impl Observed {
                 let mut ids: Vec<String> = items.into_iter().map(|item| item.id).collect();
                 ids.sort();
                 let reason = format!("have the same address `{address}`");
-                let kind = address.kind.clone();
-                observed.unplaced.push(Unplaced { kind, ids, address: Some(address), reason, foreign: false });
+                observed.contested.extend(ids.iter().map(|id| (id.clone(), address.clone())));
+                observed.unplaced.push(Unplaced { kind: address.kind.clone(), ids, reason, cause: Cause::Unclear });
             } else if let Some(item) = items.pop() {
                 observed.live.insert(address, item);
             }
@@ -112,9 +134,7 @@ impl Observed {
         let mut addresses: BTreeMap<String, Address> =
             self.live.iter().map(|(address, live)| (live.id.clone(), address.clone())).collect();
         // Which of several is meant is not known, but it is one at that address.
-        for Unplaced { ids, address, .. } in &self.unplaced {
-            addresses.extend(address.iter().flat_map(|address| ids.iter().map(|id| (id.clone(), address.clone()))));
-        }
+        addresses.extend(self.contested.clone());
         for live in self.live.values_mut() {
             for reference in live.spec.refs_mut() {
                 if let Ref::Id(id) = reference
@@ -123,6 +143,7 @@ impl Observed {
                     *reference = Ref::Address(address.clone());
                 }
             }
+            live.spec.set_others_aside();
         }
     }
 
@@ -134,9 +155,9 @@ impl Observed {
         self.name_references();
     }
 
-    /// Whether several resources claim `address`, so that what is there is neither known nor missing.
-    pub fn contested(&self, address: &Address) -> bool {
-        self.unplaced.iter().any(|unplaced| unplaced.address.as_ref() == Some(address))
+    /// Whether `address` is claimed by several resources, or by one that is elsewhere: what is there is neither known nor missing.
+    pub fn is_contested(&self, address: &Address) -> bool {
+        self.contested.values().any(|claimed| claimed == address)
     }
 
     /// The live resources of one kind with their specs, by name.
@@ -144,6 +165,14 @@ impl Observed {
         let all = self.live.iter().filter(|(address, _)| address.kind == K::NAME);
         all.filter_map(|(address, live)| Some((address.name.as_str(), (live, K::of(&live.spec)?)))).collect()
     }
+}
+
+/// Where `found` is or what has it, as a clause, when that is no resource of the stack: none of `ids`. Tags are copied to what is
+/// somebody else's more easily than it is attached to the stack's; and what is used elsewhere is neither changed nor deleted.
+fn place_elsewhere(found: &Found<Resource>, ids: &BTreeSet<String>, used: &BTreeSet<String>) -> Option<String> {
+    let home = found.spec.home().into_iter().find(|id| !ids.contains(*id)).map(|id| format!("belongs to {id}"));
+    let held = || found.spec.holders().into_iter().filter(|_| !used.contains(&found.id)).find(|id| !ids.contains(*id));
+    home.or_else(|| held().map(|id| format!("is attached to {id}")))
 }
 
 /// Of several at an address that AWS lets be there twice, keeps the one that is used, or else the one with the first id. The

@@ -26,7 +26,8 @@ impl Driver<Aws> for ElasticIp {
             .into_iter()
             .map(|address| {
                 let tags = tags_of(address.tags.as_deref());
-                Found { id: address.allocation_id.unwrap_or_default(), tags, spec: ElasticIp {}, terminated: false }
+                let spec = ElasticIp { attached_to: address.network_interface_id.or(address.association_id) };
+                Found { id: address.allocation_id.unwrap_or_default(), tags, spec, terminated: false }
             })
             .collect())
     }

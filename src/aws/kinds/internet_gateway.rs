@@ -41,17 +41,13 @@ impl Driver<Aws> for InternetGateway {
             Err(error) if error.class() == Class::AlreadyDone => error,
             answer => return answer.map(drop),
         };
-        // It is attached, by a first try whose answer was lost, or to another VPC by hand.
+        // It is attached, by a first try whose answer was lost; or since the plan, by hand, to another VPC: then that is the answer.
         let answer = ec2.describe_internet_gateways().internet_gateway_ids(id).send().await;
         let answer = answer.map_err(failed("DescribeInternetGateways"))?;
         let mut places = answer.internet_gateways().iter().flat_map(|gateway| gateway.attachments());
         match places.find_map(|place| place.vpc_id()) {
             Some(place) if place == vpc => Ok(()),
-            Some(other) => {
-                let call = ec2.detach_internet_gateway().internet_gateway_id(id).vpc_id(other);
-                call.send().await.map_err(failed("DetachInternetGateway")).or_gone()?;
-                attach.send().await.map_err(failed("AttachInternetGateway")).map(drop)
-            }
+            Some(other) => Err(StepError::ended(format!("the internet gateway {id} is attached to {other}"), "")),
             // Not listed yet: another look tells.
             None => Err(error),
         }

@@ -25,6 +25,7 @@ impl Driver<Aws> for NetworkInterface {
                     subnet: Ref::live(interface.subnet_id()),
                     address: interface.private_ip_address().unwrap_or_default().to_owned(),
                     security_groups: groups.map(|id| Ref::live(Some(id))).collect(),
+                    attached_to: interface.attachment().and_then(|one| one.instance_id()).map(str::to_owned),
                 };
                 let id = interface.network_interface_id().unwrap_or_default().to_owned();
                 Found { id, tags: tags_of(Some(interface.tag_set())), spec, terminated: false }

@@ -6,11 +6,11 @@ use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_iam::types::Tag;
 use kstack_core::kinds::Role;
-use kstack_core::model::{FieldChange, Tags};
+use kstack_core::kinds::role::{OWN_POLICY, is_earlier};
+use kstack_core::model::{FieldChange, Tags, tag};
 use kstack_core::observed::Found;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 const SUFFIX: &str = "role";
 
@@ -23,25 +23,31 @@ impl Driver<Aws> for Role {
             let roles = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListRoles"))?;
             let mine = roles.into_iter().filter_map(|role| {
                 let tags = aws.tags_of_name(&role.role_name, SUFFIX, "role/hosts")?;
-                let spec = Role { trusts: trusted(role.assume_role_policy_document()), policies: Vec::new() };
+                let spec = plain(trusted(role.assume_role_policy_document()));
                 Some(Found { id: role.role_name, tags, spec, terminated: false })
             });
             return Ok(mine.collect());
         }
         let name = aws.global_name(SUFFIX);
         let role = async { iam.get_role().role_name(&name).send().await.map_err(failed("GetRole")) };
-        let policies = async {
-            let pages = iam.list_attached_role_policies().role_name(&name).into_paginator().items().send();
-            pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListAttachedRolePolicies"))
-        };
-        let (role, policies) = match tokio::join!(role, policies) {
-            (Err(error), _) | (_, Err(error)) if error.class() == Class::NotFound => return Ok(Vec::new()),
-            (role, policies) => (role?, policies?),
-        };
+        let (role, attached, inline, document) =
+            match tokio::join!(role, attached(aws, &name), inline(aws, &name), document(aws, &name)) {
+                (Err(error), ..) | (_, Err(error), ..) | (_, _, Err(error), _) if error.class() == Class::NotFound => {
+                    return Ok(Vec::new());
+                }
+                (role, attached, inline, document) => (role?, attached?, inline?, document?),
+            };
         let Some(role) = role.role else { return Ok(Vec::new()) };
-        let policies = policies.into_iter().filter_map(|policy| policy.policy_arn);
-        let spec = Role { trusts: trusted(role.assume_role_policy_document()), policies: policies.collect() };
-        let tags = role.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
+        let tags: Tags = role.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
+        let moved = tags.contains_key(tag::ROLE_POLICY);
+        let (policies, attached) = attached.into_iter().partition(|arn| !moved && is_earlier(arn));
+        let spec = Role {
+            trusts: trusted(role.assume_role_policy_document()),
+            actions: document.as_deref().map(actions).unwrap_or_default(),
+            policies,
+            attached_by_others: Some(attached),
+            inline_by_others: Some(inline.into_iter().filter(|name| name != OWN_POLICY).collect()),
+        };
         Ok(vec![Found { id: role.role_name, tags, spec, terminated: false }])
     }
 
@@ -59,38 +65,48 @@ impl Driver<Aws> for Role {
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-        for policy in &self.policies {
-            let call = ctx.system.clients.iam.attach_role_policy().role_name(id).policy_arn(policy);
-            call.send().await.map_err(failed("AttachRolePolicy"))?;
-        }
-        Ok(())
+        let call = ctx.system.clients.iam.put_role_policy().role_name(id).policy_name(OWN_POLICY);
+        let call = call.policy_document(own_document(&self.actions));
+        call.send().await.map_err(failed("PutRolePolicy")).map(drop)
     }
 
+    /// The own policy is put before the earlier one is detached: hosts are reached all the while.
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
         let iam = &ctx.system.clients.iam;
+        if changes.iter().any(|change| change.field == "actions") {
+            self.finish(ctx, id).await?;
+        }
         for change in changes {
             match change.field.as_str() {
+                "actions" => {}
                 "trusts" => {
                     let call = iam.update_assume_role_policy().role_name(id).policy_document(trust_document(self));
                     call.send().await.map_err(failed("UpdateAssumeRolePolicy"))?;
                 }
                 "policies" => {
-                    for policy in strings(&change.before).difference(&strings(&change.after)) {
-                        let call = iam.detach_role_policy().role_name(id).policy_arn(policy);
-                        call.send().await.map_err(failed("DetachRolePolicy")).or_gone()?;
+                    for arn in change.before.as_array().into_iter().flatten().filter_map(Value::as_str) {
+                        detach(ctx, id, arn).await?;
                     }
                 }
                 _ => return Err(no_call_for(change)),
             }
         }
-        self.finish(ctx, id).await
+        Ok(())
     }
 
+    /// IAM deletes no role that has policies, whoever gave it them: they are the role's, and it is the stack's.
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let iam = &ctx.system.clients.iam;
-        for policy in &self.policies {
-            let call = iam.detach_role_policy().role_name(id).policy_arn(policy);
-            call.send().await.map_err(failed("DetachRolePolicy")).or_gone()?;
+        let (attached, inline) = match tokio::join!(attached(ctx.system, id), inline(ctx.system, id)) {
+            (Err(error), _) | (_, Err(error)) if error.class() == Class::NotFound => return Ok(()),
+            (attached, inline) => (attached?, inline?),
+        };
+        for arn in &attached {
+            detach(ctx, id, arn).await?;
+        }
+        for name in &inline {
+            let call = iam.delete_role_policy().role_name(id).policy_name(name);
+            call.send().await.map_err(failed("DeleteRolePolicy")).or_gone()?;
         }
         iam.delete_role().role_name(id).send().await.map_err(failed("DeleteRole")).or_gone()
     }
@@ -109,6 +125,53 @@ impl Driver<Aws> for Role {
     }
 }
 
+/// ARNs of the managed policies that are attached to the role.
+async fn attached(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
+    let pages = aws.clients.iam.list_attached_role_policies().role_name(role).into_paginator().items().send();
+    let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListAttachedRolePolicies"))?;
+    Ok(all.into_iter().filter_map(|policy| policy.policy_arn).collect())
+}
+
+/// The names of the role's inline policies.
+async fn inline(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
+    let pages = aws.clients.iam.list_role_policies().role_name(role).into_paginator().items().send();
+    pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListRolePolicies"))
+}
+
+/// The document of kstack's own inline policy, as IAM gives it; `None` where there is none.
+async fn document(aws: &Aws, role: &str) -> Result<Option<String>, StepError> {
+    let call = aws.clients.iam.get_role_policy().role_name(role).policy_name(OWN_POLICY);
+    match call.send().await.map_err(failed("GetRolePolicy")) {
+        Err(error) if error.class() == Class::NotFound => Ok(None),
+        answer => Ok(Some(answer?.policy_document)),
+    }
+}
+
+async fn detach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepError> {
+    let call = ctx.system.clients.iam.detach_role_policy().role_name(role).policy_arn(arn);
+    call.send().await.map_err(failed("DetachRolePolicy")).or_gone()
+}
+
+/// A policy that allows `actions` on every resource.
+fn own_document(actions: &[String]) -> String {
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}).to_string()
+}
+
+/// What a policy allows, when it is one that kstack writes; else the policy itself, so that the difference shows.
+fn actions(document: &str) -> Vec<String> {
+    let text = percent_decode_str(document).decode_utf8_lossy();
+    let parsed: Value = serde_json::from_str(&text).unwrap_or_default();
+    let listed = parsed["Statement"][0]["Action"].as_array().into_iter().flatten();
+    let actions: Vec<String> = listed.filter_map(Value::as_str).map(str::to_owned).collect();
+    let same = serde_json::from_str::<Value>(&own_document(&actions)).is_ok_and(|own| own == parsed);
+    if same { actions } else { vec![text.into_owned()] }
+}
+
+/// A role of which nothing is known but who may take it.
+fn plain(trusts: String) -> Role {
+    Role { trusts, actions: Vec::new(), policies: Vec::new(), attached_by_others: None, inline_by_others: None }
+}
+
 fn trust_document(role: &Role) -> String {
     json!({
         "Version": "2012-10-17",
@@ -123,8 +186,7 @@ fn trusted(document: Option<&str>) -> String {
     let text = percent_decode_str(document.unwrap_or_default()).decode_utf8_lossy();
     let parsed: Value = serde_json::from_str(&text).unwrap_or_default();
     let service = parsed["Statement"][0]["Principal"]["Service"].as_str().unwrap_or_default().to_owned();
-    let plain = Role { trusts: service.clone(), policies: Vec::new() };
-    let same = serde_json::from_str::<Value>(&trust_document(&plain)).is_ok_and(|own| own == parsed);
+    let same = serde_json::from_str::<Value>(&trust_document(&plain(service.clone()))).is_ok_and(|own| own == parsed);
     if same { service } else { text.into_owned() }
 }
 
@@ -133,21 +195,29 @@ pub fn iam_tags(tags: &Tags) -> Vec<Tag> {
     tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
 }
 
-fn strings(value: &Value) -> BTreeSet<String> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_trust_document_of_our_own_reads_as_its_service() {
-        let role = Role { trusts: "ec2.amazonaws.com".to_owned(), policies: Vec::new() };
+        let role = plain("ec2.amazonaws.com".to_owned());
         let encoded = trust_document(&role).replace('{', "%7B").replace('"', "%22").replace(' ', "%20");
         assert_eq!(trusted(Some(&encoded)), "ec2.amazonaws.com");
         let wider =
             trust_document(&role).replace("\"ec2.amazonaws.com\"", "[\"ec2.amazonaws.com\",\"lambda.amazonaws.com\"]");
         assert_ne!(trusted(Some(&wider)), "ec2.amazonaws.com");
+    }
+    #[test]
+    fn a_policy_of_our_own_reads_as_its_actions_and_another_as_itself() {
+        let own = ["ssmmessages:OpenDataChannel".to_owned()];
+        let document = own_document(&own);
+        assert_eq!(actions(&document.replace('{', "%7B").replace('"', "%22")), own);
+        for (old, new) in [("Allow", "Deny"), ("[\"ssmmessages:OpenDataChannel\"]", "\"*\""), ("\"*\"", "\"arn:a\"")] {
+            let other = document.replace(old, new);
+            assert_eq!(actions(&other), [other], "{old} is {new}");
+        }
+        let longer = document.replace("}]", "},{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}]");
+        assert_eq!(actions(&longer), [longer]);
     }
 }

@@ -4,12 +4,13 @@ use super::no_id;
 use crate::aws::{Aws, Class, Done, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
-use aws_sdk_ec2::types::{Filter, ResourceType, Route as SdkRoute};
+use aws_sdk_ec2::types::{Filter, ResourceType, Route as SdkRoute, RouteOrigin, RouteTable as SdkRouteTable};
 use kstack_core::kinds::RouteTable;
-use kstack_core::kinds::route_table::Route;
+use kstack_core::kinds::route_table::{EVERYWHERE, Route};
 use kstack_core::model::Tags;
 use kstack_core::model::{FieldChange, Ref};
 use kstack_core::observed::Found;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 impl Driver<Aws> for RouteTable {
@@ -26,7 +27,8 @@ impl Driver<Aws> for RouteTable {
                 let spec = RouteTable {
                     vpc: Ref::live(table.vpc_id()),
                     subnets: subnets.collect(),
-                    routes: table.routes().iter().filter_map(route).collect(),
+                    routes: table.routes().iter().filter_map(own).collect(),
+                    others: Some(table.routes().iter().filter_map(others).collect()),
                 };
                 let tags = tags_of(table.tags.as_deref());
                 Found { id: table.route_table_id.unwrap_or_default(), tags, spec, terminated: false }
@@ -43,18 +45,31 @@ impl Driver<Aws> for RouteTable {
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-        bring(self, ctx, id).await
+        open(self, ctx, id).await
     }
 
-    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), StepError> {
-        bring(self, ctx, id).await
+    /// A subnet is never without a table of the stack's: the table that is to have it takes it from another. So only a route is
+    /// ever taken away.
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
+        open(self, ctx, id).await?;
+        let gone = |change: &FieldChange| change.field == "routes" && change.after == Value::Array(Vec::new());
+        if !changes.iter().any(gone) {
+            return Ok(());
+        }
+        let call = ctx.system.clients.ec2.delete_route().route_table_id(id).destination_cidr_block(EVERYWHERE);
+        call.send().await.map_err(failed("DeleteRoute")).or_gone()
     }
 
+    /// AWS deletes the routes with their table, and no table that a subnet has.
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-        let empty = RouteTable { vpc: self.vpc.clone(), subnets: Vec::new(), routes: Vec::new() };
-        bring(&empty, ctx, id).await.or_gone()?;
-        let call = ctx.system.clients.ec2.delete_route_table().route_table_id(id);
-        call.send().await.map_err(failed("DeleteRouteTable")).or_gone()
+        let ec2 = &ctx.system.clients.ec2;
+        let Some(live) = describe(ctx, id).await? else { return Ok(()) };
+        for key in live.associations().iter().filter(|one| one.subnet_id().is_some()) {
+            let call =
+                ec2.disassociate_route_table().association_id(key.route_table_association_id().unwrap_or_default());
+            call.send().await.map_err(failed("DisassociateRouteTable")).or_gone()?;
+        }
+        ec2.delete_route_table().route_table_id(id).send().await.map_err(failed("DeleteRouteTable")).or_gone()
     }
 
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
@@ -62,39 +77,63 @@ impl Driver<Aws> for RouteTable {
     }
 }
 
-/// A route that the table's owner made: not the VPC's own, not one that a gateway endpoint added.
-fn route(route: &SdkRoute) -> Option<Route> {
-    let to = route.destination_cidr_block()?;
-    let gateway = route.gateway_id().filter(|id| *id != "local" && !id.starts_with("vpce-"));
-    let others = [
+/// What a route leads to; `None` where AWS names nothing.
+fn target(route: &SdkRoute) -> Option<&str> {
+    let all = [
+        route.gateway_id(),
         route.nat_gateway_id(),
         route.network_interface_id(),
         route.transit_gateway_id(),
         route.vpc_peering_connection_id(),
+        route.egress_only_internet_gateway_id(),
+        route.instance_id(),
+        route.local_gateway_id(),
+        route.carrier_gateway_id(),
+        route.core_network_arn(),
     ];
-    let via = gateway.or_else(|| others.into_iter().flatten().next())?;
-    Some(Route { to: to.to_owned(), via: Ref::live(Some(via)) })
+    all.into_iter().flatten().next()
 }
 
-/// Makes and removes routes and associations until the live table is this one. The calls take no token: it looks first. A
-/// route that is there already after all is an error, for which it looks again: it may lead elsewhere.
-async fn bring(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-    let ec2 = &ctx.system.clients.ec2;
-    let answer = ec2.describe_route_tables().route_table_ids(id).send().await.map_err(failed("DescribeRouteTables"))?;
-    let live = answer
-        .route_tables()
-        .first()
-        .ok_or_else(|| StepError::ended(format!("the route table {id} does not exist"), ""))?;
-    let wanted: BTreeSet<String> = ctx.all_ids(&table.subnets)?.into_iter().collect();
-    for association in live.associations() {
-        let (Some(subnet), Some(key)) = (association.subnet_id(), association.route_table_association_id()) else {
-            continue;
-        };
-        if !wanted.contains(subnet) {
-            let call = ec2.disassociate_route_table().association_id(key);
-            call.send().await.map_err(failed("DisassociateRouteTable")).or_gone()?;
-        }
+/// Whether AWS made the route by itself from what a gateway of a VPN announces: no call takes it away. Source: EC2's API, `Route`.
+fn is_propagated(route: &SdkRoute) -> bool {
+    route.origin() == Some(&RouteOrigin::EnableVgwRoutePropagation)
+}
+
+/// A route of the stack's own: to everywhere.
+fn own(route: &SdkRoute) -> Option<Route> {
+    let to = route.destination_cidr_block().filter(|to| *to == EVERYWHERE && !is_propagated(route))?;
+    Some(Route { to: to.to_owned(), via: Ref::live(target(route)) })
+}
+
+/// A route of others, in words: not the stack's, not the VPC's, and not one that a gateway endpoint has.
+fn others(route: &SdkRoute) -> Option<String> {
+    let via = target(route)?;
+    let list = route.destination_prefix_list_id();
+    let to = route.destination_cidr_block().or(route.destination_ipv6_cidr_block()).or(list)?;
+    let of_endpoint = list.is_some() && via.starts_with("vpce-");
+    if own(route).is_some() || via == "local" || of_endpoint {
+        return None;
     }
+    let propagated = if is_propagated(route) { ", propagated" } else { "" };
+    Some(format!("the route to {to} by {via}{propagated}"))
+}
+
+/// The table as it is now; `None` where it is gone.
+async fn describe(ctx: &Ctx<'_, Aws>, id: &str) -> Result<Option<SdkRouteTable>, StepError> {
+    let call = ctx.system.clients.ec2.describe_route_tables().route_table_ids(id);
+    match call.send().await.map_err(failed("DescribeRouteTables")) {
+        Err(error) if error.class() == Class::NotFound => Ok(None),
+        answer => Ok(answer?.route_tables.unwrap_or_default().into_iter().next()),
+    }
+}
+
+/// Makes the table's routes and associations, and leads its own route to where this one leads. The calls take no token: it looks
+/// first. A route that is there already after all is an error, for which it looks again: it may lead elsewhere.
+async fn open(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    let ec2 = &ctx.system.clients.ec2;
+    let live = describe(ctx, id).await?;
+    let live = live.ok_or_else(|| StepError::ended(format!("the route table {id} does not exist"), ""))?;
+    let wanted: BTreeSet<String> = ctx.all_ids(&table.subnets)?.into_iter().collect();
     let live_subnets: BTreeSet<&str> = live.associations().iter().filter_map(|one| one.subnet_id()).collect();
     for subnet in wanted.iter().filter(|subnet| !live_subnets.contains(subnet.as_str())) {
         let call = ec2.associate_route_table().route_table_id(id).subnet_id(subnet);
@@ -103,11 +142,7 @@ async fn bring(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), S
             answer => drop(answer?),
         }
     }
-    let live_routes: Vec<Route> = live.routes().iter().filter_map(route).collect();
-    for old in live_routes.iter().filter(|old| table.routes.iter().all(|new| new.to != old.to)) {
-        let call = ec2.delete_route().route_table_id(id).destination_cidr_block(&old.to);
-        call.send().await.map_err(failed("DeleteRoute")).or_gone()?;
-    }
+    let live_routes: Vec<Route> = live.routes().iter().filter_map(own).collect();
     for new in &table.routes {
         let via = ctx.id(&new.via)?;
         match live_routes.iter().find(|old| old.to == new.to) {

@@ -12,6 +12,7 @@ use kstack_core::kinds::SecurityGroupRules;
 use kstack_core::kinds::security_group_rules::NetworkRule as Rule;
 use kstack_core::model::{FieldChange, Ref, Tags};
 use kstack_core::observed::Found;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -42,16 +43,16 @@ impl Driver<Aws> for SecurityGroupRules {
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
-        bring(self, ctx).await
+        bring(self, ctx, None).await
     }
 
-    async fn update(&self, ctx: &Ctx<'_, Aws>, _: &str, _: &[FieldChange]) -> Result<(), StepError> {
-        bring(self, ctx).await
+    async fn update(&self, ctx: &Ctx<'_, Aws>, _: &str, changes: &[FieldChange]) -> Result<(), StepError> {
+        bring(self, ctx, Some(changes)).await
     }
 
     async fn delete(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
         let empty = SecurityGroupRules { group: self.group.clone(), ingress: Vec::new(), egress: Vec::new() };
-        bring(&empty, ctx).await.or_gone()
+        bring(&empty, ctx, None).await.or_gone()
     }
 
     async fn retag(_: &Ctx<'_, Aws>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {
@@ -118,21 +119,62 @@ fn look_again(error: StepError) -> StepError {
     }
 }
 
-/// Adds and removes rules until the live group has these. The calls take no token: it looks first. A rule is removed
-/// before one is added, since a rule with another description is the same rule to AWS.
-async fn bring(wanted: &SecurityGroupRules, ctx: &Ctx<'_, Aws>) -> Result<(), StepError> {
-    let (aws, ec2) = (ctx.system, &ctx.system.clients.ec2);
-    let id = ctx.id(&wanted.group)?;
-    let all = aws.groups.since(Instant::now(), || fetch(aws)).await?;
-    let live = all.iter().find(|group| group.group_id() == Some(id.as_str()));
+/// What the rules of one direction are to be: those that are there afterwards, and those that may be taken away.
+struct Wanted {
+    rules: BTreeSet<Rule>,
+    /// `None` for all others.
+    removable: Option<BTreeSet<Rule>>,
+}
+
+/// The wanted rules of the direction `field`: the spec's; or, of an update, what the changes lead to. An update takes away only
+/// what its plan knew of, and another operation of the same plan adds what it does not.
+fn wanted(
+    field: &str,
+    spec: &[Rule],
+    changes: Option<&[FieldChange]>,
+    ctx: &Ctx<'_, Aws>,
+) -> Result<Option<Wanted>, StepError> {
     let known = |list: &[Rule]| -> Result<BTreeSet<Rule>, StepError> {
         list.iter().map(|rule| Ok(Rule { peer: Ref::Id(ctx.id(&rule.peer)?), ..rule.clone() })).collect()
     };
-    let split = |wanted: &BTreeSet<Rule>, live: BTreeSet<Rule>| {
-        let add: Vec<IpPermission> = wanted.difference(&live).map(permission).collect();
-        let remove: Vec<IpPermission> = live.difference(wanted).map(permission).collect();
-        (add, remove)
-    };
+    let Some(changes) = changes else { return Ok(Some(Wanted { rules: known(spec)?, removable: None })) };
+    let Some(change) = changes.iter().find(|change| change.field == field) else { return Ok(None) };
+    let read = |value: &Value| serde_json::from_value::<Vec<Rule>>(value.clone());
+    let unreadable = |error: serde_json::Error| StepError::Internal(format!("the change of `{field}`: {error}"));
+    let (before, after) = (read(&change.before).map_err(unreadable)?, read(&change.after).map_err(unreadable)?);
+    // A group that is gone has no rules in it any more.
+    let before: Vec<Rule> = before.into_iter().filter(|rule| ctx.id(&rule.peer).is_ok()).collect();
+    Ok(Some(Wanted { rules: known(&after)?, removable: Some(known(&before)?) }))
+}
+
+/// The permissions that bring what is `live` to what is wanted: to add, to describe anew, to take away. A rule with another
+/// description is the same rule to AWS: adding it would be refused.
+fn difference(wanted: &Wanted, live: &BTreeSet<Rule>) -> [Vec<IpPermission>; 3] {
+    let there =
+        |rule: &Rule, all: &BTreeSet<Rule>| all.iter().any(|one| one.ports == rule.ports && one.peer == rule.peer);
+    let removable = |rule: &Rule| wanted.removable.as_ref().is_none_or(|some| there(rule, some));
+    let (same, add): (Vec<&Rule>, Vec<&Rule>) = wanted.rules.difference(live).partition(|rule| there(rule, live));
+    let gone = live.iter().filter(|rule| !there(rule, &wanted.rules) && removable(rule));
+    [
+        add.into_iter().map(permission).collect(),
+        same.into_iter().map(permission).collect(),
+        gone.map(permission).collect(),
+    ]
+}
+
+/// Adds rules, and then takes others away, until the live group has the wanted ones; of an update, as far as `changes` go. The
+/// calls take no token: it looks first.
+async fn bring(
+    spec: &SecurityGroupRules,
+    ctx: &Ctx<'_, Aws>,
+    changes: Option<&[FieldChange]>,
+) -> Result<(), StepError> {
+    let (aws, ec2) = (ctx.system, &ctx.system.clients.ec2);
+    let id = ctx.id(&spec.group)?;
+    let (ingress, egress) =
+        (wanted("ingress", &spec.ingress, changes, ctx)?, wanted("egress", &spec.egress, changes, ctx)?);
+    let all = aws.groups.since(Instant::now(), || fetch(aws)).await?;
+    let live = all.iter().find(|group| group.group_id() == Some(id.as_str()));
     let live_in = live.map(|group| group.ip_permissions().iter().flat_map(rules).collect()).unwrap_or_default();
     let live_out = match live {
         Some(group) => group.ip_permissions_egress().iter().flat_map(rules).collect(),
@@ -143,16 +185,8 @@ async fn bring(wanted: &SecurityGroupRules, ctx: &Ctx<'_, Aws>) -> Result<(), St
             description: String::new(),
         }]),
     };
-    let (add_in, remove_in) = split(&known(&wanted.ingress)?, live_in);
-    let (add_out, remove_out) = split(&known(&wanted.egress)?, live_out);
-    if !remove_in.is_empty() {
-        let call = ec2.revoke_security_group_ingress().group_id(&id).set_ip_permissions(Some(remove_in));
-        call.send().await.map_err(failed("RevokeSecurityGroupIngress")).map_err(look_again)?;
-    }
-    if !remove_out.is_empty() {
-        let call = ec2.revoke_security_group_egress().group_id(&id).set_ip_permissions(Some(remove_out));
-        call.send().await.map_err(failed("RevokeSecurityGroupEgress")).map_err(look_again)?;
-    }
+    let [add_in, same_in, gone_in] = ingress.map(|wanted| difference(&wanted, &live_in)).unwrap_or_default();
+    let [add_out, same_out, gone_out] = egress.map(|wanted| difference(&wanted, &live_out)).unwrap_or_default();
     if !add_in.is_empty() {
         let call = ec2.authorize_security_group_ingress().group_id(&id).set_ip_permissions(Some(add_in));
         call.send().await.map_err(failed("AuthorizeSecurityGroupIngress"))?;
@@ -160,6 +194,24 @@ async fn bring(wanted: &SecurityGroupRules, ctx: &Ctx<'_, Aws>) -> Result<(), St
     if !add_out.is_empty() {
         let call = ec2.authorize_security_group_egress().group_id(&id).set_ip_permissions(Some(add_out));
         call.send().await.map_err(failed("AuthorizeSecurityGroupEgress"))?;
+    }
+    if !same_in.is_empty() {
+        let call = ec2.update_security_group_rule_descriptions_ingress().group_id(&id);
+        let answer = call.set_ip_permissions(Some(same_in)).send().await;
+        answer.map_err(failed("UpdateSecurityGroupRuleDescriptionsIngress")).map_err(look_again)?;
+    }
+    if !same_out.is_empty() {
+        let call = ec2.update_security_group_rule_descriptions_egress().group_id(&id);
+        let answer = call.set_ip_permissions(Some(same_out)).send().await;
+        answer.map_err(failed("UpdateSecurityGroupRuleDescriptionsEgress")).map_err(look_again)?;
+    }
+    if !gone_in.is_empty() {
+        let call = ec2.revoke_security_group_ingress().group_id(&id).set_ip_permissions(Some(gone_in));
+        call.send().await.map_err(failed("RevokeSecurityGroupIngress")).map_err(look_again)?;
+    }
+    if !gone_out.is_empty() {
+        let call = ec2.revoke_security_group_egress().group_id(&id).set_ip_permissions(Some(gone_out));
+        call.send().await.map_err(failed("RevokeSecurityGroupEgress")).map_err(look_again)?;
     }
     Ok(())
 }

@@ -29,6 +29,8 @@ pub fn check(checker: &mut Checker<'_>) {
         check_counts(&net, zones, checker);
     }
     check_blocks(&net, checker);
+    // MSK's brokers alone can be reached from the internet.
+    let public = checker.part::<Option<bool>>("cluster.msk.public_access").flatten() == Some(true);
     for (index, block) in net.clients.iter().enumerate() {
         if block.prefix_len() < 8 {
             checker.error(
@@ -36,7 +38,7 @@ pub fn check(checker: &mut Checker<'_>) {
                 format!("`{block}` would open the brokers to almost everyone"),
                 "list the CIDR blocks of your clients' networks",
             );
-        } else if !is_private(*block) {
+        } else if !is_private(*block) && !public {
             checker.warning(
                 &format!("network.clients.{index}"),
                 format!("`{block}` has public addresses, and brokers are reached from private networks only"),

@@ -5,7 +5,12 @@ use crate::stack::Nat;
 
 spec! {
     /// An address has no settings of its own.
-    pub struct ElasticIp {}
+    #[derive(Default)]
+    pub struct ElasticIp {
+        /// Of a live one: the id of the network interface, or of the association, that has it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub attached_to: Option<String> => Rule::in_place().hidden(),
+    }
 }
 
 /// The zones that have a NAT gateway, by key.
@@ -23,7 +28,11 @@ impl Kind for ElasticIp {
     const UNIQUE: bool = false;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
-        nat_zones(design).into_iter().map(|key| (format!("nat-{key}"), ElasticIp {})).collect()
+        nat_zones(design).into_iter().map(|key| (format!("nat-{key}"), ElasticIp::default())).collect()
+    }
+
+    fn holders(&self) -> Vec<&str> {
+        self.attached_to.as_deref().into_iter().collect()
     }
 
     fn price(&self, costs: &mut Costs<'_>) {

@@ -99,6 +99,10 @@ impl Kind for Instance {
         }
     }
 
+    fn home(&self) -> Vec<&str> {
+        self.subnet.id().into_iter().collect()
+    }
+
     fn price(&self, costs: &mut Costs<'_>) {
         costs.charge(&format!("ec2 {}", self.instance_type), HOURS_PER_MONTH);
         costs.charge("gp3 size", ROOT_GIB);

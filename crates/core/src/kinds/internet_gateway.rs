@@ -17,5 +17,9 @@ impl Kind for InternetGateway {
         vec![("main".to_owned(), InternetGateway { vpc: Ref::to("vpc", "main") })]
     }
 
+    fn home(&self) -> Vec<&str> {
+        self.vpc.id().into_iter().collect()
+    }
+
     fn price(&self, _: &mut Costs<'_>) {}
 }

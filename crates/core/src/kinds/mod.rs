@@ -13,6 +13,7 @@ use crate::engines::Engine;
 use crate::model::{Address, Deletion, Effect, Field, FieldChange, Fields, Missing, Operation, Ref, References, Tags};
 use crate::pricing::Costs;
 
+mod access;
 mod msk_operation;
 
 pub use msk_operation::{MskOperation, storage_again, to_kraft};
@@ -31,6 +32,9 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     const UNIQUE: bool = true;
     /// The engine whose stacks alone have such resources; `None` where every stack may.
     const ENGINE: Option<Engine> = None;
+    /// Whether hosts or clients reach something by such resources. Taking one away, or a part of it, comes after everything
+    /// that a plan makes or changes: what stands in for it works then, and what needed it is done.
+    const ACCESS: bool = false;
     /// Kinds whose resources of the same name tell one making of this resource from the next, beside its own ids.
     const GENERATION_BY: &'static [&'static str] = &[];
 
@@ -46,6 +50,35 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     /// does for all.
     fn operations(&self, _live: &Self, _changes: &[FieldChange]) -> Vec<Operation> {
         Vec::new()
+    }
+
+    /// Ids of what the live resource is in or attached to, as far as no resource of the stack has them yet. Where one is no
+    /// resource of the stack's at all, the resource is used elsewhere, whatever its tags say.
+    fn home(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Ids of what has the live resource attached, unless a resource of the stack says that it uses it.
+    fn holders(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Moves what others have put onto the live resource to where [`Kind::others`] finds it, once its references are addresses.
+    fn set_others_aside(&mut self) {}
+
+    /// What others have put onto the live resource, in words. It stays, and is no difference.
+    fn others(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What every plan and status must say of that, as a clause; `None` where it can do the stack no harm.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether the live resource is itself somebody else's: it is not deleted by a plan, and is taken over where the file has one.
+    fn of_others(&self) -> bool {
+        false
     }
 
     /// Tags that keep what AWS can't list of the resource; set when it is made.
@@ -189,6 +222,11 @@ pub fn is_unique(kind: &str) -> bool {
     with_kind!(kind, K => K::UNIQUE, true)
 }
 
+/// Whether hosts or clients reach something by resources of `kind`.
+pub fn is_access(kind: &str) -> bool {
+    with_kind!(kind, K => K::ACCESS, false)
+}
+
 /// Whether resources of `kind` carry tags of their own.
 pub fn is_tagged(kind: &str) -> bool {
     with_kind!(kind, K => K::TAGGED, false)
@@ -248,6 +286,36 @@ impl Resource {
     /// What comes before the resource `name` although its spec does not name it.
     pub fn after(&self, name: &str) -> Vec<Address> {
         each_kind!(self, spec => spec.after(name))
+    }
+
+    /// See [`Kind::home`].
+    pub fn home(&self) -> Vec<&str> {
+        each_kind!(self, spec => spec.home())
+    }
+
+    /// See [`Kind::holders`].
+    pub fn holders(&self) -> Vec<&str> {
+        each_kind!(self, spec => spec.holders())
+    }
+
+    /// See [`Kind::set_others_aside`].
+    pub fn set_others_aside(&mut self) {
+        each_kind!(self, spec => spec.set_others_aside());
+    }
+
+    /// See [`Kind::others`].
+    pub fn others(&self) -> Vec<String> {
+        each_kind!(self, spec => spec.others())
+    }
+
+    /// See [`Kind::warning`].
+    pub fn warning(&self) -> Option<String> {
+        each_kind!(self, spec => spec.warning())
+    }
+
+    /// See [`Kind::of_others`].
+    pub fn of_others(&self) -> bool {
+        each_kind!(self, spec => spec.of_others())
     }
 
     /// Tags that keep what AWS can't list of the resource.

@@ -40,10 +40,12 @@ impl Kind for MskCluster {
         vec![("main".to_owned(), cluster)]
     }
 
-    /// Public access needs the route to the internet.
+    /// The rules for the ports on which it listens; and public access needs the route to the internet.
     fn after(&self, _: &str) -> Vec<Address> {
         let public = self.provisioned.as_ref().is_some_and(|one| one.public_access);
-        public.then(|| Address::new(super::RouteTable::NAME, "public")).into_iter().collect()
+        let table = public.then(|| Address::new(super::RouteTable::NAME, "public"));
+        let rules = ["brokers", "clients"].map(|group| Address::new(super::SecurityGroupRules::NAME, group));
+        rules.into_iter().chain(table).collect()
     }
 
     fn operations(&self, live: &Self, changes: &[FieldChange]) -> Vec<Operation> {
@@ -67,6 +69,10 @@ impl Kind for MskCluster {
             Some(one) => format!("the data of {} brokers", one.brokers),
             None => "its data".to_owned(),
         })
+    }
+
+    fn home(&self) -> Vec<&str> {
+        self.subnets.iter().filter_map(Ref::id).collect()
     }
 
     fn price(&self, costs: &mut Costs<'_>) {

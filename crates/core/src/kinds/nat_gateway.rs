@@ -14,6 +14,7 @@ spec! {
 
 impl Kind for NatGateway {
     const NAME: &'static str = "nat_gateway";
+    const ACCESS: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let gateway = |key: String| {
@@ -30,6 +31,10 @@ impl Kind for NatGateway {
     fn after(&self, _: &str) -> Vec<Address> {
         // AWS refuses a public NAT gateway in a VPC without an internet gateway.
         vec![Address::new("internet_gateway", "main")]
+    }
+
+    fn home(&self) -> Vec<&str> {
+        self.subnet.id().into_iter().collect()
     }
 
     fn price(&self, costs: &mut Costs<'_>) {

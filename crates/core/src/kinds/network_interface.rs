@@ -7,6 +7,9 @@ spec! {
         pub subnet: Ref => Rule::fixed("a host's subnet", "keep the zones as they are: its volume is in that zone"),
         pub address: String => Rule::fixed("a host's address", NEW_STACK),
         pub security_groups: Vec<Ref> => Rule::in_place(),
+        /// Of a live one: the id of the instance that has it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub attached_to: Option<String> => Rule::in_place().hidden(),
     }
 }
 
@@ -19,6 +22,7 @@ impl Kind for NetworkInterface {
             subnet: Ref::to("subnet", &format!("private-{}", design.zones[host.zone].key)),
             address: host.address.to_string(),
             security_groups: vec![Ref::to("security_group", if host.broker() { "brokers" } else { "controllers" })],
+            attached_to: None,
         };
         design.hosts.iter().map(|host| (host.name.clone(), interface(host))).collect()
     }
@@ -26,6 +30,14 @@ impl Kind for NetworkInterface {
     /// The data volume comes first: an interface without its volume then proves that the volume was lost.
     fn after(&self, name: &str) -> Vec<Address> {
         vec![Address::new(super::Volume::NAME, name)]
+    }
+
+    fn home(&self) -> Vec<&str> {
+        self.subnet.id().into_iter().collect()
+    }
+
+    fn holders(&self) -> Vec<&str> {
+        self.attached_to.as_deref().into_iter().collect()
     }
 
     fn price(&self, _: &mut Costs<'_>) {}

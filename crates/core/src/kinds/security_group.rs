@@ -38,5 +38,9 @@ impl Kind for SecurityGroup {
         groups(design).into_iter().map(group).collect()
     }
 
+    fn home(&self) -> Vec<&str> {
+        self.vpc.id().into_iter().collect()
+    }
+
     fn price(&self, _: &mut Costs<'_>) {}
 }

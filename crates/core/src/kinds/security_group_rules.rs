@@ -36,6 +36,7 @@ fn rule(port: u16, peer: Ref, description: &str) -> NetworkRule {
 impl Kind for SecurityGroupRules {
     const NAME: &'static str = "security_group_rules";
     const TAGGED: bool = false;
+    const ACCESS: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         if let Some(msk) = &design.msk {
@@ -95,6 +96,15 @@ impl Kind for SecurityGroupRules {
             all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress }));
         }
         all
+    }
+
+    /// A rule with another description is the same rule to AWS.
+    fn operations(&self, _: &Self, changes: &[FieldChange]) -> Vec<Operation> {
+        super::access::operations(changes, |_| &["ports", "peer"])
+    }
+
+    fn home(&self) -> Vec<&str> {
+        self.group.id().into_iter().collect()
     }
 
     fn price(&self, _: &mut Costs<'_>) {}

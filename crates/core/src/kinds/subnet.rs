@@ -41,5 +41,9 @@ impl Kind for Subnet {
         }
     }
 
+    fn home(&self) -> Vec<&str> {
+        self.vpc.id().into_iter().collect()
+    }
+
     fn price(&self, _: &mut Costs<'_>) {}
 }

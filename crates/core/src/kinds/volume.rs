@@ -22,6 +22,9 @@ spec! {
             "the controllers' quorum",
             "keep the number of controllers, and `combined`, as they are; change the quorum itself with kafka-metadata-quorum.sh",
         ).hidden(),
+        /// Of a live one: the id of the instance that has it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub attached_to: Option<String> => Rule::in_place().hidden(),
         /// Kafka's cluster id, for the volume's tag: the choice of it is found there again.
         #[serde(skip)]
         pub cluster_id: String => Rule::creation_only(),
@@ -45,6 +48,7 @@ impl Kind for Volume {
             encrypted: true,
             kms_key: kms_key.clone(),
             voters: host.votes().then(|| voters(host)),
+            attached_to: None,
             cluster_id: design.cluster_id.clone(),
         };
         design.hosts.iter().map(|host| (host.name.clone(), volume(host))).collect()
@@ -70,6 +74,10 @@ impl Kind for Volume {
             refusal: format!("the data of {name} is lost: its volume is gone, although the host is there"),
             remedy: "restore the volume from a snapshot and tag it as before; or run again with --allow-data-loss: an empty volume is created, and Kafka copies the replicas to it",
         }
+    }
+
+    fn holders(&self) -> Vec<&str> {
+        self.attached_to.as_deref().into_iter().collect()
     }
 
     fn price(&self, costs: &mut Costs<'_>) {

@@ -29,6 +29,7 @@ impl VpcEndpoint {
 
 impl Kind for VpcEndpoint {
     const NAME: &'static str = "vpc_endpoint";
+    const ACCESS: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let network = &design.stack.network;
@@ -48,6 +49,10 @@ impl Kind for VpcEndpoint {
             }
         };
         network.endpoints.iter().map(|name| (VpcEndpoint::name_of(name), endpoint(name))).collect()
+    }
+
+    fn home(&self) -> Vec<&str> {
+        self.vpc.id().into_iter().collect()
     }
 
     fn price(&self, costs: &mut Costs<'_>) {

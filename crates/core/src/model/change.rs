@@ -67,6 +67,9 @@ pub enum Missing {
     },
 }
 
+/// The ordinary reason of a change.
+pub const DIFFERS: &str = "it differs from the stack file";
+
 /// A part of the changes of a resource that AWS makes one at a time: a step of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
@@ -75,4 +78,11 @@ pub struct Operation {
     /// What it does to the resource and about how long it takes, as a clause.
     pub reason: String,
     pub changes: Vec<FieldChange>,
+}
+
+impl Operation {
+    /// The name of the operation that adds access: rules, routes.
+    pub const OPEN: &'static str = "open";
+    /// The name of the operation that takes access away.
+    pub const CLOSE: &'static str = "close";
 }

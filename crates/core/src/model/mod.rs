@@ -10,7 +10,7 @@ pub mod tag;
 use std::collections::BTreeMap;
 
 pub use address::{Address, StepId};
-pub use change::{Deletion, Effect, FieldChange, Missing, Operation};
+pub use change::{DIFFERS, Deletion, Effect, FieldChange, Missing, Operation};
 pub(crate) use field::spec;
 pub use field::{Field, Fields, Rule, fixed};
 pub use metadata::{Claim, Holder, Record, StackMetadata};

@@ -22,6 +22,10 @@ pub const MIN_INSYNC: &str = "kstack:min-insync-replicas";
 pub const ENGINE: &str = "kstack:engine";
 /// The prefix of the tags that name the SCRAM secrets which the stack has associated.
 pub const SCRAM: &str = "kstack:scram";
+/// The inline policy of kstack's own, on the hosts' role; absent where an earlier kstack attached AWS's managed one.
+pub const ROLE_POLICY: &str = "kstack:role-policy";
+/// What stands for the resource policy that the stack has put, on an MSK cluster.
+pub const CLUSTER_POLICY: &str = "kstack:cluster-policy";
 /// When the stack expires: RFC 3339, UTC.
 pub const EXPIRES: &str = "kstack:expires-at";
 /// Whether `destroy` and `reap` refuse to delete the stack.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Action, Creation, LiveTarget, Note, Plan, Step, Work, diff};
 use crate::kinds::{self, Resource};
-use crate::model::{Address, Effect, FieldChange, Operation, Ref, Tags};
+use crate::model::{Address, DIFFERS, Effect, FieldChange, Operation, Ref, Tags};
 use crate::observed::Live;
 use crate::refusal::Refusal;
 
@@ -19,11 +19,11 @@ pub fn change(address: &Address, wanted: Creation, live: &Live, new: &BTreeSet<A
             Effect::Roll => Action::Roll,
             Effect::Replace => Action::Replace,
             Effect::Keep(text) => {
-                plan.notes.push(Note { address: address.clone(), text });
+                plan.notes.push(Note::of(address, text));
                 continue;
             }
             Effect::KeepUntilRoll(text) => {
-                until_roll.push(Note { address: address.clone(), text });
+                until_roll.push(Note::of(address, text));
                 continue;
             }
             Effect::Lossy { .. } if plan.data_loss_allowed => Action::Update,
@@ -77,7 +77,6 @@ fn effect(address: &Address, change: &FieldChange, wanted: &Resource, new: &BTre
 
 /// One step for the changes; or a step for each operation that the kind needs for them, one after the other, tags first.
 fn updates(address: &Address, live: LiveTarget, wanted: Creation, changes: Vec<FieldChange>) -> Vec<Step> {
-    const DIFFERS: &str = "it differs from the stack file";
     let step = |operation: Option<&'static str>, reason: String, changes: Vec<FieldChange>| Step {
         address: address.clone(),
         operation,

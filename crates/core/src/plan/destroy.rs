@@ -4,7 +4,7 @@ use super::{Note, Plan, delete, ordered, refuse_unplaced};
 use crate::expiry::Lifetime;
 use crate::kinds::{Instance, Kind as _, Vpc};
 use crate::model::{StepId, tag};
-use crate::observed::Observed;
+use crate::observed::{Cause, Observed};
 use crate::refusal::Refusal;
 use crate::stack::Name;
 use crate::surroundings::{GUARD_DUTY_REASON, Surroundings, is_adopted};
@@ -15,7 +15,7 @@ pub fn destroy(stack: &Name, region: &str, account: &str, observed: &Observed, s
     let mut plan = Plan::empty(stack, region, account, true);
     // Resources of others are left alone and refuse nothing.
     let mut observed = observed.clone();
-    observed.unplaced.retain(|unplaced| !unplaced.foreign);
+    observed.unplaced.retain(|unplaced| unplaced.cause != Cause::Foreign);
     let observed = &observed;
     refuse_unplaced(observed, &mut plan);
     if Lifetime::of(observed, None, None) == Lifetime::Protected {
@@ -24,16 +24,21 @@ pub fn destroy(stack: &Name, region: &str, account: &str, observed: &Observed, s
             "remove `protected: true` from its stack file, apply the file, then destroy the stack",
         ));
     }
-    for (address, live) in &observed.live {
+    // What is somebody else's goes with what it hangs on.
+    for (address, live) in observed.live.iter().filter(|(_, live)| !live.spec.of_others()) {
         let reason = if is_adopted(live) { GUARD_DUTY_REASON } else { "the stack is destroyed" };
         delete(address, live, reason, &mut plan);
     }
+    let others = observed.live.iter().map(|(address, live)| (address, live.spec.others()));
+    let lost = others.filter(|(_, others)| !others.is_empty());
+    plan.notes.extend(lost.map(|(address, others)| {
+        Note::of(address, format!("what others have put there goes too: {}", others.join("; ")))
+    }));
     plan.refusals.retain(|refusal| refusal.address.is_none());
     plan.refusals.extend(surroundings.refusals(observed));
     if let Some(vpc) = observed.live.keys().find(|address| address.kind == Vpc::NAME) {
-        plan.notes.extend(surroundings.denied.iter().map(|operation| Note {
-            address: vpc.clone(),
-            text: format!("{operation} is not allowed: what it would show in the VPC may stand in the way"),
+        plan.notes.extend(surroundings.denied.iter().map(|operation| {
+            Note::of(vpc, format!("{operation} is not allowed: what it would show in the VPC may stand in the way"))
         }));
     }
     // GuardDuty would put it there again while an instance runs.

@@ -23,7 +23,7 @@ use crate::design::Design;
 use crate::expiry::PROTECTED;
 use crate::kinds::{self, Resource};
 use crate::model::{Address, Deletion, Missing, StepId, Tags, tag};
-use crate::observed::{Live, Observed};
+use crate::observed::{Cause, Live, Observed};
 use crate::refusal::Refusal;
 use crate::sizing::{Fit, Misfit};
 use crate::stack::Stack;
@@ -42,6 +42,15 @@ pub use verify::verify;
 pub struct Note {
     pub address: Address,
     pub text: String,
+    /// Whether it is something to look into.
+    pub warning: bool,
+}
+
+impl Note {
+    /// A note that is no warning.
+    fn of(address: &Address, text: String) -> Self {
+        Note { address: address.clone(), text, warning: false }
+    }
 }
 
 /// How many steps of each action.
@@ -179,12 +188,14 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         };
         match observed.live.get(address) {
             // It is refused already, and none of them is gone.
-            None if observed.contested(address) => {}
+            None if observed.is_contested(address) => {}
             None => create(address, creation, observed, &mut plan),
             Some(live) => change::change(address, creation, live, &new, &mut plan),
         }
     }
-    for (address, live) in observed.live.iter().filter(|(address, _)| !desired.contains_key(address)) {
+    warn_of_others(observed, &mut plan);
+    let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
+    for (address, live) in own.filter(|(address, _)| !desired.contains_key(address)) {
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
         let reason = if duplicate {
             "it is a duplicate from a call whose answer was lost, and nothing uses it"
@@ -199,6 +210,12 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     ordered(plan, observed)
 }
 
+/// Says what others have put onto the stack's resources, where it may do harm.
+fn warn_of_others(observed: &Observed, plan: &mut Plan) {
+    let said = observed.live.iter().filter_map(|(address, live)| Some((address, live.spec.warning()?)));
+    plan.notes.extend(said.map(|(address, text)| Note { warning: true, ..Note::of(address, text) }));
+}
+
 /// Empty volumes for a majority of the voters would elect a leader without the cluster's metadata, whatever was allowed.
 fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed, plan: &mut Plan) {
     let voters =
@@ -206,7 +223,7 @@ fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed
     let voters: Vec<&Address> = voters.map(|(address, _)| address).collect();
     let lost = |address: &Address| {
         !observed.live.contains_key(address)
-            && !observed.contested(address)
+            && !observed.is_contested(address)
             && matches!(missing(address, observed), Missing::Lost { .. })
     };
     let gone: Vec<&str> = voters.iter().filter(|address| lost(address)).map(|address| address.name.as_str()).collect();
@@ -252,13 +269,17 @@ fn verified(mut plan: Plan, order: Result<(), Vec<StepId>>, observed: &Observed)
 
 fn refuse_unplaced(observed: &Observed, plan: &mut Plan) {
     plan.refusals.extend(observed.unplaced.iter().map(|unplaced| {
-        let remedy = match unplaced.foreign {
-            true => {
+        let remedy = match unplaced.cause {
+            Cause::Foreign => {
                 "give the stack another name; or delete the resource that has its name, if nobody needs it".to_owned()
             }
-            false => {
+            Cause::Unclear => {
                 format!("delete the resource that does not belong to the stack, or remove its tag `{}`", tag::STACK)
             }
+            Cause::Elsewhere => format!(
+                "remove its tag `{}` if it is not the stack's; if it is, take it away from there, or give what it is in or attached to its tags back",
+                tag::STACK
+            ),
         };
         Refusal::general(format!("{} ({}) {}", unplaced.ids.join(" and "), unplaced.kind, unplaced.reason), remedy)
     }));
@@ -309,7 +330,7 @@ fn generation(address: &Address, observed: &Observed) -> String {
 fn missing(address: &Address, observed: &Observed) -> Missing {
     kinds::missing(address, &|kind| {
         let other = Address::new(kind, &address.name);
-        observed.live.contains_key(&other) || observed.contested(&other)
+        observed.live.contains_key(&other) || observed.is_contested(&other)
     })
 }
 
@@ -363,7 +384,11 @@ mod tests {
             address: Address::new("elastic_ip", name),
             operation: None,
             reason: NEW.to_owned(),
-            work: Work::Create(Creation { spec: ElasticIp {}.into(), tags: Tags::new(), generation: String::new() }),
+            work: Work::Create(Creation {
+                spec: ElasticIp::default().into(),
+                tags: Tags::new(),
+                generation: String::new(),
+            }),
             after: vec![Address::new("elastic_ip", after).into()],
         };
         let steps = vec![step("nat-a", "nat-b"), step("nat-b", "nat-c"), step("nat-c", "nat-a")];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Step, Work};
-use crate::kinds::{NAMES, Resource};
+use crate::kinds::{self, NAMES, Resource};
 use crate::model::{Address, Ref, StepId};
 
 /// Fills in `after` of every step and sorts them so that they could be run one by one. What is there already, the operation
@@ -12,9 +12,10 @@ use crate::model::{Address, Ref, StepId};
 /// # Errors
 /// Steps that wait for each other in a circle: each for the next one, and the last for the first.
 pub fn wire(steps: &mut Vec<Step>) -> Result<(), Vec<StepId>> {
-    // Who waits for a resource waits for the last operation on it.
+    // Who waits for a resource waits for the last operation on it; but not for what takes access away, which comes last of all.
+    let makes = steps.iter().filter(|step| !step.closes());
     let last: BTreeMap<Address, (StepId, Action)> =
-        steps.iter().map(|step| (step.address.clone(), (step.id(), step.action()))).collect();
+        makes.map(|step| (step.address.clone(), (step.id(), step.action()))).collect();
     let mut after: BTreeMap<StepId, BTreeSet<StepId>> = BTreeMap::new();
     for step in steps.iter() {
         after.entry(step.id()).or_default().extend(step.after.iter().cloned());
@@ -31,7 +32,7 @@ pub fn wire(steps: &mut Vec<Step>) -> Result<(), Vec<StepId>> {
                 let Some((id, action)) = last.get(&used) else { continue };
                 if *action == Action::Delete {
                     after.entry(id.clone()).or_default().insert(step.id());
-                } else if id.operation.is_some() && step.action() == Action::Delete {
+                } else if id.operation.is_some() && step.action() == Action::Delete && !kinds::is_access(&used.kind) {
                     // Operations may need that what hangs on the resource is gone.
                     for operation in steps.iter().filter(|other| other.address == used) {
                         after.entry(operation.id()).or_default().insert(step.id());
@@ -41,6 +42,7 @@ pub fn wire(steps: &mut Vec<Step>) -> Result<(), Vec<StepId>> {
         }
     }
     chain_rolls(steps, &mut after);
+    close_last(steps, &mut after);
     for step in steps.iter_mut() {
         step.after = after.remove(&step.id()).unwrap_or_default().into_iter().collect();
     }
@@ -69,6 +71,22 @@ fn chain_rolls(steps: &[Step], after: &mut BTreeMap<StepId, BTreeSet<StepId>>) {
     for pair in rolls.windows(2) {
         after.entry(pair[1].id()).or_default().insert(pair[0].id());
     }
+}
+
+/// What takes access away waits for everything that is made or changed: for each step that no other of those waits for.
+fn close_last(steps: &[Step], after: &mut BTreeMap<StepId, BTreeSet<StepId>>) {
+    let makes = |step: &&Step| !step.closes() && step.action() != Action::Delete;
+    let waited: BTreeSet<&StepId> =
+        steps.iter().filter(makes).filter_map(|step| after.get(&step.id())).flatten().collect();
+    let ends: Vec<StepId> = steps.iter().filter(makes).map(Step::id).filter(|id| !waited.contains(id)).collect();
+    for step in steps.iter().filter(|step| step.closes() || takes_away(step)) {
+        after.entry(step.id()).or_default().extend(ends.iter().cloned());
+    }
+}
+
+/// Whether the step deletes something by which hosts or clients reach something.
+fn takes_away(step: &Step) -> bool {
+    step.action() == Action::Delete && kinds::is_access(&step.address.kind)
 }
 
 /// Puts the roll of `host`, on which the active controller is, behind all rolls of its role, so that the quorum moves once.
@@ -164,7 +182,7 @@ mod tests {
 
     fn step(name: &str, after: &[&str]) -> Step {
         let id = |name: &&str| StepId::from(Address::new("elastic_ip", name));
-        let creation = Creation { spec: ElasticIp {}.into(), tags: Tags::new(), generation: String::new() };
+        let creation = Creation { spec: ElasticIp::default().into(), tags: Tags::new(), generation: String::new() };
         Step {
             address: Address::new("elastic_ip", name),
             operation: None,

@@ -4,7 +4,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::kinds::Resource;
-use crate::model::{Address, FieldChange, StepId, Tags};
+use crate::model::{Address, FieldChange, Operation, StepId, Tags};
 
 /// What a step does to its resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,6 +81,11 @@ impl Step {
     /// What names the step in its plan.
     pub fn id(&self) -> StepId {
         StepId { address: self.address.clone(), operation: self.operation }
+    }
+
+    /// Whether the step does nothing but take access away from a resource that stays.
+    pub fn closes(&self) -> bool {
+        self.operation == Some(Operation::CLOSE)
     }
 
     /// What the step does, in a word.

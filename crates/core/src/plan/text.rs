@@ -142,7 +142,8 @@ fn details(step: &Step) -> String {
 
 /// A field's before and after; of a list, what is added and what is removed.
 fn difference(out: &mut String, kind: &str, change: &FieldChange) {
-    if let (Value::Array(before), Value::Array(after)) = (&change.before, &change.after) {
+    let says = kinds::field(kind, &change.field).is_some_and(|field| field.rule.says.is_some());
+    if let (Value::Array(before), Value::Array(after), false) = (&change.before, &change.after, says) {
         let _ = writeln!(out, "      {}:", change.field);
         for old in before.iter().filter(|old| !after.contains(old)) {
             let _ = writeln!(out, "        - {}", value(old));
@@ -269,13 +270,15 @@ fn refusals(out: &mut String, refusals: &[Refusal]) {
 
 /// Notes, those of many resources with the same text in one line.
 fn notes(out: &mut String, notes: &[Note]) {
-    for (text, group) in grouped(notes, |note| note.text.as_str()) {
+    for ((text, warning), group) in grouped(notes, |note| (note.text.as_str(), note.warning)) {
         let names: Vec<String> = group.iter().map(|note| note.address.to_string()).collect();
         let names = match names.as_slice() {
             [first, .., last] if names.len() > 3 => format!("{first} ... {last} ({} resources)", names.len()),
             all => all.join(", "),
         };
-        let _ = writeln!(out, "Note: {names}:\n      {}", text.replace('\n', "\n      "));
+        let yellow = AnsiColor::Yellow.on_default();
+        let head = if warning { format!("{yellow}Warning{yellow:#}") } else { "Note".to_owned() };
+        let _ = writeln!(out, "{head}: {names}:\n      {}", text.replace('\n', "\n      "));
     }
     if !notes.is_empty() {
         out.push('\n');

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::order::dependencies;
 use super::{Action, Plan, Step};
-use crate::model::{Address, Deletion, Ref, StepId};
+use crate::kinds;
+use crate::model::{Address, Deletion, Operation, Ref, StepId};
 use crate::observed::Observed;
 
 /// Every reason why `plan` must not be run on what is `observed`, as clauses; none for a plan that is right.
@@ -18,6 +19,7 @@ pub fn verify(plan: &Plan, observed: &Observed) -> Vec<String> {
     order.what_it_names_exists(observed, &mut faults);
     order.what_uses_it_goes_first(&mut faults);
     order.one_roll_at_a_time(&mut faults);
+    order.access_goes_last(&mut faults);
     nothing_is_lost_unasked(plan, &mut faults);
     of_what_is_live(plan, observed, &mut faults);
     faults
@@ -70,9 +72,9 @@ impl<'a> Order<'a> {
         places
     }
 
-    /// Whoever needs a resource waits for every step that makes or changes it.
+    /// Whoever needs a resource waits for every step that makes or changes it, but for one that only takes access away.
     fn what_it_needs_comes_first(&self, faults: &mut Vec<String>) {
-        let made = self.places(|step| step.action() != Action::Delete);
+        let made = self.places(|step| step.action() != Action::Delete && step.operation != Some(Operation::CLOSE));
         for (place, step) in self.steps.iter().enumerate() {
             let Some(wanted) = step.wanted() else { continue };
             for needed in dependencies(&step.address, wanted) {
@@ -96,6 +98,21 @@ impl<'a> Order<'a> {
         }
     }
 
+    /// Rules, routes and ways out are taken away only after everything that is made or changed.
+    fn access_goes_last(&self, faults: &mut Vec<String>) {
+        let takes = |step: &Step| match step.action() {
+            Action::Delete => kinds::is_access(&step.address.kind),
+            _ => step.operation == Some(Operation::CLOSE),
+        };
+        let changes = |step: &Step| step.action() != Action::Delete && !takes(step);
+        for place in self.places(takes).into_values().flatten() {
+            let early = self.places(changes).into_values().flatten().filter(|other| !self.waits(place, *other));
+            faults.extend(early.map(|other| {
+                format!("{} takes access away before {} is done", self.steps[place].id(), self.steps[other].id())
+            }));
+        }
+    }
+
     /// Whatever a wanted spec names is made by the plan, or live and not deleted.
     fn what_it_names_exists(&self, observed: &Observed, faults: &mut Vec<String>) {
         let made = self.places(|step| step.action() != Action::Delete);
@@ -103,7 +120,8 @@ impl<'a> Order<'a> {
         for step in self.steps {
             for named in step.wanted().iter().flat_map(|wanted| wanted.refs()).filter_map(Ref::address) {
                 let stays = observed.live.contains_key(named) && !deleted.contains_key(named);
-                if !made.contains_key(named) && !stays {
+                // A plan with a contested address is refused; it names no more faults.
+                if !made.contains_key(named) && !stays && !observed.is_contested(named) {
                     faults.push(format!("{} names {named}, which does not exist then", step.id()));
                 }
             }
@@ -191,7 +209,7 @@ mod tests {
     }
 
     fn ip() -> ElasticIp {
-        ElasticIp {}
+        ElasticIp::default()
     }
 
     fn gateway() -> InternetGateway {
@@ -225,7 +243,15 @@ mod tests {
                 Work::Update { live: target("i-2", ip()), wanted: ip().into(), tags: Tags::new(), changes: Vec::new() };
             step(address, &[], work)
         };
-        let cases: [(Vec<Step>, &str); 12] = [
+        let endpoint = serde_json::json!({"vpc": "", "service": "", "kind": "", "route_tables": [], "subnets": [],
+            "security_groups": [], "state": ""});
+        let endpoint = from_json("vpc_endpoint", &endpoint).expect("an endpoint");
+        let closed = |after: &[&str]| {
+            let (live, wanted) = (target("eip-3", ip()), ip().into());
+            let work = Work::Update { live, wanted, tags: Tags::new(), changes: Vec::new() };
+            Step { operation: Some(Operation::CLOSE), ..step("elastic_ip/c", after, work) }
+        };
+        let cases: [(Vec<Step>, &str); 15] = [
             (vec![made(a, &[]), made(b, &[a])], ""),
             (vec![made(a, &[a])], "elastic_ip/a waits for itself"),
             (vec![made(a, &[b]), made(b, &[])], "elastic_ip/a waits for elastic_ip/b, which does not come before it"),
@@ -251,6 +277,12 @@ mod tests {
             (
                 vec![step("internet_gateway/main", &[], Work::Create(new(gateway())))],
                 "internet_gateway/main names elastic_ip/a, which does not exist then",
+            ),
+            (vec![made(a, &[]), closed(&[])], "elastic_ip/c:close takes access away before elastic_ip/a is done"),
+            (vec![made(a, &[]), closed(&[a])], ""),
+            (
+                vec![made(a, &[]), step("vpc_endpoint/ssm", &[], Work::Delete { live: target("vpce-1", endpoint) })],
+                "vpc_endpoint/ssm takes access away before elastic_ip/a is done",
             ),
             (
                 vec![step("volume/broker-1", &[], Work::Delete { live: target("vol-1", volume()) })],

@@ -1,5 +1,7 @@
 //! The planner without AWS: fixtures, and properties over random stacks, live states and ends half-way.
 
+mod access;
+mod elsewhere;
 mod fields;
 mod fit;
 mod invariants;
