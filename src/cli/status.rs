@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use anstyle::AnsiColor;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -39,6 +40,9 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Also list what others have put onto the stack's resources, such as routes to peered networks; kstack leaves it
+    #[arg(long, short, conflicts_with = "json")]
+    verbose: bool,
     /// Wait until Kafka is healthy: every broker registered, every replica in sync; for MSK, until the cluster is ACTIVE
     #[arg(long)]
     wait: bool,
@@ -70,6 +74,30 @@ struct Status {
     /// When the stack expires.
     expires_at: Option<Timestamp>,
     protected: bool,
+    /// What others have put onto the stack's resources, and kstack leaves there.
+    others: Vec<Others>,
+}
+
+/// What others have put onto one resource.
+#[derive(Debug, Serialize)]
+struct Others {
+    address: Address,
+    /// Each in words.
+    what: Vec<String>,
+    /// Whether it gives the stack's hosts more than kstack does.
+    warning: bool,
+}
+
+impl Others {
+    /// Everything of the kind on the live resources.
+    fn of(observed: &Observed) -> Vec<Others> {
+        let all = observed.live.iter().map(|(address, live)| Others {
+            address: address.clone(),
+            what: live.spec.others(),
+            warning: live.spec.warning().is_some(),
+        });
+        all.filter(|others| !others.what.is_empty()).collect()
+    }
 }
 
 /// What the brokers themselves report.
@@ -169,11 +197,12 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         lease,
         expires_at: term.at(),
         protected: term == Lifetime::Protected,
+        others: Others::of(&observed),
     };
     if args.json {
         ui::json(&status);
     } else {
-        ui::out(&text(&status, now));
+        ui::out(&text(&status, now, args.verbose));
     }
     match status.kafka.filter(|kafka| args.wait && !kafka.healthy) {
         Some(kafka) => {
@@ -245,7 +274,7 @@ fn hosts(observed: &Observed) -> Vec<HostStatus> {
     names.into_iter().map(host).collect()
 }
 
-fn text(status: &Status, now: Timestamp) -> String {
+fn text(status: &Status, now: Timestamp, verbose: bool) -> String {
     if status.resources == 0 {
         return format!("The stack {} has no live resources in {}.\n", status.stack, status.region);
     }
@@ -273,6 +302,15 @@ fn text(status: &Status, now: Timestamp) -> String {
             holder.pid,
             holder.since.strftime("%F %T UTC")
         ));
+    }
+    for others in status.others.iter().filter(|others| verbose || others.warning) {
+        let yellow = AnsiColor::Yellow.on_default();
+        let head = match others.warning {
+            true => format!("{yellow}Warning{yellow:#}: {}: others have given it", others.address),
+            false => format!("{}: put there by others, and left", others.address),
+        };
+        out.push_str(&format!("{head}:\n"));
+        others.what.iter().for_each(|what| out.push_str(&format!("  {what}\n")));
     }
     out
 }

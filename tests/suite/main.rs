@@ -19,6 +19,7 @@ mod msk;
 mod msk_complaints;
 mod neighbours;
 mod networks;
+mod others;
 mod output;
 mod picture;
 mod readme;

@@ -25,13 +25,25 @@ from localstack_aws_rules.ec2 import (
     interfaces,
     pages,
     placement,
+    propagation,
     tags,
     tokens,
     volumes,
 )
 from localstack_aws_rules.settings import fail_on_demand
 
-SUBJECTS = (tokens, pages, placement, instances, volumes, interfaces, gateways, groups, dependencies)
+SUBJECTS = (
+    tokens,
+    pages,
+    placement,
+    instances,
+    volumes,
+    interfaces,
+    gateways,
+    propagation,
+    groups,
+    dependencies,
+)
 
 
 def service() -> Service:

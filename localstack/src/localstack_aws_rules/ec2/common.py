@@ -21,6 +21,10 @@ class Ec2Store(BaseStore):
     creating: set[str] = LocalAttribute(default=set)
     #: volume id to its VolumeModifications, in the shape of the API, oldest first
     modifications: dict[str, list[dict]] = LocalAttribute(default=dict)
+    #: route table id to the virtual private gateways that propagate routes into it
+    propagating: dict[str, list[str]] = LocalAttribute(default=dict)
+    #: VPN connection id to the blocks of its static routes
+    vpn_routes: dict[str, list[str]] = LocalAttribute(default=dict)
 
 
 stores = AccountRegionBundle("ec2", Ec2Store)
