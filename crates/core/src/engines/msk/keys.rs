@@ -32,7 +32,7 @@ fields! {
         public_access: bool = false,
         /// Whether MSK moves partitions among Express brokers automatically as load and broker count change. Express only; AWS's default, on, when absent.
         rebalancing: Option<bool>,
-        /// The cluster's resource policy: a JSON document, written as YAML or as text.
+        /// The cluster's resource policy: a JSON document, written as YAML or as text. It takes the place of a policy that is there. Without this key, a policy that others have put is left alone; one that the file once named goes.
         policy: Option<Policy>,
     }
 }
