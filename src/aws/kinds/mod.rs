@@ -34,11 +34,12 @@ macro_rules! drivers {
         /// # Errors
         /// The first answer of AWS that is not a list.
         async fn find(aws: &Aws, asked: impl Fn(Option<Engine>) -> bool) -> Result<Vec<Found<Resource>>, StepError> {
+            // Each in a box of its own: all in one would be more than the stack of the main thread holds in a debug build.
             $(let $module = async {
                 if !asked(kstack_core::kinds::$kind::ENGINE) {
                     return Ok(Vec::new());
                 }
-                of_kind::<kstack_core::kinds::$kind>(aws).await
+                Box::pin(of_kind::<kstack_core::kinds::$kind>(aws)).await
             };)*
             let ($($module,)*) = tokio::try_join!($($module),*)?;
             Ok([$($module),*].into_iter().flatten().collect())
