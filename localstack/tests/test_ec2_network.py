@@ -330,3 +330,19 @@ def test_an_endpoint_is_of_a_kind_that_its_service_has(aws):
     refused("InvalidParameter", aws.ec2.create_vpc_endpoint, **gateway)
     refused("InvalidParameter", create_endpoint, aws=aws, ServiceName="com.amazonaws.us-east-1.dynamodb")
     create_endpoint(aws)
+
+
+def test_endpoint_services_by_filter(aws):
+    prefix = "com.amazonaws.us-east-1."
+
+    def found(name: str, *values: str) -> list[str]:
+        answer = aws.ec2.describe_vpc_endpoint_services(Filters=[{"Name": name, "Values": list(values)}])
+        names = [detail["ServiceName"] for detail in answer["ServiceDetails"]]
+        assert answer["ServiceNames"] == names
+        return [name.removeprefix(prefix) for name in names]
+
+    assert found("service-name", prefix + "ssm", prefix + "smm", prefix + "kms") == ["kms", "ssm"]
+    assert set(found("service-type", "Gateway")) == {"dynamodb", "s3"}
+    assert found("service-name", prefix + "no-such-thing") == []
+    assert len(found("owner", "amazon")) > 100
+    refused("InvalidParameterValue", found, name="no-such-filter")

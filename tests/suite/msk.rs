@@ -268,7 +268,9 @@ fn serverless_and_express_clusters_come_and_go() {
 fn calls(brokers: usize) -> Vec<String> {
     let mut account = account();
     let count = format!("count: {brokers}");
-    write(&account, &[("count: 3", &count), ("size: 200 GiB", "size: 200 GiB, max: 1 TiB")]);
+    // With an endpoint, whose service is asked for.
+    let endpoints = ("nat: none}", "nat: none, endpoints: [s3]}");
+    write(&account, &[("count: 3", &count), ("size: 200 GiB", "size: 200 GiB, max: 1 TiB"), endpoints]);
     account.apply(FILE);
     let direct = account.endpoint.clone();
     let proxy = Proxy::counting();

@@ -118,6 +118,26 @@ def forget_nat(context, gateway) -> None:
     backend(context).nat_gateways.pop(gateway.id, None)
 
 
+def describe_vpc_endpoint_services(inner, context, request):
+    """moto fails with 500 on filters, which are applied here."""
+    # LocalStack hands moto the client's request as it is
+    answer = call(context, {name: value for name, value in request.items() if name != "Filters"})
+    details = [
+        detail
+        for detail in answer["ServiceDetails"]
+        if matches(request.get("Filters"), lambda name, detail=detail: service_values(detail, name))
+    ]
+    return {**answer, "ServiceDetails": details, "ServiceNames": [detail["ServiceName"] for detail in details]}
+
+
+def service_values(detail: dict, name: str) -> list[str] | None:
+    """What an endpoint service holds for a filter's name."""
+    if name == "service-type":
+        return [one["ServiceType"] for one in detail["ServiceType"]]
+    fields = {"service-name": "ServiceName", "owner": "Owner"}
+    return [detail[fields[name]]] if name in fields else tag_values(detail.get("Tags") or [], name)
+
+
 def check_service(context, name: str, kind: str) -> None:
     """The service is one that DescribeVpcEndpointServices lists, which refuses others itself, and has endpoints of the kind."""
     answer = call(context, {"ServiceNames": [name]}, "DescribeVpcEndpointServices")
@@ -211,5 +231,6 @@ RULES = {
     "DescribeNatGateways": describe_nat_gateways,
     "DeleteNatGateway": delete_nat_gateway,
     "CreateVpcEndpoint": create_vpc_endpoint,
+    "DescribeVpcEndpointServices": describe_vpc_endpoint_services,
     "DeleteVpcEndpoints": delete_vpc_endpoints,
 }
