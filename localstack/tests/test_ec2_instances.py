@@ -163,6 +163,8 @@ def test_a_protected_instance_is_not_terminated(aws):
     instance = aws.run()["InstanceId"]
     aws.ec2.modify_instance_attribute(InstanceId=instance, DisableApiTermination={"Value": True})
     refused("OperationNotPermitted", aws.ec2.terminate_instances, InstanceIds=[instance])
+    from_the_start = aws.run(DisableApiTermination=True)["InstanceId"]
+    refused("OperationNotPermitted", aws.ec2.terminate_instances, InstanceIds=[from_the_start])
 
 
 def test_an_instance_stops_and_starts_with_its_address(aws):

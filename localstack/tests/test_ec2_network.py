@@ -346,3 +346,17 @@ def test_endpoint_services_by_filter(aws):
     assert found("service-name", prefix + "no-such-thing") == []
     assert len(found("owner", "amazon")) > 100
     refused("InvalidParameterValue", found, name="no-such-filter")
+
+
+def test_the_default_group_of_a_vpc_has_aws_rules_until_they_are_taken(aws):
+    filters = [{"Name": "vpc-id", "Values": [aws.vpc]}, {"Name": "group-name", "Values": ["default"]}]
+
+    def group() -> dict:
+        return aws.ec2.describe_security_groups(Filters=filters)["SecurityGroups"][0]
+
+    made = group()
+    assert [pair["GroupId"] for pair in made["IpPermissions"][0]["UserIdGroupPairs"]] == [made["GroupId"]]
+    assert made["IpPermissionsEgress"][0]["IpRanges"][0]["CidrIp"] == "0.0.0.0/0"
+    aws.ec2.revoke_security_group_ingress(GroupId=made["GroupId"], IpPermissions=made["IpPermissions"])
+    aws.ec2.revoke_security_group_egress(GroupId=made["GroupId"], IpPermissions=made["IpPermissionsEgress"])
+    assert (group()["IpPermissions"], group()["IpPermissionsEgress"]) == ([], [])

@@ -9,7 +9,7 @@ use crate::support::{Run, cache, sandbox_command};
 const REQUIREMENTS: &str = "localstack/requirements-test.txt";
 
 /// The interpreter of the sandbox of this process, as that was started.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     crate::support::sandbox();
     let status = Run::of(sandbox_command(std::process::id()).args(["sandbox", "status", "--json"])).expect(0).json();
     let line = std::fs::read(format!("/proc/{}/cmdline", status["pid"])).expect("a process");

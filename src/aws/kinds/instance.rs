@@ -5,9 +5,9 @@ use crate::aws::{Aws, Done, READY_TIMEOUT, failed, jitter, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{
-    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, Instance as Sdk,
-    InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceStateName, InstanceType, Placement,
-    ResourceType, VolumeAttachmentState, VolumeState, VolumeType,
+    AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
+    Instance as Sdk, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceStateName,
+    InstanceType, Placement, ResourceType, VolumeAttachmentState, VolumeState, VolumeType,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -55,6 +55,7 @@ impl Driver<Aws> for Instance {
             .block_device_mappings(root)
             .iam_instance_profile(profile)
             .metadata_options(metadata)
+            .disable_api_termination(self.termination_protection)
             .set_placement(placement)
             .user_data(STANDARD.encode(user_data))
             .client_token(ctx.token)
@@ -121,6 +122,15 @@ impl Driver<Aws> for Instance {
                     ec2.start_instances().instance_ids(id).send().await.map_err(failed("StartInstances"))?;
                 }
                 "profile" => give_profile(self, ctx, id).await?,
+                // The attribute before the tag that tells of it: a run that dies between them is followed by one that does both.
+                "termination_protection" => {
+                    protect(ctx, id, self.termination_protection).await?;
+                    let key = tag::TERMINATION_PROTECTION.to_owned();
+                    match self.termination_protection {
+                        true => ctx.retag_ec2(&[id], &[(key, "on".to_owned())].into(), &[]).await?,
+                        false => ctx.retag_ec2(&[id], &Tags::new(), &[key]).await?,
+                    }
+                }
                 // An instance that starts is waited for, and a volume attached, by `finish` below.
                 "state" | "data_volume" => {}
                 _ => return Err(no_call_for(change)),
@@ -134,7 +144,15 @@ impl Driver<Aws> for Instance {
 
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let call = ctx.system.clients.ec2.terminate_instances().instance_ids(id);
-        call.send().await.map_err(failed("TerminateInstances")).or_gone()?;
+        let mut answer = call.clone().send().await.map_err(failed("TerminateInstances"));
+        // What kstack protected it may roll. What somebody else did stays refused.
+        if ctx.tags.contains_key(tag::TERMINATION_PROTECTION)
+            && answer.as_ref().is_err_and(|error| error.code() == Some("OperationNotPermitted"))
+        {
+            protect(ctx, id, false).await?;
+            answer = call.send().await.map_err(failed("TerminateInstances"));
+        }
+        answer.or_gone()?;
         let gone = |all: &[Sdk]| {
             let mut left = all.iter().filter(|instance| instance.instance_id() == Some(id));
             Ok(left.all(|instance| state(instance) == Some(&InstanceStateName::Terminated)).then_some(()))
@@ -186,6 +204,7 @@ fn found(instance: &Sdk) -> Found<Instance> {
             .filter(|number| *number > 0),
         http_tokens: tokens.unwrap_or("optional").to_owned(),
         state: state.to_owned(),
+        termination_protection: tags.contains_key(tag::TERMINATION_PROTECTION),
         os: tagged(tag::OS),
         kafka: tagged(tag::KAFKA),
         config: tagged(tag::CONFIG),
@@ -235,6 +254,13 @@ async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(),
         Ok(find(all).is_some_and(|volume| attached(&volume, &ours[..1])).then_some(()))
     };
     ctx.system.volumes.wait(&what, READY_TIMEOUT, || volume::fetch(ctx.system), done).await
+}
+
+/// Turns EC2's termination protection on or off.
+async fn protect(ctx: &Ctx<'_, Aws>, id: &str, on: bool) -> Result<(), StepError> {
+    let value = AttributeBooleanValue::builder().value(on).build();
+    let call = ctx.system.clients.ec2.modify_instance_attribute().instance_id(id).disable_api_termination(value);
+    call.send().await.map_err(failed("ModifyInstanceAttribute")).map(drop)
 }
 
 async fn give_profile(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {

@@ -112,7 +112,7 @@ fn permission(rule: &Rule) -> IpPermission {
 
 /// A rule that is gone already: another look tells, since AWS has then removed none of the others either. A group that is not there
 /// is something else: what was just made may not be known to this call yet.
-fn look_again(error: StepError) -> StepError {
+pub fn look_again(error: StepError) -> StepError {
     match error.code() {
         Some("InvalidPermission.NotFound") => error.classed(Class::AlreadyDone),
         _ => error,

@@ -1,12 +1,15 @@
 //! The VPC, with DNS on.
 
+use super::security_group_rules::look_again;
 use super::{no_call_for, no_id};
 use crate::aws::{Aws, Done, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
-use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, VpcAttributeName};
+use crate::wait::{Backoff, Look, VISIBLE_LIMIT, poll};
+use aws_sdk_ec2::types::{AttributeBooleanValue, Filter, IpPermission, ResourceType, SecurityGroup, VpcAttributeName};
 use kstack_core::engines::Engine;
 use kstack_core::kinds::Vpc;
+use kstack_core::kinds::vpc::DefaultGroup;
 use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;
 
@@ -18,16 +21,19 @@ impl Driver<Aws> for Vpc {
         let found = vpcs.into_iter().map(|vpc| async move {
             let id = vpc.vpc_id.unwrap_or_default();
             // Nothing is planned from a discovery of every stack: it goes without them.
-            let (dns_support, dns_hostnames) = if aws.all() {
-                (true, true)
+            let (dns_support, dns_hostnames, default_group) = if aws.all() {
+                (true, true, DefaultGroup::Closed)
             } else {
                 tokio::try_join!(
                     attribute(aws, &id, VpcAttributeName::EnableDnsSupport),
                     attribute(aws, &id, VpcAttributeName::EnableDnsHostnames),
+                    async {
+                        default_group(aws, &id).await.map(|group| group.map_or(DefaultGroup::Closed, |one| state(&one)))
+                    },
                 )?
             };
-            let spec =
-                Vpc { cidr: vpc.cidr_block.unwrap_or_default(), dns_support, dns_hostnames, engine: Engine::Ec2 };
+            let cidr = vpc.cidr_block.unwrap_or_default();
+            let spec = Vpc { cidr, dns_support, dns_hostnames, default_group, engine: Engine::Ec2 };
             Ok(Found { id, tags: tags_of(vpc.tags.as_deref()), spec, terminated: false })
         });
         futures::future::try_join_all(found).await
@@ -42,7 +48,8 @@ impl Driver<Aws> for Vpc {
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         // A new VPC has DNS support, and no host names. The call takes one attribute.
-        hostnames(self, ctx, id).await
+        hostnames(self, ctx, id).await?;
+        close_default_group(ctx.system, id).await
     }
 
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
@@ -53,11 +60,12 @@ impl Driver<Aws> for Vpc {
                     let call = ctx.system.clients.ec2.modify_vpc_attribute().vpc_id(id).enable_dns_support(value);
                     call.send().await.map_err(failed("ModifyVpcAttribute"))?;
                 }
-                "dns_hostnames" => {}
+                // By `finish` below.
+                "dns_hostnames" | "default_group" => {}
                 _ => return Err(no_call_for(change)),
             }
         }
-        hostnames(self, ctx, id).await
+        self.finish(ctx, id).await
     }
 
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
@@ -73,6 +81,42 @@ async fn hostnames(vpc: &Vpc, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepEr
     let value = AttributeBooleanValue::builder().value(vpc.dns_hostnames).build();
     let call = ctx.system.clients.ec2.modify_vpc_attribute().vpc_id(id).enable_dns_hostnames(value);
     call.send().await.map_err(failed("ModifyVpcAttribute")).map(|_| ())
+}
+
+/// The VPC's default group; none, while AWS does not list it yet.
+async fn default_group(aws: &Aws, id: &str) -> Result<Option<SecurityGroup>, StepError> {
+    let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
+    let call = aws.clients.ec2.describe_security_groups().filters(filter("vpc-id", id));
+    let answer =
+        call.filters(filter("group-name", "default")).send().await.map_err(failed("DescribeSecurityGroups"))?;
+    Ok(answer.security_groups.unwrap_or_default().into_iter().next())
+}
+
+fn state(group: &SecurityGroup) -> DefaultGroup {
+    let open = !group.ip_permissions().is_empty() || !group.ip_permissions_egress().is_empty();
+    if open { DefaultGroup::Open } else { DefaultGroup::Closed }
+}
+
+/// Takes all rules from the VPC's default group, which AWS makes with the VPC. It looks first, so that it may run again.
+async fn close_default_group(aws: &Aws, id: &str) -> Result<(), StepError> {
+    let what = format!("the default security group of {id}");
+    let group = poll(&what, VISIBLE_LIMIT, Backoff::VISIBLE, async || {
+        Ok(default_group(aws, id).await?.map_or_else(|| Look::Missing(String::new()), Look::Ready))
+    })
+    .await?;
+    let ec2 = &aws.clients.ec2;
+    let rules = |rules: &[IpPermission]| Some(rules.to_vec()).filter(|rules| !rules.is_empty());
+    if let Some(rules) = rules(group.ip_permissions()) {
+        let call =
+            ec2.revoke_security_group_ingress().set_group_id(group.group_id.clone()).set_ip_permissions(Some(rules));
+        call.send().await.map_err(failed("RevokeSecurityGroupIngress")).map_err(look_again)?;
+    }
+    if let Some(rules) = rules(group.ip_permissions_egress()) {
+        let call =
+            ec2.revoke_security_group_egress().set_group_id(group.group_id.clone()).set_ip_permissions(Some(rules));
+        call.send().await.map_err(failed("RevokeSecurityGroupEgress")).map_err(look_again)?;
+    }
+    Ok(())
 }
 
 async fn attribute(aws: &Aws, id: &str, name: VpcAttributeName) -> Result<bool, StepError> {

@@ -6,6 +6,7 @@ use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{Filter, ResourceType, VpcEndpoint as Sdk, VpcEndpointType};
 use kstack_core::kinds::VpcEndpoint;
+use kstack_core::kinds::vpc_endpoint::policy_text;
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 
@@ -29,6 +30,7 @@ impl Driver<Aws> for VpcEndpoint {
             .set_route_table_ids(gateway.then_some(ctx.all_ids(&self.route_tables)?))
             .set_subnet_ids((!gateway).then_some(ctx.all_ids(&self.subnets)?))
             .set_security_group_ids((!gateway).then_some(ctx.all_ids(&self.security_groups)?))
+            .set_policy_document(self.policy.clone())
             .set_private_dns_enabled(self.private_dns)
             .tag_specifications(ctx.tag_spec(ResourceType::VpcEndpoint));
         let answer = call.send().await.map_err(failed("CreateVpcEndpoint"))?;
@@ -75,6 +77,8 @@ impl Driver<Aws> for VpcEndpoint {
             let call = call.set_add_subnet_ids(add_subnets).set_remove_subnet_ids(remove_subnets);
             let call = call.set_add_security_group_ids(add_groups).set_remove_security_group_ids(remove_groups);
             let call = call.set_private_dns_enabled(self.private_dns);
+            let policy = changes.iter().any(|change| change.field == "policy").then(|| self.policy.clone()).flatten();
+            let call = call.set_policy_document(policy);
             call.send().await.map_err(failed("ModifyVpcEndpoint"))?;
         }
         self.finish(ctx, id).await
@@ -113,6 +117,10 @@ impl Driver<Aws> for VpcEndpoint {
     }
 }
 
+fn policy_text_of(text: &str) -> String {
+    serde_json::from_str(text).map_or_else(|_| text.to_owned(), |document| policy_text(&document))
+}
+
 /// The endpoint as a discovery finds it.
 pub fn found(endpoint: &Sdk) -> Found<VpcEndpoint> {
     let refs = |ids: &[String]| ids.iter().map(|id| Ref::live(Some(id))).collect();
@@ -125,6 +133,7 @@ pub fn found(endpoint: &Sdk) -> Found<VpcEndpoint> {
         route_tables: refs(endpoint.route_table_ids()),
         subnets: refs(endpoint.subnet_ids()),
         security_groups: groups.map(|id| Ref::live(Some(id))).collect(),
+        policy: endpoint.policy_document().map(policy_text_of),
         private_dns: endpoint.private_dns_enabled(),
         state: state.clone(),
     };

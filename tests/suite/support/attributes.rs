@@ -78,6 +78,13 @@ fn words(text: &str, addresses: &BTreeMap<&str, &str>, account: &str) -> Vec<Str
                     words.next();
                 }
             }
+            // Fingerprints of secrets' ARNs, which have the account's id in them.
+            tag if tag.starts_with("kstack:scram") => {
+                if words.next() == Some(":") {
+                    words.next();
+                }
+                kept.push(tag.to_owned());
+            }
             _ if drawn(word) => {}
             _ => kept.push(match addresses.get(word) {
                 Some(address) => (*address).to_owned(),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_applicationautoscaling::types::{ScalableTarget, ServiceNamespace};
 use aws_sdk_ec2::types::{
-    Address, Filter, Instance, InstanceStateName, InternetGateway, NatGateway, NatGatewayState, NetworkInterface,
-    PlacementGroup, RouteTable, SecurityGroup, Subnet, Tag, TagDescription, Volume, Vpc, VpcEndpoint,
+    Address, Filter, FlowLog, Instance, InstanceStateName, InternetGateway, NatGateway, NatGatewayState,
+    NetworkInterface, PlacementGroup, RouteTable, SecurityGroup, Subnet, Tag, TagDescription, Volume, Vpc, VpcEndpoint,
 };
 use aws_sdk_iam::types::{InstanceProfile, Role};
 use aws_sdk_kafka::types::{Cluster, Configuration};
@@ -23,6 +23,7 @@ pub struct Look {
     pub nats: Vec<NatGateway>,
     pub endpoints: Vec<VpcEndpoint>,
     pub groups: Vec<SecurityGroup>,
+    pub flow_logs: Vec<FlowLog>,
     pub addresses: Vec<Address>,
     pub volumes: Vec<Volume>,
     pub interfaces: Vec<NetworkInterface>,
@@ -64,6 +65,7 @@ impl Account {
             nats: list!(ec2.describe_nat_gateways(), nat_gateways),
             endpoints: list!(ec2.describe_vpc_endpoints(), vpc_endpoints),
             groups: list!(ec2.describe_security_groups(), security_groups),
+            flow_logs: list!(ec2.describe_flow_logs(), flow_logs),
             addresses: list!(ec2.describe_addresses(), addresses),
             volumes: list!(ec2.describe_volumes(), volumes),
             interfaces: list!(ec2.describe_network_interfaces(), network_interfaces),
@@ -110,6 +112,7 @@ impl Look {
         left.extend(live.map(|one| one.nat_gateway_id.clone()));
         left.extend(self.endpoints.iter().map(|one| one.vpc_endpoint_id.clone()));
         left.extend(self.groups.iter().filter(|one| ours(one.tags())).map(|one| one.group_id.clone()));
+        left.extend(self.flow_logs.iter().map(|one| one.flow_log_id.clone()));
         left.extend(self.addresses.iter().map(|one| one.allocation_id.clone()));
         left.extend(self.volumes.iter().map(|one| one.volume_id.clone()));
         left.extend(self.interfaces.iter().map(|one| one.network_interface_id.clone()));

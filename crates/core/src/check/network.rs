@@ -31,6 +31,13 @@ pub fn check(checker: &mut Checker<'_>) {
     check_blocks(&net, checker);
     // MSK's brokers alone can be reached from the internet.
     let public = checker.part::<Option<bool>>("cluster.msk.public_access").flatten() == Some(true);
+    if net.flow_logs.is_none() && checker.part("protected") == Some(true) {
+        checker.warning(
+            "network",
+            "a protected stack has no VPC flow logs: who connected to its brokers is recorded nowhere",
+            "write `flow_logs: arn:aws:s3:::BUCKET` below `network`; records cost by the GiB",
+        );
+    }
     for (index, block) in net.clients.iter().enumerate() {
         if block.prefix_len() < 8 {
             checker.error(

@@ -19,6 +19,8 @@ fields! {
         nat: Nat = Nat::OnePerZone,
         /// AWS services to reach without leaving the VPC: `s3` (a gateway endpoint), and interface endpoints such as `ssm`, `ssmmessages`, `ec2messages`, `logs`, `kms`, `secretsmanager`.
         endpoints: Vec<Endpoint> = Vec::new(),
+        /// The ARN of an S3 bucket for VPC flow logs, which may end in a folder; none when absent. The bucket is not kstack's.
+        flow_logs: Option<BucketArn>,
         /// Address blocks from which clients outside the stack's client security group may connect, such as a peered VPC's.
         clients: Vec<Ipv4Net> = Vec::new(),
         /// The private subnets' blocks, one for each zone in the order of the zones' names. Derived when absent.
@@ -106,6 +108,31 @@ text!(
     |text| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.'),
     "is not the name of an endpoint service such as `s3` or `ssm`"
 );
+
+text!(
+    /// The ARN of an S3 bucket, or of a folder in one.
+    BucketArn, "the ARN of an S3 bucket", json!({"type": "string", "pattern": "^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$", "examples": ["arn:aws:s3:::flow-logs/kafka/"]}),
+    is_bucket_arn,
+    "is not the ARN of an S3 bucket such as `arn:aws:s3:::flow-logs` or `arn:aws:s3:::flow-logs/kafka/`"
+);
+
+/// A bucket's name has 3 to 63 characters (S3 user guide, "General purpose bucket naming rules"). AWS keeps the folder `AWSLogs` for
+/// itself (EC2 API reference, CreateFlowLogs).
+fn is_bucket_arn(text: &str) -> bool {
+    let Some((partition, path)) = text.strip_prefix("arn:").and_then(|rest| rest.split_once(":s3:::")) else {
+        return false;
+    };
+    let (bucket, folder) = path.split_once('/').unwrap_or((path, ""));
+    let part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    word(partition)
+        && partition.starts_with("aws")
+        && (3..=63).contains(&bucket.len())
+        && bucket.chars().all(|c| part(c) || c == '-' || c == '.')
+        && bucket.starts_with(part)
+        && bucket.ends_with(part)
+        && !folder.split('/').any(|name| name == "AWSLogs")
+        && folder.chars().all(|c| c.is_ascii_graphic())
+}
 
 /// How many zones, or which.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -22,6 +22,9 @@ spec! {
         /// `required`: IMDSv2 only.
         pub http_tokens: String => Rule::in_place().hidden(),
         pub state: String => Rule::in_place().hidden(),
+        /// EC2's termination protection, as kstack set it last, known by a tag: DescribeInstances does not show it.
+        #[serde(default)]
+        pub termination_protection: bool => Rule::in_place().hidden(),
         // What the host runs is known by tags: user data can't be listed.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub os: Option<String> => Rule::roll().hidden(),
@@ -56,6 +59,7 @@ impl Kind for Instance {
             partition: host.placement.as_ref().and_then(|seat| seat.partition),
             http_tokens: "required".to_owned(),
             state: "running".to_owned(),
+            termination_protection: design.stack.protected,
             os: Some(host.cloud.os.word().to_owned()),
             kafka: Some(host.cloud.kafka_version.clone()),
             config: Some(host.config.clone()),
@@ -82,7 +86,8 @@ impl Kind for Instance {
             (tag::RETENTION, &self.retention),
             (tag::MIN_INSYNC, &self.min_insync_replicas),
         ];
-        pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).collect()
+        let on = self.termination_protection.then(|| (tag::TERMINATION_PROTECTION.to_owned(), "on".to_owned()));
+        pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).chain(on).collect()
     }
 
     fn missing(_: &str, is_live: &dyn Fn(&str) -> bool) -> Missing {

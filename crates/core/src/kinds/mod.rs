@@ -124,6 +124,7 @@ macro_rules! all_kinds {
         $then! {
             vpc::Vpc,
             internet_gateway::InternetGateway,
+            flow_log::FlowLog,
             subnet::Subnet,
             elastic_ip::ElasticIp,
             nat_gateway::NatGateway,

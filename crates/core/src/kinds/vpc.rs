@@ -7,10 +7,26 @@ spec! {
         pub cidr: String => Rule::fixed("the VPC's address block", NEW_STACK),
         pub dns_support: bool => Rule::in_place(),
         pub dns_hostnames: bool => Rule::in_place(),
+        /// Whether the VPC's default security group has rules: AWS gives it some, and whatever is started without a group of its own
+        /// gets it.
+        #[serde(default)]
+        pub default_group: DefaultGroup => Rule::in_place().hidden(),
         /// What runs Kafka in it, for the VPC's tag.
         #[serde(skip, default = "ec2")]
         pub engine: Engine => Rule::creation_only(),
     }
+}
+
+/// The VPC's default security group, which goes with the VPC and can't be deleted (VPC user guide, "Default security groups"). Nothing
+/// of a stack uses it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DefaultGroup {
+    /// It has no rules, and so lets nothing in or out.
+    #[default]
+    Closed,
+    /// It has rules.
+    Open,
 }
 
 /// The engine of a VPC whose tag says none.
@@ -26,7 +42,13 @@ impl Kind for Vpc {
         let cidr = design.stack.network.cidr.to_string();
         vec![(
             "main".to_owned(),
-            Vpc { cidr, dns_support: true, dns_hostnames: true, engine: Engine::of(&design.stack) },
+            Vpc {
+                cidr,
+                dns_support: true,
+                dns_hostnames: true,
+                default_group: DefaultGroup::Closed,
+                engine: Engine::of(&design.stack),
+            },
         )]
     }
 
@@ -39,3 +61,4 @@ impl Kind for Vpc {
 }
 
 references!(Engine);
+references!(DefaultGroup);

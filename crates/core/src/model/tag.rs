@@ -30,6 +30,8 @@ pub const CLUSTER_POLICY: &str = "kstack:cluster-policy";
 pub const EXPIRES: &str = "kstack:expires-at";
 /// Whether `destroy` and `reap` refuse to delete the stack.
 pub const PROTECTED: &str = "kstack:protected";
+/// That kstack protected an instance against termination.
+pub const TERMINATION_PROTECTION: &str = "kstack:termination-protection";
 /// The KMS key that was asked for, on a volume.
 pub const KMS_KEY: &str = "kstack:kms-key";
 /// The keys of the file's tags that were set, separated by spaces.

@@ -12,7 +12,7 @@ use crate::model::{Model, parsed};
 /// The fields that say where a resource of the kind is when it is not the stack's; `Err` says why it can be nowhere else.
 fn elsewhere(kind: &str) -> Result<Value, &'static str> {
     Ok(match kind {
-        "internet_gateway" | "subnet" | "route_table" | "vpc_endpoint" | "security_group" => json!({"vpc": "vpc-9"}),
+        "internet_gateway" | "subnet" | "route_table" | "vpc_endpoint" | "security_group" | "flow_log" => json!({"vpc": "vpc-9"}),
         "nat_gateway" | "instance" => json!({"subnet": "subnet-9"}),
         "network_interface" => json!({"attached_to": "i-9"}),
         "elastic_ip" => json!({"attached_to": "eni-9"}),
@@ -50,7 +50,7 @@ fn refused(plan: &Plan, id: &str, place: &str) {
 #[test]
 fn what_is_used_elsewhere_is_refused_whatever_its_tags_say() {
     let ec2 = parsed(
-        "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, endpoints: [ssm]}\nworkload: \
+        "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, endpoints: [ssm], flow_logs: \"arn:aws:s3:::logs\"}\nworkload: \
          {retention: 1d}\ncluster: {ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n",
     );
     let msk = parsed(
@@ -90,7 +90,7 @@ fn what_is_used_elsewhere_is_refused_whatever_its_tags_say() {
 #[test]
 fn what_is_used_by_the_stack_is_placed() {
     let file = parsed(
-        "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, endpoints: [ssm]}\nworkload: \
+        "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, endpoints: [ssm], flow_logs: \"arn:aws:s3:::logs\"}\nworkload: \
          {retention: 1d}\ncluster: {ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n",
     );
     let mut model = Model::empty("us-east-1", 3);

@@ -2,7 +2,7 @@
 
 from moto.ec2.models.security_groups import SecurityGroupRule
 
-from localstack_aws_rules.ec2.common import backend, requested_tags
+from localstack_aws_rules.ec2.common import backend, call, requested_tags
 
 
 def same_rule(rule: SecurityGroupRule, other: object) -> bool:
@@ -30,6 +30,16 @@ def create_security_group(inner, context, request):
     answer = inner(context, request)
     tags = requested_tags(request, "security-group")
     return {**answer, "Tags": tags} if tags else answer
+
+
+def create_vpc(inner, context, request):
+    """The VPC's default group lets its own members in, which moto leaves out."""
+    answer = inner(context, request)
+    group = backend(context).get_security_group_by_name_or_id("default", answer["Vpc"]["VpcId"])
+    pairs = [{"GroupId": group.id, "UserId": context.account_id}]
+    rule = {"IpProtocol": "-1", "UserIdGroupPairs": pairs}
+    call(context, {"GroupId": group.id, "IpPermissions": [rule]}, "AuthorizeSecurityGroupIngress")
+    return answer
 
 
 def authorize(inner, context, request):
@@ -69,6 +79,7 @@ def rule_shape(context, rule: SecurityGroupRule) -> dict:
 
 
 RULES = {
+    "CreateVpc": create_vpc,
     "CreateSecurityGroup": create_security_group,
     "AuthorizeSecurityGroupIngress": authorize,
     "AuthorizeSecurityGroupEgress": authorize,

@@ -80,6 +80,7 @@ def run_instances(inner, context, request):
         give_volumes(context, instance, mappings, requested_tags(request, "volume"))
         tag_interfaces(instance, own, requested_tags(request, "network-interface"))
         instance.client_token = request.get("ClientToken") or ""
+        instance.disable_api_termination = bool(request.get("DisableApiTermination"))
         start_up(context, instance)
     ids = [item["InstanceId"] for item in made["Instances"]]
     described = call(context, {"InstanceIds": ids}, "DescribeInstances")

@@ -6,6 +6,7 @@ use crate::engines::msk::settings::{Standing, known, standing};
 use crate::file::node::Content;
 use crate::file::problem::{Problem, nearest};
 use crate::file::{Checker, secret};
+use crate::units::TimeSpan;
 
 const CONFIG: &str = "cluster.msk.config";
 
@@ -51,6 +52,14 @@ pub fn check(checker: &mut Checker<'_>) {
     }
     if let Some(logs) = checker.part::<MskLogs>("cluster.msk.logs") {
         check_logs(&logs, checker);
+    }
+    let written = checker.entries("cluster.msk.logs").iter().any(|(_, value)| value.content != Content::Null);
+    if !written && matches!(checker.part::<Option<TimeSpan>>("ttl"), Some(None)) {
+        checker.warning(
+            "cluster.msk",
+            "the brokers' logs go nowhere, and MSK keeps none: after a fault there is nothing to read",
+            "write `logs: {cloudwatch: LOG-GROUP}` below `msk`, or `s3: {bucket: BUCKET}`; both cost by the GiB",
+        );
     }
 }
 
