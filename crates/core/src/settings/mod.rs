@@ -1,16 +1,24 @@
-//! What counts for each Kafka setting that follows from the workload, or that sizing counts on. Check, sizes, prices, designs, user
+//! Kafka's settings. What counts for each that follows from the workload, or that sizing counts on: Check, sizes, prices, designs, user
 //! data, MSK's configurations and comparisons all ask this one place.
+//!
+//! [`definitions`] are Kafka's own: what a setting is called, what it takes, whether a running Kafka changes it. [`pairs`] are those that
+//! contradict each other.
 //!
 //! A file has one source for each: the workload's key, or a setting in `config`. The checks refuse two that differ, so `config`
 //! wins here wherever it has a value.
 
+pub mod definitions;
 mod names;
+pub mod pairs;
 mod retention;
+mod takes;
 
 use std::collections::BTreeMap;
 
-pub use names::{Setting, Takes};
+pub use definitions::{Definition, Found, KafkaVersion, Update};
+pub use names::Setting;
 pub use retention::Retention;
+pub use takes::{Kind, Takes};
 
 use crate::file::Workload;
 use crate::units::GIB;

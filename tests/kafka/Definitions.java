@@ -1,0 +1,254 @@
+import java.io.File;
+import java.lang.reflect.Field;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+/**
+ * Prints Kafka's own definitions of its settings as CSV without quotes, from the jars of one or several versions:
+ *
+ *     java Definitions.java settings VERSION=CLASSPATH...    the settings of brokers and controllers
+ *     java Definitions.java topics   VERSION=CLASSPATH...    the settings of topics, and the brokers' settings that they override
+ *
+ * Versions are given from the oldest to the newest. A definition that is the same in versions that follow one another is one row,
+ * with the first version that has it (`from`, empty for the first of all) and the first that does not any more (`before`, empty for
+ * none). Everything is read by reflection, since each version is in a class loader of its own and classes have moved between them.
+ *
+ * The column `takes` is what the validator lets pass: `1..9` (either end may be absent), `1..9 or -1`, `a|b` for one of these
+ * words, after `nocase` if in any case; for lists `a|b` too, after `nonempty` and `distinct`. Empty is anything of the type.
+ */
+public class Definitions {
+    private static final String NONE = "null";
+
+    public static void main(String[] arguments) throws Exception {
+        boolean topics = arguments[0].equals("topics");
+        Map<String, TreeMap<String, String>> versions = new LinkedHashMap<>();
+        for (int i = 1; i < arguments.length; i++) {
+            String[] pair = arguments[i].split("=", 2);
+            ClassLoader kafka = loader(pair[1]);
+            Thread.currentThread().setContextClassLoader(kafka);
+            versions.put(pair[0], topics ? topics(kafka) : settings(kafka));
+        }
+        System.out.println(topics ? "name,overrides,from,before" : "name,type,takes,default,update,internal,from,before");
+        merged(versions).forEach(System.out::println);
+    }
+
+    /** A loader that sees this class path and Java itself, so that versions do not see each other. */
+    private static ClassLoader loader(String classPath) throws Exception {
+        List<URL> urls = new ArrayList<>();
+        for (String entry : classPath.split(File.pathSeparator)) {
+            urls.add(new File(entry).toURI().toURL());
+        }
+        return new URLClassLoader(urls.toArray(new URL[0]), ClassLoader.getPlatformClassLoader());
+    }
+
+    /** By name, the rest of the row. */
+    private static TreeMap<String, String> settings(ClassLoader kafka) throws Exception {
+        Object definitions = first(kafka, new String[][] {
+            {"org.apache.kafka.server.config.AbstractKafkaConfig", "CONFIG_DEF"},
+            {"kafka.server.KafkaConfig$", "configDef"},
+        });
+        Map<?, ?> updates = (Map<?, ?>) first(kafka, new String[][] {
+            {"org.apache.kafka.server.config.DynamicBrokerConfig", "dynamicConfigUpdateModes"},
+            {"kafka.server.DynamicBrokerConfig$", "dynamicConfigUpdateModes"},
+        });
+        TreeMap<String, String> rows = new TreeMap<>();
+        for (Object key : ((Map<?, ?>) call(definitions, "configKeys")).values()) {
+            String name = (String) get(key, "name");
+            Object update = updates.get(name);
+            String type = get(key, "type").toString().toLowerCase();
+            boolean internal = (boolean) get(key, "internalConfig");
+            Object value = (boolean) call(key, "hasDefault") ? get(key, "defaultValue") : null;
+            rows.put(name, String.join(",", type, takes(name, get(key, "validator")), text(value),
+                update == null ? "read-only" : update.toString(), internal ? "internal" : ""));
+        }
+        return rows;
+    }
+
+    /** By name of a topic's setting, the brokers' settings that it overrides, in the order in which Kafka asks them. */
+    private static TreeMap<String, String> topics(ClassLoader kafka) throws Exception {
+        Map<?, ?> synonyms = (Map<?, ?>) first(kafka, new String[][] {
+            {"org.apache.kafka.server.config.ServerTopicConfigSynonyms", "ALL_TOPIC_CONFIG_SYNONYMS"},
+        });
+        TreeMap<String, String> rows = new TreeMap<>();
+        Object names = first(kafka, new String[][] {
+            {"org.apache.kafka.storage.internals.log.LogConfig", "nonInternalConfigNames"},
+            {"org.apache.kafka.storage.internals.log.LogConfig", "configNames"},
+        });
+        for (Object name : (Collection<?>) names) {
+            List<String> overridden = new ArrayList<>();
+            for (Object synonym : synonyms.containsKey(name) ? (Collection<?>) synonyms.get(name) : List.of()) {
+                overridden.add((String) call(synonym, "name"));
+            }
+            rows.put((String) name, String.join("|", overridden));
+        }
+        return rows;
+    }
+
+    private static List<String> merged(Map<String, TreeMap<String, String>> versions) {
+        List<String> order = new ArrayList<>(versions.keySet());
+        TreeSet<String> names = new TreeSet<>();
+        versions.values().forEach(rows -> names.addAll(rows.keySet()));
+        List<String> all = new ArrayList<>();
+        for (String name : names) {
+            String open = null;
+            String from = "";
+            for (int i = 0; i <= order.size(); i++) {
+                String row = i < order.size() ? versions.get(order.get(i)).get(name) : null;
+                if (i > 0 && i < order.size() && java.util.Objects.equals(row, open)) {
+                    continue;
+                }
+                if (open != null) {
+                    all.add(String.join(",", name, open, from, i < order.size() ? order.get(i) : ""));
+                }
+                open = row;
+                from = i == 0 || i >= order.size() ? "" : order.get(i);
+            }
+        }
+        return all;
+    }
+
+    private static String takes(String name, Object validator) throws Exception {
+        if (validator == null) {
+            return "";
+        }
+        switch (validator.getClass().getSimpleName()) {
+            case "Range":
+                Object min = get(validator, "min"), max = get(validator, "max");
+                return (min == null ? "" : min) + ".." + (max == null ? "" : max);
+            case "ValidString":
+                return words(get(validator, "validStrings"));
+            case "CaseInsensitiveValidString":
+                return "nocase " + words(get(validator, "validStrings"));
+            case "ValidList":
+                String known = words(get(get(validator, "validString"), "validStrings"));
+                // Since Kafka 4.2 lists are distinct, and may be forbidden to be empty.
+                if (field(validator.getClass(), "isEmptyAllowed") == null) {
+                    return known;
+                }
+                String empty = (boolean) get(validator, "isEmptyAllowed") ? "" : "nonempty ";
+                return (empty + "distinct " + known).trim();
+            case "NonEmptyString":
+            case "NonEmptyStringWithoutControlChars":
+                return "nonempty";
+            case "CompositeValidator":
+                List<String> parts = new ArrayList<>();
+                for (Object part : (Collection<?>) get(validator, "validators")) {
+                    parts.add(takes(name, part));
+                }
+                return String.join(" ", parts).trim();
+            case "LambdaValidator":
+                return probed(name, validator);
+            default:
+                // Kafka's own code judges these: versions of the protocol, the voters of a quorum. None of them has a range.
+                return "";
+        }
+    }
+
+    /** A range of whole numbers, and what else passes, found by asking: only the text of such a validator could be read. */
+    private static String probed(String name, Object validator) throws Exception {
+        Method ensureValid = validator.getClass().getMethod("ensureValid", String.class, Object.class);
+        ensureValid.setAccessible(true);
+        TreeSet<Integer> valid = new TreeSet<>();
+        for (int value = -10; value <= 1000; value++) {
+            try {
+                ensureValid.invoke(validator, name, value);
+                valid.add(value);
+            } catch (InvocationTargetException refused) {
+                continue;
+            }
+        }
+        if (valid.tailSet(1).isEmpty() || valid.first() == -10) {
+            throw new IllegalStateException(name + " takes no range that this program can find: " + validator);
+        }
+        int most = valid.last();
+        String also = valid.headSet(1).stream().map(value -> " or " + value).collect(Collectors.joining());
+        return valid.tailSet(1).first() + ".." + (most == 1000 ? "" : most) + also;
+    }
+
+    private static String words(Object words) {
+        Collection<?> all = (Collection<?>) words;
+        // The set of words in any case has no order of its own.
+        return all.stream().map(Object::toString).sorted().collect(Collectors.joining("|"));
+    }
+
+    private static String text(Object value) {
+        if (value == null) {
+            return NONE;
+        }
+        if (value instanceof Class) {
+            return ((Class<?>) value).getName();
+        }
+        if (value instanceof Collection) {
+            return ((Collection<?>) value).stream().map(Definitions::text).collect(Collectors.joining("|"));
+        }
+        String text = value.getClass().getSimpleName().equals("Password") ? "" : value.toString();
+        if (text.contains("|") || text.contains("\n")) {
+            throw new IllegalStateException("a default that the table can't have: " + text);
+        }
+        return text.replace(',', '|');
+    }
+
+    /** What the first class that there is has as a static field or method, or as one of its Scala object. */
+    private static Object first(ClassLoader kafka, String[][] places) throws Exception {
+        for (String[] place : places) {
+            Class<?> one;
+            try {
+                one = Class.forName(place[0], true, kafka);
+            } catch (ClassNotFoundException moved) {
+                continue;
+            }
+            Object owner = place[0].endsWith("$") ? one.getField("MODULE$").get(null) : null;
+            Field field = field(one, place[1]);
+            if (field != null) {
+                return field.get(owner);
+            }
+            Method method = method(one, place[1]);
+            if (method != null) {
+                return method.invoke(owner);
+            }
+        }
+        throw new IllegalStateException("this Kafka has no " + places[0][1]);
+    }
+
+    private static Object get(Object owner, String name) throws Exception {
+        return field(owner.getClass(), name).get(owner);
+    }
+
+    private static Object call(Object owner, String name) throws Exception {
+        return method(owner.getClass(), name).invoke(owner);
+    }
+
+    private static Field field(Class<?> owner, String name) {
+        for (Class<?> one = owner; one != null; one = one.getSuperclass()) {
+            for (Field field : one.getDeclaredFields()) {
+                if (field.getName().equals(name)) {
+                    field.setAccessible(true);
+                    return field;
+                }
+            }
+        }
+        return null;
+    }
+
+    private static Method method(Class<?> owner, String name) {
+        for (Class<?> one = owner; one != null; one = one.getSuperclass()) {
+            for (Method method : one.getDeclaredMethods()) {
+                if (method.getName().equals(name) && method.getParameterCount() == 0) {
+                    method.setAccessible(true);
+                    return method;
+                }
+            }
+        }
+        return null;
+    }
+}
