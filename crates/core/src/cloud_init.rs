@@ -38,19 +38,22 @@ pub const CLIENT_PORT: u16 = 9092;
 pub const CONTROLLER_PORT: u16 = 9093;
 
 /// Settings that a stack file cannot override: the scripts, the volume or the other hosts depend on them.
-pub const RESERVED_SETTINGS: [&str; 12] = [
+pub const RESERVED_SETTINGS: [&str; 15] = [
     "advertised.listeners",
     "broker.id",
     "broker.rack",
     "controller.listener.names",
     "controller.quorum.bootstrap.servers",
     "controller.quorum.voters",
+    "inter.broker.listener.name",
+    "listener.security.protocol.map",
     "listeners",
     "log.dir",
     "log.dirs",
     "metadata.log.dir",
     "node.id",
     "process.roles",
+    "security.inter.broker.protocol",
 ];
 
 const HOST: &str = "host.yaml.hbs";

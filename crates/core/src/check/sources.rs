@@ -39,18 +39,13 @@ impl Written<'_> {
     }
 }
 
-/// The settings in the mapping at `config` that Kafka can read; the others are noted, unless somebody has already.
-fn written<'a>(config: &str, checker: &mut Checker<'a>) -> Vec<Written<'a>> {
+/// The settings in the mapping at `config` that Kafka can read; the engines' rules have noted the others.
+fn written<'a>(config: &str, checker: &Checker<'a>) -> Vec<Written<'a>> {
     let mut all = Vec::new();
     for (key, value) in checker.entries(config) {
         let (Some(setting), Content::Scalar(text)) = (Setting::named(&key.name), &value.content) else { continue };
-        if checker.is_refused(key.at) || checker.is_refused(value.at) {
-            continue;
-        }
-        if setting.takes(text) {
+        if !checker.is_refused(key.at) && !checker.is_refused(value.at) && setting.takes(text) {
             all.push(Written { setting, key: key.at, value: value.at, text });
-        } else {
-            checker.error_at(value.at, format!("`{}` can't be `{text}`", key.name), setting.help());
         }
     }
     all
@@ -141,9 +136,7 @@ fn check_copies(written: &[Written<'_>], load: &Workload, checker: &mut Checker<
                     let help = "keep one of the two: what the settings leave out follows from the workload";
                     checker.error_at(one.key, message, help);
                 }
-                None if own == Some(1) && one.setting == names[0] => {
-                    checker.problems.push(Problem::warning(one.value, single).help(more));
-                }
+                None if own == Some(1) => checker.problems.push(Problem::warning(one.value, single).help(more)),
                 Some(_) | None => {}
             }
         }

@@ -2,6 +2,7 @@
 //! sizing, prices, limits. An engine is added by a folder and an entry in the list below; no other engine's folder changes.
 
 pub mod ec2;
+mod kafka_settings;
 pub mod msk;
 pub(crate) mod rules;
 

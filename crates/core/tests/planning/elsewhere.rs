@@ -12,7 +12,9 @@ use crate::model::{Model, parsed};
 /// The fields that say where a resource of the kind is when it is not the stack's; `Err` says why it can be nowhere else.
 fn elsewhere(kind: &str) -> Result<Value, &'static str> {
     Ok(match kind {
-        "internet_gateway" | "subnet" | "route_table" | "vpc_endpoint" | "security_group" | "flow_log" => json!({"vpc": "vpc-9"}),
+        "internet_gateway" | "subnet" | "route_table" | "vpc_endpoint" | "security_group" | "flow_log" => {
+            json!({"vpc": "vpc-9"})
+        }
         "nat_gateway" | "instance" => json!({"subnet": "subnet-9"}),
         "network_interface" => json!({"attached_to": "i-9"}),
         "elastic_ip" => json!({"attached_to": "eni-9"}),

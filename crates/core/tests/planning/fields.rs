@@ -53,7 +53,7 @@ fn every_serialized_field_has_a_rule() {
 #[test]
 fn a_text_that_looks_like_an_address_is_no_dependency() {
     let ec2 = "apiVersion: kstack/v1\nname: dev\nregion: eu-west-1\ntags: {a: TEXT}\nnetwork: {cidr: 10.20.0.0/16}\n\
-               cluster: {ec2: {kafka: 4.1.1, combined: true, config: {broker.rack.note: TEXT}, brokers: {count: 3, instance_type: m7g.large}}}\n";
+               cluster: {ec2: {kafka: 4.1.1, combined: true, config: {own.rack.note: TEXT}, brokers: {count: 3, instance_type: m7g.large}}}\n";
     let msk = "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\ntags: {a: TEXT}\nnetwork: {cidr: 10.50.0.0/16, nat: none}\n\
                workload: {retention: 3d}\ncluster:\n  msk:\n    kafka: 3.8.x\n    brokers: {count: 3, instance_type: kafka.m5.large}\n    \
                auth: {iam: true}\n    logs: {cloudwatch: TEXT, firehose: orders, s3: {bucket: vpc, prefix: main}}\n";

@@ -5,20 +5,19 @@ use ipnet::Ipv4Net;
 use super::archive::{self, is_sha512};
 use super::gp3::{self, IOPS_PER_GIB, MIBS_PER_IOPS};
 use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version};
-use crate::cloud_init::{self, RESERVED_SETTINGS};
+use super::settings::{self, CONFIG};
+use crate::cloud_init;
 use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
-use crate::file::node::Content;
 use crate::file::{Checker, Nat, Network, secret};
 use crate::text::many;
 use crate::units::Size;
 use crate::{instance_types, network};
 
 /// The first Kafka version that the hosts' templates are written for: KRaft only, with a dynamic controller quorum (KIP-853).
-const OLDEST_KAFKA: Version = Version(4, 0, 0);
+pub(super) const OLDEST_KAFKA: Version = Version(4, 0, 0);
 /// Node ids of brokers end here.
 const MOST_BROKERS: u32 = 1000;
 
-const CONFIG: &str = "cluster.ec2.config";
 const BROKERS: &str = "cluster.ec2.brokers.count";
 const BROKER_TYPE: &str = "cluster.ec2.brokers.instance_type";
 const CONTROLLER_TYPE: &str = "cluster.ec2.controllers.instance_type";
@@ -32,13 +31,13 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
             format!("use {OLDEST_KAFKA} or newer: it is the first that runs only with KRaft"),
         );
     }
+    settings::check(checker);
     check_count(checker);
     check_controllers(checker);
     check_types(checker);
     if let Some(storage) = checker.part::<Storage>("cluster.ec2.brokers.storage") {
         check_storage(&storage, checker);
     }
-    check_settings(checker);
     if let Some(Some(key)) = checker.part::<Option<String>>("cluster.ec2.kms_key") {
         check_key("cluster.ec2.kms_key", &key, "EC2", checker);
     }
@@ -219,27 +218,6 @@ fn check_storage(storage: &Storage, checker: &mut Checker<'_>) {
         } else if storage.iops.is_some_and(|iops| rate.mibs() > f64::from(iops) * MIBS_PER_IOPS) {
             let help = "gp3 takes at most 0.25 MiB/s per IOPS";
             checker.error(&path("throughput"), format!("`{rate_text}` is too much for {iops_text} IOPS"), help);
-        }
-    }
-}
-
-fn check_settings(checker: &mut Checker<'_>) {
-    for (key, value) in checker.entries(CONFIG) {
-        let name = key.name.as_str();
-        if RESERVED_SETTINGS.contains(&name) {
-            checker.error_at(key.at, format!("`{name}` is set by kstack for each host"), "remove it");
-        } else if name.is_empty() || name.contains(char::is_whitespace) {
-            let message = format!("`{}` is not the name of a Kafka setting", name.escape_debug());
-            checker.error_at(key.at, message, "a name has letters, digits, dots and hyphens, and no spaces");
-        } else if secret::is_secret(name)
-            && !matches!(&value.content, Content::Scalar(text) if secret::is_reference(text))
-        {
-            let help = "set `config.providers` and write a reference to the secret, such as `${file:/etc/kafka/secrets.properties:keystore}`";
-            checker.error_at(
-                key.at,
-                format!("the value of `{name}` is a secret, and secrets do not belong in a stack file"),
-                help,
-            );
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cloud_init::Os;
 use crate::file::read::{Scalar, choices, fields, text};
+use crate::settings::KafkaVersion;
 use crate::units::{Rate, Size};
 
 fields! {
@@ -132,6 +133,13 @@ choices! {
 /// A Kafka version, such as 4.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32, pub u32);
+
+impl Version {
+    /// As Kafka's definitions are found by it.
+    pub fn numbers(self) -> KafkaVersion {
+        (self.0, self.1, self.2)
+    }
+}
 
 impl std::fmt::Display for Version {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -7,6 +7,7 @@ pub mod gp3;
 pub mod keys;
 mod price;
 pub mod price_list;
+mod settings;
 mod sizing;
 mod steps;
 #[cfg(test)]

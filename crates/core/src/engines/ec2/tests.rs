@@ -9,6 +9,7 @@ use crate::sizing::Bottleneck;
 use crate::stack::Stack;
 use crate::units::{Rate, Size, TimeSpan, mbs_of_mibs};
 
+mod definitions;
 mod properties;
 mod settings;
 

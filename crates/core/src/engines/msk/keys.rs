@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::file::node::{Content, Node};
 use crate::file::problem::{At, Problem};
 use crate::file::read::{Read, choices, fields, text};
+use crate::settings::KafkaVersion;
 use crate::units::{Rate, Size};
 
 fields! {
@@ -192,6 +193,12 @@ impl MskVersion {
     pub fn release(&self) -> (u32, u32) {
         let mut numbers = self.0.split('.').map(|part| part.parse().unwrap_or(0));
         (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+    }
+    /// As Kafka's definitions are found by it: the last of a release for `3.9.x`.
+    pub fn numbers(&self) -> KafkaVersion {
+        let patch = self.0.split('.').nth(2).and_then(|part| part.parse().ok());
+        let (major, minor) = self.release();
+        (major, minor, patch.unwrap_or(u32::MAX))
     }
     /// Whether metadata are kept by KRaft controllers, and not by ZooKeeper.
     pub fn is_kraft(&self) -> bool {

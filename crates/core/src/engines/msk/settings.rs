@@ -1,4 +1,7 @@
-//! Which settings an MSK configuration may have.
+//! Which settings an MSK configuration may have. What each takes is in Kafka's own definitions, of the release that MSK's build is of;
+//! where MSK takes less, it is here.
+
+use crate::units::Bounds;
 
 /// Settings that MSK manages: a broker's address, identity or storage depends on them.
 const OWNED: [&str; 14] = [
@@ -35,12 +38,17 @@ const EXPRESS_OWNED: [&str; 13] = [
     "unclean.leader.election.enable",
 ];
 
+/// A setting that MSK has and Kafka does not: addresses of the client's own choice. Source: AWS's agent toolkit, "Configure MSK
+/// Brokers and Clusters", 2026.
+const MSKS_OWN: &str = "custom.advertised.listeners";
+
 /// Settings of both kinds of brokers. Source: MSK, custom configurations, 2026.
-const BOTH: [&str; 25] = [
+const BOTH: [&str; 26] = [
     "allow.everyone.if.no.acl.found",
     "auto.create.topics.enable",
     "compression.type",
     "connections.max.idle.ms",
+    MSKS_OWN,
     "delete.topic.enable",
     "group.initial.rebalance.delay.ms",
     "group.max.session.timeout.ms",
@@ -96,6 +104,12 @@ const STANDARD: [&str; 25] = [
 /// The one that Express brokers alone take. Source: the same.
 const EXPRESS: &str = "max.connections.per.ip";
 
+/// Where MSK takes less than Kafka, for standard brokers. Source: MSK, custom configurations.
+const NARROWER: [(&str, Bounds<i64>); 2] = [
+    ("replica.lag.time.max.ms", Bounds { least: 10_000, most: 30_000 }),
+    ("zookeeper.session.timeout.ms", Bounds { least: 6_000, most: 18_000 }),
+];
+
 /// Whether a setting may be in a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -116,6 +130,11 @@ pub fn standing(name: &str, express: bool) -> Standing {
     } else {
         Standing::Unknown
     }
+}
+
+/// The numbers that MSK takes for `name`, where it takes fewer than Kafka.
+pub fn narrower(name: &str) -> Option<Bounds<i64>> {
+    NARROWER.iter().find(|(narrow, _)| *narrow == name).map(|(_, bounds)| *bounds)
 }
 
 /// Every setting that AWS documents for standard or for Express brokers.

@@ -24,9 +24,9 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
     match checker.part::<Option<bool>>("cluster.msk.serverless") {
         Some(Some(true)) => check_serverless(checker),
         Some(_) => {
+            settings::check(checker);
             brokers::check(checker);
             security::check(checker);
-            settings::check(checker);
         }
         None => {}
     }

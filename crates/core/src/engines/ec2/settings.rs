@@ -1,0 +1,174 @@
+//! Rules of Kafka's settings on hosts: `cluster.ec2.config`.
+
+use super::keys::Version;
+use crate::engines::kafka_settings::{
+    begins_as_kafkas, check_pairs, check_unclean, check_value, find, has_plugin, shown, similar, wrong_name,
+};
+use crate::engines::rules::settings;
+use crate::file::node::{Content, Key, Node};
+use crate::file::problem::Problem;
+use crate::file::{Checker, secret};
+use crate::settings::definitions::{definition, newest};
+use crate::settings::{Found, KafkaVersion, Setting};
+
+pub(super) const CONFIG: &str = "cluster.ec2.config";
+
+/// The listeners that hosts have, as `listener.name.LISTENER.` names them.
+const LISTENERS: [&str; 2] = ["plaintext", "controller"];
+
+/// Settings that kstack makes for each host, with what says it instead. Source: cloud-init/server.properties.hbs, and what would
+/// contradict it.
+const OWNED: &[(&[&str], &str)] = &[
+    (
+        &[
+            "advertised.host.name",
+            "advertised.listeners",
+            "advertised.port",
+            "control.plane.listener.name",
+            "controller.listener.names",
+            "host.name",
+            "inter.broker.listener.name",
+            "listener.security.protocol.map",
+            "listeners",
+            "port",
+            "security.inter.broker.protocol",
+        ],
+        "remove it: every host has its listeners, and `network.clients` says who else may reach them",
+    ),
+    (
+        &["broker.id", "broker.id.generation.enable", "node.id", "reserved.broker.max.id"],
+        "remove it: `brokers.count` and `controllers.count` say which numbers there are",
+    ),
+    (&["process.roles"], "remove it: `controllers`, or `combined`, says which hosts are controllers"),
+    (
+        &["controller.quorum.bootstrap.servers", "controller.quorum.voters"],
+        "remove it: `controllers`, or `combined`, says which hosts are controllers",
+    ),
+    (&["broker.rack"], "remove it: a broker's rack is its zone, of `network.zones`"),
+    (
+        &["log.dir", "log.dirs", "metadata.log.dir"],
+        "remove it: the data is on the volume of `brokers.storage` and `controllers.storage`",
+    ),
+];
+
+/// What says in a stack file what the setting `name` says to Kafka, where kstack makes that for each host.
+fn owned(name: &str) -> Option<&'static str> {
+    OWNED.iter().find(|(names, _)| names.contains(&name)).map(|(_, help)| *help)
+}
+
+/// Checks every setting by itself. Runs before what counts settings.
+pub(super) fn check(checker: &mut Checker<'_>) {
+    let version = version(checker);
+    let resolves = checker.entries(CONFIG).iter().any(|(key, _)| key.name == "config.providers");
+    let host = Host { version, resolves, plugin: has_plugin(CONFIG, version, checker) };
+    for (key, value) in checker.entries(CONFIG) {
+        host.check(key, value, checker);
+    }
+    check_unclean(CONFIG, checker);
+    let counting = settings(CONFIG, checker);
+    let otherwise = |name: &str| match (Setting::named(name), counting) {
+        (Some(setting), Some(settings)) if Setting::COPIES.contains(&setting) => Some(settings.copies.into()),
+        (Some(setting), Some(settings)) if Setting::MIN_INSYNC.contains(&setting) => Some(settings.min_insync.into()),
+        _ => definition(name, version)?.default_number(),
+    };
+    check_pairs(CONFIG, version, otherwise, checker);
+}
+
+/// The stack's Kafka; the newest known where the file has none that reads, and the oldest possible for one that is too old.
+fn version(checker: &Checker<'_>) -> KafkaVersion {
+    let given = checker.part::<Version>("cluster.ec2.kafka");
+    given.map_or(newest(), |version| version.max(super::check::OLDEST_KAFKA).numbers())
+}
+
+/// What the settings of a file have in common.
+struct Host {
+    version: KafkaVersion,
+    /// Whether Kafka puts secrets and the like in the place of references.
+    resolves: bool,
+    /// Whether a class that is not Kafka's reads settings of its own.
+    plugin: bool,
+}
+
+impl Host {
+    fn check(&self, key: &Key, value: &Node, checker: &mut Checker<'_>) {
+        let name = key.name.as_str();
+        if let Some(help) = owned(name) {
+            return checker.error_at(key.at, format!("`{name}` is set by kstack for each host"), help);
+        }
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            let message = format!("`{}` is not the name of a Kafka setting", name.escape_debug());
+            return checker.error_at(key.at, message, "a name has letters, digits, dots and hyphens, and no spaces");
+        }
+        if secret::is_secret(name) && !matches!(&value.content, Content::Scalar(text) if secret::is_reference(text)) {
+            let help = "set `config.providers` and write a reference to the secret, such as `${file:/etc/kafka/secrets.properties:keystore}`";
+            let message = format!("the value of `{name}` is a secret, and secrets do not belong in a stack file");
+            return checker.error_at(key.at, message, help);
+        }
+        match name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.')) {
+            Some((listener, own)) => self.check_listener(listener, own, key, value, checker),
+            None => self.check_known(name, key, value, checker),
+        }
+    }
+
+    /// A setting for one of the listeners.
+    fn check_listener(&self, listener: &str, own: &str, key: &Key, value: &Node, checker: &mut Checker<'_>) {
+        if !LISTENERS.contains(&listener) {
+            let message = format!("no host has a listener `{listener}`, which `{}` is for", key.name);
+            let help = "remove it: hosts have `plaintext` for clients and brokers, and `controller`";
+            return checker.error_at(key.at, message, help);
+        }
+        match find(own, self.version) {
+            Found::Known(definition) => check_value(key, value, definition, self.resolves, checker),
+            // Behind a mechanism's name there are settings of that mechanism.
+            found => {
+                if let Some((message, help)) = wrong_name(own, found, self.version) {
+                    checker.error_at(key.at, message, help);
+                }
+            }
+        }
+    }
+
+    fn check_known(&self, name: &str, key: &Key, value: &Node, checker: &mut Checker<'_>) {
+        let found = find(name, self.version);
+        if let Found::Known(definition) = found {
+            return check_value(key, value, definition, self.resolves, checker);
+        }
+        if let Some((message, help)) = wrong_name(name, found, self.version) {
+            return checker.error_at(key.at, message, help);
+        }
+        if found != Found::Unknown || self.plugin {
+            return;
+        }
+        let message = format!("Kafka {} has no setting `{name}`, and ignores it", shown(self.version.min(newest())));
+        let near = similar(name, self.version).map(|near| format!("the nearest one is `{near}`"));
+        let plugins =
+            "a plugin's own settings are taken as they are where the file sets its class, as `metric.reporters` does";
+        let help = near.into_iter().chain([plugins.to_owned()]).collect::<Vec<_>>().join("; ");
+        // A plugin's names begin with a word of its own.
+        checker.problems.push(match begins_as_kafkas(name, self.version) {
+            true => Problem::new(key.at, message).help(help),
+            false => Problem::warning(key.at, message).help(help),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud_init::RESERVED_SETTINGS;
+
+    #[test]
+    fn what_no_host_may_be_given_is_refused_with_the_key_that_does_it() {
+        for name in RESERVED_SETTINGS {
+            assert!(owned(name).is_some_and(|help| help.contains('`')), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_owned_is_one_of_kafkas() {
+        for name in OWNED.iter().flat_map(|(names, _)| *names) {
+            let known = |version| !matches!(find(name, version), Found::Unknown | Found::Topic(_));
+            assert!(known((4, 1, 1)), "{name}");
+        }
+    }
+}
