@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::design::Design;
 use crate::engines::Engine;
-use crate::model::{Address, Deletion, Effect, Field, FieldChange, Fields, Missing, Operation, Ref, References, Tags};
+use crate::model::{
+    Address, DIFFERS, Deletion, Effect, Field, FieldChange, Fields, Missing, Operation, Ref, References, Tags,
+};
 use crate::pricing::Costs;
 
 mod access;
@@ -99,6 +101,11 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     /// What a roll for `changes` means for the host, as a clause.
     fn roll_reason(_changes: &[FieldChange]) -> &'static str {
         "the host is replaced while the others run; its volume and address are kept"
+    }
+
+    /// What an update in one call for `changes` means, as a clause.
+    fn update_reason(_changes: &[FieldChange]) -> String {
+        DIFFERS.to_owned()
     }
 
     /// Adds what the resource costs for being there. One that costs nothing adds nothing.
@@ -261,6 +268,11 @@ pub fn missing(address: &Address, is_live: &dyn Fn(&str) -> bool) -> Missing {
 /// What a roll for `changes` means for a resource of `kind`.
 pub fn roll_reason(kind: &str, changes: &[FieldChange]) -> &'static str {
     with_kind!(kind, K => K::roll_reason(changes), "")
+}
+
+/// What an update in one call for `changes` means for a resource of `kind`.
+pub fn update_reason(kind: &str, changes: &[FieldChange]) -> String {
+    with_kind!(kind, K => K::update_reason(changes), String::new())
 }
 
 /// The live spec of the kind with this name, if it reads as one.

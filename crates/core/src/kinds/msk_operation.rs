@@ -117,10 +117,12 @@ impl MskOperation {
             MskOperation::Creation => {
                 "AWS is still creating the cluster: kstack waits for it, usually 15 to 35 minutes".to_owned()
             }
-            MskOperation::KafkaVersion
-            | MskOperation::BrokerType
-            | MskOperation::Configuration
-            | MskOperation::Security => {
+            // Source: MSK, custom configurations: it does rolling restarts when necessary; and broker configuration operations:
+            // static settings need a restart, and dynamic ones do not.
+            MskOperation::Configuration => format!(
+                "where a setting needs a restart, the {brokers} brokers restart one after another, up to {minutes} minutes in all"
+            ),
+            MskOperation::KafkaVersion | MskOperation::BrokerType | MskOperation::Security => {
                 format!("the {brokers} brokers restart one after another, up to {minutes} minutes in all")
             }
             MskOperation::Storage | MskOperation::Throughput => {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Action, Creation, LiveTarget, Note, Plan, Step, Work, diff};
 use crate::kinds::{self, Resource};
-use crate::model::{Address, DIFFERS, Effect, FieldChange, Operation, Ref, Tags};
+use crate::model::{Address, Effect, FieldChange, Operation, Ref, Tags};
 use crate::observed::Live;
 use crate::refusal::Refusal;
 
@@ -77,6 +77,7 @@ fn effect(address: &Address, change: &FieldChange, wanted: &Resource, new: &BTre
 
 /// One step for the changes; or a step for each operation that the kind needs for them, one after the other, tags first.
 fn updates(address: &Address, live: LiveTarget, wanted: Creation, changes: Vec<FieldChange>) -> Vec<Step> {
+    let differs = |changes: &[FieldChange]| kinds::update_reason(&address.kind, changes);
     let step = |operation: Option<&'static str>, reason: String, changes: Vec<FieldChange>| Step {
         address: address.clone(),
         operation,
@@ -87,10 +88,10 @@ fn updates(address: &Address, live: LiveTarget, wanted: Creation, changes: Vec<F
     let (tags, fields): (Vec<_>, Vec<_>) = changes.iter().cloned().partition(|change| change.tag().is_some());
     let mut operations = wanted.spec.operations(&live.spec, &fields);
     if operations.is_empty() {
-        return vec![step(None, DIFFERS.to_owned(), changes)];
+        return vec![step(None, differs(&changes), changes)];
     }
     if !tags.is_empty() {
-        operations.insert(0, Operation { name: "tags", reason: DIFFERS.to_owned(), changes: tags });
+        operations.insert(0, Operation { name: "tags", reason: differs(&tags), changes: tags });
     }
     let mut steps: Vec<Step> = Vec::new();
     for Operation { name, reason, changes } in operations {

@@ -188,6 +188,11 @@ pub fn some_version_takes(name: &str, text: &str) -> bool {
     BY_NAME.get(name).is_some_and(|all| all.iter().any(|one| one.takes.accepts(one.name, text)))
 }
 
+/// Whether a running Kafka can change `name`, in every version that has it.
+pub fn changes_while_running(name: &str) -> bool {
+    BY_NAME.get(name).is_some_and(|all| all.iter().all(|one| one.update != Update::ReadOnly))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
