@@ -1,5 +1,7 @@
 """Configurations and their revisions."""
 
+import json
+
 import pytest
 from conftest import refused, until
 
@@ -24,12 +26,12 @@ def test_a_configuration_is_read_back_byte_for_byte(aws):
 
 def test_an_update_is_a_new_revision_and_keeps_the_old(aws):
     arn = create(aws)
-    answer = aws.kafka.update_configuration(Arn=arn, ServerProperties=b"a.b=c")
+    answer = aws.kafka.update_configuration(Arn=arn, ServerProperties=b"num.partitions=6")
     assert answer["LatestRevision"]["Revision"] == 2
     revisions = aws.kafka.list_configuration_revisions(Arn=arn)["Revisions"]
     assert [r["Revision"] for r in revisions] == [1, 2]
     assert aws.kafka.describe_configuration_revision(Arn=arn, Revision=1)["ServerProperties"] == PROPERTIES
-    assert aws.kafka.describe_configuration_revision(Arn=arn, Revision=2)["ServerProperties"] == b"a.b=c"
+    assert aws.kafka.describe_configuration_revision(Arn=arn, Revision=2)["ServerProperties"] == b"num.partitions=6"
     refused("NotFoundException", aws.kafka.describe_configuration_revision, Arn=arn, Revision=3)
 
 
@@ -41,6 +43,47 @@ def test_names_are_unique_and_plain(aws):
 
 def test_what_is_no_properties_file(aws):
     refused("BadRequestException", aws.kafka.create_configuration, Name="one", ServerProperties=b"{ not: ok")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "auto.leader.rebalance.enable=true",
+        "auto.create.topic.enable=true",
+        "retention.ms=1000",
+        "listeners=PLAINTEXT://:9092",
+        "log.segment.bytes=1GB",
+        "log.segment.bytes=13",
+        "log.retention.hours=2147483648",
+        "log.cleaner.min.cleanable.ratio=50%",
+        "log.cleanup.policy=compact;delete",
+        "compression.type=zip",
+        "unclean.leader.election.enable=yes",
+        "replica.lag.time.max.ms=9999",
+        "zookeeper.session.timeout.ms=18001",
+        "transaction.state.log.replication.factor=32768",
+    ],
+)
+def test_properties_and_values_that_msk_does_not_take(aws, line):
+    wrong = f"num.io.threads=8\n{line}\n".encode()
+    message = refused("BadRequestException", aws.kafka.create_configuration, Name="other", ServerProperties=wrong)
+    found = json.loads(message)
+    assert [f"{one['name']}={one['value']}" for one in found] == [line]
+    arn = create(aws)
+    refused("BadRequestException", aws.kafka.update_configuration, Arn=arn, ServerProperties=wrong)
+    assert [r["Revision"] for r in aws.kafka.list_configuration_revisions(Arn=arn)["Revisions"]] == [1]
+
+
+def test_values_at_their_limits(aws):
+    lines = [
+        "log.retention.ms=-1",
+        "log.cleanup.policy=compact, delete",
+        "replica.lag.time.max.ms : 10000",
+        "log.cleaner.min.cleanable.ratio=1",
+        "allow.everyone.if.no.acl.found=FALSE",
+        "custom.advertised.listeners=CLIENT_IAM://b-{broker_id}.example.com:9000+{broker_id}",
+    ]
+    aws.kafka.create_configuration(Name="one", ServerProperties="\n".join(lines).encode())
 
 
 @pytest.mark.parametrize("how", ["created with", "updated to", "being updated to"])

@@ -67,7 +67,7 @@ def walk_provisioned(aws: Aws) -> str:
 
 def walk_operations(aws: Aws, arn: str) -> None:
     kafka = aws.kafka
-    configuration = kafka.create_configuration(Name="used", ServerProperties=b"a.b=c")["Arn"]
+    configuration = kafka.create_configuration(Name="used", ServerProperties=b"num.partitions=6")["Arn"]
     used = {"Arn": configuration, "Revision": 1}
     logs = {"BrokerLogs": {"CloudWatchLogs": {"Enabled": True, "LogGroup": "x"}}}
     exporters = {"JmxExporter": {"EnabledInBroker": True}, "NodeExporter": {"EnabledInBroker": True}}

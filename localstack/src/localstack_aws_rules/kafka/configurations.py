@@ -2,6 +2,7 @@
 
 import re
 
+from localstack_aws_rules.kafka import properties
 from localstack_aws_rules.kafka.store import arn, bad_request, error, new_id, not_found, now, page, store
 
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,255}")
@@ -13,7 +14,7 @@ def create(context, request):
         raise bad_request("The configuration name can only have letters, digits and hyphens.")
     if any(c["Name"] == name for c in configurations.values()):
         raise error("ConflictException", f"A resource with this name already exists: {name}")
-    check_properties(request["ServerProperties"])
+    properties.check(request["ServerProperties"])
     configuration = {
         "Arn": arn(context, f"configuration/{name}/{new_id()}"),
         "Name": name,
@@ -26,14 +27,6 @@ def create(context, request):
     add_revision(configuration, request)
     configurations[configuration["Arn"]] = configuration
     return picked(configuration, "Arn", "CreationTime", "LatestRevision", "Name", "State")
-
-
-def check_properties(properties: bytes) -> None:
-    """Refuses what is not a properties file."""
-    for line in properties.decode(errors="replace").splitlines():
-        text = line.strip()
-        if text and not text.startswith(("#", "!")) and not re.match(r"[\w.\-]+\s*[=:]", text):
-            raise bad_request(f"The configuration is not valid: {text[:80]}")
 
 
 def add_revision(configuration: dict, request: dict) -> None:
@@ -79,7 +72,7 @@ def check_usable(context, wanted: dict, version: str) -> None:
 
 def update(context, request):
     configuration = find(context, request["Arn"])
-    check_properties(request["ServerProperties"])
+    properties.check(request["ServerProperties"])
     add_revision(configuration, request)
     return picked(configuration, "Arn", "LatestRevision")
 

@@ -142,3 +142,32 @@ pub fn known(express: bool) -> impl Iterator<Item = &'static str> {
     let own: &[&str] = if express { &[EXPRESS] } else { &STANDARD };
     BOTH.into_iter().chain(own.iter().copied())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::settings::Found;
+    use crate::settings::definitions::find;
+
+    /// The sandbox refuses what MSK refuses, by the same list.
+    #[test]
+    fn the_sandbox_takes_the_same_settings() {
+        let sandbox = include_str!("../../../../../localstack/src/localstack_aws_rules/kafka/properties.py");
+        let names = |line: &'static str| line.strip_prefix("    \"").and_then(|rest| rest.split_once("\": "));
+        let taken: BTreeSet<&str> = sandbox.lines().filter_map(names).map(|(name, _)| name).collect();
+        assert_eq!(taken, known(false).chain(known(true)).collect());
+    }
+
+    /// A name that Kafka never had is a misspelling here.
+    #[test]
+    fn what_aws_documents_is_kafkas() {
+        for name in known(false).chain(known(true)).filter(|name| *name != MSKS_OWN) {
+            assert!(matches!(find(name, (3, 9, 0)), Found::Known(_)), "{name}");
+        }
+        for (name, _) in NARROWER {
+            assert!(known(false).any(|known| known == name), "{name}");
+        }
+    }
+}
