@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout)] // The table is what this is run for.
 
 mod client;
+mod definitions;
 mod machine;
 mod network;
 mod processes;

@@ -1,14 +1,21 @@
+import java.io.BufferedReader;
 import java.io.File;
+import java.io.InputStreamReader;
+import java.io.StringReader;
+import java.lang.reflect.Constructor;
 import java.lang.reflect.Field;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.net.URL;
 import java.net.URLClassLoader;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Properties;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -18,6 +25,7 @@ import java.util.stream.Collectors;
  *
  *     java Definitions.java settings VERSION=CLASSPATH...    the settings of brokers and controllers
  *     java Definitions.java topics   VERSION=CLASSPATH...    the settings of topics, and the brokers' settings that they override
+ *     java Definitions.java judge    VERSION=CLASSPATH       whether a broker starts with each server.properties of its input
  *
  * Versions are given from the oldest to the newest. A definition that is the same in versions that follow one another is one row,
  * with the first version that has it (`from`, empty for the first of all) and the first that does not any more (`before`, empty for
@@ -30,6 +38,10 @@ public class Definitions {
     private static final String NONE = "null";
 
     public static void main(String[] arguments) throws Exception {
+        if (arguments[0].equals("judge")) {
+            judge(loader(arguments[1].split("=", 2)[1]));
+            return;
+        }
         boolean topics = arguments[0].equals("topics");
         Map<String, TreeMap<String, String>> versions = new LinkedHashMap<>();
         for (int i = 1; i < arguments.length; i++) {
@@ -40,6 +52,32 @@ public class Definitions {
         }
         System.out.println(topics ? "name,overrides,from,before" : "name,type,takes,default,update,internal,from,before");
         merged(versions).forEach(System.out::println);
+    }
+
+    /**
+     * For each server.properties of the input, which end with a line `---`, a line with `taken` or with what Kafka has against it. It
+     * is what a broker makes of its file before it does anything.
+     */
+    private static void judge(ClassLoader kafka) throws Exception {
+        Thread.currentThread().setContextClassLoader(kafka);
+        Constructor<?> config = Class.forName("kafka.server.KafkaConfig", true, kafka).getConstructor(Map.class, boolean.class);
+        BufferedReader input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        StringBuilder text = new StringBuilder();
+        for (String line = input.readLine(); line != null; line = input.readLine()) {
+            if (!line.equals("---")) {
+                text.append(line).append('\n');
+                continue;
+            }
+            Properties properties = new Properties();
+            properties.load(new StringReader(text.toString()));
+            text.setLength(0);
+            try {
+                config.newInstance(properties, false);
+                System.out.println("taken");
+            } catch (InvocationTargetException refused) {
+                System.out.println(refused.getCause().toString().replace('\n', ' '));
+            }
+        }
     }
 
     /** A loader that sees this class path and Java itself, so that versions do not see each other. */
@@ -104,7 +142,7 @@ public class Definitions {
             String from = "";
             for (int i = 0; i <= order.size(); i++) {
                 String row = i < order.size() ? versions.get(order.get(i)).get(name) : null;
-                if (i > 0 && i < order.size() && java.util.Objects.equals(row, open)) {
+                if (i > 0 && i < order.size() && Objects.equals(row, open)) {
                     continue;
                 }
                 if (open != null) {

@@ -125,6 +125,7 @@ pub fn check_pairs(
         let (lower, upper) = (written(pair.lower), written(pair.upper));
         let Some((_, at)) = lower.or(upper) else { continue };
         let rule = if pair.strictly { "below" } else { "at most" };
+        let rule = if pair.times > 1 { format!("{rule} one in {} of", pair.times) } else { rule.to_owned() };
         let other = |name: &str, (_, at): (i64, _)| format!("`{name}` ({})", checker.line(at));
         let upper_name = match upper.filter(|_| lower.is_some()) {
             Some(upper) => other(pair.upper, upper),

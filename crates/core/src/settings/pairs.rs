@@ -9,14 +9,18 @@ pub struct Pair {
     pub upper: &'static str,
     /// Whether they may not be equal either.
     pub strictly: bool,
+    /// How often the lower one has to go into the upper one.
+    pub times: i64,
+    /// The upper one is no limit from this number on downwards.
+    off: Option<i64>,
 }
 
 const fn at_most(lower: &'static str, upper: &'static str) -> Pair {
-    Pair { lower, upper, strictly: false }
+    Pair { lower, upper, strictly: false, times: 1, off: None }
 }
 
 const fn below(lower: &'static str, upper: &'static str) -> Pair {
-    Pair { lower, upper, strictly: true }
+    Pair { lower, upper, strictly: true, times: 1, off: None }
 }
 
 /// Source: `validateValues` of Kafka's `KafkaConfig`, and the constructors of `GroupCoordinatorConfig` and `ShareGroupConfig`: a
@@ -25,7 +29,9 @@ const fn below(lower: &'static str, upper: &'static str) -> Pair {
 pub const PAIRS: &[Pair] = &[
     at_most("replica.fetch.wait.max.ms", "replica.socket.timeout.ms"),
     at_most("replica.fetch.wait.max.ms", "replica.lag.time.max.ms"),
-    below("connection.failed.authentication.delay.ms", "connections.max.idle.ms"),
+    Pair { off: Some(-1), ..below("connection.failed.authentication.delay.ms", "connections.max.idle.ms") },
+    Pair { off: Some(0), ..at_most("socket.request.max.bytes", "queued.max.request.bytes") },
+    Pair { times: 1 << 20, ..below("log.cleaner.threads", "log.cleaner.dedupe.buffer.size") },
     at_most("group.consumer.min.heartbeat.interval.ms", "group.consumer.heartbeat.interval.ms"),
     at_most("group.consumer.heartbeat.interval.ms", "group.consumer.max.heartbeat.interval.ms"),
     at_most("group.consumer.min.session.timeout.ms", "group.consumer.session.timeout.ms"),
@@ -49,12 +55,15 @@ pub const PAIRS: &[Pair] = &[
     at_most("share.coordinator.state.topic.min.isr", "share.coordinator.state.topic.replication.factor"),
 ];
 
-/// The pairs that are broken in `version`, where both values are known. Negative numbers, which switch a limit off, break nothing.
+/// The pairs that are broken in `version`, where both values are known.
 pub fn broken(version: KafkaVersion, value: impl Fn(&str) -> Option<i64>) -> Vec<Pair> {
     let is_broken = |pair: &&Pair| {
         let known = definition(pair.lower, version).is_some() && definition(pair.upper, version).is_some();
         match (value(pair.lower), value(pair.upper)) {
-            (Some(lower), Some(upper)) if known && upper >= 0 => lower > upper || (pair.strictly && lower == upper),
+            (Some(lower), Some(upper)) if known && pair.off.is_none_or(|off| upper > off) => {
+                let lower = lower.saturating_mul(pair.times);
+                lower > upper || (pair.strictly && lower == upper)
+            }
             _ => false,
         }
     };
@@ -77,9 +86,10 @@ mod tests {
     fn every_pair_can_be_broken() {
         for pair in PAIRS {
             let version = (4, 4, 0);
-            let given = |name: &str| match name == pair.lower {
-                true => Some(i32::MAX.into()),
-                false => definition(name, version)?.default_number(),
+            let given = |name: &str| match name {
+                _ if name == pair.lower => Some(i32::MAX.into()),
+                _ if name == pair.upper => Some(1),
+                _ => None,
             };
             assert!(broken(version, given).contains(pair), "{pair:?}");
         }

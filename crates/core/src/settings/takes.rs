@@ -50,8 +50,22 @@ impl Kind {
 /// `validateValues` of the same class, which runs after the definitions have passed.
 const NOT_ZERO: [&str; 3] = ["log.retention.ms", "log.retention.minutes", "log.retention.hours"];
 
-/// Settings whose definition has no least, and with less than this Kafka starts and can't make a topic.
-const LEAST: [(&str, f64); 1] = [("default.replication.factor", 1.0)];
+/// The ends of settings whose definitions have none. Source: `validateValues` of `KafkaConfig`, `CompressionType.forId`, and
+/// `CleanerConfig`; with fewer copies than one Kafka starts, and can't make a topic.
+const ENDS: [(&str, Option<f64>, Option<f64>); 6] = [
+    ("default.replication.factor", Some(1.0), None),
+    ("log.cleaner.threads", Some(1.0), None),
+    ("log.roll.jitter.ms", Some(0.0), None),
+    ("log.roll.ms", Some(1.0), None),
+    ("offsets.topic.compression.codec", Some(0.0), Some(4.0)),
+    ("share.coordinator.state.topic.compression.codec", Some(0.0), Some(4.0)),
+];
+
+/// A list that lacks this word is refused. Source: `KafkaConfig.groupCoordinatorRebalanceProtocols`.
+const NEEDED: (&str, &str) = ("group.coordinator.rebalance.protocols", "classic");
+
+/// A list of hosts, each with a number behind a colon. Source: `SocketServerConfigs` and `KafkaConfig.getMap`.
+const NUMBERS_OF_HOSTS: &str = "max.connections.per.ip.overrides";
 
 /// What a setting takes.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,19 +122,27 @@ impl Takes {
         if let Some(type_bounds) = self.kind.whole() {
             let number = text.parse::<i64>().ok().filter(|number| type_bounds.contains(*number));
             let has = |number: i64| {
-                self.has(number as f64)
-                    && least_of(name).is_none_or(|least| least <= number as f64)
-                    && !(number == 0 && NOT_ZERO.contains(&name))
+                let (least, most) = self.ends(name);
+                let within =
+                    least.is_none_or(|least| least <= number as f64) && most.is_none_or(|most| number as f64 <= most);
+                (within || self.also == Some(number as f64)) && !(number == 0 && NOT_ZERO.contains(&name))
             };
             return number.is_some_and(has);
         }
         match self.kind {
             Kind::Boolean => text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"),
-            Kind::Double => text.parse().is_ok_and(|number: f64| number.is_finite() && self.has(number)),
-            Kind::List => self.accepts_list(text),
+            Kind::Double => text.parse().is_ok_and(|number: f64| {
+                number.is_finite()
+                    && self.least.is_none_or(|least| least <= number)
+                    && self.most.is_none_or(|most| number <= most)
+            }),
+            Kind::List => {
+                self.accepts_list(text) && (name != NEEDED.0 || text.split(',').any(|word| word.trim() == NEEDED.1))
+            }
             // A class that is not on the host can't be known here.
             Kind::Class => text.split('.').all(is_java_name),
             Kind::Password => true,
+            Kind::String if name == NUMBERS_OF_HOSTS => text.is_empty() || text.split(',').all(is_number_of_host),
             Kind::String | Kind::Int | Kind::Short | Kind::Long => {
                 self.has_word(text) && !(self.nonempty && text.is_empty())
             }
@@ -137,9 +159,10 @@ impl Takes {
         whole && items.iter().all(|item| self.has_word(item))
     }
 
-    fn has(&self, number: f64) -> bool {
-        let within = self.least.is_none_or(|least| least <= number) && self.most.is_none_or(|most| number <= most);
-        within || self.also == Some(number)
+    /// The least and the most of a number.
+    fn ends(&self, name: &str) -> (Option<f64>, Option<f64>) {
+        let own = ENDS.iter().find(|(one, _, _)| *one == name);
+        own.map_or((self.least, self.most), |(_, least, most)| (*least, *most))
     }
 
     fn has_word(&self, text: &str) -> bool {
@@ -162,13 +185,16 @@ impl Takes {
         match self.kind {
             Kind::Boolean => "`true` or `false`".to_owned(),
             Kind::Short | Kind::Int | Kind::Long if NOT_ZERO.contains(&name) => {
-                format!("a whole number {}, or -1 to keep records for ever", self.range(Some(1.0)))
+                format!("a whole number {}, or -1 to keep records for ever", self.range((Some(1.0), None)))
             }
             Kind::Short | Kind::Int | Kind::Long => {
-                let range = self.range(self.least.or(least_of(name)));
+                let range = self.range(self.ends(name));
                 format!("a whole number {range}").trim_end().to_owned() + &self.also_text()
             }
-            Kind::Double => format!("a number {}", self.range(self.least)).trim_end().to_owned(),
+            Kind::Double => format!("a number {}", self.range((self.least, self.most))).trim_end().to_owned(),
+            Kind::List if name == NEEDED.0 => {
+                format!("{words} with a comma between them, and `{}` among them", NEEDED.1)
+            }
             Kind::List if self.words.is_empty() && self.distinct => {
                 "words with a comma between them, none empty and none twice".to_owned()
             }
@@ -176,15 +202,16 @@ impl Takes {
             Kind::List if self.distinct => format!("{words}, each once, with a comma between them"),
             Kind::List => format!("{words}, with a comma between them"),
             Kind::Class => "the full name of a Java class".to_owned(),
+            Kind::String if name == NUMBERS_OF_HOSTS => "`HOST:NUMBER` with a comma between them".to_owned(),
             Kind::String if !self.words.is_empty() => format!("one of {words}"),
             Kind::String | Kind::Password => "a text that is not empty".to_owned(),
         }
     }
 
     /// `from 1 to 2147483647`; nothing, where the type's own ends are no limit that anybody meets.
-    fn range(&self, least: Option<f64>) -> String {
+    fn range(&self, (least, most): (Option<f64>, Option<f64>)) -> String {
         let whole = self.kind.whole();
-        let most = self.most.map(|most| most.to_string());
+        let most = most.map(|most| most.to_string());
         let most =
             most.or_else(|| Some(whole?.most.to_string()).filter(|_| self.kind != Kind::Long || least.is_some()));
         match (least, most) {
@@ -233,8 +260,11 @@ impl Takes {
     }
 }
 
-fn least_of(name: &str) -> Option<f64> {
-    LEAST.iter().find(|(one, _)| *one == name).map(|(_, least)| *least)
+/// Whether `text` is a host or an address, a colon, and a whole number.
+fn is_number_of_host(text: &str) -> bool {
+    let host =
+        |host: &str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".:-_%[]".contains(c));
+    text.rsplit_once(':').is_some_and(|(name, number)| host(name.trim()) && number.trim().parse::<i32>().is_ok())
 }
 
 /// An identifier of Java.
@@ -308,6 +338,27 @@ mod tests {
         let hours = takes(Kind::Int, "");
         assert!(!hours.accepts("log.retention.hours", "0") && hours.accepts("log.retention.hours", "-5"));
         assert!(hours.accepts("log.roll.jitter.hours", "0"));
+    }
+
+    #[test]
+    fn what_kafka_asks_beyond_its_definitions() {
+        let (int, long) = (takes(Kind::Int, ""), takes(Kind::Long, ""));
+        for (takes, name, taken, refused) in [
+            (&int, "log.cleaner.threads", "1", "0"),
+            (&int, "offsets.topic.compression.codec", "4", "5"),
+            (&long, "log.roll.ms", "1", "0"),
+            (&long, "log.roll.jitter.ms", "0", "-1"),
+        ] {
+            assert!(takes.accepts(name, taken) && !takes.accepts(name, refused), "{name}");
+        }
+        assert_eq!(int.help("offsets.topic.compression.codec", "5"), "Kafka takes a whole number from 0 to 4");
+        let hosts = takes(Kind::String, "");
+        for (text, taken) in [("", true), ("a.b:1,10.0.0.7:20", true), ("fe80::1:5", true), ("a", false), (":1", false)]
+        {
+            assert_eq!(hosts.accepts(NUMBERS_OF_HOSTS, text), taken, "{text}");
+        }
+        let protocols = takes(Kind::List, "classic|consumer|share");
+        assert!(protocols.accepts(NEEDED.0, "consumer, classic") && !protocols.accepts(NEEDED.0, "consumer"));
     }
 
     #[test]

@@ -26,6 +26,7 @@ const OWNED: &[(&[&str], &str)] = &[
             "advertised.port",
             "control.plane.listener.name",
             "controller.listener.names",
+            "early.start.listeners",
             "host.name",
             "inter.broker.listener.name",
             "listener.security.protocol.map",
@@ -72,6 +73,19 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         _ => definition(name, version)?.default_number(),
     };
     check_pairs(CONFIG, version, otherwise, checker);
+    check_connections(checker);
+}
+
+/// Source: `validateValues` of Kafka's `KafkaConfig`.
+fn check_connections(checker: &mut Checker<'_>) {
+    let (name, overrides) = ("max.connections.per.ip", "max.connections.per.ip.overrides");
+    let zero = checker.entries(CONFIG).iter().find(|(key, _)| key.name == name);
+    if let Some((_, value)) = zero.filter(|_| checker.text_of(CONFIG, name).trim() == "0")
+        && checker.text_of(CONFIG, overrides).trim().is_empty()
+    {
+        let message = format!("`{name}` can't be 0 without `{overrides}`: nobody could connect");
+        checker.error_at(value.at, message, format!("name who may connect in `{overrides}`, or remove it"));
+    }
 }
 
 /// The stack's Kafka; the newest known where the file has none that reads, and the oldest possible for one that is too old.
