@@ -166,8 +166,8 @@ impl Takes {
     }
 
     fn has_word(&self, text: &str) -> bool {
-        let is = |word: &&str| if self.any_case { word.eq_ignore_ascii_case(text) } else { *word == text };
-        self.words.is_empty() || self.words.iter().any(|word| is(&word))
+        let is = |word: &str| if self.any_case { word.eq_ignore_ascii_case(text) } else { word == text };
+        self.words.is_empty() || self.words.iter().any(|word| is(word))
     }
 
     /// What Kafka takes for `name` instead of `refused`, for a message.
