@@ -63,7 +63,10 @@ impl Driver<Aws> for RouteTable {
     /// AWS deletes the routes with their table, and no table that a subnet has.
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let ec2 = &ctx.system.clients.ec2;
-        let Some(live) = describe(ctx, id).await? else { return Ok(()) };
+        let live = match describe(ctx, id).await {
+            Err(error) if error.class() == Class::NotFound => return Ok(()),
+            live => live?,
+        };
         for key in live.associations().iter().filter(|one| one.subnet_id().is_some()) {
             let call =
                 ec2.disassociate_route_table().association_id(key.route_table_association_id().unwrap_or_default());
@@ -118,13 +121,12 @@ fn others(route: &SdkRoute) -> Option<String> {
     Some(format!("the route to {to} by {via}{propagated}"))
 }
 
-/// The table as it is now; `None` where it is gone.
-async fn describe(ctx: &Ctx<'_, Aws>, id: &str) -> Result<Option<SdkRouteTable>, StepError> {
+/// The table as it is now. One that was just made may not be found yet.
+async fn describe(ctx: &Ctx<'_, Aws>, id: &str) -> Result<SdkRouteTable, StepError> {
     let call = ctx.system.clients.ec2.describe_route_tables().route_table_ids(id);
-    match call.send().await.map_err(failed("DescribeRouteTables")) {
-        Err(error) if error.class() == Class::NotFound => Ok(None),
-        answer => Ok(answer?.route_tables.unwrap_or_default().into_iter().next()),
-    }
+    let answer = call.send().await.map_err(failed("DescribeRouteTables"))?;
+    let table = answer.route_tables.unwrap_or_default().into_iter().next();
+    table.ok_or_else(|| StepError::ended(format!("the route table {id} does not exist"), ""))
 }
 
 /// Makes the table's routes and associations, and leads its own route to where this one leads. The calls take no token: it looks
@@ -132,7 +134,6 @@ async fn describe(ctx: &Ctx<'_, Aws>, id: &str) -> Result<Option<SdkRouteTable>,
 async fn open(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let ec2 = &ctx.system.clients.ec2;
     let live = describe(ctx, id).await?;
-    let live = live.ok_or_else(|| StepError::ended(format!("the route table {id} does not exist"), ""))?;
     let wanted: BTreeSet<String> = ctx.all_ids(&table.subnets)?.into_iter().collect();
     let live_subnets: BTreeSet<&str> = live.associations().iter().filter_map(|one| one.subnet_id()).collect();
     for subnet in wanted.iter().filter(|subnet| !live_subnets.contains(subnet.as_str())) {
