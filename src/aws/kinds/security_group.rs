@@ -13,7 +13,7 @@ use kstack_core::observed::Found;
 impl Driver<Aws> for SecurityGroup {
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.groups.since(aws.round(), || fetch(aws)).await?;
-        Ok(all.iter().map(found).collect())
+        Ok(all.iter().filter(|group| !is_default(group)).map(found).collect())
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
@@ -36,6 +36,11 @@ impl Driver<Aws> for SecurityGroup {
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         ctx.retag_ec2(&[id], set, unset).await
     }
+}
+
+/// Whether it is the group that AWS makes with each VPC: a part of the VPC, and no resource of its own.
+pub fn is_default(group: &Sdk) -> bool {
+    group.group_name() == Some("default")
 }
 
 /// The group as a discovery finds it.

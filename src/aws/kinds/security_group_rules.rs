@@ -3,7 +3,7 @@
 //! A kind of its own, though AWS keeps rules with their group: rules of different groups name each other, so they come
 //! after all groups and go before them.
 
-use super::security_group::fetch;
+use super::security_group::{fetch, is_default};
 use crate::aws::{Aws, Class, Done, failed};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
@@ -21,6 +21,7 @@ impl Driver<Aws> for SecurityGroupRules {
         let all = aws.groups.since(aws.round(), || fetch(aws)).await?;
         Ok(all
             .iter()
+            .filter(|group| !is_default(group))
             .map(|group| {
                 let id = group.group_id().unwrap_or_default();
                 let spec = SecurityGroupRules {

@@ -1,16 +1,17 @@
 //! The VPC, with DNS on.
 
+use super::security_group::{self, is_default};
 use super::security_group_rules::look_again;
 use super::{no_call_for, no_id};
 use crate::aws::{Aws, Done, failed, tags_of};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use crate::wait::{Backoff, Look, VISIBLE_LIMIT, poll};
-use aws_sdk_ec2::types::{AttributeBooleanValue, Filter, IpPermission, ResourceType, SecurityGroup, VpcAttributeName};
+use aws_sdk_ec2::types::{AttributeBooleanValue, Filter, ResourceType, SecurityGroup, VpcAttributeName};
 use kstack_core::engines::Engine;
 use kstack_core::kinds::Vpc;
 use kstack_core::kinds::vpc::DefaultGroup;
-use kstack_core::model::{FieldChange, Tags};
+use kstack_core::model::{FieldChange, Tags, tag};
 use kstack_core::observed::Found;
 
 impl Driver<Aws> for Vpc {
@@ -27,9 +28,7 @@ impl Driver<Aws> for Vpc {
                 tokio::try_join!(
                     attribute(aws, &id, VpcAttributeName::EnableDnsSupport),
                     attribute(aws, &id, VpcAttributeName::EnableDnsHostnames),
-                    async {
-                        default_group(aws, &id).await.map(|group| group.map_or(DefaultGroup::Closed, |one| state(&one)))
-                    },
+                    default_group(aws, &id),
                 )?
             };
             let cidr = vpc.cidr_block.unwrap_or_default();
@@ -49,7 +48,7 @@ impl Driver<Aws> for Vpc {
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         // A new VPC has DNS support, and no host names. The call takes one attribute.
         hostnames(self, ctx, id).await?;
-        close_default_group(ctx.system, id).await
+        close_default_group(ctx, id).await
     }
 
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
@@ -83,40 +82,41 @@ async fn hostnames(vpc: &Vpc, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepEr
     call.send().await.map_err(failed("ModifyVpcAttribute")).map(|_| ())
 }
 
-/// The VPC's default group; none, while AWS does not list it yet.
-async fn default_group(aws: &Aws, id: &str) -> Result<Option<SecurityGroup>, StepError> {
+/// Whether the VPC's default group is closed. kstack tags it once it has closed it, so that the one describe of the stack's groups shows
+/// it from then on.
+async fn default_group(aws: &Aws, id: &str) -> Result<DefaultGroup, StepError> {
+    let all = aws.groups.since(aws.round(), || security_group::fetch(aws)).await?;
+    let closed = |group: &SecurityGroup| group.ip_permissions().is_empty() && group.ip_permissions_egress().is_empty();
+    let mut groups = all.iter().filter(|group| is_default(group) && group.vpc_id() == Some(id));
+    Ok(if groups.any(closed) { DefaultGroup::Closed } else { DefaultGroup::Open })
+}
+
+/// Takes all rules from the VPC's default group, which AWS makes with the VPC, and then tags it. It looks first, so that it may run
+/// again.
+async fn close_default_group(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    let ec2 = &ctx.system.clients.ec2;
     let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
-    let call = aws.clients.ec2.describe_security_groups().filters(filter("vpc-id", id));
-    let answer =
-        call.filters(filter("group-name", "default")).send().await.map_err(failed("DescribeSecurityGroups"))?;
-    Ok(answer.security_groups.unwrap_or_default().into_iter().next())
-}
-
-fn state(group: &SecurityGroup) -> DefaultGroup {
-    let open = !group.ip_permissions().is_empty() || !group.ip_permissions_egress().is_empty();
-    if open { DefaultGroup::Open } else { DefaultGroup::Closed }
-}
-
-/// Takes all rules from the VPC's default group, which AWS makes with the VPC. It looks first, so that it may run again.
-async fn close_default_group(aws: &Aws, id: &str) -> Result<(), StepError> {
+    let call = ec2.describe_security_groups().filters(filter("vpc-id", id)).filters(filter("group-name", "default"));
     let what = format!("the default security group of {id}");
     let group = poll(&what, VISIBLE_LIMIT, Backoff::VISIBLE, async || {
-        Ok(default_group(aws, id).await?.map_or_else(|| Look::Missing(String::new()), Look::Ready))
+        let answer = call.clone().send().await.map_err(failed("DescribeSecurityGroups"))?;
+        let group = answer.security_groups.unwrap_or_default().into_iter().next();
+        Ok(group.map_or_else(|| Look::Missing(String::new()), Look::Ready))
     })
     .await?;
-    let ec2 = &aws.clients.ec2;
-    let rules = |rules: &[IpPermission]| Some(rules.to_vec()).filter(|rules| !rules.is_empty());
-    if let Some(rules) = rules(group.ip_permissions()) {
-        let call =
-            ec2.revoke_security_group_ingress().set_group_id(group.group_id.clone()).set_ip_permissions(Some(rules));
+    let group_id = group.group_id().unwrap_or_default();
+    if !group.ip_permissions().is_empty() {
+        let call = ec2.revoke_security_group_ingress().group_id(group_id);
+        let call = call.set_ip_permissions(group.ip_permissions.clone());
         call.send().await.map_err(failed("RevokeSecurityGroupIngress")).map_err(look_again)?;
     }
-    if let Some(rules) = rules(group.ip_permissions_egress()) {
-        let call =
-            ec2.revoke_security_group_egress().set_group_id(group.group_id.clone()).set_ip_permissions(Some(rules));
+    if !group.ip_permissions_egress().is_empty() {
+        let call = ec2.revoke_security_group_egress().group_id(group_id);
+        let call = call.set_ip_permissions(group.ip_permissions_egress.clone());
         call.send().await.map_err(failed("RevokeSecurityGroupEgress")).map_err(look_again)?;
     }
-    Ok(())
+    let stack = [(tag::STACK.to_owned(), ctx.system.stack().to_owned())].into();
+    ctx.retag_ec2(&[group_id], &stack, &[]).await
 }
 
 async fn attribute(aws: &Aws, id: &str, name: VpcAttributeName) -> Result<bool, StepError> {
