@@ -113,7 +113,7 @@ text!(
     /// The ARN of an S3 bucket, or of a folder in one.
     BucketArn, "the ARN of an S3 bucket", json!({"type": "string", "pattern": "^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$", "examples": ["arn:aws:s3:::flow-logs/kafka/"]}),
     is_bucket_arn,
-    "is not the ARN of an S3 bucket such as `arn:aws:s3:::flow-logs` or `arn:aws:s3:::flow-logs/kafka/`"
+    "is not the ARN of an S3 bucket such as `arn:aws:s3:::flow-logs` or `arn:aws:s3:::flow-logs/kafka/`; the folder `AWSLogs` is AWS's own"
 );
 
 /// A bucket's name has 3 to 63 characters (S3 user guide, "General purpose bucket naming rules"). AWS keeps the folder `AWSLogs` for

@@ -134,8 +134,7 @@ fn a_quota_is_said_once() {
     let serverless = file("ingress: 60 MiB/s, peak: 4, partitions: 1000", "msk: {serverless: true}");
     let serverless = warned(&serverless.replace("nat: single", "nat: none"));
     assert_eq!(serverless, ["240.0 MiB/s in at the peak exceed the quota of 200 MiB/s of a serverless cluster"]);
-    let partitions =
-        warned(&on_msk("partitions: 2000", "").replace("nat: single", "nat: none").replace("name:", "ttl: 1d\nname:"));
+    let partitions = warned(&on_msk("partitions: 2000", "").replace("nat: single", "nat: none"));
     assert!(partitions.len() == 1 && partitions[0].contains("above which MSK refuses updates"), "{partitions:?}");
 }
 

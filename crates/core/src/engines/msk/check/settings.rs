@@ -10,7 +10,6 @@ use crate::file::problem::{Problem, nearest};
 use crate::file::{Checker, secret};
 use crate::settings::definitions::newest;
 use crate::settings::{Found, KafkaVersion};
-use crate::units::TimeSpan;
 
 const CONFIG: &str = "cluster.msk.config";
 
@@ -37,10 +36,10 @@ pub fn check(checker: &mut Checker<'_>) {
         check_logs(&logs, checker);
     }
     let written = checker.entries("cluster.msk.logs").iter().any(|(_, value)| value.content != Content::Null);
-    if !written && matches!(checker.part::<Option<TimeSpan>>("ttl"), Some(None)) {
+    if !written && checker.part("protected") == Some(true) {
         checker.warning(
             "cluster.msk",
-            "the brokers' logs go nowhere, and MSK keeps none: after a fault there is nothing to read",
+            "the brokers' logs of a protected cluster go nowhere, and MSK keeps none: after a fault there is nothing to read",
             "write `logs: {cloudwatch: LOG-GROUP}` below `msk`, or `s3: {bucket: BUCKET}`; both cost by the GiB",
         );
     }
