@@ -37,7 +37,7 @@ pub enum StepError {
     },
     /// AWS refused a call by a limit that ends at a known time.
     Later {
-        error: CloudError,
+        error: Box<CloudError>,
         /// When it may be asked again at the latest, as far as is known.
         at: Timestamp,
         /// The limit, that time, and what to do then.
@@ -62,7 +62,8 @@ impl StepError {
     /// What the error means for what to do next; only AWS's answers mean more than a failure.
     pub fn class(&self) -> Class {
         match self {
-            StepError::Cloud(error) | StepError::Later { error, .. } => error.class,
+            StepError::Cloud(error) => error.class,
+            StepError::Later { error, .. } => error.class,
             _ => Class::Other,
         }
     }
@@ -78,7 +79,8 @@ impl StepError {
     /// AWS's error code.
     pub fn code(&self) -> Option<&str> {
         match self {
-            StepError::Cloud(error) | StepError::Later { error, .. } => error.code.as_deref(),
+            StepError::Cloud(error) => error.code.as_deref(),
+            StepError::Later { error, .. } => error.code.as_deref(),
             _ => None,
         }
     }
@@ -120,7 +122,8 @@ impl fmt::Display for StepError {
             more => write!(out, ": {more}"),
         };
         match self {
-            StepError::Cloud(error) | StepError::Later { error, .. } => write!(out, "{error}"),
+            StepError::Cloud(error) => write!(out, "{error}"),
+            StepError::Later { error, .. } => write!(out, "{error}"),
             StepError::Kafka { what, .. } => write!(out, "{what}"),
             StepError::Timeout { what, limit, missing } => {
                 write!(out, "{what} took longer than {} s", limit.as_secs())?;

@@ -122,7 +122,7 @@ impl Driver<Aws> for Volume {
 fn when(error: StepError, last: Result<Option<VolumeModification>, StepError>) -> StepError {
     let begun = last.ok().flatten().and_then(|last| Timestamp::from_second(last.start_time()?.secs()).ok());
     match (error, modifiable_again(begun.as_slice())) {
-        (StepError::Cloud(error), Some((at, remedy))) => StepError::Later { error, at, remedy },
+        (StepError::Cloud(error), Some((at, remedy))) => StepError::Later { error: Box::new(error), at, remedy },
         (error, _) => error,
     }
 }

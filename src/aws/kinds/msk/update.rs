@@ -117,7 +117,7 @@ async fn refused(error: StepError, ctx: &Ctx<'_, Aws>, arn: &str) -> StepError {
         .filter(|one| one.operation_type().is_some_and(|kind| kind.contains("STORAGE")))
         .find_map(|one| Timestamp::from_second(one.end_time()?.secs()).ok());
     match ended.map(storage_again) {
-        Some((at, remedy)) => StepError::Later { error: cloud, at, remedy },
+        Some((at, remedy)) => StepError::Later { error: Box::new(cloud), at, remedy },
         None => cloud.into(),
     }
 }
