@@ -66,8 +66,10 @@ pub struct Outcome {
     pub failed: BTreeMap<StepId, StepError>,
     /// Steps that a failed one held back.
     pub skipped: BTreeSet<StepId>,
-    /// Steps that were not begun or not finished when a signal came.
+    /// Steps that were not begun or not finished when a signal came, or when AWS took no more calls.
     pub left: Vec<(StepId, Action)>,
+    /// The step whose error every other step would end in too, such as that of expired credentials.
+    pub ended_by: Option<StepId>,
     /// Steps that can't begin, each with what it waits for, though nothing failed and no signal came. A verified plan has none.
     pub stuck: Vec<(StepId, StepId)>,
 }
@@ -108,7 +110,9 @@ pub async fn apply(
     let mut busy: BTreeMap<StepId, Action> = BTreeMap::new();
     let mut deadline: Option<tokio::time::Instant> = None;
     loop {
-        skip_held_back(&mut waiting, &mut outcome, &mut emit);
+        if outcome.ended_by.is_none() {
+            skip_held_back(&mut waiting, &mut outcome, &mut emit);
+        }
         if deadline.is_none() {
             let (ready, rest): (Vec<&Step>, Vec<&Step>) =
                 waiting.into_iter().partition(|step| step.after.iter().all(|one| outcome.done.contains(one)));
@@ -150,6 +154,11 @@ pub async fn apply(
                     Err(error) => {
                         let hint = error.remedy().map(str::to_owned);
                         emit(Event::Failed { address: address.clone(), action, error: error.to_string(), hint });
+                        // What is under way still gets the answers to the calls that it has made.
+                        if error.class().ends_all() && deadline.is_none() {
+                            outcome.ended_by = Some(address.clone());
+                            deadline = Some(tokio::time::Instant::now() + SHUTDOWN_GRACE);
+                        }
                         outcome.failed.insert(address, error);
                     }
                 }

@@ -1,8 +1,9 @@
 //! One writer at a time: a lease in SSM Parameter Store, and the stack's record beside it.
 //!
 //! Lease N is the parameter `/kstack/STACK/lease/N`, made without overwriting. The next holder makes N+1, once N is released
-//! or has expired: of two that try, Parameter Store lets one through. N is a fencing token. A holder writes to AWS only
-//! while its own clocks say that its lease has not expired (see `aws::Fence`).
+//! or has expired: of two that try, Parameter Store lets one through. N is a fencing token, whatever the value is. A lease is
+//! dated by Parameter Store's clock, which its answers tell (see `clock`). A holder writes to AWS only while both of its own
+//! clocks say that not so much time has passed since it asked (see `aws::Fence`).
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,11 +14,11 @@ use tokio::task::JoinHandle;
 use crate::aws::{Class, Clients, Fence};
 use crate::clock;
 use crate::error::StepError;
-use kstack_core::model::Holder;
+use kstack_core::model::{Holder, LEASE_SECONDS};
 use kstack_core::stack::Name;
 
-/// How long a lease lasts unless it is renewed, in seconds. It is renewed after a third of that.
-pub const DURATION: Duration = Duration::from_secs(120);
+/// How long a lease lasts unless it is renewed.
+pub const DURATION: Duration = Duration::from_secs(LEASE_SECONDS.unsigned_abs());
 
 /// [`DURATION`]. Tests of what happens when a lease ends can't wait for so long: only builds for tests take another time,
 /// in seconds, from `KSTACK_TEST_LEASE`.
@@ -26,8 +27,8 @@ fn duration() -> Duration {
     test.and_then(|seconds| seconds.parse().ok()).map_or(DURATION, Duration::from_secs)
 }
 
-/// How long a holder may write after it took or renewed a lease: it stops some time before others may take over, because clocks
-/// differ.
+/// How long a holder may write after it took or renewed a lease: it stops some time before others may take over, because an answer
+/// tells the time to the second, and clocks run at different speeds.
 fn write_window() -> Duration {
     duration() * 7 / 8
 }
@@ -54,6 +55,9 @@ pub enum LeaseError {
     #[error("another kstack process is changing the stack `{stack}`: {} on {} (process {}), since {}, lease {number} until {}",
         .holder.who, .holder.host, .holder.pid, .holder.since.strftime("%F %T UTC"), .holder.expires.strftime("%T UTC"))]
     Held { stack: String, number: u64, holder: Holder },
+    /// No number is left for the next one.
+    #[error("the lease {number} on the stack `{stack}` has the largest number, so that none can follow it")]
+    Spent { stack: String, number: u64 },
     #[error(transparent)]
     Cloud(#[from] StepError),
 }
@@ -84,7 +88,7 @@ impl Lease {
         if let Some((number, holder)) = last.filter(|(_, holder)| holder.holds(now)) {
             return Err(LeaseError::Held { stack: stack.to_string(), number: *number, holder: holder.clone() });
         }
-        let number = last.map_or(1, |(number, _)| number + 1);
+        let number = metadata.next_lease();
         let holder = Holder {
             who: caller.to_owned(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -99,7 +103,10 @@ impl Lease {
                 // Another process took it first; or our own first try arrived and its answer was lost.
                 let held = clients.metadata(stack).await?.leases.remove(&number);
                 match held {
-                    Some(other) if other == holder => {}
+                    Some(other) if other.is_same(&holder) => {}
+                    Some(other) if number == u64::MAX && !other.holds(clock::now()) => {
+                        return Err(LeaseError::Spent { stack: stack.to_string(), number });
+                    }
                     Some(holder) => return Err(LeaseError::Held { stack: stack.to_string(), number, holder }),
                     None => return Err(error.into()),
                 }
@@ -109,8 +116,12 @@ impl Lease {
         fence.allow(start, write_window());
         // The previous lease is kept: a process that does not see this one listed yet tries to create this number, and gets a
         // conflict. Older leases that remain do no harm: the highest number counts.
-        let old =
-            metadata.leases.into_keys().filter(|old| old + 1 < number).map(|old| format!("lease/{old}")).collect();
+        let old = metadata
+            .leases
+            .into_keys()
+            .filter(|old| old.saturating_add(1) < number)
+            .map(|old| format!("lease/{old}"))
+            .collect();
         let _ = clients.delete_metadata(stack, old).await;
         let (stop, stopped) = watch::channel(());
         let renewing = renew(clients.clone(), stack.clone(), number, holder.clone(), fence.clone(), stopped);
@@ -137,36 +148,42 @@ impl Lease {
     ///
     /// # Errors
     /// AWS's answer. The lease then expires.
-    pub async fn release(mut self, stack_gone: bool, maybe_applied: bool) -> Result<(), StepError> {
+    pub async fn release(self, stack_gone: bool, maybe_applied: bool) -> Result<(), StepError> {
+        let Lease { clients, stack, number, mut holder, fence, stop, renewing } = self;
         // A renewal that is under way is waited for: if it came after the calls below, the lease would seem to be held.
-        drop(self.stop);
-        let _ = self.renewing.await;
+        drop(stop);
+        let _ = renewing.await;
         // A lease that was lost is not released. What it would still delete is stopped by the fence, call by call.
-        if !self.fence.open() && !stack_gone {
+        if !fence.open() && !stack_gone {
             return Ok(());
         }
-        if stack_gone {
-            // The claim on the address block first: the record that remains has the stack's expiry.
-            self.clients.release_claims(&self.stack).await?;
-            // Older leases too, if deleting them failed when this one was taken. This one is deleted last.
-            let metadata = self.clients.metadata(&self.stack).await?;
-            let leases = metadata
-                .leases
-                .into_keys()
-                .filter(|number| *number < self.number)
-                .map(|number| format!("lease/{number}"));
-            let names = leases.chain(["record".to_owned(), format!("lease/{}", self.number)]).collect();
-            let deleted = self.clients.delete_metadata(&self.stack, names).await;
-            self.fence.shut();
-            return deleted;
+        let deleted = if stack_gone { forget(&clients, &stack, number).await } else { Ok(()) };
+        let held = fence.open();
+        fence.shut();
+        match &deleted {
+            Ok(()) if stack_gone => return Ok(()),
+            // What could not be deleted is released, unless it may have been deleted after all, or be another's by now.
+            Err(error) if error.maybe_applied() || error.class().ends_all() || !held => return deleted,
+            _ => {}
         }
-        self.fence.shut();
-        self.holder.released = true;
+        holder.released = true;
         if maybe_applied {
-            self.holder.settled = Some(clock::now() + lag());
+            holder.settled = Some(clock::now() + lag());
         }
-        self.clients.put_lease(&self.stack, self.number, &self.holder, true).await
+        let released = clients.put_lease(&stack, number, &holder, true).await;
+        deleted.and(released)
     }
+}
+
+/// Deletes the claims of `stack`, its record, and its leases, `number` last.
+async fn forget(clients: &Clients, stack: &Name, number: u64) -> Result<(), StepError> {
+    // The claim on the address block first: the record that remains has the stack's expiry.
+    clients.release_claims(stack).await?;
+    // Older leases too, if deleting them failed when this one was taken.
+    let metadata = clients.metadata(stack).await?;
+    let leases = metadata.leases.into_keys().filter(|older| *older < number).map(|older| format!("lease/{older}"));
+    let names = leases.chain(["record".to_owned(), format!("lease/{number}")]).collect();
+    clients.delete_metadata(stack, names).await
 }
 
 /// Renews the lease until `stopped`, as long as it has not ended.
@@ -191,6 +208,7 @@ async fn renew(
         match clients.metadata(&stack).await {
             Ok(metadata) if metadata.leases.keys().any(|other| *other > number) => return fence.shut(),
             Ok(_) if fence.open() => {}
+            Err(error) if error.class().ends_all() => return,
             // Another process may have it by now, so it is not extended. There is time for another try.
             Ok(_) | Err(_) => continue,
         }
@@ -216,6 +234,7 @@ pub async fn unlock(clients: &Clients, stack: &Name) -> Result<Option<(u64, Hold
         let now = clock::now();
         // The crashed holder may have created something until just now.
         let settled = Some(now + lag());
+        let (next, numbers) = (metadata.next_lease(), metadata.leases.keys().copied().collect::<Vec<_>>());
         let (number, holder) = metadata.leases.into_iter().next_back().unzip();
         whose = whose.or(number.zip(holder.clone().filter(|holder| holder.holds(now))));
         let ended = match holder {
@@ -231,7 +250,14 @@ pub async fn unlock(clients: &Clients, stack: &Name) -> Result<Option<(u64, Hold
             },
         };
         tries += 1;
-        match clients.put_lease(stack, number.unwrap_or_default() + 1, &ended, false).await {
+        // No number is left above the largest: they begin anew. The largest goes last, so that running again finds it.
+        if number == Some(u64::MAX) && tries < 5 {
+            for number in numbers {
+                clients.delete_lease(stack, number).await?;
+            }
+            continue;
+        }
+        match clients.put_lease(stack, next, &ended, false).await {
             // The late call was first, or another kstack has started: the next look tells.
             Err(error) if error.class() == Class::Conflict && tries < 5 => {}
             Err(error) => return Err(error),

@@ -2,6 +2,7 @@
 //! failure. `cli` parses and prints.
 
 pub mod apply;
+pub mod credentials;
 pub mod destroy;
 pub mod extend;
 mod failure;

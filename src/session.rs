@@ -4,7 +4,9 @@ mod files;
 
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
+
+use jiff::Timestamp;
 
 use crate::aws::kinds as drivers;
 use crate::aws::{Aws, Class, Clients, Fence, Place, surroundings};
@@ -22,7 +24,7 @@ use kstack_core::model::Tags;
 use kstack_core::model::{Holder, Record};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{self, Plan, Source};
-use kstack_core::stack::Name;
+use kstack_core::stack::{Name, TimeSpan};
 use kstack_core::surroundings::{Own, Surroundings};
 
 pub use files::{check_writable, read_file, write_file};
@@ -71,8 +73,10 @@ pub struct Session {
     pub aws: Aws,
     pub fence: Fence,
     pub region: String,
-    /// When, and with which `--ttl`, plans are made.
-    pub expiry: ExpiryRequest,
+    /// `--ttl`.
+    pub ttl: Option<TimeSpan>,
+    /// When its plans are made: at its first look, or as a saved plan says.
+    pub planned_at: OnceLock<Timestamp>,
 }
 
 /// What AWS reported of a stack at one moment.
@@ -101,8 +105,13 @@ impl Session {
 
     fn with(clients: Clients, fence: Fence, name: &Name) -> Session {
         let region = clients.region.clone();
-        let expiry = ExpiryRequest { now: clock::now(), ttl: None };
-        Session { name: name.clone(), aws: Aws::new(clients, name), fence, region, expiry }
+        let (ttl, planned_at) = (None, OnceLock::new());
+        Session { name: name.clone(), aws: Aws::new(clients, name), fence, region, ttl, planned_at }
+    }
+
+    /// What is asked of the stack's expiry, always as of the same moment. To be asked after AWS has answered, which sets the clock.
+    pub fn expiry(&self) -> ExpiryRequest {
+        ExpiryRequest { now: *self.planned_at.get_or_init(clock::now), ttl: self.ttl }
     }
 
     /// Asks AWS for everything that planning `parsed` needs, all at once.
@@ -116,9 +125,9 @@ impl Session {
             drivers::discover_of(&self.aws, Engine::of(&parsed.stack)),
             self.aws.clients.metadata(&self.name)
         )?;
-        let holder = metadata.holder(self.expiry.now).cloned();
+        let holder = metadata.holder(clock::now()).cloned();
         let term = Lifetime::of(&observed, metadata.record.as_ref(), None);
-        let expires = self.expiry.choose(&parsed.stack, term);
+        let expires = self.expiry().choose(&parsed.stack, term);
         Ok(Observation { input: PlanningInput { facts, observed, record: metadata.record, expires }, holder, term })
     }
 

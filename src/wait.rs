@@ -168,7 +168,7 @@ fn limit(class: Class) -> Option<Duration> {
         Class::Throttled | Class::Unknown | Class::AlreadyDone => Some(RETRY_LIMIT),
         Class::NotFound => Some(VISIBLE_LIMIT),
         Class::InUse => Some(IN_USE_LIMIT),
-        Class::Denied | Class::Conflict | Class::LeaseEnded | Class::Other => None,
+        Class::Denied | Class::Credentials | Class::Clock | Class::Conflict | Class::LeaseEnded | Class::Other => None,
     }
 }
 

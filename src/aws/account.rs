@@ -1,7 +1,9 @@
 //! What is asked of an account beyond one stack: its regions, and the address blocks of its VPCs.
 
+use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_ec2::types::VpcCidrBlockStateCode;
 use ipnet::Ipv4Net;
+use jiff::Timestamp;
 
 use super::{Clients, ec2_tags, failed};
 use crate::error::StepError;
@@ -11,6 +13,17 @@ use kstack_core::model::Tags;
 const TAGGED_AT_ONCE: usize = 1000;
 
 impl Clients {
+    /// When the credentials end that calls are signed with now; nothing where they don't, or don't say so. The variables of the
+    /// environment that have temporary ones have their end in `AWS_CREDENTIAL_EXPIRATION`, as `aws configure
+    /// export-credentials` writes it; the SDK reads the others only.
+    pub async fn credentials_end(&self) -> Option<Timestamp> {
+        let credentials = self.config.credentials_provider()?.provide_credentials().await.ok()?;
+        let variable = |name: &str| std::env::var(name).ok();
+        let of_environment = variable("AWS_ACCESS_KEY_ID").is_some_and(|key| key == credentials.access_key_id());
+        let told = || variable("AWS_CREDENTIAL_EXPIRATION").filter(|_| of_environment)?.parse().ok();
+        credentials.expiry().and_then(|end| Timestamp::try_from(end).ok()).or_else(told)
+    }
+
     /// The regions that the account can use.
     ///
     /// # Errors

@@ -6,7 +6,11 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::SdkError;
 
+use super::date::date;
+use crate::clock;
 use crate::error::{Class, CloudError, StepError};
+use jiff::{SignedDuration, Timestamp};
+use kstack_core::expiry::age;
 
 /// The error of `operation`, from the SDK's.
 pub fn cloud<E>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> CloudError
@@ -24,7 +28,10 @@ where
             })
             .map(str::to_owned);
         let shown = DisplayErrorContext(&error).to_string();
+        let answered = error.raw_response().and_then(|response| date(response.headers()));
+        let skew = code.as_deref().and_then(|code| skew(code, clock::machine(), answered?));
         let class = match &error {
+            SdkError::ServiceError(_) if skew.is_some() => Class::Clock,
             SdkError::ServiceError(_) => classify(code.as_deref(), status),
             _ if shown.contains(super::LEASE_ENDED) => Class::LeaseEnded,
             SdkError::ConstructionFailure(_) => Class::Other,
@@ -34,11 +41,14 @@ where
             }
             _ => Class::Unknown,
         };
-        let message = match (class, meta.message()) {
-            (Class::LeaseEnded, _) => "the lease on the stack has ended".to_owned(),
-            (_, Some(message)) => message.to_owned(),
-            (Class::Denied, None) => format!("no credentials were found: {}", causes(&error)),
-            (_, None) => causes(&error),
+        let expired = code.as_deref().is_some_and(|code| EXPIRED.contains(&code));
+        let message = match (class, skew, meta.message()) {
+            (_, Some(skew), _) => skewed(skew, expired),
+            (Class::LeaseEnded, ..) => "the lease on the stack has ended".to_owned(),
+            (Class::Credentials, ..) if expired => "the AWS credentials have expired".to_owned(),
+            (.., Some(message)) => message.to_owned(),
+            (Class::Denied, ..) => format!("no credentials were found: {}", causes(&error)),
+            _ => causes(&error),
         };
         CloudError { operation: operation.to_owned(), code, message, request_id, class }
     }
@@ -67,6 +77,38 @@ fn causes(error: &dyn std::error::Error) -> String {
     parts.join(": ")
 }
 
+/// What AWS answers to credentials that have expired. EC2 says `RequestExpired`, by its page "Error codes for the Amazon EC2 API"
+/// also to a request whose time is too old; STS, IAM and SSM say one of the others ("Common error types" of their references).
+const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
+
+/// What AWS answers to a signature with a time that is too far from its own, among other causes: the codes of the SDK's own
+/// correction of the clock (`service_clock_skew.rs` of aws-runtime) and of AWS's other SDKs.
+const SKEWED: &[&str] = &[
+    "AuthFailure",
+    "InvalidSignatureException",
+    "RequestInTheFuture",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+];
+
+/// Clocks that differ by less are not why a call is refused: the SDK's own threshold. AWS allows five minutes.
+const SKEW_THRESHOLD: SignedDuration = SignedDuration::from_mins(4);
+
+/// How far this machine's clock, at `machine`, is ahead of AWS's, where that is why a call that AWS `answered` then may have
+/// ended in `code`.
+fn skew(code: &str, machine: Timestamp, answered: Timestamp) -> Option<SignedDuration> {
+    let skew = machine.duration_since(answered);
+    let may_be = EXPIRED.contains(&code) || SKEWED.contains(&code);
+    (may_be && skew.abs() >= SKEW_THRESHOLD).then_some(skew)
+}
+
+/// That the clock is wrong, and by how much.
+fn skewed(ahead: SignedDuration, expired: bool) -> String {
+    let way = if ahead.is_negative() { "behind" } else { "ahead of" };
+    let or = if expired { ", or the credentials have expired" } else { "" };
+    format!("this machine's clock is {} {way} AWS's, which refuses what it signs{or}", age(ahead.abs().as_secs()))
+}
+
 /// The class of an error code; codes of EC2, IAM, SSM, STS, MSK and Application Auto Scaling. Never by message.
 fn classify(code: Option<&str>, status: Option<u16>) -> Class {
     let Some(code) = code else {
@@ -89,16 +131,21 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         | "AccessDenied"
         | "AccessDeniedException"
         | "AuthFailure"
-        | "InvalidClientTokenId"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
-        | "SignatureDoesNotMatch"
-        | "MissingAuthenticationToken"
-        | "UnrecognizedClientException"
         | "OptInRequired"
         | "ForbiddenException"
         | "UnauthorizedException"
         | "Blocked" => Class::Denied,
+        _ if EXPIRED.contains(&code) => Class::Credentials,
+        "RequestInTheFuture" | "RequestTimeTooSkewed" => Class::Clock,
+        "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException" => Class::Credentials,
         "Resource.AlreadyAssociated"
         | "InvalidPermission.Duplicate"
         | "RouteAlreadyExists"
@@ -145,8 +192,7 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         | "ServiceUnavailable"
         | "ServiceUnavailableException"
         | "Unavailable"
-        | "ServiceFailure"
-        | "RequestExpired" => Class::Unknown,
+        | "ServiceFailure" => Class::Unknown,
         _ if code.ends_with(".NotFound") || code.ends_with("NotFoundException") || code.ends_with(".Malformed") => {
             Class::NotFound
         }
@@ -191,5 +237,57 @@ mod tests {
             assert_eq!(classify(Some(code), Some(400)), class, "{code}");
         }
         assert_eq!(classify(None, Some(503)), Class::Unknown);
+    }
+
+    #[test]
+    fn what_no_other_call_would_pass_is_neither_a_bad_network_nor_a_missing_permission() {
+        for code in [
+            "RequestExpired",
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "InvalidClientTokenId",
+            "UnrecognizedClientException",
+            "InvalidSignatureException",
+            "SignatureDoesNotMatch",
+            "MissingAuthenticationToken",
+            "MissingAuthenticationTokenException",
+            "IncompleteSignature",
+        ] {
+            for status in [400, 401, 403, 500, 503] {
+                let class = classify(Some(code), Some(status));
+                assert!(class == Class::Credentials && class.ends_all(), "{code} with {status}: {class:?}");
+            }
+        }
+        for code in ["RequestTimeTooSkewed", "RequestInTheFuture"] {
+            let class = classify(Some(code), Some(403));
+            assert!(class == Class::Clock && class.ends_all(), "{code}: {class:?}");
+        }
+        // AuthFailure also says that one thing is not the caller's, such as an address.
+        for code in ["AuthFailure", "AccessDenied", "UnauthorizedOperation", "AccessDeniedException"] {
+            let class = classify(Some(code), Some(403));
+            assert!(class == Class::Denied && !class.ends_all(), "{code}: {class:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_by_the_answers_date() {
+        let aws: Timestamp = "2026-01-31T12:00:00Z".parse().expect("a time");
+        let seconds =
+            |code, ahead: i64| skew(code, aws + SignedDuration::from_secs(ahead), aws).map(|skew| skew.as_secs());
+        for code in EXPIRED.iter().chain(SKEWED) {
+            let cases =
+                [(0, None), (30, None), (-239, None), (240, Some(240)), (-3600, Some(-3600)), (86_400, Some(86_400))];
+            for (ahead, expected) in cases {
+                assert_eq!(seconds(code, ahead), expected, "{code}, {ahead} s ahead");
+            }
+        }
+        for code in ["AccessDenied", "UnauthorizedOperation", "InvalidParameterValue", "RequestLimitExceeded"] {
+            assert_eq!(seconds(code, 3600), None, "{code} is no matter of time");
+        }
+        let text = "this machine's clock is 10m 5s ahead of AWS's, which refuses what it signs";
+        assert_eq!(skewed(SignedDuration::from_secs(605), false), text);
+        let text =
+            "this machine's clock is 1h behind AWS's, which refuses what it signs, or the credentials have expired";
+        assert_eq!(skewed(SignedDuration::from_secs(-3600), true), text);
     }
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod checks;
+mod date;
 mod error;
 mod facts;
 mod fence;
@@ -84,7 +85,8 @@ pub struct Clients {
     /// Application Auto Scaling, which grows the storage of MSK's brokers.
     pub autoscaling: aws_sdk_applicationautoscaling::Client,
     pub ssm: aws_sdk_ssm::Client,
-    /// The lease's own client, which the fence does not hold back.
+    /// The lease's own client, which the fence does not hold back. Its answers set the clock: one service's, so that all who
+    /// read a lease have the same.
     pub ssm_lease: aws_sdk_ssm::Client,
     pub sts: aws_sdk_sts::Client,
 }
@@ -162,7 +164,7 @@ impl Clients {
             msk_no_retry: kafka(Some(RetryConfig::disabled())),
             autoscaling: aws_sdk_applicationautoscaling::Client::from_conf(scaling.build()),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
-            ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).build()),
+            ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).interceptor(date::AwsTime).build()),
             sts: aws_sdk_sts::Client::new(config),
         }
     }

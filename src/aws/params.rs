@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{ParameterType, Tag};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Clients, failed};
+use super::{Clients, Done, failed};
+use crate::clock;
 use crate::error::StepError;
 use kstack_core::model::{Claim, Holder, Record, StackMetadata, tag};
 use kstack_core::stack::Name;
@@ -38,9 +40,12 @@ impl Clients {
                     all.entry(stack.to_owned()).or_default().record = serde_json::from_str(value).ok();
                 }
                 ["", "kstack", stack, "lease", number] => {
-                    // A lease that can't be parsed is held by nobody.
-                    if let (Ok(number), Ok(holder)) = (number.parse(), serde_json::from_str(value)) {
-                        all.entry(stack.to_owned()).or_default().leases.insert(number, holder);
+                    let modified =
+                        item.last_modified_date().and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok());
+                    // Only a plain number is one: kstack writes no other.
+                    if let Some(number) = number.parse().ok().filter(|parsed: &u64| parsed.to_string() == number) {
+                        let modified = modified.map_or_else(clock::now, clock::seen);
+                        all.entry(stack.to_owned()).or_default().insert_lease(number, value, modified);
                     }
                 }
                 ["", "kstack", "_cidr", _] => {
@@ -98,6 +103,15 @@ impl Clients {
     pub async fn put_lease(&self, stack: &Name, number: u64, holder: &Holder, again: bool) -> Result<(), StepError> {
         let name = format!("/kstack/{stack}/lease/{number}");
         put(&self.ssm_lease, &name, stack, &json!(holder), again).await
+    }
+
+    /// Deletes lease `number`, whoever holds it: for `unlock`.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn delete_lease(&self, stack: &Name, number: u64) -> Result<(), StepError> {
+        let call = self.ssm_lease.delete_parameter().name(format!("/kstack/{stack}/lease/{number}"));
+        call.send().await.map_err(failed("DeleteParameter")).or_gone()
     }
 
     /// Writes the record of `stack`.

@@ -10,7 +10,7 @@ use super::ui;
 use super::view::{OutputTarget, Screen};
 use crate::clock;
 use crate::ops::apply::{Applied, ApplyRequest};
-use crate::ops::{Failure, RunReport, Signals, refused};
+use crate::ops::{Failure, RunReport, Signals, credentials, refused};
 use crate::session::Session;
 use kstack_core::cloud_init::CLIENT_PORT;
 use kstack_core::design::Design;
@@ -49,7 +49,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     request.prepare(&mut session);
     let approved = match request.is_approved() || args.yes {
         true => None,
-        false => match ask(&request, &session, args.json).await? {
+        false => match ask(&request, &session, args.json, context).await? {
             Some(steps) => Some(steps),
             None => return Ok(0),
         },
@@ -69,7 +69,12 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
 }
 
 /// Shows the plan and asks for approval; `None` when there is nothing to do.
-async fn ask(request: &ApplyRequest, session: &Session, json: bool) -> Result<Option<Vec<Value>>, Failure> {
+async fn ask(
+    request: &ApplyRequest,
+    session: &Session,
+    json: bool,
+    context: &Context,
+) -> Result<Option<Vec<Value>>, Failure> {
     let (plan, seen) = request.preview(session).await?;
     show(&plan, &seen.input.observed, json);
     if !plan.refusals.is_empty() {
@@ -77,6 +82,9 @@ async fn ask(request: &ApplyRequest, session: &Session, json: bool) -> Result<Op
     }
     if plan.steps.is_empty() {
         return Ok(None);
+    }
+    if let Some(text) = credentials::warning(session, &plan).await {
+        context.printer.progress(&text);
     }
     match ui::ask("\nRun this plan? Only `yes` is accepted: ") {
         Some(answer) if answer == "yes" => {

@@ -29,6 +29,6 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let session = context.session(&region, &args.name).await?;
     let signals = Signals::listen()?;
     let at = extend::extend(&session, args.ttl, &context.task(&signals)).await?;
-    ui::out(&format!("The stack {} expires at {}.\n", args.name, shown(at, session.expiry.now)));
+    ui::out(&format!("The stack {} expires at {}.\n", args.name, shown(at, session.expiry().now)));
     Ok(0)
 }

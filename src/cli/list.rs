@@ -37,8 +37,9 @@ struct Stacks {
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let region = region(args.region.as_ref()).await?;
     let clients = context.clients(&region).await?;
-    let (now, prices) = (clock::now(), RegionPrices::load(&region).prices);
+    let prices = RegionPrices::load(&region).prices;
     let found = survey(&clients).await?;
+    let now = clock::now();
     let there = found.iter().filter(|one| one.exists(now));
     let stacks: Vec<StackSummary> = there.map(|one| one.summary(&region, &prices, now)).collect();
     if args.json {

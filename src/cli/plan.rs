@@ -106,7 +106,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
             allow_data_loss: args.allow_data_loss,
             account: plan.account.clone(),
             steps,
-            planned_at: session.expiry.now,
+            planned_at: session.expiry().now,
         };
         let text = serde_json::to_string_pretty(&saved).unwrap_or_default();
         write_file(Path::new(path), text.as_bytes()).map_err(unwritable(path))?;

@@ -11,6 +11,10 @@ pub enum Class {
     Throttled,
     /// The credentials do not allow it, or there are none.
     Denied,
+    /// The credentials have expired, or are not valid: AWS takes no call with them.
+    Credentials,
+    /// This machine's clock is so far from AWS's that AWS takes no call that it signs.
+    Clock,
     /// The resource is already in the requested state.
     AlreadyDone,
     /// Another resource still uses this one.
@@ -22,6 +26,13 @@ pub enum Class {
     /// This process may no longer write: its lease has ended.
     LeaseEnded,
     Other,
+}
+
+impl Class {
+    /// Whether every other call of this process would end in the same way.
+    pub fn ends_all(self) -> bool {
+        matches!(self, Class::Credentials | Class::Clock)
+    }
 }
 
 /// An AWS call that failed, as the SDK reported it.
@@ -57,6 +68,10 @@ impl CloudError {
     pub fn remedy(&self) -> Option<&'static str> {
         match self.class {
             Class::Denied => Some("check the credentials (such as AWS_PROFILE) and their permissions"),
+            Class::Credentials => Some("get new credentials and run the command again: it continues where it stopped"),
+            Class::Clock => Some(
+                "set this machine's clock, such as with NTP, and run the command again: it continues where it stopped",
+            ),
             Class::Throttled => Some("AWS is throttling calls; run the command again later"),
             Class::Unknown => {
                 Some("check the network and AWS_ENDPOINT_URL, and run the command again: it continues where it stopped")

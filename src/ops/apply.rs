@@ -2,6 +2,7 @@
 
 use std::net::SocketAddrV4;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -85,8 +86,8 @@ impl ApplyRequest {
 
     /// Makes `session` plan as of the request.
     pub fn prepare(&self, session: &mut Session) {
-        session.expiry.ttl = self.ttl;
-        session.expiry.now = self.planned_at.unwrap_or(session.expiry.now);
+        session.ttl = self.ttl;
+        session.planned_at = self.planned_at.map(OnceLock::from).unwrap_or_default();
     }
 
     /// Plans without the lease, to be shown and approved.

@@ -33,7 +33,8 @@ async fn work(session: &Session, ttl: TimeSpan, task: &Task<'_>) -> Result<Optio
     let metadata = session.aws.clients.metadata(name);
     let look = async { tokio::try_join!(session.observe(), metadata) };
     let (observed, metadata) = task.signals.unless_stopped(look).await?;
-    let now = session.expiry.now;
+    let expiry = session.expiry();
+    let now = expiry.now;
     let old = match Lifetime::of(&observed, metadata.record.as_ref(), None) {
         Lifetime::Nothing => return Ok(None),
         Lifetime::Until(at) => at,
@@ -44,7 +45,7 @@ async fn work(session: &Session, ttl: TimeSpan, task: &Task<'_>) -> Result<Optio
             )));
         }
     };
-    let new = session.expiry.end(ttl);
+    let new = expiry.end(ttl);
     if new <= old {
         let message = format!("the stack {name} expires later anyway, at {}; nothing was changed", shown(old, now));
         return Err(Failure::new(message).hint("use a longer --ttl: it counts from now"));

@@ -60,6 +60,8 @@ impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Self {
         match error {
             LeaseError::Cloud(error) => Failure::from(error).during("the lease on the stack can't be taken"),
+            LeaseError::Spent { .. } => Failure::new(error.to_string())
+                .hint("`kstack unlock` deletes it, once nobody changes the stack any more"),
             LeaseError::Held { ref holder, .. } => {
                 let lease_held = Some(Box::new(holder.clone()));
                 let hint = format!(

@@ -2,11 +2,12 @@
 
 use super::destroy::plan;
 use super::failure::{Failure, INTERRUPTED};
-use super::{Task, kafka};
+use super::{Task, credentials, kafka};
 use crate::apply::{Event, Outcome, apply};
 use crate::error::StepError;
 use crate::roll::KafkaAccess;
 use crate::session::Session;
+use kstack_core::model::StepId;
 use kstack_core::observed::Observed;
 use kstack_core::plan::Plan;
 use kstack_core::text::many;
@@ -55,7 +56,10 @@ pub async fn execute(
     task: &Task<'_>,
     report: &mut impl FnMut(RunReport<'_>),
 ) -> Result<(), Failure> {
-    task.signals.unless_stopped(async { Ok::<_, Failure>(()) }).await?;
+    let warning = async { Ok::<_, Failure>(credentials::warning(session, plan).await) };
+    if let Some(text) = task.signals.unless_stopped(warning).await? {
+        task.note(&text);
+    }
     report(RunReport::Begun { plan });
     let stop = task.signals.stop.clone();
     let outcome =
@@ -91,13 +95,27 @@ pub async fn tear_down(session: &Session, account: &str, task: &Task<'_>) -> Res
     }
 }
 
+/// The steps that are left, by number and name.
+fn left<'a>(steps: impl Iterator<Item = &'a StepId>) -> String {
+    let names: Vec<String> = steps.map(ToString::to_string).collect();
+    let shown = names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+    let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
+    format!("{} left: {shown}{more}", many(names.len(), "step"))
+}
+
 /// Why an outcome that is not complete is not.
 fn failure(outcome: &Outcome) -> Failure {
+    if let Some(error) = outcome.ended_by.as_ref().and_then(|step| outcome.failed.get(step)) {
+        let all = outcome.failed.keys().chain(outcome.left.iter().map(|(step, _)| step));
+        return Failure {
+            causes: vec![error.to_string()],
+            hint: error.remedy().map(str::to_owned),
+            maybe_applied: true,
+            ..Failure::new(format!("AWS takes no more calls, with {}", left(all)))
+        };
+    }
     if !outcome.left.is_empty() {
-        let names: Vec<String> = outcome.left.iter().map(|(address, _)| address.to_string()).collect();
-        let shown = names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
-        let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
-        let message = format!("stopped by a signal with {} left: {shown}{more}", many(names.len(), "step"));
+        let message = format!("stopped by a signal with {}", left(outcome.left.iter().map(|(step, _)| step)));
         let hint = Some("run the command again to finish the work".to_owned());
         return Failure { code: INTERRUPTED, hint, maybe_applied: true, ..Failure::new(message) };
     }
@@ -131,7 +149,8 @@ fn failure(outcome: &Outcome) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kstack_core::model::{Address, StepId};
+    use crate::error::{Class, CloudError};
+    use kstack_core::model::Address;
     use kstack_core::plan::Action;
 
     fn id(name: &str) -> StepId {
@@ -146,5 +165,28 @@ mod tests {
         let left = failure(&Outcome { left: vec![(id("one"), Action::Create)], ..Outcome::default() });
         assert_eq!(left.message, "stopped by a signal with 1 step left: vpc/one");
         assert_eq!((left.code, left.maybe_applied), (INTERRUPTED, true));
+    }
+
+    #[test]
+    fn credentials_that_expired_are_why_steps_are_left_and_no_signal() {
+        let error = |class, message: &str| {
+            let (operation, code) = ("DescribeVpcs".to_owned(), Some("RequestExpired".to_owned()));
+            CloudError { operation, code, message: message.to_owned(), request_id: None, class }.into()
+        };
+        let outcome = Outcome {
+            failed: [
+                (id("one"), error(Class::Credentials, "the AWS credentials have expired")),
+                (id("other"), error(Class::Other, "it is too large")),
+            ]
+            .into(),
+            left: vec![(id("third"), Action::Create)],
+            ended_by: Some(id("one")),
+            ..Outcome::default()
+        };
+        let failure = failure(&outcome);
+        assert_eq!(failure.message, "AWS takes no more calls, with 3 steps left: vpc/one, vpc/other, vpc/third");
+        assert_eq!(failure.causes, ["DescribeVpcs failed: the AWS credentials have expired (RequestExpired)"]);
+        assert!(failure.hint.as_ref().is_some_and(|hint| hint.contains("new credentials")), "{failure:?}");
+        assert_eq!((failure.code, failure.maybe_applied), (1, true));
     }
 }

@@ -86,7 +86,7 @@ impl StackRequest {
 
     /// Makes `session` plan as of the request.
     pub fn prepare(&self, session: &mut Session) {
-        session.expiry.ttl = self.ttl;
+        session.ttl = self.ttl;
     }
 
     /// Creates the stack, or what is missing of it, and waits until it is healthy.

@@ -16,7 +16,7 @@ use crate::support::aws::{DEV, wait};
 use crate::support::proxy::Proxy;
 use crate::support::{Account, Run, text};
 
-const FILE: &str = "ephemeral.yaml";
+pub const FILE: &str = "ephemeral.yaml";
 const LONG: Duration = Duration::from_secs(240);
 
 /// The example for one region of the tests, as small as a cluster can be: one broker, no NAT gateway.

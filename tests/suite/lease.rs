@@ -7,6 +7,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::aws::{DEV, wait};
+use crate::support::proxy::{Call, Fault, Proxy, Weather};
+use crate::support::running::through;
 use crate::support::{Account, Run, text};
 
 const FILE: &str = "dev.yaml";
@@ -37,11 +39,16 @@ pub fn leases(account: &Account) -> BTreeMap<u64, Value> {
 }
 
 /// Writes lease `number` of somebody else, who has it until `expires`.
-fn write_lease(account: &Account, number: u64, expires: jiff::Timestamp) {
+pub fn write_lease(account: &Account, number: u64, expires: jiff::Timestamp) {
     let since = "2026-01-02T03:04:05Z";
     let who = "arn:aws:iam::000000000001:user/ann";
     let value = json!({"who": who, "host": "laptop-7", "pid": 4242, "since": since, "expires": expires});
-    let call = account.ssm(DEV).put_parameter().name(format!("/kstack/dev/lease/{number}")).value(value.to_string());
+    write_parameter(account, &number.to_string(), &value.to_string());
+}
+
+/// Writes the parameter `name` among the leases, whatever its value is.
+fn write_parameter(account: &Account, name: &str, value: &str) {
+    let call = account.ssm(DEV).put_parameter().name(format!("/kstack/dev/lease/{name}")).value(value);
     wait(call.r#type(aws_sdk_ssm::types::ParameterType::String).send());
 }
 
@@ -79,6 +86,61 @@ fn a_lease_that_is_held_is_shown_and_ended_by_unlock() {
     account.apply(FILE);
     assert_eq!(leases(&account).keys().copied().collect::<Vec<_>>(), [4, 5]);
     account.destroy(FILE);
+}
+
+#[test]
+fn a_lease_that_cannot_be_read_is_respected_and_ended_by_unlock() {
+    for value in ["not JSON", "{}", r#"{"who": 4}"#] {
+        let account = account();
+        write_lease(&account, 4, jiff::Timestamp::now() - Duration::from_secs(60));
+        write_parameter(&account, "5", value);
+        let run = account.run(&["apply", FILE, "--yes"]).expect(1);
+        assert!(run.err.contains("an unknown caller, whose lease can't be read, on an unknown machine"), "{run}");
+        let unlock = account.run(&["unlock", FILE, "--yes"]).expect(0);
+        assert!(unlock.out.starts_with("Lease 5 of an unknown caller"), "{unlock}");
+        account.run(&["destroy", FILE, "--yes"]).expect(0);
+        account.assert_nothing_left();
+    }
+}
+
+#[test]
+fn hostile_numbers_of_leases_neither_stop_kstack_for_good_nor_crash_it() {
+    let account = account();
+    // What is no number, or no number of kstack's, is no lease.
+    for name in ["x", "007", "18446744073709551616", "-1", "1.5"] {
+        write_parameter(&account, name, "{}");
+    }
+    write_lease(&account, u64::MAX - 1, jiff::Timestamp::now() - Duration::from_secs(1));
+    account.apply(FILE);
+    let run = account.run(&["apply", FILE, "--yes"]).expect(1);
+    let told = "the lease 18446744073709551615 on the stack `dev` has the largest number, so that none can follow it";
+    assert!(run.err.contains(told) && run.err.contains("hint: `kstack unlock` deletes it"), "{run}");
+    account.run(&["unlock", FILE, "--yes"]).expect(0);
+    account.run(&["destroy", FILE, "--yes"]).expect(0);
+    let left = wait(account.ssm(DEV).get_parameters_by_path().path("/kstack/dev").recursive(true).send());
+    let mut left: Vec<&str> = left.parameters().iter().filter_map(|one| one.name()?.rsplit('/').next()).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["-1", "007", "1.5", "18446744073709551616", "x"], "what is not kstack's stays");
+}
+
+#[test]
+fn a_lease_that_may_not_be_deleted_is_given_back_and_the_next_destroy_deletes_it() {
+    for operation in ["DeleteParameters", "GetParametersByPath"] {
+        let mut account = account();
+        account.apply(FILE);
+        // The last look of a destroy, at the stack's parameters, and their deletion.
+        let deleted = std::sync::atomic::AtomicBool::new(false);
+        let fault = move |call: &Call| {
+            let gone = deleted.fetch_or(call.operation == "DeleteVpc", std::sync::atomic::Ordering::SeqCst);
+            (gone && call.operation == operation).then_some(Fault::Refused("AccessDeniedException"))
+        };
+        let proxy = Proxy::with(Weather { fault: Some(Box::new(fault)), ..Weather::default() });
+        let run = through(&mut account, &proxy, &["destroy", FILE, "--yes"]).expect(1);
+        assert!(run.err.contains(&format!("{operation} failed")), "{run}");
+        let held: Vec<Value> = leases(&account).into_values().filter(|lease| lease["released"] != true).collect();
+        assert!(held.is_empty(), "{held:?}");
+        account.destroy(FILE);
+    }
 }
 
 #[test]

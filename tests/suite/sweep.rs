@@ -68,6 +68,7 @@ impl Trouble {
             Fault::SilenceAfter => "silence, the call done",
             Fault::Unavailable => "503 ServiceUnavailable",
             Fault::Throttled => "503 RequestLimitExceeded",
+            Fault::Refused(code) => code,
         };
         format!("{fault}{}", if self.stale { ", stale describes" } else { "" })
     }

@@ -56,6 +56,8 @@ pub enum Fault {
     Unavailable,
     /// AWS answers that there were too many calls, and has done nothing.
     Throttled,
+    /// AWS answers with this error code, and has done nothing.
+    Refused(&'static str),
 }
 
 /// What is chosen for each call.
@@ -258,6 +260,7 @@ fn misfortune(
         }
         Fault::Unavailable => client.write_all(&refusal(head, 503, "ServiceUnavailable"))?,
         Fault::Throttled => client.write_all(&refusal(head, 503, "RequestLimitExceeded"))?,
+        Fault::Refused(code) => client.write_all(&refusal(head, 400, code))?,
     }
     Ok(())
 }
@@ -285,9 +288,9 @@ pub fn refusal(head: &str, status: u16, code: &str) -> Vec<u8> {
     } else {
         ("application/json", "{\"message\":\"a test\"}".to_owned())
     };
-    let length = text.len();
+    let (length, date) = (text.len(), jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT"));
     format!(
-        "HTTP/1.1 {status} Refused\r\nContent-Type: {kind}\r\nx-amzn-errortype: {code}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}"
+        "HTTP/1.1 {status} Refused\r\nDate: {date}\r\nContent-Type: {kind}\r\nx-amzn-errortype: {code}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}"
     )
     .into_bytes()
 }

@@ -29,8 +29,14 @@ impl Account {
 
 /// Runs `arguments` by way of `proxy`, which may kill it.
 pub fn through(account: &mut Account, proxy: &Proxy, arguments: &[&str]) -> Run {
+    through_with(account, proxy, arguments, &[])
+}
+
+/// The same with more variables in the environment.
+pub fn through_with(account: &mut Account, proxy: &Proxy, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
     let direct = std::mem::replace(&mut account.endpoint, proxy.endpoint.clone());
     let mut command = account.command(arguments);
+    command.envs(variables.iter().copied());
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     proxy.aim(child.id());
     let run = Run::from(child.wait_with_output().expect("the binary ends"));

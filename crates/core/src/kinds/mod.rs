@@ -108,6 +108,12 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
         DIFFERS.to_owned()
     }
 
+    /// How many minutes it takes to make or delete the resource, or to do the operation of this name on it; none where other
+    /// resources of a stack take as long at the same time.
+    fn minutes(&self, _operation: Option<&str>) -> u64 {
+        0
+    }
+
     /// Adds what the resource costs for being there. One that costs nothing adds nothing.
     fn price(&self, costs: &mut Costs<'_>);
 }
@@ -339,6 +345,11 @@ impl Resource {
     /// What deleting this live resource would lose.
     pub fn deletion(&self) -> Deletion {
         each_kind!(self, spec => spec.deletion())
+    }
+
+    /// How many minutes it takes to make or delete the resource, or to do the operation of this name on it.
+    pub fn minutes(&self, operation: Option<&str>) -> u64 {
+        each_kind!(self, spec => spec.minutes(operation))
     }
 
     /// Adds what the resource costs for being there.

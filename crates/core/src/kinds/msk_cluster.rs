@@ -75,6 +75,12 @@ impl Kind for MskCluster {
         self.subnets.iter().filter_map(Ref::id).collect()
     }
 
+    fn minutes(&self, operation: Option<&str>) -> u64 {
+        let brokers = self.provisioned.as_ref().map_or(0, |one| one.brokers);
+        let named = |one: &MskOperation| operation.is_none_or(|name| one.name() == name);
+        MskOperation::ALL.into_iter().find(named).map_or(0, |operation| operation.minutes(brokers))
+    }
+
     fn price(&self, costs: &mut Costs<'_>) {
         let Some(one) = &self.provisioned else {
             return costs.charge("serverless cluster", HOURS_PER_MONTH);

@@ -104,10 +104,28 @@ impl MskOperation {
         })
     }
 
-    /// What the operation does to a cluster with so many brokers, as a clause. The 15 minutes are AWS's upper figure for a change
-    /// of type; the other rolls are taken to be no slower. `changes` are the operation's own.
+    /// How many minutes the operation takes at most with so many brokers, as far as AWS says. The 15 minutes a broker are AWS's
+    /// upper figure for a change of type; the other rolls are taken to be no slower, and what restarts nothing to be as fast.
+    pub fn minutes(self, brokers: u32) -> u64 {
+        match self {
+            MskOperation::Creation => 35,
+            MskOperation::KafkaVersion
+            | MskOperation::BrokerType
+            | MskOperation::Configuration
+            | MskOperation::Security => u64::from(brokers) * 15,
+            MskOperation::PublicAccess | MskOperation::PublicAccessOff => 60,
+            MskOperation::Storage
+            | MskOperation::Throughput
+            | MskOperation::TieredStorage
+            | MskOperation::Rebalancing
+            | MskOperation::BrokerCount
+            | MskOperation::Monitoring => 15,
+        }
+    }
+
+    /// What the operation does to a cluster with so many brokers, as a clause. `changes` are the operation's own.
     pub fn meaning(self, brokers: u32, changes: &[FieldChange]) -> String {
-        let minutes = brokers * 15;
+        let minutes = self.minutes(brokers);
         match self {
             MskOperation::KafkaVersion if changes.iter().any(to_kraft) => format!(
                 "the metadata move from ZooKeeper to KRaft, for good, while the {brokers} brokers restart one after another, up to \
@@ -115,7 +133,7 @@ impl MskOperation {
                  that tools with `--zookeeper` stop working, and that no broker has `advertised.listeners` set dynamically"
             ),
             MskOperation::Creation => {
-                "AWS is still creating the cluster: kstack waits for it, usually 15 to 35 minutes".to_owned()
+                format!("AWS is still creating the cluster: kstack waits for it, usually 15 to {minutes} minutes")
             }
             // Source: MSK, custom configurations: it does rolling restarts when necessary; and broker configuration operations:
             // static settings need a restart, and dynamic ones do not.

@@ -17,7 +17,35 @@ pub struct StackMetadata {
     pub claims: Vec<Claim>,
 }
 
+/// How long a lease lasts unless it is renewed, in seconds: kstack's own choice. It is renewed after a third of that.
+pub const LEASE_SECONDS: i64 = 120;
+
 impl StackMetadata {
+    /// Takes lease `number` with its `value` in, which was written at `modified` by Parameter Store's clock. The number counts
+    /// whatever the value is: a lease that can't be read, such as a later kstack's, is held for as long as one that was written
+    /// then can be.
+    pub fn insert_lease(&mut self, number: u64, value: &str, modified: Timestamp) {
+        let latest = modified.saturating_add(SignedDuration::from_secs(LEASE_SECONDS)).unwrap_or(Timestamp::MAX);
+        let unreadable = Holder {
+            who: "an unknown caller, whose lease can't be read,".to_owned(),
+            host: "an unknown machine".to_owned(),
+            pid: 0,
+            since: modified,
+            expires: latest,
+            released: false,
+            settled: None,
+        };
+        let holder: Holder = serde_json::from_str(value).unwrap_or(unreadable);
+        // Whatever the clock of the machine that wrote it said.
+        let expires = holder.expires.min(latest);
+        self.leases.insert(number, Holder { expires, ..holder });
+    }
+
+    /// The number of the next lease. At the largest number there is no next: it is the largest again, which can't be made twice.
+    pub fn next_lease(&self) -> u64 {
+        self.leases.last_key_value().map_or(1, |(number, _)| number.saturating_add(1))
+    }
+
     /// Who holds the lease at `now`.
     pub fn holder(&self, now: Timestamp) -> Option<&Holder> {
         self.leases.values().next_back().filter(|holder| holder.holds(now))
@@ -49,6 +77,12 @@ impl Holder {
     /// Whether the lease is held at `now`.
     pub fn holds(&self, now: Timestamp) -> bool {
         !self.released && now < self.expires
+    }
+
+    /// Whether it is the same holder: the same process, since the same moment.
+    pub fn is_same(&self, other: &Holder) -> bool {
+        let who = |one: &Holder| (one.who.clone(), one.host.clone(), one.pid, one.since);
+        who(self) == who(other)
     }
 
     /// When AWS lists everything that this holder and earlier ones created; `None` if it does by `now`. Lists lag by at most
@@ -109,9 +143,57 @@ mod tests {
     const LAG: SignedDuration = SignedDuration::from_secs(30);
     const MARGIN: SignedDuration = SignedDuration::from_secs(15);
 
+    fn holder(expires: Timestamp) -> Holder {
+        let since = at(0);
+        Holder { who: "ann".to_owned(), host: String::new(), pid: 1, since, expires, released: false, settled: None }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + seconds).expect("a time")
+    }
+
+    #[test]
+    fn the_number_of_a_lease_counts_whatever_its_value_is() {
+        let readable = serde_json::to_string(&holder(at(60))).expect("JSON");
+        let hostile = [
+            "",
+            "null",
+            "{}",
+            "[]",
+            "4",
+            "{\"who\": 1}",
+            "not JSON",
+            "{\"who\":\"ann\",\"host\":\"x\",\"pid\":-1,\"since\":\"now\",\"expires\":\"never\"}",
+            &readable[..readable.len() - 1],
+            &"[".repeat(100_000),
+        ];
+        for value in hostile {
+            for number in [1, 7, u64::MAX - 1, u64::MAX] {
+                let mut metadata = StackMetadata::default();
+                metadata.insert_lease(number, value, at(0));
+                let case = format!("{number}: {value:.40}");
+                assert_eq!(metadata.next_lease(), number.saturating_add(1), "{case}");
+                assert!(metadata.holder(at(119)).is_some(), "its writer may still be at work: {case}");
+                assert!(metadata.holder(at(120)).is_none(), "and not for longer than a lease: {case}");
+            }
+        }
+        assert_eq!(StackMetadata::default().next_lease(), 1);
+    }
+
+    #[test]
+    fn a_lease_ends_by_parameter_stores_clock_whatever_its_writers_was() {
+        for (says, holds) in [(60, 60), (120, 120), (720, 120), (86_400 * 365, 120), (-600, -600)] {
+            let mut metadata = StackMetadata::default();
+            metadata.insert_lease(3, &serde_json::to_string(&holder(at(says))).expect("JSON"), at(0));
+            assert_eq!(metadata.leases[&3].expires, at(holds), "{says}");
+        }
+        let mut metadata = StackMetadata::default();
+        metadata.insert_lease(3, &serde_json::to_string(&holder(Timestamp::MAX)).expect("JSON"), Timestamp::MAX);
+        assert_eq!(metadata.leases[&3].expires, Timestamp::MAX);
+    }
+
     #[test]
     fn the_holder_after_a_crash_waits_until_all_is_listed_and_never_longer() {
-        let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).expect("a time");
         let holder = |expires: i64, released: bool, settled: Option<i64>| Holder {
             who: String::new(),
             host: String::new(),

@@ -6,6 +6,7 @@ mod change;
 mod cost;
 mod destroy;
 mod diff;
+mod duration;
 mod order;
 mod saved;
 mod step;

@@ -24,6 +24,30 @@ fn chain(steps: &[Step]) -> Vec<&str> {
     chain
 }
 
+/// So many minutes, for a plan from `before` to `after`.
+fn minutes(region: &str, before: Option<&str>, after: &str) -> u64 {
+    let mut model = Model::empty(region, 3);
+    if let Some(before) = before {
+        model.apply(&model.plan(&parsed(before), false));
+    }
+    let plan = model.plan(&parsed(after), false);
+    assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
+    plan.minutes()
+}
+
+#[test]
+fn how_long_a_plan_takes_follows_from_what_comes_one_after_another() {
+    let read = |name: &str| fs::read_to_string(format!("../../stacks/{name}.yaml")).expect("the stack file");
+    let (dev, msk) = (read("dev"), read("msk"));
+    let of_dev = |before: Option<&str>, after: &str| minutes("eu-west-1", before, after);
+    assert_eq!(of_dev(Some(&dev), &dev), 0, "nothing to do");
+    assert_eq!(of_dev(None, &dev), 5, "all at once");
+    let larger = dev.replace("instance_type: t4g.medium", "instance_type: t4g.large");
+    assert_eq!(of_dev(Some(&dev), &larger), 5 + 3 * 5, "three rolls");
+    let region = parsed(&msk).stack.region.to_string();
+    assert_eq!(minutes(&region, None, &msk), 5 + 35, "a cluster of MSK");
+}
+
 #[test]
 fn the_active_controller_is_last_of_its_role() {
     let text = fs::read_to_string("../../stacks/prod.yaml").expect("the stack file").replace("count: 6", "count: 3");
