@@ -1,5 +1,7 @@
 //! Runs a plan's steps, each as soon as its dependencies are done, and reports events. The only writer; it makes no choices.
 
+mod roll;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -15,7 +17,7 @@ use crate::lease::LIST_DELAY;
 use crate::roll::{Checks, KafkaAccess};
 use crate::wait::{Backoff, Look, RETRY_LIMIT, Retries, VISIBLE_LIMIT, may_pass, poll, retry};
 use kstack_core::kinds::{self, Resource};
-use kstack_core::model::{Address, FieldChange, StepId, tag};
+use kstack_core::model::{FieldChange, StepId, tag};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{Action, Creation, LiveTarget, Plan, Step, Work, tag_changes};
 use kstack_core::surroundings::{Neighbour, Own};
@@ -226,8 +228,7 @@ async fn run(
         Work::Delete { live } => &live.tags,
     };
     let address = &step.address;
-    let mut ctx =
-        Ctx { system: aws, address, tags, token, ids, progress: &waiting, check_instance: false, batch: None };
+    let ctx = Ctx { system: aws, address, tags, token, ids, progress: &waiting, check_instance: false, batch: None };
     match &step.work {
         Work::Create(new) => create(&ctx, &new.spec, "").await,
         Work::Update { live, wanted, changes, .. } => {
@@ -235,22 +236,7 @@ async fn run(
             Ok(live.id.clone())
         }
         Work::Roll { live, new, .. } => {
-            let host = step.address.name.as_str();
-            let by = kafka.before_stop(host, waiting).await?;
-            ctx.check_instance = by == Checks::Instance;
-            if by == Checks::Instance {
-                let others =
-                    |(address, _): &(&Address, &String)| address.kind == step.address.kind && **address != step.address;
-                let others = ids.lock().iter().filter(others).map(|(_, id)| id.clone()).collect::<Vec<_>>();
-                aws.clients.started(&others, waiting).await?;
-            }
-            let stopped = Instant::now();
-            kafka.instance_ended(host);
-            let id = replace(&ctx, live, new, own).await?;
-            kafka.instance_started(host)?;
-            if by == Checks::Kafka {
-                kafka.after_start(host, stopped).await?;
-            }
+            let (id, by) = roll::roll(&ctx, kafka, live, new).await?;
             let _ = tell.send(Event::Checked { address: step.id(), by });
             Ok(id)
         }
@@ -310,6 +296,18 @@ async fn replace(ctx: &Ctx<'_, Aws>, live: &LiveTarget, new: &Creation, own: &Ow
 
 /// Creates the resource, and waits until it can be used. `old` is the id of the one that it replaces.
 async fn create(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<String, StepError> {
+    let id = make(ctx, wanted, old).await?;
+    finish(ctx, wanted, &id).await?;
+    Ok(id)
+}
+
+/// Waits until the resource can be used.
+async fn finish(ctx: &Ctx<'_, Aws>, wanted: &Resource, id: &str) -> Result<(), StepError> {
+    retry(|| drivers::finish(wanted, ctx, id)).await
+}
+
+/// Makes the resource. `old` is the id of the one that it replaces.
+async fn make(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<String, StepError> {
     // What is in use where something new is to be made is rarely about to go: no error is waited out for longer than this.
     let mut retries = Retries::within(RETRY_LIMIT);
     let (mut token, mut generations) = (ctx.token.to_owned(), 0_u32);
@@ -346,7 +344,6 @@ async fn create(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<Stri
         }
     };
     ctx.ids.lock().insert(ctx.address.clone(), id.clone());
-    retry(|| drivers::finish(wanted, ctx, &id)).await?;
     Ok(id)
 }
 
@@ -394,7 +391,7 @@ mod tests {
     use super::*;
     use crate::aws::{Clients, Fence, Place};
     use kstack_core::kinds::ElasticIp;
-    use kstack_core::model::Tags;
+    use kstack_core::model::{Address, Tags};
     use kstack_core::observed::Live;
     use kstack_core::stack::{Name, Scalar as _};
     use kstack_core::surroundings::Surroundings;

@@ -1,9 +1,10 @@
 //! What a roll asks Kafka: whether a host may be stopped, and whether it is back in sync. Where no broker can be reached from
-//! here, the instance's own checks have to do.
+//! here, the instance's own checks have to do, for one host: whether Kafka on it came back is not known then.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::StepError;
@@ -26,7 +27,23 @@ pub struct KafkaAccess {
     pub brokers: BTreeMap<u32, SocketAddrV4>,
     /// The hosts as processes of this machine, with a sandbox that has them.
     pub local: Option<Local>,
+    /// Whether hosts roll one after another although Kafka can't be asked: it was asked for, or there is no Kafka.
+    pub blind: bool,
+    so_far: Mutex<SoFar>,
 }
+
+/// What is known of the rolls of this run so far.
+#[derive(Debug, Default)]
+struct SoFar {
+    /// Whether Kafka has answered.
+    answered: bool,
+    /// The host that was rolled without asking it.
+    unasked: Option<String>,
+}
+
+/// What to do where one host was rolled and Kafka could not be asked.
+const LOOK_FIRST: &str = "see that Kafka on it is back and every replica in sync, and run the command again: each run rolls one host more. \
+    Run from where the brokers can be reached, it asks them itself; `kstack apply --blind` goes on by EC2's checks alone";
 
 /// The processes that stand for a stack's hosts.
 #[derive(Debug)]
@@ -55,21 +72,66 @@ pub fn brokers(observed: &Observed) -> BTreeMap<u32, SocketAddrV4> {
 }
 
 impl KafkaAccess {
+    /// Access to `brokers` and what stands for their hosts, before any roll.
+    pub fn new(brokers: BTreeMap<u32, SocketAddrV4>, local: Option<Local>, blind: bool) -> KafkaAccess {
+        KafkaAccess { brokers, local, blind, so_far: Mutex::default() }
+    }
+
+    /// Whether `host` may be stopped although no broker can be reached: the first of a run may.
+    fn unasked(&self, host: &str) -> Result<Checks, StepError> {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        match &so_far.unasked {
+            Some(first) if !self.blind => Err(StepError::Ended {
+                what: format!("{host} was not stopped"),
+                why: format!(
+                    "no broker can be reached from here, so it is not known whether Kafka on {first}, which was rolled before, is in sync"
+                ),
+                remedy: Some(LOOK_FIRST),
+            }),
+            _ => {
+                so_far.unasked = Some(host.to_owned());
+                Ok(Checks::Instance)
+            }
+        }
+    }
+
+    /// By what a host is to be known as well that takes the place of one which does not run. Any number of them may be started.
+    pub async fn instead(&self, host: &str) -> Checks {
+        let all: Vec<SocketAddrV4> = self.brokers.values().copied().collect();
+        if node_id(host).is_none() || health::ask(&all).await == Err(AskError::Unreachable) {
+            self.so_far.lock().unwrap_or_else(PoisonError::into_inner).unasked = Some(host.to_owned());
+            return Checks::Instance;
+        }
+        self.answered(true);
+        Checks::Kafka
+    }
+
+    /// Whether Kafka has answered in this run; from now on it has if `now`.
+    fn answered(&self, now: bool) -> bool {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        so_far.answered |= now;
+        so_far.answered
+    }
+
     /// Waits until the host may be stopped. `tell` hears why it has to wait.
     ///
     /// # Errors
     /// What is still in the way at the end of the time.
     pub async fn before_stop(&self, host: &str, tell: impl Fn(String)) -> Result<Checks, StepError> {
-        let Some(node) = node_id(host) else { return Ok(Checks::Instance) };
+        let Some(node) = node_id(host) else { return self.unasked(host) };
         let way = |cluster: &KafkaHealth| cluster.in_the_way_of_stopping(node);
         let all: Vec<SocketAddrV4> = self.brokers.values().copied().collect();
         match health::ask(&all).await {
-            Err(AskError::Unreachable) => return Ok(Checks::Instance),
+            Err(AskError::Unreachable) if !self.answered(false) => return self.unasked(host),
+            Err(AskError::Unreachable) => tell("no broker is reachable any more".to_owned()),
             Err(error) => tell(format!("Kafka can be reached, and does not answer: {error}")),
-            Ok(cluster) => match way(&cluster) {
-                reasons if reasons.is_empty() => return Ok(Checks::Kafka),
-                reasons => tell(format!("it can't be stopped yet: {}", shortened(&reasons))),
-            },
+            Ok(cluster) => {
+                self.answered(true);
+                match way(&cluster) {
+                    reasons if reasons.is_empty() => return Ok(Checks::Kafka),
+                    reasons => tell(format!("it can't be stopped yet: {}", shortened(&reasons))),
+                }
+            }
         }
         match health::wait_until(&all, STOP_TIMEOUT, way).await {
             Ok(_) => Ok(Checks::Kafka),
@@ -124,5 +186,65 @@ impl KafkaAccess {
             what: format!("Kafka on {} was not started", host.name),
             source: Some(Box::new(error)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    async fn may_stop(kafka: &KafkaAccess, host: &str) -> Result<Checks, String> {
+        kafka.before_stop(host, |_| {}).await.map_err(|error| error.to_string())
+    }
+
+    /// A broker that nobody can reach from here: its port was free a moment ago.
+    fn nowhere() -> BTreeMap<u32, SocketAddrV4> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        BTreeMap::from([(1, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))])
+    }
+
+    #[tokio::test]
+    async fn without_kafka_one_host_of_a_run_is_stopped_and_the_next_one_is_not() {
+        for brokers in [BTreeMap::new(), nowhere()] {
+            let kafka = KafkaAccess::new(brokers, None, false);
+            assert_eq!(may_stop(&kafka, "controller-1").await, Ok(Checks::Instance));
+            for next in ["controller-2", "broker-1", "broker-1"] {
+                let error = may_stop(&kafka, next).await.expect_err("the second host");
+                assert!(error.starts_with(&format!("{next} was not stopped: no broker can be reached")), "{error}");
+                assert!(error.contains("Kafka on controller-1"), "{error}");
+            }
+        }
+        let error = StepError::Ended { what: String::new(), why: String::new(), remedy: Some(LOOK_FIRST) };
+        assert!(error.remedy().is_some_and(|remedy| remedy.contains("--blind")));
+    }
+
+    #[tokio::test]
+    async fn hosts_that_are_down_are_started_and_none_that_runs_is_stopped_after_them() {
+        let kafka = KafkaAccess::new(nowhere(), None, false);
+        assert_eq!(kafka.instead("broker-2").await, Checks::Instance);
+        assert_eq!(kafka.instead("broker-3").await, Checks::Instance);
+        let error = may_stop(&kafka, "broker-1").await.expect_err("its Kafka is not known");
+        assert!(error.contains("Kafka on broker-3"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn who_insists_rolls_on_without_kafka() {
+        let kafka = KafkaAccess::new(nowhere(), None, true);
+        for host in ["controller-1", "broker-1", "broker-2"] {
+            assert_eq!(may_stop(&kafka, host).await, Ok(Checks::Instance), "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_answers_and_is_no_kafka_is_as_good_as_nothing() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || listener.incoming().flatten().for_each(|mut one| drop(one.read(&mut [0; 16]))));
+        let kafka = KafkaAccess::new(BTreeMap::from([(1, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))]), None, false);
+        assert_eq!(may_stop(&kafka, "broker-1").await, Ok(Checks::Instance));
+        assert!(may_stop(&kafka, "broker-2").await.is_err());
     }
 }

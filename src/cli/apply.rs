@@ -36,6 +36,10 @@ pub struct Args {
     /// Allow steps that delete data, and steps that replace lost data with nothing
     #[arg(long)]
     allow_data_loss: bool,
+    /// Roll host after host by EC2's checks alone where no broker can be reached: whether Kafka on the last one is back in sync is
+    /// then not known, and without this flag a run stops after its first host
+    #[arg(long)]
+    blind: bool,
 }
 
 /// Plans and applies a stack file, or runs a saved plan.
@@ -43,7 +47,8 @@ pub struct Args {
 /// # Errors
 /// Why nothing was planned or applied, which steps failed, or that a signal came.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let request = ApplyRequest::read(&args.file, args.allow_data_loss, args.ttl)?;
+    let mut request = ApplyRequest::read(&args.file, args.allow_data_loss, args.ttl)?;
+    request.blind = args.blind;
     let stack = &request.parsed.stack;
     let mut session = context.session(&stack.region, &stack.name).await?;
     request.prepare(&mut session);

@@ -27,6 +27,8 @@ pub struct ApplyRequest {
     pub parsed: Parsed,
     source: Source,
     allow_data_loss: bool,
+    /// Whether hosts roll one after another although Kafka can't be asked.
+    pub blind: bool,
     ttl: Option<TimeSpan>,
     /// The steps that were approved before, and in which account.
     saved: Option<(String, Vec<Value>)>,
@@ -57,7 +59,7 @@ impl ApplyRequest {
         let request = match saved {
             None => {
                 let (source, parsed) = read_source(file)?;
-                ApplyRequest { parsed, source, allow_data_loss, ttl, saved: None, planned_at: None }
+                ApplyRequest { parsed, source, allow_data_loss, blind: false, ttl, saved: None, planned_at: None }
             }
             Some(_) if ttl.is_some() => {
                 return Err(
@@ -68,6 +70,7 @@ impl ApplyRequest {
                 parsed: saved.source.parsed()?,
                 source: saved.source,
                 allow_data_loss: saved.allow_data_loss,
+                blind: false,
                 ttl,
                 saved: Some((saved.account, saved.steps)),
                 planned_at: Some(saved.planned_at),
@@ -156,7 +159,7 @@ impl ApplyRequest {
             let message = format!("the plan is too old: its stack would have expired at {}", expiry::shown(at, now));
             return Err(Failure::new(message).hint("make the plan again with `kstack plan --out`"));
         }
-        let kafka = kafka::of(&design, observed, task.sandbox)?;
+        let kafka = kafka::of(&design, observed, task.sandbox, self.blind)?;
         if plan.steps.is_empty() {
             // What an earlier, interrupted run did not record: that everything exists.
             if let Some(record) = &seen.input.record {

@@ -29,18 +29,20 @@ pub fn brokers(observed: &Observed, sandbox: bool) -> BTreeMap<u32, SocketAddrV4
     }
 }
 
-/// What rolls to `design` query.
+/// What rolls to `design` query; `blind` lets hosts roll one after another without it.
 ///
 /// # Errors
 /// What is wrong with the sandbox's Kafka.
-pub fn of(design: &Design, observed: &Observed, sandbox: bool) -> Result<KafkaAccess, Failure> {
+pub fn of(design: &Design, observed: &Observed, sandbox: bool, blind: bool) -> Result<KafkaAccess, Failure> {
     let distribution = if sandbox { distribution()? } else { None };
     let local = distribution.map(|distribution| Local {
         cluster: SandboxCluster::of(&design.cluster_id),
         distribution,
         hosts: design.hosts.clone(),
     });
-    Ok(KafkaAccess { brokers: brokers(observed, sandbox), local })
+    // Hosts of a sandbox without Kafka have none that could be out of sync.
+    let blind = blind || sandbox && local.is_none();
+    Ok(KafkaAccess::new(brokers(observed, sandbox), local, blind))
 }
 
 /// The host of the active controller, where a broker answers.

@@ -29,6 +29,7 @@ mod output;
 mod picture;
 mod readme;
 mod reference;
+mod rolls;
 mod sandbox;
 mod scenario;
 mod secrets;

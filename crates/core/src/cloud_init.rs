@@ -18,8 +18,10 @@ use std::sync::LazyLock;
 use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderError, RenderErrorReason};
 use serde::{Deserialize, Serialize};
 
+pub use decode::decode;
 use quote::{properties_escape, shell_word, yaml_scalar};
 
+mod decode;
 mod quote;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,8 @@ use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
-    Instance as Sdk, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceStateName,
+    Instance as Sdk, InstanceAttributeName, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
+    InstanceStateName,
     InstanceType, Placement, ResourceType, VolumeAttachmentState, VolumeState, VolumeType,
 };
 use base64::Engine as _;
@@ -282,6 +283,18 @@ async fn give_profile(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Resu
             call.send().await.map_err(failed("AssociateIamInstanceProfile")).map(|_| ())
         }
     }
+}
+
+/// The user data of the live instance `id`, as text: the one thing of it that describing it does not tell.
+///
+/// # Errors
+/// AWS's answer, or that it is no text.
+pub async fn user_data(aws: &Aws, id: &str) -> Result<String, StepError> {
+    let call = aws.clients.ec2.describe_instance_attribute().instance_id(id).attribute(InstanceAttributeName::UserData);
+    let answer = call.send().await.map_err(failed("DescribeInstanceAttribute"))?;
+    let encoded = answer.user_data().and_then(|data| data.value()).unwrap_or_default();
+    let text = STANDARD.decode(encoded).ok().and_then(|bytes| cloud_init::decode(&bytes));
+    text.ok_or_else(|| StepError::Internal(format!("the user data of {id} can't be read")))
 }
 
 /// The stack's instances, as of now, terminated ones that still show among them.

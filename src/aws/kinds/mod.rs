@@ -14,6 +14,7 @@ use crate::error::StepError;
 
 mod msk;
 
+pub use instance::user_data;
 pub use msk::status::{MskBroker, MskStatus, status as msk_status};
 pub use security_group::found as found_group;
 pub use volume::roots as root_volumes;

@@ -90,6 +90,8 @@ pub struct Account {
     pub lag: u64,
     /// After how many seconds without an answer a call is given up; nothing for as long as users wait.
     pub silence: Option<u64>,
+    /// Whether applies roll host after host without asking Kafka, which no instance here has.
+    pub blind: bool,
 }
 
 impl Account {
@@ -126,7 +128,7 @@ impl Account {
 
     fn of(id: String) -> Account {
         let (endpoint, folder) = (sandbox_of(&id).to_owned(), tempfile::tempdir().expect("a folder"));
-        Account { id, endpoint, folder, lag: 0, silence: None }
+        Account { id, endpoint, folder, lag: 0, silence: None, blind: true }
     }
 
     /// Writes `stacks/BASE.yaml` into the folder as `BASE.yaml`, with `edits`, and gives that name.
@@ -155,6 +157,9 @@ impl Account {
         command.env("KSTACK_TEST_SETTLE", self.lag.to_string());
         command.envs(self.silence.map(|seconds| ("KSTACK_TEST_SILENCE", seconds.to_string())));
         command.current_dir(self.folder.path()).stdin(Stdio::null()).args(arguments);
+        if self.blind && arguments.first() == Some(&"apply") {
+            command.arg("--blind");
+        }
         command
     }
 

@@ -108,6 +108,10 @@ impl Kind for Instance {
         self.subnet.id().into_iter().collect()
     }
 
+    fn is_down(&self) -> bool {
+        self.state.starts_with("stop")
+    }
+
     fn price(&self, costs: &mut Costs<'_>) {
         costs.charge(&format!("ec2 {}", self.instance_type), HOURS_PER_MONTH);
         costs.charge("gp3 size", ROOT_GIB);

@@ -114,6 +114,11 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
         0
     }
 
+    /// Whether the live resource is a host that does not run: its roll stops nothing.
+    fn is_down(&self) -> bool {
+        false
+    }
+
     /// Adds what the resource costs for being there. One that costs nothing adds nothing.
     fn price(&self, costs: &mut Costs<'_>);
 }
@@ -350,6 +355,11 @@ impl Resource {
     /// How many minutes it takes to make or delete the resource, or to do the operation of this name on it.
     pub fn minutes(&self, operation: Option<&str>) -> u64 {
         each_kind!(self, spec => spec.minutes(operation))
+    }
+
+    /// Whether the live resource is a host that does not run: its roll stops nothing.
+    pub fn is_down(&self) -> bool {
+        each_kind!(self, spec => spec.is_down())
     }
 
     /// Adds what the resource costs for being there.

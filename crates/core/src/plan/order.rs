@@ -57,10 +57,11 @@ pub fn dependencies(address: &Address, resource: &Resource) -> BTreeSet<Address>
     all
 }
 
-/// One broker at a time: each roll waits for the one before, and the first for all instances that start or change anyway.
+/// One broker at a time: each roll waits for the one before, and the first for all instances that start or change anyway. Of a role
+/// the hosts that are down come first: as long as they are, no other one may be stopped.
 fn chain_rolls(steps: &[Step], after: &mut BTreeMap<StepId, BTreeSet<StepId>>) {
     let mut rolls: Vec<&Step> = steps.iter().filter(|step| matches!(step.work, Work::Roll { .. })).collect();
-    rolls.sort_by_cached_key(|step| rank(&step.address));
+    rolls.sort_by_cached_key(|step| (rank(&step.address).0, !is_down(step), rank(&step.address)));
     let moving = steps.iter().filter(|step| {
         rolls.first().is_some_and(|roll| roll.address.kind == step.address.kind)
             && matches!(step.work, Work::Create(_) | Work::Update { .. })
@@ -95,14 +96,17 @@ fn takes_away(step: &Step) -> bool {
 /// # Errors
 /// As [`wire`].
 pub fn roll_last(steps: &mut Vec<Step>, host: &str) -> Result<(), Vec<StepId>> {
-    let mut rolls: Vec<(Address, StepId)> = steps
+    let mut rolls: Vec<(bool, StepId)> = steps
         .iter()
         .filter(|step| matches!(step.work, Work::Roll { .. }))
-        .map(|step| (step.address.clone(), step.id()))
+        .map(|step| (!is_down(step), step.id()))
         .collect();
-    rolls.sort_by_cached_key(|(address, _)| (rank(address).0, address.name == host, rank(address)));
+    rolls.sort_by_cached_key(|(runs, id)| {
+        let address = &id.address;
+        (rank(address).0, address.name == host, *runs, rank(address))
+    });
     let place = |id: &StepId| rolls.iter().position(|(_, roll)| roll == id);
-    let kind = rolls.first().map(|(address, _)| address.kind.clone()).unwrap_or_default();
+    let kind = rolls.first().map(|(_, id)| id.address.kind.clone()).unwrap_or_default();
     // What the first roll waited for, the new first one has to wait for too.
     let old = steps.iter().filter(|step| place(&step.id()).is_some()).flat_map(|step| &step.after);
     let starts: Vec<StepId> = old.filter(|id| id.address.kind == kind && place(id).is_none()).cloned().collect();
@@ -116,6 +120,11 @@ pub fn roll_last(steps: &mut Vec<Step>, host: &str) -> Result<(), Vec<StepId>> {
         step.after = after.into_iter().collect();
     }
     sort(steps)
+}
+
+/// Whether the step's live resource is a host that does not run.
+fn is_down(step: &Step) -> bool {
+    step.live().is_some_and(|live| live.spec.is_down())
 }
 
 /// Controllers before brokers, each by number: a broker must not be newer than its controllers.

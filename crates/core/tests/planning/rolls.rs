@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use kstack_core::kinds::{Instance, OfKind as _};
 use kstack_core::model::Address;
 use kstack_core::plan::{Action, Step, roll_last};
 
@@ -46,6 +47,34 @@ fn how_long_a_plan_takes_follows_from_what_comes_one_after_another() {
     assert_eq!(of_dev(Some(&dev), &larger), 5 + 3 * 5, "three rolls");
     let region = parsed(&msk).stack.region.to_string();
     assert_eq!(minutes(&region, None, &msk), 5 + 35, "a cluster of MSK");
+}
+
+#[test]
+fn of_a_role_the_hosts_that_are_down_are_rolled_first() {
+    let text = fs::read_to_string("../../stacks/prod.yaml").expect("the stack file").replace("count: 6", "count: 3");
+    let after = parsed(&text.replace("kafka: 4.1.1", "kafka: 4.2.0"));
+    let cases: [(&[&str], [&str; 6]); 4] = [
+        (&[], ["controller-1", "controller-2", "controller-3", "broker-1", "broker-2", "broker-3"]),
+        (&["broker-3"], ["controller-1", "controller-2", "controller-3", "broker-3", "broker-1", "broker-2"]),
+        (
+            &["controller-2", "broker-2", "broker-3"],
+            ["controller-2", "controller-1", "controller-3", "broker-2", "broker-3", "broker-1"],
+        ),
+        (&["controller-1"], ["controller-1", "controller-2", "controller-3", "broker-1", "broker-2", "broker-3"]),
+    ];
+    for (down, expected) in cases {
+        let mut model = Model::empty("ap-northeast-2", 3);
+        model.apply(&model.plan(&parsed(&text), false));
+        for host in down {
+            let live = model.observed.live.get_mut(&Address::new("instance", host)).expect("a host");
+            let spec = Instance::of(&live.spec).expect("an instance").clone();
+            live.spec = Instance { state: "stopped".to_owned(), ..spec }.into();
+        }
+        assert_eq!(chain(&model.plan(&after, false).steps), expected, "{down:?}");
+        // Also where Kafka says which controller is the active one, which is then the last of its role.
+        let plan = roll_last(model.plan(&after, false), "controller-3", &model.observed);
+        assert_eq!(chain(&plan.steps), expected, "{down:?}");
+    }
 }
 
 #[test]
