@@ -26,7 +26,9 @@ pub fn check(stack: &Stack, checker: &mut Checker<'_>) {
             | Subject::GivenMost
             | Subject::GivenThroughput
             | Subject::GivenIops
-            | Subject::InstanceType => false,
+            | Subject::InstanceType
+            | Subject::Outage
+            | Subject::Copies => false,
         };
         if !said {
             let problem = match misfit.fit {
@@ -54,7 +56,8 @@ fn place(subject: Subject, cluster: &str, checker: &Checker<'_>) -> At {
         Subject::GivenMost => (Vec::new(), storage("max")),
         Subject::GivenThroughput => (Vec::new(), storage("throughput")),
         Subject::GivenIops => (Vec::new(), storage("iops")),
-        Subject::Rate => (Vec::new(), workload(&["ingress", "peak"])),
+        Subject::Rate | Subject::Outage => (Vec::new(), workload(&["ingress", "peak"])),
+        Subject::Copies => (Vec::new(), [vec!["network.zones".to_owned()], workload(&["replication_factor"])].concat()),
         Subject::Partitions => {
             (Vec::new(), [workload(&["partitions"]), vec![format!("{cluster}.brokers.count")]].concat())
         }

@@ -73,7 +73,12 @@ impl Demand {
     /// What leaves the brokers for each byte from producers: to every consumer group, and to the other copies. Without
     /// consumers, links carry more in, all copies, than out.
     pub fn sends_per_byte(&self) -> f64 {
-        self.consumer_groups.max(1.0) + f64::from(self.copies) - 1.0
+        self.sends_per_byte_of(1.0)
+    }
+
+    /// The same while only this part of the brokers is there: the rest of the copies is fetched by nobody.
+    pub fn sends_per_byte_of(&self, part: f64) -> f64 {
+        self.consumer_groups.max(1.0) + f64::from(self.copies) * part - 1.0
     }
 
     /// Partitions with their copies.

@@ -32,6 +32,17 @@ pub enum Subject {
     Partitions,
     /// What the instance type has.
     InstanceType,
+    /// What producers send, while a part of the cluster is gone.
+    Outage,
+    /// How many copies there are, and in how many zones.
+    Copies,
+}
+
+impl Subject {
+    /// Whether it is about a cluster of which a part is gone: without an outage, it fits.
+    pub fn is_of_outage(self) -> bool {
+        matches!(self, Subject::Outage | Subject::Copies)
+    }
 }
 
 /// What does not fit, with the number and the limit, and the ways out.

@@ -2,6 +2,7 @@
 
 mod demand;
 mod misfit;
+mod outage;
 mod steps;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 pub use demand::{Demand, HOURS_PER_MONTH, spread_over_zones};
 pub use misfit::{Fit, Misfit, Subject};
+pub use outage::{Left, Outage, OutageModel, Quorum, Remaining, outages_text};
 pub use steps::{BrokerDemand, Capacity, SizingStep, gib, mibs, render};
 
 use crate::text::any_of;
@@ -85,6 +87,16 @@ impl EquationOne {
     /// The terms for the brokers of `demand`.
     pub fn of(rates: BrokerRates, demand: &BrokerDemand<'_>) -> Self {
         EquationOne::new(rates, demand.brokers, demand.cluster.copies.into(), demand.cluster.sends_per_byte())
+    }
+
+    /// The terms while only the brokers of `remaining` are there: they write what they wrote, and send what all sent.
+    pub fn of_remaining(rates: BrokerRates, demand: &Demand, remaining: Remaining) -> Self {
+        let whole = EquationOne::new(rates, remaining.all, demand.copies.into(), demand.sends_per_byte());
+        let by_network = match remaining.left > 0.0 {
+            true => rates.network * remaining.left / demand.sends_per_byte_of(remaining.part()),
+            false => 0.0,
+        };
+        EquationOne { by_network, ..whole }
     }
 
     /// The smallest term and its name. Of equal terms, the one that is harder to raise.

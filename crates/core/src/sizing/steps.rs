@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::demand::Demand;
 use super::misfit::{Misfit, Subject};
+use super::outage::Remaining;
 use super::{GIB, MIBS};
 use crate::file::Workload;
 use crate::settings::Settings;
@@ -111,6 +112,17 @@ impl BrokerDemand<'_> {
         }
     }
 
+    /// How the network's term for the brokers that are left comes about, `network_mibs` being that of each, and what else bounds it.
+    pub fn remaining_text(&self, network_mibs: f64, Remaining { all, left }: Remaining) -> String {
+        let copies = format!("{} × {} ÷ {}", self.copies_text(), number(left), number(all));
+        let sends = match self.workload.consumers {
+            0 => format!("({copies})"),
+            groups => format!("({} + {copies} − 1)", many(groups, "group")),
+        };
+        let brokers = many(number(left), "broker");
+        format!("{} × {brokers} ÷ {sends}, at most the limits by volumes and by EBS bandwidth", mibs(network_mibs))
+    }
+
     /// The rates on the wire.
     pub fn rate_steps(&self) -> Vec<SizingStep> {
         let (workload, demand) = (self.workload, &self.cluster);
@@ -176,8 +188,15 @@ impl BrokerDemand<'_> {
 }
 
 /// What the workload needs beside what the cluster can take, as text: the steps in aligned columns, the limit, and `rest`, which
-/// is what was sized; then the warnings.
-pub fn render(steps: &[SizingStep], capacity: &Capacity, bottleneck: &str, rest: &str, warnings: &[Misfit]) -> String {
+/// is what was sized; then `outages`, what is left while a part is gone, as lines; then the warnings.
+pub fn render(
+    steps: &[SizingStep],
+    capacity: &Capacity,
+    bottleneck: &str,
+    rest: &str,
+    outages: &str,
+    warnings: &[Misfit],
+) -> String {
     let values: Vec<String> = steps.iter().map(|step| number(step.value)).collect();
     let width = values.iter().map(String::len).max().unwrap_or(0);
     let rows: Vec<Vec<String>> = steps
@@ -187,7 +206,7 @@ pub fn render(steps: &[SizingStep], capacity: &Capacity, bottleneck: &str, rest:
         .collect();
     let mut text = table(&rows, &[Align::Left, Align::Left, Align::Left]);
     text += &format!(
-        "\nlimit       {} on the wire, of which to use {}; the peak is {}\nbottleneck  {bottleneck}\n{rest}\n",
+        "\nlimit       {} on the wire, of which to use {}; the peak is {}\nbottleneck  {bottleneck}\n{rest}\n\n{outages}",
         mibs(capacity.limit_mibs),
         mibs(capacity.target_mibs),
         mibs(capacity.demand_mibs),

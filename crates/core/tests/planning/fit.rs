@@ -127,6 +127,18 @@ fn what_fits_tightly_is_a_warning_of_check_and_plan() {
     assert!(json["warnings"][0].as_str().is_some_and(|text| text.starts_with("The peak of 120 MiB/s")), "{json}");
 }
 
+#[test]
+fn what_does_not_fit_without_a_part_is_a_warning_of_check_and_plan() {
+    let text = on_ec2("ingress: 13 MiB/s, consumers: 8, retention: 1h", "");
+    let parsed = parsed(&text);
+    let of_check = parsed.warnings.render(false);
+    assert!(of_check.contains("warning: while one broker or one zone is gone, the 2 brokers left"), "{of_check}");
+    assert!(of_check.contains("--> stack.yaml:5:21"), "at the ingress: {of_check}");
+    let plan = Model::empty("us-east-1", 3).plan(&parsed, false);
+    assert!(plan.refusals.is_empty() && !plan.steps.is_empty(), "{}", render(&plan));
+    assert!(render(&plan).contains(": While one broker or one zone is gone, the 2 brokers left"), "{}", render(&plan));
+}
+
 /// MSK's own quotas are noted once, in MSK's words.
 #[test]
 fn a_quota_is_said_once() {

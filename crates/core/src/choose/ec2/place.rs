@@ -12,9 +12,6 @@ use crate::network;
 use crate::observed::Observed;
 use crate::stack::{Ec2, Placement};
 
-/// How many combined brokers are controllers too. More would slow the quorum, and adding brokers must not change it.
-const COMBINED_VOTERS: u32 = 3;
-
 /// The zone of each host of a role: where its volume is, or its interface; else the zone with the fewest of the hosts with
 /// a smaller number. Later ones don't count: a first apply that ended half-way is then gone on with as it began.
 pub fn place(design: &Design, observed: &Observed, role: &str, count: u32) -> Vec<usize> {
@@ -44,14 +41,8 @@ pub fn voters(design: &Design, ec2: &Ec2, broker_zones: &[usize], controller_zon
     };
     let block = |zone: usize| design.zones[zone].private;
     if ec2.combined {
-        let numbered = (1..=COMBINED_VOTERS).zip(broker_zones);
-        // Two voters survive no failure that one does not: an even count drops its last.
-        let count = ec2.brokers.count.min(COMBINED_VOTERS);
-        let count = if count == 2 { 1 } else { count };
-        numbered
-            .take(count as usize)
-            .filter_map(|(id, zone)| voter(id, network::broker_address(block(*zone), id)))
-            .collect()
+        let numbered = (1..=ec2.voters()).zip(broker_zones);
+        numbered.filter_map(|(id, zone)| voter(id, network::broker_address(block(*zone), id))).collect()
     } else {
         let numbered = (1..).zip(controller_zones);
         numbered

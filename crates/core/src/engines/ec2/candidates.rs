@@ -152,12 +152,13 @@ fn trial() -> Ec2 {
     Ec2::combined(brokers)
 }
 
-/// The least count from `least` on with which `kstack size` has nothing to warn of, with the volume and the bottleneck.
+/// The least count from `least` on with which `kstack size` has nothing to warn of while nothing is gone, as the other engines'
+/// brokers are counted; with the volume and the bottleneck.
 fn enough(trial: &mut Ec2, common: CommonKeys<'_>, least: u32, zones: u32) -> Option<(u32, Gp3Volume, Bottleneck)> {
     for count in (0..MOST_RAISES).map(|raise| least + raise * zones).take_while(|count| *count <= MOST_BROKERS) {
         trial.brokers.count = count;
         let sizing = size(trial, common, embedded())?;
-        if sizing.warnings.is_empty() {
+        if sizing.warnings.iter().all(|warning| warning.subject.is_of_outage()) {
             return Some((count, sizing.volume, sizing.bottleneck));
         }
     }

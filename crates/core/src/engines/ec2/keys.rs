@@ -9,6 +9,9 @@ use crate::file::read::{Scalar, choices, fields, text};
 use crate::settings::KafkaVersion;
 use crate::units::{Rate, Size};
 
+/// How many combined brokers are controllers too. More would slow the quorum, and adding brokers must not change it.
+const COMBINED_VOTERS: u32 = 3;
+
 fields! {
     /// Kafka brokers, in KRaft mode, on EC2.
     pub struct Ec2 {
@@ -58,6 +61,16 @@ impl Ec2 {
             proxy: None,
             templates: None,
             kms_key: None,
+        }
+    }
+
+    /// How many controllers vote.
+    pub fn voters(&self) -> u32 {
+        match &self.controllers {
+            Some(controllers) if !self.combined => controllers.count,
+            // Two voters survive no failure that one does not: an even count drops its last.
+            _ if self.brokers.count == 2 => 1,
+            _ => self.brokers.count.min(COMBINED_VOTERS),
         }
     }
 }

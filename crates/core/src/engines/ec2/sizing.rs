@@ -7,8 +7,12 @@ use super::keys::Ec2;
 use super::warnings;
 use crate::cloud_init::{self, HostRole};
 use crate::engines::CommonKeys;
+use crate::engines::rules::POSSIBLE_ZONES;
 use crate::instance_types::{InstanceLimits, InstanceTypes};
-use crate::sizing::{Bottleneck, BrokerDemand, BrokerRates, Capacity, EquationOne, Misfit, SizingStep, ceil, render};
+use crate::sizing::{
+    Bottleneck, BrokerDemand, BrokerRates, Capacity, EquationOne, Left, Misfit, OutageModel, Quorum, SizingStep, ceil,
+    outages_text, render,
+};
 
 /// Memory that is left to the operating system besides heap and page cache.
 pub(super) const SYSTEM_MIB: u64 = 1024;
@@ -21,6 +25,8 @@ pub struct Ec2Sizing {
     #[serde(flatten)]
     pub capacity: Capacity,
     pub bottleneck: Bottleneck,
+    /// What is left while one broker, or one zone, is gone.
+    pub outages: Vec<Left<Bottleneck>>,
     /// Full sentences: what does not fit, by how much, and how to fix it.
     pub warnings: Vec<Misfit>,
 }
@@ -31,7 +37,8 @@ impl Ec2Sizing {
     pub fn render(&self) -> String {
         let Gp3Volume { size_gib, iops, throughput_mibs } = self.volume;
         let volume = format!("volume      gp3, {size_gib} GiB, {iops} IOPS, {throughput_mibs} MiB/s for each broker");
-        render(&self.lines, &self.capacity, self.bottleneck.name(), &volume, &self.warnings)
+        let outages = outages_text(&self.outages, Some(size_gib as f64));
+        render(&self.lines, &self.capacity, self.bottleneck.name(), &volume, &outages, &self.warnings)
     }
 }
 
@@ -40,16 +47,25 @@ impl Ec2Sizing {
 pub fn size(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<Ec2Sizing> {
     let needs = Needs::of(ec2, common, types)?;
     let volume = needs.volume();
-    let terms = EquationOne::of(needs.rates(volume), &needs.demand);
+    let rates = needs.rates(volume);
+    let terms = EquationOne::of(rates, &needs.demand);
     let (limit_mibs, bottleneck) = terms.limit();
-    let mut sizing = Ec2Sizing {
-        volume,
-        lines: needs.steps(volume, terms),
-        capacity: Capacity::new(limit_mibs, &needs.demand.cluster),
-        bottleneck,
-        warnings: Vec::new(),
+    let model = OutageModel {
+        demand: &needs.demand,
+        limit: &|remaining| EquationOne::of_remaining(rates, &needs.demand.cluster, remaining).limit(),
+        quorum: Some(Quorum { voters: ec2.voters(), on_brokers: ec2.combined }),
+        volume_gib: Some(volume.size_gib as f64),
+        most_brokers: warnings::MOST_BROKERS,
+        most_zones: *POSSIBLE_ZONES.end() as u32,
     };
+    let outages = model.left();
+    let mut lines = needs.steps(volume, terms);
+    lines.extend(model.steps(&outages, |remaining| needs.demand.remaining_text(rates.network, remaining)));
+    let capacity = Capacity::new(limit_mibs, &needs.demand.cluster);
+    let of_outages = model.misfits(&outages, &capacity, "use a type with more network bandwidth");
+    let mut sizing = Ec2Sizing { volume, lines, capacity, bottleneck, outages, warnings: Vec::new() };
     sizing.warnings = warnings::warnings(&needs, &sizing);
+    sizing.warnings.extend(of_outages);
     Some(sizing)
 }
 

@@ -10,6 +10,7 @@ use crate::stack::Stack;
 use crate::units::{Rate, Size, TimeSpan, mbs_of_mibs};
 
 mod definitions;
+mod outages;
 mod properties;
 mod settings;
 
@@ -124,32 +125,39 @@ fn a_production_cluster_by_hand() {
 #[test]
 fn the_text_shows_every_step() {
     let expected = "\
-average on the wire        20.8 MiB/s     40 MiB/s ÷ 2.5 compression × 1.3 growth
-peak on the wire           62.4 MiB/s     20.8 MiB/s × 3 peak
-stored data               36855 GiB       20.8 MiB/s × 604800 s × 3 copies ÷ 1024
-stored per broker        6142.5 GiB       36855 GiB ÷ 6 brokers
-data with headroom      7678.12 GiB       6142.5 GiB ÷ (1 − 20%)
-replicas per broker         300 replicas  600 partitions × 3 copies ÷ 6 brokers
-open segments               300 GiB       300 × 1 GiB of log.segment.bytes, each open segment taken as full
-needed per broker       7978.12 GiB       7678.12 GiB + 300 GiB
-volume size                7979 GiB       7978.12 GiB, rounded up
-written per broker         31.2 MiB/s     62.4 MiB/s × 3 copies ÷ 6 brokers
-writes with headroom         39 MiB/s     31.2 MiB/s ÷ (1 − 20%)
-EBS bandwidth            149.01 MiB/s     156.25 MB/s × 10^6 ÷ 2^20, baseline of m7g.xlarge
-volume throughput           125 MiB/s     39 MiB/s, rounded up, at least 125
-volume IOPS                3000 IOPS      125 MiB/s ÷ 0.25 MiB/s per IOPS, at least 3000
-network bandwidth        223.64 MiB/s     1.876 Gbit/s × 10^9 ÷ 8 ÷ 2^20, baseline of m7g.xlarge
-limit by volumes            250 MiB/s     125 MiB/s × 6 brokers ÷ 3 copies
-limit by EBS bandwidth   298.02 MiB/s     149.01 MiB/s × 6 brokers ÷ 3 copies
-limit by network         223.64 MiB/s     223.64 MiB/s × 6 brokers ÷ (4 groups + 3 copies − 1)
-limit                    223.64 MiB/s     the least of the three
-target                   178.91 MiB/s     223.64 MiB/s × (1 − 20%)
-page cache wanted           936 MiB       31.2 MiB/s × 30 s
-page cache left            9216 MiB       16384 MiB − 6144 MiB heap − 1024 MiB for the system
+average on the wire            20.8 MiB/s     40 MiB/s ÷ 2.5 compression × 1.3 growth
+peak on the wire               62.4 MiB/s     20.8 MiB/s × 3 peak
+stored data                   36855 GiB       20.8 MiB/s × 604800 s × 3 copies ÷ 1024
+stored per broker            6142.5 GiB       36855 GiB ÷ 6 brokers
+data with headroom          7678.12 GiB       6142.5 GiB ÷ (1 − 20%)
+replicas per broker             300 replicas  600 partitions × 3 copies ÷ 6 brokers
+open segments                   300 GiB       300 × 1 GiB of log.segment.bytes, each open segment taken as full
+needed per broker           7978.12 GiB       7678.12 GiB + 300 GiB
+volume size                    7979 GiB       7978.12 GiB, rounded up
+written per broker             31.2 MiB/s     62.4 MiB/s × 3 copies ÷ 6 brokers
+writes with headroom             39 MiB/s     31.2 MiB/s ÷ (1 − 20%)
+EBS bandwidth                149.01 MiB/s     156.25 MB/s × 10^6 ÷ 2^20, baseline of m7g.xlarge
+volume throughput               125 MiB/s     39 MiB/s, rounded up, at least 125
+volume IOPS                    3000 IOPS      125 MiB/s ÷ 0.25 MiB/s per IOPS, at least 3000
+network bandwidth            223.64 MiB/s     1.876 Gbit/s × 10^9 ÷ 8 ÷ 2^20, baseline of m7g.xlarge
+limit by volumes                250 MiB/s     125 MiB/s × 6 brokers ÷ 3 copies
+limit by EBS bandwidth       298.02 MiB/s     149.01 MiB/s × 6 brokers ÷ 3 copies
+limit by network             223.64 MiB/s     223.64 MiB/s × 6 brokers ÷ (4 groups + 3 copies − 1)
+limit                        223.64 MiB/s     the least of the three
+target                       178.91 MiB/s     223.64 MiB/s × (1 − 20%)
+page cache wanted               936 MiB       31.2 MiB/s × 30 s
+page cache left                9216 MiB       16384 MiB − 6144 MiB heap − 1024 MiB for the system
+limit without one broker     203.31 MiB/s     223.64 MiB/s × 5 brokers ÷ (4 groups + 3 copies × 5 ÷ 6 − 1), at most the limits by volumes and by EBS bandwidth
+rebuilt without one broker     7731 GiB       36855 GiB ÷ 5 brokers + 360 × 1 GiB of log.segment.bytes, once all replicas are rebuilt there
+limit without one zone       178.91 MiB/s     223.64 MiB/s × 4 brokers ÷ (4 groups + 3 copies × 4 ÷ 6 − 1), at most the limits by volumes and by EBS bandwidth
+rebuilt without one zone    9663.75 GiB       36855 GiB ÷ 4 brokers + 450 × 1 GiB of log.segment.bytes, once all replicas are rebuilt there
 
 limit       223.64 MiB/s on the wire, of which to use 178.91 MiB/s; the peak is 62.4 MiB/s
 bottleneck  network
 volume      gp3, 7979 GiB, 3000 IOPS, 125 MiB/s for each broker
+
+without one broker  203.31 MiB/s by network  2 replicas in sync, 2 needed  rebuilt on the rest 7731 GiB of 7979 GiB
+without one zone    178.91 MiB/s by network  2 replicas in sync, 2 needed  rebuilt on the rest 9664 GiB of 7979 GiB, too much
 ";
     let text = sized(&prod()).render();
     assert_eq!(text, expected, "\n{text}");
@@ -178,7 +186,7 @@ fn a_derived_throughput_ends_at_the_ebs_bandwidth() {
     // 180 × 3 ÷ 3 ÷ 0.8 = 225 MiB/s of writes; m7g.xlarge has 149.01 MiB/s, in whole MiB/s 150.
     let sizing = sized(&stack("ingress: 90 MiB/s, peak: 2, retention: 1d", "count: 3, instance_type: m7g.xlarge"));
     assert_eq!((sizing.volume.throughput_mibs, sizing.bottleneck), (150, Bottleneck::EbsBandwidth));
-    assert!(sizing.render().ends_with(&format!("for each broker\n\nwarning: {}\n", warning(&sizing))));
+    assert!(sizing.render().ends_with(&format!("\n\nwarning: {}\n", warning(&sizing))));
     assert_eq!(
         warning(&sizing),
         "The peak of 180 MiB/s is 60.79 MiB/s above the target of 119.21 MiB/s, which keeps 20% free of the \

@@ -12,7 +12,7 @@ pub(super) const CACHE_SECONDS: f64 = 30.0;
 /// The least useful heap in MiB: Kafka's own default, in `kafka-server-start.sh`.
 const LEAST_HEAP_MIB: u64 = 1024;
 /// The most brokers that a stack file may have.
-const MOST_BROKERS: u32 = 1000;
+pub(super) const MOST_BROKERS: u32 = 1000;
 
 /// Every warning for `sizing`, which follows from `needs`.
 pub(super) fn warnings(needs: &Needs<'_>, sizing: &Ec2Sizing) -> Vec<Misfit> {

@@ -49,6 +49,9 @@ pub fn instead_on_express(version: &MskVersion) -> Option<&'static str> {
     same_mode.or_else(|| later().next()).map(|(name, _)| *name)
 }
 
+/// The most zones of a cluster with brokers of its own. Source: the API's model, `BrokerNodeGroupInfo`, two or three subnets.
+pub const MOST_ZONES: u32 = 3;
+
 /// Whether the broker type `name` is an Express type.
 pub fn is_express(name: &str) -> bool {
     name.starts_with("express.")

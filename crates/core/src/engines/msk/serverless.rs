@@ -56,6 +56,7 @@ pub(super) fn size(common: CommonKeys<'_>, demand: Demand) -> MskSizing {
         lines,
         capacity,
         bottleneck: limit.name,
+        outages: Vec::new(),
         warnings,
     }
 }

@@ -3,15 +3,17 @@
 use serde::Serialize;
 
 use super::keys::{Msk, MskBrokers, MskStorage};
-use super::limits::{BrokerLimits, EXPRESS_OUT_PER_IN, UNPROVISIONED_MIBS, VOLUME_GIB, brokers};
+use super::limits::{
+    BrokerLimits, EXPRESS_OUT_PER_IN, MOST_ZONES, UNPROVISIONED_MIBS, VOLUME_GIB, brokers, most_brokers,
+};
 use super::serverless;
 use super::warnings::size_misfit;
 use crate::engines::CommonKeys;
 use crate::sizing::{
-    BrokerDemand, BrokerRates, Capacity, EquationOne, GIB, MIBS, Misfit, SizingStep, ceil, gib, mibs, render,
-    spread_over_zones,
+    BrokerDemand, BrokerRates, Capacity, EquationOne, GIB, Left, MIBS, Misfit, OutageModel, Remaining, SizingStep,
+    ceil, gib, mibs, outages_text, render, spread_over_zones,
 };
-use crate::text::many;
+use crate::text::{many, number};
 
 /// What an MSK cluster needs for its workload, what it can take, and how both come about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +29,8 @@ pub struct MskSizing {
     pub capacity: Capacity,
     /// What stops the cluster from taking more.
     pub bottleneck: &'static str,
+    /// What is left while one broker, or one zone, is gone; empty for serverless, which has neither of its user's.
+    pub outages: Vec<Left<&'static str>>,
     /// Full sentences: what does not fit, by how much, and how to fix it.
     pub warnings: Vec<Misfit>,
 }
@@ -40,7 +44,11 @@ impl MskSizing {
             (None, Some(needed)) => format!("cluster     {}; the workload takes {needed}", self.what),
             (None, None) => format!("cluster     {}", self.what),
         };
-        render(&self.lines, &self.capacity, self.bottleneck, &cluster, &self.warnings)
+        let outages = match self.outages.as_slice() {
+            [] => "outages     MSK runs the brokers, and the quotas do not follow from how many are there\n".to_owned(),
+            outages => outages_text(outages, self.size_gib.map(|size| size as f64)),
+        };
+        render(&self.lines, &self.capacity, self.bottleneck, &cluster, &outages, &self.warnings)
     }
 }
 
@@ -170,7 +178,13 @@ impl ProvisionedNeeds<'_> {
         warnings.extend(self.warn_target(limit, Some(volume)));
         warnings.extend(self.warn_replicas());
         let needed = self.brokers_needed(limit);
-        self.sized(Some(size_gib as u64), needed, lines, limit, warnings)
+        let of_remaining = |remaining| {
+            let (mibs, bottleneck) = EquationOne::of_remaining(rates, &demand.cluster, remaining).limit();
+            (mibs, bottleneck.name())
+        };
+        let formula = |remaining| demand.remaining_text(rates.network, remaining);
+        let sizing = self.sized(Some(size_gib as u64), needed, lines, limit, warnings);
+        self.with_outages(sizing, &of_remaining, formula)
     }
 
     fn express(self) -> MskSizing {
@@ -201,7 +215,13 @@ impl ProvisionedNeeds<'_> {
 
         let mut warnings: Vec<Misfit> = self.warn_target(limit, None).into_iter().collect();
         warnings.extend(self.warn_replicas());
-        self.sized(None, needed, lines, limit, warnings)
+        // The quotas are each broker's own, whichever replicas lead there.
+        let of_remaining = |remaining: Remaining| (limit.mibs / demand.brokers * remaining.left, limit.name);
+        let formula = |Remaining { all, left }: Remaining| {
+            format!("{} × {} ÷ {}", mibs(limit.mibs), many(number(left), "broker"), number(all))
+        };
+        let sizing = self.sized(None, needed, lines, limit, warnings);
+        self.with_outages(sizing, &of_remaining, formula)
     }
 
     /// The brokers that `limit`, which these brokers have together, and the recommended replicas ask for.
@@ -213,6 +233,28 @@ impl ProvisionedNeeds<'_> {
     /// The brokers that `limit` asks for, not yet whole.
     pub fn brokers_for(&self, limit: LimitTerm) -> f64 {
         self.demand.brokers * self.demand.cluster.planned_mibs() / limit.mibs
+    }
+
+    /// `sizing`, and what is left while a part of the cluster is gone: `limit` gives what brokers that are left can take, and
+    /// `formula` says how.
+    fn with_outages(
+        &self,
+        mut sizing: MskSizing,
+        limit: &dyn Fn(Remaining) -> (f64, &'static str),
+        formula: impl Fn(Remaining) -> String,
+    ) -> MskSizing {
+        let model = OutageModel {
+            demand: &self.demand,
+            limit,
+            quorum: None,
+            volume_gib: sizing.size_gib.map(|size| size as f64),
+            most_brokers: most_brokers(true),
+            most_zones: MOST_ZONES,
+        };
+        sizing.outages = model.left();
+        sizing.lines.extend(model.steps(&sizing.outages, formula));
+        sizing.warnings.extend(model.misfits(&sizing.outages, &sizing.capacity, "use a larger type"));
+        sizing
     }
 
     fn sized(
@@ -230,6 +272,7 @@ impl ProvisionedNeeds<'_> {
             lines,
             capacity: Capacity::new(limit.mibs, &self.demand.cluster),
             bottleneck: limit.name,
+            outages: Vec::new(),
             warnings,
         }
     }

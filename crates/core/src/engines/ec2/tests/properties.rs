@@ -92,4 +92,46 @@ proptest! {
         prop_assert!(after.size_gib <= before.size_gib && after.iops <= before.iops);
         prop_assert!(after.throughput_mibs <= before.throughput_mibs);
     }
+
+    #[test]
+    fn a_larger_cluster_has_no_less_left(stack in stacks(), rate in 125u64..=2000, more in 1u32..10) {
+        let mut stack = stack;
+        storage(&mut stack).throughput = Some(Rate(rate << 20));
+        storage(&mut stack).size = Some(Size::gib(gp3::SIZE_GIB.most));
+        let mut larger = stack.clone();
+        larger.cluster.ec2.as_mut().expect("ec2").brokers.count += 3 * more;
+        let (before, after) = (sized(&stack), sized(&larger));
+        let slack = 1.0 + 1e-9;
+        for (before, after) in before.outages.iter().zip(&after.outages) {
+            prop_assert!(after.limit_mibs * slack >= before.limit_mibs, "{before:?}, then {after:?}");
+            prop_assert!(after.in_sync_replicas >= before.in_sync_replicas && after.quorum >= before.quorum);
+            prop_assert!(before.rebuilt_gib.is_none_or(|before| after.rebuilt_gib.is_some_and(|after| after <= before * slack)));
+        }
+        // Less is left without a zone than without a broker, and neither leaves more than there was.
+        let [broker, zone] = after.outages.as_slice() else { panic!("two outages") };
+        prop_assert!(zone.limit_mibs <= broker.limit_mibs * slack && broker.limit_mibs <= after.capacity.limit_mibs * slack);
+    }
+
+    #[test]
+    fn a_larger_cluster_never_stops_fitting_without_a_part(stack in stacks(), more in 1u32..10) {
+        let mut larger = stack.clone();
+        larger.cluster.ec2.as_mut().expect("ec2").brokers.count += 3 * more;
+        let said = |sizing: &Ec2Sizing| sizing.warnings.iter().any(|warning| warning.subject.is_of_outage());
+        let before = sized(&stack);
+        prop_assert!(before.capacity.is_exceeded() || said(&before) || !said(&sized(&larger)));
+    }
+
+    #[test]
+    fn as_many_brokers_as_are_asked_for_take_the_peak_without_a_part(stack in stacks()) {
+        let sizing = sized(&stack);
+        for warning in sizing.warnings.iter().filter(|warning| warning.subject.is_of_outage()) {
+            let text = warning.to_string();
+            let Some(count) = text.rsplit_once("use ").and_then(|(_, rest)| rest.strip_suffix(" brokers.")) else { continue };
+            let mut enough = stack.clone();
+            enough.cluster.ec2.as_mut().expect("ec2").brokers.count = count.parse().expect("a number");
+            let outage = usize::from(text.starts_with("While one zone"));
+            let left = sized(&enough).outages[outage].limit_mibs;
+            prop_assert!(left * (1.0 + 1e-9) >= sizing.capacity.demand_mibs, "{text}, then {left}");
+        }
+    }
 }

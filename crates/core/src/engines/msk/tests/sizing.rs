@@ -11,7 +11,7 @@ use crate::stack::Stack;
 
 const LOAD: &str = "ingress: 10 MiB/s, peak: 2, consumers: 2, retention: 1d, partitions: 300";
 
-fn stack(workload: &str, cluster: &str) -> Stack {
+pub(super) fn stack(workload: &str, cluster: &str) -> Stack {
     let text = format!(
         "apiVersion: kstack/v1\nname: test\nregion: us-east-1\nnetwork: {{cidr: 10.0.0.0/16, nat: none}}\n\
          workload: {{{workload}}}\ncluster:\n  {cluster}\n"
@@ -19,23 +19,23 @@ fn stack(workload: &str, cluster: &str) -> Stack {
     read("test.yaml", &text).unwrap_or_else(|report| panic!("{report:?}")).1.stack
 }
 
-fn msk(workload: &str, brokers: &str) -> Stack {
+pub(super) fn msk(workload: &str, brokers: &str) -> Stack {
     stack(workload, &format!("msk: {{kafka: 3.9.x, brokers: {{{brokers}}}}}"))
 }
 
-fn size_of(stack: &Stack) -> MskSizing {
+pub(super) fn size_of(stack: &Stack) -> MskSizing {
     size(stack.cluster.msk.as_ref().expect("msk"), stack.common()).expect("brokers of a known type")
 }
 
-fn sized(workload: &str, brokers: &str) -> MskSizing {
+pub(super) fn sized(workload: &str, brokers: &str) -> MskSizing {
     size_of(&msk(workload, brokers))
 }
 
-fn near(left: f64, right: f64) -> bool {
+pub(super) fn near(left: f64, right: f64) -> bool {
     (left - right).abs() <= 1e-9 * right.abs()
 }
 
-fn only_warning(sizing: &MskSizing) -> String {
+pub(super) fn only_warning(sizing: &MskSizing) -> String {
     match sizing.warnings.as_slice() {
         [only] => only.to_string(),
         others => panic!("expected one warning: {others:#?}"),
@@ -115,7 +115,8 @@ fn tiered_storage_says_how_long_volumes_hold_records() {
 fn express_brokers_are_counted_by_their_quotas() {
     let load = "ingress: 45 MiB/s, peak: 1, consumers: 2, headroom: 0%";
     let three = sized(load, "count: 3, instance_type: express.m7g.large");
-    assert_eq!((three.size_gib, three.brokers_needed, three.warnings.len()), (None, Some(3), 0));
+    assert_eq!((three.size_gib, three.brokers_needed), (None, Some(3)));
+    assert!(only_warning(&three).starts_with("While one broker or one zone is gone"), "{:?}", three.warnings);
     assert_eq!((three.capacity.limit_mibs, three.bottleneck), (46.875, "ingress quota"));
     let readers = sized("ingress: 45 MiB/s, peak: 1, consumers: 6", "count: 3, instance_type: express.m7g.large");
     assert_eq!(
@@ -189,12 +190,24 @@ proptest! {
             prop_assert!(warning.ends_with('.') && !warning.contains("NaN") && !warning.contains("inf"), "{}", warning);
         }
         prop_assert!(sizing.render().ends_with('\n'));
-        // As many brokers as are needed leave nothing to warn of but volumes.
+        // As many brokers as are needed leave nothing to warn of but volumes, while none is gone.
         if let Some(needed) = sizing.brokers_needed.filter(|needed| *needed < 100_000) {
             prop_assert_eq!(needed % 3, 0);
-            let all = made(needed).warnings.into_iter().map(|warning| warning.to_string());
+            let all = made(needed).warnings.into_iter().filter(|warning| !warning.subject.is_of_outage());
+            let all = all.map(|warning| warning.to_string());
             let rest: Vec<String> = all.filter(|warning| !warning.starts_with("Volumes of")).collect();
             prop_assert!(rest.is_empty(), "{needed} brokers: {rest:?}");
         }
+    }
+
+    #[test]
+    fn a_larger_cluster_has_no_less_left(load in workloads(), kind in prop::sample::select(brokers().keys().cloned().collect::<Vec<_>>()), threes in 1u32..10, more in 1u32..10) {
+        let made = |threes: u32| sized(&load, &format!("count: {}, instance_type: {kind}", threes * 3));
+        let (before, after) = (made(threes), made(threes + more));
+        for (before, after) in before.outages.iter().zip(&after.outages) {
+            prop_assert!(after.limit_mibs * (1.0 + 1e-9) >= before.limit_mibs, "{before:?}, then {after:?}");
+            prop_assert!(after.in_sync_replicas >= before.in_sync_replicas);
+        }
+        prop_assert_eq!(after.outages.len(), 2);
     }
 }
