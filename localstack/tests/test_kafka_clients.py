@@ -50,6 +50,25 @@ def test_a_vpc_connection_is_made_and_rejected(aws):
     until(lambda: aws.kafka.list_vpc_connections()["VpcConnections"], lambda found: found == [])
 
 
+def test_connections_end_with_the_connectivity(aws):
+    arn = aws.create_cluster(ClientAuthentication=IAM)
+    on = {"VpcConnectivity": {"ClientAuthentication": IAM}}
+    off = {"VpcConnectivity": {"ClientAuthentication": {"Sasl": {"Iam": {"Enabled": False}}}}}
+    aws.update("update_connectivity", arn, ConnectivityInfo=on)
+    place = {"VpcId": aws.vpc, "ClientSubnets": aws.subnets, "SecurityGroups": [aws.group]}
+    made = aws.kafka.create_vpc_connection(TargetClusterArn=arn, Authentication="SASL_IAM", **place)["VpcConnectionArn"]
+
+    def state() -> str:
+        return aws.kafka.describe_vpc_connection(Arn=made)["State"]
+
+    until(state, lambda s: s == "AVAILABLE")
+    aws.update("update_connectivity", arn, ConnectivityInfo=off)
+    assert state() == "INACTIVE"
+    aws.update("update_connectivity", arn, ConnectivityInfo=on)
+    assert state() == "INACTIVE"
+    aws.kafka.delete_vpc_connection(Arn=made)
+
+
 def test_storage_scaling_is_registered_with_its_policy(aws):
     scaling = aws.client("application-autoscaling")
     target = {

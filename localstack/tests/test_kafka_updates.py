@@ -208,6 +208,27 @@ def test_vpc_connectivity_has_authentication_of_the_cluster_only(aws):
     aws.update_refused("update_connectivity", arn, ConnectivityInfo=wanted)
 
 
+def test_vpc_connectivity_has_its_conditions(aws):
+    iam, scram = {"Sasl": {"Iam": {"Enabled": True}}}, {"Sasl": {"Scram": {"Enabled": True}}}
+    open_too = {**iam, "Unauthenticated": {"Enabled": True}}
+
+    def asked(way: dict, **more) -> dict:
+        return {"ConnectivityInfo": {"VpcConnectivity": {"ClientAuthentication": way}, **more}}
+
+    small = aws.create_cluster("small", ClientAuthentication=iam, BrokerNodeGroupInfo={"InstanceType": "kafka.t3.small"})
+    assert "t3.small" in aws.update_refused("update_connectivity", small, **asked(iam))
+    opened = aws.create_cluster("opened", ClientAuthentication=open_too)
+    assert "unauthenticated" in aws.update_refused("update_connectivity", opened, **asked(iam))
+    by_name = aws.create_cluster("by-name", ClientAuthentication=scram)
+    assert "allow.everyone" in aws.update_refused("update_connectivity", by_name, **asked(scram))
+    arn = aws.create_cluster(ClientAuthentication=iam)
+    both = asked(iam, PublicAccess={"Type": "SERVICE_PROVIDED_EIPS"})
+    assert "one of" in aws.update_refused("update_connectivity", arn, **both)
+    aws.update("update_connectivity", arn, **asked(iam))
+    # What it needs can't be taken away from it.
+    aws.update_refused("update_security", arn, ClientAuthentication={"Unauthenticated": {"Enabled": True}})
+
+
 def test_a_reboot_takes_one_broker_that_is_there(aws):
     arn = aws.create_cluster()
     version = aws.cluster(arn)["CurrentVersion"]

@@ -250,6 +250,52 @@ fn public_access_comes_after_what_it_needs_and_goes_before_what_it_forbids() {
     account.destroy(FILE);
 }
 
+/// As of a file of the stacks.
+const OF_VPCS: (&str, &str) = (
+    "    vpc_connectivity:          # turned on once the cluster is there, which may take an hour or more\n      iam: true\n",
+    "    vpc_connectivity: {scram: true}\n    config: {allow.everyone.if.no.acl.found: \"false\"}\n",
+);
+
+#[test]
+fn clients_of_other_vpcs_come_in_after_what_they_need_and_go_before_what_forbids_them() {
+    let account = account();
+    let apply = |edits: &[(&str, &str)]| {
+        let file = account.write("msk-private-link", edits);
+        let done = operations(&account.apply(&file));
+        account.assert_converged(&file);
+        done
+    };
+    // MSK refuses it with the creation, so that it follows, within the step.
+    assert_eq!(apply(&[]), [""]);
+    // What the file says nothing of stays, and is found when it is asked for.
+    assert_eq!(apply(&[(OF_VPCS.0, "")]), Vec::<String>::new());
+    assert_eq!(apply(&[]), Vec::<String>::new());
+    // From one way to another: MSK would refuse a way in whose authentication is off.
+    let auth = ("    auth:\n      iam: true\n", "    auth: {scram: {}}\n");
+    assert_eq!(apply(&[auth, OF_VPCS]), ["vpc-connectivity-off", "configuration", "security", "vpc-connectivity"]);
+    let open = ("    auth:\n      iam: true\n", "    auth: {iam: true, unauthenticated: true}\n");
+    let none = (OF_VPCS.0, "    vpc_connectivity: {}\n    config: {allow.everyone.if.no.acl.found: \"false\"}\n");
+    assert_eq!(apply(&[open, none]), ["vpc-connectivity-off", "security"]);
+    assert_eq!(apply(&[]), ["configuration", "security", "vpc-connectivity"]);
+    account.destroy("msk-private-link.yaml");
+}
+
+#[test]
+fn a_run_that_dies_while_the_way_from_other_vpcs_is_turned_on_or_off_is_gone_on_with() {
+    let account = account();
+    account.choose(&json!({"times": {"cluster_update": 2}}));
+    write(&account, &[]);
+    account.apply(FILE);
+    for (ways, operation) in [("iam: true", "vpc-connectivity"), ("iam: false", "vpc-connectivity-off")] {
+        let way = format!("    auth: {{iam: true}}\n    vpc_connectivity: {{{ways}}}\n");
+        write(&account, &[("    auth: {iam: true}\n", &way)]);
+        kill_in(&account, "apply", operation);
+        account.apply(FILE);
+        account.assert_converged(FILE);
+    }
+    account.destroy(FILE);
+}
+
 #[test]
 fn serverless_and_express_clusters_come_and_go() {
     let account = account();
@@ -364,7 +410,9 @@ fn sweep(before: Option<&[(&str, &str)]>, after: &[(&str, &str)], samples: usize
 
 #[test]
 fn a_creation_survives_a_death_or_a_lost_answer_at_any_call() {
-    sweep(None, &[("size: 200 GiB", "size: 200 GiB, max: 1 TiB")], 4);
+    // With what MSK turns on only once the cluster is there.
+    let vpcs = ("    auth: {iam: true}\n", "    auth: {iam: true}\n    vpc_connectivity: {iam: true}\n");
+    sweep(None, &[("size: 200 GiB", "size: 200 GiB, max: 1 TiB"), vpcs], 5);
 }
 
 #[test]

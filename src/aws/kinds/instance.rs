@@ -7,8 +7,7 @@ use crate::error::StepError;
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
     Instance as Sdk, InstanceAttributeName, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
-    InstanceStateName,
-    InstanceType, Placement, ResourceType, VolumeAttachmentState, VolumeState, VolumeType,
+    InstanceStateName, InstanceType, Placement, ResourceType, VolumeAttachmentState, VolumeState, VolumeType,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

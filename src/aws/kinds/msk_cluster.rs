@@ -50,13 +50,26 @@ impl Driver<Aws> for MskCluster {
         }
     }
 
-    /// A new cluster can't be public: that follows once it is there.
+    /// A new cluster can't be public, nor be reached from other VPCs: that follows once it is there, one after the other, as MSK
+    /// takes one of the two a call.
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         wait::idle(ctx, id).await?;
-        if self.provisioned.as_ref().is_some_and(|one| one.public_access) {
-            let field = "public_access".to_owned();
-            let change = FieldChange { field, before: false.into(), after: true.into() };
-            update::bring(self, ctx, id, &[change]).await?;
+        let Some(one) = &self.provisioned else { return Ok(()) };
+        let later: [&[(&str, bool)]; 2] = [
+            &[("public_access", one.public_access)],
+            &[("vpc_iam", one.vpc_iam), ("vpc_scram", one.vpc_scram), ("vpc_tls", one.vpc_tls)],
+        ];
+        for fields in later {
+            let on = fields.iter().filter(|(_, on)| *on);
+            let change = |(field, _): &(&str, bool)| FieldChange {
+                field: (*field).to_owned(),
+                before: false.into(),
+                after: true.into(),
+            };
+            let changes: Vec<FieldChange> = on.map(change).collect();
+            if !changes.is_empty() {
+                update::bring(self, ctx, id, &changes).await?;
+            }
         }
         Ok(())
     }

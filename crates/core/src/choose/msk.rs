@@ -9,7 +9,7 @@ use crate::engines::msk::{self, configuration};
 use crate::kinds::MskCluster;
 use crate::model::Ref;
 use crate::refusal::Refusal;
-use crate::stack::{InTransit, MonitoringLevel, Msk, MskBrokers, Stack};
+use crate::stack::{InTransit, MonitoringLevel, Msk, MskBrokers, MskVpcConnectivity, Stack};
 
 /// GiB by which a volume grows at least. Source: MSK, "Scale up broker storage", 2026.
 const LEAST_GROWTH_GIB: u64 = 10;
@@ -70,6 +70,7 @@ fn provisioned(
         MonitoringLevel::PerTopicPerBroker => "per-topic-per-broker",
         MonitoringLevel::PerTopicPerPartition => "per-topic-per-partition",
     };
+    let from_vpcs = from_vpcs(msk, live);
     let mibs = brokers.storage.throughput.map_or(0, |rate| u32::try_from(rate.mibs_ceil()).unwrap_or(u32::MAX));
     Provisioned {
         kafka: kafka.to_owned(),
@@ -94,9 +95,26 @@ fn provisioned(
         log_bucket: bucket.unwrap_or_default(),
         log_stream: msk.logs.firehose.clone().unwrap_or_default(),
         public_access: msk.public_access,
+        vpc_iam: from_vpcs.iam,
+        vpc_scram: from_vpcs.scram,
+        vpc_tls: from_vpcs.tls,
         rebalancing: msk.rebalancing.filter(|_| express),
         upgrades: None,
     }
+}
+
+/// The ways in from other VPCs: the file's; or those that are live, as far as the rest of the file allows them.
+fn from_vpcs(msk: &Msk, live: Option<&Provisioned>) -> MskVpcConnectivity {
+    let kept = || {
+        let possible = msk.possible_from_vpcs();
+        let on = |now: fn(&Provisioned) -> bool, possible: bool| possible && live.is_some_and(now);
+        MskVpcConnectivity {
+            iam: on(|live| live.vpc_iam, possible.iam),
+            scram: on(|live| live.vpc_scram, possible.scram),
+            tls: on(|live| live.vpc_tls, possible.tls),
+        }
+    };
+    msk.vpc_connectivity.clone().unwrap_or_else(kept)
 }
 
 /// The size of each broker's volume. A volume that may grow by itself is a floor: what is live is at least what is asked

@@ -56,12 +56,23 @@ spec! {
         pub log_bucket: String => Rule::in_place().hidden(),
         pub log_stream: String => Rule::in_place().hidden(),
         pub public_access: bool => Rule::in_place(),
+        /// Whether clients of other VPCs come in by PrivateLink, with each way to authenticate.
+        pub vpc_iam: bool => Rule::in_place(),
+        pub vpc_scram: bool => Rule::in_place(),
+        pub vpc_tls: bool => Rule::in_place(),
         /// Of Express brokers.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub rebalancing: Option<bool> => Rule::in_place(),
         /// Of a live cluster: the versions that it can be brought to.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub upgrades: Option<Vec<String>> => Rule::in_place(),
+    }
+}
+
+impl Provisioned {
+    /// How many ways in from other VPCs are on.
+    pub fn ways_from_vpcs(&self) -> u32 {
+        [self.vpc_iam, self.vpc_scram, self.vpc_tls].map(u32::from).iter().sum()
     }
 }
 

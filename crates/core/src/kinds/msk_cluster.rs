@@ -92,6 +92,9 @@ impl Kind for MskCluster {
         if one.public_access {
             costs.charge("public address", brokers * HOURS_PER_MONTH);
         }
+        if one.ways_from_vpcs() > 0 {
+            costs.charge("msk private connectivity", f64::from(one.ways_from_vpcs()) * HOURS_PER_MONTH);
+        }
     }
 }
 

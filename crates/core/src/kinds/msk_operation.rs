@@ -9,7 +9,8 @@ use crate::model::FieldChange;
 /// what needs the least of the others first, what a later one needs before it, and brokers that roll before brokers that are added.
 ///
 /// * Public access goes before anything that it forbids (open access, plaintext) is turned on, and comes after what it needs:
-///   authentication, TLS, and `allow.everyone.if.no.acl.found=false` in the configuration.
+///   authentication, TLS, and `allow.everyone.if.no.acl.found=false` in the configuration. So do ways in from other VPCs, by PrivateLink;
+///   MSK takes one of the two a call.
 /// * Storage that grows, or throughput that falls, comes early: full volumes stop brokers, and a smaller type allows less
 ///   throughput. Throughput that rises waits for the larger type. Size and throughput are one call, since the next may
 ///   only come 6 hours later.
@@ -21,6 +22,7 @@ use crate::model::FieldChange;
 pub enum MskOperation {
     Creation,
     PublicAccessOff,
+    VpcConnectivityOff,
     Storage,
     KafkaVersion,
     BrokerType,
@@ -32,13 +34,15 @@ pub enum MskOperation {
     BrokerCount,
     Monitoring,
     PublicAccess,
+    VpcConnectivity,
 }
 
 impl MskOperation {
     /// All of them, in their order.
-    pub const ALL: [MskOperation; 13] = [
+    pub const ALL: [MskOperation; 15] = [
         MskOperation::Creation,
         MskOperation::PublicAccessOff,
+        MskOperation::VpcConnectivityOff,
         MskOperation::Storage,
         MskOperation::KafkaVersion,
         MskOperation::BrokerType,
@@ -50,6 +54,7 @@ impl MskOperation {
         MskOperation::BrokerCount,
         MskOperation::Monitoring,
         MskOperation::PublicAccess,
+        MskOperation::VpcConnectivity,
     ];
 
     /// The operation's name in a plan: `broker-type`.
@@ -57,6 +62,7 @@ impl MskOperation {
         match self {
             MskOperation::Creation => "creation",
             MskOperation::PublicAccessOff => "public-access-off",
+            MskOperation::VpcConnectivityOff => "vpc-connectivity-off",
             MskOperation::Storage => "storage",
             MskOperation::KafkaVersion => "kafka-version",
             MskOperation::BrokerType => "broker-type",
@@ -68,6 +74,7 @@ impl MskOperation {
             MskOperation::BrokerCount => "broker-count",
             MskOperation::Monitoring => "monitoring",
             MskOperation::PublicAccess => "public-access",
+            MskOperation::VpcConnectivity => "vpc-connectivity",
         }
     }
 
@@ -77,6 +84,7 @@ impl MskOperation {
         Some(match field {
             "state" => MskOperation::Creation,
             "public_access" => MskOperation::PublicAccess,
+            "vpc_iam" | "vpc_scram" | "vpc_tls" => MskOperation::VpcConnectivity,
             "volume_gib" | "throughput_mibs" => MskOperation::Storage,
             "kafka" => MskOperation::KafkaVersion,
             "configuration" | "server_properties" => MskOperation::Configuration,
@@ -98,6 +106,7 @@ impl MskOperation {
         let rises = |change: &FieldChange| change.after.as_u64() > change.before.as_u64();
         Some(match MskOperation::of_field(&change.field)? {
             MskOperation::PublicAccess if change.after == false => MskOperation::PublicAccessOff,
+            MskOperation::VpcConnectivity if change.after == false => MskOperation::VpcConnectivityOff,
             MskOperation::Storage if changes("throughput_mibs").is_some_and(rises) => MskOperation::Throughput,
             MskOperation::Configuration if changes("kafka").is_some() => MskOperation::KafkaVersion,
             operation => operation,
@@ -113,7 +122,10 @@ impl MskOperation {
             | MskOperation::BrokerType
             | MskOperation::Configuration
             | MskOperation::Security => u64::from(brokers) * 15,
-            MskOperation::PublicAccess | MskOperation::PublicAccessOff => 60,
+            MskOperation::PublicAccess
+            | MskOperation::PublicAccessOff
+            | MskOperation::VpcConnectivity
+            | MskOperation::VpcConnectivityOff => 60,
             MskOperation::Storage
             | MskOperation::Throughput
             | MskOperation::TieredStorage
@@ -152,6 +164,12 @@ impl MskOperation {
             }
             MskOperation::PublicAccess | MskOperation::PublicAccessOff => {
                 "brokers get or lose public addresses, which may take an hour".to_owned()
+            }
+            MskOperation::VpcConnectivity => {
+                "clients of other VPCs get a way in by PrivateLink, which may take an hour or more".to_owned()
+            }
+            MskOperation::VpcConnectivityOff => {
+                "connections of other VPCs by that way end, and are no longer usable; their owners make new ones".to_owned()
             }
             MskOperation::TieredStorage | MskOperation::Rebalancing | MskOperation::Monitoring => {
                 "nothing restarts".to_owned()

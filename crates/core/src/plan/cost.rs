@@ -171,7 +171,7 @@ mod tests {
             "configuration": "msk_configuration/main", "server_properties": "", "iam": true, "scram": false,
             "certificate_authorities": [], "unauthenticated": false, "in_transit": "tls", "in_cluster": true,
             "monitoring": "default", "jmx_exporter": false, "node_exporter": false, "log_group": "", "log_bucket": "",
-            "log_stream": "", "public_access": false})
+            "log_stream": "", "public_access": false, "vpc_iam": false, "vpc_scram": false, "vpc_tls": false})
     }
 
     #[test]

@@ -21,6 +21,8 @@ struct Shape {
     access: &'static str,
     transit: &'static str,
     public: bool,
+    /// The methods of `vpc_connectivity`; `None` where the file has none.
+    from_vpcs: Option<&'static str>,
     level: &'static str,
     prometheus: bool,
     retention: u32,
@@ -38,7 +40,8 @@ fn shape() -> impl Strategy<Value = Shape> {
         (0..VERSIONS.len(), select(vec!["kafka.m5.large", "kafka.m7g.large", LARGE[0], LARGE[1], LARGE[2]]), 1..=3_u32);
     let storage = (200..=400_u32, any::<bool>(), prop::option::of(250..=500_u32), any::<bool>());
     let access = select(vec!["iam", "scram", "tls", "iam, scram", "unauthenticated"]);
-    let open = (access, select(vec!["tls", "tls-or-plaintext"]), any::<bool>());
+    let from_vpcs = select(vec![None, Some(""), Some("iam"), Some("scram"), Some("tls"), Some("iam, scram")]);
+    let open = (access, select(vec!["tls", "tls-or-plaintext"]), any::<bool>(), from_vpcs);
     let rest = (select(vec!["default", "per-broker"]), any::<bool>(), 1..=5_u32, select(vec!["orders", "payments"]));
     (brokers, storage, open, rest).prop_map(|(brokers, storage, open, rest)| {
         let public = open.2 && open.0 != "unauthenticated";
@@ -54,6 +57,10 @@ fn shape() -> impl Strategy<Value = Shape> {
             // Plaintext is for clients that prove nothing.
             transit: if open.0 == "unauthenticated" { open.1 } else { "tls" },
             public,
+            from_vpcs: open.3.map(|methods| {
+                // A file with other ones is refused.
+                if methods.split(", ").all(|method| open.0.contains(method)) { methods } else { "" }
+            }),
             level: rest.0,
             prometheus: rest.1,
             retention: rest.2,
@@ -75,13 +82,19 @@ impl Shape {
             .collect();
         let max = if self.max { ", max: 2 TiB" } else { "" };
         let throughput = self.throughput.map(|mibs| format!(", throughput: {mibs} MiB/s")).unwrap_or_default();
-        let config = if self.public { "{allow.everyone.if.no.acl.found: \"false\"}" } else { "{}" };
+        let from_vpcs = self.from_vpcs.map(|methods| {
+            let on: Vec<String> =
+                methods.split(", ").filter(|one| !one.is_empty()).map(|one| format!("{one}: true")).collect();
+            format!("    vpc_connectivity: {{{}}}\n", on.join(", "))
+        });
+        let closed = self.from_vpcs.is_some_and(|methods| methods.contains("scram") || methods.contains("tls"));
+        let config = if self.public || closed { "{allow.everyone.if.no.acl.found: \"false\"}" } else { "{}" };
         format!(
             "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\ntags: {{team: {}}}\n\
              network: {{cidr: 10.50.0.0/16, nat: none}}\nworkload: {{retention: {}d}}\ncluster:\n  msk:\n    kafka: {}\n    \
              brokers: {{count: {}, instance_type: {}, storage: {{size: {} GiB{max}{throughput}, tiered: {}}}}}\n    \
              auth: {{{}}}\n    encryption: {{in_transit: {}}}\n    public_access: {}\n    \
-             monitoring: {{level: {}, prometheus: {}}}\n    config: {config}\n",
+             monitoring: {{level: {}, prometheus: {}}}\n    config: {config}\n{}",
             self.team,
             self.retention,
             VERSIONS[self.version],
@@ -94,6 +107,7 @@ impl Shape {
             self.public,
             self.level,
             self.prometheus,
+            from_vpcs.unwrap_or_default(),
         )
     }
 }
@@ -109,6 +123,7 @@ fn wrong(model: &Model) -> Option<&'static str> {
     let throughput = cluster["throughput_mibs"].as_u64().unwrap_or_default();
     let properties = live("msk_configuration").map(|spec| spec["properties"].to_string()).unwrap_or_default();
     let in_use = text("server_properties") == fingerprint(model);
+    let from_vpcs = on("vpc_iam") || on("vpc_scram") || on("vpc_tls");
     let checks = [
         (throughput > 0 && !LARGE.contains(&text("instance_type")), "provisioned throughput on small brokers"),
         (on("public_access") && (on("unauthenticated") || !proven), "public access without authentication"),
@@ -116,6 +131,14 @@ fn wrong(model: &Model) -> Option<&'static str> {
         (
             on("public_access") && (on("scram") || tls) && in_use && !properties.contains("found=false"),
             "public access for whom no ACL is found",
+        ),
+        (on("vpc_iam") && !on("iam"), "other VPCs with IAM, which is off"),
+        (on("vpc_scram") && !on("scram"), "other VPCs with SCRAM, which is off"),
+        (on("vpc_tls") && !tls, "other VPCs with certificates, which are off"),
+        (from_vpcs && on("unauthenticated"), "other VPCs, and open access"),
+        (
+            (on("vpc_scram") || on("vpc_tls")) && in_use && !properties.contains("found=false"),
+            "other VPCs for whom no ACL is found",
         ),
         (!proven && !on("unauthenticated"), "no way in"),
         (text("in_transit") != "tls" && !on("unauthenticated"), "plaintext, and nobody to use it"),

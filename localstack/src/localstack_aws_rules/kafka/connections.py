@@ -79,6 +79,14 @@ def list_of_cluster(context, request):
     return page(request, items, "ClientVpcConnections")
 
 
+def close(context, cluster, left: dict) -> None:
+    """Connections whose authentication is none of what is `left` can only be deleted."""
+    for connection in store(context).connections.values():
+        of_cluster = connection["TargetClusterArn"] == cluster.arn
+        if of_cluster and not checks.is_enabled(left, *SWITCHES[connection["Authentication"]]):
+            move(connection, "AVAILABLE", "INACTIVE")
+
+
 def reject(context, request):
     cluster, connection = find_cluster(context, request["ClusterArn"]), find(context, request["VpcConnectionArn"])
     if connection["TargetClusterArn"] != cluster.arn or connection["State"] != "AVAILABLE":

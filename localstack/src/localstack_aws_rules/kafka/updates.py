@@ -4,7 +4,7 @@ import copy
 import time
 
 from localstack_aws_rules.ec2 import common as ec2
-from localstack_aws_rules.kafka import checks, clusters, configurations, versions
+from localstack_aws_rules.kafka import checks, clusters, configurations, connections, versions
 from localstack_aws_rules.kafka.operations import check_updatable, start
 from localstack_aws_rules.kafka.store import Cluster, bad_request
 from localstack_aws_rules.settings import seconds
@@ -246,6 +246,8 @@ def update_security(context, request):
     checks.check_security(authentication, encryption)
     if is_open(cluster):
         check_public(context, cluster, authentication, encryption)
+    from_vpcs = ways_from_vpcs(cluster.settings["BrokerNodeGroupInfo"]["ConnectivityInfo"])
+    check_from_vpcs(context, cluster, from_vpcs, authentication)
     if cluster.scram_secrets and not checks.is_enabled(authentication, "Sasl", "Scram"):
         raise bad_request("Disassociate all the SCRAM secrets before SASL/SCRAM is turned off.")
     wanted = {"ClientAuthentication": authentication, "EncryptionInfo": encryption}
@@ -265,7 +267,10 @@ def update_connectivity(context, request):
     cluster = check_updatable(context, request)
     nodes = cluster.settings["BrokerNodeGroupInfo"]
     before = nodes["ConnectivityInfo"]
-    after = merged(before, request.get("ConnectivityInfo") or {})
+    asked = request.get("ConnectivityInfo") or {}
+    if len([name for name in ("NetworkType", "PublicAccess", "VpcConnectivity") if asked.get(name)]) > 1:
+        raise bad_request("Only one of the connectivity settings can be updated in a request.")
+    after = merged(before, asked)
     access_before, access = cluster.zookeeper_access, (request.get("ZookeeperAccess") or {}).get("Enabled")
     if access is not None and versions.is_kraft(cluster.kafka_version):
         raise bad_request("ZooKeeper access is for clusters with ZooKeeper only.")
@@ -279,15 +284,12 @@ def update_connectivity(context, request):
         check_public(context, cluster, authentication, cluster.settings["EncryptionInfo"])
         monitoring = cluster.settings["OpenMonitoring"]
         checks.check_monitoring(True, monitoring, cluster.kafka_version, cluster.instance_type)
-    from_vpcs = (after.get("VpcConnectivity") or {}).get("ClientAuthentication") or {}
-    for path in (("Sasl", "Scram"), ("Sasl", "Iam"), ("Tls",)):
-        if checks.is_enabled(from_vpcs, *path) and not checks.is_enabled(authentication, *path):
-            raise bad_request("VPC connectivity can only have authentication that the cluster has.")
-    if checks.has_authentication(from_vpcs) and cluster.instance_type == "kafka.t3.small":
-        raise bad_request("VPC connectivity is not for kafka.t3.small.")
+    from_vpcs = ways_from_vpcs(after)
+    check_from_vpcs(context, cluster, from_vpcs, authentication)
 
     def apply() -> None:
         nodes["ConnectivityInfo"] = after
+        connections.close(context, cluster, from_vpcs)
         if access is not None:
             cluster.zookeeper_access = access
 
@@ -295,6 +297,33 @@ def update_connectivity(context, request):
     if access is not None:
         source["ZookeeperAccess"], target["ZookeeperAccess"] = {"Enabled": access_before}, {"Enabled": access}
     return start(context, cluster, "UPDATE_CONNECTIVITY", source, target, apply)
+
+
+def ways_from_vpcs(connectivity: dict) -> dict:
+    return (connectivity.get("VpcConnectivity") or {}).get("ClientAuthentication") or {}
+
+
+def check_from_vpcs(context, cluster: Cluster, from_vpcs: dict, authentication: dict) -> None:
+    """What AWS asks of a cluster that clients of other VPCs reach."""
+    if not checks.has_authentication(from_vpcs):
+        return
+    for path in (("Sasl", "Scram"), ("Sasl", "Iam"), ("Tls",)):
+        if checks.is_enabled(from_vpcs, *path) and not checks.is_enabled(authentication, *path):
+            raise bad_request("VPC connectivity can only have authentication that the cluster has.")
+    if checks.is_enabled(authentication, "Unauthenticated"):
+        raise bad_request("VPC connectivity is not for clusters with unauthenticated access.")
+    if cluster.instance_type == "kafka.t3.small":
+        raise bad_request("VPC connectivity is not for kafka.t3.small.")
+    by_acl = checks.is_enabled(from_vpcs, "Sasl", "Scram") or checks.is_enabled(from_vpcs, "Tls")
+    if by_acl and not needs_acl(context, cluster):
+        raise bad_request("VPC connectivity needs allow.everyone.if.no.acl.found=false in the configuration.")
+
+
+def needs_acl(context, cluster: Cluster) -> bool:
+    """Whether clients can do only what an ACL allows them."""
+    held = current_configuration(cluster).get("ConfigurationInfo")
+    text = configurations.find_revision(context, held)["ServerProperties"].decode() if held else ""
+    return "allow.everyone.if.no.acl.found=false" in text.replace(" ", "")
 
 
 def check_public(context, cluster: Cluster, authentication: dict, encryption: dict) -> None:
@@ -305,9 +334,7 @@ def check_public(context, cluster: Cluster, authentication: dict, encryption: di
     if transit["ClientBroker"] != "TLS" or not transit["InCluster"]:
         raise bad_request("Public access needs TLS between clients and brokers, and within the cluster.")
     if checks.is_enabled(authentication, "Sasl", "Scram") or checks.is_enabled(authentication, "Tls"):
-        held = current_configuration(cluster).get("ConfigurationInfo")
-        text = configurations.find_revision(context, held)["ServerProperties"].decode() if held else ""
-        if "allow.everyone.if.no.acl.found=false" not in text.replace(" ", ""):
+        if not needs_acl(context, cluster):
             raise bad_request("Public access needs allow.everyone.if.no.acl.found=false in the configuration.")
     if not all(is_public(context, subnet) for subnet in cluster.subnets):
         raise bad_request("Public access needs subnets with a route to an internet gateway.")

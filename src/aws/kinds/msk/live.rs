@@ -1,9 +1,10 @@
 //! A live cluster as a spec, with AWS's own defaults in the words of the stack file; and the same words as AWS has them.
 
 use aws_sdk_kafka::types::{
-    BrokerLogs, ClientAuthentication, ClientBroker, Cluster, ClusterState, EncryptionInTransit, EncryptionInfo, Iam,
-    LoggingInfo, OpenMonitoringInfo, Provisioned as Sdk, RebalancingStatus, Sasl, Scram, StorageMode, Tls,
-    Unauthenticated,
+    BrokerLogs, ClientAuthentication, ClientBroker, Cluster, ClusterState, ConnectivityInfo, EncryptionInTransit,
+    EncryptionInfo, Iam, LoggingInfo, OpenMonitoringInfo, Provisioned as Sdk, RebalancingStatus, Sasl, Scram,
+    StorageMode, Tls, Unauthenticated, VpcConnectivity, VpcConnectivityClientAuthentication, VpcConnectivityIam,
+    VpcConnectivitySasl, VpcConnectivityScram, VpcConnectivityTls,
 };
 
 use super::{reason, tags};
@@ -66,6 +67,7 @@ fn provisioned(info: &Sdk, server_properties: String) -> Provisioned {
     let logs = info.logging_info().and_then(|logs| logs.broker_logs());
     let number = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default();
     let access = nodes.and_then(|nodes| nodes.connectivity_info()).and_then(|info| info.public_access());
+    let [vpc_iam, vpc_scram, vpc_tls] = ways_from_vpcs(info);
     Provisioned {
         kafka: software.and_then(|info| info.kafka_version()).unwrap_or_default().to_owned(),
         brokers: number(info.number_of_broker_nodes()),
@@ -93,6 +95,9 @@ fn provisioned(info: &Sdk, server_properties: String) -> Provisioned {
         log_bucket: log_bucket(logs),
         log_stream: log_stream(logs),
         public_access: access.and_then(|access| access.r#type()).is_some_and(|kind| kind != "DISABLED"),
+        vpc_iam,
+        vpc_scram,
+        vpc_tls,
         rebalancing: (!standard).then(|| {
             let status = info.rebalancing().and_then(|rebalancing| rebalancing.status());
             status == Some(&RebalancingStatus::Active)
@@ -100,6 +105,30 @@ fn provisioned(info: &Sdk, server_properties: String) -> Provisioned {
         instance_type,
         upgrades: None,
     }
+}
+
+/// Whether clients of other VPCs come in with IAM, with SCRAM, and with certificates.
+fn ways_from_vpcs(info: &Sdk) -> [bool; 3] {
+    let connectivity = info.broker_node_group_info().and_then(|nodes| nodes.connectivity_info());
+    let auth = connectivity.and_then(|info| info.vpc_connectivity()).and_then(|vpc| vpc.client_authentication());
+    let sasl = auth.and_then(|auth| auth.sasl());
+    let iam = sasl.and_then(|sasl| sasl.iam()).and_then(|iam| iam.enabled());
+    let scram = sasl.and_then(|sasl| sasl.scram()).and_then(|scram| scram.enabled());
+    let tls = auth.and_then(|auth| auth.tls()).and_then(|tls| tls.enabled());
+    [iam, scram, tls].map(|on| on == Some(true))
+}
+
+/// The ways in from other VPCs for AWS, every switch said outright: as `wanted` where `changes` says so, and as they are in `cluster`.
+pub fn from_vpcs(wanted: &Provisioned, cluster: &Cluster, changes: &dyn Fn(&str) -> bool) -> ConnectivityInfo {
+    let [iam, scram, tls] = cluster.provisioned().map(ways_from_vpcs).unwrap_or_default();
+    let on = |field: &str, wanted: bool, live: bool| if changes(field) { wanted } else { live };
+    let iam = VpcConnectivityIam::builder().enabled(on("vpc_iam", wanted.vpc_iam, iam)).build();
+    let scram = VpcConnectivityScram::builder().enabled(on("vpc_scram", wanted.vpc_scram, scram)).build();
+    let tls = VpcConnectivityTls::builder().enabled(on("vpc_tls", wanted.vpc_tls, tls)).build();
+    let sasl = VpcConnectivitySasl::builder().iam(iam).scram(scram).build();
+    let auth = VpcConnectivityClientAuthentication::builder().sasl(sasl).tls(tls).build();
+    let vpc = VpcConnectivity::builder().client_authentication(auth).build();
+    ConnectivityInfo::builder().vpc_connectivity(vpc).build()
 }
 
 fn exporters_of(info: Option<&OpenMonitoringInfo>) -> (bool, bool) {

@@ -52,7 +52,7 @@ pub async fn bring(
                 continue;
             }
         }
-        match start(provisioned, ctx, arn, version, &left).await {
+        match start(provisioned, ctx, &cluster, &left).await {
             Ok(operation) => {
                 wait::operation(ctx, arn, &operation).await?;
                 return shown(ctx, arn, changes).await;
@@ -177,10 +177,10 @@ pub async fn newest(ctx: &Ctx<'_, Aws>, wanted: &Provisioned) -> Result<Configur
 async fn start(
     wanted: &Provisioned,
     ctx: &Ctx<'_, Aws>,
-    arn: &str,
-    version: &str,
+    cluster: &Cluster,
     left: &[String],
 ) -> Result<String, StepError> {
+    let (arn, version) = (cluster.cluster_arn().unwrap_or_default(), cluster.current_version().unwrap_or_default());
     let kafka = &ctx.system.clients.msk_no_retry;
     let has = |field: &str| left.iter().any(|one| one == field);
     let int = |value: u64| i32::try_from(value).unwrap_or(i32::MAX);
@@ -234,6 +234,11 @@ async fn start(
         MskOperation::PublicAccess | MskOperation::PublicAccessOff => {
             let call = kafka.update_connectivity().cluster_arn(arn).current_version(version);
             let answer = call.connectivity_info(connectivity(wanted.public_access)).send().await;
+            ("UpdateConnectivity", answer.map_err(failed("UpdateConnectivity"))?.cluster_operation_arn)
+        }
+        MskOperation::VpcConnectivity | MskOperation::VpcConnectivityOff => {
+            let call = kafka.update_connectivity().cluster_arn(arn).current_version(version);
+            let answer = call.connectivity_info(live::from_vpcs(wanted, cluster, &has)).send().await;
             ("UpdateConnectivity", answer.map_err(failed("UpdateConnectivity"))?.cluster_operation_arn)
         }
         MskOperation::Monitoring => {

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::limits::has_vpc_connectivity;
 use crate::file::node::{Content, Node};
 use crate::file::problem::{At, Problem};
 use crate::file::read::{Read, choices, fields, text};
 use crate::settings::KafkaVersion;
 use crate::units::{Rate, Size};
+
+/// The Kafka setting that, when `false`, lets clients only do what an ACL allows them.
+pub(super) const ACL: &str = "allow.everyone.if.no.acl.found";
 
 fields! {
     /// An Amazon MSK cluster: provisioned, with standard (`kafka.*`) or Express (`express.*`) brokers; or serverless.
@@ -31,6 +35,8 @@ fields! {
         config: BTreeMap<String, String> = BTreeMap::new(),
         /// Whether brokers have public addresses besides their private ones. The cluster is then created in the public subnets, and an update afterwards turns public access on.
         public_access: bool = false,
+        /// Ways in from other VPCs and accounts by AWS PrivateLink (MSK's multi-VPC private connectivity). An update after the cluster's creation turns them on. Left as it is when absent, as others may have turned it on; `{}` turns all off.
+        vpc_connectivity: Option<MskVpcConnectivity>,
         /// Whether MSK moves partitions among Express brokers automatically as load and broker count change. Express only; AWS's default, on, when absent.
         rebalancing: Option<bool>,
         /// The cluster's resource policy: a JSON document, written as YAML or as text. It takes the place of a policy that is there. Without this key, a policy that others have put is left alone; one that the file once named goes.
@@ -75,6 +81,18 @@ fields! {
         tls: Option<MskTls>,
         /// Whether clients may connect without authentication.
         unauthenticated: bool = false,
+    }
+}
+
+fields! {
+    /// Ways in from other VPCs, one for each authentication method that `auth` has on.
+    pub struct MskVpcConnectivity {
+        /// For clients with IAM.
+        iam: bool = false,
+        /// For clients with names and passwords (SASL/SCRAM).
+        scram: bool = false,
+        /// For clients with certificates (mutual TLS).
+        tls: bool = false,
     }
 }
 
@@ -230,6 +248,14 @@ impl Msk {
         let alone = !(scram || tls || unauthenticated);
         let access = Access { iam: iam.unwrap_or(alone), scram, tls, unauthenticated };
         if self.serverless { Access { iam: true, scram: false, tls: false, unauthenticated: false } } else { access }
+    }
+    /// The ways in from other VPCs that AWS can turn on for such a cluster: see the rules in `check/security.rs`.
+    pub fn possible_from_vpcs(&self) -> MskVpcConnectivity {
+        let access = self.access();
+        let any = !access.unauthenticated
+            && self.brokers.as_ref().is_some_and(|brokers| has_vpc_connectivity(&brokers.instance_type));
+        let by_acl = any && self.config.get(ACL).is_some_and(|value| value == "false");
+        MskVpcConnectivity { iam: any && access.iam, scram: by_acl && access.scram, tls: by_acl && access.tls }
     }
     /// Whether its brokers are Express brokers.
     pub fn express(&self) -> bool {

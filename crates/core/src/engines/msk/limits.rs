@@ -57,6 +57,12 @@ pub fn is_express(name: &str) -> bool {
     name.starts_with("express.")
 }
 
+/// Whether clients of other VPCs can reach brokers of the type `name` by PrivateLink. Source: MSK, "Multi-VPC private
+/// connectivity in a single Region", requirements and limitations, 2026.
+pub fn has_vpc_connectivity(name: &str) -> bool {
+    name != "kafka.t3.small"
+}
+
 /// Quotas of a serverless cluster. Source: MSK Serverless quota, 2026.
 pub mod serverless {
     use crate::units::Bounds;

@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::version;
-use crate::engines::msk::keys::{InTransit, Msk, MskAuth, MskEncryption, MskMonitoring, MskScram, MskTls};
-use crate::engines::msk::limits::is_express;
+use crate::engines::msk::keys::{
+    ACL, Access, InTransit, Msk, MskAuth, MskBrokers, MskEncryption, MskMonitoring, MskScram, MskTls,
+    MskVpcConnectivity,
+};
+use crate::engines::msk::limits::{has_vpc_connectivity, is_express};
 use crate::engines::rules::{arn, check_home, check_key};
 use crate::file::node::Content;
 use crate::file::{Checker, Network};
 
 const AUTH: &str = "cluster.msk.auth";
+const VPC: &str = "cluster.msk.vpc_connectivity";
 const TRANSIT: &str = "cluster.msk.encryption.in_transit";
 
 /// What MSK asks of a secret's name.
@@ -86,6 +90,53 @@ fn check_access(auth: Option<MskAuth>, encryption: Option<MskEncryption>, checke
     if checker.part::<Option<bool>>("cluster.msk.public_access").flatten() == Some(true) {
         check_public(&msk, checker);
     }
+    if let Some(Some(ways)) = checker.part::<Option<MskVpcConnectivity>>(VPC) {
+        check_from_vpcs(&ways, access, checker);
+    }
+}
+
+/// What AWS asks of a cluster before clients of other VPCs come in by PrivateLink. Source: MSK, "Multi-VPC private connectivity in a
+/// single Region", requirements and limitations, 2026.
+fn check_from_vpcs(ways: &MskVpcConnectivity, access: Access, checker: &mut Checker<'_>) {
+    let methods = [("iam", ways.iam, access.iam), ("scram", ways.scram, access.scram), ("tls", ways.tls, access.tls)];
+    for (method, wanted, on) in methods {
+        if wanted && !on {
+            let help = match method {
+                "iam" => "write `iam: true` below `auth`, or remove it here",
+                "scram" => "write `scram: {secrets: [...]}` below `auth`, or remove it here",
+                _ => "write `tls: {certificate_authorities: [...]}` below `auth`, or remove it here",
+            };
+            let message = format!("clients of other VPCs can't use `{method}`, which `auth` does not have on");
+            checker.error(&format!("{VPC}.{method}"), message, help);
+        }
+    }
+    if methods.iter().all(|(_, wanted, _)| !wanted) {
+        return;
+    }
+    if access.unauthenticated {
+        let message = "clients of other VPCs can't reach brokers that allow unauthenticated clients";
+        checker.error(VPC, message, "remove `unauthenticated` below `auth`");
+    }
+    let brokers = checker.part::<Option<MskBrokers>>("cluster.msk.brokers").flatten();
+    if let Some(kind) = brokers.map(|one| one.instance_type).filter(|kind| !has_vpc_connectivity(kind)) {
+        let message = format!("clients of other VPCs can't reach brokers of the type `{kind}`");
+        checker.error(VPC, message, "use a larger type");
+    }
+    // MSK names 2.7.1, and no 2.7.0 is left among its versions of that release but for clusters that have it.
+    let (path, text) = ("cluster.msk.kafka", checker.text_of("cluster.msk", "kafka").to_owned());
+    if version(checker).is_some_and(|version| version.release() < (2, 7)) || text == "2.7.0" {
+        let message = format!("clients of other VPCs can't reach brokers with Kafka {text}");
+        checker.error(path, message, "use Kafka 2.7.1 or newer");
+    }
+    if (ways.scram || ways.tls) && checker.text_of("cluster.msk.config", ACL) != "false" {
+        let message = format!(
+            "brokers that clients of other VPCs reach with SCRAM or certificates must have `{ACL}` set to `false`"
+        );
+        let help = format!(
+            "write `{ACL}: false` below `config`, once the topics have ACLs: without ACLs, clients lose access"
+        );
+        checker.error(VPC, message, help);
+    }
 }
 
 /// What AWS asks of a cluster before its brokers get public addresses. Source: MSK, turn on public access, 2026.
@@ -107,11 +158,10 @@ fn check_public(msk: &Msk, checker: &mut Checker<'_>) {
     if version(checker).is_some_and(|version| version.release() < (2, 6)) {
         checker.error(path, "brokers with Kafka older than 2.6.0 can't be public", "use Kafka 2.6.0 or newer");
     }
-    let acl = "allow.everyone.if.no.acl.found";
-    if (access.scram || access.tls) && checker.text_of("cluster.msk.config", acl) != "false" {
-        let message = format!("public brokers with SCRAM or certificates must have `{acl}` set to `false`");
+    if (access.scram || access.tls) && checker.text_of("cluster.msk.config", ACL) != "false" {
+        let message = format!("public brokers with SCRAM or certificates must have `{ACL}` set to `false`");
         let help = format!(
-            "write `{acl}: false` below `config`, once the topics have ACLs: without ACLs, clients lose access"
+            "write `{ACL}: false` below `config`, once the topics have ACLs: without ACLs, clients lose access"
         );
         checker.error(path, message, help);
     }
