@@ -83,7 +83,7 @@ pub(super) fn cost(msk: &Msk, common: CommonKeys<'_>, prices: &Prices, reads: Re
         bill.gaps.push(format!("CloudWatch metrics of the level {}", msk.monitoring.level.word()));
     }
     if msk.vpc_connectivity.as_ref().is_some_and(|ways| ways.iam || ways.scram || ways.tls) {
-        bill.gaps.push("private connectivity of other VPCs, and what they send by it".to_owned());
+        bill.gaps.push("private connectivity of other VPCs with their traffic".to_owned());
     }
     if msk.logs.cloudwatch.is_some() || msk.logs.s3.is_some() || msk.logs.firehose.is_some() {
         bill.gaps.push("brokers' logs of an unknown amount".to_owned());
