@@ -155,7 +155,8 @@ pub async fn apply(
                     }
                     Err(error) => {
                         let hint = error.remedy().map(str::to_owned);
-                        emit(Event::Failed { address: address.clone(), action, error: error.to_string(), hint });
+                        let text = format!("{error:#}");
+                        emit(Event::Failed { address: address.clone(), action, error: text, hint });
                         // What is under way still gets the answers to the calls that it has made.
                         if error.class().ends_all() && deadline.is_none() {
                             outcome.ended_by = Some(address.clone());

@@ -46,9 +46,18 @@ pub struct CloudError {
     pub class: Class,
 }
 
+/// What stands before the hundreds of characters that say in code why EC2 denies a call; `aws sts decode-authorization-message`
+/// reads them.
+const ENCODED: &str = "Encoded authorization failure message:";
+
+/// Whole with `{:#}`; else without EC2's encoded message, which is shown once and not again in each summary.
 impl fmt::Display for CloudError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = self.message.strip_suffix('.').unwrap_or(&self.message);
+        let message = match self.message.split_once(ENCODED) {
+            Some((before, _)) if !out.alternate() => before.trim_end(),
+            _ => &self.message,
+        };
+        let message = message.strip_suffix('.').unwrap_or(message);
         let what = if self.class == Class::LeaseEnded { "was not sent" } else { "failed" };
         write!(out, "{} {what}: {message}", self.operation)?;
         if let Some(code) = &self.code {
@@ -85,6 +94,23 @@ impl CloudError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_encoded_message_is_shown_whole_only_where_it_is_asked_for() {
+        let error = CloudError {
+            operation: "RunInstances".to_owned(),
+            code: Some("UnauthorizedOperation".to_owned()),
+            message: format!("You are not authorized to perform this operation. {ENCODED} 5Ab0c"),
+            request_id: None,
+            class: Class::Denied,
+        };
+        let short = "RunInstances failed: You are not authorized to perform this operation (UnauthorizedOperation)";
+        assert_eq!(error.to_string(), short);
+        assert!(format!("{error:#}").contains("message: 5Ab0c (UnauthorizedOperation)"));
+        let step: crate::error::StepError = error.into();
+        assert_eq!(step.to_string(), short);
+        assert!(format!("{step:#}").contains("5Ab0c"));
+    }
 
     #[test]
     fn a_failed_call_says_what_failed_in_the_words_of_the_api() {

@@ -122,7 +122,7 @@ impl fmt::Display for StepError {
             more => write!(out, ": {more}"),
         };
         match self {
-            StepError::Cloud(error) => write!(out, "{error}"),
+            StepError::Cloud(error) => error.fmt(out),
             StepError::Later { error, .. } => write!(out, "{error}"),
             StepError::Kafka { what, .. } => write!(out, "{what}"),
             StepError::Timeout { what, limit, missing } => {

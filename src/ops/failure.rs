@@ -47,7 +47,7 @@ impl From<StepError> for Failure {
     fn from(error: StepError) -> Self {
         let hint = error.remedy().map(str::to_owned);
         let maybe_applied = error.maybe_applied();
-        Failure { hint, causes: causes(&error), maybe_applied, ..Failure::new(error.to_string()) }
+        Failure { hint, causes: causes(&error), maybe_applied, ..Failure::new(format!("{error:#}")) }
     }
 }
 

@@ -386,3 +386,16 @@ fn what_only_carries_the_tags_of_the_stack_is_neither_detached_nor_deleted() {
     let left = wait(ec2.describe_internet_gateways().send()).internet_gateways().len();
     assert_eq!(left, 1, "the gateway of the other VPC");
 }
+
+/// Where nothing is there yet, too: the other calls then say "not found", and would hide it until the stack is half made.
+#[test]
+fn a_look_at_iam_that_is_denied_is_said_by_the_first_plan() {
+    for operation in ["GetRole", "GetInstanceProfile"] {
+        let mut account = Account::new();
+        account.write("dev", &[]);
+        let fault = move |call: &Call| (call.operation == operation).then_some(Fault::Refused("AccessDenied"));
+        let proxy = Proxy::with(Weather { fault: Some(Box::new(fault)), ..Weather::default() });
+        let run = through(&mut account, &proxy, &["plan", "dev.yaml"]).expect(1);
+        assert!(run.err.contains(&format!("{operation} failed")), "{run}");
+    }
+}

@@ -83,13 +83,15 @@ impl Observed {
                 Some(address) if item.terminated => {
                     observed.terminated.entry(address).or_default().insert(item.id);
                 }
-                Some(address) if let Some(place) = place_elsewhere(&item, &ids, &used) => {
-                    observed.contested.insert(item.id.clone(), address);
-                    elsewhere.entry((kind.to_owned(), place)).or_default().push(item.id);
-                }
-                Some(address) => {
-                    taken.entry(address).or_default().push(Live { id: item.id, spec: item.spec, tags: item.tags });
-                }
+                Some(address) => match place_elsewhere(&item, &ids, &used) {
+                    Some(place) => {
+                        observed.contested.insert(item.id.clone(), address);
+                        elsewhere.entry((kind.to_owned(), place)).or_default().push(item.id);
+                    }
+                    None => {
+                        taken.entry(address).or_default().push(Live { id: item.id, spec: item.spec, tags: item.tags });
+                    }
+                },
                 None if item.terminated => {}
                 None => {
                     let reason = match text.as_str() {

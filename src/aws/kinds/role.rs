@@ -31,12 +31,13 @@ impl Driver<Aws> for Role {
         let name = aws.global_name(SUFFIX);
         let role = async { iam.get_role().role_name(&name).send().await.map_err(failed("GetRole")) };
         let (role, attached, inline, document) =
-            match tokio::join!(role, attached(aws, &name), inline(aws, &name), document(aws, &name)) {
-                (Err(error), ..) | (_, Err(error), ..) | (_, _, Err(error), _) if error.class() == Class::NotFound => {
-                    return Ok(Vec::new());
-                }
-                (role, attached, inline, document) => (role?, attached?, inline?, document?),
-            };
+            tokio::join!(role, attached(aws, &name), inline(aws, &name), document(aws, &name));
+        // A denied GetRole says nothing of whether the role is there, and is not hidden behind what the other calls say of it.
+        let role = match role {
+            Err(error) if error.class() == Class::NotFound => return Ok(Vec::new()),
+            role => role?,
+        };
+        let (attached, inline, document) = (attached?, inline?, document?);
         let Some(role) = role.role else { return Ok(Vec::new()) };
         let tags: Tags = role.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
         let moved = tags.contains_key(tag::ROLE_POLICY);
