@@ -163,7 +163,8 @@ pub struct Host {
     /// A base URL with the systems' packages below it: `/debian` and `/debian-security`, `/ubuntu`,
     /// or `/al2023/ARCHITECTURE`.
     pub package_mirror: Option<String>,
-    /// The URL of an HTTP proxy for packages and the archive.
+    /// The URL of an HTTP proxy for packages and the archive. Hosts without one have the fingerprint that they had before it could be set.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
 }
 

@@ -150,7 +150,7 @@ fn host(
     };
     match cloud_init::render(&cloud, overrides).and_then(fits) {
         Ok(user_data) => {
-            let config = fingerprint(&cloud, overrides);
+            let config = fingerprint(&cloud, ec2.archive.is_some(), overrides);
             Some(HostDesign {
                 name,
                 zone,
@@ -192,9 +192,14 @@ fn unusable(instance_type: &str, facts: &Facts, region: &str) -> Refusal {
 }
 
 /// A fingerprint of what a host is configured with. Retention and the minimum of in-sync
-/// replicas are left out: Kafka changes them without a restart, and the latter only so. The templates' own text is left out too, so that a newer kstack does not roll every host.
-fn fingerprint(cloud: &cloud_init::Host, overrides: &Overrides) -> String {
-    let still = cloud_init::Host { retention_ms: 0, min_insync_replicas: 0, ..cloud.clone() };
+/// replicas are left out: Kafka changes them without a restart, and the latter only so. The templates' own text is left out too, and so
+/// is what kstack itself knows of Apache's archive, so that a newer kstack does not roll every host.
+fn fingerprint(cloud: &cloud_init::Host, own_archive: bool, overrides: &Overrides) -> String {
+    let archive_checksum = match own_archive {
+        true => cloud.archive_checksum.clone(),
+        false => archive::published(&cloud.archive_url),
+    };
+    let still = cloud_init::Host { retention_ms: 0, min_insync_replicas: 0, archive_checksum, ..cloud.clone() };
     let text = serde_json::json!([TEMPLATE_REVISION, still, overrides]).to_string();
     digest::fingerprint(text, 12)
 }

@@ -35,15 +35,20 @@ pub(super) fn versions() -> Vec<&'static str> {
 /// The URL of Kafka `version`, and what the archive is verified with: the file's, or Apache's with the pinned checksum. A version
 /// that the table lacks is verified with the checksum that Apache publishes beside the archive.
 pub fn of(version: &str, archive: Option<&Archive>) -> (String, Checksum) {
-    let published = format!("https://archive.apache.org/dist/kafka/{version}/kafka_2.13-{version}.tgz");
+    let apaches = format!("https://archive.apache.org/dist/kafka/{version}/kafka_2.13-{version}.tgz");
     match (archive, pinned(version)) {
         (Some(archive), _) => (archive.url.clone(), Checksum::Sha512(archive.sha512.clone())),
-        (None, Some(sha512)) => (published, Checksum::Sha512(sha512.to_owned())),
+        (None, Some(sha512)) => (apaches, Checksum::Sha512(sha512.to_owned())),
         (None, None) => {
-            let beside = format!("{published}.sha512");
-            (published, Checksum::Published(beside))
+            let checksum = published(&apaches);
+            (apaches, checksum)
         }
     }
+}
+
+/// The checksum that Apache publishes beside the archive at `url`.
+pub fn published(url: &str) -> Checksum {
+    Checksum::Published(format!("{url}.sha512"))
 }
 
 /// The TCP ports at which hosts fetch packages and Kafka: those of HTTP and HTTPS, and those of the file's mirror, archive and
