@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use kstack_core::kinds::{Instance, OfKind as _};
+use kstack_core::kinds::{Instance, Kind as _, OfKind as _};
 use kstack_core::model::Address;
 use kstack_core::plan::{Action, Step, roll_last};
 
@@ -105,4 +105,15 @@ fn the_active_controller_is_last_of_its_role() {
             "the first roll waits for what starts: {host}"
         );
     }
+}
+
+/// The fingerprint of a host that was made by the kstack of 2026-11-25: whoever changes it rolls every host of every live stack.
+#[test]
+fn a_newer_kstack_rolls_no_host() {
+    let file = fs::read_to_string("../../stacks/dev.yaml").unwrap();
+    let plan = Model::empty("eu-west-1", 3).plan(&parsed(&file), false);
+    let broker = Address::new(Instance::NAME, "broker-1");
+    let step = plan.steps.iter().find(|step| step.address == broker).expect("it is made");
+    let instance = step.wanted().and_then(Instance::of).expect("an instance");
+    assert_eq!(instance.config.as_deref(), Some("21b178576c64"));
 }
