@@ -83,7 +83,9 @@ fn a_holder_that_sleeps_past_its_lease_is_followed_and_writes_nothing_more() {
     assert!(early.code == 1 && early.err.contains(&format!("(process {})", sleeper.pid())), "{early}");
     let holder = leases(&account)[&number].clone();
     let expires: jiff::Timestamp = text(&holder["expires"]).parse().expect("a time");
-    poll("the lease's end", LONG, || (jiff::Timestamp::now() > expires).then_some(()));
+    // AWS's clock is read in whole seconds.
+    let ended = expires + jiff::SignedDuration::from_secs(1);
+    poll("the lease's end", LONG, || (jiff::Timestamp::now() > ended).then_some(()));
     account.choose(&json!({}));
     account.apply(FILE);
     account.assert_converged(FILE);
@@ -137,7 +139,9 @@ fn a_holder_that_sleeps_past_its_lease_does_not_write_the_record_of_what_another
     proxy.wait_until_quiet();
     let lease = leases(&account).into_values().next_back().expect("a lease");
     let expires: jiff::Timestamp = text(&lease["expires"]).parse().expect("a time");
-    poll("the lease's end", LONG, || (jiff::Timestamp::now() > expires).then_some(()));
+    // AWS's clock is read in whole seconds.
+    let ended = expires + jiff::SignedDuration::from_secs(1);
+    poll("the lease's end", LONG, || (jiff::Timestamp::now() > ended).then_some(()));
     account.destroy(FILE);
     sleeper.signal(Signal::CONT);
     let run = sleeper.end(LONG).expect(1);

@@ -78,8 +78,8 @@ fn words(text: &str, addresses: &BTreeMap<&str, &str>, account: &str) -> Vec<Str
                     words.next();
                 }
             }
-            // Fingerprints of secrets' ARNs, which have the account's id in them.
-            tag if tag.starts_with("kstack:scram") => {
+            // Fingerprints of secrets' ARNs and of a policy, which have the account's id in them.
+            tag if tag.starts_with("kstack:scram") || tag == "kstack:cluster-policy" => {
                 if words.next() == Some(":") {
                     words.next();
                 }

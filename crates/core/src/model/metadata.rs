@@ -92,7 +92,7 @@ impl Holder {
         let own = self.expires.saturating_add(lag - margin).ok().filter(|_| !self.released);
         // No longer than if it had ended just now, whatever another machine's clock said.
         let latest = now + lag;
-        own.max(self.settled).filter(|at| *at > now).map(|at| at.min(latest))
+        own.max(self.settled).map(|at| at.min(latest)).filter(|at| *at > now)
     }
 }
 
