@@ -36,8 +36,8 @@ pub struct Args {
     /// Allow steps that delete data, and steps that replace lost data with nothing
     #[arg(long)]
     allow_data_loss: bool,
-    /// Roll host after host by EC2's checks alone where no broker can be reached: whether Kafka on the last one is back in sync is
-    /// then not known, and without this flag a run stops after its first host
+    /// Roll one host after another by EC2's checks alone, where no broker can be reached. Whether the last host's Kafka is back in sync is
+    /// not known then. Without this flag such a run stops after its first host
     #[arg(long)]
     blind: bool,
 }

@@ -40,7 +40,7 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Also list what others have put onto the stack's resources, such as routes to peered networks; kstack leaves it
+    /// Also list what others have put onto the stack's resources, such as routes to peered networks; kstack leaves them alone
     #[arg(long, short, conflicts_with = "json")]
     verbose: bool,
     /// Wait until Kafka is healthy: every broker registered, every replica in sync; for MSK, until the cluster is ACTIVE
