@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kstack_core::kinds::Kind;
 use kstack_core::model::{Address, FieldChange, Ref, Tags};
 use kstack_core::observed::Found;
+use kstack_core::permissions::{Call, call};
 
 use crate::error::StepError;
 
@@ -63,9 +64,31 @@ impl<S> Ctx<'_, S> {
     }
 }
 
+/// The calls of a driver, for each of its functions. A call that is not here is refused by builds for tests, and missing in the
+/// policies that `kstack policy` prints.
+#[derive(Debug, Clone, Copy)]
+pub struct Calls {
+    /// Those of [`Driver::discover`] of one stack.
+    pub discover: &'static [&'static Call],
+    /// Those of [`Driver::create`] and of [`Driver::finish`] after it.
+    pub create: &'static [&'static Call],
+    /// Those of [`Driver::update`].
+    pub update: &'static [&'static Call],
+    /// Those of [`Driver::delete`].
+    pub delete: &'static [&'static Call],
+    /// Those of [`Driver::retag`].
+    pub retag: &'static [&'static Call],
+}
+
+/// The calls that set and remove tags of EC2's resources.
+pub const EC2_TAGS: &[&Call] = &[call("CreateTags"), call("DeleteTags")];
+
 /// What a kind of resource does in the system `S` that it lives in. The rules of the kind are in the core.
 #[allow(async_fn_in_trait)] // Used inside this crate only, on one task.
 pub trait Driver<S>: Kind {
+    /// Every call that the functions below make.
+    const CALLS: Calls;
+
     /// The live resources of the stack, all at once, with the system's own defaults and orders normalised.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod failure;
 pub mod kafka;
 mod lease;
 pub mod msk;
+pub mod policy;
 pub mod prices;
 pub mod reap;
 mod run;

@@ -73,6 +73,8 @@ pub struct Session {
     pub aws: Aws,
     pub fence: Fence,
     pub region: String,
+    /// The engine by the stack's file. Without it, as where only the name is known, resources of every engine are looked for.
+    pub engine: OnceLock<Engine>,
     /// `--ttl`.
     pub ttl: Option<TimeSpan>,
     /// When its plans are made: at its first look, or as a saved plan says.
@@ -105,8 +107,8 @@ impl Session {
 
     fn with(clients: Clients, fence: Fence, name: &Name) -> Session {
         let region = clients.region.clone();
-        let (ttl, planned_at) = (None, OnceLock::new());
-        Session { name: name.clone(), aws: Aws::new(clients, name), fence, region, ttl, planned_at }
+        let (engine, ttl, planned_at) = (OnceLock::new(), None, OnceLock::new());
+        Session { name: name.clone(), aws: Aws::new(clients, name), fence, region, engine, ttl, planned_at }
     }
 
     /// What is asked of the stack's expiry, always as of the same moment. To be asked after AWS has answered, which sets the clock.
@@ -120,25 +122,33 @@ impl Session {
     /// The first call that failed.
     pub async fn look(&self, parsed: &Parsed) -> Result<Observation, StepError> {
         self.aws.begin_round();
-        let (facts, observed, metadata) = tokio::try_join!(
+        let engine = *self.engine.get_or_init(|| Engine::of(&parsed.stack));
+        let (facts, found, metadata) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
-            drivers::discover_of(&self.aws, Engine::of(&parsed.stack)),
+            drivers::find_of(&self.aws, engine),
             self.aws.clients.metadata(&self.name)
         )?;
+        let observed = drivers::with_others(&self.aws, engine, found, metadata.record.as_ref()).await?;
         let holder = metadata.holder(clock::now()).cloned();
         let term = Lifetime::of(&observed, metadata.record.as_ref(), None);
         let expires = self.expiry().choose(&parsed.stack, term);
         Ok(Observation { input: PlanningInput { facts, observed, record: metadata.record, expires }, holder, term })
     }
 
-    /// The live resources of the stack, whatever its engine.
+    /// The live resources of the stack, of its engine and of what may be left of another.
     ///
     /// # Errors
     /// The first call that failed.
     pub async fn observe(&self) -> Result<Observed, StepError> {
         self.aws.begin_round();
         // Boxed: the compiler lays out no future that is nested any deeper.
-        Box::pin(drivers::discover(&self.aws)).await
+        Box::pin(async {
+            let Some(engine) = self.engine.get().copied() else { return drivers::discover(&self.aws).await };
+            let (found, metadata) =
+                tokio::try_join!(drivers::find_of(&self.aws, engine), self.aws.clients.metadata(&self.name))?;
+            drivers::with_others(&self.aws, engine, found, metadata.record.as_ref()).await
+        })
+        .await
     }
 
     /// The same, with what AWS's services put into its VPC, and everything else that is there: what a destroy must know.
@@ -186,6 +196,7 @@ impl Session {
             made_at: clock::now(),
             made_by: input.facts.caller.clone(),
             expires_at: design.expires,
+            engine: Some(Engine::of(&design.stack).key().to_owned()),
             resources: None,
             applies: 0,
         };
@@ -207,7 +218,9 @@ impl Session {
     pub async fn complete_record(&self, design: &Design, record: &Record, steps: bool) -> Result<Record, StepError> {
         let resources = Some(kinds::desired(design).len());
         let applies = record.applies + u64::from(steps);
-        self.write_record(record, Record { expires_at: design.expires, resources, applies, ..record.clone() }).await
+        let engine = Some(Engine::of(&design.stack).key().to_owned());
+        self.write_record(record, Record { expires_at: design.expires, engine, resources, applies, ..record.clone() })
+            .await
     }
 
     /// Writes the record if it has changed.

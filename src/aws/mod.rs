@@ -3,6 +3,7 @@
 mod account;
 mod checks;
 mod date;
+pub mod declared;
 mod error;
 mod facts;
 mod fence;
@@ -26,9 +27,10 @@ use aws_sdk_kafka::types::{Cluster, Configuration};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use self::declared::Declared;
 use self::rate_limit::RateLimiter;
 use crate::driver::Ctx;
-use kstack_core::model::{Tags, tag};
+use kstack_core::model::{Tags, account_name, tag};
 use kstack_core::stack::Name;
 
 use crate::error::StepError;
@@ -138,17 +140,20 @@ impl Clients {
     fn of(config: &SdkConfig, region: &str, fence: &Fence, limiter: RateLimiter) -> Self {
         let ec2 = |retry: Option<RetryConfig>| {
             let builder = aws_sdk_ec2::config::Builder::from(config).http_client(limiter.clone());
-            let mut builder = builder.interceptor(fence.clone());
+            let mut builder = builder.interceptor(fence.clone()).interceptor(Declared);
             builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
             aws_sdk_ec2::Client::from_conf(builder.build())
         };
         let kafka = |retry: Option<RetryConfig>| {
-            let mut builder = aws_sdk_kafka::config::Builder::from(config).interceptor(fence.clone());
+            let mut builder =
+                aws_sdk_kafka::config::Builder::from(config).interceptor(fence.clone()).interceptor(Declared);
             builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
             aws_sdk_kafka::Client::from_conf(builder.build())
         };
-        let scaling = aws_sdk_applicationautoscaling::config::Builder::from(config).interceptor(fence.clone());
-        let ssm = aws_sdk_ssm::config::Builder::from(config);
+        let scaling = aws_sdk_applicationautoscaling::config::Builder::from(config)
+            .interceptor(fence.clone())
+            .interceptor(Declared);
+        let ssm = aws_sdk_ssm::config::Builder::from(config).interceptor(Declared);
         let soon =
             TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_READ_TIMEOUT).build();
         Clients {
@@ -158,14 +163,16 @@ impl Clients {
             ec2: ec2(None),
             ec2_no_retry: ec2(Some(RetryConfig::disabled())),
             iam: aws_sdk_iam::Client::from_conf(
-                aws_sdk_iam::config::Builder::from(config).interceptor(fence.clone()).build(),
+                aws_sdk_iam::config::Builder::from(config).interceptor(fence.clone()).interceptor(Declared).build(),
             ),
             msk: kafka(None),
             msk_no_retry: kafka(Some(RetryConfig::disabled())),
             autoscaling: aws_sdk_applicationautoscaling::Client::from_conf(scaling.build()),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
             ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).interceptor(date::AwsTime).build()),
-            sts: aws_sdk_sts::Client::new(config),
+            sts: aws_sdk_sts::Client::from_conf(
+                aws_sdk_sts::config::Builder::from(config).interceptor(Declared).build(),
+            ),
         }
     }
 }
@@ -260,7 +267,7 @@ impl Aws {
 
     /// The prefix of names that are unique in an account, not only in a region.
     pub fn global_name(&self, suffix: &str) -> String {
-        format!("kstack-{}-{}-{suffix}", self.stack(), self.clients.region)
+        account_name(self.stack(), &self.clients.region, suffix)
     }
 
     /// The tags that a name of [`Aws::global_name`] stands for, where AWS lists it without its tags; `None` for another name.

@@ -4,7 +4,7 @@ use clap::Command;
 
 /// Each group's heading and its commands, in order.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Stack files, offline", &["check", "size", "cost", "compare", "prices", "schema"]),
+    ("Stack files, offline", &["check", "size", "cost", "compare", "prices", "policy", "schema"]),
     ("Stacks", &["plan", "apply", "destroy", "status", "render", "unlock"]),
     ("Ephemeral stacks", &["up", "with", "extend", "reap", "list"]),
     ("Local testing", &["sandbox"]),

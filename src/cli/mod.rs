@@ -14,6 +14,7 @@ mod help;
 mod list;
 mod msk;
 mod plan;
+mod policy;
 mod prices;
 mod reap;
 mod render;
@@ -65,6 +66,7 @@ enum Command {
     Compare(compare::Args),
     Prices(prices::Args),
     Render(render::Args),
+    Policy(policy::Args),
     Plan(plan::Args),
     Apply(apply::Args),
     Destroy(destroy::Args),
@@ -113,6 +115,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Cost(args) => cost::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Prices(args) => block_on(prices::run(&args, &context)),
+        Command::Policy(args) => policy::run(&args, &context),
         Command::Sandbox(args) => sandbox::run(&args, &context),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Render(args) => block_on(render::run(&args, &context)),

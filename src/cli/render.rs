@@ -27,11 +27,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (source, parsed) = read_source(&args.file)?;
     let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;
     let seen = session.look(&parsed).await?;
-    let design = choose::design(&parsed.stack, &seen.input, &source.overrides).map_err(|refusals| {
-        let mut reasons = refusals.into_iter().map(|refusal| refusal.reason);
-        let first = reasons.next().unwrap_or_default();
-        Failure { causes: reasons.collect(), ..Failure::new(first) }
-    })?;
+    let design = choose::design(&parsed.stack, &seen.input, &source.overrides).map_err(Failure::from)?;
     let host = design.hosts.iter().find(|host| host.name == args.host).ok_or_else(|| {
         let names: Vec<&str> = design.hosts.iter().map(|host| host.name.as_str()).collect();
         Failure::new(format!("the stack has no host `{}`", args.host))

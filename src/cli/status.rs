@@ -152,8 +152,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     };
     session.aws.begin_round();
     let metadata = session.aws.clients.metadata(&stack.name);
-    let (observed, cluster, metadata) =
-        tokio::try_join!(drivers::discover_of(&session.aws, engine), cluster, metadata)?;
+    let (found, cluster, metadata) = tokio::try_join!(drivers::find_of(&session.aws, engine), cluster, metadata)?;
+    let observed = drivers::with_others(&session.aws, engine, found, metadata.record.as_ref()).await?;
     if let Some(method) = args.client_properties {
         ui::out(&properties(method, cluster.as_ref())?);
         return Ok(0);

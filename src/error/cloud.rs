@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use kstack_core::permissions;
+
 /// What an error means for what to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -73,9 +75,16 @@ impl fmt::Display for CloudError {
 impl std::error::Error for CloudError {}
 
 impl CloudError {
+    /// Whether AWS knows the caller, and its policies don't allow the call: the codes of EC2, of IAM and most services, and of MSK.
+    fn lacks_permission(&self) -> bool {
+        let codes = ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "ForbiddenException"];
+        self.code.as_deref().is_some_and(|code| codes.contains(&code)) && permissions::remedy(&self.operation).is_some()
+    }
+
     /// What to do about it, where that is known.
     pub fn remedy(&self) -> Option<&'static str> {
         match self.class {
+            Class::Denied if self.lacks_permission() => permissions::remedy(&self.operation),
             Class::Denied => Some("check the credentials (such as AWS_PROFILE) and their permissions"),
             Class::Credentials => Some("get new credentials and run the command again: it continues where it stopped"),
             Class::Clock => Some(
@@ -125,6 +134,16 @@ mod tests {
             error.to_string(),
             "CreateVpc failed: The maximum number of VPCs has been reached (VpcLimitExceeded) [request 1234]"
         );
+        let denied =
+            CloudError { class: Class::Denied, code: Some("UnauthorizedOperation".to_owned()), ..error.clone() };
+        let remedy = denied.remedy().unwrap_or_default();
+        assert!(
+            remedy.contains("`ec2:CreateVpc` and `ec2:CreateTags`") && remedy.contains("kstack policy"),
+            "{remedy}"
+        );
+        // Nobody to give a permission to.
+        let unknown = CloudError { code: Some("AuthFailure".to_owned()), ..denied };
+        assert!(unknown.remedy().is_some_and(|remedy| remedy.contains("AWS_PROFILE")), "{unknown:?}");
         let ended = CloudError { class: Class::LeaseEnded, code: None, request_id: None, ..error };
         assert!(ended.to_string().starts_with("CreateVpc was not sent: "), "{ended}");
     }

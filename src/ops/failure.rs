@@ -6,6 +6,7 @@ use crate::sandbox::SandboxError;
 use crate::session::SourceError;
 use kstack_core::check::Report;
 use kstack_core::model::Holder;
+use kstack_core::refusal::Refusal;
 
 /// The exit code after a signal, as shells have it for SIGINT.
 pub const INTERRUPTED: u8 = 130;
@@ -81,6 +82,14 @@ impl From<SourceError> for Failure {
             SourceError::Problems(report) => report.into(),
             SourceError::Read { .. } => Failure::new(error.to_string()),
         }
+    }
+}
+
+impl From<Vec<Refusal>> for Failure {
+    fn from(refusals: Vec<Refusal>) -> Self {
+        let mut reasons = refusals.into_iter().map(|refusal| refusal.reason);
+        let first = reasons.next().unwrap_or_default();
+        Failure { causes: reasons.collect(), ..Failure::new(first) }
     }
 }
 

@@ -27,6 +27,7 @@ mod networks;
 mod others;
 mod output;
 mod picture;
+mod policy;
 mod readme;
 mod reference;
 mod rolls;

@@ -121,7 +121,7 @@ fn each_change_is_one_operation_and_leaves_nothing_to_do() {
 }
 
 /// Ten changed fields and more.
-const TEN: [(&str, &str); 9] = [
+pub const TEN: [(&str, &str); 9] = [
     ("team: orders", "team: payments"),
     ("kafka: 3.8.x", "kafka: 3.9.x"),
     ("count: 3", "count: 6"),

@@ -150,7 +150,15 @@ mod tests {
 
     fn record(expires_at: Option<Timestamp>) -> Record {
         let (cluster_id, made_by) = (String::new(), String::new());
-        Record { cluster_id, made_at: Timestamp::UNIX_EPOCH, made_by, expires_at, resources: None, applies: 0 }
+        Record {
+            cluster_id,
+            made_at: Timestamp::UNIX_EPOCH,
+            made_by,
+            expires_at,
+            engine: None,
+            resources: None,
+            applies: 0,
+        }
     }
 
     const EARLY: (&str, &str) = (tag::EXPIRES, "2026-01-31T12:00:00Z");

@@ -16,6 +16,7 @@ pub mod kinds;
 pub mod model;
 pub mod network;
 pub mod observed;
+pub mod permissions;
 pub mod plan;
 pub mod pricing;
 pub mod refusal;

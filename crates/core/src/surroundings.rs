@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 
 /// The tag on what GuardDuty's Runtime Monitoring puts into a VPC: the service's role may create and delete only what has it
 /// (AWS managed policy AmazonGuardDutyServiceRolePolicy).
-const GUARD_DUTY: &str = "GuardDutyManaged";
+pub const GUARD_DUTY: &str = "GuardDutyManaged";
 /// The end of the name of the endpoint service by which GuardDuty's agents report.
 const GUARD_DUTY_SERVICE: &str = ".guardduty-data";
 /// Why what GuardDuty made is deleted with the stack. GuardDuty keeps it for as long as Runtime Monitoring is on, also when nothing is

@@ -32,6 +32,7 @@ const CORE: &[&str] = &[
     "observed",
     "refusal",
     "surroundings",
+    "permissions",
     "expiry",
     "choose",
     "plan",

@@ -2,15 +2,24 @@
 
 use super::no_id;
 use crate::aws::{Aws, Done, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{DomainType, ResourceType};
 use kstack_core::kinds::ElasticIp;
 use kstack_core::model::FieldChange;
 use kstack_core::model::Tags;
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 impl Driver<Aws> for ElasticIp {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeAddresses")],
+        create: &[call("AllocateAddress")],
+        update: &[],
+        delete: &[call("ReleaseAddress")],
+        retag: EC2_TAGS,
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let answer = aws
             .clients

@@ -3,14 +3,23 @@
 
 use super::no_id;
 use crate::aws::{Aws, Class, CloudError, Done, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{FlowLogsResourceType, LogDestinationType, ResourceType, TrafficType, UnsuccessfulItem};
 use kstack_core::kinds::FlowLog;
 use kstack_core::model::{FieldChange, Ref, Tags};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 impl Driver<Aws> for FlowLog {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeFlowLogs")],
+        create: &[call("CreateFlowLogs")],
+        update: &[],
+        delete: &[call("DeleteFlowLogs")],
+        retag: EC2_TAGS,
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let pages = aws.clients.ec2.describe_flow_logs().filter(aws.mine()).max_results(1000).into_paginator().items();
         let all = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeFlowLogs"))?;

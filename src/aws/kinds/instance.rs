@@ -2,7 +2,7 @@
 
 use super::{network_interface, no_call_for, no_id, volume};
 use crate::aws::{Aws, Done, READY_TIMEOUT, failed, jitter, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
@@ -16,6 +16,7 @@ use kstack_core::cloud_init::VOLUME_ID_PLACEHOLDER;
 use kstack_core::kinds::Instance;
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 use std::time::{Duration, Instant as Clock};
 
 /// The device name by which the data volume is attached. On Nitro hosts it shows as an NVMe device instead.
@@ -24,6 +25,34 @@ const DATA_DEVICE: &str = "/dev/sdf";
 const PROFILE_LAG: Duration = Duration::from_secs(30);
 
 impl Driver<Aws> for Instance {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeInstances")],
+        create: &[
+            call("DescribeNetworkInterfaces"),
+            call("RunInstances"),
+            call("DescribeInstances"),
+            call("DescribeVolumes"),
+            call("AttachVolume"),
+            call("DescribeInstanceStatus"),
+        ],
+        update: &[
+            call("ModifyInstanceAttribute"),
+            call("CreateTags"),
+            call("DeleteTags"),
+            call("ModifyInstanceMetadataOptions"),
+            call("StartInstances"),
+            call("DescribeIamInstanceProfileAssociations"),
+            call("ReplaceIamInstanceProfileAssociation"),
+            call("AssociateIamInstanceProfile"),
+            call("DescribeInstances"),
+            call("DescribeVolumes"),
+            call("AttachVolume"),
+            call("DescribeInstanceStatus"),
+        ],
+        delete: &[call("TerminateInstances"), call("ModifyInstanceAttribute"), call("DescribeInstances")],
+        retag: &[call("DescribeInstances"), call("CreateTags"), call("DeleteTags")],
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.instances.since(aws.round(), || fetch(aws)).await?;
         Ok(all.iter().map(found).collect())

@@ -3,15 +3,29 @@
 use super::no_id;
 use super::role::iam_tags;
 use crate::aws::{Aws, Class, Done, failed};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use kstack_core::kinds::InstanceProfile;
 use kstack_core::model::{FieldChange, Ref, Tags};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 const SUFFIX: &str = "profile";
 
 impl Driver<Aws> for InstanceProfile {
+    const CALLS: Calls = Calls {
+        discover: &[call("GetInstanceProfile")],
+        create: &[
+            call("CreateInstanceProfile"),
+            call("GetInstanceProfile"),
+            call("RemoveRoleFromInstanceProfile"),
+            call("AddRoleToInstanceProfile"),
+        ],
+        update: &[call("GetInstanceProfile"), call("RemoveRoleFromInstanceProfile"), call("AddRoleToInstanceProfile")],
+        delete: &[call("RemoveRoleFromInstanceProfile"), call("DeleteInstanceProfile")],
+        retag: &[call("TagInstanceProfile"), call("UntagInstanceProfile")],
+    };
+
     /// Looked for by the name that only this stack gives it: IAM has no describe by tag.
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         if aws.all() {

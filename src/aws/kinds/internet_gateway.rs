@@ -2,15 +2,29 @@
 
 use super::no_id;
 use crate::aws::{Aws, Class, Done, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::ResourceType;
 use kstack_core::kinds::InternetGateway;
 use kstack_core::model::Tags;
 use kstack_core::model::{FieldChange, Ref};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 impl Driver<Aws> for InternetGateway {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeInternetGateways")],
+        create: &[
+            call("CreateInternetGateway"),
+            call("AttachInternetGateway"),
+            call("DescribeInternetGateways"),
+            call("DetachInternetGateway"),
+        ],
+        update: &[call("AttachInternetGateway"), call("DescribeInternetGateways"), call("DetachInternetGateway")],
+        delete: &[call("DetachInternetGateway"), call("DeleteInternetGateway")],
+        retag: EC2_TAGS,
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let call = aws.clients.ec2.describe_internet_gateways().filters(aws.mine()).max_results(1000);
         let pages = call.into_paginator().items().send();

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use kstack_core::all_kinds;
 use kstack_core::engines::Engine;
 use kstack_core::kinds::{Kind, Resource, Vpc};
-use kstack_core::model::{FieldChange, Tags, tag};
+use kstack_core::model::{FieldChange, Record, Tags, tag};
 use kstack_core::observed::{Found, Observed};
 
 use crate::aws::Aws;
-use crate::driver::{Ctx, Driver};
+use crate::aws::declared::{EVERY_STACK, during};
+use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 
 mod msk;
@@ -46,6 +47,13 @@ macro_rules! drivers {
             Ok([$($module),*].into_iter().flatten().collect())
         }
 
+        /// The calls of the drivers, by kind.
+        pub const CALLS: &[(&str, Option<Engine>, Calls)] = &[$((
+            kstack_core::kinds::$kind::NAME,
+            kstack_core::kinds::$kind::ENGINE,
+            <kstack_core::kinds::$kind as Driver<Aws>>::CALLS,
+        )),*];
+
         /// The live resources of one kind.
         ///
         /// # Errors
@@ -60,7 +68,8 @@ macro_rules! drivers {
 all_kinds!(drivers);
 
 async fn of_kind<K: Driver<Aws> + Into<Resource>>(aws: &Aws) -> Result<Vec<Found<Resource>>, StepError> {
-    Ok(K::discover(aws).await?.into_iter().map(Found::erased).collect())
+    let more = if aws.all() { EVERY_STACK } else { &[] };
+    Ok(during([K::CALLS.discover, more], K::discover(aws)).await?.into_iter().map(Found::erased).collect())
 }
 
 /// Everything that is live of the stack that `aws` works for.
@@ -71,17 +80,31 @@ pub async fn discover(aws: &Aws) -> Result<Observed, StepError> {
     Ok(Observed::collect(find(aws, |_| true).await?))
 }
 
-/// The same, as far as a stack with `engine` goes. Where there is no VPC that tells the engine, what is left of the stack
-/// may be of the other one, and that is asked for too.
+/// The same, as far as a stack with `engine` goes.
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
-pub async fn discover_of(aws: &Aws, engine: Engine) -> Result<Observed, StepError> {
-    let mut all = find(aws, |one| one.is_none_or(|one| one == engine)).await?;
-    if all.iter().all(|found| found.spec.kind() != Vpc::NAME) {
-        all.extend(find(aws, |one| one.is_some_and(|one| one != engine)).await?);
+pub async fn find_of(aws: &Aws, engine: Engine) -> Result<Vec<Found<Resource>>, StepError> {
+    find(aws, |one| one.is_none_or(|one| one == engine)).await
+}
+
+/// All of that which is `found`, and of the other engines what the stack's record tells that there may be. A stack that never had
+/// another engine needs no permission to ask for it. Without a record nothing is left of a stack: it is the first that is written, and
+/// the last that goes. An old one does not tell, and a VPC does: it is the last that goes of the resources.
+///
+/// # Errors
+/// The first answer of AWS that is not a list.
+pub async fn with_others(
+    aws: &Aws,
+    engine: Engine,
+    mut found: Vec<Found<Resource>>,
+    record: Option<&Record>,
+) -> Result<Observed, StepError> {
+    let no_vpc = found.iter().all(|found| found.spec.kind() != Vpc::NAME);
+    if record.is_some_and(|record| record.has_others(engine, no_vpc)) {
+        found.extend(find(aws, |one| one.is_some_and(|one| one != engine)).await?);
     }
-    Ok(Observed::collect(all))
+    Ok(Observed::collect(found))
 }
 
 /// Everything that is live of every stack, by the stack's name. `aws` is [`Aws::of_all`].
@@ -98,12 +121,17 @@ pub async fn discover_all(aws: &Aws) -> Result<BTreeMap<String, Observed>, StepE
     Ok(stacks.into_iter().map(|(name, found)| (name, Observed::collect(found))).collect())
 }
 
+/// The declared calls of a resource's driver.
+fn calls<K: Driver<Aws>>(_: &K) -> Calls {
+    K::CALLS
+}
+
 /// See [`Driver::create`].
 ///
 /// # Errors
 /// AWS's answer.
 pub async fn create(resource: &Resource, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-    each_kind!(resource, spec => spec.create(ctx).await)
+    each_kind!(resource, spec => during([calls(spec).create, &[]], spec.create(ctx)).await)
 }
 
 /// See [`Driver::finish`].
@@ -111,7 +139,7 @@ pub async fn create(resource: &Resource, ctx: &Ctx<'_, Aws>) -> Result<String, S
 /// # Errors
 /// AWS's answer.
 pub async fn finish(resource: &Resource, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-    each_kind!(resource, spec => spec.finish(ctx, id).await)
+    each_kind!(resource, spec => during([calls(spec).create, &[]], spec.finish(ctx, id)).await)
 }
 
 /// See [`Driver::update`].
@@ -124,7 +152,7 @@ pub async fn update(
     id: &str,
     changes: &[FieldChange],
 ) -> Result<(), StepError> {
-    each_kind!(resource, spec => spec.update(ctx, id, changes).await)
+    each_kind!(resource, spec => during([calls(spec).update, &[]], spec.update(ctx, id, changes)).await)
 }
 
 /// See [`Driver::delete`].
@@ -132,7 +160,7 @@ pub async fn update(
 /// # Errors
 /// AWS's answer.
 pub async fn delete(resource: &Resource, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-    each_kind!(resource, spec => spec.delete(ctx, id).await)
+    each_kind!(resource, spec => during([calls(spec).delete, &[]], spec.delete(ctx, id)).await)
 }
 
 /// See [`Driver::retag`].
@@ -153,7 +181,7 @@ pub async fn retag(
         set: &Tags,
         unset: &[String],
     ) -> Result<(), StepError> {
-        K::retag(ctx, id, set, unset).await
+        during([K::CALLS.retag, &[]], K::retag(ctx, id, set, unset)).await
     }
     each_kind!(resource, spec => of(spec, ctx, id, set, unset).await)
 }

@@ -4,7 +4,7 @@
 
 use super::msk::{found_part, part_id, usable};
 use crate::aws::{Aws, Done, failed};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_applicationautoscaling::types::{
     MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTarget, ScalingPolicy,
@@ -13,11 +13,20 @@ use aws_sdk_applicationautoscaling::types::{
 use kstack_core::kinds::MskAutoscaling;
 use kstack_core::model::{FieldChange, Ref, Tags};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 const POLICY: &str = "kstack-broker-storage";
 const PART: &str = "autoscaling";
 
 impl Driver<Aws> for MskAutoscaling {
+    const CALLS: Calls = Calls {
+        discover: &[call("ListClustersV2"), call("DescribeScalableTargets"), call("DescribeScalingPolicies")],
+        create: &[call("RegisterScalableTarget"), call("PutScalingPolicy")],
+        update: &[call("RegisterScalableTarget"), call("PutScalingPolicy")],
+        delete: &[call("DeleteScalingPolicy"), call("DeregisterScalableTarget")],
+        retag: &[],
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let mut found = Vec::new();
         for cluster in usable(aws).await? {

@@ -3,7 +3,7 @@
 use super::msk::{self, fetch, live, update, wait};
 use super::no_id;
 use crate::aws::{Aws, Class, failed};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_kafka::types::{
     BrokerNodeGroupInfo, Cluster, EbsStorageInfo, Iam, ProvisionedRequest, Rebalancing, RebalancingStatus,
@@ -13,8 +13,39 @@ use kstack_core::design::Provisioned;
 use kstack_core::kinds::MskCluster;
 use kstack_core::model::{FieldChange, Tags, tag};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 impl Driver<Aws> for MskCluster {
+    const CALLS: Calls = Calls {
+        discover: &[call("ListClustersV2"), call("DescribeConfigurationRevision"), call("GetCompatibleKafkaVersions")],
+        create: &[
+            call("ListClustersV2"),
+            call("DescribeConfiguration"),
+            call("DescribeConfigurationRevision"),
+            call("CreateClusterV2"),
+            call("DescribeClusterV2"),
+            call("DescribeClusterOperationV2"),
+            call("UpdateConnectivity"),
+        ],
+        update: &[
+            call("DescribeClusterV2"),
+            call("DescribeClusterOperationV2"),
+            call("DescribeConfiguration"),
+            call("DescribeConfigurationRevision"),
+            call("UpdateStorage"),
+            call("UpdateClusterKafkaVersion"),
+            call("UpdateClusterConfiguration"),
+            call("UpdateBrokerType"),
+            call("UpdateBrokerCount"),
+            call("UpdateRebalancing"),
+            call("UpdateConnectivity"),
+            call("UpdateMonitoring"),
+            call("UpdateSecurity"),
+        ],
+        delete: &[call("DescribeClusterV2"), call("DeleteCluster")],
+        retag: &[call("TagResource"), call("UntagResource")],
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.clusters.since(aws.round(), || fetch(aws)).await?;
         let found = all.iter().map(|cluster| async move {

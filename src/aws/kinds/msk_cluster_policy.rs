@@ -3,17 +3,26 @@
 use super::msk::{found_part, part_id, tags, usable, wait};
 use super::msk_cluster::retag;
 use crate::aws::{Aws, Class, Done, failed};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use kstack_core::kinds::MskClusterPolicy;
 use kstack_core::kinds::msk_cluster_policy::{canonical, mark, marks};
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 use serde_json::Value;
 
 const PART: &str = "policy";
 
 impl Driver<Aws> for MskClusterPolicy {
+    const CALLS: Calls = Calls {
+        discover: &[call("ListClustersV2"), call("GetClusterPolicy")],
+        create: &[call("DescribeClusterV2"), call("TagResource"), call("PutClusterPolicy")],
+        update: &[call("DescribeClusterV2"), call("TagResource"), call("PutClusterPolicy")],
+        delete: &[call("DeleteClusterPolicy"), call("UntagResource")],
+        retag: &[],
+    };
+
     /// A mark without a policy is found too: a run ended between the policy's deletion and the mark's.
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let mut found = Vec::new();

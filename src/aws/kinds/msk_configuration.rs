@@ -6,15 +6,24 @@
 use super::msk::{PREFIX, configuration_name, configurations, properties};
 use super::no_id;
 use crate::aws::{Aws, Class, Done, failed};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_kafka::types::{Configuration, ConfigurationState};
 use aws_smithy_types::Blob;
 use kstack_core::kinds::{Kind as _, MskConfiguration};
 use kstack_core::model::{Address, FieldChange, Tags, tag};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 impl Driver<Aws> for MskConfiguration {
+    const CALLS: Calls = Calls {
+        discover: &[call("ListConfigurations"), call("DescribeConfigurationRevision")],
+        create: &[call("CreateConfiguration"), call("ListConfigurations")],
+        update: &[call("ListConfigurations"), call("DescribeConfigurationRevision"), call("UpdateConfiguration")],
+        delete: &[call("DeleteConfiguration")],
+        retag: &[],
+    };
+
     /// Found by the name that only this stack gives it: MSK gives configurations no tags.
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.configurations.since(aws.round(), || configurations(aws)).await?;

@@ -4,19 +4,38 @@
 use super::msk::{found_part, part_id, tags, usable, wait};
 use super::msk_cluster::retag;
 use crate::aws::{Aws, Class, CloudError, failed};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_kafka::types::UnprocessedScramSecret;
 use kstack_core::kinds::MskScramAssociation;
 use kstack_core::kinds::msk_scram_association::{as_tags, mark, marks};
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
+use kstack_core::permissions::{Call, call};
 use std::collections::BTreeSet;
 
 const PART: &str = "scram";
 /// Secrets in one call.
 const SECRETS_A_CALL: usize = 10;
+/// What [`bring`] calls.
+const BRING: &[&Call] = &[
+    call("DescribeClusterV2"),
+    call("TagResource"),
+    call("UntagResource"),
+    call("ListScramSecrets"),
+    call("BatchDisassociateScramSecret"),
+    call("BatchAssociateScramSecret"),
+];
+
 impl Driver<Aws> for MskScramAssociation {
+    const CALLS: Calls = Calls {
+        discover: &[call("ListClustersV2"), call("ListScramSecrets")],
+        create: BRING,
+        update: BRING,
+        delete: BRING,
+        retag: &[],
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let mut found = Vec::new();
         for cluster in usable(aws).await? {

@@ -2,15 +2,24 @@
 
 use super::no_id;
 use crate::aws::{Aws, Done, READY_TIMEOUT, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{NatGateway as Sdk, NatGatewayState, ResourceType};
 use kstack_core::kinds::NatGateway;
 use kstack_core::model::Tags;
 use kstack_core::model::{FieldChange, Ref};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 impl Driver<Aws> for NatGateway {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeNatGateways")],
+        create: &[call("CreateNatGateway"), call("DescribeNatGateways")],
+        update: &[call("DescribeNatGateways")],
+        delete: &[call("DeleteNatGateway"), call("DescribeNatGateways")],
+        retag: EC2_TAGS,
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.nat_gateways.since(aws.round(), || fetch(aws)).await?;
         Ok(all

@@ -2,19 +2,28 @@
 
 use super::no_id;
 use crate::aws::{Aws, Done, READY_TIMEOUT, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{NetworkInterface as Sdk, NetworkInterfaceStatus, ResourceType};
 use kstack_core::kinds::NetworkInterface;
 use kstack_core::model::Tags;
 use kstack_core::model::{FieldChange, Ref};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 use std::time::{Duration, Instant};
 
 /// How long an interface takes at most to be free after its instance has ended.
 const FREED: Duration = Duration::from_secs(30);
 
 impl Driver<Aws> for NetworkInterface {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeNetworkInterfaces")],
+        create: &[call("CreateNetworkInterface")],
+        update: &[call("ModifyNetworkInterfaceAttribute")],
+        delete: &[call("DeleteNetworkInterface")],
+        retag: EC2_TAGS,
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.interfaces.since(aws.round(), || fetch(aws)).await?;
         Ok(all

@@ -1,14 +1,23 @@
 //! Placement groups, which keep brokers of a zone on different hardware.
 
 use crate::aws::{Aws, Class, Done, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{PlacementStrategy, ResourceType};
 use kstack_core::kinds::PlacementGroup;
 use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 impl Driver<Aws> for PlacementGroup {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribePlacementGroups")],
+        create: &[call("CreatePlacementGroup")],
+        update: &[],
+        delete: &[call("DeletePlacementGroup")],
+        retag: &[call("DescribePlacementGroups"), call("CreateTags"), call("DeleteTags")],
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let call = aws.clients.ec2.describe_placement_groups().filters(aws.mine());
         let answer = call.send().await.map_err(failed("DescribePlacementGroups"))?;

@@ -2,19 +2,39 @@
 
 use super::{no_call_for, no_id};
 use crate::aws::{Aws, Class, Done, failed};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_iam::types::Tag;
 use kstack_core::kinds::Role;
 use kstack_core::kinds::role::{OWN_POLICY, is_earlier};
 use kstack_core::model::{FieldChange, Tags, tag};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 const SUFFIX: &str = "role";
 
 impl Driver<Aws> for Role {
+    const CALLS: Calls = Calls {
+        discover: &[
+            call("GetRole"),
+            call("ListAttachedRolePolicies"),
+            call("ListRolePolicies"),
+            call("GetRolePolicy"),
+        ],
+        create: &[call("CreateRole"), call("PutRolePolicy")],
+        update: &[call("PutRolePolicy"), call("UpdateAssumeRolePolicy"), call("DetachRolePolicy")],
+        delete: &[
+            call("ListAttachedRolePolicies"),
+            call("ListRolePolicies"),
+            call("DetachRolePolicy"),
+            call("DeleteRolePolicy"),
+            call("DeleteRole"),
+        ],
+        retag: &[call("TagRole"), call("UntagRole")],
+    };
+
     /// IAM has no describe by tag: the role is looked for by the name that only this stack gives it.
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let iam = &aws.clients.iam;

@@ -2,7 +2,7 @@
 
 use super::no_id;
 use crate::aws::{Aws, Class, Done, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{Filter, ResourceType, Route as SdkRoute, RouteOrigin, RouteTable as SdkRouteTable};
 use kstack_core::kinds::RouteTable;
@@ -10,10 +10,33 @@ use kstack_core::kinds::route_table::{EVERYWHERE, Route};
 use kstack_core::model::Tags;
 use kstack_core::model::{FieldChange, Ref};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 impl Driver<Aws> for RouteTable {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeRouteTables")],
+        create: &[
+            call("CreateRouteTable"),
+            call("DescribeRouteTables"),
+            call("AssociateRouteTable"),
+            call("ReplaceRouteTableAssociation"),
+            call("CreateRoute"),
+            call("ReplaceRoute"),
+        ],
+        update: &[
+            call("DescribeRouteTables"),
+            call("AssociateRouteTable"),
+            call("ReplaceRouteTableAssociation"),
+            call("CreateRoute"),
+            call("ReplaceRoute"),
+            call("DeleteRoute"),
+        ],
+        delete: &[call("DescribeRouteTables"), call("DisassociateRouteTable"), call("DeleteRouteTable")],
+        retag: EC2_TAGS,
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let call = aws.clients.ec2.describe_route_tables().filters(aws.mine()).max_results(100);
         let pages = call.into_paginator().items().send();

@@ -2,15 +2,24 @@
 
 use super::no_id;
 use crate::aws::{Aws, Done, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{ResourceType, SecurityGroup as Sdk};
 use kstack_core::kinds::SecurityGroup;
 use kstack_core::model::Tags;
 use kstack_core::model::{FieldChange, Ref};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 impl Driver<Aws> for SecurityGroup {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeSecurityGroups")],
+        create: &[call("CreateSecurityGroup")],
+        update: &[],
+        delete: &[call("DeleteSecurityGroup")],
+        retag: EC2_TAGS,
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.groups.since(aws.round(), || fetch(aws)).await?;
         Ok(all.iter().filter(|group| !is_default(group)).map(found).collect())

@@ -5,18 +5,33 @@
 
 use super::security_group::{fetch, is_default};
 use crate::aws::{Aws, Class, Done, failed};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
 use kstack_core::kinds::SecurityGroupRules;
 use kstack_core::kinds::security_group_rules::NetworkRule as Rule;
 use kstack_core::model::{FieldChange, Ref, Tags};
 use kstack_core::observed::Found;
+use kstack_core::permissions::{Call, call};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+/// What [`bring`] calls.
+const BRING: &[&Call] = &[
+    call("DescribeSecurityGroups"),
+    call("AuthorizeSecurityGroupIngress"),
+    call("AuthorizeSecurityGroupEgress"),
+    call("UpdateSecurityGroupRuleDescriptionsIngress"),
+    call("UpdateSecurityGroupRuleDescriptionsEgress"),
+    call("RevokeSecurityGroupIngress"),
+    call("RevokeSecurityGroupEgress"),
+];
+
 impl Driver<Aws> for SecurityGroupRules {
+    const CALLS: Calls =
+        Calls { discover: &[call("DescribeSecurityGroups")], create: BRING, update: BRING, delete: BRING, retag: &[] };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.groups.since(aws.round(), || fetch(aws)).await?;
         Ok(all

@@ -3,15 +3,24 @@
 
 use super::no_id;
 use crate::aws::{Aws, Done, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::ResourceType;
 use kstack_core::kinds::Subnet;
 use kstack_core::model::Tags;
 use kstack_core::model::{FieldChange, Ref};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 impl Driver<Aws> for Subnet {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeSubnets")],
+        create: &[call("CreateSubnet")],
+        update: &[],
+        delete: &[call("DeleteSubnet")],
+        retag: EC2_TAGS,
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let pages = aws.clients.ec2.describe_subnets().filters(aws.mine()).max_results(1000).into_paginator().items();
         let all = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeSubnets"))?;

@@ -2,7 +2,7 @@
 
 use super::{no_call_for, no_id};
 use crate::aws::{Aws, Class, Done, READY_TIMEOUT, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use crate::wait::{Backoff, Look, poll};
 use aws_sdk_ec2::types::{
@@ -13,6 +13,7 @@ use kstack_core::kinds::volume::modifiable_again;
 use kstack_core::kinds::{Kind as _, Volume};
 use kstack_core::model::{Address, FieldChange, Tags, tag};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 use std::time::{Duration, Instant};
 
 /// EC2's code for more modifications of a volume than it takes within a day.
@@ -21,6 +22,14 @@ const TOO_MANY: &str = "VolumeModificationRateExceeded";
 const UNSEEN: Duration = Duration::from_secs(60);
 
 impl Driver<Aws> for Volume {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeVolumes")],
+        create: &[call("CreateVolume"), call("DescribeVolumes")],
+        update: &[call("DescribeVolumesModifications"), call("ModifyVolume")],
+        delete: &[call("DeleteVolume")],
+        retag: EC2_TAGS,
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.volumes.since(aws.round(), || fetch(aws)).await?;
         let data = all.iter().filter_map(|volume| {

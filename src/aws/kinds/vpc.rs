@@ -4,7 +4,7 @@ use super::security_group::{self, is_default};
 use super::security_group_rules::look_again;
 use super::{no_call_for, no_id};
 use crate::aws::{Aws, Done, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use crate::wait::{Backoff, Look, VISIBLE_LIMIT, poll};
 use aws_sdk_ec2::types::{AttributeBooleanValue, Filter, ResourceType, SecurityGroup, VpcAttributeName};
@@ -13,8 +13,30 @@ use kstack_core::kinds::Vpc;
 use kstack_core::kinds::vpc::DefaultGroup;
 use kstack_core::model::{FieldChange, Tags, tag};
 use kstack_core::observed::Found;
+use kstack_core::permissions::{call, call_of};
 
 impl Driver<Aws> for Vpc {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeVpcs"), call("DescribeVpcAttribute"), call("DescribeSecurityGroups")],
+        create: &[
+            call("CreateVpc"),
+            call("ModifyVpcAttribute"),
+            call("DescribeSecurityGroups"),
+            call_of("RevokeSecurityGroupIngress", "default group"),
+            call_of("RevokeSecurityGroupEgress", "default group"),
+            call_of("CreateTags", "default group"),
+        ],
+        update: &[
+            call("ModifyVpcAttribute"),
+            call("DescribeSecurityGroups"),
+            call_of("RevokeSecurityGroupIngress", "default group"),
+            call_of("RevokeSecurityGroupEgress", "default group"),
+            call_of("CreateTags", "default group"),
+        ],
+        delete: &[call("DeleteVpc")],
+        retag: EC2_TAGS,
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let pages = aws.clients.ec2.describe_vpcs().filters(aws.mine()).max_results(1000).into_paginator().items();
         let vpcs = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVpcs"))?;

@@ -2,15 +2,24 @@
 
 use super::no_id;
 use crate::aws::{Aws, Class, CloudError, READY_TIMEOUT, Snapshot, failed, tags_of};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{Filter, ResourceType, VpcEndpoint as Sdk, VpcEndpointType};
 use kstack_core::kinds::VpcEndpoint;
 use kstack_core::kinds::vpc_endpoint::policy_text;
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
+use kstack_core::permissions::call;
 
 impl Driver<Aws> for VpcEndpoint {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeVpcEndpoints")],
+        create: &[call("CreateVpcEndpoint"), call("DescribeVpcEndpoints")],
+        update: &[call("DescribeVpcEndpoints"), call("ModifyVpcEndpoint")],
+        delete: &[call("DeleteVpcEndpoints"), call("DescribeVpcEndpoints")],
+        retag: EC2_TAGS,
+    };
+
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.endpoints.since(aws.round(), || fetch(aws)).await?;
         Ok(all.iter().map(found).collect())

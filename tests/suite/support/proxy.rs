@@ -17,6 +17,9 @@ pub struct Call {
     /// The how manieth it was, from 1.
     pub number: usize,
     pub operation: String,
+    /// The service that it is signed for, such as `ec2`.
+    #[allow(dead_code, reason = "not the benchmark's")]
+    pub service: String,
     /// In which round it was let through, from 1; 0 when there are no rounds.
     pub round: usize,
     /// The request's body: a form or JSON.
@@ -181,12 +184,13 @@ impl Shared {
     }
 
     /// Records a call.
-    fn record(&self, operation: String, body: &[u8]) -> Call {
+    fn record(&self, operation: String, service: String, body: &[u8]) -> Call {
         let mut calls = self.calls.lock().expect("no panic");
         let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
         let call = Call {
             number,
             operation,
+            service,
             round: 0,
             body: String::from_utf8_lossy(body).into_owned(),
             began: Instant::now(),
@@ -201,7 +205,7 @@ impl Shared {
 fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let Some((head, body)) = read_request(&mut client)? else { return Ok(()) };
     let weather = &shared.weather;
-    let call = shared.record(operation(&head, &body), &body);
+    let call = shared.record(operation(&head, &body), service(&head).to_owned(), &body);
     if let Some(rounds) = &weather.rounds {
         let round = rounds.enter();
         let mut calls = shared.calls.lock().expect("no panic");
@@ -338,10 +342,20 @@ pub fn operation(head: &str, body: &[u8]) -> String {
     target.or(action).map_or_else(plain, str::to_owned)
 }
 
+/// A part of what a call is signed with: the key, the date, the region, the service.
+fn signed(head: &str, part: usize) -> &str {
+    let part = header(head, "authorization").and_then(|sign| sign.split_once("Credential=")?.1.split('/').nth(part));
+    part.unwrap_or_default()
+}
+
+/// The service that a call is for.
+fn service(head: &str) -> &str {
+    signed(head, 3)
+}
+
 /// The account whose call it is: LocalStack takes an access key of twelve digits for one.
 fn account(head: &str) -> &str {
-    let key = header(head, "authorization").and_then(|sign| sign.split_once("Credential=")?.1.split('/').next());
-    key.unwrap_or_default()
+    signed(head, 0)
 }
 
 /// The answer of the caller's LocalStack, as it came, with the connection's end after it.

@@ -2,6 +2,7 @@
 //!
 //! Every choice that the file leaves open is made here, and a choice once made stays made: the live value wins. Pure.
 
+mod assumed;
 mod ec2;
 mod endpoints;
 mod msk;
@@ -22,6 +23,7 @@ use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
 use crate::sizing::Fit;
 use crate::stack::Stack;
+pub use assumed::assumed_facts;
 pub use msk::configuration_fingerprint;
 use zones::choose_zones;
 

@@ -6,6 +6,8 @@ use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::engines::Engine;
+
 /// The metadata of one stack in Parameter Store.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StackMetadata {
@@ -108,6 +110,10 @@ pub struct Record {
     /// When the stack expires; never, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The key of the engine whose resources there may be: that of the first apply, and of each that was complete. Absent in
+    /// records of before kstack wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// How many resources the last apply left; absent from before an apply until it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<usize>,
@@ -117,6 +123,12 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether there may be resources of another engine than `engine`: what an interrupted destroy has left of a stack that had it.
+    /// Where the record does not tell, `unknown` is the answer.
+    pub fn has_others(&self, engine: Engine, unknown: bool) -> bool {
+        self.engine.as_ref().map_or(unknown, |one| one != engine.key())
+    }
+
     /// The part that client tokens of this stack share until an apply is complete: until then AWS must recognise a repeated
     /// call; afterwards it must not, because AWS remembers a token longer than its resource may exist.
     pub fn incarnation(&self) -> String {
@@ -190,6 +202,24 @@ mod tests {
         let mut metadata = StackMetadata::default();
         metadata.insert_lease(3, &serde_json::to_string(&holder(Timestamp::MAX)).expect("JSON"), Timestamp::MAX);
         assert_eq!(metadata.leases[&3].expires, Timestamp::MAX);
+    }
+
+    #[test]
+    fn another_engine_is_asked_for_only_where_the_record_tells_of_it_or_does_not_tell() {
+        let record = |text: &str| serde_json::from_str::<Record>(text).expect("a record");
+        let with = |engine: &str| {
+            record(&format!(r#"{{"cluster_id": "", "made_at": "2026-01-31T12:00:00Z", "made_by": ""{engine}}}"#))
+        };
+        for (engine, unknown, others) in [
+            (r#", "engine": "ec2""#, true, false),
+            (r#", "engine": "msk""#, false, true),
+            // Written by a later kstack, with an engine that this one has not.
+            (r#", "engine": "new""#, false, true),
+            ("", true, true),
+            ("", false, false),
+        ] {
+            assert_eq!(with(engine).has_others(Engine::Ec2, unknown), others, "{engine}, {unknown}");
+        }
     }
 
     #[test]

@@ -20,6 +20,11 @@ pub use reference::{Ref, References};
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
 
+/// The name of what a stack has once in its region, where names are unique in the whole account, as IAM's are.
+pub fn account_name(stack: &str, region: &str, suffix: &str) -> String {
+    format!("kstack-{stack}-{region}-{suffix}")
+}
+
 /// The remedy where only a new stack can have what is wanted.
 pub const NEW_STACK: &str =
     "create a second stack with another name, move the data with MirrorMaker, and destroy this one";

@@ -1,0 +1,286 @@
+//! Where a permission holds: the resources, and the conditions, as far as AWS lets them be named before there is anything.
+
+use serde_json::{Value, json};
+
+use crate::kinds::Resource;
+use crate::model::{account_name, tag};
+use crate::stack::{Msk, Stack};
+use crate::surroundings::GUARD_DUTY;
+
+/// Where a permission holds. Scopes that the file has nothing of, such as a key that it does not name, hold nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Everything in the region: the action has no narrower one.
+    Region,
+    /// Everything in the account: the same of a service without regions.
+    Account,
+    /// EC2 resources of one type, whoever made them.
+    Any(&'static str),
+    /// The EC2 resources with the stack's tag.
+    Own,
+    /// A security group without any stack's tag: the default group of a new VPC, which can't be given one when it is made.
+    DefaultGroup,
+    /// The stack's tag, and no other, on such a group.
+    DefaultGroupTag,
+    /// EC2 resources of one type that GuardDuty has put somewhere, which it marks.
+    GuardDuty(&'static str),
+    /// EC2 resources of one type that the call makes with the stack's tag.
+    Made(&'static str),
+    /// Tags that this call gives to what it makes.
+    Tagged(&'static str),
+    /// The file's image, or every image: the newest is another one next week.
+    Images,
+    /// The hosts' role.
+    Role,
+    /// The hosts' role, for EC2.
+    PassRole,
+    /// The hosts' instance profile.
+    Profile,
+    /// The stack's leases and record.
+    Parameters,
+    /// The path of those.
+    ParameterPath,
+    /// The stack's claims on address blocks.
+    Claims,
+    /// The path of every stack's claims.
+    ClaimPath,
+    /// The parameters in which publishers keep the newest images.
+    ImageParameters,
+    /// The cluster with the stack's name, whoever made it.
+    Cluster,
+    /// The same, with the stack's tag.
+    OwnCluster,
+    /// The same, made with the stack's tag.
+    MadeCluster,
+    /// The stack's configuration, which has no tags.
+    Configuration,
+    /// Targets of Application Auto Scaling that are MSK's. Their names are not known before.
+    ScalableTargets,
+    /// The alarms of target tracking.
+    Alarms,
+    /// The role of an AWS service, made by the first who needs it in the account.
+    ServiceRole(&'static str),
+    /// MSK's own role.
+    KafkaRole,
+    /// Endpoints that MSK makes with its tags.
+    NewMskEndpoint,
+    /// The tags of those.
+    MskEndpointTags,
+    /// Endpoints with MSK's tags.
+    MskEndpoint,
+    /// The KMS key of the hosts' volumes.
+    VolumeKeys,
+    /// Grants on it for AWS's services.
+    VolumeKeyGrants,
+    /// The KMS key of the MSK cluster.
+    ClusterKeys,
+    /// Grants on it for AWS's services.
+    ClusterKeyGrants,
+    /// The KMS keys of SCRAM secrets, which the file does not name.
+    SecretKeys,
+    /// Grants on them for AWS's services.
+    SecretKeyGrants,
+    /// The delivery of the cluster's logs, wherever to.
+    Delivery,
+    /// CloudWatch Logs, for the cluster's logs.
+    LogGroup,
+    /// The bucket for the cluster's logs.
+    LogBucket,
+    /// The Firehose stream for the cluster's logs.
+    LogStream,
+    /// Hosted zones, which the services of interface endpoints have.
+    HostedZones,
+}
+
+/// What a policy is for.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    pub stack: &'a Stack,
+    /// Whether it has an endpoint with private DNS.
+    private_dns: bool,
+}
+
+/// The resources and the condition of a statement; `Value::Null` for no condition.
+pub type Where = (Vec<String>, Value);
+
+/// The partition of AWS that `region` is in.
+fn partition(region: &str) -> &'static str {
+    match region {
+        _ if region.starts_with("cn-") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+impl<'a> Subject<'a> {
+    /// What a policy for `stack` is for, of which `wanted` are the resources by the file.
+    pub fn new<'r>(stack: &'a Stack, wanted: impl IntoIterator<Item = &'r Resource>) -> Subject<'a> {
+        let mut subject = Subject { stack, private_dns: false };
+        for resource in wanted {
+            if let Resource::VpcEndpoint(endpoint) = resource {
+                subject.private_dns |= endpoint.private_dns == Some(true);
+            }
+        }
+        subject
+    }
+
+    fn partition(&self) -> &'static str {
+        partition(&self.stack.region)
+    }
+
+    /// The account that the file names, or any.
+    fn account(&self) -> &str {
+        self.stack.account.as_ref().map_or("*", |account| &account.0)
+    }
+
+    /// The ARN of `resource` of `service` in the stack's region and account.
+    fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{}:{resource}", self.partition(), &*self.stack.region, self.account())
+    }
+
+    fn iam(&self, resource: &str) -> String {
+        format!("arn:{}:iam::{}:{resource}", self.partition(), self.account())
+    }
+
+    fn of_account(&self, kind: &str, suffix: &str) -> Vec<String> {
+        vec![self.iam(&format!("{kind}/{}", account_name(&self.stack.name, &self.stack.region, suffix)))]
+    }
+
+    fn parameters(&self, paths: &[&str]) -> Vec<String> {
+        paths.iter().map(|path| self.arn("ssm", &format!("parameter/kstack/{path}"))).collect()
+    }
+
+    fn tagged(&self, key: &str) -> Value {
+        json!({"StringEquals": {(format!("aws:{key}/{}", tag::STACK)): &*self.stack.name}})
+    }
+
+    fn msk(&self) -> Option<&'a Msk> {
+        self.stack.cluster.msk.as_ref()
+    }
+
+    /// Where a key is that the file names by its ARN, its id or an alias. A policy names keys by ARN only, and an alias by a
+    /// condition (KMS developer guide, "Use aliases to control access to KMS keys").
+    fn key(&self, key: &str) -> Where {
+        let alias = key.find("alias/").map(|at| &key[at..]);
+        match alias {
+            Some(alias) => {
+                (vec![self.arn("kms", "key/*")], json!({"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}}))
+            }
+            None if key.starts_with("arn:") => (vec![key.to_owned()], Value::Null),
+            None => (vec![self.arn("kms", &format!("key/{key}"))], Value::Null),
+        }
+    }
+
+    /// Where `scope` is; nowhere, where the file has nothing of it.
+    pub fn place(&self, scope: Scope) -> Option<Where> {
+        let stack = self.stack;
+        let own = || self.tagged("ResourceTag");
+        let cluster = || vec![self.arn("kafka", &format!("cluster/{}/*", &*stack.name))];
+        let name = &*stack.name;
+        let endpoints = || vec![self.arn("ec2", "vpc-endpoint/*")];
+        let groups = || vec![self.arn("ec2", "security-group/*")];
+        let untagged = || json!({"Null": {(format!("aws:ResourceTag/{}", tag::STACK)): "true"}});
+        let volume_key = || stack.cluster.ec2.as_ref()?.kms_key.as_deref().map(|key| self.key(key));
+        let cluster_key = || self.msk()?.encryption.kms_key.as_deref().map(|key| self.key(key));
+        let secret_keys = || {
+            let scram = self.msk()?.auth.scram.as_ref()?;
+            (!scram.secrets.is_empty()).then(|| (vec![self.arn("kms", "key/*")], Value::Null))
+        };
+        let logs = self.msk().map(|msk| &msk.logs);
+        Some(match scope {
+            Scope::Region => (vec!["*".to_owned()], json!({"StringEquals": {"aws:RequestedRegion": &*stack.region}})),
+            Scope::Account => (vec!["*".to_owned()], Value::Null),
+            Scope::Any(kind) => (vec![self.arn("ec2", &format!("{kind}/*"))], Value::Null),
+            Scope::Own => (vec![self.arn("ec2", "*")], own()),
+            Scope::DefaultGroup => (groups(), untagged()),
+            Scope::DefaultGroupTag => {
+                let mut condition = self.tagged("RequestTag");
+                condition["Null"] = untagged()["Null"].take();
+                condition["ForAllValues:StringEquals"] = json!({"aws:TagKeys": [tag::STACK]});
+                (groups(), condition)
+            }
+            Scope::GuardDuty(kind) => {
+                let marked = json!({"Null": {(format!("aws:ResourceTag/{GUARD_DUTY}")): "false"}});
+                (vec![self.arn("ec2", &format!("{kind}/*"))], marked)
+            }
+            Scope::Made(kind) => (vec![self.arn("ec2", &format!("{kind}/*"))], self.tagged("RequestTag")),
+            Scope::Tagged(operation) => {
+                let mut condition = self.tagged("RequestTag");
+                condition["StringEquals"]["ec2:CreateAction"] = json!([operation]);
+                (vec![self.arn("ec2", "*")], condition)
+            }
+            Scope::Images => {
+                let image = stack.cluster.ec2.as_ref()?.image.as_ref().map_or("*".to_owned(), ToString::to_string);
+                (vec![format!("arn:{}:ec2:{}::image/{image}", self.partition(), &*stack.region)], Value::Null)
+            }
+            Scope::Role => (self.of_account("role", "role"), Value::Null),
+            Scope::PassRole => {
+                let services: &[&str] = match self.partition() {
+                    "aws-cn" => &["ec2.amazonaws.com", "ec2.amazonaws.com.cn"],
+                    _ => &["ec2.amazonaws.com"],
+                };
+                (self.of_account("role", "role"), json!({"StringEquals": {"iam:PassedToService": services}}))
+            }
+            Scope::Profile => (self.of_account("instance-profile", "profile"), Value::Null),
+            Scope::Parameters => (self.parameters(&[&format!("{name}/*")]), Value::Null),
+            Scope::ParameterPath => (self.parameters(&[name, &format!("{name}/*")]), Value::Null),
+            Scope::Claims => (self.parameters(&["_cidr/*"]), own()),
+            Scope::ClaimPath => (self.parameters(&["_cidr", "_cidr/*"]), Value::Null),
+            Scope::ImageParameters => {
+                // Public parameters belong to no account.
+                (vec![format!("arn:{}:ssm:{}::parameter/aws/service/*", self.partition(), &*stack.region)], Value::Null)
+            }
+            Scope::Cluster => (cluster(), Value::Null),
+            Scope::OwnCluster => (cluster(), own()),
+            Scope::MadeCluster => (cluster(), self.tagged("RequestTag")),
+            Scope::Configuration => (vec![self.arn("kafka", &format!("configuration/kstack-{name}/*"))], Value::Null),
+            Scope::ScalableTargets => (
+                vec![self.arn("application-autoscaling", "scalable-target/*")],
+                json!({"StringEquals": {"application-autoscaling:service-namespace": "kafka"}}),
+            ),
+            Scope::Alarms => (vec![self.arn("cloudwatch", "alarm:TargetTracking-*")], Value::Null),
+            Scope::ServiceRole("delivery.logs.amazonaws.com") if logs?.firehose.is_none() => return None,
+            Scope::ServiceRole(service) => (
+                vec![self.iam(&format!("role/aws-service-role/{service}/*"))],
+                json!({"StringEquals": {"iam:AWSServiceName": service}}),
+            ),
+            Scope::KafkaRole => {
+                (vec![self.iam("role/aws-service-role/kafka.amazonaws.com/AWSServiceRoleForKafka*")], Value::Null)
+            }
+            Scope::NewMskEndpoint => (endpoints(), json!({"StringEquals": {"aws:RequestTag/AWSMSKManaged": "true"}})),
+            Scope::MskEndpointTags => {
+                (endpoints(), json!({"StringEquals": {"ec2:CreateAction": ["CreateVpcEndpoint"]}}))
+            }
+            Scope::MskEndpoint => (endpoints(), json!({"StringEquals": {"aws:ResourceTag/AWSMSKManaged": "true"}})),
+            Scope::VolumeKeys => volume_key()?,
+            Scope::VolumeKeyGrants => for_services(volume_key()?),
+            Scope::ClusterKeys => cluster_key()?,
+            Scope::ClusterKeyGrants => for_services(cluster_key()?),
+            Scope::SecretKeys => secret_keys()?,
+            Scope::SecretKeyGrants => for_services(secret_keys()?),
+            // These actions have no resources.
+            Scope::Delivery
+                if logs.is_none_or(|logs| (&logs.cloudwatch, &logs.s3, &logs.firehose) == (&None, &None, &None)) =>
+            {
+                return None;
+            }
+            Scope::LogGroup if logs?.cloudwatch.is_none() => return None,
+            Scope::Delivery | Scope::LogGroup => return self.place(Scope::Region),
+            Scope::LogBucket => {
+                (vec![format!("arn:{}:s3:::{}", self.partition(), logs?.s3.as_ref()?.bucket)], Value::Null)
+            }
+            Scope::LogStream => {
+                (vec![self.arn("firehose", &format!("deliverystream/{}", logs?.firehose.as_ref()?))], Value::Null)
+            }
+            Scope::HostedZones if !self.private_dns => return None,
+            Scope::HostedZones => (vec![format!("arn:{}:route53:::hostedzone/*", self.partition())], Value::Null),
+        })
+    }
+}
+
+/// The same for grants that are given to AWS's services only.
+fn for_services((resources, condition): Where) -> Where {
+    let mut condition = if condition.is_null() { json!({}) } else { condition };
+    condition["Bool"] = json!({"kms:GrantIsForAWSResource": "true"});
+    (resources, condition)
+}

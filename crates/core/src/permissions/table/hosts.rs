@@ -1,0 +1,46 @@
+//! IAM, Systems Manager, STS and the Price List. Source: the Service Authorization Reference, "AWS Identity and Access Management",
+//! "AWS Systems Manager" and "AWS Price List".
+
+use super::call;
+use crate::permissions::Call;
+use crate::permissions::Scope::{
+    Account, ClaimPath, Claims, ImageParameters, ParameterPath, Parameters, PassRole, Profile, Role,
+};
+
+pub const CALLS: &[Call] = &[
+    call!("iam" "GetRole", Role),
+    call!("iam" "ListAttachedRolePolicies", Role),
+    call!("iam" "ListRolePolicies", Role),
+    call!("iam" "GetRolePolicy", Role),
+    call!("iam" "ListRoles", Account),
+    call!("iam" "CreateRole", Role; with "iam:TagRole" Role),
+    // IAM has no condition on what is in an inline policy: whoever may put one can give the hosts of this one stack any permission.
+    call!("iam" "PutRolePolicy", Role),
+    call!("iam" "DeleteRolePolicy", Role),
+    call!("iam" "DetachRolePolicy", Role),
+    call!("iam" "UpdateAssumeRolePolicy", Role),
+    call!("iam" "DeleteRole", Role),
+    call!("iam" "TagRole", Role),
+    call!("iam" "UntagRole", Role),
+    call!("iam" "GetInstanceProfile", Profile),
+    call!("iam" "ListInstanceProfiles", Account),
+    call!("iam" "CreateInstanceProfile", Profile; with "iam:TagInstanceProfile" Profile),
+    call!("iam" "AddRoleToInstanceProfile", Profile; with "iam:PassRole" PassRole),
+    call!("iam" "RemoveRoleFromInstanceProfile", Profile),
+    call!("iam" "DeleteInstanceProfile", Profile),
+    call!("iam" "TagInstanceProfile", Profile),
+    call!("iam" "UntagInstanceProfile", Profile),
+    // It is authorised for the path that is asked for (Systems Manager user guide, "How Parameter Store authorizes parameter retrieval").
+    call!("ssm" "GetParametersByPath", ParameterPath),
+    call!("ssm" "GetParametersByPath" of "claims", ClaimPath),
+    call!("ssm" "GetParameters", ImageParameters),
+    // Tags are given when a parameter is made.
+    call!("ssm" "PutParameter", Parameters; with "ssm:AddTagsToResource" Parameters),
+    call!("ssm" "PutParameter" of "claims", Claims; with "ssm:AddTagsToResource" Claims),
+    call!("ssm" "DeleteParameter", Parameters),
+    call!("ssm" "DeleteParameters", Parameters),
+    call!("ssm" "DeleteParameters" of "claims", Claims),
+    // Every caller may make it (STS API reference, GetCallerIdentity).
+    call!("sts" "GetCallerIdentity"),
+    call!("pricing" "GetProducts", Account),
+];

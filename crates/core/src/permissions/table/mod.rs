@@ -1,0 +1,31 @@
+//! The rows, by service.
+
+mod ec2;
+mod hosts;
+mod msk;
+
+use super::Call;
+
+/// A row: the service's prefix and the operation, what it is used for, the scopes of its own action, and after `with` the actions
+/// that it needs beside it.
+macro_rules! call {
+    ($service:literal $operation:literal $(of $of:literal)? $(, $scope:expr)* $(; with $($action:literal $on:expr),*)?) => {
+        $crate::permissions::Call {
+            operation: $operation,
+            of: concat!($($of)?),
+            permissions: &[
+                $($crate::permissions::Permission { action: concat!($service, ":", $operation), scope: $scope },)*
+                $($($crate::permissions::Permission { action: $action, scope: $on },)*)?
+            ],
+            remedy: concat!(
+                "let the policy of these credentials allow `", $service, ":", $operation, "`",
+                $("", $(" and `", $action, "`",)*)?
+                "; `kstack policy FILE` prints what each command needs",
+            ),
+        }
+    };
+}
+use call;
+
+/// Every service's rows.
+pub const ALL: [&[Call]; 3] = [ec2::CALLS, hosts::CALLS, msk::CALLS];

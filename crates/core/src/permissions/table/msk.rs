@@ -1,0 +1,111 @@
+//! MSK and Application Auto Scaling. Source: the Service Authorization Reference, "Amazon Managed Streaming for Apache Kafka" and "AWS
+//! Application Auto Scaling". What MSK asks of other services in the caller's name is also in AWS's policy AmazonMSKFullAccess.
+
+use super::call;
+use crate::permissions::Call;
+use crate::permissions::Scope::{
+    Alarms, Cluster, ClusterKeyGrants, ClusterKeys, Configuration, Delivery, KafkaRole, LogBucket, LogGroup, LogStream,
+    MadeCluster, MskEndpoint, MskEndpointTags, NewMskEndpoint, Own, OwnCluster, Region, ScalableTargets,
+    SecretKeyGrants, SecretKeys, ServiceRole,
+};
+
+/// A change of the stack's cluster.
+macro_rules! update {
+    ($operation:literal $(, $more:expr)* $(; with $($action:literal $on:expr),*)?) => {
+        call!("kafka" $operation, OwnCluster $(, $more)* $(; with $($action $on),*)?)
+    };
+}
+
+/// A call that gives a cluster its logs. Whether AWS makes a resource policy, a bucket's policy or a role depends on what is there.
+/// Source: AmazonMSKFullAccess, and CloudWatch Logs user guide, "Enable logging from AWS services".
+macro_rules! logged {
+    ($operation:literal, $scope:expr $(; with $($action:literal $on:expr),*)?) => {
+        call!("kafka" $operation, $scope; with
+            "logs:CreateLogDelivery" Delivery,
+            "logs:GetLogDelivery" Delivery,
+            "logs:UpdateLogDelivery" Delivery,
+            "logs:DeleteLogDelivery" Delivery,
+            "logs:ListLogDeliveries" Delivery,
+            "logs:PutResourcePolicy" LogGroup,
+            "logs:DescribeResourcePolicies" LogGroup,
+            "logs:DescribeLogGroups" LogGroup,
+            "s3:GetBucketPolicy" LogBucket,
+            "s3:PutBucketPolicy" LogBucket,
+            "firehose:TagDeliveryStream" LogStream,
+            "iam:CreateServiceLinkedRole" ServiceRole("delivery.logs.amazonaws.com")
+            $($(, $action $on)*)?)
+    };
+}
+
+pub const CALLS: &[Call] = &[
+    call!("kafka" "ListClustersV2", Region),
+    call!("kafka" "ListConfigurations", Region),
+    call!("kafka" "ListKafkaVersions", Region),
+    call!("kafka" "DescribeClusterV2", Cluster),
+    call!("kafka" "DescribeClusterOperationV2", Region),
+    call!("kafka" "ListClusterOperationsV2", Cluster),
+    call!("kafka" "ListNodes", Cluster),
+    call!("kafka" "GetBootstrapBrokers", Region),
+    call!("kafka" "GetCompatibleKafkaVersions", Region),
+    call!("kafka" "ListScramSecrets", Cluster),
+    call!("kafka" "GetClusterPolicy", Cluster),
+    call!("kafka" "DescribeConfiguration", Configuration),
+    call!("kafka" "DescribeConfigurationRevision", Configuration),
+    call!("kafka" "CreateConfiguration", Configuration),
+    call!("kafka" "UpdateConfiguration", Configuration),
+    call!("kafka" "DeleteConfiguration", Configuration),
+    // The reference lists the endpoints for every creation. MSK tags its own.
+    logged!("CreateClusterV2", MadeCluster; with
+        "kafka:TagResource" MadeCluster,
+        "ec2:DescribeSecurityGroups" Region,
+        "ec2:DescribeSubnets" Region,
+        "ec2:DescribeVpcs" Region,
+        "ec2:DescribeVpcEndpoints" Region,
+        "ec2:DescribeVpcAttribute" Own,
+        "ec2:CreateVpcEndpoint" Own,
+        "ec2:CreateVpcEndpoint" NewMskEndpoint,
+        "ec2:CreateTags" MskEndpointTags,
+        "ec2:DeleteVpcEndpoints" MskEndpoint,
+        "iam:CreateServiceLinkedRole" ServiceRole("kafka.amazonaws.com"),
+        "iam:AttachRolePolicy" KafkaRole,
+        "iam:PutRolePolicy" KafkaRole,
+        "kms:CreateGrant" ClusterKeyGrants,
+        "kms:DescribeKey" ClusterKeys),
+    update!("DeleteCluster"; with
+        "ec2:DescribeVpcAttribute" Own,
+        "ec2:DescribeVpcEndpoints" Region,
+        "ec2:DeleteVpcEndpoints" MskEndpoint),
+    update!("UpdateStorage"),
+    update!("UpdateClusterKafkaVersion"),
+    update!("UpdateClusterConfiguration", Configuration),
+    update!("UpdateBrokerType"),
+    update!("UpdateBrokerCount"),
+    update!("UpdateRebalancing"),
+    update!("UpdateConnectivity"; with "ec2:DescribeRouteTables" Region, "ec2:DescribeSubnets" Region),
+    logged!("UpdateMonitoring", OwnCluster),
+    update!("UpdateSecurity"; with "kms:RetireGrant" SecretKeys),
+    update!("TagResource"),
+    update!("UntagResource"),
+    update!("BatchAssociateScramSecret"; with
+        "kms:CreateGrant" SecretKeyGrants,
+        "kms:RetireGrant" SecretKeys),
+    update!("BatchDisassociateScramSecret"; with "kms:RetireGrant" SecretKeys),
+    update!("PutClusterPolicy"),
+    update!("DeleteClusterPolicy"),
+    call!("application-autoscaling" "DescribeScalableTargets", Region),
+    call!("application-autoscaling" "DescribeScalingPolicies", Region),
+    // Beside its own actions, a caller needs those by which the target is scaled and the policy's alarms are kept (Application
+    // Auto Scaling user guide, "Identity-based policy examples").
+    call!("application-autoscaling" "RegisterScalableTarget", ScalableTargets; with
+        "kafka:DescribeCluster" Cluster,
+        "kafka:DescribeClusterOperation" Region,
+        "kafka:UpdateBrokerStorage" OwnCluster,
+        "iam:CreateServiceLinkedRole" ServiceRole("kafka.application-autoscaling.amazonaws.com")),
+    call!("application-autoscaling" "PutScalingPolicy", ScalableTargets; with
+        "cloudwatch:DescribeAlarms" Region,
+        "cloudwatch:PutMetricAlarm" Alarms),
+    call!("application-autoscaling" "DeleteScalingPolicy", ScalableTargets; with
+        "cloudwatch:DescribeAlarms" Region,
+        "cloudwatch:DeleteAlarms" Alarms),
+    call!("application-autoscaling" "DeregisterScalableTarget", ScalableTargets),
+];

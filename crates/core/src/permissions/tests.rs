@@ -1,0 +1,241 @@
+//! The table and the policies that are made from it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+use crate::check;
+use crate::choose::{self, PlanningInput, assumed_facts};
+use crate::cloud_init::Overrides;
+use crate::kinds;
+use crate::observed::Observed;
+use crate::stack::Stack;
+
+const EC2: &str = "apiVersion: kstack/v1
+name: orders
+region: eu-west-1
+account: \"111122223333\"
+network: {cidr: 10.50.0.0/16, endpoints: [s3, ssm]}
+cluster:
+  ec2: {kafka: 4.1.1, combined: true, kms_key: KEY, brokers: {count: 3, instance_type: m7g.large, storage: {size: 100 GiB}}}
+";
+
+const MSK: &str = "apiVersion: kstack/v1
+name: orders
+region: eu-west-1
+network: {cidr: 10.50.0.0/16, nat: none}
+cluster:
+  msk:
+    kafka: 3.8.x
+    brokers: {count: 3, instance_type: kafka.m5.large, storage: {size: 200 GiB, max: 1 TiB}}
+    logs: {s3: {bucket: our-logs}}
+    auth: {iam: true}
+";
+
+fn stack(text: &str) -> Stack {
+    check::parse("stack.yaml", text).unwrap_or_else(|report| panic!("{}", report.render(false))).stack
+}
+
+/// The policies that allow `calls` for the stack in `text`.
+fn policies_of(text: &str, calls: &[&Call]) -> Vec<Value> {
+    let stack = stack(text);
+    let (facts, observed) = (assumed_facts(&stack), Observed::default());
+    let input = PlanningInput { facts, observed, record: None, expires: None };
+    let design = choose::design(&stack, &input, &Overrides::new()).expect("a design");
+    policies(calls, &Subject::new(&stack, kinds::desired(&design).values()))
+}
+
+fn statements(policies: &[Value]) -> Vec<&Value> {
+    policies.iter().flat_map(|policy| policy["Statement"].as_array().expect("statements")).collect()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// The statements that allow `action`.
+fn allowing<'a>(policies: &'a [Value], action: &str) -> Vec<&'a Value> {
+    statements(policies).into_iter().filter(|one| texts(&one["Action"]).contains(&action)).collect()
+}
+
+#[test]
+fn a_row_allows_its_own_action_first_and_is_there_once() {
+    let mut seen = BTreeSet::new();
+    for call in all() {
+        assert!(seen.insert((call.operation, call.of)), "{} is there twice", call.operation);
+        let Some(first) = call.permissions.first() else {
+            assert_eq!(call.operation, "GetCallerIdentity", "a row that allows nothing");
+            continue;
+        };
+        let own = first.action.split_once(':').map(|(_, name)| name);
+        assert_eq!(own, Some(call.operation));
+        for permission in call.permissions {
+            let (service, name) = permission.action.split_once(':').expect("SERVICE:ACTION");
+            assert!(service.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{service}");
+            assert!(name.starts_with(|c: char| c.is_ascii_uppercase()), "{name}");
+            assert!(
+                call.remedy.contains(&format!("`{}`", permission.action)),
+                "{}: {}",
+                permission.action,
+                call.remedy
+            );
+        }
+    }
+}
+
+#[test]
+fn every_permission_of_the_calls_is_in_a_policy_of_the_size_that_aws_takes() {
+    let calls: Vec<&Call> = all().collect();
+    for text in [&EC2.replace("KEY", "alias/kafka"), MSK] {
+        let policies = policies_of(text, &calls);
+        assert!(policies.len() > 1, "every call at once is more than one policy holds");
+        for policy in &policies {
+            assert_eq!(policy["Version"], "2012-10-17");
+            assert!(size(policy) <= MANAGED_POLICY_LIMIT, "{} characters: {policy}", size(policy));
+        }
+        let stack = stack(text);
+        let subject = Subject::new(&stack, []);
+        for permission in calls.iter().flat_map(|call| call.permissions) {
+            if subject.place(permission.scope).is_some() {
+                assert!(!allowing(&policies, permission.action).is_empty(), "{} is in no policy", permission.action);
+            }
+        }
+        for one in statements(&policies) {
+            assert_eq!(one["Effect"], "Allow");
+            assert!(!texts(&one["Action"]).is_empty() && !texts(&one["Resource"]).is_empty(), "{one}");
+        }
+    }
+}
+
+/// Whether `action` makes what `resource` is, or names nothing but what it makes: then a type that it does not make matters not.
+fn makes_or_does_not_name(action: &str, resource: &str) -> bool {
+    let kind = resource.rsplit_once(':').and_then(|(_, name)| name.split_once('/')).map_or("", |(kind, _)| kind);
+    let permissions = || all().flat_map(|call| call.permissions).filter(|one| one.action == action);
+    permissions().any(|one| matches!(one.scope, Scope::Made(made) if made == kind))
+        || permissions().all(|one| matches!(one.scope, Scope::Made(_) | Scope::Tagged(_)))
+}
+
+/// The condition on tags of a request is true of each resource that the request names, also of somebody else's.
+#[test]
+fn what_a_call_makes_never_opens_what_others_have() {
+    let calls: Vec<&Call> = all().collect();
+    let policies = policies_of(&EC2.replace("KEY", "alias/kafka"), &calls);
+    let mut seen = 0;
+    for one in statements(&policies) {
+        let condition = &one["Condition"]["StringEquals"]["aws:RequestTag/kstack:stack"];
+        if condition.is_null() || texts(&one["Action"]) == ["ec2:CreateTags"] {
+            continue;
+        }
+        assert_eq!(condition, "orders");
+        for action in texts(&one["Action"]).into_iter().filter(|action| action.starts_with("ec2:")) {
+            seen += 1;
+            for resource in texts(&one["Resource"]) {
+                assert!(makes_or_does_not_name(action, resource), "{action} on {resource}");
+            }
+        }
+    }
+    assert!(seen > 10, "{seen} creations");
+    // Tags only come with a creation of the stack's, or on what has its tag.
+    for one in allowing(&policies, "ec2:CreateTags") {
+        let equal = &one["Condition"]["StringEquals"];
+        let creation = !equal["ec2:CreateAction"].is_null();
+        let own = equal["aws:ResourceTag/kstack:stack"] == "orders";
+        // A default group may be made the stack's, and nothing else may be said of it.
+        let default_group = equal["aws:RequestTag/kstack:stack"] == "orders"
+            && one["Condition"]["Null"]["aws:ResourceTag/kstack:stack"] == "true"
+            && texts(&one["Condition"]["ForAllValues:StringEquals"]["aws:TagKeys"]) == ["kstack:stack"];
+        assert!(creation || own || default_group, "{one}");
+    }
+}
+
+/// A default group has no stack's tag before it is closed: what may be done to such groups is that, and what has any stack's tag is safe.
+#[test]
+fn a_group_without_a_stack_can_only_be_closed() {
+    let calls: Vec<&Call> = all().collect();
+    let policies = policies_of(&EC2.replace("KEY", "alias/kafka"), &calls);
+    let mut allowed = BTreeSet::new();
+    for one in statements(&policies) {
+        if one["Condition"]["Null"]["aws:ResourceTag/kstack:stack"] == "true" {
+            assert_eq!(texts(&one["Resource"]), ["arn:aws:ec2:eu-west-1:111122223333:security-group/*"]);
+            allowed.extend(texts(&one["Action"]));
+        }
+    }
+    let close = ["ec2:CreateTags", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"];
+    assert_eq!(allowed, BTreeSet::from(close));
+    // The rules of the stack's own groups need nothing of it.
+    let rules = policies_of(MSK, &[call("RevokeSecurityGroupIngress"), call("RevokeSecurityGroupEgress")]);
+    assert_eq!(statements(&rules).len(), 1, "{rules:?}");
+}
+
+#[test]
+fn what_guard_duty_made_is_known_by_its_mark() {
+    let policies =
+        policies_of(MSK, &[call_of("DeleteVpcEndpoints", "GuardDuty"), call_of("DeleteSecurityGroup", "GuardDuty")]);
+    for (action, resource) in [
+        ("ec2:DeleteVpcEndpoints", "arn:aws:ec2:eu-west-1:*:vpc-endpoint/*"),
+        ("ec2:DeleteSecurityGroup", "arn:aws:ec2:eu-west-1:*:security-group/*"),
+    ] {
+        let [one] = allowing(&policies, action)[..] else { panic!("{policies:?}") };
+        assert_eq!(texts(&one["Resource"]), [resource]);
+        assert_eq!(one["Condition"], serde_json::json!({"Null": {"aws:ResourceTag/GuardDutyManaged": "false"}}));
+    }
+}
+
+#[test]
+fn a_key_is_named_by_its_arn_and_an_alias_by_a_condition() {
+    let arn = "arn:aws:kms:eu-west-1:444455556666:key/6c0e7b1a-0d65-4b8f-9e0a-1f2d3c4b5a69";
+    let id = "6c0e7b1a-0d65-4b8f-9e0a-1f2d3c4b5a69";
+    let cases = [
+        (arn, arn.to_owned(), Value::Null),
+        (id, format!("arn:aws:kms:eu-west-1:111122223333:key/{id}"), Value::Null),
+        ("alias/kafka", "arn:aws:kms:eu-west-1:111122223333:key/*".to_owned(), "alias/kafka".into()),
+        (
+            "arn:aws:kms:eu-west-1:111122223333:alias/kafka",
+            "arn:aws:kms:eu-west-1:111122223333:key/*".to_owned(),
+            "alias/kafka".into(),
+        ),
+    ];
+    for (key, resource, alias) in cases {
+        let policies = policies_of(&EC2.replace("KEY", key), &[call("CreateVolume")]);
+        let grants = allowing(&policies, "kms:CreateGrant");
+        assert_eq!(grants.len(), 1, "{key}");
+        assert_eq!(texts(&grants[0]["Resource"]), [resource], "{key}");
+        assert_eq!(grants[0]["Condition"]["Bool"]["kms:GrantIsForAWSResource"], "true");
+        assert_eq!(grants[0]["Condition"]["ForAnyValue:StringEquals"]["kms:ResourceAliases"], alias, "{key}");
+    }
+    let without = EC2.replace("kms_key: KEY, ", "");
+    assert!(allowing(&policies_of(&without, &[call("CreateVolume")]), "kms:CreateGrant").is_empty());
+}
+
+#[test]
+fn what_the_file_does_not_name_is_not_allowed() {
+    let logs = |text: &str| policies_of(text, &[call("UpdateMonitoring")]);
+    let bucket = logs(MSK);
+    assert_eq!(texts(&allowing(&bucket, "s3:GetBucketPolicy")[0]["Resource"]), ["arn:aws:s3:::our-logs"]);
+    assert!(!allowing(&bucket, "logs:CreateLogDelivery").is_empty());
+    assert!(allowing(&bucket, "logs:PutResourcePolicy").is_empty());
+    let none = logs(&MSK.replace("    logs: {s3: {bucket: our-logs}}\n", ""));
+    assert_eq!(statements(&none).len(), 1, "{none:?}");
+    let endpoint = |endpoints: &str| {
+        let text = EC2.replace("KEY", "alias/kafka").replace("[s3, ssm]", endpoints);
+        !allowing(&policies_of(&text, &[call("CreateVpcEndpoint")]), "route53:AssociateVPCWithHostedZone").is_empty()
+    };
+    assert!(endpoint("[s3, ssm]") && !endpoint("[s3]"), "a gateway endpoint has no private DNS");
+}
+
+#[test]
+fn names_are_those_of_the_region_and_the_account() {
+    let role = |text: &str| {
+        let policies = policies_of(text, &[call("RunInstances"), call("PutRolePolicy")]);
+        let pass = allowing(&policies, "iam:PassRole")[0].clone();
+        (texts(&pass["Resource"]).concat(), allowing(&policies, "iam:PutRolePolicy")[0].clone(), pass)
+    };
+    let here = EC2.replace("KEY", "alias/kafka");
+    let (name, put, pass) = role(&here);
+    assert_eq!(name, "arn:aws:iam::111122223333:role/kstack-orders-eu-west-1-role");
+    assert_eq!(pass["Condition"]["StringEquals"]["iam:PassedToService"], serde_json::json!(["ec2.amazonaws.com"]));
+    assert_eq!(texts(&put["Resource"]), [name], "no other role's policies");
+    let (china, ..) = role(&here.replace("eu-west-1", "cn-north-1").replace("account: \"111122223333\"\n", ""));
+    assert_eq!(china, "arn:aws-cn:iam::*:role/kstack-orders-cn-north-1-role");
+}

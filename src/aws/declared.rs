@@ -1,0 +1,137 @@
+//! Which calls are made: those of a driver by its own declaration, and here those beside the drivers. Policies are made from both,
+//! and builds for tests refuse a call that is in neither, so that none can be forgotten.
+
+use std::future::Future;
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use kstack_core::permissions::{Call, call, call_of};
+
+/// Calls, by what makes them.
+type Lists = [&'static [&'static Call]; 2];
+
+/// What every plan asks beside the drivers: the caller, zones, the record and the lease.
+pub const PLAN: &[&Call] = &[call("GetCallerIdentity"), call("DescribeAvailabilityZones"), call("GetParametersByPath")];
+/// What a plan asks about the endpoint services that the file names.
+pub const PLAN_ENDPOINTS: &[&Call] = &[call("DescribeVpcEndpointServices")];
+/// What a plan asks for brokers on EC2.
+pub const PLAN_EC2: &[&Call] =
+    &[call("DescribeInstanceTypes"), call("DescribeInstanceTypeOfferings"), call("GetParameters")];
+/// What a plan asks for a provisioned MSK cluster.
+pub const PLAN_MSK: &[&Call] = &[call("ListKafkaVersions")];
+/// What holding the lease takes, and writing the record.
+pub const LEASE: &[&Call] =
+    &[call("GetCallerIdentity"), call("GetParametersByPath"), call("PutParameter"), call("DeleteParameters")];
+/// What a roll asks about the other instances, and about the one that it ends, so that it may be started again.
+pub const ROLL: &[&Call] = &[call("DescribeInstanceStatus"), call("DescribeInstanceAttribute")];
+/// What is asked about everything in the stack's VPC: before a destroy, and wherever something can't be deleted because it is in use.
+pub const SURROUNDINGS: &[&Call] = &[
+    call("DescribeEgressOnlyInternetGateways"),
+    call("DescribeInternetGateways"),
+    call("DescribeNatGateways"),
+    call("DescribeNetworkAcls"),
+    call("DescribeNetworkInterfaces"),
+    call("DescribeRouteTables"),
+    call("DescribeSecurityGroups"),
+    call("DescribeSubnets"),
+    call("DescribeTransitGatewayVpcAttachments"),
+    call("DescribeVpcEndpoints"),
+    call("DescribeVpcPeeringConnections"),
+    call("DescribeVpnGateways"),
+];
+/// What a destroy asks about the instances.
+pub const DESTROY_EC2: &[&Call] = &[call("DescribeInstanceAttribute")];
+/// How the drivers delete what GuardDuty has put into the VPC, which goes with a stack that is destroyed.
+pub const DESTROY: &[&Call] = &[call_of("DeleteVpcEndpoints", "GuardDuty"), call_of("DeleteSecurityGroup", "GuardDuty")];
+/// What releases the claims of a stack that is gone.
+pub const RELEASE: &[&Call] = &[call_of("GetParametersByPath", "claims"), call_of("DeleteParameters", "claims")];
+/// What a discovery of every stack calls beside the drivers' own discoveries.
+pub const EVERY_STACK: &[&Call] = &[call("ListRoles"), call("ListInstanceProfiles")];
+/// What other commands call beside the drivers: `up` and `extend`, `status`, `list` and `reap`, `prices`, `unlock`.
+const OTHERS: &[&Call] = &[
+    call("DescribeVpcs"),
+    call_of("PutParameter", "claims"),
+    call("CreateTags"),
+    call("DescribeVolumes"),
+    call("ListClustersV2"),
+    call("ListNodes"),
+    call("GetBootstrapBrokers"),
+    call("ListClusterOperationsV2"),
+    call("DescribeRegions"),
+    call("GetProducts"),
+    call("DeleteParameter"),
+];
+
+/// Every list of calls that are made where no driver works.
+const BESIDE: &[&[&Call]] =
+    &[PLAN, PLAN_ENDPOINTS, PLAN_EC2, PLAN_MSK, LEASE, ROLL, SURROUNDINGS, DESTROY_EC2, RELEASE, OTHERS];
+
+tokio::task_local! {
+    /// The calls that are declared for what is under way, where a driver works.
+    static UNDER_WAY: Lists;
+}
+
+/// Does `work`, which makes no calls but those in `declared`.
+pub async fn during<T>(declared: Lists, work: impl Future<Output = T>) -> T {
+    // In a box, since the compiler measures futures only so deep.
+    UNDER_WAY.scope(declared, Box::pin(work)).await
+}
+
+/// Whether `operation` is declared for what is under way.
+fn is_declared(operation: &str) -> bool {
+    let has = |lists: &[&[&Call]]| lists.iter().copied().flatten().any(|call| call.operation == operation);
+    UNDER_WAY
+        .try_with(|lists| has(lists))
+        .unwrap_or_else(|_| has(BESIDE))
+}
+
+/// Sees that every call is declared. Only builds for tests do; a release makes the call, which AWS then allows or not.
+#[derive(Debug, Clone, Copy)]
+pub struct Declared;
+
+#[dyn_dispatch_hint]
+impl Intercept for Declared {
+    fn name(&self) -> &'static str {
+        "kstack's declared calls"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if cfg!(debug_assertions) {
+            let operation = config.load::<Metadata>().map(|metadata| metadata.name().to_owned()).unwrap_or_default();
+            assert!(
+                is_declared(&operation),
+                "the call {operation} is not declared here: add it to CALLS of the driver, or to src/aws/declared.rs"
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_is_declared_for_what_is_under_way_and_for_nothing_else() {
+        const VPC: &[&Call] = &[call("CreateVpc")];
+        assert!(is_declared("GetCallerIdentity") && !is_declared("CreateVpc"));
+        during([VPC, &[]], async {
+            assert!(is_declared("CreateVpc") && !is_declared("GetCallerIdentity"));
+            during([&[], EVERY_STACK], async {
+                assert!(is_declared("ListRoles") && !is_declared("CreateVpc"));
+            })
+            .await;
+        })
+        .await;
+        assert!(!is_declared("CreateVpc"));
+    }
+}

@@ -1,0 +1,56 @@
+//! `kstack policy`: the IAM policy that a command needs for a stack file, offline.
+
+use super::context::Context;
+use super::ui;
+use crate::ops::Failure;
+use crate::ops::policy::{PolicyFor, policies};
+use crate::session::read_source;
+use kstack_core::permissions::{MANAGED_POLICY_LIMIT, size};
+
+/// Print the least IAM policy with which a stack file can be planned, applied or destroyed, offline
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The stack file. With `account` in it, the policy names that account
+    #[arg(value_name = "FILE")]
+    file: String,
+    #[command(flatten)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct Command {
+    /// For `kstack plan`, which only reads
+    #[arg(long)]
+    plan: bool,
+    /// For `kstack apply`, which also plans; the default
+    #[arg(long)]
+    apply: bool,
+    /// For `kstack destroy`
+    #[arg(long)]
+    destroy: bool,
+}
+
+/// Prints the policy; several, one after the other, where one would be too large.
+///
+/// # Errors
+/// That the file has problems, or can't be designed.
+pub fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
+    let (source, parsed) = read_source(&args.file)?;
+    let command = match &args.command {
+        Command { plan: true, .. } => PolicyFor::Plan,
+        Command { destroy: true, .. } => PolicyFor::Destroy,
+        Command { .. } => PolicyFor::Apply,
+    };
+    let all = policies(&parsed.stack, &source.overrides, command)?;
+    if all.len() > 1 {
+        let characters: usize = all.iter().map(size).sum();
+        context.printer.progress(&format!(
+            "The permissions take {characters} characters, and a managed policy has {MANAGED_POLICY_LIMIT} at most: these are {} \
+             policies, all of which are needed.",
+            all.len()
+        ));
+    }
+    all.iter().for_each(ui::document);
+    Ok(0)
+}

@@ -1,0 +1,77 @@
+//! Which IAM permissions a command needs for a stack file: from the calls that the drivers of its kinds declare.
+
+use serde_json::Value;
+
+use super::Failure;
+use crate::aws::declared::{
+    DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_MSK, RELEASE, ROLL, SURROUNDINGS,
+};
+use crate::aws::kinds::CALLS;
+use kstack_core::choose::{self, PlanningInput, assumed_facts};
+use kstack_core::cloud_init::Overrides;
+use kstack_core::engines::Engine;
+use kstack_core::kinds::{self, Resource};
+use kstack_core::observed::Observed;
+use kstack_core::permissions::{self, Call, Subject};
+use kstack_core::stack::Stack;
+
+/// A command that a policy is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyFor {
+    Plan,
+    Apply,
+    Destroy,
+}
+
+/// The least policies with which `command` can be run for `stack`, made without asking AWS: one, or several where one would be
+/// larger than a managed policy may be.
+///
+/// # Errors
+/// Why the file can't be designed, whatever AWS has.
+pub fn policies(stack: &Stack, overrides: &Overrides, command: PolicyFor) -> Result<Vec<Value>, Failure> {
+    let input =
+        PlanningInput { facts: assumed_facts(stack), observed: Observed::default(), record: None, expires: None };
+    let design = choose::design(stack, &input, overrides).map_err(Failure::from)?;
+    let wanted = kinds::desired(&design);
+    let calls = calls(stack, wanted.values(), command);
+    Ok(permissions::policies(&calls, &Subject::new(stack, wanted.values())))
+}
+
+/// The calls of `command`. Every kind of the file's engine is looked for, and may have to be deleted, since an earlier file may have
+/// had it; only what the file has is made and changed.
+fn calls<'a>(
+    stack: &Stack,
+    wanted: impl Iterator<Item = &'a Resource> + Clone,
+    command: PolicyFor,
+) -> Vec<&'static Call> {
+    let engine = Engine::of(stack);
+    let provisioned = stack.cluster.msk.as_ref().is_some_and(|msk| !msk.serverless);
+    let mut lists = match command {
+        PolicyFor::Destroy if engine == Engine::Ec2 => vec![LEASE, RELEASE, SURROUNDINGS, DESTROY, DESTROY_EC2],
+        PolicyFor::Destroy => vec![LEASE, RELEASE, SURROUNDINGS, DESTROY],
+        PolicyFor::Plan | PolicyFor::Apply => match engine {
+            Engine::Ec2 => vec![PLAN, PLAN_EC2],
+            Engine::Msk if provisioned => vec![PLAN, PLAN_MSK],
+            Engine::Msk => vec![PLAN],
+        },
+    };
+    if command != PolicyFor::Destroy && !stack.network.endpoints.is_empty() {
+        lists.push(PLAN_ENDPOINTS);
+    }
+    if command == PolicyFor::Apply {
+        lists.extend([LEASE, SURROUNDINGS]);
+        if engine == Engine::Ec2 {
+            lists.push(ROLL);
+        }
+    }
+    for (kind, _, calls) in CALLS.iter().filter(|(_, of, _)| of.is_none_or(|of| of == engine)) {
+        lists.push(calls.discover);
+        if command != PolicyFor::Plan {
+            lists.push(calls.delete);
+        }
+        if command == PolicyFor::Apply && wanted.clone().any(|resource| resource.kind() == *kind) {
+            lists.extend([calls.create, calls.update, calls.retag]);
+        }
+    }
+    lists.into_iter().flatten().copied().collect()
+}
