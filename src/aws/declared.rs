@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint}
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use futures::future::LocalBoxFuture;
 use kstack_core::permissions::{Call, call, call_of};
 
 /// Calls, by what makes them.
@@ -75,10 +76,10 @@ tokio::task_local! {
     static UNDER_WAY: Lists;
 }
 
-/// Does `work`, which makes no calls but those in `declared`.
-pub async fn during<T>(declared: Lists, work: impl Future<Output = T>) -> T {
-    // In a box, since the compiler measures futures only so deep.
-    UNDER_WAY.scope(declared, Box::pin(work)).await
+/// Does `work`, which makes no calls but those in `declared`. In a box, since futures that hold those of all kinds would take most of a
+/// stack.
+pub fn during<'a, T: 'a>(declared: Lists, work: impl Future<Output = T> + 'a) -> LocalBoxFuture<'a, T> {
+    Box::pin(UNDER_WAY.scope(declared, work))
 }
 
 /// Whether `operation` is declared for what is under way.

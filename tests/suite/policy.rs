@@ -193,7 +193,27 @@ fn brokers_on_ec2_need_what_the_policies_say_and_nothing_of_msk() {
 }
 
 /// Why actions are allowed that the test of EC2 does not call.
-const EC2_REASONS: &[(&str, &[&str])] = &[];
+const EC2_REASONS: &[(&str, &[&str])] = &[
+    (
+        "AWS asks for it with another call",
+        &["iam:PassRole", "ssm:AddTagsToResource", "route53:AssociateVPCWithHostedZone"],
+    ),
+    (
+        "it repairs what was changed by hand",
+        &[
+            "ec2:AssociateIamInstanceProfile",
+            "ec2:DescribeIamInstanceProfileAssociations",
+            "ec2:ModifyInstanceMetadataOptions",
+            "ec2:ModifyNetworkInterfaceAttribute",
+            "ec2:ModifyVpcEndpoint",
+            "ec2:ReplaceIamInstanceProfileAssociation",
+            "ec2:ReplaceRoute",
+            "ec2:ReplaceRouteTableAssociation",
+            "ec2:StartInstances",
+            "iam:UpdateAssumeRolePolicy",
+        ],
+    ),
+];
 
 #[test]
 fn a_cluster_of_msk_needs_what_the_policies_say() {
@@ -216,7 +236,40 @@ fn a_cluster_of_msk_needs_what_the_policies_say() {
 }
 
 /// Why actions are allowed that the test of MSK does not call.
-const MSK_REASONS: &[(&str, &[&str])] = &[];
+const MSK_REASONS: &[(&str, &[&str])] = &[
+    (
+        "AWS asks for it with another call",
+        &[
+            "cloudwatch:DeleteAlarms",
+            "cloudwatch:DescribeAlarms",
+            "cloudwatch:PutMetricAlarm",
+            "ec2:CreateVpcEndpoint",
+            "iam:AttachRolePolicy",
+            "iam:CreateServiceLinkedRole",
+            "iam:PutRolePolicy",
+            "kafka:DescribeCluster",
+            "kafka:DescribeClusterOperation",
+            "kafka:UpdateBrokerStorage",
+            "ssm:AddTagsToResource",
+        ],
+    ),
+    (
+        "an earlier file may have had what it deletes",
+        &[
+            "ec2:DeleteNatGateway",
+            "ec2:DeleteVpcEndpoints",
+            "ec2:ReleaseAddress",
+            "kafka:BatchDisassociateScramSecret",
+            "kafka:DeleteClusterPolicy",
+            "kafka:ListScramSecrets",
+        ],
+    ),
+    ("it repairs what was changed by hand", &["ec2:ReplaceRoute", "ec2:ReplaceRouteTableAssociation"]),
+    (
+        "a change that the test does not make: fewer tags, public access, Express brokers",
+        &["ec2:DeleteTags", "kafka:UntagResource", "kafka:UpdateConnectivity", "kafka:UpdateRebalancing"],
+    ),
+];
 
 #[test]
 fn what_is_left_of_another_engine_is_found_and_deleted() {

@@ -32,7 +32,13 @@ impl Driver<Aws> for MskScramAssociation {
         discover: &[call("ListClustersV2"), call("ListScramSecrets")],
         create: BRING,
         update: BRING,
-        delete: BRING,
+        delete: &[
+            call("DescribeClusterV2"),
+            call("TagResource"),
+            call("UntagResource"),
+            call("ListScramSecrets"),
+            call("BatchDisassociateScramSecret"),
+        ],
         retag: &[],
     };
 

@@ -29,8 +29,17 @@ const BRING: &[&Call] = &[
 ];
 
 impl Driver<Aws> for SecurityGroupRules {
-    const CALLS: Calls =
-        Calls { discover: &[call("DescribeSecurityGroups")], create: BRING, update: BRING, delete: BRING, retag: &[] };
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeSecurityGroups")],
+        create: BRING,
+        update: BRING,
+        delete: &[
+            call("DescribeSecurityGroups"),
+            call("RevokeSecurityGroupIngress"),
+            call("RevokeSecurityGroupEgress"),
+        ],
+        retag: &[],
+    };
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let all = aws.groups.since(aws.round(), || fetch(aws)).await?;

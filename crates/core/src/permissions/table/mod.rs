@@ -7,8 +7,17 @@ mod msk;
 use super::Call;
 
 /// A row: the service's prefix and the operation, what it is used for, the scopes of its own action, and after `with` the actions
-/// that it needs beside it.
+/// that it needs beside it. `brief` rows have so many of these that the remedy does not list them.
 macro_rules! call {
+    (brief $service:literal $operation:literal, $($rest:tt)*) => {
+        $crate::permissions::Call {
+            remedy: concat!(
+                "let the policy of these credentials allow `", $service, ":", $operation,
+                "` and what AWS asks for with it; `kstack policy FILE` prints what each command needs",
+            ),
+            ..$crate::permissions::table::call!($service $operation, $($rest)*)
+        }
+    };
     ($service:literal $operation:literal $(of $of:literal)? $(, $scope:expr)* $(; with $($action:literal $on:expr),*)?) => {
         $crate::permissions::Call {
             operation: $operation,
@@ -19,7 +28,7 @@ macro_rules! call {
             ],
             remedy: concat!(
                 "let the policy of these credentials allow `", $service, ":", $operation, "`",
-                $("", $(" and `", $action, "`",)*)?
+                $($(" and `", $action, "`",)*)?
                 "; `kstack policy FILE` prints what each command needs",
             ),
         }

@@ -20,7 +20,7 @@ macro_rules! update {
 /// Source: AmazonMSKFullAccess, and CloudWatch Logs user guide, "Enable logging from AWS services".
 macro_rules! logged {
     ($operation:literal, $scope:expr $(; with $($action:literal $on:expr),*)?) => {
-        call!("kafka" $operation, $scope; with
+        call!(brief "kafka" $operation, $scope; with
             "logs:CreateLogDelivery" Delivery,
             "logs:GetLogDelivery" Delivery,
             "logs:UpdateLogDelivery" Delivery,
