@@ -47,7 +47,8 @@ pub const SURROUNDINGS: &[&Call] = &[
 /// What a destroy asks about the instances.
 pub const DESTROY_EC2: &[&Call] = &[call("DescribeInstanceAttribute")];
 /// How the drivers delete what GuardDuty has put into the VPC, which goes with a stack that is destroyed.
-pub const DESTROY: &[&Call] = &[call_of("DeleteVpcEndpoints", "GuardDuty"), call_of("DeleteSecurityGroup", "GuardDuty")];
+pub const DESTROY: &[&Call] =
+    &[call_of("DeleteVpcEndpoints", "GuardDuty"), call_of("DeleteSecurityGroup", "GuardDuty")];
 /// What releases the claims of a stack that is gone.
 pub const RELEASE: &[&Call] = &[call_of("GetParametersByPath", "claims"), call_of("DeleteParameters", "claims")];
 /// What a discovery of every stack calls beside the drivers' own discoveries.
@@ -85,9 +86,7 @@ pub fn during<'a, T: 'a>(declared: Lists, work: impl Future<Output = T> + 'a) ->
 /// Whether `operation` is declared for what is under way.
 fn is_declared(operation: &str) -> bool {
     let has = |lists: &[&[&Call]]| lists.iter().copied().flatten().any(|call| call.operation == operation);
-    UNDER_WAY
-        .try_with(|lists| has(lists))
-        .unwrap_or_else(|_| has(BESIDE))
+    UNDER_WAY.try_with(|lists| has(lists)).unwrap_or_else(|_| has(BESIDE))
 }
 
 /// Sees that every call is declared. Only builds for tests do; a release makes the call, which AWS then allows or not.

@@ -119,9 +119,8 @@ fn instances_of_a_protected_stack_are_ended_by_kstack_alone() {
     account.destroy(&file);
 }
 
-#[test]
-fn flow_logs_come_and_go_with_their_key() {
-    let mut account = Account::new();
+/// Makes a bucket for flow logs.
+pub fn bucket(account: &Account) -> String {
     let bucket = format!("flow-{}", account.id);
     let scope = format!("{}/20260101/{DEV}/s3/aws4_request", account.id);
     let headers = format!("Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\n");
@@ -131,6 +130,13 @@ fn flow_logs_come_and_go_with_their_key() {
     );
     let made = request_with(sandbox_of(&account.id), "PUT", &format!("/{bucket}"), &headers, &place);
     assert!(made.starts_with("HTTP/1.1 200"), "{made}");
+    bucket
+}
+
+#[test]
+fn flow_logs_come_and_go_with_their_key() {
+    let mut account = Account::new();
+    let bucket = bucket(&account);
     let text = format!("endpoints: [s3]\n  flow_logs: arn:aws:s3:::{bucket}/kafka/");
     let ec2 = account.ec2(DEV);
     let logs = || wait(ec2.describe_flow_logs().send()).flow_logs.unwrap_or_default();

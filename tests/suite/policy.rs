@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_kafka::primitives::Blob;
 use serde_json::Value;
 
+use crate::defaults::bucket;
 use crate::msk;
 use crate::support::aws::{DEV, wait};
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -168,12 +169,14 @@ fn brokers_on_ec2_need_what_the_policies_say_and_nothing_of_msk() {
     let file = account.write("dev", &[]);
     let mut seen = run(&mut account, &file, "dev", &["plan"]);
     seen.extend(run(&mut account, &file, "dev", &["apply", "--yes"]));
-    // Another type of instance is a roll; more of the network, and other tags; then less.
+    // Another type of instance is a roll; more of the network, protection, and other tags; then less.
+    let endpoints = format!("endpoints: [s3, ssm]\n  flow_logs: arn:aws:s3:::{}/kafka/", bucket(&account));
     let more = [
+        ("region: eu-west-1", "region: eu-west-1\nprotected: true"),
         ("team: data-platform", "cost-center: \"7\""),
         ("t4g.medium", "t4g.large"),
         ("nat: single", "nat: none\n  clients: [10.99.0.0/16]"),
-        ("endpoints: [s3]", "endpoints: [s3, ssm]"),
+        ("endpoints: [s3]", endpoints.as_str()),
         ("retention: 1d", "retention: 4d"),
     ];
     account.write("dev", &more);
@@ -196,8 +199,15 @@ fn brokers_on_ec2_need_what_the_policies_say_and_nothing_of_msk() {
 const EC2_REASONS: &[(&str, &[&str])] = &[
     (
         "AWS asks for it with another call",
-        &["iam:PassRole", "ssm:AddTagsToResource", "route53:AssociateVPCWithHostedZone"],
+        &[
+            "iam:PassRole",
+            "logs:CreateLogDelivery",
+            "logs:DeleteLogDelivery",
+            "route53:AssociateVPCWithHostedZone",
+            "ssm:AddTagsToResource",
+        ],
     ),
+    ("an earlier kstack, or somebody else, may have attached what it detaches", &["iam:DetachRolePolicy"]),
     (
         "it repairs what was changed by hand",
         &[
@@ -210,6 +220,8 @@ const EC2_REASONS: &[(&str, &[&str])] = &[
             "ec2:ReplaceRoute",
             "ec2:ReplaceRouteTableAssociation",
             "ec2:StartInstances",
+            "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
+            "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
             "iam:UpdateAssumeRolePolicy",
         ],
     ),
@@ -250,12 +262,14 @@ const MSK_REASONS: &[(&str, &[&str])] = &[
             "kafka:DescribeCluster",
             "kafka:DescribeClusterOperation",
             "kafka:UpdateBrokerStorage",
+            "logs:DeleteLogDelivery",
             "ssm:AddTagsToResource",
         ],
     ),
     (
         "an earlier file may have had what it deletes",
         &[
+            "ec2:DeleteFlowLogs",
             "ec2:DeleteNatGateway",
             "ec2:DeleteVpcEndpoints",
             "ec2:ReleaseAddress",
@@ -264,10 +278,25 @@ const MSK_REASONS: &[(&str, &[&str])] = &[
             "kafka:ListScramSecrets",
         ],
     ),
-    ("it repairs what was changed by hand", &["ec2:ReplaceRoute", "ec2:ReplaceRouteTableAssociation"]),
     (
-        "a change that the test does not make: fewer tags, public access, Express brokers",
-        &["ec2:DeleteTags", "kafka:UntagResource", "kafka:UpdateConnectivity", "kafka:UpdateRebalancing"],
+        "it repairs what was changed by hand",
+        &[
+            "ec2:ReplaceRoute",
+            "ec2:ReplaceRouteTableAssociation",
+            "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
+            "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+        ],
+    ),
+    ("it says since when MSK refuses more storage", &["kafka:ListClusterOperationsV2"]),
+    (
+        "a change that the test does not make: no NAT, fewer tags, public access, Express brokers",
+        &[
+            "ec2:DeleteRoute",
+            "ec2:DeleteTags",
+            "kafka:UntagResource",
+            "kafka:UpdateConnectivity",
+            "kafka:UpdateRebalancing",
+        ],
     ),
 ];
 

@@ -33,6 +33,7 @@ impl Driver<Aws> for MskCluster {
             call("DescribeConfiguration"),
             call("DescribeConfigurationRevision"),
             call("UpdateStorage"),
+            call("ListClusterOperationsV2"),
             call("UpdateClusterKafkaVersion"),
             call("UpdateClusterConfiguration"),
             call("UpdateBrokerType"),

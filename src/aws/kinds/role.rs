@@ -17,12 +17,7 @@ const SUFFIX: &str = "role";
 
 impl Driver<Aws> for Role {
     const CALLS: Calls = Calls {
-        discover: &[
-            call("GetRole"),
-            call("ListAttachedRolePolicies"),
-            call("ListRolePolicies"),
-            call("GetRolePolicy"),
-        ],
+        discover: &[call("GetRole"), call("ListAttachedRolePolicies"), call("ListRolePolicies"), call("GetRolePolicy")],
         create: &[call("CreateRole"), call("PutRolePolicy")],
         update: &[call("PutRolePolicy"), call("UpdateAssumeRolePolicy"), call("DetachRolePolicy")],
         delete: &[

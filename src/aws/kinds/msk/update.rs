@@ -111,7 +111,8 @@ async fn refused(error: StepError, ctx: &Ctx<'_, Aws>, arn: &str) -> StepError {
     }
     // Newest first. That it can't be asked hides nothing.
     let call = ctx.system.clients.msk.list_cluster_operations_v2().cluster_arn(arn);
-    let listed = call.send().await.ok().and_then(|answer| answer.cluster_operation_info_list).unwrap_or_default();
+    let answer = call.send().await.map_err(failed("ListClusterOperationsV2"));
+    let listed = answer.ok().and_then(|answer| answer.cluster_operation_info_list).unwrap_or_default();
     let ended = listed
         .iter()
         .filter(|one| one.operation_type().is_some_and(|kind| kind.contains("STORAGE")))

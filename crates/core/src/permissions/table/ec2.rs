@@ -7,7 +7,8 @@
 use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
-    Any, DefaultGroup, DefaultGroupTag, GuardDuty, HostedZones, Images, Made, Own, PassRole, Region, Tagged, VolumeKeyGrants, VolumeKeys,
+    Any, DefaultGroup, DefaultGroupTag, GuardDuty, HostedZones, Images, Made, Own, PassRole, Region, Tagged,
+    VolumeKeyGrants, VolumeKeys,
 };
 
 /// A describe of the region.
