@@ -82,6 +82,26 @@ def test_groups_that_do_not_exist(aws):
     refused("InvalidParameter", create_interface, aws=aws, Groups=[other])
 
 
+def test_groups_of_an_interface_change_with_its_instance_running(aws):
+    other = aws.ec2.create_security_group(GroupName="o", Description="o", VpcId=aws.vpc)["GroupId"]
+    interface = create_interface(aws, Groups=[aws.group, other])
+    instance = aws.run(NetworkInterfaces=[{"DeviceIndex": 0, "NetworkInterfaceId": interface}])["InstanceId"]
+
+    def groups() -> list[set[str]]:
+        reservations = aws.ec2.describe_instances(InstanceIds=[instance])["Reservations"]
+        both = [aws.interface(interface)["Groups"], reservations[0]["Instances"][0]["SecurityGroups"]]
+        return [{group["GroupId"] for group in one} for one in both]
+
+    assert groups() == [{aws.group, other}] * 2
+    modify = aws.ec2.modify_network_interface_attribute
+    modify(NetworkInterfaceId=interface, Groups=[aws.group])
+    assert groups() == [{aws.group}] * 2
+    aws.ec2.modify_instance_attribute(InstanceId=instance, Groups=[other])
+    assert groups() == [{other}] * 2
+    missing = "sg-12345678901234567"
+    refused("InvalidSecurityGroupID.NotFound", modify, NetworkInterfaceId=interface, Groups=[missing])
+
+
 def test_an_interface_in_use_is_not_deleted(aws):
     interface = create_interface(aws)
     aws.run(NetworkInterfaces=[{"DeviceIndex": 0, "NetworkInterfaceId": interface}])
@@ -360,3 +380,21 @@ def test_the_default_group_of_a_vpc_has_aws_rules_until_they_are_taken(aws):
     aws.ec2.revoke_security_group_ingress(GroupId=made["GroupId"], IpPermissions=made["IpPermissions"])
     aws.ec2.revoke_security_group_egress(GroupId=made["GroupId"], IpPermissions=made["IpPermissionsEgress"])
     assert (group()["IpPermissions"], group()["IpPermissionsEgress"]) == ([], [])
+
+
+def test_rules_keep_the_descriptions_of_prefix_lists(aws):
+    make = aws.ec2.create_managed_prefix_list
+    lists = [make(PrefixListName=name, MaxEntries=2, AddressFamily="IPv4")["PrefixList"]["PrefixListId"] for name in "ab"]
+    made = aws.ec2.create_security_group(GroupName="o", Description="o", VpcId=aws.vpc)["GroupId"]
+    ports = {"IpProtocol": "tcp", "FromPort": 9092, "ToPort": 9092}
+    peers = [{"PrefixListId": lists[0], "Description": "offices"}, {"PrefixListId": lists[1]}]
+    permissions = [{**ports, "PrefixListIds": peers}, {**ports, "IpRanges": [{"CidrIp": "10.0.0.0/16", "Description": "clients"}]}]
+    rules = aws.ec2.authorize_security_group_ingress(GroupId=made, IpPermissions=permissions)["SecurityGroupRules"]
+    assert sorted(rule.get("Description", "") for rule in rules) == ["", "clients", "offices"]
+    group = aws.ec2.describe_security_groups(GroupIds=[made])["SecurityGroups"][0]
+    assert [one for permission in group["IpPermissions"] for one in permission["PrefixListIds"]] == peers
+    # A description makes no other rule.
+    without_text = [{**ports, "PrefixListIds": [{"PrefixListId": lists[0]}]}]
+    aws.ec2.revoke_security_group_ingress(GroupId=made, IpPermissions=without_text)
+    group = aws.ec2.describe_security_groups(GroupIds=[made])["SecurityGroups"][0]
+    assert [one for permission in group["IpPermissions"] for one in permission["PrefixListIds"]] == peers[1:]

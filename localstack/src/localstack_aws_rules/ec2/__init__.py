@@ -48,6 +48,7 @@ SUBJECTS = (
 
 def service() -> Service:
     groups.correct_moto()
+    interfaces.correct_moto()
     tags.correct_moto()
     provider = Ec2Provider()
     model = load_service("ec2")

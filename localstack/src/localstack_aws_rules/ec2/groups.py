@@ -1,6 +1,8 @@
 """Security groups: complete answers, and rules told apart as AWS does."""
 
-from moto.ec2.models.security_groups import SecurityGroupRule
+import inspect
+
+from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
 
 from localstack_aws_rules.ec2.common import backend, call, requested_tags
 
@@ -18,12 +20,42 @@ def identity(rule: SecurityGroupRule) -> tuple:
 
 def description(rule: SecurityGroupRule) -> str | None:
     """moto keeps the description with the peer, and reads that of address ranges only."""
-    return rule.ip_range.get("Description") or rule.source_group.get("Description")
+    peers = (rule.ip_range, rule.source_group, getattr(rule, "prefix_list", {}))
+    return next((peer["Description"] for peer in peers if peer.get("Description")), None)
+
+
+def keeps_prefix_lists(create):
+    """moto keeps of a prefix list the id alone: here all that was said of it."""
+    signature = inspect.signature(create)
+
+    def created(rule, *args, **kwargs):
+        create(rule, *args, **kwargs)
+        given = signature.bind(rule, *args, **kwargs).arguments
+        rule.prefix_list = given.get("prefix_list_id") or {}
+
+    return created
+
+
+def tells_prefix_lists(flatten):
+    """Prefix lists in permissions, with their descriptions."""
+
+    def told(group, rules):
+        described = {(*identity(rule)[:3], rule.prefix_list_id): rule.description for rule in rules if rule.prefix_list_id}
+        views = flatten(group, rules)
+        for view in views:
+            for one in view.prefix_list_ids:
+                text = described.get((view.ip_protocol, view.from_port, view.to_port, one["PrefixListId"]))
+                one.update({"Description": text} if text else {})
+        return views
+
+    return told
 
 
 def correct_moto() -> None:
     SecurityGroupRule.__eq__ = same_rule
     SecurityGroupRule.description = property(description)
+    SecurityGroupRule.__init__ = keeps_prefix_lists(SecurityGroupRule.__init__)
+    SecurityGroup._flattened_rules = tells_prefix_lists(SecurityGroup._flattened_rules)
 
 
 def create_security_group(inner, context, request):

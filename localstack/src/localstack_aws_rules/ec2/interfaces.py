@@ -2,6 +2,8 @@
 
 import ipaddress
 
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+
 from localstack_aws_rules.ec2.common import backend, call, error
 
 RESERVED_AT_START = 4
@@ -127,6 +129,31 @@ def detach_network_interface(inner, context, request):
     return inner(context, request)
 
 
+def correct_moto() -> None:
+    """An interface has its own groups; moto adds those that its instance began with."""
+    NetworkInterface.group_set = property(lambda eni: eni._group_set)
+
+
+def modify_network_interface_attribute(inner, context, request):
+    """Groups exist; and those of an instance are those of its first interface."""
+    eni = backend(context).get_network_interface(request["NetworkInterfaceId"])
+    check_groups(context, request.get("Groups") or [], eni.subnet.vpc_id)
+    answer = inner(context, request)
+    if request.get("Groups") and eni.instance and eni.device_index == 0:
+        eni.instance.security_groups = list(eni._group_set)
+    return answer
+
+
+def modify_instance_attribute(inner, context, request):
+    answer = inner(context, request)
+    if request.get("Groups"):
+        instance = backend(context).get_instance(request["InstanceId"])
+        first = [eni for index, eni in instance.nics.items() if int(index) == 0]
+        for eni in first:
+            eni._group_set = list(instance.security_groups)
+    return answer
+
+
 def describe_addresses(inner, context, request):
     """What an address does not have is left out, where moto says that it is empty."""
     answer = inner(context, request)
@@ -140,4 +167,6 @@ RULES = {
     "DeleteNetworkInterface": delete_network_interface,
     "AttachNetworkInterface": attach_network_interface,
     "DetachNetworkInterface": detach_network_interface,
+    "ModifyNetworkInterfaceAttribute": modify_network_interface_attribute,
+    "ModifyInstanceAttribute": modify_instance_attribute,
 }
