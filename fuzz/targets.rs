@@ -86,7 +86,7 @@ pub fn saved_plan(bytes: &[u8]) {
 /// Tags as AWS gives them back: lines of `RESOURCE KEY VALUE`, the first two as numbers, put onto what is live of a stack. A value is
 /// whatever anybody wrote there, up to the 256 characters that AWS takes.
 pub fn live_tags(bytes: &[u8]) {
-    const KEYS: [&str; 17] = [
+    const KEYS: [&str; 18] = [
         tag::STACK,
         tag::ADDRESS,
         tag::CLUSTER_ID,
@@ -104,6 +104,7 @@ pub fn live_tags(bytes: &[u8]) {
         tag::SCRAM,
         tag::EXPIRES,
         tag::PROTECTED,
+        tag::NETWORK,
     ];
     let (parsed, plan) = known();
     let mut model = Model::empty("eu-west-1", 3);

@@ -1,4 +1,5 @@
-//! The facts that a plan needs from AWS: caller, zones, instance types, images. Six calls at most, all at once.
+//! The facts that a plan needs from AWS: caller, zones, instance types, images. Six calls at most, all at once;
+//! what a file names of others' networks is in `network_facts`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use aws_sdk_kafka::types::KafkaVersionStatus;
 use super::{Clients, failed};
 use crate::error::StepError;
 use kstack_core::cloud_init::Os;
-use kstack_core::design::Facts;
+use kstack_core::design::{Facts, NetworkFacts};
 use kstack_core::endpoint_services::{EndpointService, full_name};
 use kstack_core::engines::Engine;
 use kstack_core::instance_types::{Arch, InstanceLimits, InstanceTypes};
@@ -29,10 +30,14 @@ impl Clients {
     /// # Errors
     /// The first call that failed, or AWS's answer that lacks something.
     pub async fn facts(&self, stack: &Stack) -> Result<Facts, StepError> {
-        match Engine::of(stack) {
-            Engine::Ec2 => self.facts_of_ec2(stack).await,
-            Engine::Msk => self.facts_of_msk(stack).await,
-        }
+        let of_engine = async {
+            match Engine::of(stack) {
+                Engine::Ec2 => self.facts_of_ec2(stack).await,
+                Engine::Msk => self.facts_of_msk(stack).await,
+            }
+        };
+        let (facts, network) = tokio::try_join!(of_engine, self.network_facts(stack))?;
+        Ok(Facts { network, ..facts })
     }
 
     async fn facts_of_ec2(&self, stack: &Stack) -> Result<Facts, StepError> {
@@ -50,7 +55,17 @@ impl Clients {
             self.images(ec2.os),
             self.endpoints(stack)
         )?;
-        Ok(Facts { account, caller, zones, types, offers, images, endpoints, msk_versions: BTreeSet::new() })
+        Ok(Facts {
+            account,
+            caller,
+            zones,
+            types,
+            offers,
+            images,
+            endpoints,
+            msk_versions: BTreeSet::new(),
+            network: NetworkFacts::default(),
+        })
     }
 
     async fn facts_of_msk(&self, stack: &Stack) -> Result<Facts, StepError> {
@@ -65,8 +80,9 @@ impl Clients {
         };
         let ((account, caller), zones, msk_versions, endpoints) =
             tokio::try_join!(self.identity(), self.zones(), versions, self.endpoints(stack))?;
-        let (types, offers, images) = (InstanceTypes::default(), BTreeMap::new(), BTreeMap::new());
-        Ok(Facts { account, caller, zones, types, offers, images, endpoints, msk_versions })
+        let types = InstanceTypes::default();
+        let (offers, images, network) = (BTreeMap::new(), BTreeMap::new(), NetworkFacts::default());
+        Ok(Facts { account, caller, zones, types, offers, images, endpoints, msk_versions, network })
     }
 
     async fn zones(&self) -> Result<BTreeMap<String, String>, StepError> {

@@ -8,6 +8,7 @@ mod error;
 mod facts;
 mod fence;
 pub mod kinds;
+mod network_facts;
 mod params;
 mod price_list;
 mod rate_limit;

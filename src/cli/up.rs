@@ -92,7 +92,7 @@ fn start_text(start: &Start<'_>, session: &Session) -> String {
         "Creating {} in {} with {}: {} steps, {} USD a month; it expires at {}.",
         session.name,
         session.region,
-        start.cidr,
+        start.network,
         start.plan.steps.len(),
         money(month.now + month.change),
         shown(start.expires_at, clock::now())

@@ -34,7 +34,12 @@ pub struct StackRequest {
 pub struct CreatedStack {
     pub name: String,
     pub region: String,
-    pub cidr: Ipv4Net,
+    /// The address block of its own VPC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cidr: Option<Ipv4Net>,
+    /// The VPC of others that it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vpc: Option<String>,
     pub bootstrap_servers: Vec<String>,
     pub expires_at: Timestamp,
     /// The client's settings, in the format of a properties file.
@@ -46,7 +51,8 @@ pub struct CreatedStack {
 pub struct Start<'a> {
     pub plan: &'a Plan,
     pub observed: &'a Observed,
-    pub cidr: Ipv4Net,
+    /// The address block of its own VPC, or the id of the VPC of others that it is in.
+    pub network: String,
     pub expires_at: Timestamp,
 }
 
@@ -128,9 +134,17 @@ impl StackRequest {
                 .hint("choose another --name"));
         }
         let expires_at = seen.input.expires.unwrap_or(Timestamp::MAX);
-        let prefix = self.parsed.stack.network.cidr.prefix_len();
-        let cidr = signals.unless_stopped(block::choose(session, observed, prefix, expires_at)).await?;
-        self.parsed.stack.network = self.parsed.stack.network.moved(cidr);
+        // A network of others needs no address block of the stack's own.
+        let network = &self.parsed.stack.network;
+        let cidr = match network.cidr.filter(|_| network.existing.is_none()) {
+            None => None,
+            Some(cidr) => {
+                let choice = block::choose(session, observed, cidr.prefix_len(), expires_at);
+                let block = signals.unless_stopped(choice).await?;
+                self.parsed.stack.network = network.moved(block);
+                Some(block)
+            }
+        };
         let (design, plan) = make_plan(&self.source, &self.parsed, &seen.input, false);
         let Some(design) = design.filter(|_| plan.refusals.is_empty()) else {
             return Err(refused_with_causes(&plan));
@@ -142,9 +156,11 @@ impl StackRequest {
             );
             Failure { hint: Some(hint), ..failure }
         };
+        let vpc = design.existing.as_ref().map(|existing| existing.vpc.clone());
         let worked = !plan.steps.is_empty();
         if worked {
-            report(UpReport::Start(Start { plan: &plan, observed, cidr, expires_at }));
+            let network = cidr.map(|block| block.to_string()).or_else(|| vpc.clone()).unwrap_or_default();
+            report(UpReport::Start(Start { plan: &plan, observed, network, expires_at }));
         }
         let record = session.ensure_record(&design, &seen.input).await?;
         let kafka = kafka::of(&design, observed, task.sandbox, false)?;
@@ -157,7 +173,7 @@ impl StackRequest {
             signals.until_signal(ready::INTERRUPTED_WAIT, ready).await.map_err(again)?;
         session.complete_record(&design, &record, worked).await.map_err(Failure::from).map_err(again)?;
         let region = session.region.clone();
-        Ok(CreatedStack { name: name.clone(), region, cidr, bootstrap_servers, expires_at, properties })
+        Ok(CreatedStack { name: name.clone(), region, cidr, vpc, bootstrap_servers, expires_at, properties })
     }
 }
 

@@ -4,6 +4,7 @@
 //! later moves no subnet. Private subnets hold brokers and controllers only: their addresses are fixed, and an address
 //! that AWS picked for something else in the same subnet (an endpoint's interface, say) could take a broker's.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -29,7 +30,7 @@ pub fn zone_letter(zone_name: &str) -> char {
 pub fn private_block(network: &Network, letter: char, index: usize) -> Option<Ipv4Net> {
     match &network.private_cidrs {
         Some(blocks) => blocks.get(index).copied(),
-        None => network.cidr.subnets(network.cidr.prefix_len() + 3).ok()?.nth(letter_index(letter)?),
+        None => eighths(network)?.nth(letter_index(letter)?),
     }
 }
 
@@ -38,10 +39,15 @@ pub fn public_block(network: &Network, letter: char, index: usize) -> Option<Ipv
     match &network.public_cidrs {
         Some(blocks) => blocks.get(index).copied(),
         None => {
-            let last = network.cidr.subnets(network.cidr.prefix_len() + 3).ok()?.nth(usize::from(LETTERS))?;
+            let last = eighths(network)?.nth(usize::from(LETTERS))?;
             last.subnets(last.prefix_len() + 3).ok()?.nth(letter_index(letter)?)
         }
     }
+}
+
+fn eighths(network: &Network) -> Option<impl Iterator<Item = Ipv4Net>> {
+    let cidr = network.cidr?;
+    cidr.subnets(cidr.prefix_len() + 3).ok()
 }
 
 /// Blocks for a stack that shares its file with others, each with its own first: a block of `prefix` length at the start of
@@ -59,16 +65,16 @@ pub fn free_blocks(stack: &str, prefix: u8, held: &[Ipv4Net]) -> Vec<Ipv4Net> {
 }
 
 impl Network {
-    /// The same network in another `block` of the same length.
+    /// The same network of the stack's own in another `block` of the same length.
     pub fn moved(&self, block: Ipv4Net) -> Network {
-        let from = u32::from(self.cidr.network());
+        let from = u32::from(self.cidr.unwrap_or(block).network());
         let by = u32::from(block.network()).wrapping_sub(from);
         let subnet = |old: &Ipv4Net| {
             Ipv4Net::new(Ipv4Addr::from(u32::from(old.network()).wrapping_add(by)), old.prefix_len()).unwrap_or(*old)
         };
         let all = |blocks: &Option<Vec<Ipv4Net>>| blocks.as_ref().map(|blocks| blocks.iter().map(subnet).collect());
         let (private_cidrs, public_cidrs) = (all(&self.private_cidrs), all(&self.public_cidrs));
-        Network { cidr: block, private_cidrs, public_cidrs, ..self.clone() }
+        Network { cidr: Some(block), private_cidrs, public_cidrs, ..self.clone() }
     }
 }
 
@@ -92,9 +98,26 @@ fn host(block: Ipv4Net, number: u32) -> Option<Ipv4Addr> {
     (block.contains(&address) && address != block.broadcast()).then_some(address)
 }
 
+/// A free address in a subnet's `block` that others use too, for `host` of `stack`: the first one from a place that follows from
+/// both names. So stacks in one subnet begin apart, and a host whose interface is gone gets its address again. `None` where none
+/// is free; AWS's own are the first four and the last. Source: the VPC user guide, "Subnet CIDR blocks", 2026.
+pub fn free_address(block: Ipv4Net, stack: &str, host: &str, used: &[Ipv4Net]) -> Option<Ipv4Addr> {
+    let (first, last) = (u32::from(block.network()) + 4, u32::from(block.broadcast()));
+    let count = last.checked_sub(first).filter(|count| *count > 0)?;
+    let hash = Sha256::digest(format!("{stack}/{host}"));
+    let start = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % count;
+    let all = (0..count).map(|step| Ipv4Addr::from(first + (start + step) % count));
+    let taken: BTreeSet<Ipv4Addr> = used.iter().filter(|one| one.prefix_len() == 32).map(Ipv4Net::addr).collect();
+    let wide: Vec<&Ipv4Net> = used.iter().filter(|one| one.prefix_len() < 32).collect();
+    let mut free = all.filter(|one| !taken.contains(one) && !wide.iter().any(|wide| wide.contains(one)));
+    free.next()
+}
+
 /// The VPC's own DNS resolver and the hosts' time source are link-local; nothing here needs a block for them.
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::check::parse;
 
@@ -114,7 +137,10 @@ mod tests {
                 .map(|block| block.expect("a block for each letter"))
                 .collect();
             for (index, block) in blocks.iter().enumerate() {
-                assert!(network.cidr.contains(block) && block.prefix_len() <= 28, "{cidr}: {block}");
+                assert!(
+                    network.cidr.is_some_and(|cidr| cidr.contains(block)) && block.prefix_len() <= 28,
+                    "{cidr}: {block}"
+                );
                 assert!(blocks[index + 1..].iter().all(|other| !other.contains(block) && !block.contains(other)));
             }
         }
@@ -136,6 +162,37 @@ mod tests {
         assert!(free_blocks("pr-7", 20, &["10.0.0.0/8".parse().unwrap()]).is_empty());
     }
 
+    proptest! {
+        /// In a subnet of others: inside, nobody's, none of AWS's; found as long as one is free, and the same again.
+        #[test]
+        fn free_addresses_are_nobodys(prefix in 16..=28_u8, seed in 0..u16::MAX, taken in prop::collection::vec(0..64_u32, 0..40)) {
+            let block = Ipv4Net::new(Ipv4Addr::new(10, 9, 0, 0), prefix).unwrap();
+            let used: Vec<Ipv4Net> = taken
+                .iter()
+                .map(|number| Ipv4Addr::from(u32::from(block.network()) + number))
+                .map(|one| Ipv4Net::new(one, if seed % 3 == 0 { 30 } else { 32 }).unwrap().trunc())
+                .collect();
+            let (first, last) = (u32::from(block.network()) + 4, u32::from(block.broadcast()));
+            let nobodys = |one: u32| !used.iter().any(|used| used.contains(&Ipv4Addr::from(one)));
+            let stack = format!("stack-{seed}");
+            let found = free_address(block, &stack, "broker-1", &used);
+            prop_assert_eq!(found, free_address(block, &stack, "broker-1", &used));
+            match found.map(u32::from) {
+                Some(one) => prop_assert!((first..last).contains(&one) && nobodys(one)),
+                None => prop_assert!(!(first..last).any(nobodys)),
+            }
+        }
+    }
+
+    #[test]
+    fn stacks_in_one_subnet_begin_apart() {
+        let block: Ipv4Net = "10.9.0.0/20".parse().unwrap();
+        let of = |stack: &str| free_address(block, stack, "broker-1", &[]).unwrap();
+        let all: BTreeSet<Ipv4Addr> = (1..=20).map(|number| of(&format!("pr-{number}"))).collect();
+        assert!(all.len() >= 19, "{all:?}");
+        assert_eq!(free_address("10.9.0.0/30".parse().unwrap(), "pr-1", "broker-1", &[]), None);
+    }
+
     #[test]
     fn a_network_moves_with_its_subnets() {
         let mut from = network("10.40.16.0/20");
@@ -143,8 +200,8 @@ mod tests {
         let moved = from.moved("10.7.0.0/20".parse().unwrap());
         let blocks: Vec<String> = moved.private_cidrs.iter().flatten().map(Ipv4Net::to_string).collect();
         assert_eq!(
-            (moved.cidr.to_string().as_str(), &blocks[..]),
-            ("10.7.0.0/20", &["10.7.0.0/24", "10.7.15.0/24"].map(str::to_owned)[..])
+            (moved.cidr.map(|cidr| cidr.to_string()).as_deref(), &blocks[..]),
+            (Some("10.7.0.0/20"), &["10.7.0.0/24", "10.7.15.0/24"].map(str::to_owned)[..])
         );
         assert_eq!(moved.public_cidrs, None);
     }

@@ -171,8 +171,13 @@ impl Observed {
 
 /// Where `found` is or what has it, as a clause, when that is no resource of the stack: none of `ids`. Tags are copied to what is
 /// somebody else's more easily than it is attached to the stack's; and what is used elsewhere is neither changed nor deleted.
+///
+/// In a network of others, what a resource is in is not the stack's either; its tag has the ids of that, which are others wherever the
+/// tag was copied to.
 fn place_elsewhere(found: &Found<Resource>, ids: &BTreeSet<String>, used: &BTreeSet<String>) -> Option<String> {
-    let home = found.spec.home().into_iter().find(|id| !ids.contains(*id)).map(|id| format!("belongs to {id}"));
+    let others: BTreeSet<&str> = found.tags.get(tag::NETWORK).map(|text| text.split(' ').collect()).unwrap_or_default();
+    let home = found.spec.home().into_iter().find(|id| !ids.contains(*id) && !others.contains(id));
+    let home = home.map(|id| format!("belongs to {id}"));
     let held = || found.spec.holders().into_iter().filter(|_| !used.contains(&found.id)).find(|id| !ids.contains(*id));
     home.or_else(|| held().map(|id| format!("is attached to {id}")))
 }

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
+use kstack_core::design::NetworkFacts;
 use kstack_core::endpoint_services::EndpointService;
 use kstack_core::instance_types::InstanceLimits;
 use kstack_core::kinds::{Resource, from_json};
@@ -53,6 +54,9 @@ struct Case {
     denied: BTreeSet<String>,
     /// What AWS answers now, where it is not what it was.
     zones_now: Option<usize>,
+    /// What AWS says of others' networks, now and when it was applied.
+    network: NetworkFacts,
+    network_now: Option<NetworkFacts>,
     account_now: Option<String>,
     images_now: BTreeMap<String, String>,
     /// Hours that have passed since it was applied.
@@ -89,6 +93,7 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     let wanted = parsed(&read(case.stack.as_deref().unwrap_or(Path::new("stack.yaml"))));
     let zones = case.zones.unwrap_or(3);
     let mut model = Model::empty(&wanted.stack.region, zones);
+    model.facts.network.clone_from(&case.network);
     if let Some(before) = &case.applied {
         let first = model.plan(&parsed(&read(before)), false);
         model.apply(&first);
@@ -129,6 +134,9 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     home.found = case.untagged.iter().map(Added::untagged).collect();
     model.surroundings.adopt_into(&mut model.observed);
     model.facts.zones = Model::empty(&wanted.stack.region, case.zones_now.unwrap_or(zones)).facts.zones;
+    if let Some(network) = &case.network_now {
+        model.facts.network.clone_from(network);
+    }
     model.now += SignedDuration::from_hours(case.hours_later);
     model.facts.images.extend(case.images_now.clone());
     let everywhere: BTreeSet<String> = model.facts.zones.keys().cloned().collect();

@@ -240,6 +240,7 @@ fn found(instance: &Sdk) -> Found<Instance> {
         retention: tagged(tag::RETENTION),
         min_insync_replicas: tagged(tag::MIN_INSYNC),
         user_data: String::new(),
+        voters: Vec::new(),
     };
     let terminated = matches!(state, "shutting-down" | "terminated");
     Found { id: instance.instance_id().unwrap_or_default().to_owned(), tags, spec, terminated }

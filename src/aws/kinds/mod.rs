@@ -90,7 +90,7 @@ pub async fn find_of(aws: &Aws, engine: Engine) -> Result<Vec<Found<Resource>>, 
 
 /// All of that which is `found`, and of the other engines what the stack's record tells that there may be. A stack that never had
 /// another engine needs no permission to ask for it. Without a record nothing is left of a stack: it is the first that is written, and
-/// the last that goes. An old one does not tell, and a VPC does: it is the last that goes of the resources.
+/// the last that goes. An old one does not tell, and a VPC or, in a network of others, a group that has the engine's tag does.
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
@@ -100,8 +100,9 @@ pub async fn with_others(
     mut found: Vec<Found<Resource>>,
     record: Option<&Record>,
 ) -> Result<Observed, StepError> {
-    let no_vpc = found.iter().all(|found| found.spec.kind() != Vpc::NAME);
-    if record.is_some_and(|record| record.has_others(engine, no_vpc)) {
+    let tells = |found: &Found<Resource>| found.spec.kind() == Vpc::NAME || found.tags.contains_key(tag::ENGINE);
+    let untold = !found.iter().any(tells);
+    if record.is_some_and(|record| record.has_others(engine, untold)) {
         found.extend(find(aws, |one| one.is_some_and(|one| one != engine)).await?);
     }
     Ok(Observed::collect(found))

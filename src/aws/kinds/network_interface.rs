@@ -47,7 +47,16 @@ impl Driver<Aws> for NetworkInterface {
         let call = call.private_ip_address(&self.address).set_groups(Some(ctx.all_ids(&self.security_groups)?));
         let call = call.description(format!("{} of the Kafka stack {}", ctx.address.name, ctx.system.stack()));
         let call = call.client_token(ctx.token).tag_specifications(ctx.tag_spec(ResourceType::NetworkInterface));
-        let answer = call.send().await.map_err(failed("CreateNetworkInterface"))?;
+        // In a subnet of others, somebody was faster: waiting does not help, and the next plan has another address.
+        let taken = |error: StepError| match (error.code(), self.subnet.id()) {
+            (Some("InvalidIPAddress.InUse"), Some(subnet)) => StepError::Ended {
+                what: format!("the address {} of {subnet} was taken meanwhile", self.address),
+                why: error.to_string(),
+                remedy: Some("run the command again: another free address is chosen"),
+            },
+            _ => error,
+        };
+        let answer = call.send().await.map_err(failed("CreateNetworkInterface")).map_err(taken)?;
         answer.network_interface.and_then(|one| one.network_interface_id).ok_or_else(|| no_id("CreateNetworkInterface"))
     }
 

@@ -58,6 +58,7 @@ pub fn found(group: &Sdk) -> Found<SecurityGroup> {
         vpc: Ref::live(group.vpc_id()),
         group_name: group.group_name().unwrap_or_default().to_owned(),
         description: group.description().unwrap_or_default().to_owned(),
+        engine: None,
     };
     let id = group.group_id().unwrap_or_default().to_owned();
     Found { id, tags: tags_of(Some(group.tags())), spec, terminated: false }

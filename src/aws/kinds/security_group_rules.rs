@@ -7,7 +7,7 @@ use super::security_group::{fetch, is_default};
 use crate::aws::{Aws, Class, Done, failed};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
-use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
+use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroup, UserIdGroupPair};
 use kstack_core::kinds::SecurityGroupRules;
 use kstack_core::kinds::security_group_rules::NetworkRule as Rule;
 use kstack_core::model::{FieldChange, Ref, Tags};
@@ -50,8 +50,8 @@ impl Driver<Aws> for SecurityGroupRules {
                 let id = group.group_id().unwrap_or_default();
                 let spec = SecurityGroupRules {
                     group: Ref::live(Some(id)),
-                    ingress: group.ip_permissions().iter().flat_map(rules).collect(),
-                    egress: group.ip_permissions_egress().iter().flat_map(rules).collect(),
+                    ingress: rules_of(group, group.ip_permissions()),
+                    egress: rules_of(group, group.ip_permissions_egress()),
                 };
                 // The group's own tags say where its rules belong.
                 let mut tags = crate::aws::tags_of(Some(group.tags()));
@@ -90,8 +90,13 @@ fn rules_id(group: &str) -> String {
     format!("{group}/rules")
 }
 
-/// One permission as rules, one for each peer.
-fn rules(permission: &IpPermission) -> Vec<Rule> {
+/// Permissions as rules, one for each peer.
+fn rules_of(group: &SecurityGroup, permissions: &[IpPermission]) -> Vec<Rule> {
+    permissions.iter().flat_map(|permission| rules(permission, group.owner_id().unwrap_or_default())).collect()
+}
+
+/// One permission as rules, one for each peer. A group of another account than `owner` has that before its id.
+fn rules(permission: &IpPermission, owner: &str) -> Vec<Rule> {
     let ports = match (permission.ip_protocol().unwrap_or("-1"), permission.from_port(), permission.to_port()) {
         ("-1", ..) => "all".to_owned(),
         (protocol, Some(from), Some(to)) if from == to => format!("{protocol} {from}"),
@@ -103,7 +108,14 @@ fn rules(permission: &IpPermission) -> Vec<Rule> {
         peer: Ref::live(peer),
         description: description.unwrap_or_default().to_owned(),
     };
-    let groups = permission.user_id_group_pairs().iter().map(|pair| rule(pair.group_id(), pair.description()));
+    let groups = permission.user_id_group_pairs().iter().map(|pair| {
+        let id =
+            pair.group_id().map(|id| match pair.user_id().filter(|account| !account.is_empty() && *account != owner) {
+                Some(account) => format!("{account}/{id}"),
+                None => id.to_owned(),
+            });
+        rule(id.as_deref(), pair.description())
+    });
     let blocks = permission.ip_ranges().iter().map(|range| rule(range.cidr_ip(), range.description()));
     let blocks6 = permission.ipv6_ranges().iter().map(|range| rule(range.cidr_ipv6(), range.description()));
     let lists = permission.prefix_list_ids().iter().map(|list| rule(list.prefix_list_id(), list.description()));
@@ -120,10 +132,10 @@ fn permission(rule: &Rule) -> IpPermission {
         .ip_protocol(if protocol == "all" { "-1" } else { protocol })
         .set_from_port(from.parse().ok())
         .set_to_port(to.parse().ok());
-    if peer.starts_with("sg-") {
-        builder
-            .user_id_group_pairs(UserIdGroupPair::builder().group_id(peer).set_description(description).build())
-            .build()
+    let (account, id) = peer.split_once('/').map_or((None, peer), |(account, id)| (Some(account), id));
+    if id.starts_with("sg-") {
+        let pair = UserIdGroupPair::builder().group_id(id).set_user_id(account.map(str::to_owned));
+        builder.user_id_group_pairs(pair.set_description(description).build()).build()
     } else if peer.starts_with("pl-") {
         builder
             .prefix_list_ids(PrefixListId::builder().prefix_list_id(peer).set_description(description).build())
@@ -200,9 +212,9 @@ async fn bring(
         (wanted("ingress", &spec.ingress, changes, ctx)?, wanted("egress", &spec.egress, changes, ctx)?);
     let all = aws.groups.since(Instant::now(), || fetch(aws)).await?;
     let live = all.iter().find(|group| group.group_id() == Some(id.as_str()));
-    let live_in = live.map(|group| group.ip_permissions().iter().flat_map(rules).collect()).unwrap_or_default();
+    let live_in = live.map(|group| rules_of(group, group.ip_permissions()).into_iter().collect()).unwrap_or_default();
     let live_out = match live {
-        Some(group) => group.ip_permissions_egress().iter().flat_map(rules).collect(),
+        Some(group) => rules_of(group, group.ip_permissions_egress()).into_iter().collect(),
         // Not visible yet: a new group lets everything out.
         None => BTreeSet::from([Rule {
             ports: "all".into(),
@@ -239,4 +251,34 @@ async fn bring(
         call.send().await.map_err(failed("RevokeSecurityGroupEgress")).map_err(look_again)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is asked for is what is found again: for every kind of peer.
+    #[test]
+    fn each_peer_is_found_as_it_was_asked_for() {
+        let owner = "123456789012";
+        let peers = [
+            "10.0.0.0/8",
+            "fd00::/8",
+            "pl-0123456789abcdef0",
+            "sg-0123456789abcdef0",
+            "210987654321/sg-0123456789abcdef0",
+        ];
+        for peer in peers {
+            let asked = Rule {
+                ports: "tcp 9092".to_owned(),
+                peer: Ref::Id(peer.to_owned()),
+                description: "Kafka clients outside".to_owned(),
+            };
+            let mut permission = permission(&asked);
+            // EC2 says the account of each group, the group's own too.
+            let pairs = permission.user_id_group_pairs.iter_mut().flatten();
+            pairs.for_each(|pair| pair.user_id = Some(pair.user_id.take().unwrap_or_else(|| owner.to_owned())));
+            assert_eq!(rules(&permission, owner), [asked]);
+        }
+    }
 }

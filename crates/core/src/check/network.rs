@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
 
+use super::existing;
 use crate::file::Checker;
 use crate::file::{Endpoint, Network, Zones};
 use crate::{endpoint_services, network};
@@ -22,42 +23,37 @@ pub fn check(checker: &mut Checker<'_>) {
             checker.error("network.zones", "a zone is listed twice", "list each zone once");
         }
     }
-    check_size(&net, checker);
-    check_range(&net, checker);
     check_endpoints(&net, checker);
-    if possible {
-        check_counts(&net, zones, checker);
-    }
-    check_blocks(&net, checker);
-    // MSK's brokers alone can be reached from the internet.
-    let public = checker.part::<Option<bool>>("cluster.msk.public_access").flatten() == Some(true);
-    if net.flow_logs.is_none() && checker.part("protected") == Some(true) {
+    if net.flow_logs.is_none() && net.existing.is_none() && checker.part("protected") == Some(true) {
         checker.warning(
             "network",
             "a protected stack has no VPC flow logs: who connected to its brokers is recorded nowhere",
             "write `flow_logs: arn:aws:s3:::BUCKET` below `network`; records cost by the GiB",
         );
     }
-    for (index, block) in net.clients.iter().enumerate() {
-        if block.prefix_len() < 8 {
-            checker.error(
-                &format!("network.clients.{index}"),
-                format!("`{block}` would open the brokers to almost everyone"),
-                "list the CIDR blocks of your clients' networks",
-            );
-        } else if !is_private(*block) && !public {
-            checker.warning(
-                &format!("network.clients.{index}"),
-                format!("`{block}` has public addresses, and brokers are reached from private networks only"),
-                "list the addresses that clients have in their own network, as in a peered VPC or behind a VPN",
-            );
+    match (net.cidr, &net.existing) {
+        (_, Some(existing)) => existing::check(existing, zones, checker),
+        (Some(cidr), None) => {
+            check_size(cidr, &net, checker);
+            check_range(cidr, checker);
+            if possible {
+                check_counts(&net, zones, checker);
+            }
+            check_blocks(cidr, &net, checker);
         }
+        (None, None) if checker.misspelt("network") => {}
+        (None, None) => checker.error(
+            "network",
+            "the key `cidr` is missing here",
+            "write the VPC's address block, such as `10.40.0.0/16`; or `existing` with a VPC and subnets that are there",
+        ),
     }
+    existing::check_access(&net, checker);
 }
 
 /// The VPC's block: of a size that AWS takes and that has room for the subnets derived from it.
-fn check_size(net: &Network, checker: &mut Checker<'_>) {
-    let (cidr, prefix) = (net.cidr, net.cidr.prefix_len());
+fn check_size(cidr: Ipv4Net, net: &Network, checker: &mut Checker<'_>) {
+    let prefix = cidr.prefix_len();
     let derived = net.private_cidrs.is_none() || net.public_cidrs.is_none();
     let longest = if derived { network::LONGEST_VPC_PREFIX } else { 28 };
     if prefix < 16 {
@@ -76,9 +72,8 @@ fn check_size(net: &Network, checker: &mut Checker<'_>) {
 
 /// A VPC's addresses should be private. Source: the VPC user guide, "VPC CIDR blocks", for the ranges that are recommended and
 /// those that EC2 refuses.
-fn check_range(net: &Network, checker: &mut Checker<'_>) {
+fn check_range(cidr: Ipv4Net, checker: &mut Checker<'_>) {
     const REFUSED: [&str; 4] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"];
-    let cidr = net.cidr;
     let help = "use a block of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10";
     if REFUSED.iter().filter_map(|block| block.parse::<Ipv4Net>().ok()).any(|block| block.contains(&cidr)) {
         checker.error("network.cidr", format!("`{cidr}` is no range that a VPC may have"), help);
@@ -89,7 +84,7 @@ fn check_range(net: &Network, checker: &mut Checker<'_>) {
 }
 
 /// Whether all addresses of `block` are private (RFC 1918), shared (RFC 6598) or for benchmarks (RFC 2544).
-fn is_private(block: Ipv4Net) -> bool {
+pub(super) fn is_private(block: Ipv4Net) -> bool {
     const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15"];
     PRIVATE.iter().filter_map(|range| range.parse::<Ipv4Net>().ok()).any(|range| range.contains(&block))
 }
@@ -127,13 +122,13 @@ fn check_counts(net: &Network, zones: usize, checker: &mut Checker<'_>) {
 }
 
 /// Explicit subnet blocks: inside the VPC, of a size that AWS takes, apart from each other.
-fn check_blocks(net: &Network, checker: &mut Checker<'_>) {
+fn check_blocks(cidr: Ipv4Net, net: &Network, checker: &mut Checker<'_>) {
     let mut seen: Vec<(&str, Ipv4Net)> = Vec::new();
     for (name, blocks) in [("private_cidrs", &net.private_cidrs), ("public_cidrs", &net.public_cidrs)] {
         for (index, block) in blocks.iter().flatten().enumerate() {
             let path = format!("network.{name}.{index}");
-            if !net.cidr.contains(block) {
-                let message = format!("`{block}` is not inside the VPC's `{}`", net.cidr);
+            if !cidr.contains(block) {
+                let message = format!("`{block}` is not inside the VPC's `{cidr}`");
                 checker.error(&path, message, "use a block inside it");
             }
             if block.prefix_len() > 28 {

@@ -12,12 +12,12 @@ use crate::digest;
 use crate::engines::ec2::{self, Gp3Volume, archive};
 use crate::instance_types::{self, Arch};
 use crate::kinds::Instance;
-use crate::network;
 use crate::observed::Live;
 use crate::refusal::Refusal;
 use crate::settings;
 use crate::stack::Ec2;
-use place::{Seats, place, voters};
+pub use place::missing_hosts;
+use place::{Seats, addresses, place, voters};
 
 /// A change of the templates that running hosts must get: raising it rolls every host of every stack.
 const TEMPLATE_REVISION: u32 = 1;
@@ -43,7 +43,8 @@ pub fn choose(
     let broker_zones = place(design, &input.observed, "broker", ec2.brokers.count);
     let controller_count = ec2.controllers.as_ref().map_or(0, |controllers| controllers.count);
     let controller_zones = place(design, &input.observed, "controller", controller_count);
-    let voters = voters(design, ec2, &broker_zones, &controller_zones);
+    let addresses = addresses(design, input, &broker_zones, &controller_zones);
+    let voters = voters(design, ec2, &addresses);
     let instances = input.observed.of::<Instance>();
     let mut seats = Seats::default();
     let mut hosts = Vec::new();
@@ -55,7 +56,7 @@ pub fn choose(
         let zone = controller_zones[number as usize - 1];
         let name = format!("controller-{number}");
         let volume = Gp3Volume { size_gib: controllers.storage.gib_ceil(), iops: 3000, throughput_mibs: 125 };
-        let address = network::controller_address(design.zones[zone].private, number);
+        let address = addresses.get(&name).copied();
         let id = Identity { name, role: HostRole::Controller, node_id: CONTROLLER_IDS + number, zone, address };
         let placement = seats.take(ec2.placement, "controllers", zone);
         hosts.extend(add(id, &controllers.instance_type, volume, placement));
@@ -65,7 +66,7 @@ pub fn choose(
         let name = format!("broker-{number}");
         let votes = voters.iter().any(|voter| voter.node_id == number);
         let role = if votes { HostRole::Combined } else { HostRole::Broker };
-        let address = network::broker_address(design.zones[zone].private, number);
+        let address = addresses.get(&name).copied();
         let id = Identity { name, role, node_id: number, zone, address };
         let placement = seats.take(ec2.placement, "brokers", zone);
         hosts.extend(add(id, &ec2.brokers.instance_type, sizing.volume, placement));
@@ -107,7 +108,10 @@ fn host(
     let Some(address) = address else {
         refusals.push(Refusal::general(
             format!("there is no address for {name} in {}", design.zones[zone].private),
-            "use a larger `network.cidr`, or larger `private_cidrs`",
+            match design.existing {
+                Some(_) => "name a larger subnet of that zone, or free addresses in it",
+                None => "use a larger `network.cidr`, or larger `private_cidrs`",
+            },
         ));
         return None;
     };

@@ -5,6 +5,7 @@
 mod assumed;
 mod ec2;
 mod endpoints;
+mod existing;
 mod msk;
 mod zones;
 
@@ -17,7 +18,7 @@ use crate::cloud_init::Overrides;
 use crate::design::{Design, Facts};
 use crate::engines::Engine;
 use crate::engines::msk::unknown_type_misfit;
-use crate::kinds::Vpc;
+use crate::kinds::{SecurityGroup, Vpc};
 use crate::model::{Record, tag};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
@@ -50,18 +51,23 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
             "use the credentials of that account, or change `account` in the file",
         ));
     }
-    let vpcs = observed.of::<Vpc>();
     let engine = Engine::of(stack);
-    let live = |live: &Live| Engine::of_tag(live.tags.get(tag::ENGINE).map(String::as_str));
-    if let Some(live) = vpcs.values().map(|(vpc, _)| live(vpc)).find(|live| *live != engine) {
+    if let Some(live) = live_engine(observed).filter(|live| *live != engine) {
         let (now, wanted) = (live.words(), engine.words());
         refusals.push(Refusal::general(
             format!("the live stack has {now}, and the file asks for {wanted}: a stack keeps its engine"),
             "create a second stack with another name, move the data with MirrorMaker, and destroy this one",
         ));
     }
-    endpoints::check(stack, facts, observed, &mut refusals);
-    let zones = choose_zones(stack, facts, observed, &mut refusals);
+    existing::check_move(stack, observed, &mut refusals);
+    let named = stack.network.existing.as_ref();
+    let network = named.and_then(|named| existing::choose(stack, named, input, &mut refusals));
+    existing::check_access(stack, network.as_ref(), input, &mut refusals);
+    endpoints::check(stack, facts, observed, network.as_ref(), &mut refusals);
+    let zones = match (named, &network) {
+        (Some(_), None) => Vec::new(),
+        _ => choose_zones(stack, facts, observed, network.as_ref(), &mut refusals),
+    };
     let cluster_id = observed
         .live
         .values()
@@ -72,12 +78,14 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
     let mut design = Design {
         stack: stack.clone(),
         account: facts.account.clone(),
+        existing: network,
         zones,
         hosts: Vec::new(),
         msk: None,
         cluster_id,
         expires: input.expires,
     };
+    existing::check_subnets(&design, input, &mut refusals);
     if let Some(ec2) = stack.cluster.ec2.as_ref().filter(|_| refusals.is_empty()) {
         design.hosts = ec2::choose(&design, ec2, input, overrides, &mut refusals);
     }
@@ -85,6 +93,14 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         design.msk = Some(msk::choose(&design, msk, input, &mut refusals));
     }
     if refusals.is_empty() { Ok(design) } else { Err(refusals) }
+}
+
+/// The engine of the live stack, as the tag of its VPC says, or that of its brokers' group in a VPC of others.
+fn live_engine(observed: &Observed) -> Option<Engine> {
+    let of = |live: &Live| Engine::of_tag(live.tags.get(tag::ENGINE).map(String::as_str));
+    let (vpcs, groups) = (observed.of::<Vpc>(), observed.of::<SecurityGroup>());
+    let tagged = groups.values().map(|(live, _)| *live).filter(|live| live.tags.contains_key(tag::ENGINE));
+    vpcs.values().map(|(live, _)| *live).chain(tagged).map(of).next()
 }
 
 /// What no volume holds or carries, whatever the live ones are.

@@ -1,9 +1,10 @@
 //! The zones of a stack: those that are live stay chosen.
 
 use super::endpoints;
-use crate::design::{Facts, Zone};
+use super::existing::{in_words, live_zones};
+use crate::design::{ExistingNetwork, Facts, Zone};
 use crate::kinds::Subnet;
-use crate::network;
+use crate::network as blocks;
 use crate::observed::Observed;
 use crate::refusal::Refusal;
 use crate::stack::{Stack, Zones};
@@ -14,8 +15,15 @@ fn not_offered<'a>(facts: &'a Facts, zone: &str) -> Vec<&'a str> {
     facts.types.keys().map(String::as_str).filter(|name| !offered(name)).collect()
 }
 
-/// The zones: those that the file names; else those of the live subnets, and the region's first others.
-pub fn choose_zones(stack: &Stack, facts: &Facts, observed: &Observed, refusals: &mut Vec<Refusal>) -> Vec<Zone> {
+/// The zones: those that the file names; else those of the live subnets, and the region's first others. Where others made the
+/// network, `network`, only zones with a subnet of it.
+pub fn choose_zones(
+    stack: &Stack,
+    facts: &Facts,
+    observed: &Observed,
+    network: Option<&ExistingNetwork>,
+    refusals: &mut Vec<Refusal>,
+) -> Vec<Zone> {
     let mut names: Vec<String> = match &stack.network.zones {
         Zones::Named(wanted) => wanted
             .iter()
@@ -33,18 +41,33 @@ pub fn choose_zones(stack: &Stack, facts: &Facts, observed: &Observed, refusals:
             .collect(),
         Zones::Count(count) => {
             let live = observed.of::<Subnet>();
-            let used: Vec<String> = live
-                .iter()
-                .filter(|(name, _)| name.starts_with("private-"))
-                .map(|(_, (_, subnet))| subnet.zone.clone())
-                .filter(|zone| facts.zones.contains_key(zone))
-                .collect();
-            let whole = |zone: &str| {
-                not_offered(facts, zone).is_empty() && endpoints::not_offered(stack, facts, observed, zone).is_empty()
+            let own = live.iter().filter(|(name, _)| name.starts_with("private-"));
+            let used: Vec<String> = match network {
+                Some(network) => live_zones(network, observed),
+                None => own.map(|(_, (_, subnet))| subnet.zone.clone()).collect(),
             };
-            let others = facts.zones.keys().filter(|zone| !used.contains(zone) && whole(zone)).cloned();
+            let used: Vec<String> = used.into_iter().filter(|zone| facts.zones.contains_key(zone)).collect();
+            let whole = |zone: &&String| {
+                network.is_none_or(|network| network.subnets.contains_key(*zone))
+                    && not_offered(facts, zone).is_empty()
+                    && endpoints::not_offered(stack, facts, observed, network, zone).is_empty()
+            };
+            let others = facts.zones.keys().filter(whole).filter(|zone| !used.contains(zone)).cloned();
             let chosen: Vec<String> = used.iter().cloned().chain(others).take(*count as usize).collect();
-            if chosen.len() < *count as usize {
+            if let Some(network) = network.filter(|_| chosen.len() < *count as usize) {
+                // That there is none at all has been said.
+                if network.subnets.is_empty() {
+                    return Vec::new();
+                }
+                refusals.push(Refusal::general(
+                    format!(
+                        "the file asks for {count} zones, and its subnets in zones that offer the instance types are in {}: {}",
+                        chosen.len(),
+                        in_words(network)
+                    ),
+                    "name a private subnet in each zone below `network.existing.subnets`, or lower `network.zones`",
+                ));
+            } else if chosen.len() < *count as usize {
                 refusals.push(Refusal::general(
                     format!(
                         "the file asks for {count} zones, and {} has {} that offer the instance types and the endpoint services",
@@ -59,6 +82,12 @@ pub fn choose_zones(stack: &Stack, facts: &Facts, observed: &Observed, refusals:
     };
     names.sort();
     for zone in &names {
+        if let Some(network) = network.filter(|network| !network.subnets.contains_key(zone)) {
+            refusals.push(Refusal::general(
+                format!("there is no subnet for the stack in {zone}; there are in {}", in_words(network)),
+                format!("name a private subnet in {zone} below `network.existing.subnets`, or leave the zone out"),
+            ));
+        }
         for name in not_offered(facts, zone) {
             refusals.push(Refusal::general(
                 format!("the instance type `{name}` is not offered in {zone}"),
@@ -67,7 +96,7 @@ pub fn choose_zones(stack: &Stack, facts: &Facts, observed: &Observed, refusals:
         }
     }
     for zone in &names {
-        for name in endpoints::not_offered(stack, facts, observed, zone) {
+        for name in endpoints::not_offered(stack, facts, observed, network, zone) {
             refusals.push(Refusal::general(
                 format!("the endpoint service `{name}` is not offered in {zone}"),
                 format!("remove `{name}` from `network.endpoints`, or name other zones"),
@@ -78,13 +107,14 @@ pub fn choose_zones(stack: &Stack, facts: &Facts, observed: &Observed, refusals:
         .iter()
         .enumerate()
         .map(|(index, name)| {
-            let letter = network::zone_letter(name);
+            let letter = blocks::zone_letter(name);
+            let existing = network.map(|network| network.subnets.get(name)?.block);
             Some(Zone {
                 name: name.clone(),
                 id: facts.zones.get(name)?.clone(),
                 key: letter.to_string(),
-                private: network::private_block(&stack.network, letter, index)?,
-                public: network::public_block(&stack.network, letter, index)?,
+                private: existing.unwrap_or_else(|| blocks::private_block(&stack.network, letter, index))?,
+                public: existing.unwrap_or_else(|| blocks::public_block(&stack.network, letter, index))?,
             })
         })
         .collect();

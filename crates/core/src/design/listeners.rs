@@ -40,9 +40,12 @@ impl Provisioned {
             .collect()
     }
 
-    /// The ports of Prometheus's exporters that are on.
-    pub fn exporter_ports(&self) -> Vec<(u16, &'static str)> {
-        let all = [(self.jmx_exporter, 11001, "Kafka's metrics"), (self.node_exporter, 11002, "The hosts' metrics")];
-        all.into_iter().filter(|(on, ..)| *on).map(|(_, port, what)| (port, what)).collect()
+    /// The ports of Prometheus's exporters that are on, each with its name in the file.
+    pub fn exporter_ports(&self) -> Vec<(&'static str, u16, &'static str)> {
+        let all = [
+            (self.jmx_exporter, "jmx", 11001, "Kafka's metrics"),
+            (self.node_exporter, "node", 11002, "The hosts' metrics"),
+        ];
+        all.into_iter().filter(|(on, ..)| *on).map(|(_, name, port, what)| (name, port, what)).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 mod listeners;
 mod msk;
+mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -18,6 +19,7 @@ use crate::stack::Stack;
 
 pub use listeners::{Listener, listeners};
 pub use msk::{MskDesign, Provisioned};
+pub use network::{EndpointFacts, ExistingNetwork, NetworkFacts, SubnetFacts, VpcFacts};
 
 /// Node ids of dedicated controllers follow this one; brokers have 1 to 1000. They share one space.
 pub const CONTROLLER_IDS: u32 = 1000;
@@ -42,6 +44,8 @@ pub struct Facts {
     pub endpoints: BTreeMap<String, EndpointService>,
     /// The Kafka versions that a new MSK cluster can have, where the file asks for one.
     pub msk_versions: BTreeSet<String>,
+    /// What the file names of others' networks.
+    pub network: NetworkFacts,
 }
 
 /// A zone of the stack.
@@ -54,6 +58,7 @@ pub struct Zone {
     /// The letter at the name's end, as a part of addresses.
     pub key: String,
     pub private: Ipv4Net,
+    /// As `private` where others made the network.
     pub public: Ipv4Net,
 }
 
@@ -101,6 +106,8 @@ impl HostDesign {
 pub struct Design {
     pub stack: Stack,
     pub account: String,
+    /// The network, where it is not the stack's own.
+    pub existing: Option<ExistingNetwork>,
     pub zones: Vec<Zone>,
     pub hosts: Vec<HostDesign>,
     /// The MSK cluster, where there is one.

@@ -3,26 +3,33 @@
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
+use super::existing::{AccessRule, Existing, GroupId, Peer};
 use super::node::{Content, Node};
 use super::problem::Problem;
 use super::read::{Read, choices, fields, text};
 use crate::units::{Percent, Rate, TimeSpan};
 
 fields! {
-    /// The VPC: its address block, zones, outbound internet access and endpoints.
+    /// The VPC: its address block, zones, outbound internet access and endpoints; or the VPC that is there already.
     pub struct Network {
-        /// The VPC's address block, from /16 to /22.
-        cidr: Ipv4Net,
+        /// The VPC's address block, from /16 to /22. Not with `existing`.
+        cidr: Option<Ipv4Net>,
+        /// A VPC and subnets that are there already, instead of the stack's own. A live stack keeps its network.
+        existing: Option<Existing>,
         /// How many zones to use, or a list of zone names or zone ids. A live stack keeps its zones.
         zones: Zones = Zones::Count(3),
-        /// NAT gateways, through which hosts in private subnets reach package and Kafka archives.
+        /// NAT gateways, through which hosts in private subnets reach package and Kafka archives. Not with `existing`.
         nat: Nat = Nat::OnePerZone,
-        /// AWS services to reach without leaving the VPC: `s3` (a gateway endpoint), and interface endpoints such as `ssm`, `ssmmessages`, `ec2messages`, `logs`, `kms`, `secretsmanager`.
+        /// AWS services to reach without leaving the VPC: `s3` (a gateway endpoint), and interface endpoints such as `ssm`, `ssmmessages`, `ec2messages`, `logs`, `kms`, `secretsmanager`. In an `existing` VPC those that are there are used, and only the others are made.
         endpoints: Vec<Endpoint> = Vec::new(),
-        /// The ARN of an S3 bucket for VPC flow logs, which may end in a folder; none when absent. The bucket is not kstack's.
+        /// The ARN of an S3 bucket for VPC flow logs, which may end in a folder; none when absent. The bucket is not kstack's. In an `existing` VPC they record all that is in it.
         flow_logs: Option<BucketArn>,
-        /// Address blocks from which clients outside the stack's client security group may connect, such as a peered VPC's.
-        clients: Vec<Ipv4Net> = Vec::new(),
+        /// From where clients outside the stack's client security group may connect to every listener: address blocks, such as a peered VPC's, prefix lists (`pl-...`) and security groups (`sg-...`; of a peered VPC in another account: `ACCOUNT/sg-...`).
+        clients: Vec<Peer> = Vec::new(),
+        /// More rules for brokers: who may connect to which listener.
+        rules: Vec<AccessRule> = Vec::new(),
+        /// Security groups of your own for each host or broker, beside the stack's. They must be in the stack's VPC. MSK takes them when the cluster is created.
+        security_groups: Vec<GroupId> = Vec::new(),
         /// The private subnets' blocks, one for each zone in the order of the zones' names. Derived when absent.
         private_cidrs: Option<Vec<Ipv4Net>>,
         /// The public subnets' blocks, one for each zone in the order of the zones' names. Derived when absent.
@@ -171,5 +178,12 @@ impl Read for Zones {
     }
     fn schema() -> Value {
         json!({"oneOf": [{"type": "integer", "minimum": 1, "maximum": 6}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
+    }
+}
+
+impl Network {
+    /// The NAT gateways that are made: none in a network that is not the stack's.
+    pub fn nat_gateways(&self) -> Nat {
+        if self.existing.is_some() { Nat::None } else { self.nat }
     }
 }

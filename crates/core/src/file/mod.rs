@@ -1,10 +1,11 @@
 //! Reading a stack file: from YAML to a tree with places, from the tree to typed values, and problems to be shown.
 //!
 //! `node` is the tree, `read` the typed reader and the JSON Schema from one declaration, `keys` what every engine
-//! shares, `checker` what rules between fields work with, `problem` how a problem is shown, `syntax` and `secret` what its
+//! shares, `existing` what a file names of others' networks, `checker` what rules between fields work with, `problem` how a problem is shown, `syntax` and `secret` what its
 //! words are and what they must not have.
 
 pub(crate) mod checker;
+mod existing;
 pub(crate) mod keys;
 pub(crate) mod node;
 pub(crate) mod problem;
@@ -13,6 +14,7 @@ pub(crate) mod secret;
 mod syntax;
 
 pub use checker::Checker;
+pub use existing::{AccessRule, Existing, GroupId, ListenerName, Peer, SubnetChoice, VpcChoice};
 pub use keys::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Workload, Zones};
 pub use problem::{Problem, Report, Severity};
 pub use read::Scalar;

@@ -16,7 +16,7 @@ spec! {
 /// The zones that have a NAT gateway, by key.
 pub fn nat_zones(design: &Design) -> Vec<String> {
     let keys = design.zones.iter().map(|zone| zone.key.clone());
-    match design.stack.network.nat {
+    match design.stack.network.nat_gateways() {
         Nat::OnePerZone => keys.collect(),
         Nat::Single => keys.take(1).collect(),
         Nat::None => Vec::new(),

@@ -15,7 +15,7 @@ impl Kind for FlowLog {
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let destination = design.stack.network.flow_logs.as_ref().map(ToString::to_string);
-        let log = destination.map(|destination| FlowLog { vpc: Ref::to("vpc", "main"), destination });
+        let log = destination.map(|destination| FlowLog { vpc: design.vpc(), destination });
         log.map(|log| ("main".to_owned(), log)).into_iter().collect()
     }
 

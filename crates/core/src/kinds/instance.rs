@@ -40,6 +40,10 @@ spec! {
         /// For creation only; its fingerprint is `config`.
         #[serde(skip)]
         pub user_data: String => Rule::creation_only(),
+        /// The interfaces of the quorum's voters, in subnets that others use too: their addresses are in the user data, and are sure only
+        /// once they are taken.
+        #[serde(skip)]
+        pub voters: Vec<Ref> => Rule::creation_only(),
     }
 }
 
@@ -48,10 +52,16 @@ impl Kind for Instance {
     const ENGINE: Option<Engine> = Some(Engine::Ec2);
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
+        let voters: Vec<Ref> = design
+            .hosts
+            .iter()
+            .filter(|host| host.votes() && design.existing.is_some())
+            .map(|host| Ref::to(super::NetworkInterface::NAME, &host.name))
+            .collect();
         let instance = |host: &HostDesign| Instance {
             instance_type: host.instance_type.clone(),
             image: host.image.clone(),
-            subnet: Ref::to(super::Subnet::NAME, &format!("private-{}", design.zones[host.zone].key)),
+            subnet: design.private_subnet(&design.zones[host.zone]),
             interface: Ref::to(super::NetworkInterface::NAME, &host.name),
             data_volume: Ref::to(super::Volume::NAME, &host.name),
             profile: Ref::to(super::InstanceProfile::NAME, "hosts"),
@@ -66,6 +76,7 @@ impl Kind for Instance {
             retention: host.broker().then(|| design.stack.common().settings.retention.to_string()),
             min_insync_replicas: Some(design.stack.common().settings.min_insync.to_string()),
             user_data: host.user_data.clone(),
+            voters: voters.clone(),
         };
         design.hosts.iter().map(|host| (host.name.clone(), instance(host))).collect()
     }

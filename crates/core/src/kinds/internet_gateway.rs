@@ -13,8 +13,9 @@ impl Kind for InternetGateway {
     const NAME: &'static str = "internet_gateway";
     const UNIQUE: bool = false;
 
-    fn desired(_: &Design) -> Vec<(String, Self)> {
-        vec![("main".to_owned(), InternetGateway { vpc: Ref::to("vpc", "main") })]
+    fn desired(design: &Design) -> Vec<(String, Self)> {
+        let own = design.existing.is_none().then(|| design.vpc());
+        own.map(|vpc| ("main".to_owned(), InternetGateway { vpc })).into_iter().collect()
     }
 
     fn home(&self) -> Vec<&str> {

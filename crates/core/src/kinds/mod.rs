@@ -55,7 +55,8 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     }
 
     /// Ids of what the live resource is in or attached to, as far as no resource of the stack has them yet. Where one is no
-    /// resource of the stack's at all, the resource is used elsewhere, whatever its tags say.
+    /// resource of the stack's at all, the resource is used elsewhere, whatever its tags say; but for the one that says so itself.
+    /// Of a wanted resource: what it is to be in of a network of others, which its tag [`NETWORK`](crate::model::tag::NETWORK) then says.
     fn home(&self) -> Vec<&str> {
         Vec::new()
     }

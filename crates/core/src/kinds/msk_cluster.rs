@@ -13,9 +13,10 @@ spec! {
         /// `provisioned` or `serverless`.
         pub form: String => Rule::fixed("whether a cluster is provisioned or serverless", NEW_STACK).hidden(),
         pub subnets: Vec<Ref> => Rule::fixed("the subnets of an MSK cluster, and with them its zones and whether it can be public,", NEW_STACK).hidden(),
+        /// No update of MSK takes groups. Source: MSK's API reference, UpdateConnectivity and UpdateSecurity, 2026.
         pub security_groups: Vec<Ref> => Rule::fixed(
             "the list of an MSK cluster's security groups",
-            "change the rules of the group instead; another group needs a second stack",
+            "keep `network.security_groups` as it was, and change the rules of the groups instead; other groups need a second stack",
         ).hidden(),
         #[serde(flatten)]
         pub provisioned: Option<Provisioned> => Rule::nested(Provisioned::FIELDS),
@@ -28,21 +29,22 @@ impl Kind for MskCluster {
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let Some(cluster) = design.msk.as_ref() else { return Vec::new() };
-        let reach = if cluster.in_public_subnets { "public" } else { "private" };
-        let subnets = design.zones.iter().map(|zone| Ref::to("subnet", &format!("{reach}-{}", zone.key))).collect();
+        let public = cluster.in_public_subnets;
+        let subnet = |zone| if public { design.public_subnet(zone) } else { design.private_subnet(zone) };
         let cluster = MskCluster {
             state: ACTIVE.to_owned(),
             form: if cluster.provisioned.is_some() { "provisioned" } else { "serverless" }.to_owned(),
-            subnets,
-            security_groups: vec![Ref::to("security_group", "brokers")],
+            subnets: design.zones.iter().map(subnet).collect(),
+            security_groups: super::security_group::attached(design, "brokers"),
             provisioned: cluster.provisioned.clone(),
         };
         vec![("main".to_owned(), cluster)]
     }
 
-    /// The rules for the ports on which it listens; and public access needs the route to the internet.
+    /// The rules for the ports on which it listens; and public access needs the route to the internet, which subnets of others have.
     fn after(&self, _: &str) -> Vec<Address> {
-        let public = self.provisioned.as_ref().is_some_and(|one| one.public_access);
+        let own = self.subnets.iter().any(|subnet| subnet.address().is_some());
+        let public = own && self.provisioned.as_ref().is_some_and(|one| one.public_access);
         let table = public.then(|| Address::new(super::RouteTable::NAME, "public"));
         let rules = ["brokers", "clients"].map(|group| Address::new(super::SecurityGroupRules::NAME, group));
         rules.into_iter().chain(table).collect()

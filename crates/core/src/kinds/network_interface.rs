@@ -4,7 +4,7 @@ use super::prelude::*;
 
 spec! {
     pub struct NetworkInterface {
-        pub subnet: Ref => Rule::fixed("a host's subnet", "keep the zones as they are: its volume is in that zone"),
+        pub subnet: Ref => Rule::fixed("a host's subnet", "keep the zones, and the subnets of an existing network, as they are: its volume is in that zone"),
         pub address: String => Rule::fixed("a host's address", NEW_STACK),
         pub security_groups: Vec<Ref> => Rule::in_place(),
         /// Of a live one: the id of the instance that has it.
@@ -19,9 +19,12 @@ impl Kind for NetworkInterface {
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let interface = |host: &HostDesign| NetworkInterface {
-            subnet: Ref::to("subnet", &format!("private-{}", design.zones[host.zone].key)),
+            subnet: design.private_subnet(&design.zones[host.zone]),
             address: host.address.to_string(),
-            security_groups: vec![Ref::to("security_group", if host.broker() { "brokers" } else { "controllers" })],
+            security_groups: super::security_group::attached(
+                design,
+                if host.broker() { "brokers" } else { "controllers" },
+            ),
             attached_to: None,
         };
         design.hosts.iter().map(|host| (host.name.clone(), interface(host))).collect()

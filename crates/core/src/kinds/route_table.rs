@@ -31,17 +31,20 @@ impl Kind for RouteTable {
     const ACCESS: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
+        if design.existing.is_some() {
+            return Vec::new();
+        }
         let table = |subnets: Vec<Ref>, via: Option<Ref>| RouteTable {
-            vpc: Ref::to("vpc", "main"),
+            vpc: design.vpc(),
             subnets,
             routes: via.map(|via| Route { to: EVERYWHERE.to_owned(), via }).into_iter().collect(),
             others: None,
         };
-        let public = design.zones.iter().map(|zone| Ref::to("subnet", &format!("public-{}", zone.key))).collect();
+        let public = design.zones.iter().map(|zone| design.public_subnet(zone)).collect();
         let mut tables = vec![("public".to_owned(), table(public, Some(Ref::to("internet_gateway", "main"))))];
         let gateways = nat_zones(design);
         for zone in &design.zones {
-            let subnets = vec![Ref::to("subnet", &format!("private-{}", zone.key))];
+            let subnets = vec![design.private_subnet(zone)];
             let gateway = gateways.iter().find(|key| **key == zone.key).or(gateways.first());
             let via = gateway.map(|key| Ref::to("nat_gateway", key));
             tables.push((format!("private-{}", zone.key), table(subnets, via)));

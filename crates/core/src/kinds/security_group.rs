@@ -7,6 +7,9 @@ spec! {
         pub vpc: Ref => Rule::fixed("a security group's VPC, name or description", NEW_STACK).hidden(),
         pub group_name: String => Rule::fixed("a security group's VPC, name or description", NEW_STACK),
         pub description: String => Rule::fixed("a security group's VPC, name or description", NEW_STACK).hidden(),
+        /// What runs Kafka, for the tag of the brokers' group in a VPC that is not the stack's: there the VPC can't tell.
+        #[serde(skip)]
+        pub engine: Option<Engine> => Rule::creation_only(),
     }
 }
 
@@ -17,10 +20,16 @@ pub fn groups(design: &Design) -> Vec<(&'static str, &'static str)> {
     if design.dedicated() {
         groups.push(("controllers", "Kafka controllers"));
     }
-    if design.stack.network.endpoints.iter().any(|endpoint| **endpoint != *"s3") {
+    if design.stack.network.endpoints.iter().any(|endpoint| super::vpc_endpoint::has_interfaces(design, endpoint)) {
         groups.push(("endpoints", "Interfaces of VPC endpoints"));
     }
     groups
+}
+
+/// The groups of each interface of the role that `group` is for: the stack's, and the file's beside it.
+pub fn attached(design: &Design, group: &str) -> Vec<Ref> {
+    let own = design.stack.network.security_groups.iter().map(|id| Ref::Id(id.to_string()));
+    std::iter::once(Ref::to(SecurityGroup::NAME, group)).chain(own).collect()
 }
 
 impl Kind for SecurityGroup {
@@ -29,13 +38,18 @@ impl Kind for SecurityGroup {
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let group = |(name, description): (&str, &str)| {
             let spec = SecurityGroup {
-                vpc: Ref::to("vpc", "main"),
+                vpc: design.vpc(),
                 group_name: format!("{}-{name}", design.prefix()),
                 description: description.to_owned(),
+                engine: (design.existing.is_some() && name == "brokers").then(|| Engine::of(&design.stack)),
             };
             (name.to_owned(), spec)
         };
         groups(design).into_iter().map(group).collect()
+    }
+
+    fn tags(&self) -> Tags {
+        self.engine.map(|engine| (tag::ENGINE.to_owned(), engine.key().to_owned())).into_iter().collect()
     }
 
     fn home(&self) -> Vec<&str> {

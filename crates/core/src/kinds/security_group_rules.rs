@@ -10,6 +10,7 @@ use super::security_group::groups;
 use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT};
 use crate::design::{MskDesign, Provisioned, listeners};
 use crate::engines::ec2::archive;
+use crate::stack::ListenerName;
 
 spec! {
     pub struct SecurityGroupRules {
@@ -33,6 +34,31 @@ fn rule(port: u16, peer: Ref, description: &str) -> NetworkRule {
     NetworkRule { ports: format!("tcp {port}"), peer, description: description.to_owned() }
 }
 
+/// The rules for whom the file names: `network.clients` to every listener, and `network.rules` each to its own. `ports` gives the
+/// ports of a listener and what they are for; of all that clients use, where none is named.
+fn from_outside(design: &Design, ports: impl Fn(Option<ListenerName>) -> Vec<(u16, &'static str)>) -> Vec<NetworkRule> {
+    let network = &design.stack.network;
+    let clients = network.clients.iter().map(|from| (from, None, None));
+    let rules = network.rules.iter().map(|one| (&one.from, Some(one.listener), one.description.as_ref()));
+    let mut all: Vec<NetworkRule> = Vec::new();
+    for (from, listener, description) in clients.chain(rules) {
+        for (port, what) in ports(listener) {
+            let new = rule(port, Ref::Id(from.to_string()), description.map_or(what, |text| &**text));
+            // To EC2, a rule with another description is the same rule.
+            if !all.iter().any(|one| (&one.ports, &one.peer) == (&new.ports, &new.peer)) {
+                all.push(new);
+            }
+        }
+    }
+    all
+}
+
+/// Endpoints in a VPC of others: a service's public name leads every host of the VPC to them, so that each must get in.
+fn from_the_vpc(design: &Design) -> Vec<NetworkRule> {
+    let blocks = design.existing.iter().flat_map(|existing| &existing.blocks);
+    blocks.map(|block| rule(443, Ref::Id(block.to_string()), "Hosts of the VPC to AWS services")).collect()
+}
+
 impl Kind for SecurityGroupRules {
     const NAME: &'static str = "security_group_rules";
     const TAGGED: bool = false;
@@ -46,7 +72,6 @@ impl Kind for SecurityGroupRules {
         let everywhere = || Ref::Id("0.0.0.0/0".to_owned());
         let dedicated = design.dedicated();
         let endpoints = groups(design).iter().any(|(name, _)| *name == "endpoints");
-        let clients: Vec<Ref> = design.stack.network.clients.iter().map(|block| Ref::Id(block.to_string())).collect();
         let downloads = design.stack.cluster.ec2.as_ref().map(archive::ports).unwrap_or_default();
         let mut all = Vec::new();
         for (name, _) in groups(design) {
@@ -55,8 +80,7 @@ impl Kind for SecurityGroupRules {
                 "brokers" => {
                     ingress.push(rule(CLIENT_PORT, group("clients"), "Kafka clients"));
                     ingress.push(rule(CLIENT_PORT, group("brokers"), "Replication between brokers"));
-                    ingress
-                        .extend(clients.iter().map(|block| rule(CLIENT_PORT, block.clone(), "Kafka clients outside")));
+                    ingress.extend(from_outside(design, |_| vec![(CLIENT_PORT, "Kafka clients outside")]));
                     egress.push(rule(CLIENT_PORT, group("brokers"), "Replication between brokers"));
                     if dedicated {
                         ingress.push(rule(CLIENT_PORT, group("controllers"), "Controllers to brokers"));
@@ -73,6 +97,7 @@ impl Kind for SecurityGroupRules {
                     egress.push(rule(CLIENT_PORT, group("brokers"), "Controllers to brokers"));
                 }
                 "clients" => egress.push(rule(CLIENT_PORT, group("brokers"), "To the Kafka brokers")),
+                _ if design.existing.is_some() => ingress.extend(from_the_vpc(design)),
                 _ => {
                     ingress.push(rule(443, group("brokers"), "Brokers to AWS services"));
                     if dedicated {
@@ -123,17 +148,24 @@ fn of_msk(design: &Design, msk: &MskDesign) -> Vec<(String, SecurityGroupRules)>
             "brokers" => {
                 for one in &listeners {
                     ingress.push(rule(one.port, group("clients"), one.what));
-                    for block in &design.stack.network.clients {
-                        let ports = [Some(one.port), one.public_port].into_iter().flatten();
-                        ingress.extend(ports.map(|port| rule(port, Ref::Id(block.to_string()), one.what)));
-                    }
                 }
-                ingress.extend(exporters.iter().map(|(port, what)| rule(*port, group("clients"), what)));
+                ingress.extend(from_outside(design, |listener| {
+                    let wanted = |method: &str| listener.is_none_or(|listener| listener.word() == method);
+                    let on = listeners.iter().filter(|one| wanted(one.method));
+                    let clients = on.flat_map(|one| {
+                        let ports = [Some(one.port), one.public_port].into_iter().flatten();
+                        ports.map(|port| (port, one.what))
+                    });
+                    let scraped = exporters.iter().filter(|(method, ..)| listener.is_some() && wanted(method));
+                    clients.chain(scraped.map(|(_, port, what)| (*port, *what))).collect()
+                }));
+                ingress.extend(exporters.iter().map(|(_, port, what)| rule(*port, group("clients"), what)));
             }
             "clients" => {
                 egress.extend(listeners.iter().map(|one| rule(one.port, group("brokers"), one.what)));
-                egress.extend(exporters.iter().map(|(port, what)| rule(*port, group("brokers"), what)));
+                egress.extend(exporters.iter().map(|(_, port, what)| rule(*port, group("brokers"), what)));
             }
+            _ if design.existing.is_some() => ingress.extend(from_the_vpc(design)),
             _ => ingress.push(rule(443, group("clients"), "Kafka clients to AWS services")),
         }
         all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress }));

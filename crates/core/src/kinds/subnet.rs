@@ -16,11 +16,11 @@ impl Kind for Subnet {
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let subnet = |zone: &str, cidr: ipnet::Ipv4Net| Subnet {
-            vpc: Ref::to("vpc", "main"),
+            vpc: design.vpc(),
             cidr: cidr.to_string(),
             zone: zone.to_owned(),
         };
-        let zones = design.zones.iter();
+        let zones = design.zones.iter().filter(|_| design.existing.is_none());
         zones
             .flat_map(|zone| {
                 [

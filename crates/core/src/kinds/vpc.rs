@@ -39,17 +39,16 @@ impl Kind for Vpc {
     const UNIQUE: bool = false;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
-        let cidr = design.stack.network.cidr.to_string();
-        vec![(
-            "main".to_owned(),
-            Vpc {
-                cidr,
-                dns_support: true,
-                dns_hostnames: true,
-                default_group: DefaultGroup::Closed,
-                engine: Engine::of(&design.stack),
-            },
-        )]
+        let own = design.stack.network.cidr.filter(|_| design.existing.is_none());
+        let engine = Engine::of(&design.stack);
+        let vpc = |cidr: ipnet::Ipv4Net| Vpc {
+            cidr: cidr.to_string(),
+            dns_support: true,
+            dns_hostnames: true,
+            default_group: DefaultGroup::Closed,
+            engine,
+        };
+        own.map(|cidr| ("main".to_owned(), vpc(cidr))).into_iter().collect()
     }
 
     /// Brokers on EC2 are the rule, and have no tag: stacks from before there was MSK are theirs.

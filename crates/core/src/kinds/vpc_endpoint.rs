@@ -84,29 +84,47 @@ pub fn policy_text(document: &Value) -> String {
     document.to_string()
 }
 
+/// Whether the stack makes the endpoint, and it has interfaces.
+pub fn has_interfaces(design: &Design, name: &str) -> bool {
+    !by_gateway(name) && is_missing(design, name)
+}
+
+/// Whether the stack makes the endpoint: always in its own VPC; in another where it is not there for the stack's subnets.
+fn is_missing(design: &Design, name: &str) -> bool {
+    design.existing.as_ref().is_none_or(|existing| !existing.has_endpoint(&design.stack.region, name))
+}
+
 impl Kind for VpcEndpoint {
     const NAME: &'static str = "vpc_endpoint";
     const ACCESS: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let network = &design.stack.network;
-        let tables = design.zones.iter().map(|zone| Ref::to("route_table", &format!("private-{}", zone.key)));
-        let subnets = design.zones.iter().map(|zone| Ref::to("subnet", &format!("public-{}", zone.key)));
+        let subnets = design.zones.iter().map(|zone| design.public_subnet(zone));
         let endpoint = |name: &str| {
             let gateway = by_gateway(name);
+            let service = full_name(&design.stack.region, name);
+            let tables: Vec<Ref> = match &design.existing {
+                Some(existing) => existing.tables_without(&service).into_iter().map(Ref::Id).collect(),
+                None => {
+                    design.zones.iter().map(|zone| Ref::to("route_table", &format!("private-{}", zone.key))).collect()
+                }
+            };
             VpcEndpoint {
-                vpc: Ref::to("vpc", "main"),
-                service: full_name(&design.stack.region, name),
+                vpc: design.vpc(),
+                service,
                 kind: if gateway { "Gateway" } else { "Interface" }.to_owned(),
-                route_tables: if gateway { tables.clone().collect() } else { Vec::new() },
+                route_tables: if gateway { tables } else { Vec::new() },
                 subnets: if gateway { Vec::new() } else { subnets.clone().collect() },
                 security_groups: if gateway { Vec::new() } else { vec![Ref::to("security_group", "endpoints")] },
-                policy: policy(name, &design.account),
+                // In a network of others it serves whoever is there, with keys of whatever account.
+                policy: policy(name, &design.account).filter(|_| design.existing.is_none()),
                 private_dns: (!gateway).then_some(true),
                 state: "available".to_owned(),
             }
         };
-        network.endpoints.iter().map(|name| (VpcEndpoint::name_of(name), endpoint(name))).collect()
+        let missing = network.endpoints.iter().filter(|name| is_missing(design, name));
+        missing.map(|name| (VpcEndpoint::name_of(name), endpoint(name))).collect()
     }
 
     fn home(&self) -> Vec<&str> {

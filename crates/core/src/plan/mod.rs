@@ -310,6 +310,10 @@ fn tags(design: &Design, address: &Address, wanted: &Resource) -> Tags {
     if stack.protected {
         tags.insert(tag::PROTECTED.to_owned(), PROTECTED.to_owned());
     }
+    let others = wanted.home();
+    if !others.is_empty() {
+        tags.insert(tag::NETWORK.to_owned(), others.join(" "));
+    }
     tags.extend(wanted.tags());
     tags
 }

@@ -26,7 +26,7 @@ pub enum Reads {
 /// endpoints (`s3`) are free.
 pub fn charge_network(bill: &mut Bill, market: Market<'_>, network: &Network, hosts: f64) {
     let zones = network.zones.count() as f64;
-    let gateways = match network.nat {
+    let gateways = match network.nat_gateways() {
         Nat::OnePerZone => zones,
         Nat::Single => 1.0,
         Nat::None => 0.0,

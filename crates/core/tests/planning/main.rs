@@ -2,6 +2,7 @@
 
 mod access;
 mod elsewhere;
+mod existing;
 mod fields;
 mod fit;
 mod invariants;

@@ -1,16 +1,18 @@
 //! AWS as a map in memory: what plans are applied to where no AWS is needed. It knows what a step leaves behind, and nothing of calls.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use kstack_core::check::{self, Parsed};
 use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::Overrides;
-use kstack_core::design::Facts;
+use kstack_core::design::{Facts, NetworkFacts};
 use kstack_core::endpoint_services::{self, EndpointService};
 use kstack_core::expiry::{ExpiryRequest, Lifetime};
 use kstack_core::instance_types;
-use kstack_core::kinds::{Resource, from_json};
+use kstack_core::kinds::{NetworkInterface, Resource, from_json};
 use kstack_core::model::{Address, Ref, Tags};
 use kstack_core::observed::{Found, Live, Observed};
 use kstack_core::plan::{self, Plan, Step, Work, make_plan, verify};
@@ -58,6 +60,7 @@ impl Model {
                 msk_versions: ["3.7.x", "3.8.x", "3.9.x", "3.9.x.kraft", "4.0.x.kraft", "4.1.x.kraft", "4.2.x.kraft"]
                     .map(str::to_owned)
                     .into(),
+                network: NetworkFacts::default(),
                 images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),
             },
             observed: Observed::default(),
@@ -70,7 +73,15 @@ impl Model {
     pub fn plan(&self, parsed: &Parsed, allow_data_loss: bool) -> Plan {
         let asked = ExpiryRequest { now: self.now, ttl: None };
         let expires = asked.choose(&parsed.stack, Lifetime::of(&self.observed, None, None));
-        let input = PlanningInput { facts: self.facts.clone(), observed: self.observed.clone(), record: None, expires };
+        let mut facts = self.facts.clone();
+        // Subnets of others know the stack's own interfaces too.
+        for (_, interface) in self.observed.of::<NetworkInterface>().values() {
+            let mut subnets = facts.network.subnets.iter_mut();
+            let subnet = subnets.find(|subnet| Some(subnet.id.as_str()) == interface.subnet.id());
+            let address: Option<Ipv4Addr> = interface.address.parse().ok();
+            subnet.into_iter().for_each(|subnet| subnet.used.extend(address.map(Ipv4Net::from)));
+        }
+        let input = PlanningInput { facts, observed: self.observed.clone(), record: None, expires };
         self.verified(make_plan(&parsed.stack, &input, &Overrides::new(), allow_data_loss).1)
     }
 

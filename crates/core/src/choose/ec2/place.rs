@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use crate::choose::derived_uuid;
+use ipnet::Ipv4Net;
+
+use crate::choose::{PlanningInput, derived_uuid};
 use crate::cloud_init::Voter;
 use crate::design::{CONTROLLER_IDS, Design, Seat, Zone};
-use crate::kinds::{Kind as _, NetworkInterface, Subnet, Volume};
-use crate::model::Ref;
+use crate::kinds::{NetworkInterface, Volume};
 use crate::network;
 use crate::observed::Observed;
 use crate::stack::{Ec2, Placement};
@@ -18,7 +19,7 @@ pub fn place(design: &Design, observed: &Observed, role: &str, count: u32) -> Ve
     let (volumes, interfaces) = (observed.of::<Volume>(), observed.of::<NetworkInterface>());
     let live = |name: &str| {
         let of_volume = |zone: &Zone| volumes.get(name).is_some_and(|(_, volume)| volume.zone == zone.name);
-        let subnet = |zone: &Zone| Ref::to(Subnet::NAME, &format!("private-{}", zone.key));
+        let subnet = |zone: &Zone| design.private_subnet(zone);
         let of_interface = |zone: &Zone| interfaces.get(name).is_some_and(|(_, one)| one.subnet == subnet(zone));
         design.zones.iter().position(of_volume).or_else(|| design.zones.iter().position(of_interface))
     };
@@ -33,24 +34,68 @@ pub fn place(design: &Design, observed: &Observed, role: &str, count: u32) -> Ve
     zones
 }
 
-/// The controllers' quorum.
-pub fn voters(design: &Design, ec2: &Ec2, broker_zones: &[usize], controller_zones: &[usize]) -> Vec<Voter> {
-    let voter = |node_id: u32, address: Option<Ipv4Addr>| {
-        let directory_id = derived_uuid(&format!("{}/{node_id}", design.cluster_id));
-        address.map(|address| Voter { node_id, address, directory_id })
+/// How many hosts of the zone at `index` have no interface yet.
+pub fn missing_hosts(design: &Design, ec2: &Ec2, observed: &Observed, index: usize) -> u32 {
+    let interfaces = observed.of::<NetworkInterface>();
+    let controllers = ec2.controllers.as_ref().map_or(0, |controllers| controllers.count);
+    let missing = |(role, count)| {
+        let zones = place(design, observed, role, count);
+        let here = (1..).zip(zones).filter(|(_, zone)| *zone == index);
+        here.filter(|(number, _): &(u32, usize)| !interfaces.contains_key(format!("{role}-{number}").as_str())).count()
     };
-    let block = |zone: usize| design.zones[zone].private;
-    if ec2.combined {
-        let numbered = (1..=ec2.voters()).zip(broker_zones);
-        numbered.filter_map(|(id, zone)| voter(id, network::broker_address(block(*zone), id))).collect()
-    } else {
-        let numbered = (1..).zip(controller_zones);
-        numbered
-            .filter_map(|(number, zone)| {
-                voter(CONTROLLER_IDS + number, network::controller_address(block(*zone), number))
-            })
-            .collect()
+    let missing: usize = [("broker", ec2.brokers.count), ("controller", controllers)].into_iter().map(missing).sum();
+    u32::try_from(missing).unwrap_or(u32::MAX)
+}
+
+/// The address of each host that has or gets one. In the stack's own subnets it follows from the host's number. In a subnet of
+/// others it is that of the live interface, or else a free one.
+pub fn addresses(
+    design: &Design,
+    input: &PlanningInput,
+    broker_zones: &[usize],
+    controller_zones: &[usize],
+) -> BTreeMap<String, Ipv4Addr> {
+    let of = |role: &'static str, zones: &[usize]| {
+        let hosts = (1_u32..).zip(zones.to_vec());
+        hosts.map(move |(number, zone)| (role, number, zone)).collect::<Vec<_>>()
+    };
+    let hosts = of("controller", controller_zones).into_iter().chain(of("broker", broker_zones));
+    let Some(network) = &design.existing else {
+        let address = |(role, number, zone): (&str, u32, usize)| {
+            let block = design.zones[zone].private;
+            let address = match role {
+                "controller" => network::controller_address(block, number),
+                _ => network::broker_address(block, number),
+            };
+            Some((format!("{role}-{number}"), address?))
+        };
+        return hosts.filter_map(address).collect();
+    };
+    let interfaces = input.observed.of::<NetworkInterface>();
+    let live = |name: &str| interfaces.get(name).and_then(|(_, one)| one.address.parse().ok());
+    let (hosts, used): (Vec<_>, _) = (hosts.collect(), network.subnets.values().flat_map(|subnet| &subnet.used));
+    let mut taken: Vec<Ipv4Net> = used.copied().collect();
+    let mut addresses = BTreeMap::new();
+    for (role, number, zone) in hosts {
+        let name = format!("{role}-{number}");
+        let free = || network::free_address(design.zones[zone].private, &design.stack.name, &name, &taken);
+        let Some(address) = live(&name).or_else(free) else { continue };
+        taken.push(address.into());
+        addresses.insert(name, address);
     }
+    addresses
+}
+
+/// The controllers' quorum.
+pub fn voters(design: &Design, ec2: &Ec2, addresses: &BTreeMap<String, Ipv4Addr>) -> Vec<Voter> {
+    let (role, first) = if ec2.combined { ("broker", 0) } else { ("controller", CONTROLLER_IDS) };
+    let voter = |number: u32| {
+        let node_id = first + number;
+        let directory_id = derived_uuid(&format!("{}/{node_id}", design.cluster_id));
+        let address = addresses.get(&format!("{role}-{number}"))?;
+        Some(Voter { node_id, address: *address, directory_id })
+    };
+    (1..=ec2.voters()).filter_map(voter).collect()
 }
 
 /// Placement groups and partitions, filled in the order of the hosts.

@@ -45,7 +45,8 @@ pub(crate) fn candidates(request: &ComparisonRequest<'_>) -> Vec<Result<Choice, 
 
 /// Whether the file has no NAT gateways because its engine needs none: hosts need them, and kstack's default is one for each zone.
 fn needs_nat(request: &ComparisonRequest<'_>) -> bool {
-    request.cluster.ec2.is_none() && request.common.network.nat == Nat::None
+    let network = request.common.network;
+    request.cluster.ec2.is_none() && network.existing.is_none() && network.nat == Nat::None
 }
 
 pub(crate) fn assumption(request: &ComparisonRequest<'_>) -> Option<String> {

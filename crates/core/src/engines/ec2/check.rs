@@ -8,7 +8,7 @@ use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Vers
 use super::settings::{self, CONFIG};
 use crate::cloud_init;
 use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
-use crate::file::{Checker, Nat, Network, secret};
+use crate::file::{Checker, ListenerName, Nat, Network, secret};
 use crate::text::many;
 use crate::units::Size;
 use crate::{instance_types, network};
@@ -24,6 +24,7 @@ const CONTROLLER_TYPE: &str = "cluster.ec2.controllers.instance_type";
 
 pub(crate) fn check(checker: &mut Checker<'_>) {
     check_outbound(checker);
+    check_rules(checker);
     if let Some(kafka) = checker.part::<Version>("cluster.ec2.kafka").filter(|kafka| *kafka < OLDEST_KAFKA) {
         checker.error(
             "cluster.ec2.kafka",
@@ -65,12 +66,26 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
 /// Hosts fetch packages and Kafka, and are reached through Session Manager.
 fn check_outbound(checker: &mut Checker<'_>) {
     let Some(net) = checker.part::<Network>("network") else { return };
-    if net.nat == Nat::None && net.endpoints.is_empty() && checker.is_mapping("cluster.ec2") {
+    if net.existing.is_none() && net.nat == Nat::None && net.endpoints.is_empty() && checker.is_mapping("cluster.ec2") {
         checker.warning(
             "network.nat",
             "with `nat: none` and no endpoints, hosts can reach neither package archives nor Session Manager",
             "add `endpoints: [s3, ssm, ssmmessages, ec2messages]`, and an `archive` in S3 below `ec2`",
         );
+    }
+}
+
+/// Brokers on EC2 have one listener for clients.
+fn check_rules(checker: &mut Checker<'_>) {
+    let Some(net) = checker.part::<Network>("network").filter(|_| checker.is_mapping("cluster.ec2")) else { return };
+    for (index, rule) in net.rules.iter().enumerate() {
+        if rule.listener != ListenerName::Plaintext {
+            checker.error(
+                &format!("network.rules.{index}.listener"),
+                format!("brokers on EC2 have no listener `{}`", rule.listener.word()),
+                "write `plaintext`",
+            );
+        }
     }
 }
 
@@ -109,6 +124,7 @@ fn check_addresses(net: &Network, count: u32, checker: &mut Checker<'_>) {
         Some(blocks) => blocks.iter().copied().max_by_key(Ipv4Net::prefix_len),
         None => network::private_block(net, 'a', 0),
     };
+    // In subnets that are there, free addresses are found while planning.
     // A block that is too small for any subnet has been noted already.
     let Some(block) = smallest.filter(|block| block.prefix_len() <= 28) else { return };
     if network::broker_address(block, count).is_none() {

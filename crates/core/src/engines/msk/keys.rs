@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::limits::has_vpc_connectivity;
+use crate::file::ListenerName;
 use crate::file::node::{Content, Node};
 use crate::file::problem::{At, Problem};
 use crate::file::read::{Read, choices, fields, text};
@@ -256,6 +257,20 @@ impl Msk {
             && self.brokers.as_ref().is_some_and(|brokers| has_vpc_connectivity(&brokers.instance_type));
         let by_acl = any && self.config.get(ACL).is_some_and(|value| value == "false");
         MskVpcConnectivity { iam: any && access.iam, scram: by_acl && access.scram, tls: by_acl && access.tls }
+    }
+    /// Whether a cluster with these keys listens on `listener`.
+    pub fn listens(&self, listener: ListenerName) -> bool {
+        let (access, word) = (self.access(), self.encryption.in_transit);
+        let encrypted = word != InTransit::Plaintext || self.serverless;
+        let exporters = &self.monitoring.prometheus.0;
+        match listener {
+            ListenerName::Iam => access.iam && encrypted,
+            ListenerName::Scram => access.scram && encrypted,
+            ListenerName::Tls => (access.tls || access.unauthenticated) && encrypted,
+            ListenerName::Plaintext => access.unauthenticated && word != InTransit::Tls && !self.serverless,
+            ListenerName::Jmx => exporters.jmx && !self.serverless,
+            ListenerName::Node => exporters.node && !self.serverless,
+        }
     }
     /// Whether its brokers are Express brokers.
     pub fn express(&self) -> bool {

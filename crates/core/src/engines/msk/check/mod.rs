@@ -5,11 +5,11 @@ mod brokers;
 mod security;
 mod settings;
 
-use super::keys::{MskVersion, Policy};
+use super::keys::{Msk, MskVersion, Policy};
 use super::limits::serverless;
 use crate::engines::rules::{self, workload};
 use crate::file::problem::At;
-use crate::file::{Checker, Nat, Network};
+use crate::file::{Checker, ListenerName, Nat, Network};
 use crate::sizing::Demand;
 use crate::text::{many, quoted_list};
 
@@ -20,6 +20,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
         return;
     }
     check_network(checker);
+    check_rules(checker);
     check_policy(checker);
     match checker.part::<Option<bool>>("cluster.msk.serverless") {
         Some(Some(true)) => check_serverless(checker),
@@ -39,11 +40,30 @@ fn version(checker: &Checker<'_>) -> Option<MskVersion> {
 
 fn check_network(checker: &mut Checker<'_>) {
     let Some(net) = checker.part::<Network>("network") else { return };
-    if net.nat != Nat::None {
+    if net.nat_gateways() != Nat::None {
         checker.warning(
             "network.nat",
             "an MSK cluster needs no NAT gateways, and each costs money by the hour",
             "write `nat: none` below `network`, unless other hosts in the private subnets need them",
+        );
+    }
+}
+
+/// A rule opens a listener that the cluster has.
+fn check_rules(checker: &mut Checker<'_>) {
+    let (Some(net), Some(Some(msk))) = (checker.part::<Network>("network"), checker.part::<Option<Msk>>(MSK)) else {
+        return;
+    };
+    for (index, rule) in net.rules.iter().enumerate().filter(|(_, rule)| !msk.listens(rule.listener)) {
+        const ALL: [ListenerName; 6] = {
+            use ListenerName::{Iam, Jmx, Node, Plaintext, Scram, Tls};
+            [Iam, Scram, Tls, Plaintext, Jmx, Node]
+        };
+        let on: Vec<&str> = ALL.into_iter().filter(|one| msk.listens(*one)).map(ListenerName::word).collect();
+        checker.error(
+            &format!("network.rules.{index}.listener"),
+            format!("the cluster has no listener `{}`", rule.listener.word()),
+            format!("it has {}; `auth`, `encryption` and `monitoring` turn others on", quoted_list(&on)),
         );
     }
 }

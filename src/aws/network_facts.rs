@@ -1,0 +1,251 @@
+//! What a file names of others' networks: the VPC, its subnets with their routes and addresses, endpoints, security groups, prefix
+//! lists. Nothing is asked where the file names none; at most nine calls otherwise, in two rounds, whatever is in the network.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::types::{
+    AttributeBooleanValue, Filter, RouteState, RouteTable, Subnet, VpcAttributeName, VpcCidrBlockStateCode,
+    VpcEndpoint, VpcEndpointType,
+};
+use ipnet::Ipv4Net;
+
+use super::{Clients, failed, tags_of};
+use crate::error::StepError;
+use kstack_core::design::{EndpointFacts, NetworkFacts, SubnetFacts, VpcFacts};
+use kstack_core::model::tag;
+use kstack_core::stack::{Existing, Peer, Stack, SubnetChoice, VpcChoice};
+
+fn filter(name: impl Into<String>, values: impl IntoIterator<Item = impl Into<String>>) -> Filter {
+    Filter::builder().name(name).set_values(Some(values.into_iter().map(Into::into).collect())).build()
+}
+
+/// A filter for each tag: the resource has them all.
+fn tagged(tags: &BTreeMap<String, String>) -> Vec<Filter> {
+    tags.iter().map(|(key, value)| filter(format!("tag:{key}"), [value])).collect()
+}
+
+impl Clients {
+    /// The facts of what `stack` names of others' networks. An id that AWS does not know is absent.
+    ///
+    /// # Errors
+    /// The first call that failed.
+    pub async fn network_facts(&self, stack: &Stack) -> Result<NetworkFacts, StepError> {
+        let network = async {
+            match &stack.network.existing {
+                Some(existing) => self.existing(existing, &stack.name).await,
+                None => Ok(NetworkFacts::default()),
+            }
+        };
+        // On the heap: few stacks have it, and every command's stack would grow by it.
+        let (network, groups, prefix_lists) = tokio::try_join!(
+            Box::pin(network),
+            Box::pin(self.groups_of(stack)),
+            Box::pin(self.prefix_lists_of(stack))
+        )?;
+        Ok(NetworkFacts { groups, prefix_lists, ..network })
+    }
+
+    async fn existing(&self, existing: &Existing, stack: &str) -> Result<NetworkFacts, StepError> {
+        let vpcs = self.vpcs_of(&existing.vpc);
+        let (mut vpcs, subnets) = match &existing.subnets {
+            SubnetChoice::Ids(ids) => {
+                let by_id = vec![filter("subnet-id", ids.iter().map(|id| id.0.as_str()))];
+                tokio::try_join!(vpcs, self.subnets_by(by_id))?
+            }
+            SubnetChoice::Tags(tags) => {
+                let vpcs = vpcs.await?;
+                // Only of the one VPC that is meant.
+                let subnets = match &vpcs[..] {
+                    [vpc] => {
+                        let inside = std::iter::once(filter("vpc-id", [vpc.id.as_str()]));
+                        self.subnets_by(inside.chain(tagged(tags)).collect()).await?
+                    }
+                    _ => Vec::new(),
+                };
+                (vpcs, subnets)
+            }
+        };
+        let [vpc] = &mut vpcs[..] else { return Ok(NetworkFacts { vpcs, ..NetworkFacts::default() }) };
+        let (dns_support, dns_hostnames, tables, endpoints, mut used) = tokio::try_join!(
+            self.vpc_attribute(&vpc.id, VpcAttributeName::EnableDnsSupport),
+            self.vpc_attribute(&vpc.id, VpcAttributeName::EnableDnsHostnames),
+            self.tables_in(&vpc.id),
+            self.endpoints_in(&vpc.id, stack),
+            self.addresses_in(&vpc.id)
+        )?;
+        (vpc.dns_support, vpc.dns_hostnames) = (dns_support, dns_hostnames);
+        let subnets = subnets.into_iter().map(|one| {
+            let used = used.remove(one.subnet_id().unwrap_or_default()).unwrap_or_default();
+            subnet(&one, &tables, used)
+        });
+        Ok(NetworkFacts { subnets: subnets.collect(), vpcs, endpoints, ..NetworkFacts::default() })
+    }
+
+    /// The VPCs that are meant, without their attributes.
+    async fn vpcs_of(&self, choice: &VpcChoice) -> Result<Vec<VpcFacts>, StepError> {
+        let filters = match choice {
+            VpcChoice::Id(id) => vec![filter("vpc-id", [id.0.as_str()])],
+            VpcChoice::Tags(tags) => tagged(tags),
+        };
+        let pages = self.ec2.describe_vpcs().set_filters(Some(filters)).max_results(1000).into_paginator().items();
+        let vpcs = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVpcs"))?;
+        let facts = vpcs.iter().map(|vpc| {
+            let associated = vpc.cidr_block_association_set().iter().filter(|one| {
+                let state = one.cidr_block_state().and_then(|state| state.state());
+                !matches!(state, Some(VpcCidrBlockStateCode::Disassociated | VpcCidrBlockStateCode::Failed))
+            });
+            let all = vpc.cidr_block().into_iter().chain(associated.filter_map(|one| one.cidr_block()));
+            let mut blocks: Vec<Ipv4Net> = all.filter_map(|block| block.parse().ok()).collect();
+            blocks.sort();
+            blocks.dedup();
+            let id = vpc.vpc_id().unwrap_or_default().to_owned();
+            VpcFacts { id, blocks, dns_support: true, dns_hostnames: true }
+        });
+        Ok(facts.collect())
+    }
+
+    async fn subnets_by(&self, filters: Vec<Filter>) -> Result<Vec<Subnet>, StepError> {
+        let call = self.ec2.describe_subnets().set_filters(Some(filters)).max_results(1000);
+        let all = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let mut all: Vec<Subnet> = all.map_err(failed("DescribeSubnets"))?;
+        all.sort_by(|one, other| one.subnet_id().cmp(&other.subnet_id()));
+        Ok(all)
+    }
+
+    async fn vpc_attribute(&self, vpc: &str, name: VpcAttributeName) -> Result<bool, StepError> {
+        let call = self.ec2.describe_vpc_attribute().vpc_id(vpc).attribute(name);
+        let answer = call.send().await.map_err(failed("DescribeVpcAttribute"))?;
+        let value = answer.enable_dns_support().or(answer.enable_dns_hostnames());
+        Ok(value.and_then(AttributeBooleanValue::value).unwrap_or_default())
+    }
+
+    async fn tables_in(&self, vpc: &str) -> Result<Vec<RouteTable>, StepError> {
+        let pages = self.ec2.describe_route_tables().filters(filter("vpc-id", [vpc])).max_results(100).into_paginator();
+        pages.items().send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeRouteTables"))
+    }
+
+    /// Endpoints that are there or come up, other than those of the stack.
+    async fn endpoints_in(&self, vpc: &str, stack: &str) -> Result<Vec<EndpointFacts>, StepError> {
+        let pages = self.ec2.describe_vpc_endpoints().filters(filter("vpc-id", [vpc])).max_results(1000);
+        let all = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let all = all.map_err(failed("DescribeVpcEndpoints"))?;
+        let own = |one: &VpcEndpoint| tags_of(Some(one.tags())).get(tag::STACK).is_some_and(|name| name == stack);
+        let serves = |one: &VpcEndpoint| {
+            let state = one.state().map(|state| state.as_str().to_lowercase()).unwrap_or_default();
+            ["available", "pending", "pendingacceptance"].contains(&state.as_str())
+        };
+        let mut facts: Vec<EndpointFacts> = all.iter().filter(|one| serves(one) && !own(one)).map(endpoint).collect();
+        facts.sort_by(|one, other| (&one.service, &one.route_tables).cmp(&(&other.service, &other.route_tables)));
+        Ok(facts)
+    }
+
+    /// The addresses of all interfaces, and the blocks of addresses that they have, by subnet.
+    async fn addresses_in(&self, vpc: &str) -> Result<BTreeMap<String, Vec<Ipv4Net>>, StepError> {
+        let call = self.ec2.describe_network_interfaces().filters(filter("vpc-id", [vpc])).max_results(1000);
+        let all = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let mut used: BTreeMap<String, Vec<Ipv4Net>> = BTreeMap::new();
+        for interface in all.map_err(failed("DescribeNetworkInterfaces"))? {
+            let listed = interface.private_ip_addresses().iter().filter_map(|one| one.private_ip_address());
+            let addresses = interface.private_ip_address().into_iter().chain(listed);
+            let addresses = addresses.filter_map(|text| Some(Ipv4Net::from(text.parse::<std::net::Ipv4Addr>().ok()?)));
+            let prefixes = interface.ipv4_prefixes().iter().filter_map(|one| one.ipv4_prefix()?.parse().ok());
+            let of = used.entry(interface.subnet_id().unwrap_or_default().to_owned()).or_default();
+            of.extend(addresses.chain(prefixes));
+        }
+        for addresses in used.values_mut() {
+            addresses.sort();
+            addresses.dedup();
+        }
+        Ok(used)
+    }
+
+    /// The VPC of each security group of this account that the file names.
+    async fn groups_of(&self, stack: &Stack) -> Result<BTreeMap<String, String>, StepError> {
+        let own = stack.network.security_groups.iter().map(|id| id.0.as_str());
+        let peers = peers(stack).filter_map(|peer| match peer {
+            Peer::Group(id) if !id.contains('/') => Some(id.as_str()),
+            _ => None,
+        });
+        let ids: Vec<&str> = own.chain(peers).collect();
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let call = self.ec2.describe_security_groups().filters(filter("group-id", ids)).max_results(1000);
+        let all = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let all = all.map_err(failed("DescribeSecurityGroups"))?.into_iter();
+        Ok(all.filter_map(|group| Some((group.group_id?, group.vpc_id?))).collect())
+    }
+
+    /// The address family of each prefix list that the file names.
+    async fn prefix_lists_of(&self, stack: &Stack) -> Result<BTreeMap<String, String>, StepError> {
+        let ids: Vec<&str> = peers(stack)
+            .filter_map(|peer| match peer {
+                Peer::PrefixList(id) => Some(id.as_str()),
+                _ => None,
+            })
+            .collect();
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let call = self.ec2.describe_managed_prefix_lists().filters(filter("prefix-list-id", ids)).max_results(100);
+        let all = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let all = all.map_err(failed("DescribeManagedPrefixLists"))?.into_iter();
+        Ok(all.filter_map(|list| Some((list.prefix_list_id?, list.address_family?))).collect())
+    }
+}
+
+/// Whom the file lets in.
+fn peers(stack: &Stack) -> impl Iterator<Item = &Peer> {
+    stack.network.clients.iter().chain(stack.network.rules.iter().map(|rule| &rule.from))
+}
+
+fn endpoint(endpoint: &VpcEndpoint) -> EndpointFacts {
+    let interface = endpoint.vpc_endpoint_type() == Some(&VpcEndpointType::Interface);
+    let mut route_tables = endpoint.route_table_ids().to_vec();
+    route_tables.sort();
+    EndpointFacts {
+        service: endpoint.service_name().unwrap_or_default().to_owned(),
+        route_tables,
+        private_dns: interface && endpoint.private_dns_enabled().unwrap_or_default(),
+    }
+}
+
+fn subnet(subnet: &Subnet, tables: &[RouteTable], used: Vec<Ipv4Net>) -> SubnetFacts {
+    let id = subnet.subnet_id().unwrap_or_default();
+    let of = |table: &&RouteTable| table.associations().iter().any(|one| one.subnet_id() == Some(id));
+    let main = |table: &&RouteTable| {
+        let here = table.vpc_id() == subnet.vpc_id();
+        here && table.associations().iter().any(|one| one.main().unwrap_or_default())
+    };
+    let table = tables.iter().find(of).or_else(|| tables.iter().find(main));
+    SubnetFacts {
+        id: id.to_owned(),
+        vpc: subnet.vpc_id().unwrap_or_default().to_owned(),
+        zone: subnet.availability_zone().unwrap_or_default().to_owned(),
+        block: subnet.cidr_block().and_then(|block| block.parse().ok()),
+        free: subnet.available_ip_address_count().and_then(|count| u32::try_from(count).ok()).unwrap_or_default(),
+        used,
+        route_table: table.and_then(|table| table.route_table_id()).unwrap_or_default().to_owned(),
+        default_route: table.and_then(default_route),
+    }
+}
+
+/// What the active route to everywhere leads to.
+fn default_route(table: &RouteTable) -> Option<String> {
+    let mut routes = table.routes().iter();
+    let route = routes.find(|route| {
+        route.destination_cidr_block() == Some("0.0.0.0/0") && route.state() != Some(&RouteState::Blackhole)
+    })?;
+    let targets = [
+        route.gateway_id(),
+        route.nat_gateway_id(),
+        route.transit_gateway_id(),
+        route.vpc_peering_connection_id(),
+        route.network_interface_id(),
+        route.instance_id(),
+        route.local_gateway_id(),
+        route.carrier_gateway_id(),
+        route.core_network_arn(),
+    ];
+    targets.into_iter().flatten().next().map(str::to_owned)
+}
