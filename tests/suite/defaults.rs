@@ -5,10 +5,10 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, InstanceAttributeName, IpPermission, IpRange, SecurityGroup};
 use serde_json::Value;
 
+use crate::support::Account;
 use crate::support::aws::{DEV, wait};
-use crate::support::proxy::{Call, Fault, Proxy, Weather, request_with};
+use crate::support::proxy::{Call, Fault, Proxy, Weather};
 use crate::support::running::through;
-use crate::support::{Account, sandbox_of};
 
 fn default_group(ec2: &Client) -> SecurityGroup {
     let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
@@ -119,24 +119,10 @@ fn instances_of_a_protected_stack_are_ended_by_kstack_alone() {
     account.destroy(&file);
 }
 
-/// Makes a bucket for flow logs.
-pub fn bucket(account: &Account) -> String {
-    let bucket = format!("flow-{}", account.id);
-    let scope = format!("{}/20260101/{DEV}/s3/aws4_request", account.id);
-    let headers = format!("Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\n");
-    let place = format!(
-        "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>{DEV}\
-         </LocationConstraint></CreateBucketConfiguration>"
-    );
-    let made = request_with(sandbox_of(&account.id), "PUT", &format!("/{bucket}"), &headers, &place);
-    assert!(made.starts_with("HTTP/1.1 200"), "{made}");
-    bucket
-}
-
 #[test]
 fn flow_logs_come_and_go_with_their_key() {
     let mut account = Account::new();
-    let bucket = bucket(&account);
+    let bucket = account.bucket(DEV);
     let text = format!("endpoints: [s3]\n  flow_logs: arn:aws:s3:::{bucket}/kafka/");
     let ec2 = account.ec2(DEV);
     let logs = || wait(ec2.describe_flow_logs().send()).flow_logs.unwrap_or_default();

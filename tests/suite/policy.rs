@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_kafka::primitives::Blob;
 use serde_json::Value;
 
-use crate::defaults::bucket;
 use crate::msk;
 use crate::support::aws::{DEV, wait};
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -170,7 +169,7 @@ fn brokers_on_ec2_need_what_the_policies_say_and_nothing_of_msk() {
     let mut seen = run(&mut account, &file, "dev", &["plan"]);
     seen.extend(run(&mut account, &file, "dev", &["apply", "--yes"]));
     // Another type of instance is a roll; more of the network, protection, and other tags; then less.
-    let endpoints = format!("endpoints: [s3, ssm]\n  flow_logs: arn:aws:s3:::{}/kafka/", bucket(&account));
+    let endpoints = format!("endpoints: [s3, ssm]\n  flow_logs: arn:aws:s3:::{}/kafka/", account.bucket(DEV));
     let more = [
         ("region: eu-west-1", "region: eu-west-1\nprotected: true"),
         ("team: data-platform", "cost-center: \"7\""),

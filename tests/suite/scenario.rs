@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::company::{Company, TAGS};
 use crate::msk;
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Proxy};
@@ -22,6 +23,8 @@ pub struct Scenario {
     pub command: &'static str,
     /// The command after a death.
     pub then: &'static str,
+    /// Whether others have made the network that the stack is in.
+    of_others: bool,
 }
 
 type Edits = &'static [(&'static str, &'static str)];
@@ -44,6 +47,11 @@ pub const UNDO: Scenario = Scenario { name: "apply, then destroy", then: "destro
 pub const MSK_APPLY: Scenario = Scenario::apply("MSK apply", msk, None, &[]);
 pub const MSK_UPDATE: Scenario = Scenario::apply("MSK updates", msk, Some(&[]), UPDATES);
 pub const MSK_DESTROY: Scenario = Scenario::destroy("MSK destroy", msk);
+
+pub const OTHERS_APPLY: Scenario =
+    Scenario { of_others: true, ..Scenario::apply("apply in others' VPC", inside, None, &[]) };
+pub const OTHERS_DESTROY: Scenario =
+    Scenario { of_others: true, ..Scenario::destroy("destroy in others' VPC", inside) };
 
 pub const FILE: &str = "stack.yaml";
 
@@ -68,6 +76,12 @@ fn msk(account: &Account, edits: Edits) -> String {
     stack("msk", &[&own, edits].concat())
 }
 
+/// The small cluster in a network of others, with an endpoint that is missing there.
+fn inside(_: &Account, edits: Edits) -> String {
+    let network = [("cidr: 10.20.0.0/16", TAGS), ("nat: single\n  endpoints: [s3]", "endpoints: [ssm, ssmmessages]")];
+    stack("dev", &[&network, edits].concat())
+}
+
 /// A scenario without any fault.
 #[derive(Default)]
 pub struct Whole {
@@ -79,6 +93,8 @@ pub struct Whole {
     there: BTreeMap<String, Vec<String>>,
     /// The same with its attributes.
     attributes: BTreeMap<String, Vec<String>>,
+    /// What others have, as it was before, and what an account has by itself.
+    others: BTreeMap<String, String>,
 }
 
 /// What came of a scenario with faults, beside one without.
@@ -99,10 +115,10 @@ impl Scenario {
         before: Option<Edits>,
         after: Edits,
     ) -> Scenario {
-        Scenario { name, text, before, after, command: "apply", then: "apply" }
+        Scenario { name, text, before, after, command: "apply", then: "apply", of_others: false }
     }
     const fn destroy(name: &'static str, text: fn(&Account, Edits) -> String) -> Scenario {
-        Scenario { name, text, before: Some(&[]), after: &[], command: "destroy", then: "destroy" }
+        Scenario { name, text, before: Some(&[]), after: &[], command: "destroy", then: "destroy", of_others: false }
     }
 
     fn write(self, account: &Account, edits: Edits) {
@@ -120,6 +136,10 @@ impl Scenario {
 
     fn measure(self) -> Whole {
         let mut account = msk::account();
+        if self.of_others {
+            Company::make(&account, DEV, 67);
+        }
+        let others = account.look(DEV).others();
         if let Some(before) = self.before {
             self.write(&account, before);
             account.apply(FILE);
@@ -137,8 +157,9 @@ impl Scenario {
         if self.then != "destroy" {
             assert!(attributes.len() >= 15, "{attributes:?}");
         }
-        self.clear(&account);
-        Whole { before: before.id, calls: proxy.take(), there, attributes }
+        let whole = Whole { before: before.id, calls: proxy.take(), there, attributes, others };
+        self.clear(&account, &whole);
+        whole
     }
 
     /// An account for runs of the scenario, one after the other.
@@ -155,11 +176,15 @@ impl Scenario {
     }
 
     /// Leaves nothing.
-    pub fn clear(self, account: &Account) {
+    pub fn clear(self, account: &Account, whole: &Whole) {
         if self.then != "destroy" {
             account.run(&["destroy", FILE, "--yes"]).expect(0);
         }
-        account.assert_nothing_left();
+        if self.of_others {
+            assert_eq!(account.look(DEV).others(), whole.others);
+        } else {
+            account.assert_nothing_left();
+        }
     }
 
     /// Judges what is there in the end; `held` is the data that must still be there, as it was before.
@@ -191,6 +216,9 @@ impl Scenario {
             "destroy" => 0,
             _ => held.iter().filter(|(name, id)| after.get(*name) != Some(id)).count(),
         };
+        let kept = look.others();
+        let touched = whole.others.iter().filter(|(id, text)| self.of_others && kept.get(*id) != Some(text));
+        differences.extend(touched.map(|(id, _)| format!("{id} is another's, and was touched")));
         if lost > 0 {
             differences.push(format!("data before: {held:?}, and after: {after:?}"));
         }

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::scenario::{APPLY, DESTROY, FILE, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, ROLL, Scenario, UNDO, Whole};
+use crate::scenario::{
+    APPLY, DESTROY, FILE, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, Scenario, UNDO, Whole,
+};
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
 use crate::support::running::through;
@@ -158,10 +160,7 @@ impl Scenario {
         if !come.load(Ordering::SeqCst) {
             // It looked less often while it waited, and was done before that call.
             run.expect(0);
-            if self.command != "destroy" {
-                account.run(&["destroy", FILE, "--yes"]).expect(0);
-            }
-            return account.assert_nothing_left();
+            return self.clear(account, whole);
         }
         let mut right = true;
         if trouble.kills() {
@@ -181,7 +180,7 @@ impl Scenario {
         tally.runs += 1;
         if right && verdict.differences.is_empty() {
             tally.converged += 1;
-            self.clear(account);
+            self.clear(account, whole);
         } else {
             let last = |run: &Run| {
                 let lines: Vec<&str> = run.err.lines().collect();
@@ -310,4 +309,17 @@ fn the_updates_of_an_msk_cluster_survive_any_answer_that_is_lost() {
 #[test]
 fn the_destruction_of_an_msk_cluster_survives_its_death_at_any_call() {
     MSK_DESTROY.sweep(&KILLS, 2, true);
+}
+
+#[test]
+fn an_apply_in_a_network_of_others_touches_nothing_of_it_whatever_goes_wrong() {
+    OTHERS_APPLY.sweep(&KILLS, 2, false);
+    OTHERS_APPLY.sweep(quick(), 4, true);
+    OTHERS_APPLY.sweep(&LAGS, 2, true);
+}
+
+#[test]
+fn a_destroy_in_a_network_of_others_leaves_it_as_it_was_whatever_goes_wrong() {
+    OTHERS_DESTROY.sweep(&KILLS, 2, true);
+    OTHERS_DESTROY.sweep(quick(), 3, true);
 }

@@ -99,7 +99,7 @@ fn weather(scenario: Scenario, seeds: std::ops::Range<u64>) {
         }
         let verdict = scenario.judge(&account, whole, &held);
         assert!(verdict.differences.is_empty(), "seed {seed}: {verdict:#?}\n{run:.200}");
-        scenario.clear(&account);
+        scenario.clear(&account, whole);
     }
     if asked {
         let row = format!(

@@ -95,11 +95,13 @@ fn words(text: &str, addresses: &BTreeMap<&str, &str>, account: &str) -> Vec<Str
     kept
 }
 
-/// Whether it is another word each time: a time, a public address, a name of one or of an MSK broker, a MAC, a Kafka cluster's id.
+/// Whether it is another word each time: a time, a public address, a name of one, of an endpoint or of an MSK broker, a hosted
+/// zone, a MAC, a Kafka cluster's id.
 fn drawn(word: &str) -> bool {
     let public = word.parse::<Ipv4Addr>().is_ok_and(|address| !address.is_private());
     let name = word.contains(".amazonaws.com") && (word.starts_with("ec2-") || word.contains(".kafka."));
-    let hex = word.len() == 12 && word.chars().all(|c| c.is_ascii_hexdigit());
+    let name = name || word.starts_with("vpce-") && word.contains('.');
+    let hex = [12, 13].contains(&word.len()) && word.chars().all(|c| c.is_ascii_hexdigit());
     let uuid = word.len() == 22 && word.chars().any(char::is_uppercase) && word.chars().any(char::is_lowercase);
     public
         || name

@@ -45,6 +45,22 @@ pub struct Identity {
 }
 
 impl Account {
+    /// A bucket of S3 in `region`, by its name. The SDK of S3 is no dependency.
+    pub fn bucket(&self, region: &str) -> String {
+        let bucket = format!("flow-{}", self.id);
+        let scope = format!("{}/20260101/{region}/s3/aws4_request", self.id);
+        let headers =
+            format!("Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\n");
+        let place = format!(
+            "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>{region}\
+             </LocationConstraint></CreateBucketConfiguration>"
+        );
+        let path = format!("/{bucket}");
+        let made = super::proxy::request_with(sandbox_of(&self.id), "PUT", &path, &headers, &place);
+        assert!(made.starts_with("HTTP/1.1 200"), "{made}");
+        bucket
+    }
+
     pub fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
         client!(aws_sdk_ec2, self, region)
     }
