@@ -19,6 +19,19 @@ type Lists = [&'static [&'static Call]; 2];
 pub const PLAN: &[&Call] = &[call("GetCallerIdentity"), call("DescribeAvailabilityZones"), call("GetParametersByPath")];
 /// What a plan asks about the endpoint services that the file names.
 pub const PLAN_ENDPOINTS: &[&Call] = &[call("DescribeVpcEndpointServices")];
+/// What a plan asks about a network of others.
+pub const PLAN_EXISTING: &[&Call] = &[
+    call("DescribeNetworkInterfaces"),
+    call("DescribeRouteTables"),
+    call("DescribeSubnets"),
+    call("DescribeVpcAttribute"),
+    call("DescribeVpcEndpoints"),
+    call("DescribeVpcs"),
+];
+/// What a plan asks about security groups of others.
+pub const PLAN_GROUPS: &[&Call] = &[call("DescribeSecurityGroups")];
+/// What a plan asks about prefix lists.
+pub const PLAN_PREFIX_LISTS: &[&Call] = &[call("DescribeManagedPrefixLists")];
 /// What a plan asks for brokers on EC2.
 pub const PLAN_EC2: &[&Call] =
     &[call("DescribeInstanceTypes"), call("DescribeInstanceTypeOfferings"), call("GetParameters")];
@@ -69,8 +82,21 @@ const OTHERS: &[&Call] = &[
 ];
 
 /// Every list of calls that are made where no driver works.
-const BESIDE: &[&[&Call]] =
-    &[PLAN, PLAN_ENDPOINTS, PLAN_EC2, PLAN_MSK, LEASE, ROLL, SURROUNDINGS, DESTROY_EC2, RELEASE, OTHERS];
+const BESIDE: &[&[&Call]] = &[
+    PLAN,
+    PLAN_ENDPOINTS,
+    PLAN_EXISTING,
+    PLAN_GROUPS,
+    PLAN_PREFIX_LISTS,
+    PLAN_EC2,
+    PLAN_MSK,
+    LEASE,
+    ROLL,
+    SURROUNDINGS,
+    DESTROY_EC2,
+    RELEASE,
+    OTHERS,
+];
 
 tokio::task_local! {
     /// The calls that are declared for what is under way, where a driver works.

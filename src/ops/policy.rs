@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::Failure;
 use crate::aws::declared::{
-    DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_MSK, RELEASE, ROLL, SURROUNDINGS,
+    DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING, PLAN_GROUPS, PLAN_MSK,
+    PLAN_PREFIX_LISTS, RELEASE, ROLL, SURROUNDINGS,
 };
 use crate::aws::kinds::CALLS;
 use kstack_core::choose::{self, PlanningInput, assumed_facts};
@@ -13,7 +14,7 @@ use kstack_core::engines::Engine;
 use kstack_core::kinds::{self, Resource};
 use kstack_core::observed::Observed;
 use kstack_core::permissions::{self, Call, Subject};
-use kstack_core::stack::Stack;
+use kstack_core::stack::{Peer, Stack};
 
 /// A command that a policy is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +56,18 @@ fn calls<'a>(
             Engine::Msk => vec![PLAN],
         },
     };
-    if command != PolicyFor::Destroy && !stack.network.endpoints.is_empty() {
-        lists.push(PLAN_ENDPOINTS);
+    if command != PolicyFor::Destroy {
+        let network = &stack.network;
+        let peers = || network.clients.iter().chain(network.rules.iter().map(|rule| &rule.from));
+        let groups = !network.security_groups.is_empty() || peers().any(|peer| matches!(peer, Peer::Group(_)));
+        let prefix_lists = peers().any(|peer| matches!(peer, Peer::PrefixList(_)));
+        let asked = [
+            (!network.endpoints.is_empty(), PLAN_ENDPOINTS),
+            (network.existing.is_some(), PLAN_EXISTING),
+            (groups, PLAN_GROUPS),
+            (prefix_lists, PLAN_PREFIX_LISTS),
+        ];
+        lists.extend(asked.into_iter().filter(|(is, _)| *is).map(|(_, list)| list));
     }
     if command == PolicyFor::Apply {
         lists.extend([LEASE, SURROUNDINGS]);

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::design::Facts;
+use ipnet::Ipv4Net;
+
+use crate::design::{Facts, NetworkFacts, SubnetFacts, VpcFacts};
 use crate::endpoint_services::EndpointService;
 use crate::instance_types::{self, Arch, InstanceLimits, InstanceTypes};
-use crate::stack::{Stack, Zones};
+use crate::stack::{Peer, Stack, SubnetChoice, VpcChoice, Zones};
 
 /// An instance type that carries whatever is asked of it, where the embedded table does not know the file's.
 const ANY: InstanceLimits = InstanceLimits {
@@ -48,10 +50,64 @@ pub fn assumed_facts(stack: &Stack) -> Facts {
         endpoints: endpoints.map(|endpoint| (endpoint.0.clone(), everywhere())).collect(),
         account: stack.account.as_ref().map_or_else(String::new, |account| account.0.clone()),
         caller: String::new(),
+        network: network(stack, &zones),
         offers: types.keys().map(|name| (name.clone(), all.clone())).collect(),
         zones,
         types,
         images: [Arch::X86, Arch::Arm].map(|arch| (arch.word().to_owned(), "ami-0".to_owned())).into(),
         msk_versions: version.map(|version| version.to_string()).into_iter().collect(),
+    }
+}
+
+/// The VPC, the subnets, the groups and the prefix lists that `stack` names of others' networks: the subnets in one zone after the
+/// other, large, and with a way out.
+fn network(stack: &Stack, zones: &BTreeMap<String, String>) -> NetworkFacts {
+    let existing = stack.network.existing.as_ref();
+    let vpc = existing.map_or_else(String::new, |existing| match &existing.vpc {
+        VpcChoice::Id(id) => id.0.clone(),
+        VpcChoice::Tags(_) => "vpc-0".to_owned(),
+    });
+    let ids: Vec<String> = match existing.map(|existing| &existing.subnets) {
+        None => Vec::new(),
+        Some(SubnetChoice::Ids(ids)) => ids.iter().map(|id| id.0.clone()).collect(),
+        Some(SubnetChoice::Tags(_)) => zones.keys().map(|zone| format!("subnet-{zone}")).collect(),
+    };
+    // Of the blocks for measurements (RFC 2544), which are in no network, so that no client of the file is in them.
+    let block = |third: usize, length| {
+        let third = u8::try_from(third * 16).unwrap_or(u8::MAX);
+        Ipv4Net::new_assert([198, 18, third, 0].into(), length)
+    };
+    let subnets = ids.into_iter().zip(zones.keys().cycle()).enumerate().map(|(index, (id, zone))| SubnetFacts {
+        id,
+        vpc: vpc.clone(),
+        zone: zone.clone(),
+        block: Some(block(index, 20)),
+        free: 4091,
+        used: Vec::new(),
+        route_table: "rtb-0".to_owned(),
+        default_route: Some("nat-0".to_owned()),
+    });
+    let peers = || stack.network.clients.iter().chain(stack.network.rules.iter().map(|rule| &rule.from));
+    let named = peers().filter_map(|peer| match peer {
+        Peer::Group(id) => Some(id.clone()),
+        _ => None,
+    });
+    let lists = peers().filter_map(|peer| match peer {
+        Peer::PrefixList(id) => Some((id.clone(), "IPv4".to_owned())),
+        _ => None,
+    });
+    let own = stack.network.security_groups.iter().map(|id| id.0.clone());
+    let vpcs = existing.map(|_| VpcFacts {
+        id: vpc.clone(),
+        blocks: vec![block(0, 16)],
+        dns_support: true,
+        dns_hostnames: true,
+    });
+    NetworkFacts {
+        subnets: subnets.collect(),
+        vpcs: vpcs.into_iter().collect(),
+        endpoints: Vec::new(),
+        groups: own.chain(named).map(|id| (id, vpc.clone())).collect(),
+        prefix_lists: lists.collect(),
     }
 }

@@ -1,10 +1,12 @@
 //! Where a permission holds: the resources, and the conditions, as far as AWS lets them be named before there is anything.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
 
 use crate::kinds::Resource;
 use crate::model::{account_name, tag};
-use crate::stack::{Msk, Stack};
+use crate::stack::{Msk, Stack, SubnetChoice, VpcChoice};
 use crate::surroundings::GUARD_DUTY;
 
 /// Where a permission holds. Scopes that the file has nothing of, such as a key that it does not name, hold nowhere.
@@ -18,6 +20,8 @@ pub enum Scope {
     Any(&'static str),
     /// The EC2 resources with the stack's tag.
     Own,
+    /// The VPC (`vpc`), the subnets, route tables and security groups of others that the file names.
+    Others(&'static str),
     /// A security group without any stack's tag: the default group of a new VPC, which can't be given one when it is made.
     DefaultGroup,
     /// The stack's tag, and no other, on such a group.
@@ -171,6 +175,34 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Where the resources of one type are that the file names and others have made.
+    fn others(&self, kind: &str) -> Option<Where> {
+        let network = &self.stack.network;
+        let all = || vec![self.arn("ec2", &format!("{kind}/*"))];
+        let of = |ids: &[String]| ids.iter().map(|id| self.arn("ec2", &format!("{kind}/{id}"))).collect();
+        let tagged = |tags: &BTreeMap<String, String>| {
+            let all: Map<_, _> = tags.iter().map(|(k, v)| (format!("aws:ResourceTag/{k}"), json!(v))).collect();
+            json!({"StringEquals": all})
+        };
+        if kind == "security-group" {
+            let ids: Vec<String> = network.security_groups.iter().map(|id| id.0.clone()).collect();
+            return (!ids.is_empty()).then(|| (of(&ids), Value::Null));
+        }
+        let existing = network.existing.as_ref()?;
+        Some(match (kind, &existing.vpc, &existing.subnets) {
+            ("vpc", VpcChoice::Id(id), _) => (of(std::slice::from_ref(&id.0)), Value::Null),
+            ("vpc", VpcChoice::Tags(tags), _) | ("subnet", _, SubnetChoice::Tags(tags)) => (all(), tagged(tags)),
+            ("subnet", _, SubnetChoice::Ids(ids)) => {
+                (of(&ids.iter().map(|id| id.0.clone()).collect::<Vec<_>>()), Value::Null)
+            }
+            // Nobody knows the route tables before, and their VPC may be known.
+            (_, VpcChoice::Id(id), _) => {
+                (all(), json!({"ArnLike": {"ec2:Vpc": self.arn("ec2", &format!("vpc/{}", id.0))}}))
+            }
+            (_, VpcChoice::Tags(_), _) => (all(), Value::Null),
+        })
+    }
+
     /// Where `scope` is; nowhere, where the file has nothing of it.
     pub fn place(&self, scope: Scope) -> Option<Where> {
         let stack = self.stack;
@@ -192,6 +224,7 @@ impl<'a> Subject<'a> {
             Scope::Account => (vec!["*".to_owned()], Value::Null),
             Scope::Any(kind) => (vec![self.arn("ec2", &format!("{kind}/*"))], Value::Null),
             Scope::Own => (vec![self.arn("ec2", "*")], own()),
+            Scope::Others(kind) => self.others(kind)?,
             Scope::DefaultGroup => (groups(), untagged()),
             Scope::DefaultGroupTag => {
                 let mut condition = self.tagged("RequestTag");

@@ -7,7 +7,7 @@
 use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
-    Any, DefaultGroup, DefaultGroupTag, GuardDuty, HostedZones, Images, Made, Own, PassRole, Region, Tagged,
+    Any, DefaultGroup, DefaultGroupTag, GuardDuty, HostedZones, Images, Made, Others, Own, PassRole, Region, Tagged,
     VolumeKeyGrants, VolumeKeys,
 };
 
@@ -43,6 +43,7 @@ pub const CALLS: &[Call] = &[
     describe!("DescribeInstanceTypeOfferings"),
     describe!("DescribeInstanceTypes"),
     describe!("DescribeInternetGateways"),
+    describe!("DescribeManagedPrefixLists"),
     describe!("DescribeNatGateways"),
     describe!("DescribeNetworkAcls"),
     describe!("DescribeNetworkInterfaces"),
@@ -60,13 +61,13 @@ pub const CALLS: &[Call] = &[
     describe!("DescribeVpcs"),
     describe!("DescribeVpnGateways"),
     own!("DescribeInstanceAttribute"),
-    own!("DescribeVpcAttribute"),
+    call!("ec2" "DescribeVpcAttribute", Own, Others("vpc")),
     made!("CreateVpc", "vpc"),
     own!("ModifyVpcAttribute"),
     own!("DeleteVpc"),
     // EC2 delivers to a bucket by CloudWatch Logs (VPC user guide, "Publish flow logs to Amazon S3"). No s3:PutBucketPolicy: with it EC2
     // overwrites the policy of a bucket that is not kstack's ("Amazon S3 bucket permissions for flow logs").
-    made!("CreateFlowLogs", "vpc-flow-log", Own; with
+    made!("CreateFlowLogs", "vpc-flow-log", Own, Others("vpc"); with
         "logs:CreateLogDelivery" Region,
         "logs:DeleteLogDelivery" Region),
     own!("DeleteFlowLogs"; with "logs:DeleteLogDelivery" Region),
@@ -89,7 +90,8 @@ pub const CALLS: &[Call] = &[
     own!("DisassociateRouteTable"),
     own!("DeleteRouteTable"),
     // An endpoint with private DNS is associated with a hosted zone of the service's. EC2 asks for the describes in the caller's name.
-    made!("CreateVpcEndpoint", "vpc-endpoint", Own; with
+    made!("CreateVpcEndpoint", "vpc-endpoint", Own, Others("vpc"), Others("subnet"), Others("route-table"),
+        Others("security-group"); with
         "ec2:DescribeSecurityGroups" Region,
         "ec2:DescribeSubnets" Region,
         "ec2:DescribeVpcs" Region,
@@ -99,7 +101,7 @@ pub const CALLS: &[Call] = &[
     // GuardDuty's endpoint and its group have no tag of the stack's, and go with the stack's VPC. The condition is that of GuardDuty's own
     // role (AWS managed policy AmazonGuardDutyServiceRolePolicy).
     call!("ec2" "DeleteVpcEndpoints" of "GuardDuty", GuardDuty("vpc-endpoint")),
-    made!("CreateSecurityGroup", "security-group", Own),
+    made!("CreateSecurityGroup", "security-group", Own, Others("vpc")),
     own!("AuthorizeSecurityGroupIngress"),
     own!("AuthorizeSecurityGroupEgress"),
     own!("RevokeSecurityGroupIngress"),
@@ -124,12 +126,12 @@ pub const CALLS: &[Call] = &[
     own!("ModifyVolume"),
     own!("DeleteVolume"),
     own!("AttachVolume"; with "kms:CreateGrant" VolumeKeyGrants, "kms:Decrypt" VolumeKeys),
-    made!("CreateNetworkInterface", "network-interface", Own),
-    own!("ModifyNetworkInterfaceAttribute"),
+    made!("CreateNetworkInterface", "network-interface", Own, Others("subnet"), Others("security-group")),
+    call!("ec2" "ModifyNetworkInterfaceAttribute", Own, Others("security-group")),
     own!("DeleteNetworkInterface"),
     // The root volume is made with the instance. For an interface that is there already, RunInstances has no condition on its tags: it is
     // held by the subnet and the security groups, which have.
-    made!("RunInstances", "instance", Made("volume"), Own, Any("network-interface"), Images; with
+    made!("RunInstances", "instance", Made("volume"), Own, Others("subnet"), Others("security-group"), Any("network-interface"), Images; with
         "iam:PassRole" PassRole),
     own!("StartInstances"; with "kms:CreateGrant" VolumeKeyGrants, "kms:Decrypt" VolumeKeys),
     own!("TerminateInstances"),

@@ -5,7 +5,7 @@ use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
     Alarms, Cluster, ClusterKeyGrants, ClusterKeys, Configuration, Delivery, KafkaRole, LogBucket, LogGroup, LogStream,
-    MadeCluster, MskEndpoint, MskEndpointTags, NewMskEndpoint, Own, OwnCluster, Region, ScalableTargets,
+    MadeCluster, MskEndpoint, MskEndpointTags, NewMskEndpoint, Others, Own, OwnCluster, Region, ScalableTargets,
     SecretKeyGrants, SecretKeys, ServiceRole,
 };
 
@@ -62,7 +62,11 @@ pub const CALLS: &[Call] = &[
         "ec2:DescribeVpcs" Region,
         "ec2:DescribeVpcEndpoints" Region,
         "ec2:DescribeVpcAttribute" Own,
+        "ec2:DescribeVpcAttribute" Others("vpc"),
         "ec2:CreateVpcEndpoint" Own,
+        "ec2:CreateVpcEndpoint" Others("vpc"),
+        "ec2:CreateVpcEndpoint" Others("subnet"),
+        "ec2:CreateVpcEndpoint" Others("security-group"),
         "ec2:CreateVpcEndpoint" NewMskEndpoint,
         "ec2:CreateTags" MskEndpointTags,
         "ec2:DeleteVpcEndpoints" MskEndpoint,
@@ -73,6 +77,7 @@ pub const CALLS: &[Call] = &[
         "kms:DescribeKey" ClusterKeys),
     update!("DeleteCluster"; with
         "ec2:DescribeVpcAttribute" Own,
+        "ec2:DescribeVpcAttribute" Others("vpc"),
         "ec2:DescribeVpcEndpoints" Region,
         "ec2:DeleteVpcEndpoints" MskEndpoint),
     update!("UpdateStorage"),
