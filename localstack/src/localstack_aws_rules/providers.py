@@ -31,6 +31,13 @@ def application_autoscaling() -> Service:
     return service()
 
 
+@aws_provider(api="ssm", name=NAME)
+def ssm() -> Service:
+    from localstack_aws_rules.ssm import service
+
+    return service()
+
+
 @hooks.on_infra_start()
 def complete_models() -> None:
     from localstack.aws.spec import loader
