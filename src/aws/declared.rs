@@ -30,6 +30,9 @@ pub const PLAN_EXISTING: &[&Call] = &[
 ];
 /// What a plan asks about security groups of others.
 pub const PLAN_GROUPS: &[&Call] = &[call("DescribeSecurityGroups")];
+/// What a plan asks about the gateways of the file's routes.
+pub const PLAN_ROUTES: &[&Call] =
+    &[call("DescribeTransitGatewayVpcAttachments"), call("DescribeVpcPeeringConnections"), call("DescribeVpnGateways")];
 /// What a plan asks about prefix lists.
 pub const PLAN_PREFIX_LISTS: &[&Call] = &[call("DescribeManagedPrefixLists")];
 /// What a plan asks for brokers on EC2.
@@ -88,6 +91,7 @@ const BESIDE: &[&[&Call]] = &[
     PLAN_EXISTING,
     PLAN_GROUPS,
     PLAN_PREFIX_LISTS,
+    PLAN_ROUTES,
     PLAN_EC2,
     PLAN_MSK,
     LEASE,

@@ -1,11 +1,11 @@
 //! What a file names of others' networks: the VPC, its subnets with their routes and addresses, endpoints, security groups, prefix
-//! lists. Nothing is asked where the file names none; at most nine calls otherwise, in two rounds, whatever is in the network.
+//! lists, gateways of its routes. Nothing is asked where the file names none; at most nine calls otherwise, in two rounds, whatever is in the network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, Filter, RouteState, RouteTable, Subnet, VpcAttributeName, VpcCidrBlockStateCode,
-    VpcEndpoint, VpcEndpointType,
+    AttachmentStatus, AttributeBooleanValue, Filter, RouteState, RouteTable, Subnet, TransitGatewayAttachmentState,
+    VpcAttributeName, VpcCidrBlockStateCode, VpcEndpoint, VpcEndpointType, VpcPeeringConnectionStateReasonCode,
 };
 use ipnet::Ipv4Net;
 
@@ -37,12 +37,13 @@ impl Clients {
             }
         };
         // On the heap: few stacks have it, and every command's stack would grow by it.
-        let (network, groups, prefix_lists) = tokio::try_join!(
+        let (network, groups, prefix_lists, gateways) = tokio::try_join!(
             Box::pin(network),
             Box::pin(self.groups_of(stack)),
-            Box::pin(self.prefix_lists_of(stack))
+            Box::pin(self.prefix_lists_of(stack)),
+            Box::pin(self.gateways_of(stack))
         )?;
-        Ok(NetworkFacts { groups, prefix_lists, ..network })
+        Ok(NetworkFacts { groups, prefix_lists, gateways: Some(gateways), ..network })
     }
 
     async fn existing(&self, existing: &Existing, stack: &str) -> Result<NetworkFacts, StepError> {
@@ -174,6 +175,69 @@ impl Clients {
         let all = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         let all = all.map_err(failed("DescribeSecurityGroups"))?.into_iter();
         Ok(all.filter_map(|group| Some((group.group_id?, group.vpc_id?))).collect())
+    }
+
+    /// The VPCs that each gateway of the file's routes is attached to.
+    async fn gateways_of(&self, stack: &Stack) -> Result<BTreeMap<String, BTreeSet<String>>, StepError> {
+        let of = |prefix: &str| {
+            let all = stack.network.routes.iter().map(|route| route.via.0.clone());
+            all.filter(|via| via.starts_with(prefix)).collect::<BTreeSet<String>>()
+        };
+        let (transit, peerings, vpns) = tokio::try_join!(
+            self.attached_to_transit(of("tgw-")),
+            self.peered_by(of("pcx-")),
+            self.attached_to_vpn(of("vgw-"))
+        )?;
+        let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (gateway, vpc) in transit.into_iter().chain(peerings).chain(vpns) {
+            all.entry(gateway).or_default().insert(vpc);
+        }
+        Ok(all)
+    }
+
+    async fn attached_to_transit(&self, ids: BTreeSet<String>) -> Result<Vec<(String, String)>, StepError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let call = self.ec2.describe_transit_gateway_vpc_attachments().filters(filter("transit-gateway-id", ids));
+        let pages = call.max_results(1000).into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let all = pages.map_err(failed("DescribeTransitGatewayVpcAttachments"))?.into_iter();
+        let up = all.filter(|one| one.state() == Some(&TransitGatewayAttachmentState::Available));
+        Ok(up.filter_map(|one| Some((one.transit_gateway_id?, one.vpc_id?))).collect())
+    }
+
+    async fn peered_by(&self, ids: BTreeSet<String>) -> Result<Vec<(String, String)>, StepError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let call = self.ec2.describe_vpc_peering_connections().filters(filter("vpc-peering-connection-id", ids));
+        let pages = call.max_results(1000).into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let all = pages.map_err(failed("DescribeVpcPeeringConnections"))?.into_iter();
+        let active = all.filter(|one| {
+            let state = one.status().and_then(|status| status.code());
+            state == Some(&VpcPeeringConnectionStateReasonCode::Active)
+        });
+        let both = active.flat_map(|one| {
+            let id = one.vpc_peering_connection_id.unwrap_or_default();
+            let sides = [one.requester_vpc_info, one.accepter_vpc_info].into_iter().flatten();
+            sides.filter_map(move |side| Some((id.clone(), side.vpc_id?)))
+        });
+        Ok(both.collect())
+    }
+
+    async fn attached_to_vpn(&self, ids: BTreeSet<String>) -> Result<Vec<(String, String)>, StepError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let call = self.ec2.describe_vpn_gateways().filters(filter("vpn-gateway-id", ids));
+        let answer = call.send().await.map_err(failed("DescribeVpnGateways"))?;
+        let all = answer.vpn_gateways.unwrap_or_default().into_iter().flat_map(|gateway| {
+            let id = gateway.vpn_gateway_id.unwrap_or_default();
+            let attached = gateway.vpc_attachments.unwrap_or_default().into_iter();
+            let attached = attached.filter(|one| one.state() == Some(&AttachmentStatus::Attached));
+            attached.filter_map(move |one| Some((id.clone(), one.vpc_id?)))
+        });
+        Ok(all.collect())
     }
 
     /// The address family of each prefix list that the file names.

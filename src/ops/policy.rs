@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Failure;
 use crate::aws::declared::{
     DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING, PLAN_GROUPS, PLAN_MSK,
-    PLAN_PREFIX_LISTS, RELEASE, ROLL, SURROUNDINGS,
+    PLAN_PREFIX_LISTS, PLAN_ROUTES, RELEASE, ROLL, SURROUNDINGS,
 };
 use crate::aws::kinds::CALLS;
 use kstack_core::choose::{self, PlanningInput, assumed_facts};
@@ -66,6 +66,7 @@ fn calls<'a>(
             (network.existing.is_some(), PLAN_EXISTING),
             (groups, PLAN_GROUPS),
             (prefix_lists, PLAN_PREFIX_LISTS),
+            (!network.routes.is_empty(), PLAN_ROUTES),
         ];
         lists.extend(asked.into_iter().filter(|(is, _)| *is).map(|(_, list)| list));
     }

@@ -106,6 +106,35 @@ fn an_msk_cluster_lives_in_subnets_of_others() {
     assert_eq!(account.look(DEV).others(), before);
 }
 
+/// The other shipped files for companies' networks, in one of others: applied, planned, changed, destroyed.
+#[test]
+fn closed_and_shared_clusters_live_in_networks_of_others() {
+    const CLOSED: &str = "eu-central-1";
+    const SHARED: &str = "us-east-1";
+    let closed = [("cidr: 10.60.0.0/20\n  nat: none", TAGS)];
+    let shared =
+        [("cidr: 10.70.0.0/16           # other VPCs may have the same addresses", TAGS), ("  nat: none\n", "")];
+    let change = [("clients: [10.8.0.0/16]", "clients: [10.8.0.0/16, 10.9.0.0/16]")];
+    let more = [("retention: 1d", "retention: 2d")];
+    for (base, region, edits, change) in
+        [("closed-network", CLOSED, &closed[..], &change[..]), ("msk-private-link", SHARED, &shared[..], &more[..])]
+    {
+        let account = crate::msk::account();
+        Company::make(&account, region, 62);
+        let before = account.look(region).others();
+        let file = account.write(base, edits);
+        account.apply(&file);
+        account.assert_converged(&file);
+        // The S3 endpoint of the closed one is in the company's route table as long as it is there.
+        account.write(base, &[edits, change].concat());
+        assert_ne!(account.plan(&file).steps(), Vec::<String>::new());
+        account.apply(&file);
+        account.assert_converged(&file);
+        account.run(&["destroy", &file, "--yes"]).expect(0);
+        assert_eq!(account.look(region).others(), before, "{base}");
+    }
+}
+
 #[test]
 fn many_ephemeral_stacks_share_a_vpc_and_no_address() {
     let account = Account::new();

@@ -1,6 +1,11 @@
 //! Networks that are not as kstack makes them by itself.
 
+use aws_sdk_ec2::types::Filter;
+
 use crate::support::Account;
+use crate::support::aws::{DEV, wait};
+use crate::support::proxy::{Call, Fault, Proxy, Weather};
+use crate::support::running::through;
 
 /// No way to the internet at all: no NAT gateway, no public subnet's route is used, and hosts may reach the mirror's port.
 #[test]
@@ -18,4 +23,86 @@ fn a_closed_network_is_applied_changed_and_destroyed() {
     account.apply(FILE);
     account.assert_converged(FILE);
     account.destroy(FILE);
+}
+
+/// The route to each block in the stack's tables.
+fn routes(account: &Account, to: &str) -> Vec<String> {
+    let mine = Filter::builder().name("tag-key").values("kstack:stack").build();
+    let tables = wait(account.ec2(DEV).describe_route_tables().filters(mine).send());
+    let all = tables.route_tables().iter().flat_map(|table| table.routes());
+    let of = all.filter(|route| route.destination_cidr_block() == Some(to));
+    let by = of.filter_map(|one| one.transit_gateway_id().or(one.vpc_peering_connection_id()).or(one.gateway_id()));
+    by.map(str::to_owned).collect()
+}
+
+#[test]
+fn routes_to_other_networks_are_made_once_their_gateways_are_attached_and_others_are_left_alone() {
+    const FILE: &str = "dev.yaml";
+    let mut account = Account::new();
+    let ec2 = account.ec2(DEV);
+    let transit = wait(ec2.create_transit_gateway().send());
+    let transit = transit.transit_gateway().and_then(|one| one.transit_gateway_id()).expect("an id").to_owned();
+    let other = wait(ec2.create_vpc().cidr_block("10.9.0.0/16").send());
+    let other = other.vpc().and_then(|vpc| vpc.vpc_id()).expect("an id").to_owned();
+    let line = format!("endpoints: [s3]\n  routes:\n    - {{to: 10.8.0.0/16, via: {transit}}}");
+    account.write("dev", &[("endpoints: [s3]", &line)]);
+    let plan = account.run(&["plan", FILE]).expect(0);
+    assert!(plan.out.contains("the route to 10.8.0.0/16 is not made yet"), "{plan}");
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    assert_eq!(routes(&account, "10.8.0.0/16"), Vec::<String>::new());
+
+    // The network's owners attach the VPC, and make a route of theirs.
+    let look = account.look(DEV);
+    let vpc = look.vpcs.iter().find(|vpc| vpc.cidr_block() == Some("10.20.0.0/16")).and_then(|vpc| vpc.vpc_id());
+    let vpc = vpc.expect("the stack's VPC").to_owned();
+    let subnet = look.subnets.iter().find(|one| one.vpc_id() == Some(&vpc)).and_then(|one| one.subnet_id());
+    let attach = ec2.create_transit_gateway_vpc_attachment().transit_gateway_id(&transit).vpc_id(&vpc);
+    let attached = wait(attach.subnet_ids(subnet.expect("a subnet")).send());
+    let attachment = attached.transit_gateway_vpc_attachment().and_then(|one| one.transit_gateway_attachment_id());
+    let attachment = attachment.expect("an id").to_owned();
+    let peering = wait(ec2.create_vpc_peering_connection().vpc_id(&other).peer_vpc_id(&vpc).send());
+    let peering = peering.vpc_peering_connection().and_then(|one| one.vpc_peering_connection_id()).expect("an id");
+    let peering = peering.to_owned();
+    wait(ec2.accept_vpc_peering_connection().vpc_peering_connection_id(&peering).send());
+    let tables = look.tables.iter().filter(|table| table.tags().iter().any(|tag| tag.key() == Some("kstack:stack")));
+    let tables: Vec<String> = tables.filter_map(|table| table.route_table_id.clone()).collect();
+    for table in &tables {
+        let route = ec2.create_route().route_table_id(table).destination_cidr_block("10.99.0.0/16");
+        wait(route.transit_gateway_id(&transit).send());
+    }
+
+    // Whatever goes wrong, running again finishes it: routes are marked before they are made, and after they are gone.
+    let own = format!("{line}\n    - {{to: 10.9.0.0/16, via: {peering}}}");
+    for (operation, edit, of_transit, of_peering) in [
+        ("CreateTags", own.as_str(), tables.len(), tables.len()),
+        ("DeleteRoute", &line, tables.len(), 0),
+        ("CreateRoute", &own, tables.len(), tables.len()),
+        ("DeleteTags", "endpoints: [s3]", 0, 0),
+    ] {
+        account.write("dev", &[("endpoints: [s3]", edit)]);
+        for fault in [Fault::KillBefore, Fault::KillAfter, Fault::DropAnswer] {
+            let hit = move |call: &Call| (call.operation == operation).then_some(fault);
+            let proxy = Proxy::with(Weather { fault: Some(Box::new(hit)), ..Weather::default() });
+            let run = through(&mut account, &proxy, &["apply", FILE, "--yes"]);
+            if proxy.take().iter().all(|call| call.operation != operation) {
+                run.expect(0);
+            } else if fault != Fault::DropAnswer {
+                run.expect(-1);
+                account.run(&["unlock", FILE, "--yes"]).expect(0);
+            }
+        }
+        account.apply(FILE);
+        account.assert_converged(FILE);
+        assert_eq!(routes(&account, "10.8.0.0/16"), vec![transit.clone(); of_transit], "{operation}");
+        assert_eq!(routes(&account, "10.9.0.0/16"), vec![peering.clone(); of_peering], "{operation}");
+        assert_eq!(routes(&account, "10.99.0.0/16").len(), tables.len(), "another's route stays");
+    }
+    let live = account.look(DEV);
+    let marked = live.tables.iter().flat_map(|table| table.tags()).filter(|tag| tag.key() == Some("kstack:routes"));
+    assert_eq!(marked.count(), 0, "no mark is left");
+
+    wait(ec2.delete_transit_gateway_vpc_attachment().transit_gateway_attachment_id(attachment).send());
+    wait(ec2.delete_vpc_peering_connection().vpc_peering_connection_id(peering).send());
+    account.run(&["destroy", FILE, "--yes"]).expect(0);
 }

@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::file::Network;
 
+/// Every IPv4 address.
+pub const EVERYWHERE: &str = "0.0.0.0/0";
 /// The smallest VPC: its public subnets are /28, the smallest that AWS makes.
 pub const LONGEST_VPC_PREFIX: u8 = 22;
 /// Zone letters that have a block: a to g. The eighth private-sized block is divided into the public subnets.

@@ -8,7 +8,9 @@ pub use crate::engines::ec2::keys::*;
 pub use crate::engines::msk::keys::*;
 pub use crate::engines::{Cluster, CommonKeys, Engine};
 use crate::file::read::{Read as _, fields};
-pub use crate::file::{AccessRule, Existing, GroupId, ListenerName, Peer, SubnetChoice, VpcChoice};
+pub use crate::file::{
+    AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
+};
 pub use crate::file::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
 

@@ -6,9 +6,9 @@ use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{Filter, ResourceType, Route as SdkRoute, RouteOrigin, RouteTable as SdkRouteTable};
 use kstack_core::kinds::RouteTable;
-use kstack_core::kinds::route_table::{EVERYWHERE, Route};
-use kstack_core::model::Tags;
-use kstack_core::model::{FieldChange, Ref};
+use kstack_core::kinds::route_table::{Route, marked, marks};
+use kstack_core::model::{FieldChange, Ref, Tags, tag};
+use kstack_core::network::EVERYWHERE;
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
 use serde_json::Value;
@@ -24,6 +24,7 @@ impl Driver<Aws> for RouteTable {
             call("ReplaceRouteTableAssociation"),
             call("CreateRoute"),
             call("ReplaceRoute"),
+            call("CreateTags"),
         ],
         update: &[
             call("DescribeRouteTables"),
@@ -32,6 +33,8 @@ impl Driver<Aws> for RouteTable {
             call("CreateRoute"),
             call("ReplaceRoute"),
             call("DeleteRoute"),
+            call("CreateTags"),
+            call("DeleteTags"),
         ],
         delete: &[call("DescribeRouteTables"), call("DisassociateRouteTable"), call("DeleteRouteTable")],
         retag: EC2_TAGS,
@@ -47,13 +50,15 @@ impl Driver<Aws> for RouteTable {
                 let associations = table.associations().iter();
                 let subnets =
                     associations.filter_map(|association| association.subnet_id()).map(|id| Ref::live(Some(id)));
+                let tags = tags_of(table.tags.as_deref());
+                let marks = marks(&tags);
                 let spec = RouteTable {
                     vpc: Ref::live(table.vpc_id()),
                     subnets: subnets.collect(),
-                    routes: table.routes().iter().filter_map(own).collect(),
-                    others: Some(table.routes().iter().filter_map(others).collect()),
+                    routes: table.routes().iter().filter_map(|route| own(route, &marks)).collect(),
+                    others: Some(table.routes().iter().filter_map(|route| others(route, &marks)).collect()),
+                    marks,
                 };
-                let tags = tags_of(table.tags.as_deref());
                 Found { id: table.route_table_id.unwrap_or_default(), tags, spec, terminated: false }
             })
             .collect())
@@ -71,16 +76,23 @@ impl Driver<Aws> for RouteTable {
         open(self, ctx, id).await
     }
 
-    /// A subnet is never without a table of the stack's: the table that is to have it takes it from another. So only a route is
-    /// ever taken away.
+    /// A subnet is never without a table of the stack's: the table that is to have it takes it from another. So only routes are
+    /// ever taken away, and their marks after them.
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
         open(self, ctx, id).await?;
-        let gone = |change: &FieldChange| change.field == "routes" && change.after == Value::Array(Vec::new());
-        if !changes.iter().any(gone) {
+        for to in gone(changes, "routes", |route| route["to"].as_str()) {
+            let call = ctx.system.clients.ec2.delete_route().route_table_id(id);
+            let call =
+                if is_list(&to) { call.destination_prefix_list_id(&to) } else { call.destination_cidr_block(&to) };
+            call.send().await.map_err(failed("DeleteRoute")).or_gone()?;
+        }
+        if gone(changes, "marks", Value::as_str).is_empty() {
             return Ok(());
         }
-        let call = ctx.system.clients.ec2.delete_route().route_table_id(id).destination_cidr_block(EVERYWHERE);
-        call.send().await.map_err(failed("DeleteRoute")).or_gone()
+        match &self.marks[..] {
+            [] => ctx.retag_ec2(&[id], &Tags::new(), &[tag::ROUTES.to_owned()]).await,
+            some => mark(ctx, id, some).await,
+        }
     }
 
     /// AWS deletes the routes with their table, and no table that a subnet has.
@@ -125,19 +137,41 @@ fn is_propagated(route: &SdkRoute) -> bool {
     route.origin() == Some(&RouteOrigin::EnableVgwRoutePropagation)
 }
 
-/// A route of the stack's own: to everywhere.
-fn own(route: &SdkRoute) -> Option<Route> {
-    let to = route.destination_cidr_block().filter(|to| *to == EVERYWHERE && !is_propagated(route))?;
+/// Whether a destination is a prefix list.
+fn is_list(to: &str) -> bool {
+    to.starts_with("pl-")
+}
+
+/// Writes into the table's tag to which destinations its routes are the stack's.
+async fn mark(ctx: &Ctx<'_, Aws>, id: &str, marks: &[String]) -> Result<(), StepError> {
+    ctx.retag_ec2(&[id], &Tags::from([(tag::ROUTES.to_owned(), marked(marks))]), &[]).await
+}
+
+/// What of a list `changes` take away.
+fn gone<'a>(changes: &'a [FieldChange], field: &str, name: fn(&'a Value) -> Option<&'a str>) -> Vec<String> {
+    let names = |list: &'a Value| list.as_array().into_iter().flatten().filter_map(name);
+    let of = changes.iter().filter(|change| change.field == field);
+    of.flat_map(|change| names(&change.before).filter(|old| names(&change.after).all(|new| new != *old)))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A route of the stack's own: to everywhere, or to where a mark tells.
+fn own(route: &SdkRoute, marks: &[String]) -> Option<Route> {
+    let to = route.destination_cidr_block().or(route.destination_prefix_list_id())?;
+    if is_propagated(route) || (to != EVERYWHERE && !marks.iter().any(|mark| mark == to)) {
+        return None;
+    }
     Some(Route { to: to.to_owned(), via: Ref::live(target(route)) })
 }
 
 /// A route of others, in words: not the stack's, not the VPC's, and not one that a gateway endpoint has.
-fn others(route: &SdkRoute) -> Option<String> {
+fn others(route: &SdkRoute, marks: &[String]) -> Option<String> {
     let via = target(route)?;
     let list = route.destination_prefix_list_id();
     let to = route.destination_cidr_block().or(route.destination_ipv6_cidr_block()).or(list)?;
     let of_endpoint = list.is_some() && via.starts_with("vpce-");
-    if own(route).is_some() || via == "local" || of_endpoint {
+    if own(route, marks).is_some() || via == "local" || of_endpoint {
         return None;
     }
     let propagated = if is_propagated(route) { ", propagated" } else { "" };
@@ -166,24 +200,46 @@ async fn open(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), St
             answer => drop(answer?),
         }
     }
-    let live_routes: Vec<Route> = live.routes().iter().filter_map(own).collect();
+    let mut all = marks(&tags_of(live.tags.as_deref()));
+    let known = all.len();
+    all.extend(table.marks.iter().filter(|mark| !all.contains(mark)).cloned().collect::<Vec<_>>());
+    if all.len() > known {
+        mark(ctx, id, &all).await?;
+    }
+    let live_routes: Vec<Route> = live.routes().iter().filter_map(|route| own(route, &all)).collect();
     for new in &table.routes {
         let via = ctx.id(&new.via)?;
         match live_routes.iter().find(|old| old.to == new.to) {
             Some(old) if old.via.id() == Some(via.as_str()) => {}
-            Some(_) => {
-                let call = ec2.replace_route().route_table_id(id).destination_cidr_block(&new.to);
-                let call = if via.starts_with("nat-") { call.nat_gateway_id(via) } else { call.gateway_id(via) };
-                call.send().await.map_err(failed("ReplaceRoute"))?;
-            }
-            None => {
-                let call = ec2.create_route().route_table_id(id).destination_cidr_block(&new.to);
-                let call = if via.starts_with("nat-") { call.nat_gateway_id(via) } else { call.gateway_id(via) };
-                call.send().await.map_err(failed("CreateRoute"))?;
-            }
+            Some(_) => replace_route(ctx, id, &new.to, via).await?,
+            None => create_route(ctx, id, &new.to, via).await?,
         }
     }
     Ok(())
+}
+
+/// A call about the route to `$to` by `$via`: the kinds of gateways and destinations have members of their own.
+macro_rules! by {
+    ($call:expr, $to:expr, $via:expr) => {{
+        let (to, via): (&str, String) = ($to, $via);
+        let call = if is_list(to) { $call.destination_prefix_list_id(to) } else { $call.destination_cidr_block(to) };
+        match via.split('-').next() {
+            Some("nat") => call.nat_gateway_id(via),
+            Some("tgw") => call.transit_gateway_id(via),
+            Some("pcx") => call.vpc_peering_connection_id(via),
+            _ => call.gateway_id(via),
+        }
+    }};
+}
+
+async fn create_route(ctx: &Ctx<'_, Aws>, id: &str, to: &str, via: String) -> Result<(), StepError> {
+    let call = by!(ctx.system.clients.ec2.create_route().route_table_id(id), to, via);
+    call.send().await.map_err(failed("CreateRoute")).map(drop)
+}
+
+async fn replace_route(ctx: &Ctx<'_, Aws>, id: &str, to: &str, via: String) -> Result<(), StepError> {
+    let call = by!(ctx.system.clients.ec2.replace_route().route_table_id(id), to, via);
+    call.send().await.map_err(failed("ReplaceRoute")).map(drop)
 }
 
 /// Moves a subnet from the other table that has it to `id`; nothing when no other has it.

@@ -8,6 +8,7 @@ mod existing;
 mod fit;
 mod lifetime;
 mod network;
+mod routes;
 mod sources;
 mod tags;
 mod workload;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
 
-use super::existing;
+use super::{existing, routes};
 use crate::file::Checker;
 use crate::file::{Endpoint, Network, Zones};
 use crate::{endpoint_services, network};
@@ -40,6 +40,7 @@ pub fn check(checker: &mut Checker<'_>) {
                 check_counts(&net, zones, checker);
             }
             check_blocks(cidr, &net, checker);
+            routes::check(&net, cidr, checker);
         }
         (None, None) if checker.misspelt("network") => {}
         (None, None) => checker.error(

@@ -109,5 +109,6 @@ fn network(stack: &Stack, zones: &BTreeMap<String, String>) -> NetworkFacts {
         endpoints: Vec::new(),
         groups: own.chain(named).map(|id| (id, vpc.clone())).collect(),
         prefix_lists: lists.collect(),
+        gateways: None,
     }
 }

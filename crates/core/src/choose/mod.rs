@@ -7,6 +7,7 @@ mod ec2;
 mod endpoints;
 mod existing;
 mod msk;
+mod routes;
 mod zones;
 
 use base64::Engine as _;
@@ -64,6 +65,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
     let network = named.and_then(|named| existing::choose(stack, named, input, &mut refusals));
     existing::check_access(stack, network.as_ref(), input, &mut refusals);
     endpoints::check(stack, facts, observed, network.as_ref(), &mut refusals);
+    let (routes, later_routes) = routes::choose(stack, input, &mut refusals);
     let zones = match (named, &network) {
         (Some(_), None) => Vec::new(),
         _ => choose_zones(stack, facts, observed, network.as_ref(), &mut refusals),
@@ -79,6 +81,8 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         stack: stack.clone(),
         account: facts.account.clone(),
         existing: network,
+        routes,
+        later_routes,
         zones,
         hosts: Vec::new(),
         msk: None,

@@ -15,7 +15,7 @@ use crate::cloud_init::{self, HostRole};
 use crate::endpoint_services::EndpointService;
 use crate::engines::ec2::Gp3Volume;
 use crate::instance_types::InstanceTypes;
-use crate::stack::Stack;
+use crate::stack::{NamedRoute, Stack};
 
 pub use listeners::{Listener, listeners};
 pub use msk::{MskDesign, Provisioned};
@@ -108,6 +108,10 @@ pub struct Design {
     pub account: String,
     /// The network, where it is not the stack's own.
     pub existing: Option<ExistingNetwork>,
+    /// The routes to other networks whose gateways are attached to the VPC, or that are there already.
+    pub routes: Vec<NamedRoute>,
+    /// The other ones of the file.
+    pub later_routes: Vec<NamedRoute>,
     pub zones: Vec<Zone>,
     pub hosts: Vec<HostDesign>,
     /// The MSK cluster, where there is one.

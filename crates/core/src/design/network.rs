@@ -1,6 +1,6 @@
 //! The network of a stack where others made it: what AWS says of it, and what of it the stack uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ pub struct NetworkFacts {
     pub groups: BTreeMap<String, String>,
     /// The address family (`IPv4`, `IPv6`) of each prefix list that the file names, by the list's id.
     pub prefix_lists: BTreeMap<String, String>,
+    /// The VPCs that each gateway of the file's routes is attached to, by the gateway's id. `None` where nobody asked.
+    pub gateways: Option<BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// A VPC.

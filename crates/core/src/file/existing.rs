@@ -51,7 +51,7 @@ choices! {
 }
 
 /// Whether `text` is an id of EC2's: `prefix`, and 8 or 17 hexadecimal digits.
-fn id(prefix: &str, text: &str) -> bool {
+pub(super) fn id(prefix: &str, text: &str) -> bool {
     let digits = text.strip_prefix(prefix).unwrap_or_default();
     [8, 17].contains(&digits.len()) && digits.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
 }

@@ -7,6 +7,7 @@ use super::existing::{AccessRule, Existing, GroupId, Peer};
 use super::node::{Content, Node};
 use super::problem::Problem;
 use super::read::{Read, choices, fields, text};
+use super::routes::NamedRoute;
 use crate::units::{Percent, Rate, TimeSpan};
 
 fields! {
@@ -28,6 +29,8 @@ fields! {
         clients: Vec<Peer> = Vec::new(),
         /// More rules for brokers: who may connect to which listener.
         rules: Vec<AccessRule> = Vec::new(),
+        /// Routes of the stack's subnets to other networks. Routes that others make there are left alone. Not with `existing`.
+        routes: Vec<NamedRoute> = Vec::new(),
         /// Security groups of your own for each host or broker, beside the stack's. They must be in the stack's VPC. MSK takes them when the cluster is created.
         security_groups: Vec<GroupId> = Vec::new(),
         /// The private subnets' blocks, one for each zone in the order of the zones' names. Derived when absent.

@@ -1,7 +1,7 @@
 //! Reading a stack file: from YAML to a tree with places, from the tree to typed values, and problems to be shown.
 //!
 //! `node` is the tree, `read` the typed reader and the JSON Schema from one declaration, `keys` what every engine
-//! shares, `existing` what a file names of others' networks, `checker` what rules between fields work with, `problem` how a problem is shown, `syntax` and `secret` what its
+//! shares, `existing` what a file names of others' networks, `routes` the ways to them, `checker` what rules between fields work with, `problem` how a problem is shown, `syntax` and `secret` what its
 //! words are and what they must not have.
 
 pub(crate) mod checker;
@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod node;
 pub(crate) mod problem;
 pub mod read;
+mod routes;
 pub(crate) mod secret;
 mod syntax;
 
@@ -18,3 +19,4 @@ pub use existing::{AccessRule, Existing, GroupId, ListenerName, Peer, SubnetChoi
 pub use keys::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Workload, Zones};
 pub use problem::{Problem, Report, Severity};
 pub use read::Scalar;
+pub use routes::{Destination, Gateway, NamedRoute};

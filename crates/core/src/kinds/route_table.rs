@@ -2,14 +2,19 @@
 
 use super::elastic_ip::nat_zones;
 use super::prelude::*;
+use crate::network::EVERYWHERE;
 use serde::{Deserialize, Serialize};
 
 spec! {
     pub struct RouteTable {
         pub vpc: Ref => Rule::fixed("a route table's VPC", NEW_STACK).hidden(),
         pub subnets: Vec<Ref> => Rule::in_place(),
-        /// The stack's own: to everywhere.
+        /// The stack's own: to everywhere, and to the file's other networks.
         pub routes: Vec<Route> => Rule::in_place(),
+        /// The destinations, beside everywhere, that the table's tag tells to be the stack's: it is written before their routes are made,
+        /// and again after some are gone. Routes to all others belong to whoever made them.
+        #[serde(default)]
+        pub marks: Vec<String> => Rule::in_place().saying("marks: the table's tag says which routes are the stack's"),
         /// Of a live table: what others have put into it, in words, such as routes to peered networks. It is left there.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub others: Option<Vec<String>> => Rule::in_place().hidden(),
@@ -23,8 +28,19 @@ pub struct Route {
     pub via: Ref,
 }
 
-/// The one destination whose route is the stack's: a table's routes to all others belong to whoever made them.
-pub const EVERYWHERE: &str = "0.0.0.0/0";
+/// What stands between the destinations in the tag.
+const BETWEEN: &str = " ";
+
+/// The destinations, beside everywhere, whose routes are the stack's, as the tags of a live table say.
+pub fn marks(tags: &Tags) -> Vec<String> {
+    let marks = tags.get(tag::ROUTES).map(String::as_str).unwrap_or_default();
+    marks.split(BETWEEN).filter(|mark| !mark.is_empty()).map(str::to_owned).collect()
+}
+
+/// The tag's value for these destinations.
+pub fn marked(marks: &[String]) -> String {
+    marks.join(BETWEEN)
+}
 
 impl Kind for RouteTable {
     const NAME: &'static str = "route_table";
@@ -34,11 +50,22 @@ impl Kind for RouteTable {
         if design.existing.is_some() {
             return Vec::new();
         }
-        let table = |subnets: Vec<Ref>, via: Option<Ref>| RouteTable {
-            vpc: design.vpc(),
-            subnets,
-            routes: via.map(|via| Route { to: EVERYWHERE.to_owned(), via }).into_iter().collect(),
-            others: None,
+        let named =
+            design.routes.iter().map(|route| Route { to: route.to.to_string(), via: Ref::Id(route.via.0.clone()) });
+        let named: Vec<Route> = named.collect();
+        // A table has one route to everywhere: the internet gateway's for public subnets, and for private ones the file's or NAT's.
+        let table = |subnets: Vec<Ref>, via: Option<Ref>| {
+            let out = via.map(|via| Route { to: EVERYWHERE.to_owned(), via });
+            let more: Vec<Route> =
+                named.iter().filter(|route| out.is_none() || route.to != EVERYWHERE).cloned().collect();
+            let marks = more.iter().map(|route| route.to.clone()).filter(|to| to != EVERYWHERE).collect();
+            RouteTable {
+                vpc: design.vpc(),
+                subnets,
+                routes: out.into_iter().chain(more).collect(),
+                marks,
+                others: None,
+            }
         };
         let public = design.zones.iter().map(|zone| design.public_subnet(zone)).collect();
         let mut tables = vec![("public".to_owned(), table(public, Some(Ref::to("internet_gateway", "main"))))];

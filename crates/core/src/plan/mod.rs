@@ -195,6 +195,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         }
     }
     warn_of_others(observed, &mut plan);
+    say_later_routes(design, &mut plan);
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
     for (address, live) in own.filter(|(address, _)| !desired.contains_key(address)) {
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
@@ -215,6 +216,17 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
 fn warn_of_others(observed: &Observed, plan: &mut Plan) {
     let said = observed.live.iter().filter_map(|(address, live)| Some((address, live.spec.warning()?)));
     plan.notes.extend(said.map(|(address, text)| Note { warning: true, ..Note::of(address, text) }));
+}
+
+/// Says which routes wait until somebody attaches their gateway to the stack's VPC.
+fn say_later_routes(design: &Design, plan: &mut Plan) {
+    plan.notes.extend(design.later_routes.iter().map(|route| {
+        let text = format!(
+            "the route to {} is not made yet: {} is not attached to the stack's VPC; the next apply after that makes it",
+            route.to, route.via
+        );
+        Note { warning: true, ..Note::of(&Address::new("vpc", "main"), text) }
+    }));
 }
 
 /// Empty volumes for a majority of the voters would elect a leader without the cluster's metadata, whatever was allowed.

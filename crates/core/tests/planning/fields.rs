@@ -30,8 +30,8 @@ fn files() -> Vec<String> {
 #[test]
 fn every_serialized_field_has_a_rule() {
     let mut seen = BTreeSet::new();
-    // What no shipped file has: secrets of SCRAM users, a cluster policy, and flow logs.
-    let scram = "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16, nat: none, flow_logs: \"arn:aws:s3:::orders-flow\"}\ncluster:\n  msk:\n    \
+    // What no shipped file has: secrets of SCRAM users, a cluster policy, routes, and flow logs.
+    let scram = "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16, nat: none, routes: [{to: 10.8.0.0/16, via: tgw-0a1b2c3d4e5f60718}], flow_logs: \"arn:aws:s3:::orders-flow\"}\ncluster:\n  msk:\n    \
                  kafka: 3.8.x\n    brokers: {count: 3, instance_type: kafka.m5.large}\n    auth: {scram: {secrets: \
                  [\"arn:aws:secretsmanager:us-east-1:123456789012:secret:AmazonMSK_orders-Ab1Cd2\"]}}\n    \
                  policy: {Version: \"2012-10-17\", Statement: [{Effect: Allow, Principal: \"*\", Action: \"kafka:GetBootstrapBrokers\", Resource: \"*\"}]}\n";

@@ -9,6 +9,7 @@ use super::settings::{self, CONFIG};
 use crate::cloud_init;
 use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
 use crate::file::{Checker, ListenerName, Nat, Network, secret};
+use crate::network::EVERYWHERE;
 use crate::text::many;
 use crate::units::Size;
 use crate::{instance_types, network};
@@ -66,7 +67,8 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
 /// Hosts fetch packages and Kafka, and are reached through Session Manager.
 fn check_outbound(checker: &mut Checker<'_>) {
     let Some(net) = checker.part::<Network>("network") else { return };
-    if net.existing.is_none() && net.nat == Nat::None && net.endpoints.is_empty() && checker.is_mapping("cluster.ec2") {
+    let way_out = net.existing.is_some() || net.routes.iter().any(|route| route.to.to_string() == EVERYWHERE);
+    if !way_out && net.nat == Nat::None && net.endpoints.is_empty() && checker.is_mapping("cluster.ec2") {
         checker.warning(
             "network.nat",
             "with `nat: none` and no endpoints, hosts can reach neither package archives nor Session Manager",
