@@ -9,6 +9,7 @@ use std::sync::{Mutex, OnceLock};
 use jiff::Timestamp;
 
 use crate::aws::kinds as drivers;
+use crate::aws::kinds::Sought;
 use crate::aws::{Aws, Class, Clients, Fence, Place, surroundings};
 use crate::clock;
 use crate::driver::{Ctx, IdMap};
@@ -73,8 +74,8 @@ pub struct Session {
     pub aws: Aws,
     pub fence: Fence,
     pub region: String,
-    /// The engine by the stack's file. Without it, as where only the name is known, resources of every engine are looked for.
-    pub engine: OnceLock<Engine>,
+    /// What is looked for by the stack's file. Without it, as where only the name is known, resources of every engine are.
+    pub sought: OnceLock<Sought>,
     /// `--ttl`.
     pub ttl: Option<TimeSpan>,
     /// When its plans are made: at its first look, or as a saved plan says.
@@ -107,8 +108,8 @@ impl Session {
 
     fn with(clients: Clients, fence: Fence, name: &Name) -> Session {
         let region = clients.region.clone();
-        let (engine, ttl, planned_at) = (OnceLock::new(), None, OnceLock::new());
-        Session { name: name.clone(), aws: Aws::new(clients, name), fence, region, engine, ttl, planned_at }
+        let (sought, ttl, planned_at) = (OnceLock::new(), None, OnceLock::new());
+        Session { name: name.clone(), aws: Aws::new(clients, name), fence, region, sought, ttl, planned_at }
     }
 
     /// What is asked of the stack's expiry, always as of the same moment. To be asked after AWS has answered, which sets the clock.
@@ -122,13 +123,13 @@ impl Session {
     /// The first call that failed.
     pub async fn look(&self, parsed: &Parsed) -> Result<Observation, StepError> {
         self.aws.begin_round();
-        let engine = *self.engine.get_or_init(|| Engine::of(&parsed.stack));
+        let sought = *self.sought.get_or_init(|| Sought::of(&parsed.stack));
         let (facts, found, metadata) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
-            drivers::find_of(&self.aws, engine),
+            drivers::find_of(&self.aws, sought),
             self.aws.clients.metadata(&self.name)
         )?;
-        let observed = drivers::with_others(&self.aws, engine, found, metadata.record.as_ref()).await?;
+        let observed = drivers::with_others(&self.aws, sought, found, metadata.record.as_ref()).await?;
         let holder = metadata.holder(clock::now()).cloned();
         let term = Lifetime::of(&observed, metadata.record.as_ref(), None);
         let expires = self.expiry().choose(&parsed.stack, term);
@@ -143,10 +144,13 @@ impl Session {
         self.aws.begin_round();
         // Boxed: the compiler lays out no future that is nested any deeper.
         Box::pin(async {
-            let Some(engine) = self.engine.get().copied() else { return drivers::discover(&self.aws).await };
+            let Some(sought) = self.sought.get().copied() else {
+                let metadata = self.aws.clients.metadata(&self.name).await?;
+                return drivers::discover(&self.aws, metadata.record.as_ref()).await;
+            };
             let (found, metadata) =
-                tokio::try_join!(drivers::find_of(&self.aws, engine), self.aws.clients.metadata(&self.name))?;
-            drivers::with_others(&self.aws, engine, found, metadata.record.as_ref()).await
+                tokio::try_join!(drivers::find_of(&self.aws, sought), self.aws.clients.metadata(&self.name))?;
+            drivers::with_others(&self.aws, sought, found, metadata.record.as_ref()).await
         })
         .await
     }
@@ -187,8 +191,11 @@ impl Session {
     /// # Errors
     /// AWS's answer.
     pub async fn ensure_record(&self, design: &Design, input: &PlanningInput) -> Result<Record, StepError> {
+        let own_role = design.stack.has_own_role();
         if let Some(record) = &input.record {
-            let begun = Record { expires_at: design.expires, resources: None, ..record.clone() };
+            // One that is to go may be there until it is gone.
+            let own_role = if own_role { Some(true) } else { record.own_role };
+            let begun = Record { expires_at: design.expires, own_role, resources: None, ..record.clone() };
             return self.write_record(record, begun).await;
         }
         let record = Record {
@@ -197,6 +204,7 @@ impl Session {
             made_by: input.facts.caller.clone(),
             expires_at: design.expires,
             engine: Some(Engine::of(&design.stack).key().to_owned()),
+            own_role: Some(own_role),
             resources: None,
             applies: 0,
         };
@@ -219,8 +227,9 @@ impl Session {
         let resources = Some(kinds::desired(design).len());
         let applies = record.applies + u64::from(steps);
         let engine = Some(Engine::of(&design.stack).key().to_owned());
-        self.write_record(record, Record { expires_at: design.expires, engine, resources, applies, ..record.clone() })
-            .await
+        let own_role = Some(design.stack.has_own_role());
+        let complete = Record { expires_at: design.expires, engine, own_role, resources, applies, ..record.clone() };
+        self.write_record(record, complete).await
     }
 
     /// Writes the record if it has changed.

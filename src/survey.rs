@@ -100,7 +100,7 @@ pub async fn survey(clients: &Clients) -> Result<Vec<DiscoveredStack>, StepError
             && by_name_alone
             && let Ok(name) = Name::parse(name)
         {
-            found.observed = drivers::discover(&Aws::new(clients.clone(), &name)).await?;
+            found.observed = drivers::discover(&Aws::new(clients.clone(), &name), None).await?;
         }
     }
     Ok(stacks.into_values().collect())

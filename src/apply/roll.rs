@@ -35,6 +35,8 @@ pub(super) async fn roll(
     new: &Creation,
 ) -> Result<(String, Checks), StepError> {
     let host = ctx.address.name.as_str();
+    let wanted = instance(&new.spec)?;
+    retry(|| drivers::may_start(wanted, ctx)).await?;
     // What does not run is not stopped, so nothing has to be well for it. It may have been started since the plan was made.
     let down = live.spec.is_down() && ctx.system.clients.is_down(&live.id).await?;
     let by = if down { kafka.instead(host).await } else { kafka.before_stop(host, ctx.progress).await? };
@@ -75,6 +77,8 @@ pub(super) async fn roll(
 /// Whether EC2 said that it will not start the instance. Then none is there, and none will be.
 fn refused(error: &StepError) -> bool {
     match error {
+        // It does not take the profile.
+        StepError::Ended { .. } => true,
         StepError::Cloud(error) if error.operation == "RunInstances" => {
             matches!(error.class, Class::Other | Class::Denied | Class::NotFound)
         }

@@ -35,6 +35,8 @@ pub const PLAN_ROUTES: &[&Call] =
     &[call("DescribeTransitGatewayVpcAttachments"), call("DescribeVpcPeeringConnections"), call("DescribeVpnGateways")];
 /// What a plan asks about prefix lists.
 pub const PLAN_PREFIX_LISTS: &[&Call] = &[call("DescribeManagedPrefixLists")];
+/// What a plan asks about the managed policies that the file names.
+pub const PLAN_POLICIES: &[&Call] = &[call("GetPolicy")];
 /// What a plan asks for brokers on EC2.
 pub const PLAN_EC2: &[&Call] =
     &[call("DescribeInstanceTypes"), call("DescribeInstanceTypeOfferings"), call("GetParameters")];
@@ -92,6 +94,7 @@ const BESIDE: &[&[&Call]] = &[
     PLAN_GROUPS,
     PLAN_PREFIX_LISTS,
     PLAN_ROUTES,
+    PLAN_POLICIES,
     PLAN_EC2,
     PLAN_MSK,
     LEASE,

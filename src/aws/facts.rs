@@ -1,19 +1,19 @@
-//! The facts that a plan needs from AWS: caller, zones, instance types, images. Six calls at most, all at once;
-//! what a file names of others' networks is in `network_facts`.
+//! The facts that a plan needs from AWS: caller, zones, instance types, images. Six calls at most and one for each policy
+//! that a file names, all at once; what a file names of others' networks is in `network_facts`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Filter, InstanceTypeInfo, LocationType, ServiceType};
 use aws_sdk_kafka::types::KafkaVersionStatus;
 
-use super::{Clients, failed};
+use super::{Class, Clients, failed};
 use crate::error::StepError;
 use kstack_core::cloud_init::Os;
 use kstack_core::design::{Facts, NetworkFacts};
 use kstack_core::endpoint_services::{EndpointService, full_name};
 use kstack_core::engines::Engine;
 use kstack_core::instance_types::{Arch, InstanceLimits, InstanceTypes};
-use kstack_core::stack::Stack;
+use kstack_core::stack::{Ec2, Iam, Stack};
 
 impl Clients {
     /// The account and the caller's ARN.
@@ -47,13 +47,14 @@ impl Clients {
         types.extend(ec2.controllers.as_ref().map(|controllers| controllers.instance_type.clone()));
         types.sort();
         types.dedup();
-        let ((account, caller), zones, types, offers, images, endpoints) = tokio::try_join!(
+        let ((account, caller), zones, types, offers, images, endpoints, missing_policies) = tokio::try_join!(
             self.identity(),
             self.zones(),
             self.types(types.clone()),
             self.offers(types),
             self.images(ec2.os),
-            self.endpoints(stack)
+            self.endpoints(stack),
+            self.missing_policies(ec2)
         )?;
         Ok(Facts {
             account,
@@ -65,6 +66,7 @@ impl Clients {
             endpoints,
             msk_versions: BTreeSet::new(),
             network: NetworkFacts::default(),
+            missing_policies,
         })
     }
 
@@ -82,7 +84,20 @@ impl Clients {
             tokio::try_join!(self.identity(), self.zones(), versions, self.endpoints(stack))?;
         let types = InstanceTypes::default();
         let (offers, images, network) = (BTreeMap::new(), BTreeMap::new(), NetworkFacts::default());
-        Ok(Facts { account, caller, zones, types, offers, images, endpoints, msk_versions, network })
+        let missing_policies = BTreeSet::new();
+        Ok(Facts { account, caller, zones, types, offers, images, endpoints, msk_versions, network, missing_policies })
+    }
+
+    /// The managed policies that the file names and IAM does not have: a call for each, all at once.
+    async fn missing_policies(&self, ec2: &Ec2) -> Result<BTreeSet<String>, StepError> {
+        let named = ec2.iam.iter().flat_map(Iam::named_policies);
+        let look = named.map(|arn| async move {
+            match self.iam.get_policy().policy_arn(&**arn).send().await.map_err(failed("GetPolicy")) {
+                Err(error) if error.class() == Class::NotFound => Ok(Some(arn.to_string())),
+                answer => answer.map(|_| None),
+            }
+        });
+        Ok(futures::future::try_join_all(look).await?.into_iter().flatten().collect())
     }
 
     async fn zones(&self) -> Result<BTreeMap<String, String>, StepError> {

@@ -5,8 +5,8 @@ use super::plan::show as show_plan;
 use super::ui;
 use super::view::{OutputTarget, Screen};
 use super::which::Which;
+use crate::aws::kinds::Sought;
 use crate::ops::{Failure, RunReport, Signals, destroy, guard, refused};
-use kstack_core::engines::Engine;
 use kstack_core::observed::Observed;
 use kstack_core::plan::Plan;
 
@@ -32,7 +32,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let session = context.session(&region, &name).await?;
     let (account, caller) = session.aws.clients.identity().await?;
     if let Some(stack) = &stack {
-        session.engine.get_or_init(|| Engine::of(stack));
+        session.sought.get_or_init(|| Sought::of(stack));
         guard(stack, &account)?;
         if stack.protected {
             return Err(Failure::new(format!("the stack {name} is protected by its file; nothing was changed"))

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::msk::{self, Msk};
 use super::ui;
 use crate::aws::kinds as drivers;
-use crate::aws::kinds::msk_status;
+use crate::aws::kinds::{Sought, msk_status};
 use crate::clock;
 use crate::health::{self, AskError, BrokerHealth, KafkaHealth, shortened};
 use crate::ops::msk::{properties, wait};
@@ -139,7 +139,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (_, parsed) = read_source(&args.file)?;
     let stack = &parsed.stack;
     let session = context.session(&stack.region, &stack.name).await?;
-    let engine = Engine::of(stack);
+    let (engine, sought) = (Engine::of(stack), Sought::of(stack));
     if args.wait && engine == Engine::Msk {
         let notes = |text: &str| context.printer.progress(text);
         wait(&session.aws, Duration::from_secs(args.timeout.0), &notes).await?;
@@ -152,8 +152,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     };
     session.aws.begin_round();
     let metadata = session.aws.clients.metadata(&stack.name);
-    let (found, cluster, metadata) = tokio::try_join!(drivers::find_of(&session.aws, engine), cluster, metadata)?;
-    let observed = drivers::with_others(&session.aws, engine, found, metadata.record.as_ref()).await?;
+    let (found, cluster, metadata) = tokio::try_join!(drivers::find_of(&session.aws, sought), cluster, metadata)?;
+    let observed = drivers::with_others(&session.aws, sought, found, metadata.record.as_ref()).await?;
     if let Some(method) = args.client_properties {
         ui::out(&properties(method, cluster.as_ref())?);
         return Ok(0);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Failure;
 use crate::aws::declared::{
-    DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING, PLAN_GROUPS, PLAN_MSK,
+    DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING, PLAN_GROUPS, PLAN_MSK, PLAN_POLICIES,
     PLAN_PREFIX_LISTS, PLAN_ROUTES, RELEASE, ROLL, SURROUNDINGS,
 };
 use crate::aws::kinds::CALLS;
@@ -67,6 +67,8 @@ fn calls<'a>(
             (groups, PLAN_GROUPS),
             (prefix_lists, PLAN_PREFIX_LISTS),
             (!network.routes.is_empty(), PLAN_ROUTES),
+            // Where the file names none, it is allowed nowhere.
+            (engine == Engine::Ec2, PLAN_POLICIES),
         ];
         lists.extend(asked.into_iter().filter(|(is, _)| *is).map(|(_, list)| list));
     }

@@ -156,6 +156,7 @@ mod tests {
             made_by,
             expires_at,
             engine: None,
+            own_role: None,
             resources: None,
             applies: 0,
         }

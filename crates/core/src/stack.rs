@@ -41,6 +41,11 @@ fields! {
 }
 
 impl Stack {
+    /// Whether kstack makes a role and an instance profile for the stack's hosts.
+    pub fn has_own_role(&self) -> bool {
+        self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.instance_profile().is_none())
+    }
+
     /// The keys that every engine asks for.
     pub fn common(&self) -> CommonKeys<'_> {
         let settings = self.cluster.settings(&self.workload);

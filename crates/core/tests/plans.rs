@@ -58,6 +58,7 @@ struct Case {
     network: NetworkFacts,
     network_now: Option<NetworkFacts>,
     account_now: Option<String>,
+    policies_missing: BTreeSet<String>,
     images_now: BTreeMap<String, String>,
     /// Hours that have passed since it was applied.
     hours_later: i64,
@@ -137,6 +138,7 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     if let Some(network) = &case.network_now {
         model.facts.network.clone_from(network);
     }
+    model.facts.missing_policies.clone_from(&case.policies_missing);
     model.now += SignedDuration::from_hours(case.hours_later);
     model.facts.images.extend(case.images_now.clone());
     let everywhere: BTreeSet<String> = model.facts.zones.keys().cloned().collect();

@@ -1,9 +1,12 @@
 //! Instances: brokers and controllers as replaceable machines. Volume and interface stay when one is terminated.
 
 use super::{network_interface, no_call_for, no_id, volume};
-use crate::aws::{Aws, Done, READY_TIMEOUT, failed, jitter, tags_of};
+use crate::aws::declared::during;
+use crate::aws::{Aws, Class, Done, READY_TIMEOUT, failed, jitter, tags_of};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
+use crate::wait::may_pass;
+use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
     Instance as Sdk, InstanceAttributeName, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
@@ -23,6 +26,8 @@ use std::time::{Duration, Instant as Clock};
 const DATA_DEVICE: &str = "/dev/sdf";
 /// How long a new instance profile may take to reach EC2: IAM gives no way to ask.
 const PROFILE_LAG: Duration = Duration::from_secs(30);
+/// EC2's code for a profile that it does not know, and for every other parameter that it can't use.
+const NOT_A_PARAMETER: &str = "InvalidParameterValue";
 
 impl Driver<Aws> for Instance {
     const CALLS: Calls = Calls {
@@ -59,52 +64,12 @@ impl Driver<Aws> for Instance {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let (interface, data_volume) = (ctx.id(&self.interface)?, ctx.id(&self.data_volume)?);
-        network_interface::free(ctx, &interface).await?;
-        let text = self.user_data.replace(VOLUME_ID_PLACEHOLDER, &data_volume);
-        let user_data = cloud_init::encode(&text).map_err(|error| StepError::Internal(error.to_string()))?;
-        let nic = InstanceNetworkInterfaceSpecification::builder().device_index(0).network_interface_id(interface);
-        let root = EbsBlockDevice::builder().encrypted(true).delete_on_termination(true).volume_type(VolumeType::Gp3);
-        let root = BlockDeviceMapping::builder().device_name(root_device(self)).ebs(root.build()).build();
-        let profile = IamInstanceProfileSpecification::builder().name(ctx.id(&self.profile)?).build();
-        let metadata = InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required).build();
-        let placement = match &self.placement_group {
-            Some(group) => Some(
-                Placement::builder()
-                    .group_name(ctx.id(group)?)
-                    .set_partition_number(self.partition.and_then(|number| i32::try_from(number).ok()))
-                    .build(),
-            ),
-            None => None,
-        };
-        let call = ctx.system.clients.ec2_no_retry.run_instances().min_count(1).max_count(1).image_id(&self.image);
-        let call = call
-            .instance_type(InstanceType::from(self.instance_type.as_str()))
-            .network_interfaces(nic.build())
-            .block_device_mappings(root)
-            .iam_instance_profile(profile)
-            .metadata_options(metadata)
-            .disable_api_termination(self.termination_protection)
-            .set_placement(placement)
-            .user_data(STANDARD.encode(user_data))
-            .client_token(ctx.token)
-            .tag_specifications(ctx.tag_spec(ResourceType::Instance))
-            .tag_specifications(ctx.tag_spec(ResourceType::Volume));
-        let start = Clock::now();
-        loop {
-            let answer = call.clone().send().await.map_err(failed("RunInstances"));
-            let lag = |error: &StepError| error.code() == Some("InvalidParameterValue");
-            match answer {
-                Err(error) if lag(&error) && start.elapsed() < PROFILE_LAG => {
-                    tokio::time::sleep(jitter(Duration::from_secs(2))).await;
-                }
-                Err(error) => return Err(error),
-                Ok(answer) => {
-                    let id = answer.instances().first().and_then(|instance| instance.instance_id());
-                    return id.map(str::to_owned).ok_or_else(|| no_id("RunInstances"));
-                }
-            }
-        }
+        network_interface::free(ctx, &ctx.id(&self.interface)?).await?;
+        let call = run(self, ctx)?.client_token(ctx.token);
+        let answer = known(self, async || call.clone().send().await.map_err(failed("RunInstances"))).await;
+        let answer = answer.map_err(|error| of_others(self, ctx, error))?;
+        let id = answer.instances().first().and_then(|instance| instance.instance_id());
+        id.map(str::to_owned).ok_or_else(|| no_id("RunInstances"))
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
@@ -251,6 +216,91 @@ fn root_device(instance: &Instance) -> &'static str {
     if instance.os.as_deref() == Some("ubuntu-24.04") { "/dev/sda1" } else { "/dev/xvda" }
 }
 
+/// The call that starts the instance, without its token.
+fn run(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<RunInstancesFluentBuilder, StepError> {
+    let (interface, data_volume) = (ctx.id(&instance.interface)?, ctx.id(&instance.data_volume)?);
+    let text = instance.user_data.replace(VOLUME_ID_PLACEHOLDER, &data_volume);
+    let user_data = cloud_init::encode(&text).map_err(|error| StepError::Internal(error.to_string()))?;
+    let nic = InstanceNetworkInterfaceSpecification::builder().device_index(0).network_interface_id(interface);
+    let root = EbsBlockDevice::builder().encrypted(true).delete_on_termination(true).volume_type(VolumeType::Gp3);
+    let root = BlockDeviceMapping::builder().device_name(root_device(instance)).ebs(root.build()).build();
+    let profile = IamInstanceProfileSpecification::builder().name(ctx.id(&instance.profile)?).build();
+    let metadata = InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required).build();
+    let placement = match &instance.placement_group {
+        Some(group) => Some(
+            Placement::builder()
+                .group_name(ctx.id(group)?)
+                .set_partition_number(instance.partition.and_then(|number| i32::try_from(number).ok()))
+                .build(),
+        ),
+        None => None,
+    };
+    let call = ctx.system.clients.ec2_no_retry.run_instances().min_count(1).max_count(1).image_id(&instance.image);
+    Ok(call
+        .instance_type(InstanceType::from(instance.instance_type.as_str()))
+        .network_interfaces(nic.build())
+        .block_device_mappings(root)
+        .iam_instance_profile(profile)
+        .metadata_options(metadata)
+        .disable_api_termination(instance.termination_protection)
+        .set_placement(placement)
+        .user_data(STANDARD.encode(user_data))
+        .tag_specifications(ctx.tag_spec(ResourceType::Instance))
+        .tag_specifications(ctx.tag_spec(ResourceType::Volume)))
+}
+
+/// Makes a call that names the instance's profile, again for as long as EC2 may not know the stack's own, which may be new.
+async fn known<T>(instance: &Instance, call: impl AsyncFn() -> Result<T, StepError>) -> Result<T, StepError> {
+    let start = Clock::now();
+    loop {
+        match call().await {
+            Err(error)
+                if error.code() == Some(NOT_A_PARAMETER)
+                    && instance.profile.address().is_some()
+                    && start.elapsed() < PROFILE_LAG =>
+            {
+                tokio::time::sleep(jitter(Duration::from_secs(2))).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// What `error` means where the profile is others': kstack does not ask IAM whether it is there, and EC2 says so with a code that it has
+/// for much else too.
+fn of_others(instance: &Instance, ctx: &Ctx<'_, Aws>, error: StepError) -> StepError {
+    match instance.profile.id() {
+        Some(profile) if error.code() == Some(NOT_A_PARAMETER) => StepError::Ended {
+            what: format!("EC2 does not give {} the instance profile {profile}", ctx.address.name),
+            why: error.to_string(),
+            remedy: Some(
+                "see that the profile is in this account and has a role, such as with `aws iam get-instance-profile`; or name another with `cluster.ec2.iam.instance_profile`",
+            ),
+        },
+        _ => error,
+    }
+}
+
+/// Asks EC2 whether it would start the instance, where its profile is others': it may be gone, or not to be passed any longer, and then
+/// the host must not be stopped. EC2 looks at permissions and parameters, and refuses for much that a stop ends, such as the interface
+/// that is in use: that is no answer.
+///
+/// # Errors
+/// Why it would not.
+pub async fn may_start(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<(), StepError> {
+    if instance.profile.id().is_none() {
+        return Ok(());
+    }
+    let call = run(instance, ctx)?.dry_run(true);
+    match during([Instance::CALLS.create, &[]], async { call.send().await.map_err(failed("RunInstances")) }).await {
+        Err(error) if error.code() == Some(NOT_A_PARAMETER) => Err(of_others(instance, ctx, error)),
+        Err(error) if error.class() == Class::Denied || may_pass(error.class()) || error.class().ends_all() => {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Attaches the data volume, unless it is attached already. The call takes no token: it looks first.
 async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let data_volume = ctx.id(&instance.data_volume)?;
@@ -301,17 +351,19 @@ async fn give_profile(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Resu
     let profile = IamInstanceProfileSpecification::builder().name(ctx.id(&instance.profile)?).build();
     let mut live = answer.iam_instance_profile_associations().iter();
     let live = live.find(|one| one.state().is_some_and(|state| state.as_str().starts_with("associat")));
-    match live.and_then(|one| one.association_id()) {
+    let association = live.and_then(|one| one.association_id());
+    let give = async || match association {
         Some(association) => {
             let call = ec2.replace_iam_instance_profile_association().association_id(association);
-            let call = call.iam_instance_profile(profile);
+            let call = call.iam_instance_profile(profile.clone());
             call.send().await.map_err(failed("ReplaceIamInstanceProfileAssociation")).map(|_| ())
         }
         None => {
-            let call = ec2.associate_iam_instance_profile().instance_id(id).iam_instance_profile(profile);
+            let call = ec2.associate_iam_instance_profile().instance_id(id).iam_instance_profile(profile.clone());
             call.send().await.map_err(failed("AssociateIamInstanceProfile")).map(|_| ())
         }
-    }
+    };
+    known(instance, give).await.map_err(|error| of_others(instance, ctx, error))
 }
 
 /// The user data of the live instance `id`, as text: the one thing of it that describing it does not tell.

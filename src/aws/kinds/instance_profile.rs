@@ -10,8 +10,6 @@ use kstack_core::model::{FieldChange, Ref, Tags};
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
 
-const SUFFIX: &str = "profile";
-
 impl Driver<Aws> for InstanceProfile {
     const CALLS: Calls = Calls {
         discover: &[call("GetInstanceProfile")],
@@ -32,13 +30,19 @@ impl Driver<Aws> for InstanceProfile {
             let pages = aws.clients.iam.list_instance_profiles().into_paginator().items().send();
             let profiles = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListInstanceProfiles"))?;
             let mine = profiles.into_iter().filter_map(|profile| {
-                let tags = aws.tags_of_name(&profile.instance_profile_name, SUFFIX, "instance_profile/hosts")?;
-                let spec = InstanceProfile { role: Ref::live(profile.roles().first().map(|role| role.role_name())) };
+                let tags = aws.tags_of_name(
+                    &profile.instance_profile_name,
+                    InstanceProfile::SUFFIX,
+                    "instance_profile/hosts",
+                )?;
+                let role = Ref::live(profile.roles().first().map(|role| role.role_name()));
+                let spec = InstanceProfile { role, path: profile.path };
                 Some(Found { id: profile.instance_profile_name, tags, spec, terminated: false })
             });
             return Ok(mine.collect());
         }
-        let call = aws.clients.iam.get_instance_profile().instance_profile_name(aws.global_name(SUFFIX));
+        let call =
+            aws.clients.iam.get_instance_profile().instance_profile_name(aws.global_name(InstanceProfile::SUFFIX));
         let answer = match call.send().await.map_err(failed("GetInstanceProfile")) {
             Err(error) if error.class() == Class::NotFound => return Ok(Vec::new()),
             other => other?,
@@ -46,13 +50,13 @@ impl Driver<Aws> for InstanceProfile {
         let Some(profile) = answer.instance_profile else { return Ok(Vec::new()) };
         let role = profile.roles().first().map(|role| role.role_name());
         let tags = profile.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
-        let spec = InstanceProfile { role: Ref::live(role) };
+        let spec = InstanceProfile { role: Ref::live(role), path: profile.path.clone() };
         Ok(vec![Found { id: profile.instance_profile_name, tags, spec, terminated: false }])
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let name = ctx.system.global_name(SUFFIX);
-        let call = ctx.system.clients.iam.create_instance_profile().instance_profile_name(&name);
+        let name = ctx.system.global_name(InstanceProfile::SUFFIX);
+        let call = ctx.system.clients.iam.create_instance_profile().instance_profile_name(&name).path(&self.path);
         match call.set_tags(Some(iam_tags(ctx.tags))).send().await.map_err(failed("CreateInstanceProfile")) {
             Err(error) if error.class() == Class::AlreadyDone => Ok(name),
             Err(error) => Err(error),

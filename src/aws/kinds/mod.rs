@@ -7,6 +7,7 @@ use kstack_core::engines::Engine;
 use kstack_core::kinds::{Kind, Resource, Vpc};
 use kstack_core::model::{FieldChange, Record, Tags, tag};
 use kstack_core::observed::{Found, Observed};
+use kstack_core::stack::Stack;
 
 use crate::aws::Aws;
 use crate::aws::declared::{EVERY_STACK, during};
@@ -15,7 +16,7 @@ use crate::error::StepError;
 
 mod msk;
 
-pub use instance::user_data;
+pub use instance::{may_start, user_data};
 pub use msk::status::{MskBroker, MskStatus, status as msk_status};
 pub use security_group::found as found_group;
 pub use volume::roots as root_volumes;
@@ -31,14 +32,14 @@ macro_rules! drivers {
             ($resource:expr, $spec:ident => $body:expr) => { match $resource { $(Resource::$kind($spec) => $body,)* } };
         }
 
-        /// Discovers, all at once, the live resources of every kind for whose engine `asked` is true.
+        /// Discovers, all at once, the live resources of every kind for which `asked` is true, by its engine and whether it is in IAM.
         ///
         /// # Errors
         /// The first answer of AWS that is not a list.
-        async fn find(aws: &Aws, asked: impl Fn(Option<Engine>) -> bool) -> Result<Vec<Found<Resource>>, StepError> {
+        async fn find(aws: &Aws, asked: impl Fn(Option<Engine>, bool) -> bool) -> Result<Vec<Found<Resource>>, StepError> {
             // Each in a box of its own: all in one would be more than the stack of the main thread holds in a debug build.
             $(let $module = async {
-                if !asked(kstack_core::kinds::$kind::ENGINE) {
+                if !asked(kstack_core::kinds::$kind::ENGINE, kstack_core::kinds::$kind::IN_IAM) {
                     return Ok(Vec::new());
                 }
                 Box::pin(of_kind::<kstack_core::kinds::$kind>(aws)).await
@@ -72,38 +73,62 @@ async fn of_kind<K: Driver<Aws> + Into<Resource>>(aws: &Aws) -> Result<Vec<Found
     Ok(during([K::CALLS.discover, more], K::discover(aws)).await?.into_iter().map(Found::erased).collect())
 }
 
-/// Everything that is live of the stack that `aws` works for.
+/// What is looked for of a stack by its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sought {
+    pub engine: Engine,
+    /// Whether the hosts' role is kstack's: else IAM is not asked for anything.
+    own_role: bool,
+}
+
+impl Sought {
+    /// What is looked for of `stack`.
+    pub fn of(stack: &Stack) -> Sought {
+        Sought { engine: Engine::of(stack), own_role: stack.has_own_role() }
+    }
+}
+
+/// Everything that is live of the stack that `aws` works for, of whose file nothing is known; in IAM only where its `record` does not
+/// tell that it has nothing there.
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
-pub async fn discover(aws: &Aws) -> Result<Observed, StepError> {
-    Ok(Observed::collect(find(aws, |_| true).await?))
+pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, StepError> {
+    let role = record.is_none_or(Record::may_have_role);
+    Ok(Observed::collect(find(aws, |_, iam| role || !iam).await?))
 }
 
-/// The same, as far as a stack with `engine` goes.
+/// The same, as far as a stack by its file goes.
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
-pub async fn find_of(aws: &Aws, engine: Engine) -> Result<Vec<Found<Resource>>, StepError> {
-    find(aws, |one| one.is_none_or(|one| one == engine)).await
+pub async fn find_of(aws: &Aws, sought: Sought) -> Result<Vec<Found<Resource>>, StepError> {
+    let of_engine = |one: Option<Engine>| one.is_none_or(|one| one == sought.engine);
+    find(aws, |engine, iam| of_engine(engine) && (sought.own_role || !iam)).await
 }
 
-/// All of that which is `found`, and of the other engines what the stack's record tells that there may be. A stack that never had
-/// another engine needs no permission to ask for it. Without a record nothing is left of a stack: it is the first that is written, and
-/// the last that goes. An old one does not tell, and a VPC or, in a network of others, a group that has the engine's tag does.
+/// All of that which is `found`, and of other engines, and in IAM, what the stack's record tells that there may be. A stack that never had
+/// another engine needs no permission to ask for it, nor one that never had a role to ask IAM. Without a record nothing is left of a
+/// stack: it is the first that is written, and the last that goes. An old one does not tell of engines, and a VPC or, in a network of
+/// others, a group that has the engine's tag does.
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
 pub async fn with_others(
     aws: &Aws,
-    engine: Engine,
+    sought: Sought,
     mut found: Vec<Found<Resource>>,
     record: Option<&Record>,
 ) -> Result<Observed, StepError> {
     let tells = |found: &Found<Resource>| found.spec.kind() == Vpc::NAME || found.tags.contains_key(tag::ENGINE);
     let untold = !found.iter().any(tells);
-    if record.is_some_and(|record| record.has_others(engine, untold)) {
-        found.extend(find(aws, |one| one.is_some_and(|one| one != engine)).await?);
+    let Some(record) = record else { return Ok(Observed::collect(found)) };
+    let (others, role) = (record.has_others(sought.engine, untold), record.may_have_role());
+    let had_role = sought.engine == Engine::Ec2 && !sought.own_role && role;
+    if others || had_role {
+        let of_others = |engine: Option<Engine>| others && engine.is_some_and(|one| one != sought.engine);
+        let left = |engine, iam: bool| if iam { had_role || of_others(engine) && role } else { of_others(engine) };
+        found.extend(find(aws, left).await?);
     }
     Ok(Observed::collect(found))
 }
@@ -114,7 +139,7 @@ pub async fn with_others(
 /// The first answer of AWS that is not a list.
 pub async fn discover_all(aws: &Aws) -> Result<BTreeMap<String, Observed>, StepError> {
     let mut stacks: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for found in find(aws, |_| true).await? {
+    for found in find(aws, |_, _| true).await? {
         if let Some(name) = found.tags.get(tag::STACK).cloned() {
             stacks.entry(name).or_default().push(found);
         }

@@ -1,4 +1,4 @@
-//! The hosts' IAM role: Session Manager, and nothing else. There is no SSH key.
+//! The hosts' IAM role: Session Manager, and what the file names beside it. There is no SSH key.
 
 use super::{no_call_for, no_id};
 use crate::aws::{Aws, Class, Done, failed};
@@ -6,20 +6,29 @@ use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_iam::types::Tag;
 use kstack_core::kinds::Role;
-use kstack_core::kinds::role::{OWN_POLICY, is_earlier};
+use kstack_core::kinds::role::{OWN_POLICY, is_earlier, is_marked, marks};
 use kstack_core::model::{FieldChange, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-const SUFFIX: &str = "role";
+/// How many managed policies IAM lets a role have, unless it was asked for more.
+const USUAL_POLICIES: usize = 10;
 
 impl Driver<Aws> for Role {
     const CALLS: Calls = Calls {
         discover: &[call("GetRole"), call("ListAttachedRolePolicies"), call("ListRolePolicies"), call("GetRolePolicy")],
-        create: &[call("CreateRole"), call("PutRolePolicy")],
-        update: &[call("PutRolePolicy"), call("UpdateAssumeRolePolicy"), call("DetachRolePolicy")],
+        create: &[call("CreateRole"), call("PutRolePolicy"), call("AttachRolePolicy")],
+        update: &[
+            call("TagRole"),
+            call("PutRolePermissionsBoundary"),
+            call("DeleteRolePermissionsBoundary"),
+            call("PutRolePolicy"),
+            call("UpdateAssumeRolePolicy"),
+            call("AttachRolePolicy"),
+            call("DetachRolePolicy"),
+        ],
         delete: &[
             call("ListAttachedRolePolicies"),
             call("ListRolePolicies"),
@@ -37,13 +46,13 @@ impl Driver<Aws> for Role {
             let pages = iam.list_roles().into_paginator().items().send();
             let roles = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListRoles"))?;
             let mine = roles.into_iter().filter_map(|role| {
-                let tags = aws.tags_of_name(&role.role_name, SUFFIX, "role/hosts")?;
-                let spec = plain(trusted(role.assume_role_policy_document()));
+                let tags = aws.tags_of_name(&role.role_name, Role::SUFFIX, "role/hosts")?;
+                let spec = Role { path: role.path.clone(), ..plain(trusted(role.assume_role_policy_document())) };
                 Some(Found { id: role.role_name, tags, spec, terminated: false })
             });
             return Ok(mine.collect());
         }
-        let name = aws.global_name(SUFFIX);
+        let name = aws.global_name(Role::SUFFIX);
         let role = async { iam.get_role().role_name(&name).send().await.map_err(failed("GetRole")) };
         let (role, attached, inline, document) =
             tokio::join!(role, attached(aws, &name), inline(aws, &name), document(aws, &name));
@@ -56,8 +65,17 @@ impl Driver<Aws> for Role {
         let Some(role) = role.role else { return Ok(Vec::new()) };
         let tags: Tags = role.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
         let moved = tags.contains_key(tag::ROLE_POLICY);
-        let (policies, attached) = attached.into_iter().partition(|arn| !moved && is_earlier(arn));
+        let ours = |arn: &String| is_marked(&tags, arn) || !moved && is_earlier(arn);
+        let (policies, attached) = attached.into_iter().partition(ours);
+        let boundary = role.permissions_boundary().and_then(|one| one.permissions_boundary_arn()).map(str::to_owned);
+        let (boundary, by_others) = match tags.contains_key(tag::ROLE_BOUNDARY) {
+            true => (boundary, None),
+            false => (None, boundary),
+        };
         let spec = Role {
+            permissions_boundary: boundary.unwrap_or_default(),
+            boundary_by_others: by_others,
+            path: role.path.clone(),
             trusts: trusted(role.assume_role_policy_document()),
             actions: document.as_deref().map(actions).unwrap_or_default(),
             policies,
@@ -68,10 +86,12 @@ impl Driver<Aws> for Role {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let name = ctx.system.global_name(SUFFIX);
+        let name = ctx.system.global_name(Role::SUFFIX);
         let call =
             ctx.system.clients.iam.create_role().role_name(&name).assume_role_policy_document(trust_document(self));
-        let call = call.description("Kafka hosts of a kstack stack").set_tags(Some(iam_tags(ctx.tags)));
+        let call =
+            call.description("Kafka hosts of a kstack stack").set_tags(Some(iam_tags(ctx.tags))).path(&self.path);
+        let call = call.set_permissions_boundary(self.boundary());
         match call.send().await.map_err(failed("CreateRole")) {
             // The name is this stack's own: a role that is there already came from a call whose answer was lost.
             Err(error) if error.class() == Class::AlreadyDone => Ok(name),
@@ -83,31 +103,66 @@ impl Driver<Aws> for Role {
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let call = ctx.system.clients.iam.put_role_policy().role_name(id).policy_name(OWN_POLICY);
         let call = call.policy_document(own_document(&self.actions));
-        call.send().await.map_err(failed("PutRolePolicy")).map(drop)
-    }
-
-    /// The own policy is put before the earlier one is detached: hosts are reached all the while.
-    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
-        let iam = &ctx.system.clients.iam;
-        if changes.iter().any(|change| change.field == "actions") {
-            self.finish(ctx, id).await?;
-        }
-        for change in changes {
-            match change.field.as_str() {
-                "actions" => {}
-                "trusts" => {
-                    let call = iam.update_assume_role_policy().role_name(id).policy_document(trust_document(self));
-                    call.send().await.map_err(failed("UpdateAssumeRolePolicy"))?;
-                }
-                "policies" => {
-                    for arn in change.before.as_array().into_iter().flatten().filter_map(Value::as_str) {
-                        detach(ctx, id, arn).await?;
-                    }
-                }
-                _ => return Err(no_call_for(change)),
-            }
+        call.send().await.map_err(failed("PutRolePolicy"))?;
+        for arn in &self.policies {
+            attach(ctx, id, arn).await?;
         }
         Ok(())
+    }
+
+    /// The boundary comes first, because the caller may be let do the rest only under it. The own policy is put before the earlier one is
+    /// detached: hosts are reached all the while. What tells that a boundary or policy is the file's is there before it is, so that a run
+    /// that dies between them leaves nothing that would be taken for others'.
+    async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
+        let iam = &ctx.system.clients.iam;
+        let changed = |field: &str| changes.iter().find(|change| change.field == field);
+        let (drop, add) = changed("policies").map(|change| self.swap(change)).unwrap_or_default();
+        let crowded = drop.len() + self.policies.len() > USUAL_POLICIES;
+        if changed("permissions_boundary").is_some() && self.boundary().is_some() || !add.is_empty() {
+            let mut tags: Tags = ctx.tags.iter().filter(|(key, _)| *key == tag::ROLE_BOUNDARY).map(owned).collect();
+            if !add.is_empty() {
+                let kept = drop.iter().filter(|arn| !crowded && !is_earlier(arn)).chain(&self.policies);
+                tags.insert(tag::ROLE_POLICIES.to_owned(), marks(kept));
+            }
+            Self::retag(ctx, id, &tags, &[]).await?;
+        }
+        if changed("permissions_boundary").is_some() {
+            match self.boundary() {
+                Some(arn) => {
+                    let call = iam.put_role_permissions_boundary().role_name(id).permissions_boundary(arn);
+                    call.send().await.map_err(failed("PutRolePermissionsBoundary")).map(std::mem::drop)?;
+                }
+                None => {
+                    let call = iam.delete_role_permissions_boundary().role_name(id);
+                    call.send().await.map_err(failed("DeleteRolePermissionsBoundary")).or_gone()?;
+                }
+            }
+        }
+        if changed("actions").is_some() {
+            let call = iam.put_role_policy().role_name(id).policy_name(OWN_POLICY);
+            let call = call.policy_document(own_document(&self.actions));
+            call.send().await.map_err(failed("PutRolePolicy"))?;
+        }
+        if changed("trusts").is_some() {
+            let call = iam.update_assume_role_policy().role_name(id).policy_document(trust_document(self));
+            call.send().await.map_err(failed("UpdateAssumeRolePolicy"))?;
+        }
+        // Attached before others are detached, unless that would be more than a role may have.
+        let (first, last) = if crowded { (drop, Vec::new()) } else { (Vec::new(), drop) };
+        for arn in &first {
+            detach(ctx, id, arn).await?;
+        }
+        for arn in &add {
+            attach(ctx, id, arn).await?;
+        }
+        for arn in &last {
+            detach(ctx, id, arn).await?;
+        }
+        let known = ["permissions_boundary", "actions", "trusts", "policies"];
+        changes
+            .iter()
+            .find(|change| !known.contains(&change.field.as_str()))
+            .map_or(Ok(()), |one| Err(no_call_for(one)))
     }
 
     /// IAM deletes no role that has policies, whoever gave it them: they are the role's, and it is the stack's.
@@ -141,6 +196,31 @@ impl Driver<Aws> for Role {
     }
 }
 
+/// What the role's file asks for, for the calls.
+trait Asked {
+    /// The boundary, where there is one.
+    fn boundary(&self) -> Option<String>;
+    /// The policies that `change` takes away, and those that it adds.
+    fn swap(&self, change: &FieldChange) -> (Vec<String>, Vec<String>);
+}
+
+impl Asked for Role {
+    fn boundary(&self) -> Option<String> {
+        Some(self.permissions_boundary.clone()).filter(|arn| !arn.is_empty())
+    }
+
+    fn swap(&self, change: &FieldChange) -> (Vec<String>, Vec<String>) {
+        let live: Vec<String> =
+            change.before.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        let add = self.policies.iter().filter(|arn| !live.contains(arn)).cloned().collect();
+        (live.into_iter().filter(|arn| !self.policies.contains(arn)).collect(), add)
+    }
+}
+
+fn owned((key, value): (&String, &String)) -> (String, String) {
+    (key.clone(), value.clone())
+}
+
 /// ARNs of the managed policies that are attached to the role.
 async fn attached(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
     let pages = aws.clients.iam.list_attached_role_policies().role_name(role).into_paginator().items().send();
@@ -161,6 +241,11 @@ async fn document(aws: &Aws, role: &str) -> Result<Option<String>, StepError> {
         Err(error) if error.class() == Class::NotFound => Ok(None),
         answer => Ok(Some(answer?.policy_document)),
     }
+}
+
+async fn attach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepError> {
+    let call = ctx.system.clients.iam.attach_role_policy().role_name(role).policy_arn(arn);
+    call.send().await.map_err(failed("AttachRolePolicy")).map(drop)
 }
 
 async fn detach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepError> {
@@ -185,7 +270,16 @@ fn actions(document: &str) -> Vec<String> {
 
 /// A role of which nothing is known but who may take it.
 fn plain(trusts: String) -> Role {
-    Role { trusts, actions: Vec::new(), policies: Vec::new(), attached_by_others: None, inline_by_others: None }
+    Role {
+        trusts,
+        actions: Vec::new(),
+        policies: Vec::new(),
+        permissions_boundary: String::new(),
+        path: "/".to_owned(),
+        boundary_by_others: None,
+        attached_by_others: None,
+        inline_by_others: None,
+    }
 }
 
 fn trust_document(role: &Role) -> String {

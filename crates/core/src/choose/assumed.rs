@@ -56,6 +56,7 @@ pub fn assumed_facts(stack: &Stack) -> Facts {
         types,
         images: [Arch::X86, Arch::Arm].map(|arch| (arch.word().to_owned(), "ami-0".to_owned())).into(),
         msk_versions: version.map(|version| version.to_string()).into_iter().collect(),
+        missing_policies: BTreeSet::new(),
     }
 }
 

@@ -6,6 +6,7 @@ mod assumed;
 mod ec2;
 mod endpoints;
 mod existing;
+mod iam;
 mod msk;
 mod routes;
 mod zones;
@@ -64,6 +65,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
     let named = stack.network.existing.as_ref();
     let network = named.and_then(|named| existing::choose(stack, named, input, &mut refusals));
     existing::check_access(stack, network.as_ref(), input, &mut refusals);
+    iam::check(stack, facts, &mut refusals);
     endpoints::check(stack, facts, observed, network.as_ref(), &mut refusals);
     let (routes, later_routes) = routes::choose(stack, input, &mut refusals);
     let zones = match (named, &network) {

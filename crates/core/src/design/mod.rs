@@ -46,6 +46,9 @@ pub struct Facts {
     pub msk_versions: BTreeSet<String>,
     /// What the file names of others' networks.
     pub network: NetworkFacts,
+    /// The managed policies that the file names, and IAM does not have.
+    #[serde(default)]
+    pub missing_policies: BTreeSet<String>,
 }
 
 /// A zone of the stack.

@@ -23,6 +23,16 @@ impl<'a> Checker<'a> {
         self.problems.push(Problem::warning(self.tree.nearest(path).at, message).help(help));
     }
 
+    /// Says of `key`, which the mapping at `path` can't have, more than what the nearest known key is. The whole file is at the empty path.
+    pub(crate) fn explain_unknown(&mut self, path: &str, key: &str, message: &str, help: &str) {
+        let node = if path.is_empty() { Some(self.tree) } else { self.tree.get(path) };
+        let Some(Content::Map(entries)) = node.map(|node| &node.content) else { return };
+        for (name, _) in entries.iter().filter(|(name, _)| name.name == key) {
+            self.problems.retain(|problem| problem.at != name.at);
+            self.error_at(name.at, message, help);
+        }
+    }
+
     /// `line 5, column 12`: where `at` begins, for a message that is shown at another place.
     pub(crate) fn line(&self, at: At) -> String {
         let before = self.source.get(..at.start).unwrap_or_default();

@@ -106,6 +106,18 @@ text!(
     |text| word(text) && text.split('-').count() >= 3 && text.ends_with(|c: char| c.is_ascii_digit()),
     "is not an AWS region such as `ap-northeast-2`"
 );
+
+impl Region {
+    /// The partition of AWS that it is in.
+    pub fn partition(&self) -> &'static str {
+        match &self.0 {
+            name if name.starts_with("cn-") => "aws-cn",
+            name if name.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+}
+
 text!(
     /// An AWS account id.
     Account, "an AWS account id", json!({"type": "string", "pattern": "^[0-9]{12}$"}),

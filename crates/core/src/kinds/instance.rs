@@ -14,6 +14,7 @@ spec! {
         pub interface: Ref => Rule::roll(),
         /// Empty while it is not attached.
         pub data_volume: Ref => Rule::by(attach),
+        /// The stack's own, or by its name that of others.
         pub profile: Ref => Rule::in_place(),
         #[serde(skip_serializing_if = "Option::is_none")]
         pub placement_group: Option<Ref> => Rule::roll(),
@@ -58,13 +59,18 @@ impl Kind for Instance {
             .filter(|host| host.votes() && design.existing.is_some())
             .map(|host| Ref::to(super::NetworkInterface::NAME, &host.name))
             .collect();
+        let ec2 = design.stack.cluster.ec2.as_ref();
+        let profile = match ec2.and_then(|ec2| ec2.instance_profile()) {
+            Some(profile) => Ref::Id(profile.name().to_owned()),
+            None => Ref::to(super::InstanceProfile::NAME, "hosts"),
+        };
         let instance = |host: &HostDesign| Instance {
             instance_type: host.instance_type.clone(),
             image: host.image.clone(),
             subnet: design.private_subnet(&design.zones[host.zone]),
             interface: Ref::to(super::NetworkInterface::NAME, &host.name),
             data_volume: Ref::to(super::Volume::NAME, &host.name),
-            profile: Ref::to(super::InstanceProfile::NAME, "hosts"),
+            profile: profile.clone(),
             placement_group: host.placement.as_ref().map(|seat| Ref::to(super::PlacementGroup::NAME, &seat.group)),
             partition: host.placement.as_ref().and_then(|seat| seat.partition),
             http_tokens: "required".to_owned(),

@@ -28,6 +28,8 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     const TAGGED: bool = true;
     /// Whether AWS finds it by its name only: a discovery of every stack then sees it without its tags.
     const NAMED: bool = false;
+    /// Whether it is in IAM, which is asked for nothing where hosts take an instance profile of others.
+    const IN_IAM: bool = false;
     /// Whether AWS itself makes no second one at the same address: by an idempotency token, or by a name or address block that
     /// only one may have. Where it does not, the executor looks for longer before it makes one again, and a duplicate that
     /// nothing uses is deleted by the next plan.

@@ -1,6 +1,9 @@
-//! The hosts' IAM role: Session Manager, and nothing else. There is no SSH key.
+//! The hosts' IAM role: Session Manager, and what the file names beside it. There is no SSH key.
+
+use std::collections::BTreeSet;
 
 use super::prelude::*;
+use crate::digest::fingerprint;
 use crate::text::many;
 
 spec! {
@@ -9,14 +12,37 @@ spec! {
         pub trusts: String => Rule::in_place(),
         /// What kstack's own inline policy allows on every resource; the policy itself where it is another than kstack writes.
         pub actions: Vec<String> => Rule::in_place(),
-        /// ARNs of managed policies that an earlier kstack attached.
+        /// ARNs of the managed policies that the file names; of a live role, of those that kstack attached.
         pub policies: Vec<String> => Rule::in_place(),
+        /// The ARN of the managed policy that limits the role, as the file names it; of a live role, where kstack put it. Empty for none.
+        #[serde(default)]
+        pub permissions_boundary: String => Rule::in_place(),
+        #[serde(default = "no_path")]
+        pub path: String => Rule::fixed(PATH, NEW_PATH).hidden(),
+        /// Of a live role: the boundary that others have put, which is none of the file's.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub boundary_by_others: Option<String> => Rule::in_place().hidden(),
         /// Of a live role: ARNs of the policies that others have attached, and the names of inline ones that others have put.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub attached_by_others: Option<Vec<String>> => Rule::in_place().hidden(),
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub inline_by_others: Option<Vec<String>> => Rule::in_place().hidden(),
     }
+}
+
+/// What a path is, and what to do to have another: of the role and its instance profile.
+pub(super) const PATH: &str = "a path in IAM";
+pub(super) const NEW_PATH: &str = "write the live path; or have hosts take another profile for a while: apply with `iam.instance_profile`, then without it and with the new path";
+
+/// The path of what has none of its own.
+pub(super) fn no_path() -> String {
+    "/".to_owned()
+}
+
+/// The path that the file has for the hosts' role and instance profile.
+pub(super) fn path_of(design: &Design) -> String {
+    let iam = design.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.iam.as_ref());
+    iam.and_then(|iam| iam.path.as_ref()).map_or_else(no_path, ToString::to_string)
 }
 
 /// The name of kstack's own inline policy.
@@ -33,25 +59,49 @@ const SESSION_MANAGER: [&str; 5] = [
     "ssmmessages:OpenDataChannel",
 ];
 
+/// What stands for the policies `arns` in the role's tag: eight characters each, of which the 25 that a role can have fit into one.
+pub fn marks<'a>(arns: impl IntoIterator<Item = &'a String>) -> String {
+    let marks: BTreeSet<String> = arns.into_iter().map(|arn| fingerprint(arn, 8)).collect();
+    marks.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the role's `tags` say that kstack attached the policy `arn`.
+pub fn is_marked(tags: &Tags, arn: &str) -> bool {
+    let mark = fingerprint(arn, 8);
+    tags.get(tag::ROLE_POLICIES).is_some_and(|marks| marks.split(' ').any(|one| one == mark))
+}
+
 /// Whether `arn` is the managed policy that kstack attached before it had one of its own. It lets hosts read every parameter of
 /// the account.
 pub fn is_earlier(arn: &str) -> bool {
     arn.ends_with(":aws:policy/AmazonSSMManagedInstanceCore")
 }
 
+impl Role {
+    /// The end of its name in the account.
+    pub const SUFFIX: &str = "role";
+}
+
 impl Kind for Role {
     const NAME: &'static str = "role";
     const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const NAMED: bool = true;
+    const IN_IAM: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
-        if Engine::of(&design.stack) != Engine::Ec2 {
+        if !design.stack.has_own_role() {
             return Vec::new();
         }
+        let iam = design.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.iam.as_ref());
+        let boundary = iam.and_then(|iam| iam.permissions_boundary.as_ref());
+        let policies = iam.into_iter().flat_map(|iam| &iam.policies);
         let role = Role {
             trusts: "ec2.amazonaws.com".to_owned(),
             actions: SESSION_MANAGER.map(str::to_owned).into(),
-            policies: Vec::new(),
+            policies: policies.map(ToString::to_string).collect(),
+            permissions_boundary: boundary.map(ToString::to_string).unwrap_or_default(),
+            path: path_of(design),
+            boundary_by_others: None,
             attached_by_others: None,
             inline_by_others: None,
         };
@@ -59,15 +109,23 @@ impl Kind for Role {
     }
 
     /// What says that the role was moved from the managed policy to kstack's own, or made with it: who attaches the managed
-    /// one after that is somebody else.
+    /// one after that is somebody else. And what says which other policies, and whether the boundary, are the file's.
     fn tags(&self) -> Tags {
-        Tags::from([(tag::ROLE_POLICY.to_owned(), OWN_POLICY.to_owned())])
+        let mut tags = Tags::from([(tag::ROLE_POLICY.to_owned(), OWN_POLICY.to_owned())]);
+        if !self.policies.is_empty() {
+            tags.insert(tag::ROLE_POLICIES.to_owned(), marks(&self.policies));
+        }
+        if !self.permissions_boundary.is_empty() {
+            tags.insert(tag::ROLE_BOUNDARY.to_owned(), "on".to_owned());
+        }
+        tags
     }
 
     fn others(&self) -> Vec<String> {
         let attached = self.attached_by_others.iter().flatten().map(|arn| format!("the attached policy {arn}"));
         let inline = self.inline_by_others.iter().flatten().map(|name| format!("the inline policy {name}"));
-        attached.chain(inline).collect()
+        let boundary = self.boundary_by_others.iter().map(|arn| format!("the permissions boundary {arn}"));
+        attached.chain(inline).chain(boundary).collect()
     }
 
     fn warning(&self) -> Option<String> {

@@ -114,6 +114,10 @@ pub struct Record {
     /// records of before kstack wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
+    /// Whether there may be a role and an instance profile of the stack's own: from before the first is made until an apply without
+    /// them is complete. Absent in records of before kstack wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_role: Option<bool>,
     /// How many resources the last apply left; absent from before an apply until it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<usize>,
@@ -127,6 +131,11 @@ impl Record {
     /// Where the record does not tell, `unknown` is the answer.
     pub fn has_others(&self, engine: Engine, unknown: bool) -> bool {
         self.engine.as_ref().map_or(unknown, |one| one != engine.key())
+    }
+
+    /// Whether there may be a role and an instance profile of the stack's own.
+    pub fn may_have_role(&self) -> bool {
+        self.own_role != Some(false)
     }
 
     /// The part that client tokens of this stack share until an apply is complete: until then AWS must recognise a repeated

@@ -28,6 +28,10 @@ pub const ENGINE: &str = "kstack:engine";
 pub const SCRAM: &str = "kstack:scram";
 /// The inline policy of kstack's own, on the hosts' role; absent where an earlier kstack attached AWS's managed one.
 pub const ROLE_POLICY: &str = "kstack:role-policy";
+/// What stands for the managed policies that kstack has attached, on the hosts' role.
+pub const ROLE_POLICIES: &str = "kstack:role-policies";
+/// That the permissions boundary is one that the file named, on the hosts' role.
+pub const ROLE_BOUNDARY: &str = "kstack:role-boundary";
 /// What stands for the resource policy that the stack has put, on an MSK cluster.
 pub const CLUSTER_POLICY: &str = "kstack:cluster-policy";
 /// When the stack expires: RFC 3339, UTC.

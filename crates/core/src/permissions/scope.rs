@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::kinds::Resource;
+use crate::kinds::{InstanceProfile, Resource, Role};
 use crate::model::{account_name, tag};
-use crate::stack::{Msk, Stack, SubnetChoice, VpcChoice};
+use crate::stack::{Iam, Msk, PolicyArn, Stack, SubnetChoice, VpcChoice};
 use crate::surroundings::GUARD_DUTY;
 
 /// Where a permission holds. Scopes that the file has nothing of, such as a key that it does not name, hold nowhere.
@@ -36,6 +36,14 @@ pub enum Scope {
     Images,
     /// The hosts' role.
     Role,
+    /// The same, with the boundary that the file names.
+    BoundedRole,
+    /// The same, to take that boundary off, which only a file without one does.
+    UnboundRole,
+    /// The same, for the policies that the file names.
+    RolePolicies,
+    /// The managed policies that the file names.
+    NamedPolicies,
     /// The hosts' role, for EC2.
     PassRole,
     /// The hosts' instance profile.
@@ -107,15 +115,6 @@ pub struct Subject<'a> {
 /// The resources and the condition of a statement; `Value::Null` for no condition.
 pub type Where = (Vec<String>, Value);
 
-/// The partition of AWS that `region` is in.
-fn partition(region: &str) -> &'static str {
-    match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
-}
-
 impl<'a> Subject<'a> {
     /// What a policy for `stack` is for, of which `wanted` are the resources by the file.
     pub fn new<'r>(stack: &'a Stack, wanted: impl IntoIterator<Item = &'r Resource>) -> Subject<'a> {
@@ -129,7 +128,7 @@ impl<'a> Subject<'a> {
     }
 
     fn partition(&self) -> &'static str {
-        partition(&self.stack.region)
+        self.stack.region.partition()
     }
 
     /// The account that the file names, or any.
@@ -146,8 +145,43 @@ impl<'a> Subject<'a> {
         format!("arn:{}:iam::{}:{resource}", self.partition(), self.account())
     }
 
-    fn of_account(&self, kind: &str, suffix: &str) -> Vec<String> {
-        vec![self.iam(&format!("{kind}/{}", account_name(&self.stack.name, &self.stack.region, suffix)))]
+    /// A resource of IAM's that the stack has once, with the file's path in its ARN; nowhere, where the stack has no role of its own.
+    fn of_account(&self, kind: &str, suffix: &str) -> Option<Vec<String>> {
+        let path = self.named_iam().and_then(|iam| iam.path.as_ref()).map_or("/", |path| path);
+        let name = account_name(&self.stack.name, &self.stack.region, suffix);
+        self.stack.has_own_role().then(|| vec![self.iam(&format!("{kind}{path}{name}"))])
+    }
+
+    fn named_iam(&self) -> Option<&'a Iam> {
+        self.stack.cluster.ec2.as_ref()?.iam.as_ref()
+    }
+
+    fn boundary(&self) -> Option<&'a PolicyArn> {
+        self.named_iam()?.permissions_boundary.as_ref()
+    }
+
+    /// The hosts' role, and that it has the boundary which the file names.
+    fn bounded(&self) -> Option<Where> {
+        let condition = self.boundary().map(|arn| json!({"StringEquals": {"iam:PermissionsBoundary": &**arn}}));
+        Some((self.of_account("role", Role::SUFFIX)?, condition.unwrap_or_default()))
+    }
+
+    /// The same, for the policies that the file names.
+    fn for_policies(&self) -> Option<Where> {
+        let policies = self.named_iam().map(|iam| &iam.policies).filter(|policies| !policies.is_empty())?;
+        let (role, mut condition) = self.bounded()?;
+        condition["ArnEquals"] = json!({"iam:PolicyARN": policies});
+        Some((role, condition))
+    }
+
+    /// The role that is passed to EC2: of an instance profile of others, its name is not known.
+    fn passed(&self) -> Where {
+        let services: &[&str] = match self.partition() {
+            "aws-cn" => &["ec2.amazonaws.com", "ec2.amazonaws.com.cn"],
+            _ => &["ec2.amazonaws.com"],
+        };
+        let role = self.of_account("role", Role::SUFFIX).unwrap_or_else(|| vec![self.iam("role/*")]);
+        (role, json!({"StringEquals": {"iam:PassedToService": services}}))
     }
 
     fn parameters(&self, paths: &[&str]) -> Vec<String> {
@@ -246,15 +280,17 @@ impl<'a> Subject<'a> {
                 let image = stack.cluster.ec2.as_ref()?.image.as_ref().map_or("*".to_owned(), ToString::to_string);
                 (vec![format!("arn:{}:ec2:{}::image/{image}", self.partition(), &*stack.region)], Value::Null)
             }
-            Scope::Role => (self.of_account("role", "role"), Value::Null),
-            Scope::PassRole => {
-                let services: &[&str] = match self.partition() {
-                    "aws-cn" => &["ec2.amazonaws.com", "ec2.amazonaws.com.cn"],
-                    _ => &["ec2.amazonaws.com"],
-                };
-                (self.of_account("role", "role"), json!({"StringEquals": {"iam:PassedToService": services}}))
+            Scope::Role => (self.of_account("role", Role::SUFFIX)?, Value::Null),
+            Scope::BoundedRole => self.bounded()?,
+            Scope::UnboundRole if self.boundary().is_some() => return None,
+            Scope::UnboundRole => (self.of_account("role", Role::SUFFIX)?, Value::Null),
+            Scope::RolePolicies => self.for_policies()?,
+            Scope::NamedPolicies => {
+                let policies = self.named_iam().map(Iam::named_policies).filter(|policies| !policies.is_empty())?;
+                (policies.into_iter().map(ToString::to_string).collect(), Value::Null)
             }
-            Scope::Profile => (self.of_account("instance-profile", "profile"), Value::Null),
+            Scope::PassRole => self.passed(),
+            Scope::Profile => (self.of_account("instance-profile", InstanceProfile::SUFFIX)?, Value::Null),
             Scope::Parameters => (self.parameters(&[&format!("{name}/*")]), Value::Null),
             Scope::ParameterPath => (self.parameters(&[name, &format!("{name}/*")]), Value::Null),
             Scope::Claims => (self.parameters(&["_cidr/*"]), own()),

@@ -37,7 +37,7 @@ pub fn tags(wanted: &Tags, live: &Tags) -> Vec<FieldChange> {
         before: before.map_or(Value::Null, |value| Value::String(value.clone())),
         after: after.map_or(Value::Null, |value| Value::String(value.clone())),
     };
-    let own = [tag::KEYS, tag::EXPIRES, tag::PROTECTED, tag::ROLE_POLICY];
+    let own = [tag::KEYS, tag::EXPIRES, tag::PROTECTED, tag::ROLE_POLICY, tag::ROLE_POLICIES, tag::ROLE_BOUNDARY];
     let compared = |key: &str| own.contains(&key) || !tag::OURS.iter().any(|prefix| key.starts_with(prefix));
     let mut out: Vec<FieldChange> = wanted
         .iter()

@@ -197,6 +197,7 @@ fn summary(resource: &Resource) -> String {
 fn part(key: &str, content: &Value) -> Option<String> {
     match (named(key), content) {
         (_, Value::Array(items)) if items.is_empty() => None,
+        (_, Value::String(text)) if text.is_empty() => None,
         (_, Value::Array(items)) if items.len() > 1 => Some(format!("{} {}", items.len(), key.replace('_', " "))),
         ((_, unit), Value::Number(number)) if !unit.is_empty() => Some(format!("{number}{unit}")),
         (("iops", _), Value::Number(number)) => Some(format!("{number} IOPS")),

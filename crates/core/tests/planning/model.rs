@@ -61,6 +61,7 @@ impl Model {
                     .map(str::to_owned)
                     .into(),
                 network: NetworkFacts::default(),
+                missing_policies: BTreeSet::new(),
                 images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),
             },
             observed: Observed::default(),

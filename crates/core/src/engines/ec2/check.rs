@@ -34,6 +34,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
         );
     }
     settings::check(checker);
+    super::iam::check(checker);
     check_count(checker);
     check_controllers(checker);
     check_types(checker);

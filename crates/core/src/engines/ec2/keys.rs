@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+pub use super::iam::{Iam, IamPath, InstanceProfileName, PolicyArn};
 use crate::cloud_init::Os;
 use crate::file::read::{Scalar, choices, fields, text};
 use crate::settings::KafkaVersion;
@@ -41,6 +42,8 @@ fields! {
         templates: Option<String>,
         /// KMS key id, alias or ARN for the volumes; the account's default EBS key when absent.
         kms_key: Option<String>,
+        /// The hosts' IAM role where a company has rules for roles, or an instance profile that is there already.
+        iam: Option<Iam>,
     }
 }
 
@@ -61,7 +64,13 @@ impl Ec2 {
             proxy: None,
             templates: None,
             kms_key: None,
+            iam: None,
         }
+    }
+
+    /// The instance profile of others that the hosts take; `None` where kstack makes one.
+    pub fn instance_profile(&self) -> Option<&InstanceProfileName> {
+        self.iam.as_ref()?.instance_profile.as_ref()
     }
 
     /// How many controllers vote.

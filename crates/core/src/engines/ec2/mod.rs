@@ -4,6 +4,7 @@ pub mod archive;
 mod candidates;
 mod check;
 pub mod gp3;
+pub mod iam;
 pub mod keys;
 mod price;
 pub mod price_list;

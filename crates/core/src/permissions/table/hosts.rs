@@ -4,7 +4,8 @@
 use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
-    Account, ClaimPath, Claims, ImageParameters, ParameterPath, Parameters, PassRole, Profile, Role,
+    Account, BoundedRole, ClaimPath, Claims, ImageParameters, NamedPolicies, ParameterPath, Parameters, PassRole,
+    Profile, Role, RolePolicies, UnboundRole,
 };
 
 pub const CALLS: &[Call] = &[
@@ -13,9 +14,19 @@ pub const CALLS: &[Call] = &[
     call!("iam" "ListRolePolicies", Role),
     call!("iam" "GetRolePolicy", Role),
     call!("iam" "ListRoles", Account),
-    call!("iam" "CreateRole", Role; with "iam:TagRole" Role),
-    // IAM has no condition on what is in an inline policy: whoever may put one can give the hosts of this one stack any permission.
-    call!("iam" "PutRolePolicy", Role),
+    call!("iam" "GetPolicy", NamedPolicies),
+    Call {
+        remedy: "let the policy of these credentials allow `iam:CreateRole` and `iam:TagRole`; where roles are made only with a permissions \
+                 boundary, name it with `cluster.ec2.iam.permissions_boundary`, or an instance profile that is there with \
+                 `instance_profile`; `kstack policy FILE` prints what each command needs",
+        ..call!("iam" "CreateRole", BoundedRole; with "iam:TagRole" Role)
+    },
+    // IAM has no condition on what is in an inline policy: whoever may put one can give the hosts of this one stack any permission, or any
+    // that the boundary leaves.
+    call!("iam" "PutRolePolicy", BoundedRole),
+    call!("iam" "AttachRolePolicy", RolePolicies),
+    call!("iam" "PutRolePermissionsBoundary", BoundedRole),
+    call!("iam" "DeleteRolePermissionsBoundary", UnboundRole),
     call!("iam" "DeleteRolePolicy", Role),
     call!("iam" "DetachRolePolicy", Role),
     call!("iam" "UpdateAssumeRolePolicy", Role),

@@ -19,6 +19,8 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
     if !checker.is_mapping(MSK) {
         return;
     }
+    let message = "`iam` is for the role of hosts, and an MSK cluster has no hosts in your account";
+    checker.explain_unknown(MSK, "iam", message, "remove it; clients sign in with IAM by `auth: {iam: true}`");
     check_network(checker);
     check_rules(checker);
     check_policy(checker);

@@ -1,0 +1,40 @@
+//! What the file names of the account's IAM: whether the account has it, as far as it is asked.
+
+use crate::design::Facts;
+use crate::kinds::InstanceProfile;
+use crate::model::account_name;
+use crate::refusal::Refusal;
+use crate::stack::Stack;
+
+/// Notes what can't be the stack's: policies and profiles of another account, policies that are not there, and the stack's own profile.
+pub fn check(stack: &Stack, facts: &Facts, refusals: &mut Vec<Refusal>) {
+    let Some(iam) = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.iam.as_ref()) else { return };
+    let mut elsewhere = |what: &str, account: Option<&str>| {
+        let other = account.filter(|account| *account != facts.account);
+        refusals.extend(other.map(|other| {
+            Refusal::general(
+                format!("{what} belongs to the account {other}, and the credentials are of account {}", facts.account),
+                "name one of the stack's account: IAM takes no other",
+            )
+        }));
+        other.is_some()
+    };
+    let policies: Vec<_> = iam.named_policies().into_iter().collect();
+    let here: Vec<_> = policies.into_iter().filter(|policy| !elsewhere(policy, policy.account())).collect();
+    if let Some(profile) = &iam.instance_profile {
+        elsewhere(profile, profile.account());
+        let own = account_name(&stack.name, &stack.region, InstanceProfile::SUFFIX);
+        if profile.name() == own {
+            refusals.push(Refusal::general(
+                format!("the instance profile {own} is the one that kstack makes for this stack, and deletes with it"),
+                "leave `instance_profile` out, or name a profile that is yours",
+            ));
+        }
+    }
+    for policy in here.into_iter().filter(|policy| facts.missing_policies.contains(&policy.0)) {
+        refusals.push(Refusal::general(
+            format!("there is no policy {policy} in IAM"),
+            "correct its ARN below `cluster.ec2.iam`, or have the policy made first",
+        ));
+    }
+}
