@@ -25,6 +25,7 @@ from localstack_aws_rules.ec2 import (
     interfaces,
     pages,
     placement,
+    profiles,
     propagation,
     tags,
     tokens,
@@ -33,6 +34,7 @@ from localstack_aws_rules.ec2 import (
 from localstack_aws_rules.settings import fail_on_demand
 
 SUBJECTS = (
+    profiles,
     tokens,
     pages,
     placement,
