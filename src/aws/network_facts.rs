@@ -163,7 +163,7 @@ impl Clients {
     /// The VPC of each security group of this account that the file names.
     async fn groups_of(&self, stack: &Stack) -> Result<BTreeMap<String, String>, StepError> {
         let own = stack.network.security_groups.iter().map(|id| id.0.as_str());
-        let peers = peers(stack).filter_map(|peer| match peer {
+        let peers = stack.peers().filter_map(|peer| match peer {
             Peer::Group(id) if !id.contains('/') => Some(id.as_str()),
             _ => None,
         });
@@ -242,7 +242,8 @@ impl Clients {
 
     /// The address family of each prefix list that the file names.
     async fn prefix_lists_of(&self, stack: &Stack) -> Result<BTreeMap<String, String>, StepError> {
-        let ids: Vec<&str> = peers(stack)
+        let ids: Vec<&str> = stack
+            .peers()
             .filter_map(|peer| match peer {
                 Peer::PrefixList(id) => Some(id.as_str()),
                 _ => None,
@@ -256,11 +257,6 @@ impl Clients {
         let all = all.map_err(failed("DescribeManagedPrefixLists"))?.into_iter();
         Ok(all.filter_map(|list| Some((list.prefix_list_id?, list.address_family?))).collect())
     }
-}
-
-/// Whom the file lets in.
-fn peers(stack: &Stack) -> impl Iterator<Item = &Peer> {
-    stack.network.clients.iter().chain(stack.network.rules.iter().map(|rule| &rule.from))
 }
 
 fn endpoint(endpoint: &VpcEndpoint) -> EndpointFacts {

@@ -58,9 +58,8 @@ fn calls<'a>(
     };
     if command != PolicyFor::Destroy {
         let network = &stack.network;
-        let peers = || network.clients.iter().chain(network.rules.iter().map(|rule| &rule.from));
-        let groups = !network.security_groups.is_empty() || peers().any(|peer| matches!(peer, Peer::Group(_)));
-        let prefix_lists = peers().any(|peer| matches!(peer, Peer::PrefixList(_)));
+        let groups = !network.security_groups.is_empty() || stack.peers().any(|peer| matches!(peer, Peer::Group(_)));
+        let prefix_lists = stack.peers().any(|peer| matches!(peer, Peer::PrefixList(_)));
         let asked = [
             (!network.endpoints.is_empty(), PLAN_ENDPOINTS),
             (network.existing.is_some(), PLAN_EXISTING),

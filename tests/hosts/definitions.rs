@@ -125,6 +125,7 @@ fn properties(address: Ipv4Addr, config: &[(&str, &str)]) -> (Host, String) {
         retention_ms: 604_800_000,
         package_mirror: None,
         proxy: None,
+        listeners: Vec::new(),
     };
     let text = cloud_init::server_properties(&host).expect("it renders");
     (host, text)

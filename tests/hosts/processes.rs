@@ -1,7 +1,8 @@
 //! Without machines: the settings that the user data has for each host, in plain processes on loopback, as the sandbox runs them.
 
-use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -60,14 +61,25 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     client.create_topic();
     let mut producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
     producer.expect_more("writing to the new topic", 100);
-    let file = write("combined: true\n    config: {log.cleaner.threads: \"2\"}");
+    // The roll gives the brokers listeners for other networks, too.
+    let file = write(&format!("combined: true\n    {LISTENERS}\n    config: {{log.cleaner.threads: \"2\"}}"));
     let events = kstack(&kafka, &["apply", &file, "--yes", "--json"]).expect(0).events();
     let checked = events.iter().filter(|event| event["event"] == "checked" && event["by"] == "kafka");
     // Their order is by number, but for the active controller, which is last and may move at any time.
     let checked: BTreeSet<&str> = checked.map(|event| text(&event["address"])).collect();
     assert_eq!(checked, BTreeSet::from(["instance/broker-1", "instance/broker-2", "instance/broker-3"]));
     producer.expect_more("writing after the roll", 100);
-    refused_while_one_is_missing(&kafka, &write("combined: true\n    config: {log.cleaner.threads: \"3\"}"));
+    let addresses: Vec<&str> = servers.iter().filter_map(|server| server.split(':').next()).collect();
+    for address in &addresses {
+        let named = |broker: u32| (format!("b-{broker}.kafka.partner.example.com"), 9192);
+        assert_eq!(advertised(address, 9192), [1, 2, 3].map(|broker| (broker, named(broker))).into(), "{address}");
+        let one_name = |broker: u32| ("kafka.example.org".to_owned(), 9300 + broker);
+        assert_eq!(advertised(address, 9292), [1, 2, 3].map(|broker| (broker, one_name(broker))).into(), "{address}");
+        let own: BTreeSet<String> = advertised(address, 9392).into_values().map(|(host, _)| host).collect();
+        assert_eq!(own, addresses.iter().map(|address| (*address).to_owned()).collect());
+    }
+    let listeners = format!("combined: true\n    {LISTENERS}\n    config: {{log.cleaner.threads: \"3\"}}");
+    refused_while_one_is_missing(&kafka, &write(&listeners));
     producer.expect_more("writing without broker-3", 100);
     let (acknowledged, found) = (producer.stop(), client.read());
     assert!(acknowledged.is_subset(&found), "{:?}", acknowledged.difference(&found).collect::<Vec<_>>());
@@ -76,6 +88,42 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     let status = kstack(&kafka, &["status", &file]).expect(0);
     assert!(status.out.contains("has no live resources"), "{status}");
     kstack(&kafka, &["sandbox", "stop"]);
+}
+
+/// By name, by port, and by the brokers' own addresses.
+const LISTENERS: &str = "listeners: {others: {partner: {port: 9192, advertise: \"b-{broker}.kafka.partner.example.com\", clients: [10.60.0.0/16]}, \
+    one-name: {port: 9292, advertise: kafka.example.org, advertise_port: 9300 + broker, clients: [10.60.0.0/16]}, \
+    peer: {port: 9392, clients: [10.61.0.0/16]}}}";
+
+/// Where the brokers of the cluster are, by node id, as the listener at this address tells its clients.
+fn advertised(address: &str, port: u16) -> BTreeMap<u32, (String, u32)> {
+    // Kafka's protocol: Metadata, version 1, correlation 7, no client id, no topics.
+    const REQUEST: [u8; 18] = [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0, 0, 0, 0];
+    let mut stream = TcpStream::connect((address, port)).expect("the listener");
+    stream.write_all(&REQUEST).expect("a request");
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).expect("an answer");
+    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut answer).expect("the rest of it");
+    let mut rest = &answer[4..];
+    let mut take = |count: usize| {
+        let (taken, left) = rest.split_at(count);
+        rest = left;
+        taken.to_vec()
+    };
+    let number = |bytes: Vec<u8>| bytes.into_iter().fold(0, |sum, byte| (sum << 8) | u32::from(byte));
+    let brokers = number(take(4));
+    let broker = |_| {
+        let node = number(take(4));
+        let host = number(take(2)) as usize;
+        let host = String::from_utf8(take(host)).expect("a name");
+        let port = number(take(4));
+        // A rack may be null, which none is here.
+        let rack = number(take(2)) as usize;
+        take(rack);
+        (node, (host, port))
+    };
+    (0..brokers).map(broker).collect()
 }
 
 /// With one broker lost, two replicas of three are in sync, and both are needed: no other broker is stopped.

@@ -2,6 +2,7 @@
 
 use aws_sdk_ec2::types::Filter;
 
+use crate::company::Company;
 use crate::support::Account;
 use crate::support::aws::{DEV, wait};
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -105,4 +106,80 @@ fn routes_to_other_networks_are_made_once_their_gateways_are_attached_and_others
     wait(ec2.delete_transit_gateway_vpc_attachment().transit_gateway_attachment_id(attachment).send());
     wait(ec2.delete_vpc_peering_connection().vpc_peering_connection_id(peering).send());
     account.run(&["destroy", FILE, "--yes"]).expect(0);
+}
+
+/// A listener for a partner's network: in the rules before a broker has it, and out of them after the last has lost it.
+#[test]
+fn a_listener_for_another_network_comes_and_goes() {
+    const FILE: &str = "dev.yaml";
+    let account = Account::new();
+    let others = Company::make(&account, DEV, 63);
+    let before = account.look(DEV).others();
+    account.write("dev", &[]);
+    account.apply(FILE);
+    let peers = format!("[10.60.0.0/16, {}, {}]", others.prefix_list, others.group);
+    let with = |port: &str, peers: &str| {
+        let listener =
+            format!("{{port: {port}, advertise: \"b-{{broker}}.kafka.partner.example.com\", clients: {peers}}}");
+        let listeners = format!("combined: true\n    listeners: {{others: {{partner: {listener}}}}}");
+        account.write("dev", &[("combined: true", &listeners)]);
+    };
+    let rolls = ["broker-1", "broker-2", "broker-3"].map(|host| format!("roll instance/{host}"));
+    let steps = |before: &[&str], after: &[&str]| {
+        let words = |all: &[&str]| all.iter().map(|step| (*step).to_owned()).collect::<Vec<_>>();
+        [words(before), rolls.to_vec(), words(after)].concat()
+    };
+    // Before the rolls it opens, after them it closes.
+    let [open, close] = ["update security_group_rules/brokers"; 2];
+    // Who may connect to the port, as EC2 has it.
+    let allowed = |port: i32| -> Vec<String> {
+        let live = account.look(DEV);
+        let group = live.groups.iter().find(|one| one.group_name() == Some("kstack-dev-brokers")).expect("a group");
+        let rules = group.ip_permissions().iter().filter(|rule| rule.from_port() == Some(port));
+        let peers = rules.flat_map(|rule| {
+            let blocks = rule.ip_ranges().iter().filter_map(|one| one.cidr_ip());
+            let lists = rule.prefix_list_ids().iter().filter_map(|one| one.prefix_list_id());
+            let groups = rule.user_id_group_pairs().iter().filter_map(|one| one.group_id());
+            blocks.chain(lists).chain(groups).map(str::to_owned).collect::<Vec<_>>()
+        });
+        peers.collect()
+    };
+    let mut everyone = vec!["10.60.0.0/16".to_owned(), others.prefix_list.clone(), others.group.clone()];
+    everyone.sort();
+    let sorted = |mut all: Vec<String>| {
+        all.sort();
+        all
+    };
+
+    with("9192", &peers);
+    assert_eq!(account.plan(FILE).steps(), steps(&[open], &[]));
+    let warned = account.run(&["check", FILE]).expect(0);
+    assert!(warned.err.contains("the listener `partner` speaks plaintext"), "{warned}");
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    assert_eq!(sorted(allowed(9192)), everyone);
+    let told = account.run(&["render", FILE, "--host", "broker-2"]).expect(0).out;
+    assert!(told.contains(",PARTNER://b-2.kafka.partner.example.com:9192"), "{told}");
+
+    // Another port: the old one stays open until no broker listens on it.
+    with("9292", &peers);
+    assert_eq!(account.plan(FILE).steps(), steps(&[open], &[close]));
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    assert_eq!((allowed(9192), sorted(allowed(9292))), (Vec::new(), everyone));
+
+    // Other clients alone roll nothing.
+    with("9292", "[10.61.0.0/16]");
+    assert_eq!(account.plan(FILE).steps(), [open, close]);
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    assert_eq!(allowed(9292), ["10.61.0.0/16"]);
+
+    account.write("dev", &[]);
+    assert_eq!(account.plan(FILE).steps(), steps(&[], &[close]));
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    assert_eq!(allowed(9292), Vec::<String>::new());
+    account.run(&["destroy", FILE, "--yes"]).expect(0);
+    assert_eq!(account.look(DEV).others(), before);
 }

@@ -32,8 +32,13 @@ fn mapping(path: &str, schema: &Value, out: &mut String) {
         };
         let _ = writeln!(out, "| `{key}` | {} | {default} | {} |", kind(value), text(&value["description"]));
     }
-    for (key, value) in keys.iter().filter(|(_, value)| value["properties"].is_object()) {
-        mapping(&if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, value, out);
+    for (key, value) in keys {
+        let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match &value["additionalProperties"] {
+            each if each["properties"].is_object() => mapping(&format!("{below}.NAME"), each, out),
+            _ if value["properties"].is_object() => mapping(&below, value, out),
+            _ => {}
+        }
     }
 }
 
@@ -54,6 +59,9 @@ fn kind(schema: &Value) -> String {
     }
     match schema["type"].as_str() {
         Some("array") => format!("list: {}", kind(&schema["items"])),
+        Some("object") if schema["additionalProperties"]["properties"].is_object() => {
+            "mapping of names to mappings".to_owned()
+        }
         Some("object") if schema["additionalProperties"].is_object() => "mapping of texts to texts".to_owned(),
         Some("object") => "mapping".to_owned(),
         Some("integer") => "whole number".to_owned(),

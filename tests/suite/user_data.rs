@@ -34,6 +34,7 @@ pub fn host(role: HostRole, os: Os) -> Host {
         retention_ms: 604_800_000,
         package_mirror: None,
         proxy: None,
+        listeners: Vec::new(),
     }
 }
 

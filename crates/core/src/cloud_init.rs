@@ -20,11 +20,13 @@ use serde::{Deserialize, Serialize};
 
 pub use decode::decode;
 use quote::{properties_escape, shell_word, yaml_scalar};
+use view::View;
 
 mod decode;
 mod quote;
 #[cfg(test)]
 mod tests;
+mod view;
 
 /// Stands for the id of the data volume where none is known yet, as in `kstack render`. It is a plain word
 /// to the shell and to YAML, and comes out once, so it can be replaced in the rendered text.
@@ -117,6 +119,19 @@ pub struct Voter {
     pub directory_id: String,
 }
 
+/// A listener of a broker beside the one for the VPC. It speaks plaintext.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listener {
+    /// Kafka's name of it, in capitals.
+    pub name: String,
+    /// The port that it listens on.
+    pub port: u16,
+    /// The name or address that it tells clients.
+    pub host: String,
+    /// The port that it tells them.
+    pub advertised_port: u16,
+}
+
 /// What the Kafka archive is verified with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -166,6 +181,9 @@ pub struct Host {
     /// The URL of an HTTP proxy for packages and the archive. Hosts without one have the fingerprint that they had before it could be set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
+    /// Further listeners of a broker; a host without any has the fingerprint that it had before there were some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listeners: Vec<Listener>,
 }
 
 /// Why no user data could be made.
@@ -256,56 +274,6 @@ pub fn encode(user_data: &str) -> Result<Vec<u8>, TemplateError> {
     Ok(bytes)
 }
 
-/// What the templates see: the host, and what follows from it.
-#[derive(Serialize)]
-struct View<'a> {
-    #[serde(flatten)]
-    host: &'a Host,
-    is_broker: bool,
-    /// Whether the cluster starts with this node as a voting controller.
-    is_voter: bool,
-    process_roles: &'static str,
-    /// `ADDRESS:PORT,..` of the controllers.
-    bootstrap_servers: String,
-    /// `ID@ADDRESS:PORT:DIRECTORY,..`, as `kafka-storage.sh format --initial-controllers` takes it.
-    initial_controllers: String,
-    client_port: u16,
-    controller_port: u16,
-    heap_mib: u64,
-    checksum_sha512: Option<String>,
-    checksum_url: Option<&'a str>,
-}
-
-impl<'a> View<'a> {
-    fn of(host: &'a Host) -> Self {
-        let join = |text: fn(&Voter) -> String| host.controllers.iter().map(text).collect::<Vec<_>>().join(",");
-        let votes = host.controllers.iter().any(|voter| voter.node_id == host.node_id);
-        let (checksum_sha512, checksum_url) = match &host.archive_checksum {
-            Checksum::Sha512(digits) => (Some(digits.to_ascii_lowercase()), None),
-            Checksum::Published(url) => (None, Some(url.as_str())),
-        };
-        Self {
-            is_broker: host.role != HostRole::Controller,
-            is_voter: host.role != HostRole::Broker && votes,
-            process_roles: match host.role {
-                HostRole::Broker => "broker",
-                HostRole::Controller => "controller",
-                HostRole::Combined => "broker,controller",
-            },
-            bootstrap_servers: join(|voter| format!("{}:{CONTROLLER_PORT}", voter.address)),
-            initial_controllers: join(|voter| {
-                format!("{}@{}:{CONTROLLER_PORT}:{}", voter.node_id, voter.address, voter.directory_id)
-            }),
-            client_port: CLIENT_PORT,
-            controller_port: CONTROLLER_PORT,
-            heap_mib: heap_mib(host.memory_mib, host.role),
-            checksum_sha512,
-            checksum_url,
-            host,
-        }
-    }
-}
-
 /// How hosts may fetch what they verify.
 pub const SCHEMES: [&str; 2] = ["https://", "http://"];
 
@@ -332,6 +300,12 @@ fn check(host: &Host) -> Result<(), TemplateError> {
     for (field, value) in words {
         let plain = !value.is_empty() && value.chars().all(word) && !value.contains("..");
         ensure(plain, field, value, "made of ASCII letters, digits, `.`, `_`, `-` and `@`")?;
+    }
+    for (field, value) in
+        host.listeners.iter().flat_map(|one| [("a listener's name", &one.name), ("a listener's host", &one.host)])
+    {
+        let plain = !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
+        ensure(plain, field, value, "made of ASCII letters, digits, `.` and `-`")?;
     }
     // Kafka makes no id that starts with `-` either: its tools would take it for an option.
     let uuid = |id: &str| id.len() == 22 && !id.starts_with('-') && id.chars().all(|c| word(c) && c != '.' && c != '@');

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub use crate::engines::ec2::keys::*;
+pub use crate::engines::ec2::listeners::*;
 pub use crate::engines::msk::keys::*;
 pub use crate::engines::{Cluster, CommonKeys, Engine};
 use crate::file::read::{Read as _, fields};
@@ -50,6 +51,13 @@ impl Stack {
     pub fn common(&self) -> CommonKeys<'_> {
         let settings = self.cluster.settings(&self.workload);
         CommonKeys { region: &self.region, network: &self.network, workload: &self.workload, settings }
+    }
+
+    /// Whom the file lets in, to whichever listener.
+    pub fn peers(&self) -> impl Iterator<Item = &Peer> {
+        let listeners = self.cluster.ec2.iter().filter_map(|ec2| ec2.listeners.as_ref());
+        let others = listeners.flat_map(|listeners| listeners.others.values().flat_map(|one| &one.clients));
+        self.network.clients.iter().chain(self.network.rules.iter().map(|rule| &rule.from)).chain(others)
     }
 }
 

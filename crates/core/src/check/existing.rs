@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use ipnet::Ipv4Net;
 
 use super::network::is_private;
+use crate::file::read::Read as _;
 use crate::file::{Checker, Existing, Network, Peer, SubnetChoice};
 use crate::text::many;
 
@@ -47,6 +48,19 @@ pub fn check_access(net: &Network, checker: &mut Checker<'_>) {
     }
     for (index, rule) in net.rules.iter().enumerate() {
         check_peer(&rule.from, &format!("network.rules.{index}.from"), public, checker);
+    }
+    for (key, node) in checker.entries("cluster.ec2.listeners.others") {
+        for index in 0.. {
+            let Some(peer) = node.get(&format!("clients.{index}")) else { break };
+            if let Some(peer) = Peer::read(peer, &mut Vec::new()) {
+                check_peer(
+                    &peer,
+                    &format!("cluster.ec2.listeners.others.{}.clients.{index}", key.name),
+                    false,
+                    checker,
+                );
+            }
+        }
     }
     let path = "network.security_groups";
     let (count, unique) = (net.security_groups.len(), net.security_groups.iter().collect::<BTreeSet<_>>().len());

@@ -88,12 +88,11 @@ fn network(stack: &Stack, zones: &BTreeMap<String, String>) -> NetworkFacts {
         route_table: "rtb-0".to_owned(),
         default_route: Some("nat-0".to_owned()),
     });
-    let peers = || stack.network.clients.iter().chain(stack.network.rules.iter().map(|rule| &rule.from));
-    let named = peers().filter_map(|peer| match peer {
+    let named = stack.peers().filter_map(|peer| match peer {
         Peer::Group(id) => Some(id.clone()),
         _ => None,
     });
-    let lists = peers().filter_map(|peer| match peer {
+    let lists = stack.peers().filter_map(|peer| match peer {
         Peer::PrefixList(id) => Some((id.clone(), "IPv4".to_owned())),
         _ => None,
     });

@@ -146,6 +146,10 @@ fn host(
         retention_ms: settings.retention.kafka_ms(),
         package_mirror: ec2.package_mirror.clone(),
         proxy: ec2.proxy.clone(),
+        listeners: match (&ec2.listeners, role) {
+            (None, _) | (_, HostRole::Controller) => Vec::new(),
+            (Some(listeners), _) => listeners.of(node_id, address),
+        },
     };
     // Only a text that is too long as it is must be compressed to know whether it fits: that takes time, for each host.
     let fits = |text: String| match text.len() {

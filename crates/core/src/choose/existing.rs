@@ -286,8 +286,7 @@ pub fn check_access(
         refusals.push(Refusal::general(reason, remedy));
     }
     let mut seen = BTreeSet::new();
-    let peers = stack.network.clients.iter().chain(stack.network.rules.iter().map(|rule| &rule.from));
-    for peer in peers.filter(|peer| seen.insert(*peer)) {
+    for peer in stack.peers().filter(|peer| seen.insert(*peer)) {
         let (reason, remedy) = match peer {
             // A group of another account is known to EC2 once the VPCs are peered.
             Peer::Group(id) if !id.contains('/') && !facts.groups.contains_key(id) => (

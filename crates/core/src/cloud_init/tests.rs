@@ -32,6 +32,7 @@ fn host(role: HostRole, os: Os) -> Host {
         retention_ms: 604_800_000,
         package_mirror: None,
         proxy: None,
+        listeners: Vec::new(),
     }
 }
 
@@ -151,6 +152,32 @@ fn the_roles_have_their_settings() {
     let combined = loaded(&host(HostRole::Combined, Os::Ubuntu2404));
     assert_eq!(combined["process.roles"], "broker,controller");
     assert_eq!(combined["advertised.listeners"], "PLAINTEXT://10.40.1.10:9092,CONTROLLER://10.40.1.10:9093");
+}
+
+#[test]
+fn further_listeners_come_after_those_that_every_broker_has() {
+    let listener = |name: &str, port, host: &str, advertised_port| Listener {
+        name: name.to_owned(),
+        port,
+        host: host.to_owned(),
+        advertised_port,
+    };
+    let listeners = vec![listener("PARTNER", 9192, "b-1.example.com", 9192), listener("ON-SITE", 9292, "kafka", 9301)];
+    let broker = loaded(&Host { listeners: listeners.clone(), ..host(HostRole::Broker, Os::Al2023) });
+    let bound = ",PARTNER://10.40.1.10:9192,ON-SITE://10.40.1.10:9292";
+    let told = ",PARTNER://b-1.example.com:9192,ON-SITE://kafka:9301";
+    assert_eq!(broker["listeners"], format!("PLAINTEXT://10.40.1.10:9092{bound}"));
+    assert_eq!(broker["advertised.listeners"], format!("PLAINTEXT://10.40.1.10:9092{told}"));
+    assert_eq!(
+        broker["listener.security.protocol.map"],
+        "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PARTNER:PLAINTEXT,ON-SITE:PLAINTEXT"
+    );
+    let combined = loaded(&Host { listeners, ..host(HostRole::Combined, Os::Al2023) });
+    assert_eq!(combined["listeners"], format!("PLAINTEXT://10.40.1.10:9092,CONTROLLER://10.40.1.10:9093{bound}"));
+    let hostile = vec![listener("A", 9192, "b,C://d", 9192)];
+    let error =
+        render(&Host { listeners: hostile, ..host(HostRole::Broker, Os::Al2023) }, &plain()).expect_err("refused");
+    assert!(error.to_string().contains("a listener's host of host `host-1` is `b,C://d`"), "{error}");
 }
 
 #[test]

@@ -33,6 +33,10 @@ impl<'a> Checker<'a> {
         }
     }
 
+    pub(crate) fn warning_at(&mut self, at: At, message: impl Into<String>, help: impl Into<String>) {
+        self.problems.push(Problem::warning(at, message).help(help));
+    }
+
     /// `line 5, column 12`: where `at` begins, for a message that is shown at another place.
     pub(crate) fn line(&self, at: At) -> String {
         let before = self.source.get(..at.start).unwrap_or_default();

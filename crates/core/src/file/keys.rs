@@ -25,7 +25,7 @@ fields! {
         endpoints: Vec<Endpoint> = Vec::new(),
         /// The ARN of an S3 bucket for VPC flow logs, which may end in a folder; none when absent. The bucket is not kstack's. In an `existing` VPC they record all that is in it.
         flow_logs: Option<BucketArn>,
-        /// From where clients outside the stack's client security group may connect to every listener: address blocks, such as a peered VPC's, prefix lists (`pl-...`) and security groups (`sg-...`; of a peered VPC in another account: `ACCOUNT/sg-...`).
+        /// From where clients outside the stack's client security group may connect to every listener, but those of `listeners.others`: address blocks, such as a peered VPC's, prefix lists (`pl-...`) and security groups (`sg-...`; of a peered VPC in another account: `ACCOUNT/sg-...`).
         clients: Vec<Peer> = Vec::new(),
         /// More rules for brokers: who may connect to which listener.
         rules: Vec<AccessRule> = Vec::new(),

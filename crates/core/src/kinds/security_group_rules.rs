@@ -53,6 +53,21 @@ fn from_outside(design: &Design, ports: impl Fn(Option<ListenerName>) -> Vec<(u1
     all
 }
 
+/// The rules for the clients of further listeners, each to its own port.
+fn of_further_listeners(design: &Design) -> Vec<NetworkRule> {
+    let listeners = design.stack.cluster.ec2.iter().filter_map(|ec2| ec2.listeners.as_ref());
+    let mut all: Vec<NetworkRule> = Vec::new();
+    for (name, one) in listeners.flat_map(|listeners| &listeners.others) {
+        for from in &one.clients {
+            let new = rule(one.port.0, Ref::Id(from.to_string()), &format!("Kafka clients of the listener {name}"));
+            if !all.contains(&new) {
+                all.push(new);
+            }
+        }
+    }
+    all
+}
+
 /// Endpoints in a VPC of others: a service's public name leads every host of the VPC to them, so that each must get in.
 fn from_the_vpc(design: &Design) -> Vec<NetworkRule> {
     let blocks = design.existing.iter().flat_map(|existing| &existing.blocks);
@@ -81,6 +96,7 @@ impl Kind for SecurityGroupRules {
                     ingress.push(rule(CLIENT_PORT, group("clients"), "Kafka clients"));
                     ingress.push(rule(CLIENT_PORT, group("brokers"), "Replication between brokers"));
                     ingress.extend(from_outside(design, |_| vec![(CLIENT_PORT, "Kafka clients outside")]));
+                    ingress.extend(of_further_listeners(design));
                     egress.push(rule(CLIENT_PORT, group("brokers"), "Replication between brokers"));
                     if dedicated {
                         ingress.push(rule(CLIENT_PORT, group("controllers"), "Controllers to brokers"));

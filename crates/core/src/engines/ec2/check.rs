@@ -3,6 +3,7 @@
 use ipnet::Ipv4Net;
 
 use super::archive::{self, is_sha512};
+use super::check_listeners;
 use super::gp3::{self, IOPS_PER_GIB, MIBS_PER_IOPS};
 use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version};
 use super::settings::{self, CONFIG};
@@ -17,15 +18,16 @@ use crate::{instance_types, network};
 /// The first Kafka version that the hosts' templates are written for: KRaft only, with a dynamic controller quorum (KIP-853).
 pub(super) const OLDEST_KAFKA: Version = Version(4, 0, 0);
 /// Node ids of brokers end here.
-const MOST_BROKERS: u32 = 1000;
+pub(super) const MOST_BROKERS: u32 = 1000;
 
-const BROKERS: &str = "cluster.ec2.brokers.count";
+pub(super) const BROKERS: &str = "cluster.ec2.brokers.count";
 const BROKER_TYPE: &str = "cluster.ec2.brokers.instance_type";
 const CONTROLLER_TYPE: &str = "cluster.ec2.controllers.instance_type";
 
 pub(crate) fn check(checker: &mut Checker<'_>) {
     check_outbound(checker);
     check_rules(checker);
+    check_listeners::check(checker);
     if let Some(kafka) = checker.part::<Version>("cluster.ec2.kafka").filter(|kafka| *kafka < OLDEST_KAFKA) {
         checker.error(
             "cluster.ec2.kafka",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub use super::iam::{Iam, IamPath, InstanceProfileName, PolicyArn};
+use super::listeners::Listeners;
 use crate::cloud_init::Os;
 use crate::file::read::{Scalar, choices, fields, text};
 use crate::settings::KafkaVersion;
@@ -38,6 +39,8 @@ fields! {
         package_mirror: Option<String>,
         /// HTTP proxy through which hosts download packages and Kafka, such as `http://proxy.example.net:3128`.
         proxy: Option<String>,
+        /// How clients reach brokers, beside port 9092 in the VPC.
+        listeners: Option<Listeners>,
         /// A folder with your own cloud-init templates, relative to this file. A template replaces kstack's with the same file name.
         templates: Option<String>,
         /// KMS key id, alias or ARN for the volumes; the account's default EBS key when absent.
@@ -62,6 +65,7 @@ impl Ec2 {
             archive: None,
             package_mirror: None,
             proxy: None,
+            listeners: None,
             templates: None,
             kms_key: None,
             iam: None,

@@ -3,9 +3,11 @@
 pub mod archive;
 mod candidates;
 mod check;
+mod check_listeners;
 pub mod gp3;
 pub mod iam;
 pub mod keys;
+pub mod listeners;
 mod price;
 pub mod price_list;
 mod settings;

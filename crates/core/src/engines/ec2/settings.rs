@@ -1,5 +1,6 @@
 //! Rules of Kafka's settings on hosts: `cluster.ec2.config`.
 
+use super::check_listeners::OTHERS;
 use super::keys::Version;
 use crate::engines::kafka_settings::{
     begins_as_kafkas, check_pairs, check_unclean, check_value, find, has_plugin, shown, similar, wrong_name,
@@ -34,7 +35,7 @@ const OWNED: &[(&[&str], &str)] = &[
             "port",
             "security.inter.broker.protocol",
         ],
-        "remove it: every host has its listeners, and `network.clients` says who else may reach them",
+        "remove it: every host has its listeners, `network.clients` says who else may reach them, and `listeners` declares more",
     ),
     (
         &["broker.id", "broker.id.generation.enable", "node.id", "reserved.broker.max.id"],
@@ -126,9 +127,10 @@ impl Host {
 
     /// A setting for one of the listeners.
     fn check_listener(&self, listener: &str, own: &str, key: &Key, value: &Node, checker: &mut Checker<'_>) {
-        if !LISTENERS.contains(&listener) {
+        let further = checker.entries(OTHERS).iter().any(|(key, _)| key.name == listener);
+        if !LISTENERS.contains(&listener) && !further {
             let message = format!("no host has a listener `{listener}`, which `{}` is for", key.name);
-            let help = "remove it: hosts have `plaintext` for clients and brokers, and `controller`";
+            let help = "remove it: hosts have `plaintext` for clients and brokers, `controller`, and what `listeners.others` names";
             return checker.error_at(key.at, message, help);
         }
         match find(own, self.version) {

@@ -22,6 +22,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
     let message = "`iam` is for the role of hosts, and an MSK cluster has no hosts in your account";
     checker.explain_unknown(MSK, "iam", message, "remove it; clients sign in with IAM by `auth: {iam: true}`");
     check_network(checker);
+    check_listeners(checker);
     check_rules(checker);
     check_policy(checker);
     match checker.part::<Option<bool>>("cluster.msk.serverless") {
@@ -48,6 +49,18 @@ fn check_network(checker: &mut Checker<'_>) {
             "an MSK cluster needs no NAT gateways, and each costs money by the hour",
             "write `nat: none` below `network`, unless other hosts in the private subnets need them",
         );
+    }
+}
+
+/// The key of EC2 that MSK can't have.
+fn check_listeners(checker: &mut Checker<'_>) {
+    let keys = checker.entries(MSK).iter().filter(|(key, _)| key.name == "listeners");
+    for at in keys.map(|(key, _)| key.at).collect::<Vec<At>>() {
+        // Instead of what is said of any unknown key.
+        checker.problems.retain(|problem| problem.at != at);
+        let message = "MSK makes its brokers' listeners itself, so that a file can declare none";
+        let help = "remove `listeners`: `auth` and `encryption` turn MSK's own on, and `vpc_connectivity` lets clients of other networks in";
+        checker.error_at(at, message, help);
     }
 }
 

@@ -1,0 +1,63 @@
+//! What the templates see.
+
+use serde::Serialize;
+
+use super::{CLIENT_PORT, CONTROLLER_PORT, Checksum, Host, HostRole, Listener, Voter, heap_mib};
+
+/// What the templates see: the host, and what follows from it.
+#[derive(Serialize)]
+pub(super) struct View<'a> {
+    #[serde(flatten)]
+    host: &'a Host,
+    is_broker: bool,
+    /// Whether the cluster starts with this node as a voting controller.
+    pub(super) is_voter: bool,
+    process_roles: &'static str,
+    /// `ADDRESS:PORT,..` of the controllers.
+    bootstrap_servers: String,
+    /// `ID@ADDRESS:PORT:DIRECTORY,..`, as `kafka-storage.sh format --initial-controllers` takes it.
+    pub(super) initial_controllers: String,
+    client_port: u16,
+    controller_port: u16,
+    /// `,NAME://ADDRESS:PORT` of each further listener, what it advertises, and `,NAME:PROTOCOL`.
+    more_listeners: String,
+    more_advertised: String,
+    more_protocols: String,
+    heap_mib: u64,
+    checksum_sha512: Option<String>,
+    checksum_url: Option<&'a str>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn of(host: &'a Host) -> Self {
+        let join = |text: fn(&Voter) -> String| host.controllers.iter().map(text).collect::<Vec<_>>().join(",");
+        let more = |text: &dyn Fn(&Listener) -> String| host.listeners.iter().map(text).collect::<String>();
+        let votes = host.controllers.iter().any(|voter| voter.node_id == host.node_id);
+        let (checksum_sha512, checksum_url) = match &host.archive_checksum {
+            Checksum::Sha512(digits) => (Some(digits.to_ascii_lowercase()), None),
+            Checksum::Published(url) => (None, Some(url.as_str())),
+        };
+        Self {
+            is_broker: host.role != HostRole::Controller,
+            is_voter: host.role != HostRole::Broker && votes,
+            process_roles: match host.role {
+                HostRole::Broker => "broker",
+                HostRole::Controller => "controller",
+                HostRole::Combined => "broker,controller",
+            },
+            bootstrap_servers: join(|voter| format!("{}:{CONTROLLER_PORT}", voter.address)),
+            initial_controllers: join(|voter| {
+                format!("{}@{}:{CONTROLLER_PORT}:{}", voter.node_id, voter.address, voter.directory_id)
+            }),
+            client_port: CLIENT_PORT,
+            controller_port: CONTROLLER_PORT,
+            more_listeners: more(&|one| format!(",{}://{}:{}", one.name, host.address, one.port)),
+            more_advertised: more(&|one| format!(",{}://{}:{}", one.name, one.host, one.advertised_port)),
+            more_protocols: more(&|one| format!(",{}:PLAINTEXT", one.name)),
+            heap_mib: heap_mib(host.memory_mib, host.role),
+            checksum_sha512,
+            checksum_url,
+            host,
+        }
+    }
+}

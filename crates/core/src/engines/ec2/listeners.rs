@@ -1,0 +1,229 @@
+//! How clients reach brokers: the keys of `cluster.ec2.listeners`, and what each broker makes of them.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde_json::{Value, json};
+
+use crate::cloud_init::Listener;
+use crate::file::Peer;
+use crate::file::read::{Scalar, fields};
+
+/// What stands for a broker's number in a name.
+const BROKER: &str = "{broker}";
+/// The least port that a process without privileges listens on.
+pub(super) const LEAST_PORT: u16 = 1024;
+
+fields! {
+    /// Listeners of the brokers beside the one for the VPC, on port 9092.
+    pub struct Listeners {
+        /// Listeners for clients in other networks, who reach brokers by other names or ports: by name, of lower-case letters, digits and hyphens. A change rolls the brokers.
+        others: BTreeMap<String, OtherListener> = BTreeMap::new(),
+    }
+}
+
+fields! {
+    /// A listener for clients in another network. It speaks plaintext: let it be reached by a VPN, a peering or PrivateLink alone.
+    pub struct OtherListener {
+        /// The port that brokers listen on, from 1024. Kafka's own, 9091 to 9098, 11001 and 11002, are taken.
+        port: Port,
+        /// The name or address by which its clients reach a broker, with `{broker}` for the broker's number, such as `b-{broker}.kafka.partner.example.com`. The broker's private address when absent.
+        advertise: Option<HostPattern>,
+        /// The port by which they do: a port, or one to which the broker's number is added, such as `9192 + broker`. `port` when absent.
+        advertise_port: Option<PortFormula>,
+        /// Who may connect to it: address blocks, prefix lists (`pl-...`) and security groups (`sg-...`). `network.clients` may not.
+        clients: Vec<Peer>,
+    }
+}
+
+impl Listeners {
+    /// What the broker with this number listens on beside port 9092.
+    pub fn of(&self, broker: u32, address: Ipv4Addr) -> Vec<Listener> {
+        let listener = |(name, one): (&String, &OtherListener)| Listener {
+            name: name.to_ascii_uppercase(),
+            port: one.port.0,
+            host: one.advertise.as_ref().map_or_else(|| address.to_string(), |pattern| pattern.of(broker)),
+            // What is above the last port has been refused.
+            advertised_port: one.advertised_port(broker).unwrap_or(one.port.0),
+        };
+        self.others.iter().map(listener).collect()
+    }
+}
+
+impl OtherListener {
+    /// The port by which clients reach this broker; `None` where there is no port with that number.
+    pub(super) fn advertised_port(&self, broker: u32) -> Option<u16> {
+        self.advertise_port.as_ref().map_or(Some(self.port.0), |formula| formula.of(broker))
+    }
+}
+
+/// A TCP port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Port(pub u16);
+
+impl Scalar for Port {
+    const WHAT: &'static str = "a port";
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(port) if port > 0 => Ok(Port(port)),
+            _ => Err(format!("`{text}` is not a port: write a whole number from 1 to 65535")),
+        }
+    }
+    fn schema() -> Value {
+        json!({"type": "integer", "minimum": 1, "maximum": 65535})
+    }
+}
+
+/// A port, or one to which the broker's number is added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortFormula {
+    base: u16,
+    adds_broker: bool,
+}
+
+impl PortFormula {
+    pub(super) fn of(&self, broker: u32) -> Option<u16> {
+        let added = if self.adds_broker { broker } else { 0 };
+        u16::try_from(u32::from(self.base).checked_add(added)?).ok()
+    }
+    /// Whether each broker has another port.
+    pub(super) fn differs(&self) -> bool {
+        self.adds_broker
+    }
+}
+
+impl std::fmt::Display for PortFormula {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let broker = if self.adds_broker { " + broker" } else { "" };
+        write!(out, "{}{broker}", self.base)
+    }
+}
+
+impl serde::Serialize for PortFormula {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Scalar for PortFormula {
+    const WHAT: &'static str = "a port";
+    fn parse(text: &str) -> Result<Self, String> {
+        let (base, added) = text.split_once('+').map_or((text, None), |(base, added)| (base, Some(added.trim())));
+        match (base.trim().parse(), added) {
+            (Ok(base), None | Some("broker")) if base > 0 => Ok(PortFormula { base, adds_broker: added.is_some() }),
+            _ => Err(format!(
+                "`{text}` is not a port: write one from 1 to 65535, or one with the broker's number, such as `9192 + broker`"
+            )),
+        }
+    }
+    fn schema() -> Value {
+        json!({"type": ["integer", "string"], "minimum": 1, "maximum": 65535, "pattern": r"^\d+( *\+ *broker)?$", "examples": ["9192 + broker"]})
+    }
+}
+
+/// The name of a host, or its address, in which `{broker}` stands for a broker's number.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct HostPattern(String);
+
+impl HostPattern {
+    pub(super) fn of(&self, broker: u32) -> String {
+        self.0.replace(BROKER, &broker.to_string())
+    }
+    /// Whether each broker has another name.
+    pub(super) fn differs(&self) -> bool {
+        self.0.contains(BROKER)
+    }
+    /// A broker of the first `count` for which this is neither a name nor an address that clients can use, with what it is then.
+    pub(super) fn wrong(&self, count: u32) -> Option<String> {
+        (1..=count).map(|broker| self.of(broker)).find(|host| !is_host(host))
+    }
+}
+
+impl Scalar for HostPattern {
+    const WHAT: &'static str = "the name of a host";
+    fn parse(text: &str) -> Result<Self, String> {
+        let pattern = HostPattern(text.to_owned());
+        match is_host(&pattern.of(1)) {
+            true => Ok(pattern),
+            false if text.replace(BROKER, "").contains(['{', '}', '$', '%']) => Err(format!(
+                "`{text}` can't be advertised: `{BROKER}`, for the broker's number, is the only part that kstack puts in"
+            )),
+            false => Err(format!(
+                "`{text}` is not the name or address of a host that clients can reach, such as `b-{BROKER}.kafka.example.com`; the port is `advertise_port`"
+            )),
+        }
+    }
+    fn schema() -> Value {
+        json!({"type": "string", "examples": ["b-{broker}.kafka.partner.example.com"]})
+    }
+}
+
+/// Whether `text` is a host's name (RFC 1123: labels of letters, digits and hyphens; not all digits at its end) or an IPv4 address that
+/// other hosts can have.
+fn is_host(text: &str) -> bool {
+    let label = |label: &str| {
+        let plain = label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        plain && (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let number = |label: &str| label.chars().all(|c| c.is_ascii_digit());
+    match text.rsplit('.').next() {
+        Some(last) if number(last) => text.parse().is_ok_and(|address: Ipv4Addr| {
+            let nowhere = address.is_unspecified() || address.is_loopback() || address.is_broadcast();
+            !nowhere && !address.is_multicast() && !address.is_link_local()
+        }),
+        _ => text.len() <= 253 && text.split('.').all(label) && !text.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_that_others_can_have() {
+        for text in
+            ["b-1.kafka.example.com", "kafka", "10.60.0.1", "1.example.com", "xn--h1alffa9f.example", "KAFKA.Example"]
+        {
+            assert!(is_host(text), "{text}");
+        }
+        let long = ["a".repeat(64), vec!["a".repeat(60); 5].join(".")];
+        let wrong =
+            ["", ".", "a..b", "a.", "-a.b", "a-.b", "a_b", "a b", "a:9092", "1", "10.60.0", "10.60.0.256", "0.0.0.0"];
+        let nowhere =
+            ["127.0.0.1", "localhost", "224.0.0.1", "255.255.255.255", "[::1]", "ü.example", "a/b", "PLAINTEXT://a"];
+        for text in wrong.into_iter().chain(nowhere).chain(long.iter().map(String::as_str)) {
+            assert!(!is_host(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_has_the_brokers_number_and_nothing_else() {
+        let pattern = HostPattern::parse("b-{broker}.rack-{broker}.example.com").expect("a pattern");
+        assert_eq!((pattern.of(12).as_str(), pattern.differs()), ("b-12.rack-12.example.com", true));
+        for (text, part) in [
+            ("broker-{{number}}.kafka.example.com", "`{broker}`, for the broker's number"),
+            ("b-{id}.example.com", "`{broker}`, for the broker's number"),
+            ("b-{broker}.example.com:9192", "the port is `advertise_port`"),
+            ("b_{broker}.example.com", "is not the name or address"),
+        ] {
+            let error = HostPattern::parse(text).expect_err(text);
+            assert!(error.starts_with(&format!("`{text}` ")) && error.contains(part), "{error}");
+        }
+        let addresses = HostPattern::parse("10.60.0.{broker}").expect("an address");
+        assert_eq!((addresses.wrong(255), addresses.wrong(256)), (None, Some("10.60.0.256".to_owned())));
+    }
+
+    #[test]
+    fn a_formula_is_a_port_or_one_and_the_brokers_number() {
+        let of = |text: &str, broker| PortFormula::parse(text).ok().and_then(|formula| formula.of(broker));
+        assert_eq!([of("9192", 3), of("9192 + broker", 3), of("9192+broker", 3)], [Some(9192), Some(9195), Some(9195)]);
+        assert_eq!([of("65534 + broker", 1), of("65534 + broker", 2)], [Some(65535), None]);
+        for text in ["", "0", "65536", "-1", "broker", "broker + 9192", "9192 + 1", "9192 + broker + 1", "9192 broker"]
+        {
+            assert!(PortFormula::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(PortFormula::parse("9192+broker").expect("a formula").to_string(), "9192 + broker");
+    }
+}
