@@ -320,7 +320,9 @@ async fn make(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<String
         // Something has its name, its address block or its token. Most likely it is the resource itself, from a call whose
         // answer nobody heard, or from a run that was killed, and is not listed yet.
         if error.class() == Class::Conflict {
-            let spent = error.code().is_some_and(|code| code.starts_with("Idempotent"));
+            // Route 53 has a code of its own for a reference that it remembers.
+            let spent = |code: &str| code.starts_with("Idempotent") || code == "HostedZoneAlreadyExists";
+            let spent = error.code().is_some_and(spent);
             if let Some(id) = look(ctx, old, if spent { LIST_DELAY } else { VISIBLE_LIMIT }).await? {
                 break id;
             }

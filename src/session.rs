@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::aws::kinds as drivers;
 use crate::aws::kinds::Sought;
+use crate::aws::names;
 use crate::aws::{Aws, Class, Clients, Fence, Place, surroundings};
 use crate::clock;
 use crate::driver::{Ctx, IdMap};
@@ -124,6 +125,9 @@ impl Session {
     pub async fn look(&self, parsed: &Parsed) -> Result<Observation, StepError> {
         self.aws.begin_round();
         let sought = *self.sought.get_or_init(|| Sought::of(&parsed.stack));
+        if let Some(zone) = names::place(&parsed.stack) {
+            self.aws.expect_names(&self.name, &zone);
+        }
         let (facts, found, metadata) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
             drivers::find_of(&self.aws, sought),
@@ -195,7 +199,8 @@ impl Session {
         if let Some(record) = &input.record {
             // One that is to go may be there until it is gone.
             let own_role = if own_role { Some(true) } else { record.own_role };
-            let begun = Record { expires_at: design.expires, own_role, resources: None, ..record.clone() };
+            let zone = names::place(&design.stack).or_else(|| record.zone.clone());
+            let begun = Record { expires_at: design.expires, own_role, zone, resources: None, ..record.clone() };
             return self.write_record(record, begun).await;
         }
         let record = Record {
@@ -205,6 +210,7 @@ impl Session {
             expires_at: design.expires,
             engine: Some(Engine::of(&design.stack).key().to_owned()),
             own_role: Some(own_role),
+            zone: names::place(&design.stack),
             resources: None,
             applies: 0,
         };
@@ -228,7 +234,9 @@ impl Session {
         let applies = record.applies + u64::from(steps);
         let engine = Some(Engine::of(&design.stack).key().to_owned());
         let own_role = Some(design.stack.has_own_role());
-        let complete = Record { expires_at: design.expires, engine, own_role, resources, applies, ..record.clone() };
+        let zone = names::place(&design.stack);
+        let complete =
+            Record { zone, expires_at: design.expires, engine, own_role, resources, applies, ..record.clone() };
         self.write_record(record, complete).await
     }
 

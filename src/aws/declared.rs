@@ -37,6 +37,10 @@ pub const PLAN_ROUTES: &[&Call] =
 pub const PLAN_PREFIX_LISTS: &[&Call] = &[call("DescribeManagedPrefixLists")];
 /// What a plan asks about the managed policies that the file names.
 pub const PLAN_POLICIES: &[&Call] = &[call("GetPolicy")];
+/// What a plan asks about the hosted zone of others that the file names.
+pub const PLAN_ZONE: &[&Call] = &[call("GetHostedZone")];
+/// What a plan asks about the hosted zones that an existing VPC sees, before it makes one.
+pub const PLAN_ZONES_OF_VPC: &[&Call] = &[call("ListHostedZonesByVPC")];
 /// What a plan asks for brokers on EC2.
 pub const PLAN_EC2: &[&Call] =
     &[call("DescribeInstanceTypes"), call("DescribeInstanceTypeOfferings"), call("GetParameters")];
@@ -95,6 +99,8 @@ const BESIDE: &[&[&Call]] = &[
     PLAN_PREFIX_LISTS,
     PLAN_ROUTES,
     PLAN_POLICIES,
+    PLAN_ZONE,
+    PLAN_ZONES_OF_VPC,
     PLAN_EC2,
     PLAN_MSK,
     LEASE,

@@ -109,7 +109,7 @@ fn skewed(ahead: SignedDuration, expired: bool) -> String {
     format!("this machine's clock is {} {way} AWS's, which refuses what it signs{or}", age(ahead.abs().as_secs()))
 }
 
-/// The class of an error code; codes of EC2, IAM, SSM, STS, MSK and Application Auto Scaling. Never by message.
+/// The class of an error code; codes of EC2, IAM, SSM, STS, MSK, Route 53 and Application Auto Scaling. Never by message.
 fn classify(code: Option<&str>, status: Option<u16>) -> Class {
     let Some(code) = code else {
         return if status.is_some_and(|status| status >= 500) { Class::Unknown } else { Class::Other };
@@ -124,6 +124,7 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         | "RequestThrottledException"
         | "TooManyRequestsException"
         | "EC2ThrottledException"
+        | "PriorRequestNotComplete"
         | "Client.RequestLimitExceeded"
         | "BandwidthLimitExceeded"
         | "SlowDown" => Class::Throttled,
@@ -161,12 +162,15 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         | "InvalidGroup.InUse"
         | "InvalidPlacementGroup.InUse"
         | "ConcurrentUpdateException"
+        | "HostedZoneNotEmpty"
         | "IncorrectState"
         | "IncorrectInstanceState" => Class::InUse,
         "ParameterAlreadyExists"
         | "IdempotentParameterMismatch"
         | "IdempotentInstanceTerminated"
         | "ConflictException"
+        | "HostedZoneAlreadyExists"
+        | "InvalidChangeBatch"
         | "InvalidGroup.Duplicate"
         | "InvalidPlacementGroup.Duplicate"
         | "InvalidSubnet.Conflict"
@@ -174,6 +178,7 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         "NoSuchEntity"
         | "NoSuchEntityException"
         | "ParameterNotFound"
+        | "NoSuchHostedZone"
         | "Gateway.NotAttached"
         | "NatGatewayNotFound"
         | "InvalidPlacementGroup.Unknown" => Class::NotFound,

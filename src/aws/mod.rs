@@ -8,6 +8,7 @@ mod error;
 mod facts;
 mod fence;
 pub mod kinds;
+pub mod names;
 mod network_facts;
 mod params;
 mod price_list;
@@ -15,7 +16,7 @@ mod rate_limit;
 mod snapshot;
 mod surroundings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ use aws_sdk_ec2::types::{
     Volume, VpcEndpoint,
 };
 use aws_sdk_kafka::types::{Cluster, Configuration};
+use aws_sdk_route53::types::{HostedZone, ResourceRecordSet};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
@@ -87,6 +89,9 @@ pub struct Clients {
     pub msk_no_retry: aws_sdk_kafka::Client,
     /// Application Auto Scaling, which grows the storage of MSK's brokers.
     pub autoscaling: aws_sdk_applicationautoscaling::Client,
+    pub route53: aws_sdk_route53::Client,
+    /// The same without retries: changes of records take no client token.
+    pub route53_no_retry: aws_sdk_route53::Client,
     pub ssm: aws_sdk_ssm::Client,
     /// The lease's own client, which the fence does not hold back. Its answers set the clock: one service's, so that all who
     /// read a lease have the same.
@@ -154,6 +159,12 @@ impl Clients {
         let scaling = aws_sdk_applicationautoscaling::config::Builder::from(config)
             .interceptor(fence.clone())
             .interceptor(Declared);
+        let route53 = |retry: Option<RetryConfig>| {
+            let mut builder =
+                aws_sdk_route53::config::Builder::from(config).interceptor(fence.clone()).interceptor(Declared);
+            builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
+            aws_sdk_route53::Client::from_conf(builder.build())
+        };
         let ssm = aws_sdk_ssm::config::Builder::from(config).interceptor(Declared);
         let soon =
             TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_READ_TIMEOUT).build();
@@ -169,6 +180,8 @@ impl Clients {
             msk: kafka(None),
             msk_no_retry: kafka(Some(RetryConfig::disabled())),
             autoscaling: aws_sdk_applicationautoscaling::Client::from_conf(scaling.build()),
+            route53: route53(None),
+            route53_no_retry: route53(Some(RetryConfig::disabled())),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
             ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).interceptor(date::AwsTime).build()),
             sts: aws_sdk_sts::Client::from_conf(
@@ -200,6 +213,11 @@ pub struct Aws {
     pub groups: Snapshot<SecurityGroup>,
     pub clusters: Snapshot<Cluster>,
     pub configurations: Snapshot<Configuration>,
+    pub zones: Snapshot<HostedZone>,
+    /// The records of the stack's own zones, each with its zone's id.
+    pub records: Snapshot<(String, ResourceRecordSet)>,
+    /// The zones that stacks may have names in, by stack; see [`Aws::expect_names`].
+    names: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// Server properties by configuration and revision: a revision never changes.
     pub revisions: tokio::sync::Mutex<BTreeMap<(String, i64), String>>,
     /// When the discovery under way began: describes since then are shared between kinds.
@@ -230,6 +248,9 @@ impl Aws {
             groups: Snapshot::default(),
             clusters: Snapshot::default(),
             configurations: Snapshot::default(),
+            zones: Snapshot::default(),
+            records: Snapshot::default(),
+            names: Mutex::default(),
             revisions: tokio::sync::Mutex::default(),
             round: Mutex::new(Instant::now()),
         }

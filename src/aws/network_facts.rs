@@ -1,5 +1,6 @@
 //! What a file names of others' networks: the VPC, its subnets with their routes and addresses, endpoints, security groups, prefix
-//! lists, gateways of its routes. Nothing is asked where the file names none; at most nine calls otherwise, in two rounds, whatever is in the network.
+//! lists, gateways of its routes. Nothing is asked where the file names none; at most ten calls otherwise, in two rounds,
+//! whatever is in the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,21 +33,22 @@ impl Clients {
     pub async fn network_facts(&self, stack: &Stack) -> Result<NetworkFacts, StepError> {
         let network = async {
             match &stack.network.existing {
-                Some(existing) => self.existing(existing, &stack.name).await,
+                Some(existing) => self.existing(existing, stack).await,
                 None => Ok(NetworkFacts::default()),
             }
         };
         // On the heap: few stacks have it, and every command's stack would grow by it.
-        let (network, groups, prefix_lists, gateways) = tokio::try_join!(
+        let (network, groups, prefix_lists, gateways, hosted_zone) = tokio::try_join!(
             Box::pin(network),
             Box::pin(self.groups_of(stack)),
             Box::pin(self.prefix_lists_of(stack)),
-            Box::pin(self.gateways_of(stack))
+            Box::pin(self.gateways_of(stack)),
+            Box::pin(self.hosted_zone_of(stack))
         )?;
-        Ok(NetworkFacts { groups, prefix_lists, gateways: Some(gateways), ..network })
+        Ok(NetworkFacts { groups, prefix_lists, gateways: Some(gateways), hosted_zone, ..network })
     }
 
-    async fn existing(&self, existing: &Existing, stack: &str) -> Result<NetworkFacts, StepError> {
+    async fn existing(&self, existing: &Existing, stack: &Stack) -> Result<NetworkFacts, StepError> {
         let vpcs = self.vpcs_of(&existing.vpc);
         let (mut vpcs, subnets) = match &existing.subnets {
             SubnetChoice::Ids(ids) => {
@@ -67,19 +69,20 @@ impl Clients {
             }
         };
         let [vpc] = &mut vpcs[..] else { return Ok(NetworkFacts { vpcs, ..NetworkFacts::default() }) };
-        let (dns_support, dns_hostnames, tables, endpoints, mut used) = tokio::try_join!(
+        let (dns_support, dns_hostnames, tables, endpoints, mut used, zones_of_vpc) = tokio::try_join!(
             self.vpc_attribute(&vpc.id, VpcAttributeName::EnableDnsSupport),
             self.vpc_attribute(&vpc.id, VpcAttributeName::EnableDnsHostnames),
             self.tables_in(&vpc.id),
-            self.endpoints_in(&vpc.id, stack),
-            self.addresses_in(&vpc.id)
+            self.endpoints_in(&vpc.id, &stack.name),
+            self.addresses_in(&vpc.id),
+            self.zones_of_vpc(&vpc.id, stack)
         )?;
         (vpc.dns_support, vpc.dns_hostnames) = (dns_support, dns_hostnames);
         let subnets = subnets.into_iter().map(|one| {
             let used = used.remove(one.subnet_id().unwrap_or_default()).unwrap_or_default();
             subnet(&one, &tables, used)
         });
-        Ok(NetworkFacts { subnets: subnets.collect(), vpcs, endpoints, ..NetworkFacts::default() })
+        Ok(NetworkFacts { subnets: subnets.collect(), vpcs, endpoints, zones_of_vpc, ..NetworkFacts::default() })
     }
 
     /// The VPCs that are meant, without their attributes.

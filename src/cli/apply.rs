@@ -118,6 +118,8 @@ fn on_hosts(design: &Design, local: &[SocketAddrV4]) -> String {
         true => in_vpc,
         false => local.iter().map(ToString::to_string).collect(),
     };
+    let name =
+        design.bootstrap_name().map(|name| format!("Bootstrap name: {name}:{CLIENT_PORT}\n")).unwrap_or_default();
     let expires = design.expires.map(|at| format!("Expires: {}\n", expiry::shown(at, clock::now())));
-    format!("Bootstrap servers: {}\n{}", servers.join(","), expires.unwrap_or_default())
+    format!("Bootstrap servers: {}\n{name}{}", servers.join(","), expires.unwrap_or_default())
 }

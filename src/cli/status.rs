@@ -19,12 +19,13 @@ use crate::ops::msk::{properties, wait};
 use crate::ops::{Failure, kafka};
 use crate::roll;
 use crate::session::read_source;
+use kstack_core::cloud_init::CLIENT_PORT;
 use kstack_core::design::node_id;
 use kstack_core::engines::Engine;
 use kstack_core::engines::msk::client_properties::AuthMethod;
 use kstack_core::expiry;
 use kstack_core::expiry::Lifetime;
-use kstack_core::kinds::{Instance, NetworkInterface, Volume};
+use kstack_core::kinds::{DnsRecords, Instance, NetworkInterface, Volume};
 use kstack_core::model::Address;
 use kstack_core::model::{Holder, Record};
 use kstack_core::observed::Observed;
@@ -62,6 +63,9 @@ struct Status {
     /// The number of live resources.
     resources: usize,
     bootstrap_servers: Vec<String>,
+    /// The name in DNS that stands for all brokers, with the port; absent where they have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bootstrap_name: Option<String>,
     hosts: Vec<HostStatus>,
     /// As brokers on EC2 report it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,6 +185,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         // AWS's own word on the cluster is what counts.
         Engine::Msk => None,
     };
+    let names = observed.of::<DnsRecords>().into_values().next().map(|(_, one)| one);
     let in_vpc = || roll::brokers(&observed).into_values().collect();
     let status = Status {
         stack: stack.name.to_string(),
@@ -190,6 +195,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
             Some(msk) => msk.bootstrap_servers(),
             None => if servers.is_empty() { in_vpc() } else { servers }.iter().map(ToString::to_string).collect(),
         },
+        bootstrap_name: names.and_then(|one| one.bootstrap()).map(|name| format!("{name}:{CLIENT_PORT}")),
         hosts,
         kafka,
         msk,
@@ -337,6 +343,9 @@ fn on_ec2(status: &Status, kafka: &KafkaStatus) -> String {
         .collect();
     let mut out = ui::table(&["HOST", "ZONE", "TYPE", "STATE", "KAFKA", "ADDRESS", "VOLUME", "SIZE"], &rows);
     out.push_str(&format!("\nBootstrap servers: {}\n", status.bootstrap_servers.join(",")));
+    if let Some(name) = &status.bootstrap_name {
+        out.push_str(&format!("Bootstrap name: {name}\n"));
+    }
     let brokers = status.hosts.iter().filter(|host| host.name.starts_with("broker-")).count();
     out.push_str(&kafka_text(kafka, brokers));
     out

@@ -59,6 +59,9 @@ pub async fn active(design: &Design, kafka: &KafkaAccess) -> Option<String> {
 /// Why there is no healthy cluster.
 pub async fn start(design: &Design, kafka: &KafkaAccess, task: &Task<'_>) -> Result<Vec<SocketAddrV4>, Failure> {
     let Some(local) = kafka.local.as_ref().filter(|_| !design.hosts.is_empty()) else { return Ok(Vec::new()) };
+    if design.hosts.iter().any(|host| host.cloud.advertised.is_some()) {
+        task.note("The sandbox's brokers tell their addresses: nobody finds their names on this machine.");
+    }
     task.note(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
     local.cluster.start(&local.distribution, design)?;
     let brokers: Vec<SocketAddrV4> = local.cluster.bootstrap().into_values().collect();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Failure;
 use crate::aws::declared::{
     DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING, PLAN_GROUPS, PLAN_MSK, PLAN_POLICIES,
-    PLAN_PREFIX_LISTS, PLAN_ROUTES, RELEASE, ROLL, SURROUNDINGS,
+    PLAN_PREFIX_LISTS, PLAN_ROUTES, PLAN_ZONE, PLAN_ZONES_OF_VPC, RELEASE, ROLL, SURROUNDINGS,
 };
 use crate::aws::kinds::CALLS;
 use kstack_core::choose::{self, PlanningInput, assumed_facts};
@@ -45,7 +45,7 @@ fn calls<'a>(
     wanted: impl Iterator<Item = &'a Resource> + Clone,
     command: PolicyFor,
 ) -> Vec<&'static Call> {
-    let engine = Engine::of(stack);
+    let (engine, dns) = (Engine::of(stack), stack.network.dns.as_ref());
     let provisioned = stack.cluster.msk.as_ref().is_some_and(|msk| !msk.serverless);
     let mut lists = match command {
         PolicyFor::Destroy if engine == Engine::Ec2 => vec![LEASE, RELEASE, SURROUNDINGS, DESTROY, DESTROY_EC2],
@@ -68,6 +68,8 @@ fn calls<'a>(
             (!network.routes.is_empty(), PLAN_ROUTES),
             // Where the file names none, it is allowed nowhere.
             (engine == Engine::Ec2, PLAN_POLICIES),
+            (dns.is_some_and(|dns| dns.existing.is_some()), PLAN_ZONE),
+            (network.existing.is_some() && dns.is_some_and(|dns| dns.existing.is_none()), PLAN_ZONES_OF_VPC),
         ];
         lists.extend(asked.into_iter().filter(|(is, _)| *is).map(|(_, list)| list));
     }
@@ -77,7 +79,9 @@ fn calls<'a>(
             lists.push(ROLL);
         }
     }
-    for (kind, _, calls) in CALLS.iter().filter(|(_, of, _)| of.is_none_or(|of| of == engine)) {
+    // Names in DNS are asked for by the file alone, and by the record of a stack that had them.
+    let asked = |of: &Option<Engine>, of_names: bool| of.is_none_or(|of| of == engine) && (!of_names || dns.is_some());
+    for (kind, _, _, calls) in CALLS.iter().filter(|(_, of, of_names, _)| asked(of, *of_names)) {
         lists.push(calls.discover);
         if command != PolicyFor::Plan {
             lists.push(calls.delete);

@@ -173,12 +173,13 @@ pub(super) fn remove_all() -> Result<(), SandboxError> {
     nodes(&home().join("kafka")).into_iter().try_for_each(|folder| SandboxCluster { folder }.remove())
 }
 
-/// The host with loopback addresses, its data in `node`, and caches of a size for a test.
+/// The host with loopback addresses and no name, which would not be found here, its data in `node`, and caches of a size for a test.
 fn local(host: &cloud_init::Host, node: &Path) -> cloud_init::Host {
     let mut host = host.clone();
     let (address, local) = (host.address.to_string(), loopback(host.address));
     host.address = local;
     host.listeners.iter_mut().filter(|one| one.host == address).for_each(|one| one.host = local.to_string());
+    host.advertised = None;
     host.controllers.iter_mut().for_each(|voter| voter.address = loopback(voter.address));
     host.settings.entry("log.cleaner.dedupe.buffer.size".to_owned()).or_insert_with(|| "8388608".to_owned());
     host.settings.insert("log.dirs".to_owned(), node.join("data").display().to_string());

@@ -124,6 +124,7 @@ fn properties(address: Ipv4Addr, config: &[(&str, &str)]) -> (Host, String) {
         min_insync_replicas: 1,
         retention_ms: 604_800_000,
         package_mirror: None,
+        advertised: None,
         proxy: None,
         listeners: Vec::new(),
     };

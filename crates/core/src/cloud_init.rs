@@ -1,7 +1,6 @@
 //! Handlebars templates to user data. Pure: no clock, no network, no environment, no files.
 //!
-//! The templates are in `cloud-init/`. `host.yaml.hbs` is the cloud-config document; its helper `file` renders
-//! another template and puts it in as a YAML scalar. All of them see the fields of [`Host`] and of `View`.
+//! The templates are in `cloud-init/`; `host.yaml.hbs` is the cloud-config document. All of them see the fields of [`Host`] and of `View`.
 //!
 //! | helper | gives |
 //! |---|---|
@@ -178,6 +177,9 @@ pub struct Host {
     /// A base URL with the systems' packages below it: `/debian` and `/debian-security`, `/ubuntu`,
     /// or `/al2023/ARCHITECTURE`.
     pub package_mirror: Option<String>,
+    /// The name that a broker tells instead of its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertised: Option<String>,
     /// The URL of an HTTP proxy for packages and the archive. Hosts without one have the fingerprint that they had before it could be set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
@@ -297,7 +299,7 @@ fn check(host: &Host) -> Result<(), TemplateError> {
         ("the volume id", &host.volume_id),
         ("the Kafka version", &host.kafka_version),
     ];
-    for (field, value) in words {
+    for (field, value) in words.into_iter().chain(host.advertised.as_ref().map(|name| ("the advertised name", name))) {
         let plain = !value.is_empty() && value.chars().all(word) && !value.contains("..");
         ensure(plain, field, value, "made of ASCII letters, digits, `.`, `_`, `-` and `@`")?;
     }

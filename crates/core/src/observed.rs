@@ -95,6 +95,9 @@ impl Observed {
                 None if item.terminated => {}
                 None => {
                     let reason = match text.as_str() {
+                        _ if !ours && !kinds::is_tagged(kind) => {
+                            "has a name of the stack's, and nothing there says that it is the stack's".to_owned()
+                        }
                         _ if !ours => format!("has the stack's name but not its tag `{}`", tag::STACK),
                         "" => format!("has the stack's tag but no `{}`", tag::ADDRESS),
                         _ => format!("has the stack's tag, and `{text}` as its `{}`", tag::ADDRESS),

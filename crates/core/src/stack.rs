@@ -12,7 +12,7 @@ use crate::file::read::{Read as _, fields};
 pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
-pub use crate::file::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
+pub use crate::file::{Account, ApiVersion, Dns, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
 
 fields! {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kstack_core::all_kinds;
 use kstack_core::engines::Engine;
-use kstack_core::kinds::{Kind, Resource, Vpc};
+use kstack_core::kinds::{self, Kind, Resource, Vpc};
 use kstack_core::model::{FieldChange, Record, Tags, tag};
 use kstack_core::observed::{Found, Observed};
 use kstack_core::stack::Stack;
@@ -22,6 +22,26 @@ pub use security_group::found as found_group;
 pub use volume::roots as root_volumes;
 pub use vpc_endpoint::found as found_endpoint;
 
+/// Where the resources of a kind are, as far as not every stack has any there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// In IAM.
+    Iam,
+    /// In DNS: the stack's names.
+    Names,
+    /// In the region.
+    Region,
+}
+
+/// Where the resources of `K` are.
+const fn part<K: Kind>() -> Part {
+    match (K::IN_IAM, K::OF_NAMES) {
+        (true, _) => Part::Iam,
+        (false, true) => Part::Names,
+        (false, false) => Part::Region,
+    }
+}
+
 /// Makes the dispatch to the drivers of all kinds.
 macro_rules! drivers {
     ($($module:ident::$kind:ident),* $(,)?) => {
@@ -32,14 +52,14 @@ macro_rules! drivers {
             ($resource:expr, $spec:ident => $body:expr) => { match $resource { $(Resource::$kind($spec) => $body,)* } };
         }
 
-        /// Discovers, all at once, the live resources of every kind for which `asked` is true, by its engine and whether it is in IAM.
+        /// Discovers, all at once, the live resources of every kind for which `asked` is true, by its engine and where it is.
         ///
         /// # Errors
         /// The first answer of AWS that is not a list.
-        async fn find(aws: &Aws, asked: impl Fn(Option<Engine>, bool) -> bool) -> Result<Vec<Found<Resource>>, StepError> {
+        async fn find(aws: &Aws, asked: impl Fn(Option<Engine>, Part) -> bool) -> Result<Vec<Found<Resource>>, StepError> {
             // Each in a box of its own: all in one would be more than the stack of the main thread holds in a debug build.
             $(let $module = async {
-                if !asked(kstack_core::kinds::$kind::ENGINE, kstack_core::kinds::$kind::IN_IAM) {
+                if !asked(kstack_core::kinds::$kind::ENGINE, part::<kstack_core::kinds::$kind>()) {
                     return Ok(Vec::new());
                 }
                 Box::pin(of_kind::<kstack_core::kinds::$kind>(aws)).await
@@ -48,10 +68,11 @@ macro_rules! drivers {
             Ok([$($module),*].into_iter().flatten().collect())
         }
 
-        /// The calls of the drivers, by kind.
-        pub const CALLS: &[(&str, Option<Engine>, Calls)] = &[$((
+        /// The calls of the drivers, by kind, its engine, and whether it is of a stack's names.
+        pub const CALLS: &[(&str, Option<Engine>, bool, Calls)] = &[$((
             kstack_core::kinds::$kind::NAME,
             kstack_core::kinds::$kind::ENGINE,
+            kstack_core::kinds::$kind::OF_NAMES,
             <kstack_core::kinds::$kind as Driver<Aws>>::CALLS,
         )),*];
 
@@ -89,13 +110,34 @@ impl Sought {
 }
 
 /// Everything that is live of the stack that `aws` works for, of whose file nothing is known; in IAM only where its `record` does not
-/// tell that it has nothing there.
+/// tell that it has nothing there, and of its names in DNS only where the record tells of any.
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
 pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, StepError> {
     let role = record.is_none_or(Record::may_have_role);
-    Ok(Observed::collect(find(aws, |_, iam| role || !iam).await?))
+    let asked = |_: Option<Engine>, part| match part {
+        Part::Iam => role,
+        Part::Names => aws.expects_names(),
+        Part::Region => true,
+    };
+    let found = find(aws, asked).await?;
+    Ok(Observed::collect(with_names(aws, aws.stack(), found, record).await?))
+}
+
+/// All of that which is `found`, and the names in DNS of which the record of `stack` tells, where Route 53 was not asked for them.
+async fn with_names(
+    aws: &Aws,
+    stack: &str,
+    mut found: Vec<Found<Resource>>,
+    record: Option<&Record>,
+) -> Result<Vec<Found<Resource>>, StepError> {
+    let told = record.and_then(|record| record.zone.as_deref());
+    if told.is_some_and(|zone| aws.expect_names(stack, zone)) {
+        found.retain(|one| !kinds::is_of_names(one.spec.kind()));
+        found.extend(find(aws, |_, part| part == Part::Names).await?);
+    }
+    Ok(found)
 }
 
 /// The same, as far as a stack by its file goes.
@@ -104,12 +146,20 @@ pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, St
 /// The first answer of AWS that is not a list.
 pub async fn find_of(aws: &Aws, sought: Sought) -> Result<Vec<Found<Resource>>, StepError> {
     let of_engine = |one: Option<Engine>| one.is_none_or(|one| one == sought.engine);
-    find(aws, |engine, iam| of_engine(engine) && (sought.own_role || !iam)).await
+    let asked = |engine, part| {
+        of_engine(engine)
+            && match part {
+                Part::Iam => sought.own_role,
+                Part::Names => aws.expects_names(),
+                Part::Region => true,
+            }
+    };
+    find(aws, asked).await
 }
 
-/// All of that which is `found`, and of other engines, and in IAM, what the stack's record tells that there may be. A stack that never had
-/// another engine needs no permission to ask for it, nor one that never had a role to ask IAM. Without a record nothing is left of a
-/// stack: it is the first that is written, and the last that goes. An old one does not tell of engines, and a VPC or, in a network of
+/// All of that which is `found`, and of other engines, in IAM and in DNS, what the stack's record tells that there may be. A stack that
+/// never had another engine needs no permission to ask for it, nor one that never had a role to ask IAM. Without a record nothing is left
+/// of a stack: it is the first that is written, and the last that goes. An old one does not tell of engines, and a VPC or, in a network of
 /// others, a group that has the engine's tag does.
 ///
 /// # Errors
@@ -122,29 +172,56 @@ pub async fn with_others(
 ) -> Result<Observed, StepError> {
     let tells = |found: &Found<Resource>| found.spec.kind() == Vpc::NAME || found.tags.contains_key(tag::ENGINE);
     let untold = !found.iter().any(tells);
-    let Some(record) = record else { return Ok(Observed::collect(found)) };
-    let (others, role) = (record.has_others(sought.engine, untold), record.may_have_role());
-    let had_role = sought.engine == Engine::Ec2 && !sought.own_role && role;
-    if others || had_role {
-        let of_others = |engine: Option<Engine>| others && engine.is_some_and(|one| one != sought.engine);
-        let left = |engine, iam: bool| if iam { had_role || of_others(engine) && role } else { of_others(engine) };
-        found.extend(find(aws, left).await?);
+    if let Some(record) = record {
+        let (others, role) = (record.has_others(sought.engine, untold), record.may_have_role());
+        let had_role = sought.engine == Engine::Ec2 && !sought.own_role && role;
+        if others || had_role {
+            let of_others = |engine: Option<Engine>| others && engine.is_some_and(|one| one != sought.engine);
+            let left = |engine, part| match part {
+                Part::Iam => had_role || of_others(engine) && role,
+                Part::Names => false,
+                Part::Region => of_others(engine),
+            };
+            found.extend(find(aws, left).await?);
+        }
     }
-    Ok(Observed::collect(found))
+    Ok(Observed::collect(with_names(aws, aws.stack(), found, record).await?))
 }
 
-/// Everything that is live of every stack, by the stack's name. `aws` is [`Aws::of_all`].
+/// Everything that is live of every stack but its names in DNS. `aws` is [`Aws::of_all`].
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
-pub async fn discover_all(aws: &Aws) -> Result<BTreeMap<String, Observed>, StepError> {
+pub async fn find_all(aws: &Aws) -> Result<Vec<Found<Resource>>, StepError> {
+    find(aws, |_, part| part != Part::Names).await
+}
+
+/// The names in DNS of every stack of whose records one tells of any.
+///
+/// # Errors
+/// The first answer of AWS that is not a list.
+pub async fn find_all_names<'a>(
+    aws: &Aws,
+    records: impl Iterator<Item = (&'a str, &'a Record)>,
+) -> Result<Vec<Found<Resource>>, StepError> {
+    for (stack, zone) in records.filter_map(|(stack, record)| Some((stack, record.zone.as_deref()?))) {
+        aws.expect_names(stack, zone);
+    }
+    match aws.expects_names() {
+        true => find(aws, |_, part| part == Part::Names).await,
+        false => Ok(Vec::new()),
+    }
+}
+
+/// What is found of every stack, by the stack's name.
+pub fn by_stack(all: impl IntoIterator<Item = Found<Resource>>) -> BTreeMap<String, Observed> {
     let mut stacks: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for found in find(aws, |_, _| true).await? {
+    for found in all {
         if let Some(name) = found.tags.get(tag::STACK).cloned() {
             stacks.entry(name).or_default().push(found);
         }
     }
-    Ok(stacks.into_iter().map(|(name, found)| (name, Observed::collect(found))).collect())
+    stacks.into_iter().map(|(name, found)| (name, Observed::collect(found))).collect()
 }
 
 /// The declared calls of a resource's driver.

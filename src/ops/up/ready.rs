@@ -9,6 +9,7 @@ use crate::health::{self, shortened};
 use crate::ops::{Failure, Task, kafka, msk};
 use crate::roll::{self, KafkaAccess};
 use crate::session::Session;
+use kstack_core::cloud_init::CLIENT_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
 use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
@@ -43,7 +44,13 @@ pub async fn wait(
         }
         Engine::Ec2 => {
             let brokers = on_hosts(session, design, kafka, task).await?;
-            let servers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
+            let advertised = design.stack.network.dns.as_ref().is_some_and(|dns| dns.advertise);
+            // Who can't resolve one name can't use the others that brokers tell. The sandbox's brokers tell addresses.
+            let name = design.bootstrap_name().filter(|_| advertised && kafka.local.is_none());
+            let servers: Vec<String> = match name {
+                Some(name) => vec![format!("{name}:{CLIENT_PORT}")],
+                None => brokers.iter().map(ToString::to_string).collect(),
+            };
             let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
             Ok((servers, properties))
         }

@@ -4,6 +4,7 @@
 //! reads, whatever is wrong elsewhere. So they work on the tree and read their part again. Parse errors of a part were
 //! reported earlier and are not repeated. An engine's own rules are in its folder.
 
+mod dns;
 mod existing;
 mod fit;
 mod lifetime;

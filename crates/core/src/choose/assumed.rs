@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 
-use crate::design::{Facts, NetworkFacts, SubnetFacts, VpcFacts};
+use crate::design::{Facts, HostedZoneFacts, NetworkFacts, SubnetFacts, VpcFacts};
 use crate::endpoint_services::EndpointService;
 use crate::instance_types::{self, Arch, InstanceLimits, InstanceTypes};
 use crate::stack::{Peer, Stack, SubnetChoice, VpcChoice, Zones};
@@ -110,5 +110,14 @@ fn network(stack: &Stack, zones: &BTreeMap<String, String>) -> NetworkFacts {
         groups: own.chain(named).map(|id| (id, vpc.clone())).collect(),
         prefix_lists: lists.collect(),
         gateways: None,
+        hosted_zone: hosted_zone(stack),
+        zones_of_vpc: BTreeMap::new(),
     }
+}
+
+/// The hosted zone that `stack` names. With which VPCs it is associated is not known.
+fn hosted_zone(stack: &Stack) -> Option<HostedZoneFacts> {
+    let dns = stack.network.dns.as_ref()?;
+    let id = dns.existing.as_ref()?;
+    Some(HostedZoneFacts { id: id.to_string(), name: dns.zone.to_string(), private: true, vpcs: Vec::new() })
 }

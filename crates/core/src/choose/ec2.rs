@@ -122,6 +122,7 @@ fn host(
         ));
         return None;
     };
+    let dns = stack.network.dns.as_ref().filter(|dns| dns.advertise && role != HostRole::Controller);
     let settings = stack.common().settings;
     let version = ec2.kafka.to_string();
     let (archive_url, archive_checksum) = archive::of(&version, ec2.archive.as_ref());
@@ -145,6 +146,7 @@ fn host(
         min_insync_replicas: settings.min_insync,
         retention_ms: settings.retention.kafka_ms(),
         package_mirror: ec2.package_mirror.clone(),
+        advertised: dns.map(|dns| format!("{name}.{}", dns.domain(&stack.name))),
         proxy: ec2.proxy.clone(),
         listeners: match (&ec2.listeners, role) {
             (None, _) | (_, HostRole::Controller) => Vec::new(),

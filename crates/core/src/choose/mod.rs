@@ -3,6 +3,7 @@
 //! Every choice that the file leaves open is made here, and a choice once made stays made: the live value wins. Pure.
 
 mod assumed;
+mod dns;
 mod ec2;
 mod endpoints;
 mod existing;
@@ -66,6 +67,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
     let network = named.and_then(|named| existing::choose(stack, named, input, &mut refusals));
     existing::check_access(stack, network.as_ref(), input, &mut refusals);
     iam::check(stack, facts, &mut refusals);
+    dns::check(stack, network.as_ref(), input, &mut refusals);
     endpoints::check(stack, facts, observed, network.as_ref(), &mut refusals);
     let (routes, later_routes) = routes::choose(stack, input, &mut refusals);
     let zones = match (named, &network) {

@@ -31,6 +31,7 @@ fn host(role: HostRole, os: Os) -> Host {
         min_insync_replicas: 2,
         retention_ms: 604_800_000,
         package_mirror: None,
+        advertised: None,
         proxy: None,
         listeners: Vec::new(),
     }

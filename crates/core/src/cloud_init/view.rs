@@ -17,6 +17,8 @@ pub(super) struct View<'a> {
     bootstrap_servers: String,
     /// `ID@ADDRESS:PORT:DIRECTORY,..`, as `kafka-storage.sh format --initial-controllers` takes it.
     pub(super) initial_controllers: String,
+    /// What clients and brokers are told to reach the broker by.
+    advertised_host: String,
     client_port: u16,
     controller_port: u16,
     /// `,NAME://ADDRESS:PORT` of each further listener, what it advertises, and `,NAME:PROTOCOL`.
@@ -49,6 +51,7 @@ impl<'a> View<'a> {
             initial_controllers: join(|voter| {
                 format!("{}@{}:{CONTROLLER_PORT}:{}", voter.node_id, voter.address, voter.directory_id)
             }),
+            advertised_host: host.advertised.clone().unwrap_or_else(|| host.address.to_string()),
             client_port: CLIENT_PORT,
             controller_port: CONTROLLER_PORT,
             more_listeners: more(&|one| format!(",{}://{}:{}", one.name, host.address, one.port)),

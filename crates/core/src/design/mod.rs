@@ -14,12 +14,13 @@ use serde::{Deserialize, Serialize};
 use crate::cloud_init::{self, HostRole};
 use crate::endpoint_services::EndpointService;
 use crate::engines::ec2::Gp3Volume;
+use crate::file::bootstrap_name;
 use crate::instance_types::InstanceTypes;
 use crate::stack::{NamedRoute, Stack};
 
 pub use listeners::{Listener, listeners};
 pub use msk::{MskDesign, Provisioned};
-pub use network::{EndpointFacts, ExistingNetwork, NetworkFacts, SubnetFacts, VpcFacts};
+pub use network::{EndpointFacts, ExistingNetwork, HostedZoneFacts, NetworkFacts, SubnetFacts, VpcFacts};
 
 /// Node ids of dedicated controllers follow this one; brokers have 1 to 1000. They share one space.
 pub const CONTROLLER_IDS: u32 = 1000;
@@ -128,6 +129,10 @@ impl Design {
     /// The prefix of names that are unique in an account or VPC.
     pub fn prefix(&self) -> String {
         format!("kstack-{}", self.stack.name)
+    }
+    /// The name in DNS that stands for all brokers, where they have names.
+    pub fn bootstrap_name(&self) -> Option<String> {
+        self.stack.network.dns.as_ref().map(|dns| bootstrap_name(&dns.domain(&self.stack.name)))
     }
     /// Whether the stack has dedicated controllers.
     pub fn dedicated(&self) -> bool {

@@ -25,6 +25,23 @@ pub struct NetworkFacts {
     pub prefix_lists: BTreeMap<String, String>,
     /// The VPCs that each gateway of the file's routes is attached to, by the gateway's id. `None` where nobody asked.
     pub gateways: Option<BTreeMap<String, BTreeSet<String>>>,
+    /// The hosted zone that the file names by its id.
+    pub hosted_zone: Option<HostedZoneFacts>,
+    /// The domains of the hosted zones that are associated with an existing VPC, by their ids; asked where the stack is to have a zone
+    /// of its own in it.
+    pub zones_of_vpc: BTreeMap<String, String>,
+}
+
+/// A hosted zone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostedZoneFacts {
+    pub id: String,
+    /// Its domain, without a dot at its end.
+    pub name: String,
+    pub private: bool,
+    /// The ids of the VPCs that it is associated with: a private one has at least one. Empty where it is not known.
+    #[serde(default)]
+    pub vpcs: Vec<String>,
 }
 
 /// A VPC.

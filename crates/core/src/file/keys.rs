@@ -3,6 +3,7 @@
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
+use super::dns::Dns;
 use super::existing::{AccessRule, Existing, GroupId, Peer};
 use super::node::{Content, Node};
 use super::problem::Problem;
@@ -33,6 +34,8 @@ fields! {
         routes: Vec<NamedRoute> = Vec::new(),
         /// Security groups of your own for each host or broker, beside the stack's. They must be in the stack's VPC. MSK takes them when the cluster is created.
         security_groups: Vec<GroupId> = Vec::new(),
+        /// Names for brokers in a private hosted zone of Route 53; none when absent.
+        dns: Option<Dns>,
         /// The private subnets' blocks, one for each zone in the order of the zones' names. Derived when absent.
         private_cidrs: Option<Vec<Ipv4Net>>,
         /// The public subnets' blocks, one for each zone in the order of the zones' names. Derived when absent.

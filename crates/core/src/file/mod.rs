@@ -1,10 +1,12 @@
 //! Reading a stack file: from YAML to a tree with places, from the tree to typed values, and problems to be shown.
 //!
 //! `node` is the tree, `read` the typed reader and the JSON Schema from one declaration, `keys` what every engine
-//! shares, `existing` what a file names of others' networks, `routes` the ways to them, `checker` what rules between fields work with, `problem` how a problem is shown, `syntax` and `secret` what its
+//! shares, `existing` what a file names of others' networks, `routes` the ways to them, `dns` the stack's names, `checker` what rules between fields
+//! work with, `problem` how a problem is shown, `syntax` and `secret` what its
 //! words are and what they must not have.
 
 pub(crate) mod checker;
+mod dns;
 mod existing;
 pub(crate) mod keys;
 pub(crate) mod node;
@@ -15,6 +17,7 @@ pub(crate) mod secret;
 mod syntax;
 
 pub use checker::Checker;
+pub use dns::{Dns, bootstrap_name};
 pub use existing::{AccessRule, Existing, GroupId, ListenerName, Peer, SubnetChoice, VpcChoice};
 pub use keys::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Workload, Zones};
 pub use problem::{Problem, Report, Severity};

@@ -87,11 +87,17 @@ impl Kind for Instance {
         design.hosts.iter().map(|host| (host.name.clone(), instance(host))).collect()
     }
 
-    /// A host fetches packages and Kafka when it starts, so its outbound internet access comes first. So do the rules of its group.
+    /// A host fetches packages and Kafka when it starts, so its outbound internet access comes first. So do the rules of its group, and
+    /// the names that it may be told by.
     fn after(&self, name: &str) -> Vec<Address> {
         let group = if name.starts_with("broker") { "brokers" } else { "controllers" };
         let table = self.subnet.address().map(|subnet| Address::new(super::RouteTable::NAME, &subnet.name));
-        let before = [Address::new(super::SecurityGroupRules::NAME, group), Address::new(super::Role::NAME, "hosts")];
+        // A name that is asked for before it is there is not asked for again for minutes.
+        let before = [
+            Address::new(super::SecurityGroupRules::NAME, group),
+            Address::new(super::Role::NAME, "hosts"),
+            Address::new(super::DnsRecords::NAME, super::dns_records::MAIN),
+        ];
         before.into_iter().chain(table).collect()
     }
 

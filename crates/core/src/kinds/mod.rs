@@ -36,6 +36,8 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     const UNIQUE: bool = true;
     /// The engine whose stacks alone have such resources; `None` where every stack may.
     const ENGINE: Option<Engine> = None;
+    /// Whether only stacks with names in DNS have such resources: Route 53 is asked where the file or the record tells of any.
+    const OF_NAMES: bool = false;
     /// Whether hosts or clients reach something by such resources. Taking one away, or a part of it, comes after everything
     /// that a plan makes or changes: what stands in for it works then, and what needed it is done.
     const ACCESS: bool = false;
@@ -156,6 +158,8 @@ macro_rules! all_kinds {
             role::Role,
             instance_profile::InstanceProfile,
             placement_group::PlacementGroup,
+            hosted_zone::HostedZone,
+            dns_records::DnsRecords,
             volume::Volume,
             network_interface::NetworkInterface,
             instance::Instance,
@@ -252,6 +256,11 @@ pub fn is_access(kind: &str) -> bool {
 /// Whether resources of `kind` carry tags of their own.
 pub fn is_tagged(kind: &str) -> bool {
     with_kind!(kind, K => K::TAGGED, false)
+}
+
+/// Whether resources of `kind` are of a stack's names in DNS.
+pub fn is_of_names(kind: &str) -> bool {
+    with_kind!(kind, K => K::OF_NAMES, false)
 }
 
 /// Whether resources of `kind` are found by name, and by their tags only when they are asked for one by one.

@@ -118,6 +118,9 @@ pub struct Record {
     /// them is complete. Absent in records of before kstack wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_role: Option<bool>,
+    /// Where the stack's names in DNS may be: [`OWN_ZONE`], or the id of a hosted zone of others. Absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// How many resources the last apply left; absent from before an apply until it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<usize>,
@@ -125,6 +128,9 @@ pub struct Record {
     #[serde(default)]
     pub applies: u64,
 }
+
+/// In a record: the hosted zone that kstack makes for the stack.
+pub const OWN_ZONE: &str = "own";
 
 impl Record {
     /// Whether there may be resources of another engine than `engine`: what an interrupted destroy has left of a stack that had it.

@@ -13,7 +13,7 @@ pub use address::{Address, StepId};
 pub use change::{DIFFERS, Deletion, Effect, FieldChange, Missing, Operation};
 pub(crate) use field::spec;
 pub use field::{Field, Fields, Rule, fixed};
-pub use metadata::{Claim, Holder, LEASE_SECONDS, Record, StackMetadata};
+pub use metadata::{Claim, Holder, LEASE_SECONDS, OWN_ZONE, Record, StackMetadata};
 pub(crate) use reference::references;
 pub use reference::{Ref, References};
 

@@ -102,6 +102,10 @@ pub enum Scope {
     LogStream,
     /// Hosted zones, which the services of interface endpoints have.
     HostedZones,
+    /// The hosted zone of the stack's names: the one that the file names, or any, of which the stack's own is one.
+    NameZones,
+    /// The stack's names in it.
+    Names,
 }
 
 /// What a policy is for.
@@ -186,6 +190,13 @@ impl<'a> Subject<'a> {
 
     fn parameters(&self, paths: &[&str]) -> Vec<String> {
         paths.iter().map(|path| self.arn("ssm", &format!("parameter/kstack/{path}"))).collect()
+    }
+
+    /// Where the stack's names may be: a zone of its own has no name before it is made.
+    fn name_zones(&self) -> Option<Vec<String>> {
+        let dns = self.stack.network.dns.as_ref()?;
+        let id = dns.existing.as_ref().map_or("*", |id| &id.0);
+        Some(vec![format!("arn:{}:route53:::hostedzone/{id}", self.partition())])
     }
 
     fn tagged(&self, key: &str) -> Value {
@@ -340,6 +351,12 @@ impl<'a> Subject<'a> {
             }
             Scope::LogStream => {
                 (vec![self.arn("firehose", &format!("deliverystream/{}", logs?.firehose.as_ref()?))], Value::Null)
+            }
+            Scope::NameZones => (self.name_zones()?, Value::Null),
+            Scope::Names => {
+                let below = format!("*.{}", stack.network.dns.as_ref()?.domain(name));
+                let names = json!({"route53:ChangeResourceRecordSetsNormalizedRecordNames": [below]});
+                (self.name_zones()?, json!({"ForAllValues:StringLike": names}))
             }
             Scope::HostedZones if !self.private_dns => return None,
             Scope::HostedZones => (vec![format!("arn:{}:route53:::hostedzone/*", self.partition())], Value::Null),

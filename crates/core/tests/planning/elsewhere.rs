@@ -25,6 +25,10 @@ fn elsewhere(kind: &str) -> Result<Value, &'static str> {
         "role" | "instance_profile" | "msk_configuration" => {
             return Err("its name is the stack's own, and AWS deletes none that is used");
         }
+        "hosted_zone" => return Err("it is known by the call that made it, which nobody can give another zone"),
+        "dns_records" => {
+            return Err("they are looked for in the stack's own zone, and in others' by what stands beside them");
+        }
         "placement_group" => return Err("it is in nothing; AWS deletes none with an instance in it"),
         "msk_autoscaling" | "msk_scram_association" | "msk_cluster_policy" => {
             return Err("it is looked for on the stack's own cluster only");

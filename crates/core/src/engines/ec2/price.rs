@@ -58,6 +58,9 @@ pub(super) fn cost(
     };
     let market = Market { prices, region: common.region };
     let mut bill = bill(&hosts, common.network, &common.demand(), market, reads);
+    if common.network.dns.as_ref().is_some_and(|dns| dns.existing.is_none()) {
+        bill.charge(market, "hosted zone", "hosted zone", 1.0, "1 zone, without queries".to_owned());
+    }
     bill.charge(market, "logs", "logs", 0.0, "0 GiB: hosts keep their logs on their root volumes".to_owned());
     bill
 }

@@ -3,6 +3,7 @@
 mod ec2;
 mod hosts;
 mod msk;
+mod names;
 
 use super::Call;
 
@@ -37,4 +38,4 @@ macro_rules! call {
 use call;
 
 /// Every service's rows.
-pub const ALL: [&[Call]; 3] = [ec2::CALLS, hosts::CALLS, msk::CALLS];
+pub const ALL: [&[Call]; 4] = [ec2::CALLS, hosts::CALLS, msk::CALLS, names::CALLS];
