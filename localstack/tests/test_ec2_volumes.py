@@ -105,6 +105,30 @@ def test_four_modifications_in_a_day(aws):
     aws.ec2.modify_volume(VolumeId=volume, Size=105)
 
 
+@pytest.mark.parametrize(
+    ("code", "parameters"),
+    [
+        ("InvalidParameterCombination", {"VolumeType": "st1", "Size": 125, "Iops": 3000}),
+        ("InvalidParameterCombination", {"VolumeType": "st1", "Size": 125, "Throughput": 125}),
+        ("InvalidParameterCombination", {"VolumeType": "io2", "Iops": 3000, "Throughput": 125}),
+        ("MissingParameter", {"VolumeType": "io2"}),
+    ],
+)
+def test_figures_that_a_type_does_not_have(aws, code, parameters):
+    refused(code, gp3, aws=aws, **parameters)
+
+
+def test_a_volume_changes_its_type(aws):
+    volume = gp3(aws, Size=200)
+    aws.ec2.modify_volume(VolumeId=volume, VolumeType="io2", Iops=5000)
+    changed = until(lambda: aws.volume(volume), lambda v: v["VolumeType"] == "io2")
+    assert (changed["Iops"], changed.get("Throughput")) == (5000, None)
+    until(lambda: modification(aws, volume), lambda m: m["ModificationState"] == "completed")
+    aws.ec2.modify_volume(VolumeId=volume, VolumeType="st1")
+    changed = until(lambda: aws.volume(volume), lambda v: v["VolumeType"] == "st1")
+    assert (changed.get("Iops"), changed.get("Throughput")) == (None, None)
+
+
 def test_a_change_to_gp3_takes_gp3s_defaults(aws):
     volume = gp3(aws, VolumeType="gp2")
     aws.ec2.modify_volume(VolumeId=volume, VolumeType="gp3")

@@ -21,6 +21,7 @@ SIZES = {
 }
 # volume type to its fewest and most IOPS, and the most IOPS for each GiB
 IOPS = {"gp3": (3000, 80000, 500), "io1": (100, 64000, 50), "io2": (100, 256000, 1000)}
+MODIFIED_IOPS = 3000
 GP3_THROUGHPUT = (125, 2000)
 GP3_THROUGHPUT_PER_IOPS = 0.25
 MODIFICATIONS_IN_WINDOW = 4
@@ -35,7 +36,11 @@ def check_limits(kind: str, size: int | None, iops: int | None, throughput: int 
     if size is not None and not smallest <= size <= largest:
         message = f"Volume of {size}GiB is out of range for volume type {kind}; {smallest}GiB to {largest}GiB."
         raise error("InvalidParameterValue", message)
-    if iops is not None and kind in IOPS:
+    if iops is not None and kind not in IOPS:
+        raise error("InvalidParameterCombination", f"The parameter iops is not supported for {kind} volumes.")
+    if throughput is not None and kind != "gp3":
+        raise error("InvalidParameterCombination", f"The parameter throughput is not supported for {kind} volumes.")
+    if iops is not None:
         fewest, most, ratio = IOPS[kind]
         if not fewest <= iops <= most:
             message = f"Volume iops of {iops} is out of range for volume type {kind}; {fewest} to {most}."
@@ -44,7 +49,7 @@ def check_limits(kind: str, size: int | None, iops: int | None, throughput: int 
         if size is not None and iops > max(size * ratio, fewest):
             message = f"Iops to volume size ratio of {iops / size:.6f} is too high; maximum is {ratio}"
             raise error("InvalidParameterValue", message)
-    if throughput is not None and kind == "gp3":
+    if throughput is not None:
         least, most = GP3_THROUGHPUT
         if not least <= throughput <= most:
             message = f"Throughput (MiBps) of {throughput} is out of range; {least} to {most}."
@@ -59,6 +64,8 @@ def check_limits(kind: str, size: int | None, iops: int | None, throughput: int 
 def create_volume(inner, context, request):
     kind, zone = request.get("VolumeType") or "gp2", request.get("AvailabilityZone")
     check_limits(kind, request.get("Size"), request.get("Iops"), request.get("Throughput"))
+    if kind in ("io1", "io2") and not request.get("Iops"):
+        raise error("MissingParameter", "The request must contain the parameter iops")
     if zone is not None and zone not in [z.name for z in backend(context).describe_availability_zones()]:
         raise error("InvalidZone.NotFound", f"The zone '{zone}' does not exist.")
     answer = inner(context, request)
@@ -152,9 +159,13 @@ def modify_volume(inner, context, request):
         if new["VolumeType"] == "gp3":
             new["Iops"] = new["Iops"] or IOPS["gp3"][0]
             new["Throughput"] = new["Throughput"] or GP3_THROUGHPUT[0]
+        if new["VolumeType"] in ("io1", "io2"):
+            new["Iops"] = new["Iops"] or MODIFIED_IOPS
     if new["Size"] < old["Size"]:
         raise error("InvalidParameterValue", "New size cannot be smaller than existing size")
-    check_limits(new["VolumeType"], new["Size"], new["Iops"], new["Throughput"])
+    # what follows from a gp2 volume's size is no wish
+    iops = None if new["VolumeType"] == "gp2" else new["Iops"]
+    check_limits(new["VolumeType"], new["Size"], iops, new["Throughput"])
     check_rate(context, volume.id)
 
     modification = {
