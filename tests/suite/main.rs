@@ -36,6 +36,7 @@ mod rolls;
 mod sandbox;
 mod scenario;
 mod secrets;
+mod storage;
 mod support;
 mod sweep;
 mod terraform;

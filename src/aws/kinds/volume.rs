@@ -39,13 +39,19 @@ impl Driver<Aws> for Volume {
             if root.is_some_and(|address| address.kind == kstack_core::kinds::Instance::NAME) {
                 return None;
             }
-            let number = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok()).unwrap_or_default();
+            let number = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok());
+            // Only what can be set: what follows from the type and the size is no wish of anybody's.
+            let kind = volume.volume_type().cloned();
+            let iops = volume
+                .iops()
+                .filter(|_| !matches!(kind, Some(VolumeType::St1 | VolumeType::Sc1 | VolumeType::Standard)));
+            let throughput = volume.throughput().filter(|_| kind == Some(VolumeType::Gp3));
             let spec = Volume {
                 zone: volume.availability_zone().unwrap_or_default().to_owned(),
-                kind: volume.volume_type().map(VolumeType::as_str).unwrap_or_default().to_owned(),
-                size_gib: u64::from(number(volume.size())),
-                iops: number(volume.iops()),
-                throughput_mibs: number(volume.throughput()),
+                kind: kind.as_ref().map(VolumeType::as_str).unwrap_or_default().to_owned(),
+                size_gib: u64::from(number(volume.size()).unwrap_or_default()),
+                iops: number(iops),
+                throughput_mibs: number(throughput),
                 encrypted: volume.encrypted().unwrap_or_default(),
                 kms_key: tags.get(tag::KMS_KEY).cloned(),
                 voters: tags.get(tag::VOTERS).cloned(),
@@ -59,11 +65,11 @@ impl Driver<Aws> for Volume {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+        let call = ctx.system.clients.ec2_no_retry.create_volume().availability_zone(&self.zone);
+        let call = call.volume_type(VolumeType::from(self.kind.as_str()));
+        let call = call.size(i32::try_from(self.size_gib).unwrap_or(i32::MAX)).set_iops(settable(self.iops));
         let call =
-            ctx.system.clients.ec2_no_retry.create_volume().availability_zone(&self.zone).volume_type(VolumeType::Gp3);
-        let call = call.size(i32::try_from(self.size_gib).unwrap_or(i32::MAX)).iops(int(self.iops));
-        let call = call.throughput(int(self.throughput_mibs)).encrypted(true).set_kms_key_id(self.kms_key.clone());
+            call.set_throughput(settable(self.throughput_mibs)).encrypted(true).set_kms_key_id(self.kms_key.clone());
         let call = call.client_token(ctx.token).tag_specifications(ctx.tag_spec(ResourceType::Volume));
         let answer = call.send().await.map_err(failed("CreateVolume"))?;
         answer.volume_id.ok_or_else(|| no_id("CreateVolume"))
@@ -99,14 +105,14 @@ impl Driver<Aws> for Volume {
         if let Some(change) = changes.iter().find(|change| !modifiable.contains(&change.field.as_str())) {
             return Err(no_call_for(change));
         }
-        let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
         let grows = changes.iter().any(|change| change.field == "size_gib");
         // The call has no token: where its answer was lost, the modification under way is the same one.
         if modifying(self, ctx, id, grows).await? {
             return modified(self, ctx, id, grows).await;
         }
-        let call = ctx.system.clients.ec2_no_retry.modify_volume().volume_id(id).volume_type(VolumeType::Gp3);
-        let call = call.iops(int(self.iops)).throughput(int(self.throughput_mibs));
+        let call = ctx.system.clients.ec2_no_retry.modify_volume().volume_id(id);
+        let call = call.volume_type(VolumeType::from(self.kind.as_str()));
+        let call = call.set_iops(settable(self.iops)).set_throughput(settable(self.throughput_mibs));
         let call = call.set_size(grows.then_some(i32::try_from(self.size_gib).unwrap_or(i32::MAX)));
         match call.send().await.map_err(failed("ModifyVolume")) {
             Err(error) if error.class() == Class::Unknown && modifying(self, ctx, id, grows).await? => {}
@@ -136,13 +142,21 @@ fn when(error: StepError, last: Result<Option<VolumeModification>, StepError>) -
     }
 }
 
-/// Whether a modification is to this very IOPS and throughput, and to this size where it `grows`. A volume's last one is shown
+/// What EC2 is told of IOPS and throughput: nothing where the type has none to set.
+fn settable(value: Option<u32>) -> Option<i32> {
+    value.map(|value| i32::try_from(value).unwrap_or(i32::MAX))
+}
+
+/// Whether a modification is to this very type, IOPS and throughput, and to this size where it `grows`. A volume's last one is shown
 /// for long, and may be shown for a while when there is a newer one.
 fn is_aim(volume: &Volume, modification: &VolumeModification, grows: bool) -> bool {
     let same = |target: Option<i32>, wanted: u64| target.and_then(|target| u64::try_from(target).ok()) == Some(wanted);
-    (!grows || same(modification.target_size(), volume.size_gib))
-        && same(modification.target_iops(), u64::from(volume.iops))
-        && same(modification.target_throughput(), u64::from(volume.throughput_mibs))
+    // EC2 tells figures that follow from the size too, such as the IOPS of st1.
+    let set = |target: Option<i32>, wanted: Option<u32>| wanted.is_none_or(|wanted| same(target, u64::from(wanted)));
+    modification.target_volume_type().is_some_and(|target| target.as_str() == volume.kind)
+        && (!grows || same(modification.target_size(), volume.size_gib))
+        && set(modification.target_iops(), volume.iops)
+        && set(modification.target_throughput(), volume.throughput_mibs)
 }
 
 /// Whether such a modification is under way.

@@ -9,10 +9,11 @@ use super::PlanningInput;
 use crate::cloud_init::{self, HostRole, Overrides, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
 use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat};
 use crate::digest;
-use crate::engines::ec2::{self, Gp3Volume, archive};
+use crate::engines::ec2::keys::VolumeType;
+use crate::engines::ec2::{self, EbsVolume, archive};
 use crate::instance_types::{self, Arch};
-use crate::kinds::Instance;
-use crate::observed::Live;
+use crate::kinds::{Instance, Volume};
+use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
 use crate::settings;
 use crate::stack::Ec2;
@@ -45,6 +46,7 @@ pub fn choose(
     let controller_zones = place(design, &input.observed, "controller", controller_count);
     let addresses = addresses(design, input, &broker_zones, &controller_zones);
     let voters = voters(design, ec2, &addresses);
+    refusals.extend(too_large(&input.observed, ec2.brokers.storage.kind));
     let instances = input.observed.of::<Instance>();
     let mut seats = Seats::default();
     let mut hosts = Vec::new();
@@ -55,7 +57,7 @@ pub fn choose(
         let Some(controllers) = &ec2.controllers else { break };
         let zone = controller_zones[number as usize - 1];
         let name = format!("controller-{number}");
-        let volume = Gp3Volume { size_gib: controllers.storage.gib_ceil(), iops: 3000, throughput_mibs: 125 };
+        let volume = EbsVolume::plain(controllers.storage.gib_ceil());
         let address = addresses.get(&name).copied();
         let id = Identity { name, role: HostRole::Controller, node_id: CONTROLLER_IDS + number, zone, address };
         let placement = seats.take(ec2.placement, "controllers", zone);
@@ -96,7 +98,7 @@ fn host(
     overrides: &Overrides,
     identity: Identity,
     instance_type: &str,
-    volume: Gp3Volume,
+    volume: EbsVolume,
     placement: Option<Seat>,
     voters: &[Voter],
     refusals: &mut Vec<Refusal>,
@@ -182,6 +184,21 @@ fn host(
             None
         }
     }
+}
+
+/// Volumes that are larger than any of the type that the file has for brokers.
+fn too_large(observed: &Observed, kind: VolumeType) -> Option<Refusal> {
+    let most = kind.limits().size_gib.most;
+    let volumes = observed.of::<Volume>().into_iter();
+    let mut brokers = volumes.filter(|(name, _)| name.starts_with("broker-"));
+    let (name, (live, volume)) = brokers.find(|(_, (_, volume))| volume.size_gib > most)?;
+    let what = format!(
+        "the volume {} of {name} has {} GiB, more than the {most} GiB that {} has at most, and a volume never shrinks",
+        live.id,
+        volume.size_gib,
+        kind.limits().name
+    );
+    Some(Refusal::general(what, format!("write `type: {}`", volume.kind)))
 }
 
 /// Why hosts can't be of a type of which AWS gave no limits.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud_init::{self, HostRole};
 use crate::endpoint_services::EndpointService;
-use crate::engines::ec2::Gp3Volume;
+use crate::engines::ec2::EbsVolume;
 use crate::file::bootstrap_name;
 use crate::instance_types::InstanceTypes;
 use crate::stack::{NamedRoute, Stack};
@@ -85,7 +85,7 @@ pub struct HostDesign {
     pub address: Ipv4Addr,
     pub instance_type: String,
     pub image: String,
-    pub volume: Gp3Volume,
+    pub volume: EbsVolume,
     pub placement: Option<Seat>,
     pub cloud: cloud_init::Host,
     /// User data, with a placeholder for the volume's id.

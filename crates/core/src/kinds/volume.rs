@@ -3,15 +3,18 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::prelude::*;
-use crate::engines::ec2::gp3;
+use crate::engines::ec2::ebs;
 
 spec! {
     pub struct Volume {
         pub zone: String => Rule::fixed("a volume's zone", "keep the zones as they are: the data is in the volume's zone"),
         pub kind: String => Rule::in_place(),
         pub size_gib: u64 => Rule::by(resize),
-        pub iops: u32 => Rule::in_place(),
-        pub throughput_mibs: u32 => Rule::in_place(),
+        /// Provisioned; absent where the type has none to set. So is the throughput.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub iops: Option<u32> => Rule::in_place(),
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub throughput_mibs: Option<u32> => Rule::in_place(),
         pub encrypted: bool => Rule::fixed("a volume's encryption", NEW_STACK).hidden(),
         /// The KMS key as the file names it, known by a tag since AWS answers with an ARN; absent for the account's default.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,10 +44,10 @@ impl Kind for Volume {
         let kms_key = design.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.kms_key.clone());
         let volume = |host: &HostDesign| Volume {
             zone: design.zones[host.zone].name.clone(),
-            kind: "gp3".to_owned(),
+            kind: host.volume.kind.word().to_owned(),
             size_gib: host.volume.size_gib,
-            iops: host.volume.iops,
-            throughput_mibs: host.volume.throughput_mibs,
+            iops: host.volume.set_iops(),
+            throughput_mibs: host.volume.set_throughput_mibs(),
             encrypted: true,
             kms_key: kms_key.clone(),
             voters: host.votes().then(|| voters(host)),
@@ -81,9 +84,14 @@ impl Kind for Volume {
     }
 
     fn price(&self, costs: &mut Costs<'_>) {
-        costs.charge("gp3 size", self.size_gib as f64);
-        costs.charge("gp3 iops", f64::from(self.iops) - f64::from(gp3::IOPS.least));
-        costs.charge("gp3 throughput", f64::from(self.throughput_mibs) - gp3::THROUGHPUT_MIBS.least);
+        for charge in ebs::charges(
+            &self.kind,
+            self.size_gib,
+            self.iops.unwrap_or_default(),
+            self.throughput_mibs.unwrap_or_default(),
+        ) {
+            costs.charge(charge.item, charge.quantity);
+        }
     }
 }
 

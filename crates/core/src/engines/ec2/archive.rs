@@ -66,11 +66,11 @@ pub fn ports(ec2: &Ec2) -> BTreeSet<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engines::ec2::keys::{Brokers, Storage, VolumeType};
+    use crate::engines::ec2::keys::{Brokers, Storage};
 
     #[test]
     fn hosts_may_reach_the_ports_of_the_file_s_servers() {
-        let storage = Storage { kind: VolumeType::Gp3, size: None, iops: None, throughput: None };
+        let storage = Storage::DERIVED;
         let mut ec2 = Ec2::combined(Brokers { count: 3, instance_type: "m7g.large".to_owned(), storage });
         assert_eq!(ports(&ec2), [80, 443].into());
         ec2.proxy = Some("http://proxy.example.net:3128".to_owned());

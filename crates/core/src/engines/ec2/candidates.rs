@@ -1,7 +1,7 @@
 //! EC2 in a comparison: the best hosts for a workload, which type, how many, and with which volumes.
 
-use super::gp3::Gp3Volume;
-use super::keys::{Brokers, Ec2, Storage, VolumeType};
+use super::ebs::EbsVolume;
+use super::keys::{Brokers, Ec2, Storage};
 use super::price::{ControllerHosts, Ec2Hosts, bill, charge_bare_machines};
 use super::size;
 use crate::engines::{CommonKeys, ComparisonRequest};
@@ -148,14 +148,14 @@ fn least_brokers(demand: &Demand, limits: &InstanceLimits) -> u32 {
 
 /// Brokers with volumes that are derived.
 fn trial() -> Ec2 {
-    let storage = Storage { kind: VolumeType::Gp3, size: None, iops: None, throughput: None };
+    let storage = Storage::DERIVED;
     let brokers = Brokers { count: 0, instance_type: String::new(), storage };
     Ec2::combined(brokers)
 }
 
 /// The least count from `least` on with which `kstack size` has nothing to warn of while nothing is gone, as the other engines'
 /// brokers are counted; with the volume and the bottleneck.
-fn enough(trial: &mut Ec2, common: CommonKeys<'_>, least: u32, zones: u32) -> Option<(u32, Gp3Volume, Bottleneck)> {
+fn enough(trial: &mut Ec2, common: CommonKeys<'_>, least: u32, zones: u32) -> Option<(u32, EbsVolume, Bottleneck)> {
     for count in (0..MOST_RAISES).map(|raise| least + raise * zones).take_while(|count| *count <= MOST_BROKERS) {
         trial.brokers.count = count;
         let sizing = size(trial, common, embedded())?;

@@ -4,8 +4,8 @@ use ipnet::Ipv4Net;
 
 use super::archive::{self, is_sha512};
 use super::check_listeners;
-use super::gp3::{self, IOPS_PER_GIB, MIBS_PER_IOPS};
-use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version};
+use super::ebs::MIBS_PER_IOPS;
+use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version, VolumeType};
 use super::settings::{self, CONFIG};
 use crate::cloud_init;
 use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
@@ -167,11 +167,8 @@ fn check_controllers(checker: &mut Checker<'_>) {
             "use 3 or 5: a majority of an odd number survives failures; use 1 only for tests",
         );
     }
-    if !possible_size(controllers.storage) {
-        let path = "cluster.ec2.controllers.storage";
-        let message = format!("a gp3 volume can't have `{}`", checker.text(path));
-        checker.error(path, message, "gp3 takes 1 GiB to 64 TiB");
-    }
+    // A quorum's log is small and written at every change: its volumes are of one type.
+    check_size(controllers.storage, VolumeType::Gp3, "cluster.ec2.controllers.storage", checker);
 }
 
 fn check_types(checker: &mut Checker<'_>) {
@@ -210,36 +207,62 @@ fn check_types(checker: &mut Checker<'_>) {
     }
 }
 
-fn possible_size(size: Size) -> bool {
-    gp3::SIZE_GIB.contains(size.gib_ceil())
+fn check_size(size: Size, kind: VolumeType, path: &str, checker: &mut Checker<'_>) {
+    let limits = kind.limits();
+    if !limits.size_gib.contains(size.gib_ceil()) {
+        let message = format!("{} can't have `{}`", limits.name, checker.text(path));
+        checker.error(path, message, format!("{} takes {}", kind.word(), limits.sizes()));
+    }
 }
 
 fn check_storage(storage: &Storage, checker: &mut Checker<'_>) {
     let path = |key: &str| format!("cluster.ec2.brokers.storage.{key}");
     let [size_text, iops_text, rate_text] = ["size", "iops", "throughput"].map(|key| checker.text(&path(key)));
-    if storage.size.is_some_and(|size| !possible_size(size)) {
-        checker.error(&path("size"), format!("a gp3 volume can't have `{size_text}`"), "gp3 takes 1 GiB to 64 TiB");
+    let (kind, limits) = (storage.kind, storage.kind.limits());
+    let (word, name) = (kind.word(), limits.name);
+    if let Some(size) = storage.size {
+        check_size(size, kind, &path("size"), checker);
     }
-    if let Some(iops) = storage.iops {
-        if !gp3::IOPS.contains(iops) {
-            let help = format!("gp3 takes {} to {}", gp3::IOPS.least, gp3::IOPS.most);
-            checker.error(&path("iops"), format!("a gp3 volume can't have {iops_text} IOPS"), help);
-        } else if storage
-            .size
-            .is_some_and(|size| iops > gp3::IOPS.least && u64::from(iops) > size.gib_ceil() * IOPS_PER_GIB)
+    match (storage.iops, &limits.iops) {
+        (Some(_), None) => {
+            let help = format!("leave out `iops`: what {word} does follows from its size");
+            checker.error(&path("iops"), format!("the IOPS of {name} can't be set"), help);
+        }
+        (Some(iops), Some(own)) if !own.bounds.contains(iops) => {
+            let help = format!("{word} takes {} to {}", own.bounds.least, own.bounds.most);
+            checker.error(&path("iops"), format!("{name} can't have {iops_text} IOPS"), help);
+        }
+        (Some(iops), Some(own))
+            if storage.size.is_some_and(|size| u64::from(iops) > limits.most_iops_of(size.gib_ceil())) =>
         {
-            let help = "gp3 takes at most 500 IOPS per GiB";
+            let help = format!("{word} takes at most {} IOPS per GiB", own.per_gib);
             checker.error(&path("iops"), format!("{iops_text} IOPS are too many for `{size_text}`"), help);
         }
+        _ => {}
     }
-    if let Some(rate) = storage.throughput {
-        if !gp3::THROUGHPUT_MIBS.contains(rate.mibs()) {
-            let help = "gp3 takes 125 MiB/s to 2000 MiB/s";
-            checker.error(&path("throughput"), format!("a gp3 volume can't have `{rate_text}`"), help);
-        } else if storage.iops.is_some_and(|iops| rate.mibs() > f64::from(iops) * MIBS_PER_IOPS) {
-            let help = "gp3 takes at most 0.25 MiB/s per IOPS";
+    match (storage.throughput, limits.throughput_mibs) {
+        (Some(_), None) => {
+            let by = if kind == VolumeType::Io2 {
+                "set `iops`: io2 does 0.25 MiB/s for each"
+            } else {
+                "set `size`: st1 does 40 MiB/s for each TiB"
+            };
+            checker.error(&path("throughput"), format!("the throughput of {name} can't be set"), by);
+        }
+        (Some(rate), Some(bounds)) if !bounds.contains(rate.mibs()) => {
+            let help = format!("{word} takes {} MiB/s to {} MiB/s", bounds.least, bounds.most);
+            checker.error(&path("throughput"), format!("{name} can't have `{rate_text}`"), help);
+        }
+        (Some(rate), Some(_)) if storage.iops.is_some_and(|iops| rate.mibs() > f64::from(iops) * MIBS_PER_IOPS) => {
+            let help = format!("{word} takes at most {MIBS_PER_IOPS} MiB/s per IOPS");
             checker.error(&path("throughput"), format!("`{rate_text}` is too much for {iops_text} IOPS"), help);
         }
+        _ => {}
+    }
+    if kind == VolumeType::St1 && checker.part::<Option<bool>>("cluster.ec2.combined").flatten() == Some(true) {
+        let message =
+            "brokers that are controllers too have the quorum's log on st1, which is slow at its small writes";
+        checker.warning(&path("type"), message, "use dedicated `controllers`, or `type: gp3`");
     }
 }
 

@@ -1,10 +1,10 @@
-//! Kafka brokers on EC2 instances with EBS volumes: all that kstack knows of this engine.
+//! Kafka brokers on EC2 instances with volumes: all that kstack knows of this engine.
 
 pub mod archive;
 mod candidates;
 mod check;
 mod check_listeners;
-pub mod gp3;
+pub mod ebs;
 pub mod iam;
 pub mod keys;
 pub mod listeners;
@@ -17,7 +17,7 @@ mod steps;
 mod tests;
 mod warnings;
 
-pub use gp3::Gp3Volume;
+pub use ebs::EbsVolume;
 pub use price::{Ec2Hosts, ROOT_GIB, charge_bare_machines};
 pub use sizing::{Ec2Sizing, size};
 

@@ -1,6 +1,6 @@
 //! The monthly bill of a stack on EC2, line by line.
 
-use super::gp3::{Gp3Volume, IOPS, THROUGHPUT_MIBS};
+use super::ebs::EbsVolume;
 use super::keys::Ec2;
 use crate::engines::CommonKeys;
 use crate::file::Network;
@@ -18,7 +18,7 @@ pub struct Ec2Hosts {
     pub brokers: u32,
     pub broker_type: String,
     /// The volume of each broker; absent where the limits of the type, from which it follows, are not known.
-    pub volume: Option<Gp3Volume>,
+    pub volume: Option<EbsVolume>,
     /// Dedicated controllers.
     pub controllers: Option<ControllerHosts>,
 }
@@ -42,7 +42,7 @@ impl Ec2Hosts {
 pub(super) fn cost(
     ec2: &Ec2,
     common: CommonKeys<'_>,
-    volume: Option<Gp3Volume>,
+    volume: Option<EbsVolume>,
     prices: &Prices,
     reads: Reads,
 ) -> Bill {
@@ -98,18 +98,9 @@ pub fn charge_bare_machines(bill: &mut Bill, market: Market<'_>, hosts: &Ec2Host
 }
 
 /// The data volumes of `count` brokers.
-fn charge_volumes(bill: &mut Bill, market: Market<'_>, count: u32, volume: Gp3Volume) {
-    let size = volume.size_gib as f64;
-    let formula = format!("{count} × {size} GiB, gp3");
-    bill.charge(market, "broker volumes", "gp3 size", f64::from(count) * size, formula);
-    let iops = f64::from(volume.iops.saturating_sub(IOPS.least));
-    if iops > 0.0 {
-        let formula = format!("{count} × ({} − {} free) IOPS", volume.iops, IOPS.least);
-        bill.charge(market, "broker volumes: IOPS", "gp3 iops", f64::from(count) * iops, formula);
-    }
-    let throughput = (f64::from(volume.throughput_mibs) - THROUGHPUT_MIBS.least).max(0.0);
-    if throughput > 0.0 {
-        let formula = format!("{count} × ({} − {} free) MiB/s", volume.throughput_mibs, THROUGHPUT_MIBS.least);
-        bill.charge(market, "broker volumes: throughput", "gp3 throughput", f64::from(count) * throughput, formula);
+fn charge_volumes(bill: &mut Bill, market: Market<'_>, count: u32, volume: EbsVolume) {
+    for charge in volume.charges() {
+        let (name, formula) = (format!("broker volumes{}", charge.part), format!("{count} × {}", charge.formula));
+        bill.charge(market, &name, charge.item, f64::from(count) * charge.quantity, formula);
     }
 }

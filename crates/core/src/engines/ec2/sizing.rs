@@ -1,8 +1,8 @@
-//! The gp3 volume of each broker, from the workload and the instance type.
+//! The volumes of each broker, from the workload and the instance type.
 
 use serde::Serialize;
 
-use super::gp3::{self, Gp3Volume, gib_for, iops_for};
+use super::ebs::{EbsLimits, EbsVolume};
 use super::keys::Ec2;
 use super::warnings;
 use crate::cloud_init::{self, HostRole};
@@ -20,7 +20,7 @@ pub(super) const SYSTEM_MIB: u64 = 1024;
 /// The volume of each broker, what the cluster can take with it, and how both come about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ec2Sizing {
-    pub volume: Gp3Volume,
+    pub volume: EbsVolume,
     pub lines: Vec<SizingStep>,
     #[serde(flatten)]
     pub capacity: Capacity,
@@ -35,9 +35,8 @@ impl Ec2Sizing {
     /// The arithmetic in aligned columns, then the limit, the bottleneck, the volume, and the warnings. Plain text without
     /// colour; ends with a newline.
     pub fn render(&self) -> String {
-        let Gp3Volume { size_gib, iops, throughput_mibs } = self.volume;
-        let volume = format!("volume      gp3, {size_gib} GiB, {iops} IOPS, {throughput_mibs} MiB/s for each broker");
-        let outages = outages_text(&self.outages, Some(size_gib as f64));
+        let volume = format!("volume      {} for each broker", self.volume.text());
+        let outages = outages_text(&self.outages, Some(self.volume.size_gib as f64));
         render(&self.lines, &self.capacity, self.bottleneck.name(), &volume, &outages, &self.warnings)
     }
 }
@@ -88,41 +87,45 @@ impl<'a> Needs<'a> {
         Some(Needs { ec2, limits, demand })
     }
 
-    /// The volume: what is given, and for the rest what the workload asks for, within the limits of gp3. A throughput or
+    /// What volumes of the brokers' type can be.
+    pub fn volume_limits(&self) -> &'static EbsLimits {
+        self.ec2.brokers.storage.kind.limits()
+    }
+
+    /// The volume: what is given, and for the rest what the workload asks for, within the limits of the type. A throughput or
     /// IOPS that the instance can't use all the time is never derived.
-    fn volume(&self) -> Gp3Volume {
-        let given = &self.ec2.brokers.storage;
+    fn volume(&self) -> EbsVolume {
+        let (given, limits) = (&self.ec2.brokers.storage, self.volume_limits());
         let throughput = match given.throughput {
             // EBS takes whole MiB/s.
             Some(rate) => rate.mibs().floor(),
-            None => {
-                ceil(self.demand.throughput_mibs()).min(self.most_throughput_mibs()).max(gp3::THROUGHPUT_MIBS.least)
-            }
+            None => ceil(self.demand.throughput_mibs()).min(self.most_throughput_mibs()).max(limits.least_mibs()),
         };
-        let iops = given.iops.unwrap_or_else(|| iops_for(throughput).min(self.most_iops()));
+        let iops = given.iops.unwrap_or_else(|| limits.iops_for(throughput).min(self.most_iops()));
         let size_gib = match given.size {
             Some(size) => size.gib_ceil(),
             None => (ceil(self.demand.volume_gib()) as u64)
-                .max(gib_for(iops))
-                .clamp(gp3::SIZE_GIB.least, gp3::SIZE_GIB.most),
+                .max(limits.gib_for(iops))
+                .max(limits.gib_for_throughput(throughput))
+                .clamp(limits.size_gib.least, limits.size_gib.most),
         };
-        let iops = u64::from(iops).min((size_gib * gp3::IOPS_PER_GIB).max(gp3::IOPS.least.into())) as u32;
-        let throughput_mibs = throughput.min(f64::from(iops) * gp3::MIBS_PER_IOPS) as u32;
-        Gp3Volume { size_gib, iops, throughput_mibs }
+        EbsVolume::near(given.kind, size_gib, iops, throughput)
     }
 
-    /// The most throughput that a volume can be used with, in whole MiB/s: gp3's, or all of the EBS bandwidth.
+    /// The most throughput that a volume can be used with, in whole MiB/s: its type's, or all of the EBS bandwidth.
     pub fn most_throughput_mibs(&self) -> f64 {
-        self.limits.ebs_mibs().ceil().clamp(gp3::THROUGHPUT_MIBS.least, gp3::THROUGHPUT_MIBS.most)
+        let limits = self.volume_limits();
+        self.limits.ebs_mibs().ceil().clamp(limits.least_mibs(), limits.most_mibs)
     }
 
-    /// The most IOPS that a volume can be used with: gp3's, or the instance type's.
+    /// The most IOPS that a volume can be used with: its type's, or the instance type's.
     pub fn most_iops(&self) -> u32 {
-        self.limits.ebs_iops.clamp(gp3::IOPS.least, gp3::IOPS.most)
+        let bounds = self.volume_limits().iops.as_ref().map(|iops| iops.bounds);
+        bounds.map_or(0, |bounds| self.limits.ebs_iops.clamp(bounds.least, bounds.most))
     }
 
     /// What each broker can do with `volume`, in MiB/s.
-    fn rates(&self, volume: Gp3Volume) -> BrokerRates {
+    fn rates(&self, volume: EbsVolume) -> BrokerRates {
         BrokerRates {
             volume: volume.throughput_mibs.into(),
             ebs: self.limits.ebs_mibs(),

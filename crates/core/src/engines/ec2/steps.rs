@@ -1,6 +1,7 @@
 //! The arithmetic of a broker on EC2, step by step.
 
-use super::gp3::{self, Gp3Volume, gib_for, iops_for};
+use super::ebs::{EbsVolume, MIBS_PER_IOPS, ST1_MIBS_PER_TIB};
+use super::keys::VolumeType;
 use super::sizing::{Needs, SYSTEM_MIB};
 use super::warnings::CACHE_SECONDS;
 use crate::sizing::{EquationOne, GIB, MIBS, SizingStep, ceil, gib, mibs};
@@ -8,7 +9,7 @@ use crate::text::number;
 
 impl Needs<'_> {
     /// Every step, each with the numbers that it works on.
-    pub(super) fn steps(&self, volume: Gp3Volume, terms: EquationOne) -> Vec<SizingStep> {
+    pub(super) fn steps(&self, volume: EbsVolume, terms: EquationOne) -> Vec<SizingStep> {
         let (limits, demand) = (self.limits, &self.demand);
         let instance_type = &self.ec2.brokers.instance_type;
         let (brokers, copies, usable) = (demand.brokers_text(), demand.copies_text(), demand.usable_text());
@@ -28,7 +29,6 @@ impl Needs<'_> {
         steps.extend([
             SizingStep::new("EBS bandwidth", ebs, limits.ebs_mibs(), MIBS),
             SizingStep::new("volume throughput", self.throughput_formula(volume), throughput, MIBS),
-            SizingStep::new("volume IOPS", self.iops_formula(volume), volume.iops.into(), "IOPS"),
             SizingStep::new("network bandwidth", network, by_network, MIBS),
             SizingStep::new("limit by volumes", of_each(throughput, &copies), terms.by_volume, MIBS),
             SizingStep::new("limit by EBS bandwidth", of_each(limits.ebs_mibs(), &copies), terms.by_ebs, MIBS),
@@ -38,46 +38,72 @@ impl Needs<'_> {
             SizingStep::new("page cache wanted", wanted, demand.written_mibs() * CACHE_SECONDS, "MiB"),
             SizingStep::new("page cache left", left, self.cache_mib() as f64, "MiB"),
         ]);
+        if volume.iops > 0 {
+            let at = steps.iter().position(|step| step.name == "volume throughput").map_or(steps.len(), |at| at + 1);
+            steps.insert(at, SizingStep::new("volume IOPS", self.iops_formula(volume), volume.iops.into(), "IOPS"));
+        }
         steps
     }
 
-    fn size_formula(&self, volume: Gp3Volume) -> String {
-        let needed = ceil(self.demand.volume_gib());
+    fn size_formula(&self, volume: EbsVolume) -> String {
+        let limits = self.volume_limits();
+        let (needed, size) = (ceil(self.demand.volume_gib()), volume.size_gib as f64);
         if self.ec2.brokers.storage.size.is_some() {
             "given".to_owned()
-        } else if needed > volume.size_gib as f64 {
-            format!("the most that gp3 has, {}", gib(gp3::SIZE_GIB.most as f64))
-        } else if needed < volume.size_gib as f64 && gib_for(volume.iops) == volume.size_gib {
-            format!("{} IOPS ÷ {} IOPS per GiB", volume.iops, gp3::IOPS_PER_GIB)
+        } else if needed > size {
+            format!("the most that {} has, {}", volume.kind.word(), gib(limits.size_gib.most as f64))
+        } else if needed < size && volume.iops > 0 && limits.gib_for(volume.iops) == volume.size_gib {
+            format!("{} IOPS ÷ {} IOPS per GiB", volume.iops, limits.iops_per_gib())
+        } else if needed < size && volume.size_gib == limits.size_gib.least {
+            format!("{}, but at least {}", gib(self.demand.volume_gib()), gib(size))
+        } else if needed < size {
+            format!("for {} at {ST1_MIBS_PER_TIB} MiB/s per TiB", mibs(f64::from(volume.throughput_mibs)))
         } else {
             format!("{}, rounded up", gib(self.demand.volume_gib()))
         }
     }
 
-    fn throughput_formula(&self, volume: Gp3Volume) -> String {
+    fn throughput_formula(&self, volume: EbsVolume) -> String {
         let (throughput, needed) = (f64::from(volume.throughput_mibs), self.demand.throughput_mibs());
-        let given = self.ec2.brokers.storage.throughput.map(|rate| rate.mibs().floor());
-        if given == Some(throughput) {
-            "given".to_owned()
-        } else if given.is_some() || throughput < ceil(needed).min(self.most_throughput_mibs()) {
-            format!("{} IOPS × {} MiB/s per IOPS", volume.iops, gp3::MIBS_PER_IOPS)
-        } else if throughput >= ceil(needed) {
-            format!("{}, rounded up, at least {}", mibs(needed), number(gp3::THROUGHPUT_MIBS.least))
-        } else if throughput >= gp3::THROUGHPUT_MIBS.most {
-            format!("the most that gp3 has, for {}", mibs(needed))
-        } else {
-            format!("the EBS bandwidth, rounded up, for {}", mibs(needed))
+        let by_iops = || format!("{} IOPS × {MIBS_PER_IOPS} MiB/s per IOPS", volume.iops);
+        let most = self.volume_limits().most_mibs;
+        match volume.kind {
+            VolumeType::St1 if throughput >= most => format!("the most that st1 has, of {} GiB", volume.size_gib),
+            VolumeType::St1 => format!("{} GiB × {ST1_MIBS_PER_TIB} MiB/s per TiB, without bursts", volume.size_gib),
+            VolumeType::Io2 => format!("{}, {} at most", by_iops(), number(most)),
+            VolumeType::Gp3 => {
+                let given = self.ec2.brokers.storage.throughput.map(|rate| rate.mibs().floor());
+                if given == Some(throughput) {
+                    "given".to_owned()
+                } else if given.is_some() || throughput < ceil(needed).min(self.most_throughput_mibs()) {
+                    by_iops()
+                } else if throughput >= ceil(needed) {
+                    format!("{}, rounded up, at least {}", mibs(needed), number(self.volume_limits().least_mibs()))
+                } else if throughput >= most {
+                    format!("the most that gp3 has, for {}", mibs(needed))
+                } else {
+                    format!("the EBS bandwidth, rounded up, for {}", mibs(needed))
+                }
+            }
         }
     }
 
-    fn iops_formula(&self, volume: Gp3Volume) -> String {
+    fn iops_formula(&self, volume: EbsVolume) -> String {
+        let limits = self.volume_limits();
         let throughput = f64::from(volume.throughput_mibs);
+        let wanted = match volume.kind {
+            VolumeType::Io2 => ceil(self.demand.throughput_mibs()).min(self.most_throughput_mibs()),
+            VolumeType::Gp3 | VolumeType::St1 => throughput,
+        };
+        let least = limits.iops.as_ref().map_or(0, |iops| iops.derived);
         if self.ec2.brokers.storage.iops == Some(volume.iops) {
             "given".to_owned()
-        } else if volume.iops == iops_for(throughput) {
-            format!("{} ÷ {} MiB/s per IOPS, at least {}", mibs(throughput), gp3::MIBS_PER_IOPS, gp3::IOPS.least)
+        } else if volume.iops == limits.iops_for(wanted) {
+            format!("{} ÷ {MIBS_PER_IOPS} MiB/s per IOPS, at least {least}", mibs(wanted))
+        } else if u64::from(volume.iops) == limits.most_iops_of(volume.size_gib) {
+            format!("{} GiB × {} IOPS per GiB", volume.size_gib, limits.iops_per_gib())
         } else {
-            format!("{} GiB × {} IOPS per GiB", volume.size_gib, gp3::IOPS_PER_GIB)
+            format!("the IOPS that {} always has", self.ec2.brokers.instance_type)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Published cases and cases by hand.
 
-use super::gp3::SIZE_GIB;
+use super::keys::VolumeType;
 use super::*;
 use crate::check::read;
 use crate::engines::ec2::keys::Storage;
@@ -13,6 +13,7 @@ mod definitions;
 mod outages;
 mod properties;
 mod settings;
+mod storage;
 
 /// A stack in three zones with these workload and brokers, in YAML's flow style.
 fn stack(workload: &str, brokers: &str) -> Stack {
@@ -102,7 +103,7 @@ fn the_disk_is_what_the_msk_script_gives() {
 #[test]
 fn a_production_cluster_by_hand() {
     let sizing = sized(&prod());
-    assert_eq!(sizing.volume, Gp3Volume { size_gib: 7979, iops: 3000, throughput_mibs: 125 });
+    assert_eq!(sizing.volume, EbsVolume { kind: VolumeType::Gp3, size_gib: 7979, iops: 3000, throughput_mibs: 125 });
     assert!(near(sizing.capacity.demand_mibs, 62.4));
     assert!(near(sizing.capacity.limit_mibs, 234.5e6 / 1_048_576.0));
     assert!(near(sizing.capacity.target_mibs, 0.8 * 234.5e6 / 1_048_576.0));
@@ -200,12 +201,12 @@ fn a_high_throughput_takes_more_iops_and_they_take_gibs() {
     let mut fast =
         stack("ingress: 14 MiB/s, peak: 100, retention: 1m, partitions: 3", "count: 3, instance_type: m8g.24xlarge");
     let sizing = sized(&fast);
-    assert_eq!(sizing.volume, Gp3Volume { size_gib: 14, iops: 7000, throughput_mibs: 1750 });
+    assert_eq!(sizing.volume, EbsVolume { kind: VolumeType::Gp3, size_gib: 14, iops: 7000, throughput_mibs: 1750 });
     assert_eq!(sizing.warnings.len(), 0);
 
     storage(&mut fast).iops = Some(4000);
     let slow = sized(&fast);
-    assert_eq!(slow.volume, Gp3Volume { size_gib: 8, iops: 4000, throughput_mibs: 1000 });
+    assert_eq!(slow.volume, EbsVolume { kind: VolumeType::Gp3, size_gib: 8, iops: 4000, throughput_mibs: 1000 });
     assert_eq!(
         warning(&slow),
         "The peak of 1400 MiB/s is 600 MiB/s above the target of 800 MiB/s, which keeps 20% free of the 1000 MiB/s \
@@ -218,7 +219,7 @@ fn more_than_the_largest_volume_is_said_with_the_brokers_it_takes() {
     let mut large = prod();
     large.workload.retention = TimeSpan(90 * 86_400);
     let sizing = sized(&large);
-    assert_eq!(sizing.volume.size_gib, SIZE_GIB.most);
+    assert_eq!(sizing.volume.size_gib, VolumeType::Gp3.limits().size_gib.most);
     assert_eq!(
         warning(&sizing),
         "A gp3 volume has 65536 GiB at most, 33483 GiB less than the 99019 GiB that each broker needs to keep records \
@@ -242,7 +243,7 @@ fn given_values_win_and_are_warned_about() {
         ..storage(&mut given).clone()
     };
     let sizing = sized(&given);
-    assert_eq!(sizing.volume, Gp3Volume { size_gib: 500, iops: 3500, throughput_mibs: 140 });
+    assert_eq!(sizing.volume, EbsVolume { kind: VolumeType::Gp3, size_gib: 500, iops: 3500, throughput_mibs: 140 });
     assert_eq!(
         warning(&sizing),
         "The given volumes of 500 GiB are 7479 GiB smaller than the 7979 GiB that each broker needs to keep records \
@@ -293,7 +294,7 @@ fn values_that_gp3_does_not_have_together_are_lowered() {
     storage(&mut given).size = Some(Size::gib(1));
     storage(&mut given).throughput = Some(Rate(1000 << 20));
     let sizing = sized(&given);
-    assert_eq!(sizing.volume, Gp3Volume { size_gib: 1, iops: 3000, throughput_mibs: 750 });
+    assert_eq!(sizing.volume, EbsVolume { kind: VolumeType::Gp3, size_gib: 1, iops: 3000, throughput_mibs: 750 });
     assert!(sizing.warnings[0].to_string().contains("lower `log.segment.bytes`"), "{:#?}", sizing.warnings);
     assert!(sizing.warnings[1].to_string().contains("lowered to 750 MiB/s"), "{:#?}", sizing.warnings);
 }

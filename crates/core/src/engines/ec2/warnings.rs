@@ -1,6 +1,7 @@
 //! What does not fit: each a full sentence with the number, the limit and a remedy.
 
-use super::gp3::{self, IOPS_PER_GIB, MIBS_PER_IOPS, gib_for, iops_for};
+use super::ebs::MIBS_PER_IOPS;
+use super::keys::VolumeType;
 use super::sizing::{Ec2Sizing, Needs, SYSTEM_MIB};
 use crate::sizing::{Bottleneck, Misfit, Subject, any_way, ceil, gib, mibs, spread_over_zones, whole_retention};
 use crate::text::{many, number};
@@ -35,7 +36,7 @@ impl Needs<'_> {
             return None;
         }
         let given = self.ec2.brokers.storage.size.is_some();
-        let most = gp3::SIZE_GIB.most as f64;
+        let most = self.volume_limits().size_gib.most as f64;
         let volume_gib = if needed > most { most } else { volume_gib };
         let mut ways = Vec::new();
         if given && needed <= most {
@@ -53,7 +54,8 @@ impl Needs<'_> {
         let ways = any_way(&ways);
         let needs = format!("the {} that each broker needs to {}", gib(needed), demand.keeping_text());
         Some(if needed > most {
-            let what = format!("A gp3 volume has {} at most, {} less than {needs}", gib(most), gib(needed - most));
+            let name = self.volume_limits().name.replacen('a', "A", 1);
+            let what = format!("{name} has {} at most, {} less than {needs}", gib(most), gib(needed - most));
             Misfit::impossible(Subject::Data, what, ways)
         } else {
             let missing = gib(needed - volume_gib);
@@ -64,15 +66,16 @@ impl Needs<'_> {
 
     /// More at the peak than any volume writes.
     fn refuse_writes(&self) -> Option<Misfit> {
-        let (written, most) = (self.demand.written_mibs(), gp3::THROUGHPUT_MIBS.most);
+        let (written, most) = (self.demand.written_mibs(), self.volume_limits().most_mibs);
         if written <= most {
             return None;
         }
         let what = format!(
-            "Each broker writes {} at the peak, {} more than the {} that a gp3 volume has at most",
+            "Each broker writes {} at the peak, {} more than the {} that {} has at most",
             mibs(written),
             mibs(written - most),
-            mibs(most)
+            mibs(most),
+            self.volume_limits().name
         );
         let ways: Vec<String> =
             self.more_brokers(self.demand.brokers * self.demand.throughput_mibs() / most).into_iter().collect();
@@ -88,18 +91,21 @@ impl Needs<'_> {
         let instance_type = &self.ec2.brokers.instance_type;
         let (subject, way) = match sizing.bottleneck {
             Bottleneck::Volume => {
-                let (throughput, iops) = (ceil(self.demand.throughput_mibs()), iops_for(self.demand.throughput_mibs()));
+                let limits = self.volume_limits();
+                let throughput = ceil(self.demand.throughput_mibs());
+                let iops = limits.iops_for(throughput);
+                let gib = limits.gib_for(iops).max(limits.gib_for_throughput(throughput));
                 let given = &self.ec2.brokers.storage;
                 let mut raised = Vec::new();
-                if throughput <= gp3::THROUGHPUT_MIBS.most {
+                if throughput <= limits.most_mibs {
                     if given.throughput.is_some_and(|rate| rate.mibs().floor() < throughput) {
                         raised.push(format!("`storage.throughput` to {}", mibs(throughput)));
                     }
                     if volume.iops < iops && given.iops.is_some() {
                         raised.push(format!("`storage.iops` to {iops}"));
                     }
-                    if volume.size_gib < gib_for(iops) && given.size.is_some() {
-                        raised.push(format!("`storage.size` to {} GiB", gib_for(iops)));
+                    if volume.size_gib < gib && given.size.is_some() {
+                        raised.push(format!("`storage.size` to {gib} GiB"));
                     }
                 }
                 let way = (!raised.is_empty()).then(|| format!("raise {}", raised.join(" and ")));
@@ -124,7 +130,11 @@ impl Needs<'_> {
         let mut all = Vec::new();
         let (volume, storage) = (sizing.volume, &self.ec2.brokers.storage);
         let instance_type = &self.ec2.brokers.instance_type;
-        if let Some(given) = storage.throughput.map(|rate| rate.mibs().floor()) {
+        let (limits, kind) = (self.volume_limits(), storage.kind.word());
+        let iops_per_gib = limits.iops_per_gib();
+        if let Some(given) =
+            storage.throughput.filter(|_| kind == VolumeType::Gp3.word()).map(|rate| rate.mibs().floor())
+        {
             let used = f64::from(volume.throughput_mibs);
             let short = ceil(self.demand.throughput_mibs()) - given;
             // With the volume as the bottleneck, the warning about the target says it.
@@ -141,18 +151,18 @@ impl Needs<'_> {
             if given > used {
                 let what = format!(
                     "The given throughput of {} is lowered to {}, as gp3 has at most {MIBS_PER_IOPS} MiB/s per \
-                     IOPS and {IOPS_PER_GIB} IOPS per GiB",
+                     IOPS and {iops_per_gib} IOPS per GiB",
                     mibs(given),
                     mibs(used)
                 );
                 let remedy = format!(
                     "raise `storage.iops` to {} and `storage.size` to at least {} GiB",
-                    iops_for(given),
-                    gib_for(iops_for(given))
+                    limits.iops_for(given),
+                    limits.gib_for(limits.iops_for(given))
                 );
                 all.push(Misfit::tight(Subject::GivenThroughput, what, remedy));
             }
-            if given > self.most_throughput_mibs() && self.most_throughput_mibs() < gp3::THROUGHPUT_MIBS.most {
+            if given > self.most_throughput_mibs() && self.most_throughput_mibs() < limits.most_mibs {
                 let what = format!(
                     "The given throughput of {} is {} above the {} of EBS bandwidth that {instance_type} always has",
                     mibs(given),
@@ -166,13 +176,13 @@ impl Needs<'_> {
                 all.push(Misfit::tight(Subject::GivenThroughput, what, remedy));
             }
         }
-        if let Some(given) = storage.iops {
+        if let Some(given) = storage.iops.filter(|_| limits.iops.is_some()) {
             if given > volume.iops {
                 let what = format!(
-                    "The given {given} IOPS are lowered to {}, as gp3 has at most {IOPS_PER_GIB} IOPS per GiB",
+                    "The given {given} IOPS are lowered to {}, as {kind} has at most {iops_per_gib} IOPS per GiB",
                     volume.iops
                 );
-                let remedy = format!("raise `storage.size` to at least {} GiB", gib_for(given));
+                let remedy = format!("raise `storage.size` to at least {} GiB", limits.gib_for(given));
                 all.push(Misfit::tight(Subject::GivenIops, what, remedy));
             }
             if given > self.most_iops() {

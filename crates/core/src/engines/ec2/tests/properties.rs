@@ -25,13 +25,13 @@ fn stacks() -> impl Strategy<Value = Stack> {
 /// Storage as the checks let it through, each value given or not.
 fn storages() -> impl Strategy<Value = (Option<u64>, Option<u32>, Option<u64>)> {
     (
-        prop::option::of(gp3::SIZE_GIB.least..=gp3::SIZE_GIB.most),
-        prop::option::of(gp3::IOPS.least..=gp3::IOPS.most),
+        prop::option::of(VolumeType::Gp3.limits().size_gib.least..=VolumeType::Gp3.limits().size_gib.most),
+        prop::option::of(3_000u32..=80_000),
         prop::option::of((125u64 << 20)..=(2000 << 20)),
     )
 }
 
-fn changed(stack: &Stack, change: impl FnOnce(&mut Stack)) -> Gp3Volume {
+fn changed(stack: &Stack, change: impl FnOnce(&mut Stack)) -> EbsVolume {
     let mut stack = stack.clone();
     change(&mut stack);
     sized(&stack).volume
@@ -43,10 +43,10 @@ proptest! {
         let given = storage(&mut stack);
         (given.size, given.iops, given.throughput) = (size.map(Size::gib), iops, throughput.map(Rate));
         let sizing = sized(&stack);
-        let Gp3Volume { size_gib, iops, throughput_mibs } = sizing.volume;
-        prop_assert!(gp3::SIZE_GIB.contains(size_gib));
-        prop_assert!(gp3::IOPS.contains(iops));
-        prop_assert!(gp3::THROUGHPUT_MIBS.contains(f64::from(throughput_mibs)));
+        let EbsVolume { kind: _, size_gib, iops, throughput_mibs } = sizing.volume;
+        prop_assert!(VolumeType::Gp3.limits().size_gib.contains(size_gib));
+        prop_assert!((3_000..=80_000).contains(&iops));
+        prop_assert!((125..=2_000).contains(&throughput_mibs));
         prop_assert!(f64::from(throughput_mibs) <= 0.25 * f64::from(iops));
         prop_assert!(iops == 3000 || u64::from(iops) <= 500 * size_gib);
         prop_assert!(size.is_none_or(|size| size == size_gib));
@@ -57,6 +57,22 @@ proptest! {
         for warning in sizing.warnings.iter().map(ToString::to_string) {
             prop_assert!(warning.ends_with('.') && !warning.contains("NaN") && !warning.contains("inf"), "{}", warning);
         }
+    }
+
+    #[test]
+    fn volumes_of_each_type_are_ones_that_it_has(
+        mut stack in stacks(),
+        kind in prop::sample::select(vec![VolumeType::Gp3, VolumeType::Io2, VolumeType::St1]),
+        size in prop::option::of(125u64..=16_384),
+    ) {
+        let given = storage(&mut stack);
+        (given.kind, given.size) = (kind, size.map(Size::gib));
+        let EbsVolume { size_gib, iops, throughput_mibs, .. } = sized(&stack).volume;
+        let limits = kind.limits();
+        prop_assert!(limits.size_gib.contains(size_gib) && size.is_none_or(|size| size == size_gib));
+        prop_assert!(limits.iops.as_ref().is_none_or(|own| own.bounds.contains(iops)));
+        prop_assert!(u64::from(iops) <= limits.most_iops_of(size_gib));
+        prop_assert!(throughput_mibs > 0 && f64::from(throughput_mibs) <= limits.most_mibs);
     }
 
     #[test]
@@ -97,7 +113,7 @@ proptest! {
     fn a_larger_cluster_has_no_less_left(stack in stacks(), rate in 125u64..=2000, more in 1u32..10) {
         let mut stack = stack;
         storage(&mut stack).throughput = Some(Rate(rate << 20));
-        storage(&mut stack).size = Some(Size::gib(gp3::SIZE_GIB.most));
+        storage(&mut stack).size = Some(Size::gib(VolumeType::Gp3.limits().size_gib.most));
         let mut larger = stack.clone();
         larger.cluster.ec2.as_mut().expect("ec2").brokers.count += 3 * more;
         let (before, after) = (sized(&stack), sized(&larger));
