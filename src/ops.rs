@@ -21,6 +21,7 @@ pub use lease::{LeasePolicy, LeasedWork, under_lease};
 pub use run::{RunReport, refused};
 pub use signals::Signals;
 
+use crate::kafka::Via;
 use kstack_core::stack::Stack;
 
 /// What every use case needs of the command that runs it.
@@ -29,6 +30,8 @@ pub struct Task<'a> {
     pub signals: &'a Signals,
     /// Whether the stack is in the sandbox, where its hosts may be processes of this machine.
     pub sandbox: bool,
+    /// By which way brokers are asked.
+    pub via: &'a Via,
     /// Receives sentences about what is being waited for.
     pub notes: &'a dyn Fn(&str),
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::StepError;
 use crate::health::{self, AskError, KafkaHealth, shortened};
+use crate::kafka::{Link, Server};
 use crate::sandbox;
 use kstack_core::cloud_init::CLIENT_PORT;
 use kstack_core::design::{HostDesign, node_id};
@@ -24,7 +25,9 @@ const RESYNC_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug, Default)]
 pub struct KafkaAccess {
     /// Where each broker takes clients, by node id.
-    pub brokers: BTreeMap<u32, SocketAddrV4>,
+    pub brokers: BTreeMap<u32, Server>,
+    /// As whom and by which way they are asked.
+    pub link: Link,
     /// The hosts as processes of this machine, with a sandbox that has them.
     pub local: Option<Local>,
     /// Whether hosts roll one after another although Kafka can't be asked: it was asked for, or there is no Kafka.
@@ -72,19 +75,30 @@ pub fn brokers(observed: &Observed) -> BTreeMap<u32, SocketAddrV4> {
 }
 
 impl KafkaAccess {
-    /// Access to `brokers` and what stands for their hosts, before any roll.
-    pub fn new(brokers: BTreeMap<u32, SocketAddrV4>, local: Option<Local>, blind: bool) -> KafkaAccess {
-        KafkaAccess { brokers, local, blind, so_far: Mutex::default() }
+    /// Access over `link` to `brokers` and what stands for their hosts, before any roll.
+    pub fn new(brokers: BTreeMap<u32, SocketAddrV4>, link: Link, local: Option<Local>, blind: bool) -> KafkaAccess {
+        let brokers = brokers.into_iter().map(|(node, address)| (node, address.into())).collect();
+        KafkaAccess { brokers, link, local, blind, so_far: Mutex::default() }
     }
 
-    /// Whether `host` may be stopped although no broker can be reached: the first of a run may.
-    fn unasked(&self, host: &str) -> Result<Checks, StepError> {
+    /// Where every broker takes clients.
+    pub fn servers(&self) -> Vec<Server> {
+        self.brokers.values().cloned().collect()
+    }
+
+    /// Whether `host` may be stopped although no broker can be asked, for the reason `why`: the first of a run may.
+    fn unasked(&self, host: &str, why: Option<&AskError>) -> Result<Checks, StepError> {
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
         match &so_far.unasked {
             Some(first) if !self.blind => Err(StepError::Ended {
                 what: format!("{host} was not stopped"),
                 why: format!(
-                    "no broker can be reached from here, so it is not known whether Kafka on {first}, which was rolled before, is in sync"
+                    "{}, so it is not known whether Kafka on {first}, which was rolled before, is in sync",
+                    match why {
+                        None | Some(AskError::Unreachable(None)) => "no broker can be reached from here".to_owned(),
+                        Some(AskError::Unreachable(Some(why))) => format!("no broker can be reached from here: {why}"),
+                        Some(other) => format!("Kafka can't be asked: {other}"),
+                    }
                 ),
                 remedy: Some(LOOK_FIRST),
             }),
@@ -97,8 +111,8 @@ impl KafkaAccess {
 
     /// By what a host is to be known as well that takes the place of one which does not run. Any number of them may be started.
     pub async fn instead(&self, host: &str) -> Checks {
-        let all: Vec<SocketAddrV4> = self.brokers.values().copied().collect();
-        if node_id(host).is_none() || health::ask(&all).await == Err(AskError::Unreachable) {
+        let asked = health::ask(&self.servers(), &self.link).await;
+        if node_id(host).is_none() || asked.is_err_and(|error| error.is_unasked()) {
             self.so_far.lock().unwrap_or_else(PoisonError::into_inner).unasked = Some(host.to_owned());
             return Checks::Instance;
         }
@@ -118,12 +132,12 @@ impl KafkaAccess {
     /// # Errors
     /// What is still in the way at the end of the time.
     pub async fn before_stop(&self, host: &str, tell: impl Fn(String)) -> Result<Checks, StepError> {
-        let Some(node) = node_id(host) else { return self.unasked(host) };
+        let Some(node) = node_id(host) else { return self.unasked(host, None) };
         let way = |cluster: &KafkaHealth| cluster.in_the_way_of_stopping(node);
-        let all: Vec<SocketAddrV4> = self.brokers.values().copied().collect();
-        match health::ask(&all).await {
-            Err(AskError::Unreachable) if !self.answered(false) => return self.unasked(host),
-            Err(AskError::Unreachable) => tell("no broker is reachable any more".to_owned()),
+        let all = self.servers();
+        match health::ask(&all, &self.link).await {
+            Err(error) if error.is_unasked() && !self.answered(false) => return self.unasked(host, Some(&error)),
+            Err(AskError::Unreachable(None)) => tell("no broker is reachable any more".to_owned()),
             Err(error) => tell(format!("Kafka can be reached, and does not answer: {error}")),
             Ok(cluster) => {
                 self.answered(true);
@@ -133,7 +147,7 @@ impl KafkaAccess {
                 }
             }
         }
-        match health::wait_until(&all, STOP_TIMEOUT, way).await {
+        match health::wait_until(&all, &self.link, STOP_TIMEOUT, way).await {
             Ok(_) => Ok(Checks::Kafka),
             Err(reasons) => Err(StepError::Kafka {
                 what: format!("{host} was not stopped: for {} s, {}", STOP_TIMEOUT.as_secs(), shortened(&reasons)),
@@ -149,12 +163,12 @@ impl KafkaAccess {
     /// What is still missing at the end of the time.
     pub async fn after_start(&self, host: &str, stopped: Instant) -> Result<(), StepError> {
         let Some(node) = node_id(host) else { return Ok(()) };
-        let asked: Vec<SocketAddrV4> = match self.brokers.get(&node) {
-            Some(broker) => vec![*broker],
-            None => self.brokers.values().copied().collect(),
+        let asked = match self.brokers.get(&node) {
+            Some(broker) => vec![broker.clone()],
+            None => self.servers(),
         };
         let ago = || u64::try_from(stopped.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match health::wait_until(&asked, RESYNC_TIMEOUT, |cluster| cluster.missing_of(node, ago())).await {
+        match health::wait_until(&asked, &self.link, RESYNC_TIMEOUT, |cluster| cluster.missing_of(node, ago())).await {
             Ok(_) => Ok(()),
             Err(reasons) => Err(StepError::Kafka {
                 what: format!(
@@ -209,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn without_kafka_one_host_of_a_run_is_stopped_and_the_next_one_is_not() {
         for brokers in [BTreeMap::new(), nowhere()] {
-            let kafka = KafkaAccess::new(brokers, None, false);
+            let kafka = KafkaAccess::new(brokers, Link::default(), None, false);
             assert_eq!(may_stop(&kafka, "controller-1").await, Ok(Checks::Instance));
             for next in ["controller-2", "broker-1", "broker-1"] {
                 let error = may_stop(&kafka, next).await.expect_err("the second host");
@@ -223,7 +237,7 @@ mod tests {
 
     #[tokio::test]
     async fn hosts_that_are_down_are_started_and_none_that_runs_is_stopped_after_them() {
-        let kafka = KafkaAccess::new(nowhere(), None, false);
+        let kafka = KafkaAccess::new(nowhere(), Link::default(), None, false);
         assert_eq!(kafka.instead("broker-2").await, Checks::Instance);
         assert_eq!(kafka.instead("broker-3").await, Checks::Instance);
         let error = may_stop(&kafka, "broker-1").await.expect_err("its Kafka is not known");
@@ -232,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_insists_rolls_on_without_kafka() {
-        let kafka = KafkaAccess::new(nowhere(), None, true);
+        let kafka = KafkaAccess::new(nowhere(), Link::default(), None, true);
         for host in ["controller-1", "broker-1", "broker-2"] {
             assert_eq!(may_stop(&kafka, host).await, Ok(Checks::Instance), "{host}");
         }
@@ -243,7 +257,8 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         std::thread::spawn(move || listener.incoming().flatten().for_each(|mut one| drop(one.read(&mut [0; 16]))));
-        let kafka = KafkaAccess::new(BTreeMap::from([(1, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))]), None, false);
+        let brokers = BTreeMap::from([(1, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))]);
+        let kafka = KafkaAccess::new(brokers, Link::default(), None, false);
         assert_eq!(may_stop(&kafka, "broker-1").await, Ok(Checks::Instance));
         assert!(may_stop(&kafka, "broker-2").await.is_err());
     }

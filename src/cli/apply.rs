@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::context::Context;
 use super::plan::show;
 use super::ui;
+use super::via::ViaArgs;
 use super::view::{OutputTarget, Screen};
 use crate::clock;
 use crate::ops::apply::{Applied, ApplyRequest};
@@ -40,6 +41,8 @@ pub struct Args {
     /// not known then. Without this flag such a run stops after its first host
     #[arg(long)]
     blind: bool,
+    #[command(flatten)]
+    pub via: ViaArgs,
 }
 
 /// Plans and applies a stack file, or runs a saved plan.

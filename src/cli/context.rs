@@ -2,6 +2,7 @@
 
 use super::ui::Printer;
 use crate::aws::{Clients, Fence, Place, default_region};
+use crate::kafka::Via;
 use crate::ops::{Failure, Signals, Task};
 use crate::session::Session;
 use kstack_core::stack::Name;
@@ -11,12 +12,14 @@ pub struct Context {
     pub printer: Printer,
     /// Whether AWS is the pinned LocalStack on this machine.
     pub sandbox: bool,
+    /// By which way brokers are asked.
+    pub via: Via,
     notes: Box<dyn Fn(&str)>,
 }
 
 impl Context {
-    pub fn new(printer: Printer, sandbox: bool) -> Context {
-        Context { printer, sandbox, notes: Box::new(move |text| printer.progress(text)) }
+    pub fn new(printer: Printer, sandbox: bool, via: Via) -> Context {
+        Context { printer, sandbox, via, notes: Box::new(move |text| printer.progress(text)) }
     }
 
     /// Where AWS is: in the sandbox, which is started when it is not running, or where the environment says.
@@ -46,7 +49,7 @@ impl Context {
 
     /// What use cases need.
     pub fn task<'a>(&'a self, signals: &'a Signals) -> Task<'a> {
-        Task { signals, sandbox: self.sandbox, notes: &*self.notes }
+        Task { signals, sandbox: self.sandbox, via: &self.via, notes: &*self.notes }
     }
 }
 

@@ -25,6 +25,7 @@ mod status;
 mod ui;
 mod unlock;
 mod up;
+mod via;
 mod view;
 mod which;
 mod with;
@@ -34,11 +35,13 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::clock;
+use crate::kafka::Via;
 use crate::ops::Failure;
 use context::Context;
 use kstack_core::check::lasts;
 use kstack_core::stack::{Name, Scalar as _, TimeSpan};
 use ui::Printer;
+use via::ViaArgs;
 
 /// Apache Kafka on AWS, as code.
 #[derive(Debug, Parser)]
@@ -81,6 +84,19 @@ enum Command {
     Completions(completions::Args),
 }
 
+impl Command {
+    /// How the command reaches Kafka, where it asks it.
+    fn via(&self) -> Option<&ViaArgs> {
+        match self {
+            Command::Apply(args) => Some(&args.via),
+            Command::Up(args) => Some(&args.via),
+            Command::With(args) => Some(&args.via),
+            Command::Status(args) => Some(&args.via),
+            _ => None,
+        }
+    }
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let matches = help::grouped(Cli::command()).try_get_matches();
@@ -107,7 +123,8 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         (_, true) => Printer::NoProgress,
         _ => Printer::Normal,
     };
-    let context = Context::new(printer, cli.sandbox);
+    let via = cli.command.via().map_or(Ok(Via::default()), ViaArgs::chosen)?;
+    let context = Context::new(printer, cli.sandbox, via);
     match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -11,10 +11,12 @@ use serde::Serialize;
 use super::context::Context;
 use super::msk::{self, Msk};
 use super::ui;
+use super::via::ViaArgs;
 use crate::aws::kinds as drivers;
 use crate::aws::kinds::{Sought, msk_status};
 use crate::clock;
 use crate::health::{self, AskError, BrokerHealth, KafkaHealth, shortened};
+use crate::kafka::Server;
 use crate::ops::msk::{properties, wait};
 use crate::ops::{Failure, kafka};
 use crate::roll;
@@ -53,6 +55,8 @@ pub struct Args {
     /// Print the properties of a Kafka client of an MSK cluster that uses this authentication method
     #[arg(long, value_name = "METHOD", value_parser = AuthMethod::parse, conflicts_with_all = ["json", "wait"])]
     client_properties: Option<AuthMethod>,
+    #[command(flatten)]
+    pub via: ViaArgs,
 }
 
 /// The status for scripts.
@@ -170,16 +174,15 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, context.sandbox).into_values().collect();
     let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
     let ids: BTreeSet<u32> = ids.collect();
-    let health = match args.wait && !ids.is_empty() {
-        true => {
-            context.printer.progress("Waiting until Kafka is healthy ...");
-            let waited = health::wait_until(&servers, Duration::from_secs(args.timeout.0), |one| one.problems(&ids));
-            // One more look reports the state at the end, whatever it is.
-            let _ = waited.await;
-            health::ask(&servers).await
-        }
-        false => health::ask(&servers).await,
-    };
+    let (link, asked): (_, Vec<Server>) =
+        (kafka::link(&context.via), servers.iter().map(|one| (*one).into()).collect());
+    if args.wait && !ids.is_empty() {
+        context.printer.progress("Waiting until Kafka is healthy ...");
+        let limit = Duration::from_secs(args.timeout.0);
+        // One more look reports the state at the end, whatever it is.
+        let _ = health::wait_until(&asked, &link, limit, |one| one.problems(&ids)).await;
+    }
+    let health = health::ask(&asked, &link).await;
     let kafka = match engine {
         Engine::Ec2 => Some(kafka(&health, &ids)),
         // AWS's own word on the cluster is what counts.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::context::Context;
+use super::via::ViaArgs;
 use super::view::{OutputTarget, Screen};
 use super::{name, ttl, ui};
 use crate::clock;
@@ -32,6 +33,8 @@ pub struct Args {
     /// Print events as lines of JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    pub via: ViaArgs,
 }
 
 #[derive(Serialize)]

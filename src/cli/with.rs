@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use super::context::Context;
 use super::error::print;
 use super::up::{create, open};
+use super::via::ViaArgs;
 use super::view::OutputTarget;
 use super::{name, ttl, ui};
 use crate::clock;
@@ -43,6 +44,8 @@ pub struct Args {
     /// Keep the stack until it expires if the command fails
     #[arg(long)]
     keep_on_failure: bool,
+    #[command(flatten)]
+    pub via: ViaArgs,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,

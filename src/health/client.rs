@@ -1,34 +1,24 @@
-//! Querying the brokers: Kafka's protocol over TCP, PLAINTEXT, with a limit on every time and size.
+//! Querying the brokers of a cluster, with a limit on every time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, DescribeClusterRequest, DescribeConfigsRequest, DescribeQuorumRequest,
-    DescribeQuorumResponse, MetadataRequest, RequestHeader, TopicName,
+    ApiVersionsResponse, DescribeClusterRequest, DescribeConfigsRequest, DescribeQuorumRequest, DescribeQuorumResponse,
+    MetadataRequest, TopicName,
 };
-use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Request, StrBytes, encode_request_header_into_buffer,
-};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::time::timeout;
 
-use super::shape::{self, Shape, walk};
 use super::{BrokerHealth, KafkaHealth, Partition, QuorumVoter};
+use crate::kafka::{ConnectError, Connection, Link, Server, check, shape};
 use crate::wait::{Backoff, Look, poll};
 
-/// How long a broker may take to accept a connection and to list its API versions. A lost packet is sent again after one second.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a broker may take for all answers: a cluster of 100,000 partitions describes itself in some 10 MiB.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-/// The longest answer that is read.
-const LONGEST_ANSWER_BYTES: u64 = 64 << 20;
 
 const METADATA_TOPIC: &str = "__cluster_metadata";
 const MIN_ISR: &str = "min.insync.replicas";
@@ -38,29 +28,55 @@ const TOPIC: i8 = 2;
 /// Why a cluster could not be queried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
-    #[error("no broker is reachable from here")]
-    Unreachable,
+    /// No broker is there for this machine, or the way there is at fault, which is then said.
+    #[error("no broker is reachable from here{}", .0.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    Unreachable(Option<String>),
+    /// One is there, and one of both does not trust the other.
     #[error("{broker}: {why}")]
-    Answer { broker: SocketAddrV4, why: String },
+    Refused { broker: Server, why: String },
+    #[error("{broker}: {why}")]
+    Answer { broker: Server, why: String },
 }
 
-/// Queries the first of `brokers` that answers every request. All of them are contacted at once; those that don't answer are marked
-/// as silent.
+impl AskError {
+    /// Whether no broker could be asked at all.
+    pub fn is_unasked(&self) -> bool {
+        !matches!(self, AskError::Answer { .. })
+    }
+}
+
+/// Queries over `link` the first of `brokers` that answers every request. All of them are contacted at once; those that don't answer
+/// are marked as silent.
 ///
 /// # Errors
-/// That none answers as Kafka does; or what was wrong with the last answer.
-pub async fn ask(brokers: &[SocketAddrV4]) -> Result<KafkaHealth, AskError> {
-    let greet = |broker: &SocketAddrV4| {
-        let broker = *broker;
-        // Whatever answers differently, such as a proxy in between, is no broker.
-        async move { (broker, timeout(GREETING_TIMEOUT, Connection::open(broker)).await.ok().and_then(Result::ok)) }
+/// That none answers as Kafka does, or lets kstack in; or what was wrong with the last answer.
+pub async fn ask(brokers: &[Server], link: &Link) -> Result<KafkaHealth, AskError> {
+    link.way.find(brokers).await;
+    let greet = |broker: &Server| {
+        let broker = broker.clone();
+        async move {
+            let greeted = Box::pin(Connection::open(&broker, link)).await;
+            (broker, greeted)
+        }
     };
     let greeted = futures::future::join_all(brokers.iter().map(greet)).await;
-    let silent: BTreeSet<SocketAddrV4> = greeted.iter().filter(|one| one.1.is_none()).map(|one| one.0).collect();
-    let mut last = AskError::Unreachable;
-    for (broker, connection) in greeted {
-        let Some((connection, versions)) = connection else { continue };
-        match timeout(ANSWER_TIMEOUT, describe(connection, &versions, &silent)).await {
+    let silent: BTreeSet<Server> = greeted.iter().filter(|one| one.1.is_err()).map(|one| one.0.clone()).collect();
+    let mut last = AskError::Unreachable(None);
+    for (broker, greeted) in greeted {
+        let (connection, versions) = match greeted {
+            Ok(greeted) => greeted,
+            Err(ConnectError::Refused(why)) if last.is_unasked() => {
+                last = AskError::Refused { broker, why };
+                continue;
+            }
+            Err(ConnectError::Way(why)) if last == AskError::Unreachable(None) => {
+                last = AskError::Unreachable(Some(why));
+                continue;
+            }
+            // Whatever answers differently, such as a proxy in between, is no broker.
+            Err(_) => continue,
+        };
+        match timeout(ANSWER_TIMEOUT, Box::pin(describe(connection, &versions, &silent))).await {
             Ok(Ok(cluster)) => return Ok(cluster),
             Ok(Err(why)) => last = AskError::Answer { broker, why },
             Err(_) => {
@@ -76,13 +92,14 @@ pub async fn ask(brokers: &[SocketAddrV4]) -> Result<KafkaHealth, AskError> {
 /// # Errors
 /// The reasons at the end of the time.
 pub async fn wait_until(
-    brokers: &[SocketAddrV4],
+    brokers: &[Server],
+    link: &Link,
     limit: Duration,
     done: impl Fn(&KafkaHealth) -> Vec<String>,
 ) -> Result<KafkaHealth, Vec<String>> {
     let mut last = Vec::new();
     let waited = poll("Kafka", limit, Backoff::SECOND, async || {
-        last = match ask(brokers).await {
+        last = match ask(brokers, link).await {
             Ok(cluster) => match done(&cluster) {
                 reasons if reasons.is_empty() => return Ok(Look::Ready(cluster)),
                 reasons => reasons,
@@ -97,84 +114,10 @@ pub async fn wait_until(
     }
 }
 
-struct Connection {
-    stream: TcpStream,
-    requests: i32,
-}
-
-impl Connection {
-    /// A connection to a broker, and the requests that it knows.
-    async fn open(broker: SocketAddrV4) -> Result<(Connection, ApiVersionsResponse), String> {
-        let stream = TcpStream::connect(broker).await.map_err(|error| error.to_string())?;
-        let mut connection = Connection { stream, requests: 0 };
-        let versions = connection.call(&ApiVersionsRequest::default(), 0, shape::API_VERSIONS_0).await?;
-        check("ApiVersions", versions.error_code)?;
-        Ok((connection, versions))
-    }
-
-    /// Sends a request and reads its answer, which must have this shape to its end.
-    async fn call<R>(&mut self, request: &R, version: i16, shape: &[Shape]) -> Result<R::Response, String>
-    where
-        R: Request + Encodable + HeaderVersion,
-        R::Response: Decodable + HeaderVersion,
-    {
-        self.requests += 1;
-        let header = RequestHeader::default()
-            .with_request_api_key(R::KEY)
-            .with_request_api_version(version)
-            .with_correlation_id(self.requests)
-            .with_client_id(Some(StrBytes::from_static_str("kstack")));
-        let mut body = BytesMut::new();
-        encode_request_header_into_buffer(&mut body, &header).map_err(|error| error.to_string())?;
-        request.encode(&mut body, version).map_err(|error| error.to_string())?;
-        let length = u32::try_from(body.len()).map_err(|_| "the request is too long".to_owned())?;
-        let failed = |error: std::io::Error| format!("the connection broke: {error}");
-        self.stream.write_all(&length.to_be_bytes()).await.map_err(failed)?;
-        self.stream.write_all(&body).await.map_err(failed)?;
-        let length = u64::from(self.stream.read_u32().await.map_err(failed)?);
-        if length > LONGEST_ANSWER_BYTES {
-            return Err(format!("its answer has {length} bytes, and kstack reads at most {LONGEST_ANSWER_BYTES}"));
-        }
-        // Memory grows with what arrives, not with what is announced.
-        let mut answer = Vec::new();
-        (&mut self.stream).take(length).read_to_end(&mut answer).await.map_err(failed)?;
-        let head = if R::Response::header_version(version) == 0 { shape::HEADER_0 } else { shape::HEADER_1 };
-        decode(answer, self.requests, head, shape, version)
-    }
-}
-
-/// The body of an answer, when all of it is as it should be.
-fn decode<T: Decodable>(
-    answer: Vec<u8>,
-    expected: i32,
-    head: &[Shape],
-    shape: &[Shape],
-    version: i16,
-) -> Result<T, String> {
-    let broken = || "an answer that is not of Kafka's protocol".to_owned();
-    let body = walk(head, &answer).ok_or_else(broken)?;
-    let correlation = answer.first_chunk().map(|bytes| i32::from_be_bytes(*bytes));
-    if correlation != Some(expected) || walk(shape, body).is_none_or(|rest| !rest.is_empty()) {
-        return Err(broken());
-    }
-    let start = answer.len() - body.len();
-    let mut body = Bytes::from(answer);
-    body.advance(start);
-    T::decode(&mut body, version).map_err(|error| format!("an answer that can't be read: {error}"))
-}
-
-/// Kafka's error, unless the code is 0.
-fn check(what: &str, code: i16) -> Result<(), String> {
-    match kafka_protocol::ResponseError::try_from_code(code) {
-        None => Ok(()),
-        Some(error) => Err(format!("{what} failed with {error:?}")),
-    }
-}
-
 async fn describe(
     mut to: Connection,
     versions: &ApiVersionsResponse,
-    silent: &BTreeSet<SocketAddrV4>,
+    silent: &BTreeSet<Server>,
 ) -> Result<KafkaHealth, String> {
     let needed = [
         (MetadataRequest::KEY, 12),
@@ -212,8 +155,8 @@ async fn describe(
     let minimums = if topics.is_empty() { BTreeMap::new() } else { minimums(&mut to, &topics).await? };
     let brokers = cluster.brokers.iter().filter_map(|one| {
         let rack = one.rack.as_ref().map(|rack| rack.to_string());
-        let address = one.host.parse().ok().zip(u16::try_from(one.port).ok());
-        let silent = address.is_some_and(|(host, port)| silent.contains(&SocketAddrV4::new(host, port)));
+        let server = u16::try_from(one.port).ok().map(|port| Server { host: one.host.to_string(), port });
+        let silent = server.is_some_and(|server| silent.contains(&server));
         Some(BrokerHealth { node: node(one.broker_id.0)?, rack, fenced: one.is_fenced, silent })
     });
     let partitions = topics.iter().flat_map(|(name, partitions)| {

@@ -2,7 +2,6 @@
 //! Everything in this file is pure.
 
 mod client;
-mod shape;
 
 use std::collections::BTreeSet;
 

@@ -159,7 +159,7 @@ impl ApplyRequest {
             let message = format!("the plan is too old: its stack would have expired at {}", expiry::shown(at, now));
             return Err(Failure::new(message).hint("make the plan again with `kstack plan --out`"));
         }
-        let kafka = kafka::of(&design, observed, task.sandbox, self.blind)?;
+        let kafka = kafka::of(&design, observed, task, self.blind)?;
         if plan.steps.is_empty() {
             // What an earlier, interrupted run did not record: that everything exists.
             if let Some(record) = &seen.input.record {

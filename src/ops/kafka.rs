@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Failure, Task};
 use crate::health::{self, shortened};
+use crate::kafka::{Link, Security, Server, Via, Way};
 use crate::roll::{self, KafkaAccess, Local};
 use crate::sandbox::SandboxError;
 use crate::sandbox::kafka::{SandboxCluster, distribution};
@@ -29,11 +30,17 @@ pub fn brokers(observed: &Observed, sandbox: bool) -> BTreeMap<u32, SocketAddrV4
     }
 }
 
-/// What rolls to `design` query; `blind` lets hosts roll one after another without it.
+/// As whom, and by the way `via`, brokers on EC2 are asked.
+pub fn link(via: &Via) -> Link {
+    Link { security: Security::default(), way: Way::new(via.clone()) }
+}
+
+/// What rolls to `design` query by the way that the task says; `blind` lets hosts roll one after another without it.
 ///
 /// # Errors
 /// What is wrong with the sandbox's Kafka.
-pub fn of(design: &Design, observed: &Observed, sandbox: bool, blind: bool) -> Result<KafkaAccess, Failure> {
+pub fn of(design: &Design, observed: &Observed, task: &Task<'_>, blind: bool) -> Result<KafkaAccess, Failure> {
+    let sandbox = task.sandbox;
     let distribution = if sandbox { distribution()? } else { None };
     let local = distribution.map(|distribution| Local {
         cluster: SandboxCluster::of(&design.cluster_id),
@@ -42,13 +49,12 @@ pub fn of(design: &Design, observed: &Observed, sandbox: bool, blind: bool) -> R
     });
     // Hosts of a sandbox without Kafka have none that could be out of sync.
     let blind = blind || sandbox && local.is_none();
-    Ok(KafkaAccess::new(brokers(observed, sandbox), local, blind))
+    Ok(KafkaAccess::new(brokers(observed, sandbox), link(task.via), local, blind))
 }
 
 /// The host of the active controller, where a broker answers.
 pub async fn active(design: &Design, kafka: &KafkaAccess) -> Option<String> {
-    let brokers: Vec<SocketAddrV4> = kafka.brokers.values().copied().collect();
-    let node = health::ask(&brokers).await.ok()?.controller?;
+    let node = health::ask(&kafka.servers(), &kafka.link).await.ok()?.controller?;
     design.hosts.iter().find(|host| host.cloud.node_id == node).map(|host| host.name.clone())
 }
 
@@ -66,7 +72,9 @@ pub async fn start(design: &Design, kafka: &KafkaAccess, task: &Task<'_>) -> Res
     local.cluster.start(&local.distribution, design)?;
     let brokers: Vec<SocketAddrV4> = local.cluster.bootstrap().into_values().collect();
     let ids: BTreeSet<u32> = design.hosts.iter().filter(|host| host.broker()).map(|host| host.cloud.node_id).collect();
-    health::wait_until(&brokers, START_TIMEOUT, |cluster| cluster.problems(&ids)).await.map_err(|reasons| {
+    let servers: Vec<Server> = brokers.iter().map(|broker| (*broker).into()).collect();
+    let healthy = health::wait_until(&servers, &kafka.link, START_TIMEOUT, |cluster| cluster.problems(&ids));
+    healthy.await.map_err(|reasons| {
         let failure =
             Failure::new(format!("Kafka is not healthy after {} s: {}", START_TIMEOUT.as_secs(), shortened(&reasons)));
         match local.cluster.ended() {

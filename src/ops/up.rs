@@ -163,7 +163,7 @@ impl StackRequest {
             report(UpReport::Start(Start { plan: &plan, observed, network, expires_at }));
         }
         let record = session.ensure_record(&design, &seen.input).await?;
-        let kafka = kafka::of(&design, observed, task.sandbox, false)?;
+        let kafka = kafka::of(&design, observed, task, false)?;
         if worked {
             let mut report = |one: RunReport<'_>| report(UpReport::Run(one));
             execute(session, &kafka, &plan, observed, &record.incarnation(), task, &mut report).await.map_err(again)?;

@@ -8,6 +8,8 @@ mod definitions;
 mod machine;
 mod network;
 mod processes;
+mod proxies;
+mod secured;
 #[allow(dead_code, unused_imports, clippy::type_complexity)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;

@@ -1,14 +1,18 @@
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
+use bytes::BytesMut;
 use kafka_protocol::messages::describe_quorum_response as quorum;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
-    BrokerId, DescribeClusterResponse, DescribeConfigsResponse, MetadataResponse, ResponseHeader,
+    ApiVersionsResponse, BrokerId, DescribeClusterResponse, DescribeConfigsResponse, MetadataResponse, ResponseHeader,
 };
+use kafka_protocol::protocol::{Encodable, HeaderVersion};
 use proptest::prelude::*;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::kafka::decode;
 
 /// An answer's bytes, as a broker sends them.
 fn answer<T: Encodable + HeaderVersion>(body: &T, version: i16) -> Vec<u8> {
@@ -127,9 +131,10 @@ async fn a_server_of_another_kind_is_no_broker() {
         }
     });
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
-    let brokers = [port, nobody].map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
-    assert_eq!(ask(&brokers).await, Err(AskError::Unreachable));
-    assert_eq!(ask(&[]).await, Err(AskError::Unreachable));
-    let waited = wait_until(&brokers, Duration::ZERO, |_| Vec::new()).await;
+    let brokers = [port, nobody].map(|port| Server::from(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)));
+    let link = Link::default();
+    assert_eq!(ask(&brokers, &link).await, Err(AskError::Unreachable(None)));
+    assert_eq!(ask(&[], &link).await, Err(AskError::Unreachable(None)));
+    let waited = wait_until(&brokers, &link, Duration::ZERO, |_| Vec::new()).await;
     assert_eq!(waited, Err(vec!["no broker is reachable from here".to_owned()]));
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::aws::kinds::msk_status;
 use crate::health::{self, shortened};
+use crate::kafka::Server;
 use crate::ops::{Failure, Task, kafka, msk};
 use crate::roll::{self, KafkaAccess};
 use crate::session::Session;
@@ -75,12 +76,14 @@ async fn on_hosts(
     if session.aws.clients.emulated() {
         return Ok(brokers);
     }
-    if health::wait_until(&brokers, REACHABLE_TIMEOUT, |_| Vec::new()).await.is_err() {
-        task.note("Kafka is not reachable from here; its hosts have passed EC2's checks.");
+    let servers: Vec<Server> = brokers.iter().map(|broker| (*broker).into()).collect();
+    if let Err(why) = health::wait_until(&servers, &kafka.link, REACHABLE_TIMEOUT, |_| Vec::new()).await {
+        task.note(&format!("Kafka can't be asked: {}; its hosts have passed EC2's checks.", shortened(&why)));
         return Ok(brokers);
     }
     let ids: BTreeSet<u32> = roll::brokers(&observed).into_keys().collect();
-    health::wait_until(&brokers, HEALTHY_TIMEOUT, |cluster| cluster.problems(&ids)).await.map_err(|reasons| {
+    let healthy = health::wait_until(&servers, &kafka.link, HEALTHY_TIMEOUT, |cluster| cluster.problems(&ids));
+    healthy.await.map_err(|reasons| {
         Failure::new(format!("Kafka is not healthy after {} s: {}", HEALTHY_TIMEOUT.as_secs(), shortened(&reasons)))
     })?;
     Ok(brokers)

@@ -7,8 +7,10 @@
 pub enum Shape {
     /// So many bytes.
     Fixed(usize),
-    /// A text with its length plus one before it, as an unsigned variable-length number; 0 for none.
+    /// A text or bytes, with their length plus one before them, as an unsigned variable-length number; 0 for none.
     Text,
+    /// A text with its length before it, as two bytes; -1 for none.
+    OldText,
     /// Elements of the same shape, with their number plus one before them; 0 for none.
     List(&'static [Shape]),
     /// The same with the number itself, as four bytes.
@@ -17,10 +19,16 @@ pub enum Shape {
     Tags,
 }
 
-use Shape::{Fixed, List, OldList, Tags, Text};
+use Shape::{Fixed, List, OldList, OldText, Tags, Text};
 
 /// Error, and the versions of each request.
 pub const API_VERSIONS_0: &[Shape] = &[Fixed(2), OldList(&[Fixed(6)])];
+
+/// Error, and the mechanisms that the listener takes.
+pub const SASL_HANDSHAKE_1: &[Shape] = &[Fixed(2), OldList(&[OldText])];
+
+/// Error with its words, the mechanism's own bytes, and how long the session may last.
+pub const SASL_AUTHENTICATE_2: &[Shape] = &[Fixed(2), Text, Text, Fixed(8), Tags];
 
 /// Throttle time, brokers, cluster id, controller, topics with their partitions.
 pub const METADATA_12: &[Shape] = &[
@@ -88,6 +96,10 @@ pub fn walk<'a>(shapes: &[Shape], bytes: &'a [u8]) -> Option<&'a [u8]> {
         Text => {
             let (length, rest) = number(bytes)?;
             rest.get(length.saturating_sub(1)..)
+        }
+        OldText => {
+            let (length, rest) = bytes.split_first_chunk()?;
+            rest.get(usize::try_from(i16::from_be_bytes(*length)).unwrap_or_default()..)
         }
         List(element) => {
             let (count, rest) = number(bytes)?;
