@@ -133,6 +133,10 @@ impl Look {
         all.extend(self.roles.iter().map(|one| (Some(one.role_name.clone()), format!("{one:?}"))));
         all.extend(self.profiles.iter().map(|one| (Some(one.instance_profile_name.clone()), format!("{one:?}"))));
         all.extend(self.parameters.iter().map(|one| (Some(one.clone()), String::new())));
+        for (zone, tags, records) in &self.zones {
+            let ours = zone.caller_reference().starts_with("kstack/");
+            all.extend((!ours).then(|| (Some(zone.id().to_owned()), format!("{zone:?} {tags} {records:?}"))));
+        }
         // A copy of an account has its own id.
         let named = all.into_iter().filter_map(|(id, text)| Some((id?, text.replace(&self.account, "ACCOUNT"))));
         named.filter(|(id, _)| !ours.contains(id.as_str())).collect()

@@ -24,6 +24,7 @@ mod localstack_package;
 mod model;
 mod msk;
 mod msk_complaints;
+mod names;
 mod neighbours;
 mod networks;
 mod others;

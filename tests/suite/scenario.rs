@@ -53,6 +53,12 @@ pub const OTHERS_APPLY: Scenario =
 pub const OTHERS_DESTROY: Scenario =
     Scenario { of_others: true, ..Scenario::destroy("destroy in others' VPC", inside) };
 
+pub const NAMES_APPLY: Scenario = Scenario::apply("apply with names", dev, None, NAMES);
+pub const NAMES_REMOVE: Scenario = Scenario::apply("names removed", dev, Some(NAMES), &[]);
+
+/// Names that brokers advertise, in a zone of the stack's own.
+const NAMES: Edits = &[("nat: single", "nat: single\n  dns: {zone: kafka.internal, advertise: true}")];
+
 pub const FILE: &str = "stack.yaml";
 
 fn dev(_: &Account, edits: Edits) -> String {

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::scenario::{
-    APPLY, DESTROY, FILE, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, Scenario, UNDO, Whole,
+    APPLY, DESTROY, FILE, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY,
+    ROLL, Scenario, UNDO, Whole,
 };
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -322,4 +323,11 @@ fn an_apply_in_a_network_of_others_touches_nothing_of_it_whatever_goes_wrong() {
 fn a_destroy_in_a_network_of_others_leaves_it_as_it_was_whatever_goes_wrong() {
     OTHERS_DESTROY.sweep(&KILLS, 2, true);
     OTHERS_DESTROY.sweep(quick(), 3, true);
+}
+
+#[test]
+fn a_run_with_names_that_is_cut_short_is_finished_by_the_next() {
+    NAMES_APPLY.sweep(&KILLS, 3, false);
+    NAMES_APPLY.sweep(quick(), 4, true);
+    NAMES_REMOVE.sweep(&KILLS, 2, true);
 }

@@ -38,6 +38,13 @@ def ssm() -> Service:
     return service()
 
 
+@aws_provider(api="route53", name=NAME)
+def route53() -> Service:
+    from localstack_aws_rules.route53 import service
+
+    return service()
+
+
 @hooks.on_infra_start()
 def complete_models() -> None:
     from localstack.aws.spec import loader

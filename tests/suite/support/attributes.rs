@@ -52,6 +52,10 @@ impl Account {
         let configuration = |name: Option<&str>| format!("configuration {}", name.unwrap_or_default());
         named.extend(look.configurations.iter().map(|one| (configuration(one.name()), words_of(one))));
         named.extend(look.targets.iter().map(|one| ("scalable target".to_owned(), words_of(one))));
+        for (zone, tags, records) in &look.zones {
+            named.push((format!("zone {}", zone.name()), tags.clone()));
+            named.extend(records.iter().map(|one| (format!("record {}", one.name()), words_of(one))));
+        }
         let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, text) in named {
             attributes.entry(name).or_default().extend(words(&text, &addresses, &self.id));

@@ -77,6 +77,10 @@ impl Account {
         client!(aws_sdk_ssm, self, region)
     }
 
+    pub fn route53(&self) -> aws_sdk_route53::Client {
+        client!(aws_sdk_route53, self, "us-east-1")
+    }
+
     /// Waits until AWS does nothing with the account's cluster.
     pub fn settled(&self, region: &str) {
         super::poll("an active cluster", std::time::Duration::from_secs(30), || {

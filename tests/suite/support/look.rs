@@ -9,6 +9,7 @@ use aws_sdk_ec2::types::{
 };
 use aws_sdk_iam::types::{InstanceProfile, Role};
 use aws_sdk_kafka::types::{Cluster, Configuration};
+use aws_sdk_route53::types::{HostedZone, ResourceRecordSet, RrType, TagResourceType};
 
 use super::Account;
 use super::aws::{Identity, wait};
@@ -36,6 +37,8 @@ pub struct Look {
     pub parameters: Vec<String>,
     pub roles: Vec<Role>,
     pub profiles: Vec<InstanceProfile>,
+    /// Hosted zones, which are in no region, with their tags and with their records beside those that each has by itself.
+    pub zones: Vec<(HostedZone, String, Vec<ResourceRecordSet>)>,
 }
 
 /// What a call lists.
@@ -78,7 +81,23 @@ impl Account {
             parameters: parameters.parameters().iter().filter_map(|one| one.name.clone()).collect(),
             roles: list!(iam.list_roles(), roles),
             profiles: list!(iam.list_instance_profiles(), instance_profiles),
+            zones: self.zones(),
         }
+    }
+
+    /// Every hosted zone, with its tags and its records.
+    fn zones(&self) -> Vec<(HostedZone, String, Vec<ResourceRecordSet>)> {
+        let route53 = self.route53();
+        let zones = wait(route53.list_hosted_zones().send()).hosted_zones;
+        let with_records = |zone: HostedZone| {
+            let id = zone.id().trim_start_matches("/hostedzone/").to_owned();
+            let tags = route53.list_tags_for_resource().resource_type(TagResourceType::Hostedzone).resource_id(&id);
+            let tags = wait(tags.send()).resource_tag_set.and_then(|set| set.tags).unwrap_or_default();
+            let all = wait(route53.list_resource_record_sets().hosted_zone_id(&id).send()).resource_record_sets;
+            let own = |one: &ResourceRecordSet| [RrType::Ns, RrType::Soa].contains(one.r#type());
+            (zone, format!("{tags:?}"), all.into_iter().filter(|one| !own(one)).collect())
+        };
+        zones.into_iter().map(with_records).collect()
     }
 
     /// The volume and interface of each host, as they are live.
@@ -126,6 +145,10 @@ impl Look {
         left.extend(self.parameters.iter().cloned().map(Some));
         left.extend(self.roles.iter().map(|one| Some(one.role_name.clone())));
         left.extend(self.profiles.iter().map(|one| Some(one.instance_profile_name.clone())));
+        let zones = self.zones.iter().filter(|(zone, ..)| zone.caller_reference().starts_with("kstack/"));
+        left.extend(zones.map(|(zone, ..)| Some(format!("zone {}", zone.name()))));
+        let records = self.zones.iter().flat_map(|(_, _, records)| records);
+        left.extend(records.map(|one| Some(format!("record {} {}", one.name(), one.r#type().as_str()))));
         left.into_iter().flatten().collect()
     }
 
