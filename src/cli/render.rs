@@ -5,7 +5,7 @@ use super::ui;
 use crate::ops::Failure;
 use crate::session::read_source;
 use kstack_core::choose;
-use kstack_core::cloud_init::VOLUME_ID_PLACEHOLDER;
+use kstack_core::cloud_init::{volume_placeholder, with_volumes};
 use kstack_core::model::Address;
 
 /// Print a host's user data
@@ -33,9 +33,12 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         Failure::new(format!("the stack has no host `{}`", args.host))
             .hint(format!("its hosts are {}", names.join(", ")))
     })?;
-    let volume = seen.input.observed.live.get(&Address::new("volume", &host.name));
-    // Before the volume exists, the placeholder stands for its id.
-    let volume = volume.map_or(VOLUME_ID_PLACEHOLDER, |live| live.id.as_str());
-    ui::out(&host.user_data.replace(VOLUME_ID_PLACEHOLDER, volume));
+    // Before a volume exists, the placeholder stands for its id.
+    let id = |(number, name): (u32, String)| {
+        let live = seen.input.observed.live.get(&Address::new("volume", &name));
+        live.map_or_else(|| volume_placeholder(number), |live| live.id.clone())
+    };
+    let ids: Vec<String> = (1..).zip(host.volumes()).map(id).collect();
+    ui::out(&with_volumes(&host.user_data, &ids));
     Ok(0)
 }

@@ -22,8 +22,9 @@ use crate::ops::{Failure, kafka};
 use crate::roll;
 use crate::session::read_source;
 use kstack_core::cloud_init::CLIENT_PORT;
-use kstack_core::design::node_id;
+use kstack_core::design::{host_of_volume, node_id, volume_name};
 use kstack_core::engines::Engine;
+use kstack_core::engines::ec2::ebs::MOST_VOLUMES;
 use kstack_core::engines::msk::client_properties::AuthMethod;
 use kstack_core::expiry;
 use kstack_core::expiry::Lifetime;
@@ -135,7 +136,11 @@ struct HostStatus {
     state: Option<String>,
     kafka: Option<String>,
     address: Option<String>,
+    /// The first data volume.
     volume: Option<String>,
+    /// Further ones.
+    more_volumes: Vec<String>,
+    /// Of all of them together.
     volume_gib: Option<u64>,
 }
 
@@ -263,11 +268,14 @@ fn kafka_text(kafka: &KafkaStatus, hosts: usize) -> String {
 fn hosts(observed: &Observed) -> Vec<HostStatus> {
     let (volumes, interfaces, instances) =
         (observed.of::<Volume>(), observed.of::<NetworkInterface>(), observed.of::<Instance>());
-    let mut names: Vec<&str> = volumes.keys().chain(interfaces.keys()).chain(instances.keys()).copied().collect();
+    let owners = volumes.keys().map(|name| host_of_volume(name).0);
+    let mut names: Vec<&str> = owners.chain(interfaces.keys().copied()).chain(instances.keys().copied()).collect();
     names.sort_by_cached_key(|name| rank(&Address::new("instance", name)));
     names.dedup();
     let host = |name: &str| {
         let (volume, instance) = (volumes.get(name), instances.get(name));
+        let own: Vec<_> =
+            volumes.iter().filter(|(one, _)| host_of_volume(one).0 == name).map(|(_, volume)| volume).collect();
         HostStatus {
             name: name.to_owned(),
             zone: volume.map(|(_, volume)| volume.zone.clone()),
@@ -277,7 +285,11 @@ fn hosts(observed: &Observed) -> Vec<HostStatus> {
             kafka: instance.and_then(|(_, instance)| instance.kafka.clone()),
             address: interfaces.get(name).map(|(_, interface)| interface.address.clone()),
             volume: volume.map(|(live, _)| live.id.clone()),
-            volume_gib: volume.map(|(_, volume)| volume.size_gib),
+            more_volumes: (2..=MOST_VOLUMES)
+                .filter_map(|number| volumes.get(volume_name(name, number).as_str()))
+                .map(|(live, _)| live.id.clone())
+                .collect(),
+            volume_gib: (!own.is_empty()).then(|| own.iter().map(|(_, volume)| volume.size_gib).sum()),
         }
     };
     names.into_iter().map(host).collect()
@@ -331,6 +343,8 @@ fn on_ec2(status: &Status, kafka: &KafkaStatus) -> String {
         .hosts
         .iter()
         .map(|host| {
+            let volumes: Vec<String> = std::iter::once(cell(&host.volume)).chain(host.more_volumes.clone()).collect();
+            let volumes = volumes.join(", ");
             let size = host.volume_gib.map_or_else(|| "-".to_owned(), |size| format!("{size} GiB"));
             vec![
                 host.name.clone(),
@@ -339,7 +353,7 @@ fn on_ec2(status: &Status, kafka: &KafkaStatus) -> String {
                 host.state.clone().unwrap_or_else(|| "no instance".to_owned()),
                 cell(&host.kafka),
                 cell(&host.address),
-                cell(&host.volume),
+                volumes,
                 size,
             ]
         })

@@ -113,6 +113,7 @@ fn properties(address: Ipv4Addr, config: &[(&str, &str)]) -> (Host, String) {
         zone_id: "use1-az1".to_owned(),
         address,
         volume_id: cloud_init::VOLUME_ID_PLACEHOLDER.to_owned(),
+        more_volumes: Vec::new(),
         cluster_id: id.clone(),
         controllers: vec![Voter { node_id: 1, address, directory_id: id }],
         kafka_version: "4.1.1".to_owned(),

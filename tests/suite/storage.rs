@@ -1,8 +1,8 @@
 //! Volumes of other types than gp3, on the wire: made, changed in place, and gone again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::Volume;
+use aws_sdk_ec2::types::{Instance, InstanceBlockDeviceMapping, Volume};
 
 use crate::support::aws::{DEV, wait};
 use crate::support::{Account, text};
@@ -56,5 +56,75 @@ fn a_volume_changes_its_type_in_place() {
         assert_eq!(figures(&account), vec![(kind.to_owned(), 200, iops, throughput); 3]);
     }
     assert_eq!((account.identities(DEV), account.instances(DEV)), before);
+    account.destroy(FILE);
+}
+
+/// What is attached to the instance of each broker, by device.
+fn devices(account: &Account) -> BTreeMap<String, BTreeMap<String, String>> {
+    let ids: Vec<String> = account.instances(DEV).into_values().collect();
+    let answer = wait(account.ec2(DEV).describe_instances().set_instance_ids(Some(ids)).send());
+    let instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+    let data = |instance: &Instance| {
+        let mappings = instance.block_device_mappings().iter().filter(|one| one.device_name() != Some("/dev/xvda"));
+        let pair = |one: &InstanceBlockDeviceMapping| {
+            Some((one.device_name()?.to_owned(), one.ebs()?.volume_id()?.to_owned()))
+        };
+        mappings.filter_map(pair).collect()
+    };
+    let name = |instance: &Instance| {
+        let tag = instance.tags().iter().find(|tag| tag.key() == Some("kstack:address"));
+        tag.and_then(|tag| tag.value()?.strip_prefix("instance/").map(str::to_owned)).expect("an address")
+    };
+    instances.map(|instance| (name(instance), data(instance))).collect()
+}
+
+#[test]
+fn a_broker_gets_a_second_volume_by_a_roll_and_never_loses_it() {
+    let account = Account::new();
+    write(&account, "{size: 50 GiB}");
+    account.apply(FILE);
+    let (identities, one) = (account.identities(DEV), devices(&account));
+    assert!(one.values().all(|data| data.keys().eq(["/dev/sdf"])), "{one:#?}");
+
+    write(&account, "{size: 50 GiB, volumes: 3}");
+    let plan = account.plan(FILE);
+    let created = BROKERS.iter().flat_map(|name| [2, 3].map(|number| format!("create volume/{name}-{number}")));
+    let expected: BTreeSet<String> = created.chain(BROKERS.map(|name| format!("roll instance/{name}"))).collect();
+    assert_eq!(plan.steps().into_iter().collect::<BTreeSet<_>>(), expected);
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    assert_eq!(account.identities(DEV), identities, "the first volumes and the addresses are kept");
+    let three = devices(&account);
+    assert!(three.values().all(|data| data.keys().eq(["/dev/sdf", "/dev/sdg", "/dev/sdh"])), "{three:#?}");
+    assert!(three.iter().all(|(host, data)| data["/dev/sdf"] == identities[host].volume), "{three:#?}");
+
+    let host = &account.run(&["status", FILE, "--json"]).expect(0).json()["hosts"][0];
+    let (name, more) = (text(&host["name"]), &host["more_volumes"]);
+    assert_eq!((text(&more[0]), text(&more[1])), (&*three[name]["/dev/sdg"], &*three[name]["/dev/sdh"]));
+    assert_eq!(host["volume_gib"], 150);
+    let rendered = account.run(&["render", FILE, "--host", name]).expect(0).out;
+    assert!(three[name].values().all(|id| rendered.contains(id.as_str())), "{rendered}");
+    assert!(
+        rendered.contains("log.dirs=/var/lib/kafka/data,/var/lib/kafka-2/data,/var/lib/kafka-3/data"),
+        "{rendered}"
+    );
+
+    // One that is no longer attached is attached again, at the place where it was.
+    let (instance, volume) = (&account.instances(DEV)["broker-2"], &three["broker-2"]["/dev/sdg"]);
+    wait(account.ec2(DEV).detach_volume().volume_id(volume).instance_id(instance).force(true).send());
+    assert_eq!(account.plan(FILE).steps(), ["update instance/broker-2"]);
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    assert_eq!(devices(&account), three);
+
+    write(&account, "{size: 50 GiB, volumes: 2}");
+    let refusals = account.plan(FILE).refusals().join("\n");
+    assert!(refusals.contains("volume/broker-1-3: ") && refusals.contains("50 GiB of data"), "{refusals}");
+    account.run(&["apply", FILE, "--yes"]).expect(1);
+    assert_eq!(devices(&account), three);
+    account.run(&["apply", FILE, "--yes", "--allow-data-loss"]).expect(0);
+    account.assert_converged(FILE);
+    let two = devices(&account);
+    assert!(two.values().all(|data| data.keys().eq(["/dev/sdf", "/dev/sdg"])), "{two:#?}");
     account.destroy(FILE);
 }

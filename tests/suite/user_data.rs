@@ -1,5 +1,8 @@
-//! User data of every role and operating system is valid by cloud-init's own schema.
+//! User data of every role and operating system is valid by cloud-init's own schema, and its scripts do to disks what they should.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use kstack_core::cloud_init::{self, Checksum, Host, HostRole, Os, Overrides, Voter};
@@ -22,6 +25,7 @@ pub fn host(role: HostRole, os: Os) -> Host {
         zone_id: "apne2-az1".into(),
         address: [10, 40, 0, 5].into(),
         volume_id: "vol-0123456789abcdef0".into(),
+        more_volumes: Vec::new(),
         cluster_id: "MkU3OEVBNTcwNTJENDM2Qg".into(),
         controllers: (1..=3).map(voter).collect(),
         kafka_version: "4.1.1".into(),
@@ -47,7 +51,9 @@ fn every_rendering_is_valid_by_cloud_inits_own_schema() {
     let folder = tempfile::tempdir().unwrap();
     for os in [Os::Al2023, Os::Debian12, Os::Ubuntu2404] {
         for role in [HostRole::Broker, HostRole::Controller, HostRole::Combined] {
-            let text = cloud_init::render(&host(role, os), &Overrides::new()).unwrap();
+            let more_volumes = (2..=11).map(cloud_init::volume_placeholder).collect();
+            let host = Host { more_volumes, ..host(role, os) };
+            let text = cloud_init::render(&host, &Overrides::new()).unwrap();
             assert!(cloud_init::encode(&text).unwrap().len() <= 16 * 1024, "{role:?} on {os:?} is too large");
             let path = folder.path().join("user-data.yaml");
             std::fs::write(&path, &text).unwrap();
@@ -56,4 +62,115 @@ fn every_rendering_is_valid_by_cloud_inits_own_schema() {
             assert!(output.status.success(), "{role:?} on {os:?}: {said}");
         }
     }
+}
+
+/// The script `name` of the host's user data.
+fn script(host: &Host, name: &str) -> String {
+    let document: serde_json::Value =
+        serde_yaml::from_str(&cloud_init::render(host, &Overrides::new()).unwrap()).unwrap();
+    let path = format!("/usr/local/lib/kstack/{name}");
+    let files = document["write_files"].as_array().unwrap();
+    let file = files.iter().find(|file| file["path"] == path.as_str()).unwrap();
+    file["content"].as_str().unwrap().to_owned()
+}
+
+/// Runs the script with these commands in place of those that need disks and root, and gives what they were called with, and
+/// whether it ended well. A command's text is a shell script, which is noted first.
+fn run(script: &str, folder: &Path, commands: &[(&str, &str)]) -> (Vec<String>, bool) {
+    let bin = folder.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let log = folder.join("log");
+    for (name, body) in commands {
+        let text = format!("#!/bin/sh\necho \"{name} $*\" >> {}\n{body}\n", log.display());
+        fs::write(bin.join(name), text).unwrap();
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::write(folder.join("script"), script).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash").arg(folder.join("script")).env("PATH", path).output().unwrap();
+    let calls = fs::read_to_string(&log).unwrap_or_default().lines().map(str::to_owned).collect();
+    (calls, output.status.success())
+}
+
+/// Three volumes: the second holds a file system already.
+fn three_volumes() -> Host {
+    let more_volumes = vec!["vol-0000000000000000b".to_owned(), "vol-0000000000000000c".to_owned()];
+    Host { more_volumes, ..host(HostRole::Broker, Os::Debian12) }
+}
+
+#[test]
+fn each_volume_is_found_by_its_serial_number_and_mounted_at_its_own_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let disks = "printf '/dev/nvme3n1 vol0000000000000000c\\n/dev/nvme1n1 vol0123456789abcdef0\\n/dev/nvme2n1 vol0000000000000000b\\n'";
+    let commands = [
+        ("lsblk", disks),
+        ("mountpoint", "exit 1"),
+        ("blkid", "for last; do :; done; [ $last = /dev/nvme2n1 ] && echo xfs || exit 2"),
+        ("wipefs", "for last; do :; done; [ $last = /dev/nvme2n1 ] && echo xfs || true"),
+        ("xfs_db", "echo 'fname = \"kstack-data\"'; echo 'inprogress = 0'"),
+        ("mkfs.xfs", ""),
+        ("mkdir", ""),
+        ("mount", ""),
+    ];
+    let (calls, well) = run(&script(&three_volumes(), "mount-data"), folder.path(), &commands);
+    assert!(well, "{calls:#?}");
+    let did: Vec<&str> = calls
+        .iter()
+        .map(String::as_str)
+        .filter(|call| ["mkfs.xfs ", "mount "].iter().any(|name| call.starts_with(name)))
+        .collect();
+    let expected = [
+        "mkfs.xfs -q -L kstack-new /dev/nvme1n1",
+        "mount --types xfs --options noatime /dev/nvme1n1 /var/lib/kafka",
+        "mount --types xfs --options noatime /dev/nvme2n1 /var/lib/kafka-2",
+        "mkfs.xfs -q -L kstack-new /dev/nvme3n1",
+        "mount --types xfs --options noatime /dev/nvme3n1 /var/lib/kafka-3",
+    ];
+    assert_eq!(did, expected);
+}
+
+#[test]
+fn a_volume_that_holds_something_else_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = [
+        ("lsblk", "echo '/dev/nvme1n1 vol0123456789abcdef0'"),
+        ("mountpoint", "exit 1"),
+        ("blkid", "echo ext4"),
+        ("wipefs", "echo ext4"),
+        ("mkfs.xfs", ""),
+        ("mount", ""),
+    ];
+    let (calls, well) = run(&script(&three_volumes(), "mount-data"), folder.path(), &commands);
+    assert!(!well && !calls.iter().any(|call| call.starts_with("mkfs") || call.starts_with("mount -")), "{calls:#?}");
+}
+
+#[test]
+fn only_new_volumes_are_formatted_beside_those_that_kafka_has_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let mounts = ["kafka", "kafka-2", "kafka-3"].map(|name| folder.path().join(name));
+    mounts.iter().for_each(|mount| fs::create_dir_all(mount.join("data")).unwrap());
+    fs::write(mounts[0].join("data/meta.properties"), "").unwrap();
+    mounts[1..].iter().for_each(|mount| fs::write(mount.join("new"), "").unwrap());
+    // What a format that was cut off has left.
+    fs::write(mounts[2].join("data/bootstrap.checkpoint"), "").unwrap();
+    let label =
+        "for last; do :; done; [ -e $last/new ] && echo 'label = \"kstack-new\"' || echo 'label = \"kstack-data\"'";
+    let commands = [("xfs_io", label), ("chown", ""), ("sync", ""), ("kafka-storage.sh", "")];
+    let text = script(&three_volumes(), "format-storage");
+    let text = text.replace("/var/lib/kafka", &mounts[0].display().to_string()).replace("/opt/kafka/bin/", "");
+    let (calls, well) = run(&text, folder.path(), &commands);
+    assert!(well, "{calls:#?}");
+    let formats: Vec<&String> = calls.iter().filter(|call| call.starts_with("kafka-storage.sh")).collect();
+    assert_eq!(
+        formats,
+        [
+            "kafka-storage.sh format --ignore-formatted --cluster-id MkU3OEVBNTcwNTJENDM2Qg --config /etc/kafka/server.properties --no-initial-controllers"
+        ]
+    );
+    assert!(!mounts[2].join("data/bootstrap.checkpoint").exists());
+    let labelled: Vec<&String> = calls.iter().filter(|call| call.contains("label -s kstack-data")).collect();
+    assert_eq!(labelled.len(), 2, "{labelled:#?}");
+    // One that Kafka has used and whose directory is gone is a person's to decide about.
+    fs::remove_file(mounts[0].join("data/meta.properties")).unwrap();
+    assert!(!run(&text, folder.path(), &commands).1);
 }

@@ -17,10 +17,12 @@ use std::sync::LazyLock;
 use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderError, RenderErrorReason};
 use serde::{Deserialize, Serialize};
 
+use check::check;
 pub use decode::decode;
 use quote::{properties_escape, shell_word, yaml_scalar};
 use view::View;
 
+mod check;
 mod decode;
 mod quote;
 #[cfg(test)]
@@ -30,6 +32,20 @@ mod view;
 /// Stands for the id of the data volume where none is known yet, as in `kstack render`. It is a plain word
 /// to the shell and to YAML, and comes out once, so it can be replaced in the rendered text.
 pub const VOLUME_ID_PLACEHOLDER: &str = "@volume-id@";
+
+/// Stands for the id of the data volume with this number, from 1 on.
+pub fn volume_placeholder(number: u32) -> String {
+    match number {
+        1 => VOLUME_ID_PLACEHOLDER.to_owned(),
+        _ => format!("@volume-{number}-id@"),
+    }
+}
+
+/// User data with the ids of its volumes, in their order, in place of the placeholders.
+pub fn with_volumes(user_data: &str, ids: &[String]) -> String {
+    let numbered = (1..).zip(ids);
+    numbered.fold(user_data.to_owned(), |text, (number, id)| text.replace(&volume_placeholder(number), id))
+}
 
 /// The most bytes that EC2 takes as user data, before base64.
 pub const USER_DATA_LIMIT: usize = 16 * 1024;
@@ -157,6 +173,10 @@ pub struct Host {
     pub address: Ipv4Addr,
     /// The data volume, or [`VOLUME_ID_PLACEHOLDER`].
     pub volume_id: String,
+    /// The further data volumes, each of which has a log directory too. Hosts with one have the fingerprint that they had before there
+    /// could be more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more_volumes: Vec<String>,
     /// Kafka's cluster id: 22 characters of base64url.
     pub cluster_id: String,
     /// The controllers that the cluster starts with, the same on every host.
@@ -283,63 +303,6 @@ pub const SCHEMES: [&str; 2] = ["https://", "http://"];
 pub fn is_url(text: &str, schemes: &[&str]) -> bool {
     let visible = text.chars().all(|c| c.is_ascii_graphic() && !"\"'`\\<>{}".contains(c));
     visible && schemes.iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
-}
-
-/// Refuses what could not come out as itself: most values stand unquoted in a comment or a path.
-fn check(host: &Host) -> Result<(), TemplateError> {
-    let ensure = |holds: bool, field, value: &str, expected| match holds {
-        true => Ok(()),
-        false => Err(TemplateError::Value { host: host.name.clone(), field, value: value.to_owned(), expected }),
-    };
-    let word = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
-    let words = [
-        ("the stack name", &host.stack),
-        ("the name", &host.name),
-        ("the zone id", &host.zone_id),
-        ("the volume id", &host.volume_id),
-        ("the Kafka version", &host.kafka_version),
-    ];
-    for (field, value) in words.into_iter().chain(host.advertised.as_ref().map(|name| ("the advertised name", name))) {
-        let plain = !value.is_empty() && value.chars().all(word) && !value.contains("..");
-        ensure(plain, field, value, "made of ASCII letters, digits, `.`, `_`, `-` and `@`")?;
-    }
-    for (field, value) in
-        host.listeners.iter().flat_map(|one| [("a listener's name", &one.name), ("a listener's host", &one.host)])
-    {
-        let plain = !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
-        ensure(plain, field, value, "made of ASCII letters, digits, `.` and `-`")?;
-    }
-    // Kafka makes no id that starts with `-` either: its tools would take it for an option.
-    let uuid = |id: &str| id.len() == 22 && !id.starts_with('-') && id.chars().all(|c| word(c) && c != '.' && c != '@');
-    let expected = "22 characters of base64url, the first of them not `-`";
-    ensure(uuid(&host.cluster_id), "the cluster id", &host.cluster_id, expected)?;
-    for voter in &host.controllers {
-        ensure(uuid(&voter.directory_id), "a controller's directory id", &voter.directory_id, expected)?;
-    }
-    match &host.archive_checksum {
-        Checksum::Sha512(digits) => {
-            let hex = digits.len() == 128 && digits.chars().all(|c| c.is_ascii_hexdigit());
-            ensure(hex, "the archive's checksum", digits, "a SHA-512 of 128 hexadecimal digits")?;
-            let fetchable = is_url(&host.archive_url, &SCHEMES);
-            ensure(fetchable, "the archive's address", &host.archive_url, "an https or http URL")?;
-        }
-        Checksum::Published(address) => {
-            let expected = "an https URL, since its checksum is fetched too";
-            ensure(is_url(&host.archive_url, &["https://"]), "the archive's address", &host.archive_url, expected)?;
-            ensure(is_url(address, &["https://"]), "the checksum's address", address, "an https URL")?;
-        }
-    }
-    if let Some(mirror) = &host.package_mirror {
-        let plain = is_url(mirror, &SCHEMES) && !mirror.ends_with('/');
-        ensure(plain, "the package mirror", mirror, "an https or http URL that does not end with `/`")?;
-    }
-    if let Some(proxy) = &host.proxy {
-        ensure(is_url(proxy, &SCHEMES), "the proxy", proxy, "an https or http URL")?;
-    }
-    match host.settings.keys().find(|name| RESERVED_SETTINGS.contains(&name.as_str())) {
-        Some(name) => Err(TemplateError::ReservedSetting { name: name.clone() }),
-        None => Ok(()),
-    }
 }
 
 fn registry(overrides: &Overrides) -> Result<Handlebars<'static>, TemplateError> {

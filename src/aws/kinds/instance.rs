@@ -15,15 +15,18 @@ use aws_sdk_ec2::types::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kstack_core::cloud_init;
-use kstack_core::cloud_init::VOLUME_ID_PLACEHOLDER;
 use kstack_core::kinds::Instance;
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant as Clock};
 
-/// The device name by which the data volume is attached. On Nitro hosts it shows as an NVMe device instead.
-const DATA_DEVICE: &str = "/dev/sdf";
+/// The device names by which data volumes are attached, in their order. On Nitro hosts they show as NVMe devices instead.
+const DATA_DEVICES: [&str; 11] = [
+    "/dev/sdf", "/dev/sdg", "/dev/sdh", "/dev/sdi", "/dev/sdj", "/dev/sdk", "/dev/sdl", "/dev/sdm", "/dev/sdn",
+    "/dev/sdo", "/dev/sdp",
+];
 /// How long a new instance profile may take to reach EC2: IAM gives no way to ask.
 const PROFILE_LAG: Duration = Duration::from_secs(30);
 /// EC2's code for a profile that it does not know, and for every other parameter that it can't use.
@@ -31,7 +34,7 @@ const NOT_A_PARAMETER: &str = "InvalidParameterValue";
 
 impl Driver<Aws> for Instance {
     const CALLS: Calls = Calls {
-        discover: &[call("DescribeInstances")],
+        discover: &[call("DescribeInstances"), call("DescribeVolumes")],
         create: &[
             call("DescribeNetworkInterfaces"),
             call("RunInstances"),
@@ -59,8 +62,10 @@ impl Driver<Aws> for Instance {
     };
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
-        let all = aws.instances.since(aws.round(), || fetch(aws)).await?;
-        Ok(all.iter().map(found).collect())
+        let volumes = aws.volumes.since(aws.round(), || volume::fetch(aws));
+        let (all, volumes) = tokio::try_join!(aws.instances.since(aws.round(), || fetch(aws)), volumes)?;
+        let own: BTreeSet<&str> = volumes.iter().filter_map(|volume| volume.volume_id()).collect();
+        Ok(all.iter().map(|instance| found(instance, &own)).collect())
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
@@ -89,7 +94,9 @@ impl Driver<Aws> for Instance {
             }
         };
         ctx.system.instances.wait(&what, READY_TIMEOUT, || fetch(ctx.system), running).await?;
-        attach(self, ctx, id).await?;
+        for (device, volume) in DATA_DEVICES.into_iter().zip(data_volumes(self, ctx)?) {
+            attach(ctx, id, &volume, device).await?;
+        }
         // The next broker must not be stopped before this one is up.
         if ctx.check_instance { ctx.system.clients.pass_checks(&[id.to_owned()]).await } else { Ok(()) }
     }
@@ -126,11 +133,11 @@ impl Driver<Aws> for Instance {
                     }
                 }
                 // An instance that starts is waited for, and a volume attached, by `finish` below.
-                "state" | "data_volume" => {}
+                "state" | "data_volume" | "more_volumes" => {}
                 _ => return Err(no_call_for(change)),
             }
         }
-        if changes.iter().any(|change| ["state", "data_volume"].contains(&change.field.as_str())) {
+        if changes.iter().any(|change| ["state", "data_volume", "more_volumes"].contains(&change.field.as_str())) {
             self.finish(ctx, id).await?;
         }
         Ok(())
@@ -160,7 +167,7 @@ impl Driver<Aws> for Instance {
         let all = ctx.system.instances.since(ctx.system.round(), || fetch(ctx.system)).await?;
         let mappings =
             all.iter().filter(|one| one.instance_id() == Some(id)).flat_map(|one| one.block_device_mappings());
-        let root = mappings.filter(|mapping| mapping.device_name() != Some(DATA_DEVICE));
+        let root = mappings.filter(|mapping| mapping.device_name().is_some_and(|name| !DATA_DEVICES.contains(&name)));
         let root = root.filter_map(|mapping| mapping.ebs().and_then(|ebs| ebs.volume_id()));
         ctx.retag_ec2(&std::iter::once(id).chain(root).collect::<Vec<_>>(), set, unset).await
     }
@@ -170,14 +177,23 @@ fn state(instance: &Sdk) -> Option<&InstanceStateName> {
     instance.state().and_then(|state| state.name())
 }
 
-fn found(instance: &Sdk) -> Found<Instance> {
+/// The ids of the data volumes, in the order of their devices.
+fn data_volumes(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<Vec<String>, StepError> {
+    std::iter::once(&instance.data_volume).chain(&instance.more_volumes).map(|volume| ctx.id(volume)).collect()
+}
+
+/// `own` are the ids of the stack's volumes: what others attach is none of its data volumes.
+fn found(instance: &Sdk, own: &BTreeSet<&str>) -> Found<Instance> {
     let tags = tags_of(Some(instance.tags()));
     let tagged = |key: &str| tags.get(key).cloned();
     let interface = instance
         .network_interfaces()
         .iter()
         .find(|one| one.attachment().and_then(|attachment| attachment.device_index()).unwrap_or_default() == 0);
-    let data = instance.block_device_mappings().iter().find(|mapping| mapping.device_name() == Some(DATA_DEVICE));
+    let attached = |device: &&str| {
+        let mut mappings = instance.block_device_mappings().iter();
+        mappings.find(|mapping| mapping.device_name() == Some(device))?.ebs()?.volume_id()
+    };
     let profile =
         instance.iam_instance_profile().and_then(|profile| profile.arn()).and_then(|arn| arn.rsplit('/').next());
     let placement = instance.placement();
@@ -189,7 +205,13 @@ fn found(instance: &Sdk) -> Found<Instance> {
         image: instance.image_id().unwrap_or_default().to_owned(),
         subnet: Ref::live(instance.subnet_id()),
         interface: Ref::live(interface.and_then(|one| one.network_interface_id())),
-        data_volume: Ref::live(data.and_then(|mapping| mapping.ebs()).and_then(|ebs| ebs.volume_id())),
+        data_volume: Ref::live(attached(&DATA_DEVICES[0])),
+        more_volumes: DATA_DEVICES[1..]
+            .iter()
+            .filter_map(attached)
+            .filter(|id| own.contains(id))
+            .map(|id| Ref::live(Some(id)))
+            .collect(),
         profile: Ref::live(profile),
         placement_group: group.map(|name| Ref::live(Some(name))),
         partition: placement
@@ -201,6 +223,7 @@ fn found(instance: &Sdk) -> Found<Instance> {
         termination_protection: tags.contains_key(tag::TERMINATION_PROTECTION),
         os: tagged(tag::OS),
         kafka: tagged(tag::KAFKA),
+        volumes: tagged(tag::VOLUMES).and_then(|count| count.parse().ok()),
         config: tagged(tag::CONFIG),
         retention: tagged(tag::RETENTION),
         min_insync_replicas: tagged(tag::MIN_INSYNC),
@@ -218,8 +241,8 @@ fn root_device(instance: &Instance) -> &'static str {
 
 /// The call that starts the instance, without its token.
 fn run(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<RunInstancesFluentBuilder, StepError> {
-    let (interface, data_volume) = (ctx.id(&instance.interface)?, ctx.id(&instance.data_volume)?);
-    let text = instance.user_data.replace(VOLUME_ID_PLACEHOLDER, &data_volume);
+    let (interface, data_volumes) = (ctx.id(&instance.interface)?, data_volumes(instance, ctx)?);
+    let text = cloud_init::with_volumes(&instance.user_data, &data_volumes);
     let user_data = cloud_init::encode(&text).map_err(|error| StepError::Internal(error.to_string()))?;
     let nic = InstanceNetworkInterfaceSpecification::builder().device_index(0).network_interface_id(interface);
     let root = EbsBlockDevice::builder().encrypted(true).delete_on_termination(true).volume_type(VolumeType::Gp3);
@@ -301,12 +324,10 @@ pub async fn may_start(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<(), St
     }
 }
 
-/// Attaches the data volume, unless it is attached already. The call takes no token: it looks first.
-async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-    let data_volume = ctx.id(&instance.data_volume)?;
-    let find = |all: &[aws_sdk_ec2::types::Volume]| {
-        all.iter().find(|volume| volume.volume_id() == Some(&data_volume)).cloned()
-    };
+/// Attaches a data volume, unless it is attached already. The call takes no token: it looks first.
+async fn attach(ctx: &Ctx<'_, Aws>, id: &str, data_volume: &str, device: &str) -> Result<(), StepError> {
+    let find =
+        |all: &[aws_sdk_ec2::types::Volume]| all.iter().find(|volume| volume.volume_id() == Some(data_volume)).cloned();
     let attached = |volume: &aws_sdk_ec2::types::Volume, states: &[VolumeAttachmentState]| {
         let here = |one: &&aws_sdk_ec2::types::VolumeAttachment| one.instance_id() == Some(id);
         volume.attachments().iter().filter(here).any(|one| one.state().is_some_and(|state| states.contains(state)))
@@ -319,7 +340,7 @@ async fn attach(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(),
         Ok((done || volume.state() == Some(&VolumeState::Available)).then_some(done))
     };
     if !ctx.system.volumes.wait(&what, READY_TIMEOUT, || volume::fetch(ctx.system), free).await? {
-        let call = ctx.system.clients.ec2.attach_volume().instance_id(id).volume_id(&data_volume).device(DATA_DEVICE);
+        let call = ctx.system.clients.ec2.attach_volume().instance_id(id).volume_id(data_volume).device(device);
         match call.send().await.map_err(failed("AttachVolume")) {
             // A first try whose answer was lost: the wait below tells whose the volume is. Where the instance or the volume
             // is in another state after all, the call is made again.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::PlanningInput;
-use crate::cloud_init::{self, HostRole, Overrides, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter};
+use crate::cloud_init::{self, HostRole, Overrides, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter, volume_placeholder};
 use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat};
 use crate::digest;
 use crate::engines::ec2::keys::VolumeType;
@@ -106,6 +106,7 @@ fn host(
     let Identity { name, role, node_id, zone, address } = identity;
     let stack = &design.stack;
     let ec2 = stack.cluster.ec2.as_ref()?;
+    let volumes = if role == HostRole::Controller { 1 } else { ec2.brokers.storage.volumes };
     let limits = input.facts.types.get(instance_type)?;
     let Some(address) = address else {
         refusals.push(Refusal::general(
@@ -137,6 +138,7 @@ fn host(
         zone_id: design.zones[zone].id.clone(),
         address,
         volume_id: VOLUME_ID_PLACEHOLDER.to_owned(),
+        more_volumes: (2..=volumes).map(volume_placeholder).collect(),
         cluster_id: design.cluster_id.clone(),
         controllers: voters.to_vec(),
         kafka_version: version,

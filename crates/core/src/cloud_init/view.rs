@@ -28,12 +28,19 @@ pub(super) struct View<'a> {
     heap_mib: u64,
     checksum_sha512: Option<String>,
     checksum_url: Option<&'a str>,
+    /// The data volumes, in the order of their devices.
+    volume_ids: Vec<&'a str>,
+    several_volumes: bool,
+    /// Where they are mounted, each with Kafka's log directory `data` in it.
+    mount_points: Vec<String>,
+    log_dirs: String,
 }
 
 impl<'a> View<'a> {
     pub(super) fn of(host: &'a Host) -> Self {
         let join = |text: fn(&Voter) -> String| host.controllers.iter().map(text).collect::<Vec<_>>().join(",");
         let more = |text: &dyn Fn(&Listener) -> String| host.listeners.iter().map(text).collect::<String>();
+        let mount_points = mount_points(1 + host.more_volumes.len());
         let votes = host.controllers.iter().any(|voter| voter.node_id == host.node_id);
         let (checksum_sha512, checksum_url) = match &host.archive_checksum {
             Checksum::Sha512(digits) => (Some(digits.to_ascii_lowercase()), None),
@@ -60,7 +67,17 @@ impl<'a> View<'a> {
             heap_mib: heap_mib(host.memory_mib, host.role),
             checksum_sha512,
             checksum_url,
+            log_dirs: mount_points.iter().map(|point| format!("{point}/data")).collect::<Vec<_>>().join(","),
+            volume_ids: std::iter::once(&host.volume_id).chain(&host.more_volumes).map(String::as_str).collect(),
+            several_volumes: !host.more_volumes.is_empty(),
+            mount_points,
             host,
         }
     }
+}
+
+/// Where a host mounts this many volumes.
+fn mount_points(volumes: usize) -> Vec<String> {
+    let further = (2..=volumes).map(|number| format!("/var/lib/kafka-{number}"));
+    std::iter::once("/var/lib/kafka".to_owned()).chain(further).collect()
 }

@@ -63,15 +63,20 @@ pub(super) fn same(stack: &Stack, market: Market<'_>) -> Option<SameBrokers> {
     let Brokers { count, instance_type, .. } = &hosts.brokers;
     let msk_type = format!("kafka.{instance_type}");
     brokers().get(&msk_type)?;
-    let volume = ec2::size(hosts, common, embedded())?.volume;
-    let machines =
-        Ec2Hosts { brokers: *count, broker_type: instance_type.clone(), volume: Some(volume), controllers: None };
+    let ec2::Ec2Sizing { volume, volumes, .. } = ec2::size(hosts, common, embedded())?;
+    let machines = Ec2Hosts {
+        brokers: *count,
+        broker_type: instance_type.clone(),
+        volume: Some(volume),
+        volumes,
+        controllers: None,
+    };
     let mut ec2_bill = Bill::default();
     charge_bare_machines(&mut ec2_bill, market, &machines);
     let group = MskBrokerGroup {
         broker_type: msk_type.clone(),
         count: *count,
-        storage_gib: volume.size_gib as f64,
+        storage_gib: volume.size_gib as f64 * f64::from(volumes),
         tiered_gib: 0.0,
         throughput_mibs: None,
     };
@@ -114,6 +119,7 @@ fn on_hosts(cluster: &Msk, common: CommonKeys<'_>) -> Option<Ec2> {
     let instance_type = own.instance_type.strip_prefix("kafka.").filter(|name| embedded().contains_key(*name))?;
     let storage = Storage {
         kind: VolumeType::Gp3,
+        volumes: 1,
         size: msk::size(cluster, common).and_then(|sizing| sizing.size_gib).map(Size::gib),
         iops: None,
         throughput: own.storage.throughput,

@@ -85,10 +85,11 @@ pub struct HostDesign {
     pub address: Ipv4Addr,
     pub instance_type: String,
     pub image: String,
+    /// Each of its data volumes.
     pub volume: EbsVolume,
     pub placement: Option<Seat>,
     pub cloud: cloud_init::Host,
-    /// User data, with a placeholder for the volume's id.
+    /// User data, with a placeholder for each volume's id.
     pub user_data: String,
     /// Names everything that the host is configured with, but what Kafka can change while it runs.
     pub config: String,
@@ -98,6 +99,11 @@ impl HostDesign {
     /// Whether clients' data is on it: a broker, combined or not.
     pub fn broker(&self) -> bool {
         self.cloud.role != HostRole::Controller
+    }
+    /// The names of its data volumes in the stack: `broker-1`, `broker-1-2`.
+    pub fn volumes(&self) -> Vec<String> {
+        let count = 1 + self.cloud.more_volumes.len() as u32;
+        (1..=count).map(|number| volume_name(&self.name, number)).collect()
     }
     /// Whether it is a voter of the controllers' quorum.
     pub fn votes(&self) -> bool {
@@ -138,6 +144,17 @@ impl Design {
     pub fn dedicated(&self) -> bool {
         self.stack.cluster.ec2.as_ref().is_some_and(|ec2| !ec2.combined)
     }
+}
+
+/// The name of the data volume with this number, from 1 on, of the host `host`.
+pub fn volume_name(host: &str, number: u32) -> String {
+    if number == 1 { host.to_owned() } else { format!("{host}-{number}") }
+}
+
+/// The host and the number of the data volume `name`.
+pub fn host_of_volume(name: &str) -> (&str, u32) {
+    let further = name.rsplit_once('-').filter(|(host, _)| host.contains('-'));
+    further.and_then(|(host, number)| Some((host, number.parse().ok()?))).unwrap_or((name, 1))
 }
 
 /// Kafka's node id of the host with this name.

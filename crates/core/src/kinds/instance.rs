@@ -14,6 +14,9 @@ spec! {
         pub interface: Ref => Rule::roll(),
         /// Empty while it is not attached.
         pub data_volume: Ref => Rule::by(attach),
+        /// Further ones, in the order of their devices, without those that are not attached.
+        #[serde(default)]
+        pub more_volumes: Vec<Ref> => Rule::by(attach_more).hidden(),
         /// The stack's own, or by its name that of others.
         pub profile: Ref => Rule::in_place(),
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,6 +34,9 @@ spec! {
         pub os: Option<String> => Rule::roll().hidden(),
         #[serde(skip_serializing_if = "Option::is_none")]
         pub kafka: Option<String> => Rule::roll(),
+        /// How many volumes it has been made for, where there are several.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub volumes: Option<u32> => Rule::roll().hidden(),
         /// Fingerprint of the host's configuration.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub config: Option<String> => Rule::roll().hidden().saying("config: the host's settings differ"),
@@ -70,6 +76,7 @@ impl Kind for Instance {
             subnet: design.private_subnet(&design.zones[host.zone]),
             interface: Ref::to(super::NetworkInterface::NAME, &host.name),
             data_volume: Ref::to(super::Volume::NAME, &host.name),
+            more_volumes: host.volumes().iter().skip(1).map(|name| Ref::to(super::Volume::NAME, name)).collect(),
             profile: profile.clone(),
             placement_group: host.placement.as_ref().map(|seat| Ref::to(super::PlacementGroup::NAME, &seat.group)),
             partition: host.placement.as_ref().and_then(|seat| seat.partition),
@@ -78,6 +85,7 @@ impl Kind for Instance {
             termination_protection: design.stack.protected,
             os: Some(host.cloud.os.word().to_owned()),
             kafka: Some(host.cloud.kafka_version.clone()),
+            volumes: Some(host.volumes().len() as u32).filter(|count| *count > 1),
             config: Some(host.config.clone()),
             retention: host.broker().then(|| design.stack.common().settings.retention.to_string()),
             min_insync_replicas: Some(design.stack.common().settings.min_insync.to_string()),
@@ -109,21 +117,31 @@ impl Kind for Instance {
             (tag::RETENTION, &self.retention),
             (tag::MIN_INSYNC, &self.min_insync_replicas),
         ];
+        let volumes = self.volumes.map(|count| (tag::VOLUMES.to_owned(), count.to_string()));
         let on = self.termination_protection.then(|| (tag::TERMINATION_PROTECTION.to_owned(), "on".to_owned()));
-        pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).chain(on).collect()
+        pairs
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)))
+            .chain(volumes)
+            .chain(on)
+            .collect()
     }
 
-    fn missing(_: &str, is_live: &dyn Fn(&str) -> bool) -> Missing {
-        match is_live(super::Volume::NAME) {
+    fn missing(_: &str, siblings: &Siblings<'_>) -> Missing {
+        match (siblings.is_live)(super::Volume::NAME) {
             true => Missing::Gone("its instance is gone: a new one starts on the same volume and interface"),
             false => Missing::New,
         }
     }
 
     fn roll_reason(changes: &[FieldChange]) -> &'static str {
-        match changes.iter().any(|change| change.field == "data_volume") {
-            true => "the host is replaced on another volume while the others run; its address is kept",
-            false => "the host is replaced while the others run; its volume and address are kept",
+        let changes = |field: &str| changes.iter().any(|change| change.field == field);
+        if changes("data_volume") {
+            "the host is replaced on another volume while the others run; its address is kept"
+        } else if changes("more_volumes") {
+            "the host is replaced with other volumes beside its first while the others run; its first volume and its address are kept"
+        } else {
+            "the host is replaced while the others run; its volume and address are kept"
         }
     }
 
@@ -156,6 +174,11 @@ fn kept(setting: &str, change: &FieldChange) -> String {
 fn attach(change: &FieldChange, target_is_new: bool) -> Effect {
     let empty = change.before.as_str().is_none_or(str::is_empty);
     if empty && !target_is_new { Effect::InPlace } else { Effect::Roll }
+}
+
+/// As [`attach`]: one that is made anew needs a host that is made anew, and what is only not attached yet can be.
+fn attach_more(_: &FieldChange, target_is_new: bool) -> Effect {
+    if target_is_new { Effect::Roll } else { Effect::InPlace }
 }
 
 fn keep_retention(change: &FieldChange, _: bool) -> Effect {

@@ -98,8 +98,13 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
         Deletion::Free
     }
 
-    /// Why the resource `name` is wanted and not live. `is_live` tells of another kind's resource with the same name.
-    fn missing(_name: &str, _is_live: &dyn Fn(&str) -> bool) -> Missing {
+    /// The name of the host, or of whatever else, that the resource `name` is a part of: resources of other kinds have it.
+    fn owner(name: &str) -> &str {
+        name
+    }
+
+    /// Why the resource `name` is wanted and not live.
+    fn missing(_name: &str, _siblings: &Siblings<'_>) -> Missing {
         Missing::New
     }
 
@@ -128,9 +133,17 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     fn price(&self, costs: &mut Costs<'_>);
 }
 
+/// Resources of other kinds with the name of a resource's owner.
+pub struct Siblings<'a> {
+    /// Whether there is one of this kind.
+    pub is_live: &'a dyn Fn(&str) -> bool,
+    /// Its spec, where there is exactly one.
+    pub spec: &'a dyn Fn(&str) -> Option<&'a Resource>,
+}
+
 /// What every kind's file uses.
 mod prelude {
-    pub(super) use super::{Kind, NEW_STACK};
+    pub(super) use super::{Kind, NEW_STACK, Siblings};
     pub(super) use crate::design::{Design, HostDesign};
     pub(super) use crate::engines::Engine;
     pub(super) use crate::model::{
@@ -283,9 +296,14 @@ pub fn effect(kind: &str, change: &FieldChange, target_is_new: bool) -> Option<E
     with_kind!(kind, K => K::effect(change, target_is_new), None)
 }
 
+/// The name of the host, or of whatever else, that the resource at `address` is a part of.
+pub fn owner(address: &Address) -> &str {
+    with_kind!(&address.kind, K => K::owner(&address.name), &address.name)
+}
+
 /// Why the resource at `address` is not live.
-pub fn missing(address: &Address, is_live: &dyn Fn(&str) -> bool) -> Missing {
-    with_kind!(&address.kind, K => K::missing(&address.name, is_live), Missing::New)
+pub fn missing(address: &Address, siblings: &Siblings<'_>) -> Missing {
+    with_kind!(&address.kind, K => K::missing(&address.name, siblings), Missing::New)
 }
 
 /// What a roll for `changes` means for a resource of `kind`.

@@ -2,7 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Resource;
 use super::prelude::*;
+use crate::design::host_of_volume;
 use crate::engines::ec2::ebs;
 
 spec! {
@@ -42,7 +44,7 @@ impl Kind for Volume {
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let kms_key = design.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.kms_key.clone());
-        let volume = |host: &HostDesign| Volume {
+        let volume = |host: &HostDesign, number: usize| Volume {
             zone: design.zones[host.zone].name.clone(),
             kind: host.volume.kind.word().to_owned(),
             size_gib: host.volume.size_gib,
@@ -50,11 +52,16 @@ impl Kind for Volume {
             throughput_mibs: host.volume.set_throughput_mibs(),
             encrypted: true,
             kms_key: kms_key.clone(),
-            voters: host.votes().then(|| voters(host)),
+            // The quorum's log is on the first one.
+            voters: (host.votes() && number == 0).then(|| voters(host)),
             attached_to: None,
             cluster_id: design.cluster_id.clone(),
         };
-        design.hosts.iter().map(|host| (host.name.clone(), volume(host))).collect()
+        let all = |host: &HostDesign| {
+            let named = host.volumes().into_iter().enumerate();
+            named.map(|(number, name)| (name, volume(host, number))).collect::<Vec<_>>()
+        };
+        design.hosts.iter().flat_map(all).collect()
     }
 
     fn tags(&self) -> Tags {
@@ -63,13 +70,26 @@ impl Kind for Volume {
         key.chain(voters).chain([(tag::CLUSTER_ID.to_owned(), self.cluster_id.clone())]).collect()
     }
 
+    fn owner(name: &str) -> &str {
+        host_of_volume(name).0
+    }
+
     fn deletion(&self) -> Deletion {
         Deletion::Data(format!("{} GiB of data in {}", self.size_gib, self.zone))
     }
 
-    /// An interface is made after its volume, so one without the other had its volume taken away.
-    fn missing(name: &str, is_live: &dyn Fn(&str) -> bool) -> Missing {
-        if !is_live(super::NetworkInterface::NAME) && !is_live(super::Instance::NAME) {
+    /// An interface is made after its host's first volume, so one without the other had its volume taken away. An instance tells how many
+    /// volumes it has been made for.
+    fn missing(name: &str, siblings: &Siblings<'_>) -> Missing {
+        let had = |number: u32| match (siblings.spec)(super::Instance::NAME) {
+            Some(Resource::Instance(instance)) => instance.volumes.is_some_and(|volumes| number <= volumes),
+            _ => false,
+        };
+        let was = match host_of_volume(name) {
+            (_, 1) => (siblings.is_live)(super::NetworkInterface::NAME) || (siblings.is_live)(super::Instance::NAME),
+            (_, number) => had(number),
+        };
+        if !was {
             return Missing::New;
         }
         Missing::Lost {

@@ -38,6 +38,8 @@ pub const CLUSTER_POLICY: &str = "kstack:cluster-policy";
 pub const EXPIRES: &str = "kstack:expires-at";
 /// Whether `destroy` and `reap` refuse to delete the stack.
 pub const PROTECTED: &str = "kstack:protected";
+/// How many data volumes an instance has been made for, where there are several.
+pub const VOLUMES: &str = "kstack:volumes";
 /// That kstack protected an instance against termination.
 pub const TERMINATION_PROTECTION: &str = "kstack:termination-protection";
 /// The KMS key that was asked for, on a volume.

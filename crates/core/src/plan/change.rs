@@ -67,7 +67,11 @@ pub fn change(address: &Address, wanted: Creation, live: &Live, new: &BTreeSet<A
 
 /// What `change` does, and to what it leads: whether its new value names a resource that the plan makes.
 fn effect(address: &Address, change: &FieldChange, wanted: &Resource, new: &BTreeSet<Address>) -> Effect {
-    let names = |address: &Address| change.after.as_str() == Some(&address.to_string());
+    let names = |address: &Address| {
+        let text = Some(address.to_string());
+        let items = change.after.as_array().map_or(std::slice::from_ref(&change.after), Vec::as_slice);
+        items.iter().any(|item| item.as_str() == text.as_deref())
+    };
     let target_is_new = wanted.refs().into_iter().filter_map(Ref::address).any(|one| names(one) && new.contains(one));
     kinds::effect(&address.kind, change, target_is_new).unwrap_or_else(|| Effect::Refuse {
         reason: format!("kstack has no rule for the field `{}` of {}", change.field, address.kind),

@@ -338,17 +338,17 @@ fn generation(address: &Address, observed: &Observed) -> String {
     };
     let mut ids = of(address);
     for kind in kinds::generation_by(&address.kind) {
-        ids.extend(of(&Address::new(kind, &address.name)));
+        ids.extend(of(&Address::new(kind, kinds::owner(address))));
     }
     ids.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 /// Why the resource at `address` is not live.
 fn missing(address: &Address, observed: &Observed) -> Missing {
-    kinds::missing(address, &|kind| {
-        let other = Address::new(kind, &address.name);
-        observed.live.contains_key(&other) || observed.is_contested(&other)
-    })
+    let sibling = |kind: &str| Address::new(kind, kinds::owner(address));
+    let is_live = |kind: &str| observed.live.contains_key(&sibling(kind)) || observed.is_contested(&sibling(kind));
+    let spec = |kind: &str| observed.live.get(&sibling(kind)).map(|live| &live.spec);
+    kinds::missing(address, &kinds::Siblings { is_live: &is_live, spec: &spec })
 }
 
 /// The ordinary reason of a creation.

@@ -129,7 +129,7 @@ fn is_down(step: &Step) -> bool {
 
 /// Controllers before brokers, each by number: a broker must not be newer than its controllers.
 pub fn rank(address: &Address) -> (bool, u32, Address) {
-    let (role, number) = address.name.rsplit_once('-').unwrap_or((&address.name, ""));
+    let (role, number) = kinds::owner(address).rsplit_once('-').unwrap_or((&address.name, ""));
     (role != "controller", number.parse().unwrap_or_default(), address.clone())
 }
 

@@ -120,7 +120,8 @@ fn best(request: &ComparisonRequest<'_>, arch: Arch, dedicated: bool) -> Option<
             continue;
         };
         let volume = Some(volume);
-        let hosts = Ec2Hosts { brokers, broker_type: name.to_owned(), volume, controllers: controllers.clone() };
+        let controllers = controllers.clone();
+        let hosts = Ec2Hosts { brokers, broker_type: name.to_owned(), volume, volumes: 1, controllers };
         let mut bill = Bill::default();
         charge_bare_machines(&mut bill, market, &hosts);
         let usd = bill.total();

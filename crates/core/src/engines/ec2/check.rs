@@ -4,7 +4,7 @@ use ipnet::Ipv4Net;
 
 use super::archive::{self, is_sha512};
 use super::check_listeners;
-use super::ebs::MIBS_PER_IOPS;
+use super::ebs::{MIBS_PER_IOPS, MOST_VOLUMES};
 use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version, VolumeType};
 use super::settings::{self, CONFIG};
 use crate::cloud_init;
@@ -258,6 +258,14 @@ fn check_storage(storage: &Storage, checker: &mut Checker<'_>) {
             checker.error(&path("throughput"), format!("`{rate_text}` is too much for {iops_text} IOPS"), help);
         }
         _ => {}
+    }
+    if !(1..=MOST_VOLUMES).contains(&storage.volumes) {
+        let message = format!("a broker can't have {}", many(storage.volumes, "volume"));
+        checker.error(
+            &path("volumes"),
+            message,
+            format!("write 1 to {MOST_VOLUMES}, for which there are device names"),
+        );
     }
     if kind == VolumeType::St1 && checker.part::<Option<bool>>("cluster.ec2.combined").flatten() == Some(true) {
         let message =

@@ -14,6 +14,9 @@ use crate::units::Bounds;
 pub const MIBS_PER_IOPS: f64 = 0.25;
 /// What a volume of the type st1 always does for each TiB, in MiB/s; it can do more for a while. Counted are averages that last.
 pub const ST1_MIBS_PER_TIB: f64 = 40.0;
+/// The most data volumes of a host: EC2 recommends the device names from /dev/sdf to /dev/sdp for them. Source: EC2 User Guide, "Device
+/// names for volumes".
+pub const MOST_VOLUMES: u32 = 11;
 /// IOPS of io2 that come at the first price, and at the second.
 const IO2_TIERS: [u32; 2] = [32_000, 64_000];
 

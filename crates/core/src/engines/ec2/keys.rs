@@ -95,7 +95,7 @@ fields! {
         count: u32,
         /// The EC2 instance type.
         instance_type: String,
-        /// The data volume of each broker.
+        /// The data volumes of each broker.
         storage: Storage = Storage::DERIVED,
     }
 }
@@ -113,11 +113,13 @@ fields! {
 }
 
 fields! {
-    /// A data volume. What is absent is derived from the workload.
+    /// The data volumes of each broker. What is absent is derived from the workload.
     pub struct Storage {
         /// The EBS volume type.
         kind as "type": VolumeType = VolumeType::Gp3,
-        /// The size.
+        /// How many each broker has, all alike: 1 to 11. Kafka puts each new partition on the one with the fewest.
+        volumes: u32 = 1,
+        /// The size of each.
         size: Option<Size>,
         /// Provisioned IOPS: 3000 to 80000 of gp3, 100 to 256000 of io2.
         iops: Option<u32>,
@@ -128,7 +130,8 @@ fields! {
 
 impl Storage {
     /// All of it follows from the workload.
-    pub const DERIVED: Storage = Storage { kind: VolumeType::Gp3, size: None, iops: None, throughput: None };
+    pub const DERIVED: Storage =
+        Storage { kind: VolumeType::Gp3, volumes: 1, size: None, iops: None, throughput: None };
 }
 
 fields! {

@@ -19,6 +19,8 @@ pub struct Ec2Hosts {
     pub broker_type: String,
     /// The volume of each broker; absent where the limits of the type, from which it follows, are not known.
     pub volume: Option<EbsVolume>,
+    /// How many of them each broker has.
+    pub volumes: u32,
     /// Dedicated controllers.
     pub controllers: Option<ControllerHosts>,
 }
@@ -50,6 +52,7 @@ pub(super) fn cost(
         brokers: ec2.brokers.count,
         broker_type: ec2.brokers.instance_type.clone(),
         volume,
+        volumes: ec2.brokers.storage.volumes,
         controllers: ec2.controllers.as_ref().map(|controllers| ControllerHosts {
             count: controllers.count,
             instance_type: controllers.instance_type.clone(),
@@ -88,7 +91,7 @@ pub fn charge_bare_machines(bill: &mut Bill, market: Market<'_>, hosts: &Ec2Host
         hours(bill, "controllers", controllers.count, &controllers.instance_type);
     }
     match hosts.volume {
-        Some(volume) => charge_volumes(bill, market, hosts.brokers, volume),
+        Some(volume) => charge_volumes(bill, market, hosts, volume),
         None => bill.gaps.push(format!("brokers' volumes, which follow from the limits of {}", hosts.broker_type)),
     }
     if let Some(ControllerHosts { count, volume_gib, .. }) = &hosts.controllers {
@@ -97,10 +100,12 @@ pub fn charge_bare_machines(bill: &mut Bill, market: Market<'_>, hosts: &Ec2Host
     }
 }
 
-/// The data volumes of `count` brokers.
-fn charge_volumes(bill: &mut Bill, market: Market<'_>, count: u32, volume: EbsVolume) {
+/// The data volumes of the brokers, each of them being `volume`.
+fn charge_volumes(bill: &mut Bill, market: Market<'_>, hosts: &Ec2Hosts, volume: EbsVolume) {
+    let Ec2Hosts { brokers, volumes, .. } = hosts;
+    let count = if *volumes == 1 { brokers.to_string() } else { format!("{brokers} × {volumes}") };
     for charge in volume.charges() {
         let (name, formula) = (format!("broker volumes{}", charge.part), format!("{count} × {}", charge.formula));
-        bill.charge(market, &name, charge.item, f64::from(count) * charge.quantity, formula);
+        bill.charge(market, &name, charge.item, f64::from(brokers * volumes) * charge.quantity, formula);
     }
 }

@@ -17,10 +17,13 @@ use crate::sizing::{
 /// Memory that is left to the operating system besides heap and page cache.
 pub(super) const SYSTEM_MIB: u64 = 1024;
 
-/// The volume of each broker, what the cluster can take with it, and how both come about.
+/// The volumes of each broker, what the cluster can take with it, and how both come about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ec2Sizing {
+    /// Each of them.
     pub volume: EbsVolume,
+    /// How many each broker has.
+    pub volumes: u32,
     pub lines: Vec<SizingStep>,
     #[serde(flatten)]
     pub capacity: Capacity,
@@ -35,8 +38,11 @@ impl Ec2Sizing {
     /// The arithmetic in aligned columns, then the limit, the bottleneck, the volume, and the warnings. Plain text without
     /// colour; ends with a newline.
     pub fn render(&self) -> String {
-        let volume = format!("volume      {} for each broker", self.volume.text());
-        let outages = outages_text(&self.outages, Some(self.volume.size_gib as f64));
+        let volume = match self.volumes {
+            1 => format!("volume      {} for each broker", self.volume.text()),
+            count => format!("volumes     {count} of {} each, for each broker", self.volume.text()),
+        };
+        let outages = outages_text(&self.outages, Some(self.volume.size_gib as f64 * f64::from(self.volumes)));
         render(&self.lines, &self.capacity, self.bottleneck.name(), &volume, &outages, &self.warnings)
     }
 }
@@ -53,7 +59,7 @@ pub fn size(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<
         demand: &needs.demand,
         limit: &|remaining| EquationOne::of_remaining(rates, &needs.demand.cluster, remaining).limit(),
         quorum: Some(Quorum { voters: ec2.voters(), on_brokers: ec2.combined }),
-        volume_gib: Some(volume.size_gib as f64),
+        volume_gib: Some(volume.size_gib as f64 * needs.volumes()),
         most_brokers: warnings::MOST_BROKERS,
         most_zones: *POSSIBLE_ZONES.end() as u32,
     };
@@ -62,7 +68,8 @@ pub fn size(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<
     lines.extend(model.steps(&outages, |remaining| needs.demand.remaining_text(rates.network, remaining)));
     let capacity = Capacity::new(limit_mibs, &needs.demand.cluster);
     let of_outages = model.misfits(&outages, &capacity, "use a type with more network bandwidth");
-    let mut sizing = Ec2Sizing { volume, lines, capacity, bottleneck, outages, warnings: Vec::new() };
+    let volumes = ec2.brokers.storage.volumes;
+    let mut sizing = Ec2Sizing { volume, volumes, lines, capacity, bottleneck, outages, warnings: Vec::new() };
     sizing.warnings = warnings::warnings(&needs, &sizing);
     sizing.warnings.extend(of_outages);
     Some(sizing)
@@ -92,6 +99,21 @@ impl<'a> Needs<'a> {
         self.ec2.brokers.storage.kind.limits()
     }
 
+    /// How many volumes each broker has.
+    pub fn volumes(&self) -> f64 {
+        self.ec2.brokers.storage.volumes.max(1).into()
+    }
+
+    /// What each volume of a broker has to hold. Kafka gives each the same number of partitions, which are taken to be alike.
+    pub fn gib_of_each(&self) -> f64 {
+        self.demand.volume_gib() / self.volumes()
+    }
+
+    /// What each volume of a broker has to write, with the headroom on top.
+    pub fn throughput_of_each(&self) -> f64 {
+        self.demand.throughput_mibs() / self.volumes()
+    }
+
     /// The volume: what is given, and for the rest what the workload asks for, within the limits of the type. A throughput or
     /// IOPS that the instance can't use all the time is never derived.
     fn volume(&self) -> EbsVolume {
@@ -99,12 +121,12 @@ impl<'a> Needs<'a> {
         let throughput = match given.throughput {
             // EBS takes whole MiB/s.
             Some(rate) => rate.mibs().floor(),
-            None => ceil(self.demand.throughput_mibs()).min(self.most_throughput_mibs()).max(limits.least_mibs()),
+            None => ceil(self.throughput_of_each()).min(self.most_throughput_mibs()).max(limits.least_mibs()),
         };
         let iops = given.iops.unwrap_or_else(|| limits.iops_for(throughput).min(self.most_iops()));
         let size_gib = match given.size {
             Some(size) => size.gib_ceil(),
-            None => (ceil(self.demand.volume_gib()) as u64)
+            None => (ceil(self.gib_of_each()) as u64)
                 .max(limits.gib_for(iops))
                 .max(limits.gib_for_throughput(throughput))
                 .clamp(limits.size_gib.least, limits.size_gib.most),
@@ -112,22 +134,22 @@ impl<'a> Needs<'a> {
         EbsVolume::near(given.kind, size_gib, iops, throughput)
     }
 
-    /// The most throughput that a volume can be used with, in whole MiB/s: its type's, or all of the EBS bandwidth.
+    /// The most throughput that a volume can be used with, in whole MiB/s: its type's, or its part of the EBS bandwidth.
     pub fn most_throughput_mibs(&self) -> f64 {
         let limits = self.volume_limits();
-        self.limits.ebs_mibs().ceil().clamp(limits.least_mibs(), limits.most_mibs)
+        (self.limits.ebs_mibs() / self.volumes()).ceil().clamp(limits.least_mibs(), limits.most_mibs)
     }
 
-    /// The most IOPS that a volume can be used with: its type's, or the instance type's.
+    /// The most IOPS that a volume can be used with: its type's, or its part of the instance type's.
     pub fn most_iops(&self) -> u32 {
         let bounds = self.volume_limits().iops.as_ref().map(|iops| iops.bounds);
-        bounds.map_or(0, |bounds| self.limits.ebs_iops.clamp(bounds.least, bounds.most))
+        bounds.map_or(0, |bounds| (self.limits.ebs_iops / self.volumes() as u32).clamp(bounds.least, bounds.most))
     }
 
     /// What each broker can do with `volume`, in MiB/s.
     fn rates(&self, volume: EbsVolume) -> BrokerRates {
         BrokerRates {
-            volume: volume.throughput_mibs.into(),
+            volume: f64::from(volume.throughput_mibs) * self.volumes(),
             ebs: self.limits.ebs_mibs(),
             network: self.limits.network_mibs(),
         }

@@ -22,6 +22,10 @@ impl Needs<'_> {
         let gbps = number(limits.network_gbps);
         let network = format!("{gbps} Gbit/s × 10^9 ÷ 8 ÷ 2^20, baseline of {instance_type}");
         let of_each = |rate: f64, by: &str| format!("{} × {brokers} ÷ {by}", mibs(rate));
+        let by_volumes = match self.ec2.brokers.storage.volumes {
+            1 => of_each(throughput, &copies),
+            count => format!("{} × {count} volumes × {brokers} ÷ {copies}", mibs(throughput)),
+        };
         let (limit, _) = terms.limit();
         let wanted = format!("{} × {} s", mibs(demand.written_mibs()), number(CACHE_SECONDS));
         let left = format!("{} MiB − {heap} MiB heap − {SYSTEM_MIB} MiB for the system", limits.memory_mib);
@@ -30,7 +34,7 @@ impl Needs<'_> {
             SizingStep::new("EBS bandwidth", ebs, limits.ebs_mibs(), MIBS),
             SizingStep::new("volume throughput", self.throughput_formula(volume), throughput, MIBS),
             SizingStep::new("network bandwidth", network, by_network, MIBS),
-            SizingStep::new("limit by volumes", of_each(throughput, &copies), terms.by_volume, MIBS),
+            SizingStep::new("limit by volumes", by_volumes, terms.by_volume, MIBS),
             SizingStep::new("limit by EBS bandwidth", of_each(limits.ebs_mibs(), &copies), terms.by_ebs, MIBS),
             SizingStep::new("limit by network", of_each(by_network, &sends), terms.by_network, MIBS),
             SizingStep::new("limit", "the least of the three", limit, MIBS),
@@ -47,7 +51,11 @@ impl Needs<'_> {
 
     fn size_formula(&self, volume: EbsVolume) -> String {
         let limits = self.volume_limits();
-        let (needed, size) = (ceil(self.demand.volume_gib()), volume.size_gib as f64);
+        let (needed, size) = (ceil(self.gib_of_each()), volume.size_gib as f64);
+        let each = match self.ec2.brokers.storage.volumes {
+            1 => gib(self.demand.volume_gib()),
+            count => format!("{} ÷ {count} volumes", gib(self.demand.volume_gib())),
+        };
         if self.ec2.brokers.storage.size.is_some() {
             "given".to_owned()
         } else if needed > size {
@@ -55,16 +63,16 @@ impl Needs<'_> {
         } else if needed < size && volume.iops > 0 && limits.gib_for(volume.iops) == volume.size_gib {
             format!("{} IOPS ÷ {} IOPS per GiB", volume.iops, limits.iops_per_gib())
         } else if needed < size && volume.size_gib == limits.size_gib.least {
-            format!("{}, but at least {}", gib(self.demand.volume_gib()), gib(size))
+            format!("{each}, but at least {}", gib(size))
         } else if needed < size {
             format!("for {} at {ST1_MIBS_PER_TIB} MiB/s per TiB", mibs(f64::from(volume.throughput_mibs)))
         } else {
-            format!("{}, rounded up", gib(self.demand.volume_gib()))
+            format!("{each}, rounded up")
         }
     }
 
     fn throughput_formula(&self, volume: EbsVolume) -> String {
-        let (throughput, needed) = (f64::from(volume.throughput_mibs), self.demand.throughput_mibs());
+        let (throughput, needed) = (f64::from(volume.throughput_mibs), self.throughput_of_each());
         let by_iops = || format!("{} IOPS × {MIBS_PER_IOPS} MiB/s per IOPS", volume.iops);
         let most = self.volume_limits().most_mibs;
         match volume.kind {
@@ -82,7 +90,9 @@ impl Needs<'_> {
                 } else if throughput >= most {
                     format!("the most that gp3 has, for {}", mibs(needed))
                 } else {
-                    format!("the EBS bandwidth, rounded up, for {}", mibs(needed))
+                    let of =
+                        if self.volumes() > 1.0 { "a volume's part of the EBS bandwidth" } else { "the EBS bandwidth" };
+                    format!("{of}, rounded up, for {}", mibs(needed))
                 }
             }
         }
@@ -92,7 +102,7 @@ impl Needs<'_> {
         let limits = self.volume_limits();
         let throughput = f64::from(volume.throughput_mibs);
         let wanted = match volume.kind {
-            VolumeType::Io2 => ceil(self.demand.throughput_mibs()).min(self.most_throughput_mibs()),
+            VolumeType::Io2 => ceil(self.throughput_of_each()).min(self.most_throughput_mibs()),
             VolumeType::Gp3 | VolumeType::St1 => throughput,
         };
         let least = limits.iops.as_ref().map_or(0, |iops| iops.derived);

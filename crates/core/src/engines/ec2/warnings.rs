@@ -1,6 +1,6 @@
 //! What does not fit: each a full sentence with the number, the limit and a remedy.
 
-use super::ebs::MIBS_PER_IOPS;
+use super::ebs::{MIBS_PER_IOPS, MOST_VOLUMES};
 use super::keys::VolumeType;
 use super::sizing::{Ec2Sizing, Needs, SYSTEM_MIB};
 use crate::sizing::{Bottleneck, Misfit, Subject, any_way, ceil, gib, mibs, spread_over_zones, whole_retention};
@@ -30,18 +30,20 @@ pub(super) fn warnings(needs: &Needs<'_>, sizing: &Ec2Sizing) -> Vec<Misfit> {
 impl Needs<'_> {
     /// Volumes smaller than what has to be kept. What is larger than any volume is refused, whatever size the file gives.
     fn warn_size(&self, sizing: &Ec2Sizing) -> Option<Misfit> {
-        let (demand, volume_gib) = (&self.demand, sizing.volume.size_gib as f64);
+        let (demand, volumes) = (&self.demand, self.volumes());
+        let volume_gib = sizing.volume.size_gib as f64 * volumes;
         let needed = ceil(demand.volume_gib());
         if volume_gib >= needed {
             return None;
         }
         let given = self.ec2.brokers.storage.size.is_some();
-        let most = self.volume_limits().size_gib.most as f64;
+        let most = self.volume_limits().size_gib.most as f64 * volumes;
         let volume_gib = if needed > most { most } else { volume_gib };
         let mut ways = Vec::new();
         if given && needed <= most {
-            ways.push(format!("raise `storage.size` to {}", gib(needed)));
+            ways.push(format!("raise `storage.size` to {}", gib(ceil(self.gib_of_each()))));
         }
+        ways.extend(self.more_volumes(volumes * needed / volume_gib));
         let (cluster, segment_gib) = (&demand.cluster, demand.segment_gib());
         ways.extend(
             cluster.brokers_for_volumes(volume_gib, segment_gib).and_then(|brokers| self.more_brokers(brokers)),
@@ -54,31 +56,39 @@ impl Needs<'_> {
         let ways = any_way(&ways);
         let needs = format!("the {} that each broker needs to {}", gib(needed), demand.keeping_text());
         Some(if needed > most {
-            let name = self.volume_limits().name.replacen('a', "A", 1);
-            let what = format!("{name} has {} at most, {} less than {needs}", gib(most), gib(needed - most));
+            let (who, has) = (self.who().replacen('a', "A", 1), self.has());
+            let what = format!("{who} {has} {} at most, {} less than {needs}", gib(most), gib(needed - most));
             Misfit::impossible(Subject::Data, what, ways)
         } else {
             let missing = gib(needed - volume_gib);
-            let what = format!("The given volumes of {} are {missing} smaller than {needs}", gib(volume_gib));
+            let what = match self.ec2.brokers.storage.volumes {
+                1 => format!("The given volumes of {} are {missing} smaller than {needs}", gib(volume_gib)),
+                count => format!(
+                    "The given {count} volumes of {} each are {missing} smaller than {needs}",
+                    gib(volume_gib / volumes)
+                ),
+            };
             Misfit::tight(Subject::GivenSize, what, ways)
         })
     }
 
     /// More at the peak than any volume writes.
     fn refuse_writes(&self) -> Option<Misfit> {
-        let (written, most) = (self.demand.written_mibs(), self.volume_limits().most_mibs);
+        let (written, most) = (self.demand.written_mibs(), self.volume_limits().most_mibs * self.volumes());
         if written <= most {
             return None;
         }
         let what = format!(
-            "Each broker writes {} at the peak, {} more than the {} that {} has at most",
+            "Each broker writes {} at the peak, {} more than the {} that {} {} at most",
             mibs(written),
             mibs(written - most),
             mibs(most),
-            self.volume_limits().name
+            self.who(),
+            self.has()
         );
-        let ways: Vec<String> =
-            self.more_brokers(self.demand.brokers * self.demand.throughput_mibs() / most).into_iter().collect();
+        let times = self.demand.throughput_mibs() / most;
+        let more = [self.more_volumes(self.volumes() * times), self.more_brokers(self.demand.brokers * times)];
+        let ways: Vec<String> = more.into_iter().flatten().collect();
         Some(Misfit::impossible(Subject::Rate, what, any_way(&ways)))
     }
 
@@ -92,7 +102,7 @@ impl Needs<'_> {
         let (subject, way) = match sizing.bottleneck {
             Bottleneck::Volume => {
                 let limits = self.volume_limits();
-                let throughput = ceil(self.demand.throughput_mibs());
+                let throughput = ceil(self.throughput_of_each());
                 let iops = limits.iops_for(throughput);
                 let gib = limits.gib_for(iops).max(limits.gib_for_throughput(throughput));
                 let given = &self.ec2.brokers.storage;
@@ -136,7 +146,7 @@ impl Needs<'_> {
             storage.throughput.filter(|_| kind == VolumeType::Gp3.word()).map(|rate| rate.mibs().floor())
         {
             let used = f64::from(volume.throughput_mibs);
-            let short = ceil(self.demand.throughput_mibs()) - given;
+            let short = ceil(self.throughput_of_each()) - given;
             // With the volume as the bottleneck, the warning about the target says it.
             if short > 0.0 && sizing.bottleneck != Bottleneck::Volume {
                 let what = format!(
@@ -163,11 +173,13 @@ impl Needs<'_> {
                 all.push(Misfit::tight(Subject::GivenThroughput, what, remedy));
             }
             if given > self.most_throughput_mibs() && self.most_throughput_mibs() < limits.most_mibs {
+                let part = self.limits.ebs_mibs() / self.volumes();
                 let what = format!(
-                    "The given throughput of {} is {} above the {} of EBS bandwidth that {instance_type} always has",
+                    "The given throughput of {} is {} above the {} of EBS bandwidth that {instance_type} always has{}",
                     mibs(given),
-                    mibs(given - self.limits.ebs_mibs()),
-                    mibs(self.limits.ebs_mibs())
+                    mibs(given - part),
+                    mibs(part),
+                    self.for_each()
                 );
                 let remedy = format!(
                     "lower `storage.throughput` to {}, or use a type with more EBS bandwidth",
@@ -186,10 +198,11 @@ impl Needs<'_> {
                 all.push(Misfit::tight(Subject::GivenIops, what, remedy));
             }
             if given > self.most_iops() {
+                let part = self.limits.ebs_iops / self.volumes() as u32;
                 let what = format!(
-                    "The given {given} IOPS are {} above the {} that {instance_type} always has",
-                    given.saturating_sub(self.limits.ebs_iops),
-                    self.limits.ebs_iops
+                    "The given {given} IOPS are {} above the {part} that {instance_type} always has{}",
+                    given.saturating_sub(part),
+                    self.for_each()
                 );
                 let remedy = format!("lower `storage.iops` to {}, or use a type with more EBS IOPS", self.most_iops());
                 all.push(Misfit::tight(Subject::GivenIops, what, remedy));
@@ -246,6 +259,32 @@ impl Needs<'_> {
             all.push(Misfit::tight(Subject::InstanceType, what, any_way(&ways)));
         }
         all
+    }
+
+    /// The volumes of a broker: `a gp3 volume`, `2 gp3 volumes`.
+    fn who(&self) -> String {
+        let storage = &self.ec2.brokers.storage;
+        match storage.volumes {
+            1 => self.volume_limits().name.to_owned(),
+            count => format!("{count} {} volumes", storage.kind.word()),
+        }
+    }
+
+    fn has(&self) -> &'static str {
+        if self.volumes() > 1.0 { "have" } else { "has" }
+    }
+
+    fn for_each(&self) -> String {
+        match self.ec2.brokers.storage.volumes {
+            1 => String::new(),
+            count => format!(" for each of {count} volumes"),
+        }
+    }
+
+    /// More volumes as a remedy, where there are several: one is what most have.
+    fn more_volumes(&self, volumes: f64) -> Option<String> {
+        let most = self.volumes() > 1.0 && ceil(volumes) <= f64::from(MOST_VOLUMES);
+        most.then(|| format!("raise `storage.volumes` to {}", number(ceil(volumes))))
     }
 
     /// More brokers as a remedy: at least `brokers`, spread evenly over the zones.
