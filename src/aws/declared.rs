@@ -36,7 +36,7 @@ pub const PLAN_ROUTES: &[&Call] =
 /// What a plan asks about prefix lists.
 pub const PLAN_PREFIX_LISTS: &[&Call] = &[call("DescribeManagedPrefixLists")];
 /// What a plan asks about the managed policies that the file names.
-pub const PLAN_POLICIES: &[&Call] = &[call("GetPolicy")];
+pub const PLAN_POLICIES: &[&Call] = &[call("GetPolicy"), call("GetPolicyVersion")];
 /// What a plan asks about the hosted zone of others that the file names.
 pub const PLAN_ZONE: &[&Call] = &[call("GetHostedZone")];
 /// What a plan asks about the hosted zones that an existing VPC sees, before it makes one.

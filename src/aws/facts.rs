@@ -1,10 +1,12 @@
-//! The facts that a plan needs from AWS: caller, zones, instance types, images. Six calls at most and one for each policy
+//! The facts that a plan needs from AWS: caller, zones, instance types, images. Six calls at most and those about the policies
 //! that a file names, all at once; what a file names of others' networks is in `network_facts`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Filter, InstanceTypeInfo, LocationType, ServiceType};
 use aws_sdk_kafka::types::KafkaVersionStatus;
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 use super::{Class, Clients, failed};
 use crate::error::StepError;
@@ -47,14 +49,14 @@ impl Clients {
         types.extend(ec2.controllers.as_ref().map(|controllers| controllers.instance_type.clone()));
         types.sort();
         types.dedup();
-        let ((account, caller), zones, types, offers, images, endpoints, missing_policies) = tokio::try_join!(
+        let ((account, caller), zones, types, offers, images, endpoints, (missing_policies, boundary)) = tokio::try_join!(
             self.identity(),
             self.zones(),
             self.types(types.clone()),
             self.offers(types),
             self.images(ec2.os),
             self.endpoints(stack),
-            self.missing_policies(ec2)
+            self.policies(ec2)
         )?;
         Ok(Facts {
             account,
@@ -67,6 +69,7 @@ impl Clients {
             msk_versions: BTreeSet::new(),
             network: NetworkFacts::default(),
             missing_policies,
+            boundary,
         })
     }
 
@@ -84,20 +87,42 @@ impl Clients {
             tokio::try_join!(self.identity(), self.zones(), versions, self.endpoints(stack))?;
         let types = InstanceTypes::default();
         let (offers, images, network) = (BTreeMap::new(), BTreeMap::new(), NetworkFacts::default());
-        let missing_policies = BTreeSet::new();
-        Ok(Facts { account, caller, zones, types, offers, images, endpoints, msk_versions, network, missing_policies })
+        let (missing_policies, boundary) = (BTreeSet::new(), None);
+        Ok(Facts {
+            account,
+            caller,
+            zones,
+            types,
+            offers,
+            images,
+            endpoints,
+            msk_versions,
+            network,
+            missing_policies,
+            boundary,
+        })
     }
 
-    /// The managed policies that the file names and IAM does not have: a call for each, all at once.
-    async fn missing_policies(&self, ec2: &Ec2) -> Result<BTreeSet<String>, StepError> {
+    /// The managed policies that the file names and IAM does not have, and the document of the boundary: a call for each, all at once,
+    /// and one for the document.
+    async fn policies(&self, ec2: &Ec2) -> Result<(BTreeSet<String>, Option<Value>), StepError> {
+        let boundary = ec2.iam.as_ref().and_then(|iam| iam.permissions_boundary.as_ref());
         let named = ec2.iam.iter().flat_map(Iam::named_policies);
         let look = named.map(|arn| async move {
-            match self.iam.get_policy().policy_arn(&**arn).send().await.map_err(failed("GetPolicy")) {
-                Err(error) if error.class() == Class::NotFound => Ok(Some(arn.to_string())),
-                answer => answer.map(|_| None),
-            }
+            let version = match self.iam.get_policy().policy_arn(&**arn).send().await.map_err(failed("GetPolicy")) {
+                Err(error) if error.class() == Class::NotFound => return Ok((Some(arn.to_string()), None)),
+                answer => answer?.policy.and_then(|policy| policy.default_version_id),
+            };
+            let Some(version) = version.filter(|_| boundary == Some(arn)) else { return Ok((None, None)) };
+            let call = self.iam.get_policy_version().policy_arn(&**arn).version_id(version);
+            let answer = call.send().await.map_err(failed("GetPolicyVersion"))?;
+            let document = answer.policy_version.and_then(|version| version.document).unwrap_or_default();
+            // IAM answers with the document percent-encoded.
+            let text = percent_decode_str(&document).decode_utf8_lossy();
+            Ok::<_, StepError>((None, serde_json::from_str(&text).ok()))
         });
-        Ok(futures::future::try_join_all(look).await?.into_iter().flatten().collect())
+        let (missing, documents): (Vec<_>, Vec<_>) = futures::future::try_join_all(look).await?.into_iter().unzip();
+        Ok((missing.into_iter().flatten().collect(), documents.into_iter().flatten().next()))
     }
 
     async fn zones(&self) -> Result<BTreeMap<String, String>, StepError> {

@@ -22,6 +22,8 @@ pub struct Company {
     pub public: String,
     pub group: String,
     pub prefix_list: String,
+    /// The policy that is to limit every role.
+    pub boundary: String,
 }
 
 /// The tags by which a file can name the VPC and its private subnets.
@@ -30,6 +32,13 @@ pub const TAGS: &str = "existing: {vpc: {Name: company}, subnets: {tier: private
 fn spec(kind: ResourceType, name: &str, tier: &str) -> TagSpecification {
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
     TagSpecification::builder().resource_type(kind).tags(tag("Name", name)).tags(tag("tier", tier)).build()
+}
+
+/// Makes a managed policy, and gives its ARN.
+pub fn policy(account: &Account, name: &str) -> String {
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let call = account.iam().create_policy().policy_name(name).path("/platform/").policy_document(document);
+    wait(call.send()).policy.and_then(|policy| policy.arn).expect("an ARN")
 }
 
 impl Company {
@@ -86,7 +95,14 @@ impl Company {
         let list = ec2.create_managed_prefix_list().prefix_list_name("offices").address_family("IPv4").max_entries(5);
         let list = wait(list.send()).prefix_list.and_then(|one| one.prefix_list_id).expect("a prefix list");
         wait(ec2.create_network_interface().subnet_id(&private[0]).description("somebody's").send());
-        Company { vpc, private, public, group, prefix_list: list }
+        Company {
+            vpc,
+            private,
+            public,
+            group,
+            prefix_list: list,
+            boundary: policy(account, &format!("boundary-{region}")),
+        }
     }
 
     /// `stacks/existing-vpc.yaml` with the ids of this network in place of the example's.
@@ -99,6 +115,7 @@ impl Company {
             ("pl-0f3a8c6d5e9b27104", &self.prefix_list),
             ("sg-0e6b4d8f2a7c91530", &self.group),
             ("sg-0a9c5e3b7d1f82460", &self.group),
+            ("arn:aws:iam::123456789012:policy/platform/boundary", &self.boundary),
         ];
         account.write("existing-vpc", &[&ids, edits].concat())
     }

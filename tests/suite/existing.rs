@@ -225,10 +225,17 @@ fn what_is_wrong_with_a_network_is_said_while_planning_and_nothing_is_changed() 
     refused(&company.example(&account, &[("region: ap-northeast-2", "region: eu-west-1")]), &[&company.vpc]);
     let other = elsewhere.private[0].as_str();
     refused(
-        &company.example(&account, &[("network:", "account: \"999999999999\"\nnetwork:")]),
+        &company.example(
+            &account,
+            &[
+                ("network:", "account: \"999999999999\"\nnetwork:"),
+                (&company.boundary, "arn:aws:iam::999999999999:policy/boundary"),
+            ],
+        ),
         &["the file belongs to account 999999999999"],
     );
-    let text = std::fs::read_to_string(account.path("existing-vpc.yaml")).expect("a file").replace("account: ", "# ");
+    let text = std::fs::read_to_string(account.path("existing-vpc.yaml")).expect("a file");
+    let text = text.replace("account: ", "# ").replace("arn:aws:iam::999999999999:policy/boundary", &company.boundary);
     let write = |edit: (&str, &str)| {
         std::fs::write(account.path("edited.yaml"), text.replace(edit.0, edit.1)).expect("a file");
         "edited.yaml"
@@ -250,7 +257,7 @@ fn what_is_wrong_with_a_network_is_said_while_planning_and_nothing_is_changed() 
 }
 
 #[test]
-fn a_plan_in_a_vpc_of_others_takes_at_most_nine_calls_more_in_three_rounds() {
+fn a_plan_in_a_vpc_of_others_takes_at_most_eleven_calls_more_in_three_rounds() {
     let mut account = Account::new();
     let company = Company::make(&account, PROD, 66);
     let file = company.example(&account, &[]);
@@ -260,7 +267,8 @@ fn a_plan_in_a_vpc_of_others_takes_at_most_nine_calls_more_in_three_rounds() {
     account.assert_converged(&file);
     let calls = proxy.take();
     let names: Vec<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
-    // Those of each plan, and nine for the VPC, its two attributes, subnets, tables, endpoints, interfaces, groups and lists.
-    assert!(calls.len() <= PLAN_CALLS + 9, "{}: {names:?}", calls.len());
+    // Those of each plan, and eleven for the VPC, its two attributes, subnets, tables, endpoints, interfaces, groups, lists and the role's
+    // boundary with its document.
+    assert!(calls.len() <= PLAN_CALLS + 11, "{}: {names:?}", calls.len());
     assert!(calls.iter().map(|call| call.round).max() <= Some(3), "{names:?}");
 }

@@ -17,6 +17,7 @@ mod ephemeral;
 mod existing;
 mod fleet;
 mod hostile;
+mod iam;
 mod lease;
 mod links;
 mod localstack_package;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_kafka::primitives::Blob;
 use serde_json::Value;
 
+use crate::company::{self, Company};
 use crate::msk;
-use crate::support::aws::{DEV, wait};
+use crate::support::aws::{DEV, PROD, wait};
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
 use crate::support::running::through;
 use crate::support::{Account, text};
@@ -86,6 +87,9 @@ fn named(call: &Call) -> Vec<String> {
         value.map(str::to_owned)
     };
     match call.service.as_str() {
+        "iam" if call.operation.starts_with("GetPolicy") => {
+            form("PolicyArn").map(|arn| decoded(&arn)).into_iter().collect()
+        }
         "iam" => [("RoleName", "role"), ("InstanceProfileName", "instance-profile")]
             .into_iter()
             // A role that is put into a profile is passed; the action is on the profile.
@@ -101,8 +105,17 @@ fn named(call: &Call) -> Vec<String> {
     }
 }
 
-/// Whether a pattern with stars fits.
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// Whether a pattern with stars fits. Of what is in IAM the call does not name the path.
 fn fits(pattern: &str, name: &str) -> bool {
+    if let Some((kind, name)) = name.strip_prefix(':').and_then(|name| name.split_once('/'))
+        && ["role", "instance-profile"].contains(&kind)
+    {
+        return pattern.contains(&format!(":{kind}/")) && pattern.ends_with(&format!("/{name}"));
+    }
     match pattern.strip_suffix('*') {
         Some(start) => name.contains(start.rsplit_once(':').map_or(start, |(_, end)| end)),
         None => pattern.ends_with(name),
@@ -128,6 +141,19 @@ fn allows(policies: &[Value], call: &Call, stack: &str) -> bool {
                 }
                 None => true,
             };
+            // What the call has of what a condition of IAM's names.
+            let form = |key: &str| {
+                let value = call.body.split('&').find_map(|pair| pair.strip_prefix(&format!("{key}=")));
+                value.map(decoded)
+            };
+            let boundary = equal["iam:PermissionsBoundary"].as_str();
+            let bounded = match call.operation.as_str() {
+                "CreateRole" | "PutRolePermissionsBoundary" => boundary == form("PermissionsBoundary").as_deref(),
+                _ => true,
+            };
+            let policies = texts(&one["Condition"]["ArnEquals"]["iam:PolicyARN"]);
+            let attached = policies.is_empty() || form("PolicyArn").is_some_and(|arn| policies.contains(&arn.as_str()));
+            let tagged = tagged && bounded && attached;
             let named = name.as_ref().is_none_or(|name| texts(&one["Resource"]).iter().any(|one| fits(one, name)));
             tagged && named
         })
@@ -224,7 +250,55 @@ const EC2_REASONS: &[(&str, &[&str])] = &[
             "iam:UpdateAssumeRolePolicy",
         ],
     ),
+    ("an earlier file, or another kstack, may have put the boundary", &["iam:DeleteRolePermissionsBoundary"]),
 ];
+
+/// The resources of the statements that allow `action`.
+fn resources<'a>(policies: &'a [Value], action: &str) -> BTreeSet<&'a str> {
+    statements(policies)
+        .filter(|one| texts(&one["Action"]).contains(&action))
+        .flat_map(|one| texts(&one["Resource"]))
+        .collect()
+}
+
+/// The company's own account: its network, a boundary for roles, a path and a policy of its own.
+#[test]
+fn a_stack_in_a_network_of_others_names_what_is_theirs() {
+    let mut account = Account::new();
+    let company = Company::make(&account, PROD, 67);
+    let policies_too = format!("path: /platform/\n      policies: [\"{}\"]", company::policy(&account, "logs"));
+    let file = company.example(&account, &[("path: /platform/", &policies_too)]);
+    let mut seen = run(&mut account, &file, "orders", &["plan"]);
+    seen.extend(run(&mut account, &file, "orders", &["apply", "--yes"]));
+    let apply = policies(&account, &file, "--apply");
+    let here = |kind: &str, id: &str| format!("arn:aws:ec2:{PROD}:*:{kind}/{id}");
+    let subnets = resources(&apply, "ec2:RunInstances");
+    for subnet in &company.private {
+        assert!(subnets.contains(here("subnet", subnet).as_str()), "{subnet} in {subnets:?}");
+    }
+    assert!(
+        !subnets.contains(here("subnet", &company.public).as_str()) && !subnets.contains(here("subnet", "*").as_str())
+    );
+    assert!(resources(&apply, "ec2:CreateSecurityGroup").contains(here("vpc", &company.vpc).as_str()));
+    assert!(resources(&apply, "ec2:CreateNetworkInterface").contains(here("security-group", &company.group).as_str()));
+    let role = "arn:aws:iam::*:role/platform/kstack-orders-ap-northeast-2-role";
+    assert_eq!(resources(&apply, "iam:CreateRole"), BTreeSet::from([role]));
+    assert!(!actions(&apply).contains("iam:DeleteRolePermissionsBoundary"));
+    seen.extend(run(&mut account, &file, "orders", &["destroy", "--yes"]));
+    for action in ["iam:GetPolicy", "iam:AttachRolePolicy", "ec2:RunInstances", "ec2:DescribeSubnets"] {
+        assert!(seen.contains(action), "{action} in {seen:?}");
+    }
+    assert!(!seen.contains("ec2:CreateVpc") && !seen.contains("ec2:CreateSubnet"), "{seen:?}");
+    // On a profile of others, nothing of IAM is left but to pass its role.
+    let boundary = format!("permissions_boundary: {}", company.boundary);
+    let others = [(boundary.as_str(), "instance_profile: kafka-hosts"), ("path: /platform/", "")];
+    let profile = company.example(&account, &others);
+    for option in ["--plan", "--apply", "--destroy"] {
+        let all = policies(&account, &profile, option);
+        let of_iam: Vec<&str> = actions(&all).into_iter().filter(|action| action.starts_with("iam:")).collect();
+        assert_eq!(of_iam, if option == "--apply" { vec!["iam:PassRole"] } else { Vec::new() }, "{option}");
+    }
+}
 
 #[test]
 fn a_cluster_of_msk_needs_what_the_policies_say() {

@@ -59,6 +59,7 @@ struct Case {
     network_now: Option<NetworkFacts>,
     account_now: Option<String>,
     policies_missing: BTreeSet<String>,
+    boundary: Option<Value>,
     images_now: BTreeMap<String, String>,
     /// Hours that have passed since it was applied.
     hours_later: i64,
@@ -139,6 +140,7 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
         model.facts.network.clone_from(network);
     }
     model.facts.missing_policies.clone_from(&case.policies_missing);
+    model.facts.boundary.clone_from(&case.boundary);
     model.now += SignedDuration::from_hours(case.hours_later);
     model.facts.images.extend(case.images_now.clone());
     let everywhere: BTreeSet<String> = model.facts.zones.keys().cloned().collect();

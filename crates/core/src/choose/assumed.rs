@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use crate::design::{Facts, HostedZoneFacts, NetworkFacts, SubnetFacts, VpcFacts};
 use crate::endpoint_services::EndpointService;
 use crate::instance_types::{self, Arch, InstanceLimits, InstanceTypes};
-use crate::stack::{Peer, Stack, SubnetChoice, VpcChoice, Zones};
+use crate::stack::{Iam, Peer, PolicyArn, Stack, SubnetChoice, VpcChoice, Zones};
 
 /// An instance type that carries whatever is asked of it, where the embedded table does not know the file's.
 const ANY: InstanceLimits = InstanceLimits {
@@ -40,6 +40,10 @@ pub fn assumed_facts(stack: &Stack) -> Facts {
         let controllers = ec2.controllers.as_ref().map(|controllers| &controllers.instance_type);
         [Some(&ec2.brokers.instance_type), controllers].into_iter().flatten()
     });
+    let iam = ec2.and_then(|ec2| ec2.iam.as_ref());
+    let policies = iam.into_iter().flat_map(Iam::named_policies).filter_map(PolicyArn::account);
+    let profile = iam.and_then(|iam| iam.instance_profile.as_ref()).and_then(|profile| profile.account());
+    let of_iam = policies.chain(profile).next();
     let known = instance_types::embedded();
     let types: InstanceTypes = named.map(|name| (name.clone(), known.get(name).cloned().unwrap_or(ANY))).collect();
     let all: BTreeSet<String> = zones.keys().cloned().collect();
@@ -48,7 +52,7 @@ pub fn assumed_facts(stack: &Stack) -> Facts {
     let everywhere = || EndpointService { gateway: true, interface: true, zones: all.clone() };
     Facts {
         endpoints: endpoints.map(|endpoint| (endpoint.0.clone(), everywhere())).collect(),
-        account: stack.account.as_ref().map_or_else(String::new, |account| account.0.clone()),
+        account: stack.account.as_ref().map(|account| account.0.as_str()).or(of_iam).unwrap_or_default().to_owned(),
         caller: String::new(),
         network: network(stack, &zones),
         offers: types.keys().map(|name| (name.clone(), all.clone())).collect(),
@@ -57,6 +61,7 @@ pub fn assumed_facts(stack: &Stack) -> Facts {
         images: [Arch::X86, Arch::Arm].map(|arch| (arch.word().to_owned(), "ami-0".to_owned())).into(),
         msk_versions: version.map(|version| version.to_string()).into_iter().collect(),
         missing_policies: BTreeSet::new(),
+        boundary: None,
     }
 }
 

@@ -2,11 +2,14 @@
 
 use crate::design::Facts;
 use crate::kinds::InstanceProfile;
+use crate::kinds::role::SESSION_MANAGER;
 use crate::model::account_name;
+use crate::permissions::forbidden;
 use crate::refusal::Refusal;
 use crate::stack::Stack;
 
-/// Notes what can't be the stack's: policies and profiles of another account, policies that are not there, and the stack's own profile.
+/// Notes what can't be the stack's: policies and profiles of another account, policies that are not there, the stack's own
+/// profile, and a boundary that forbids what the role is for.
 pub fn check(stack: &Stack, facts: &Facts, refusals: &mut Vec<Refusal>) {
     let Some(iam) = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.iam.as_ref()) else { return };
     let mut elsewhere = |what: &str, account: Option<&str>| {
@@ -35,6 +38,13 @@ pub fn check(stack: &Stack, facts: &Facts, refusals: &mut Vec<Refusal>) {
         refusals.push(Refusal::general(
             format!("there is no policy {policy} in IAM"),
             "correct its ARN below `cluster.ec2.iam`, or have the policy made first",
+        ));
+    }
+    let forbids = facts.boundary.as_ref().map(|document| forbidden(document, SESSION_MANAGER)).unwrap_or_default();
+    if let Some(boundary) = iam.permissions_boundary.as_ref().filter(|_| !forbids.is_empty()) {
+        refusals.push(Refusal::general(
+            format!("the boundary {boundary} forbids what hosts are reached with: {}", forbids.join(", ")),
+            "have it allow these, or name an instance profile of yours with `cluster.ec2.iam.instance_profile`",
         ));
     }
 }

@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cloud_init::{self, HostRole};
 use crate::endpoint_services::EndpointService;
@@ -50,6 +51,9 @@ pub struct Facts {
     /// The managed policies that the file names, and IAM does not have.
     #[serde(default)]
     pub missing_policies: BTreeSet<String>,
+    /// The document of the permissions boundary that the file names.
+    #[serde(default)]
+    pub boundary: Option<Value>,
 }
 
 /// A zone of the stack.

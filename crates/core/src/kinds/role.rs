@@ -51,7 +51,7 @@ pub const OWN_POLICY: &str = "kstack-session-manager";
 /// What a host needs for Session Manager, without logs in S3 or CloudWatch and without a KMS key of its own. None of them takes a
 /// narrower resource than all, but for UpdateInstanceInformation, whose instances are not known when the role is made.
 /// Source: Systems Manager's user guide, "Create a custom IAM role for Session Manager", 2026.
-const SESSION_MANAGER: [&str; 5] = [
+pub const SESSION_MANAGER: [&str; 5] = [
     "ssm:UpdateInstanceInformation",
     "ssmmessages:CreateControlChannel",
     "ssmmessages:CreateDataChannel",

@@ -5,12 +5,14 @@
 //! Authorization Reference (docs.aws.amazon.com/service-authorization/latest/reference, 2026): the actions, the resource types
 //! that can be named, the condition keys, and the dependent actions.
 
+mod boundary;
 mod policy;
 mod scope;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use boundary::forbidden;
 pub use policy::{MANAGED_POLICY_LIMIT, policies, size};
 pub use scope::{Scope, Subject};
 

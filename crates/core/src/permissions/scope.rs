@@ -38,7 +38,9 @@ pub enum Scope {
     Role,
     /// The same, with the boundary that the file names.
     BoundedRole,
-    /// The same, to take that boundary off, which only a file without one does.
+    /// The same, to put that boundary.
+    RoleBoundary,
+    /// The same, to take a boundary off, which only a file without one does.
     UnboundRole,
     /// The same, for the policies that the file names.
     RolePolicies,
@@ -293,6 +295,8 @@ impl<'a> Subject<'a> {
             }
             Scope::Role => (self.of_account("role", Role::SUFFIX)?, Value::Null),
             Scope::BoundedRole => self.bounded()?,
+            Scope::RoleBoundary if self.boundary().is_none() => return None,
+            Scope::RoleBoundary => self.bounded()?,
             Scope::UnboundRole if self.boundary().is_some() => return None,
             Scope::UnboundRole => (self.of_account("role", Role::SUFFIX)?, Value::Null),
             Scope::RolePolicies => self.for_policies()?,

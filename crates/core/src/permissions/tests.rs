@@ -236,3 +236,60 @@ fn names_are_those_of_the_region_and_the_account() {
     let (china, ..) = role(&here.replace("eu-west-1", "cn-north-1").replace("account: \"111122223333\"\n", ""));
     assert_eq!(china, "arn:aws-cn:iam::*:role/kstack-orders-cn-north-1-role");
 }
+
+/// The file of a company's own account.
+fn in_company(iam: &str) -> String {
+    format!("{}    iam: {iam}\n", EC2.replace("kms_key: KEY, ", "").replace(
+        "  ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large, storage: {size: 100 GiB}}}",
+        "  ec2:\n    kafka: 4.1.1\n    combined: true\n    brokers: {count: 3, instance_type: m7g.large}",
+    ))
+}
+
+const BOUNDARY: &str = "arn:aws:iam::111122223333:policy/boundary";
+
+#[test]
+fn a_role_is_made_and_changed_only_under_the_boundary_of_the_file() {
+    let calls: Vec<&Call> = all().collect();
+    let agent = "arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy";
+    let text = in_company(&format!(
+        "{{permissions_boundary: \"{BOUNDARY}\", path: /platform/kafka/, policies: [\"{agent}\"]}}"
+    ));
+    let policies = policies_of(&text, &calls);
+    let role = "arn:aws:iam::111122223333:role/platform/kafka/kstack-orders-eu-west-1-role";
+    for action in ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"] {
+        let statements = allowing(&policies, action);
+        // MSK's rows may put a policy on its own service's role.
+        let own: Vec<_> = statements.into_iter().filter(|one| texts(&one["Resource"]).contains(&role)).collect();
+        assert_eq!(own.len(), 1, "{action}");
+        assert_eq!(own[0]["Condition"]["StringEquals"]["iam:PermissionsBoundary"], BOUNDARY, "{action}");
+    }
+    let attach = allowing(&policies, "iam:AttachRolePolicy");
+    let attach = attach.iter().find(|one| texts(&one["Resource"]).contains(&role)).expect("a statement");
+    assert_eq!(texts(&attach["Condition"]["ArnEquals"]["iam:PolicyARN"]), [agent]);
+    assert!(allowing(&policies, "iam:DeleteRolePermissionsBoundary").is_empty(), "no way out of the boundary");
+    assert_eq!(texts(&allowing(&policies, "iam:GetPolicy")[0]["Resource"]), [BOUNDARY, agent]);
+    assert_eq!(texts(&allowing(&policies, "iam:PassRole")[0]["Resource"]), [role]);
+    let profile = "arn:aws:iam::111122223333:instance-profile/platform/kafka/kstack-orders-eu-west-1-profile";
+    assert_eq!(texts(&allowing(&policies, "iam:CreateInstanceProfile")[0]["Resource"]), [profile]);
+    // Without these keys there is nothing to attach, and a boundary of before may go.
+    let plain = policies_of(&in_company("{}"), &calls);
+    for action in ["iam:PutRolePermissionsBoundary", "iam:GetPolicy"] {
+        assert!(allowing(&plain, action).is_empty(), "{action}");
+    }
+    assert_eq!(allowing(&plain, "iam:DeleteRolePermissionsBoundary").len(), 1);
+    assert_eq!(allowing(&plain, "iam:CreateRole")[0]["Condition"], Value::Null);
+}
+
+#[test]
+fn with_a_profile_of_others_nothing_of_iam_is_allowed_but_to_pass_its_role_to_ec2() {
+    let of_hosts: Vec<&Call> = table::ALL[..2].iter().copied().flatten().collect();
+    let account_wide = ["iam:ListRoles", "iam:ListInstanceProfiles"];
+    let policies = policies_of(&in_company("{instance_profile: kafka-hosts}"), &of_hosts);
+    let all = statements(&policies).into_iter().flat_map(|one| texts(&one["Action"]));
+    let iam: BTreeSet<&str> =
+        all.filter(|action| action.starts_with("iam:") && !account_wide.contains(action)).collect();
+    assert_eq!(iam, BTreeSet::from(["iam:PassRole"]));
+    let pass = allowing(&policies, "iam:PassRole");
+    assert_eq!(texts(&pass[0]["Resource"]), ["arn:aws:iam::111122223333:role/*"]);
+    assert_eq!(pass[0]["Condition"]["StringEquals"]["iam:PassedToService"], serde_json::json!(["ec2.amazonaws.com"]));
+}

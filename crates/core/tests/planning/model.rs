@@ -62,6 +62,7 @@ impl Model {
                     .into(),
                 network: NetworkFacts::default(),
                 missing_policies: BTreeSet::new(),
+                boundary: None,
                 images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),
             },
             observed: Observed::default(),

@@ -5,7 +5,7 @@ use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
     Account, BoundedRole, ClaimPath, Claims, ImageParameters, NamedPolicies, ParameterPath, Parameters, PassRole,
-    Profile, Role, RolePolicies, UnboundRole,
+    Profile, Role, RoleBoundary, RolePolicies, UnboundRole,
 };
 
 pub const CALLS: &[Call] = &[
@@ -15,6 +15,7 @@ pub const CALLS: &[Call] = &[
     call!("iam" "GetRolePolicy", Role),
     call!("iam" "ListRoles", Account),
     call!("iam" "GetPolicy", NamedPolicies),
+    call!("iam" "GetPolicyVersion", NamedPolicies),
     Call {
         remedy: "let the policy of these credentials allow `iam:CreateRole` and `iam:TagRole`; where roles are made only with a permissions \
                  boundary, name it with `cluster.ec2.iam.permissions_boundary`, or an instance profile that is there with \
@@ -25,7 +26,7 @@ pub const CALLS: &[Call] = &[
     // that the boundary leaves.
     call!("iam" "PutRolePolicy", BoundedRole),
     call!("iam" "AttachRolePolicy", RolePolicies),
-    call!("iam" "PutRolePermissionsBoundary", BoundedRole),
+    call!("iam" "PutRolePermissionsBoundary", RoleBoundary),
     call!("iam" "DeleteRolePermissionsBoundary", UnboundRole),
     call!("iam" "DeleteRolePolicy", Role),
     call!("iam" "DetachRolePolicy", Role),
