@@ -104,19 +104,24 @@ impl Clients {
     }
 
     /// The managed policies that the file names and IAM does not have, and the document of the boundary: a call for each, all at once,
-    /// and one for the document.
+    /// and one for the document. Who may not read them can still plan, and IAM says what is wrong when they are used. So it does of those
+    /// of another account.
     async fn policies(&self, ec2: &Ec2) -> Result<(BTreeSet<String>, Option<Value>), StepError> {
         let boundary = ec2.iam.as_ref().and_then(|iam| iam.permissions_boundary.as_ref());
         let named = ec2.iam.iter().flat_map(Iam::named_policies);
         let look = named.map(|arn| async move {
             let version = match self.iam.get_policy().policy_arn(&**arn).send().await.map_err(failed("GetPolicy")) {
                 Err(error) if error.class() == Class::NotFound => return Ok((Some(arn.to_string()), None)),
+                Err(error) if error.class() == Class::Denied => return Ok((None, None)),
                 answer => answer?.policy.and_then(|policy| policy.default_version_id),
             };
             let Some(version) = version.filter(|_| boundary == Some(arn)) else { return Ok((None, None)) };
             let call = self.iam.get_policy_version().policy_arn(&**arn).version_id(version);
-            let answer = call.send().await.map_err(failed("GetPolicyVersion"))?;
-            let document = answer.policy_version.and_then(|version| version.document).unwrap_or_default();
+            let version = match call.send().await.map_err(failed("GetPolicyVersion")) {
+                Err(error) if error.class() == Class::Denied => return Ok((None, None)),
+                answer => answer?.policy_version,
+            };
+            let document = version.and_then(|version| version.document).unwrap_or_default();
             // IAM answers with the document percent-encoded.
             let text = percent_decode_str(&document).decode_utf8_lossy();
             Ok::<_, StepError>((None, serde_json::from_str(&text).ok()))

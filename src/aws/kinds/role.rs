@@ -67,13 +67,13 @@ impl Driver<Aws> for Role {
         let moved = tags.contains_key(tag::ROLE_POLICY);
         let ours = |arn: &String| is_marked(&tags, arn) || !moved && is_earlier(arn);
         let (policies, attached) = attached.into_iter().partition(ours);
-        let boundary = role.permissions_boundary().and_then(|one| one.permissions_boundary_arn()).map(str::to_owned);
-        let (boundary, by_others) = match tags.contains_key(tag::ROLE_BOUNDARY) {
-            true => (boundary, None),
-            false => (None, boundary),
+        let limit = role.permissions_boundary().and_then(|one| one.permissions_boundary_arn()).map(str::to_owned);
+        let (limit, by_others) = match tags.contains_key(tag::ROLE_BOUNDARY) {
+            true => (limit, None),
+            false => (None, limit),
         };
         let spec = Role {
-            permissions_boundary: boundary.unwrap_or_default(),
+            permissions_boundary: limit.unwrap_or_default(),
             boundary_by_others: by_others,
             path: role.path.clone(),
             trusts: trusted(role.assume_role_policy_document()),
@@ -91,7 +91,7 @@ impl Driver<Aws> for Role {
             ctx.system.clients.iam.create_role().role_name(&name).assume_role_policy_document(trust_document(self));
         let call =
             call.description("Kafka hosts of a kstack stack").set_tags(Some(iam_tags(ctx.tags))).path(&self.path);
-        let call = call.set_permissions_boundary(self.boundary());
+        let call = call.set_permissions_boundary(boundary(self));
         match call.send().await.map_err(failed("CreateRole")) {
             // The name is this stack's own: a role that is there already came from a call whose answer was lost.
             Err(error) if error.class() == Class::AlreadyDone => Ok(name),
@@ -116,9 +116,9 @@ impl Driver<Aws> for Role {
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
         let iam = &ctx.system.clients.iam;
         let changed = |field: &str| changes.iter().find(|change| change.field == field);
-        let (drop, add) = changed("policies").map(|change| self.swap(change)).unwrap_or_default();
+        let (drop, add) = changed("policies").map(|change| swap(self, change)).unwrap_or_default();
         let crowded = drop.len() + self.policies.len() > USUAL_POLICIES;
-        if changed("permissions_boundary").is_some() && self.boundary().is_some() || !add.is_empty() {
+        if changed("permissions_boundary").is_some() && boundary(self).is_some() || !add.is_empty() {
             let mut tags: Tags = ctx.tags.iter().filter(|(key, _)| *key == tag::ROLE_BOUNDARY).map(owned).collect();
             if !add.is_empty() {
                 let kept = drop.iter().filter(|arn| !crowded && !is_earlier(arn)).chain(&self.policies);
@@ -127,7 +127,7 @@ impl Driver<Aws> for Role {
             Self::retag(ctx, id, &tags, &[]).await?;
         }
         if changed("permissions_boundary").is_some() {
-            match self.boundary() {
+            match boundary(self) {
                 Some(arn) => {
                     let call = iam.put_role_permissions_boundary().role_name(id).permissions_boundary(arn);
                     call.send().await.map_err(failed("PutRolePermissionsBoundary")).map(std::mem::drop)?;
@@ -196,25 +196,17 @@ impl Driver<Aws> for Role {
     }
 }
 
-/// What the role's file asks for, for the calls.
-trait Asked {
-    /// The boundary, where there is one.
-    fn boundary(&self) -> Option<String>;
-    /// The policies that `change` takes away, and those that it adds.
-    fn swap(&self, change: &FieldChange) -> (Vec<String>, Vec<String>);
+/// The boundary that the file names.
+fn boundary(role: &Role) -> Option<String> {
+    Some(role.permissions_boundary.clone()).filter(|arn| !arn.is_empty())
 }
 
-impl Asked for Role {
-    fn boundary(&self) -> Option<String> {
-        Some(self.permissions_boundary.clone()).filter(|arn| !arn.is_empty())
-    }
-
-    fn swap(&self, change: &FieldChange) -> (Vec<String>, Vec<String>) {
-        let live: Vec<String> =
-            change.before.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-        let add = self.policies.iter().filter(|arn| !live.contains(arn)).cloned().collect();
-        (live.into_iter().filter(|arn| !self.policies.contains(arn)).collect(), add)
-    }
+/// The policies that `change` takes away from what `role` is to be, and those that it adds.
+fn swap(role: &Role, change: &FieldChange) -> (Vec<String>, Vec<String>) {
+    let live = change.before.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let live: Vec<String> = live.map(str::to_owned).collect();
+    let add = role.policies.iter().filter(|arn| !live.contains(arn)).cloned().collect();
+    (live.into_iter().filter(|arn| !role.policies.contains(arn)).collect(), add)
 }
 
 fn owned((key, value): (&String, &String)) -> (String, String) {
