@@ -48,7 +48,7 @@ fn change(account: &Account, zone: &str, action: ChangeAction, name: &str, addre
 fn brokers_have_names_in_a_zone_of_the_stacks_own_until_the_file_has_none() {
     let mut account = Account::new();
     let file = account.write("dev", &[OWN]);
-    let run = account.run(&["apply", &file, "--yes", "--blind"]).expect(0);
+    let run = account.run(&["apply", &file, "--yes"]).expect(0);
     assert!(run.out.contains("Bootstrap name: bootstrap.kafka.example.internal:9092"), "{run}");
     account.assert_converged(&file);
     let made = records(&account);
@@ -126,7 +126,7 @@ fn a_zone_of_others_has_the_stacks_names_and_nothing_of_others_is_written_over()
     for kept in ["registry.orders.example.internal. 300 10.68.0.200", "broker-1.example.internal. 300 10.68.0.201"] {
         assert!(made.iter().any(|record| record == kept), "{kept} in {made:#?}");
     }
-    account.destroy(&file);
+    account.run(&["destroy", &file, "--yes"]).expect(0);
     assert_eq!(account.look(PROD).others(), others);
     assert_ne!(before, others);
 }
