@@ -51,6 +51,8 @@ pub const LEASE: &[&Call] =
     &[call("GetCallerIdentity"), call("GetParametersByPath"), call("PutParameter"), call("DeleteParameters")];
 /// What a roll asks about the other instances, and about the one that it ends, so that it may be started again.
 pub const ROLL: &[&Call] = &[call("DescribeInstanceStatus"), call("DescribeInstanceAttribute")];
+/// What a way to the brokers through Session Manager calls.
+pub const SESSIONS: &[&Call] = &[call("DescribeInstances"), call("StartSession"), call("TerminateSession")];
 /// What is asked about everything in the stack's VPC: before a destroy, and wherever something can't be deleted because it is in use.
 pub const SURROUNDINGS: &[&Call] = &[
     call("DescribeEgressOnlyInternetGateways"),
@@ -105,6 +107,7 @@ const BESIDE: &[&[&Call]] = &[
     PLAN_MSK,
     LEASE,
     ROLL,
+    SESSIONS,
     SURROUNDINGS,
     DESTROY_EC2,
     RELEASE,

@@ -14,6 +14,7 @@ mod network_facts;
 mod params;
 mod price_list;
 mod rate_limit;
+mod sessions;
 mod snapshot;
 mod surroundings;
 
@@ -44,6 +45,7 @@ pub use error::{Done, failed};
 pub use fence::{Fence, LEASE_ENDED};
 pub use msk_iam::MskIam;
 pub use price_list::region_prices;
+pub use sessions::PortSession;
 pub use snapshot::Snapshot;
 pub use surroundings::{neighbours, surroundings};
 
@@ -98,6 +100,8 @@ pub struct Clients {
     /// The lease's own client, which the fence does not hold back. Its answers set the clock: one service's, so that all who
     /// read a lease have the same.
     pub ssm_lease: aws_sdk_ssm::Client,
+    /// The same service for sessions, which change nothing of a stack: the fence does not hold them back either.
+    sessions: aws_sdk_ssm::Client,
     pub sts: aws_sdk_sts::Client,
 }
 
@@ -185,6 +189,7 @@ impl Clients {
             route53: route53(None),
             route53_no_retry: route53(Some(RetryConfig::disabled())),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
+            sessions: aws_sdk_ssm::Client::from_conf(ssm.clone().build()),
             ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).interceptor(date::AwsTime).build()),
             sts: aws_sdk_sts::Client::from_conf(
                 aws_sdk_sts::config::Builder::from(config).interceptor(Declared).build(),

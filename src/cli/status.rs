@@ -180,7 +180,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
     let ids: BTreeSet<u32> = ids.collect();
     let (link, asked): (_, Vec<Server>) =
-        (kafka::link(&context.via), servers.iter().map(|one| (*one).into()).collect());
+        (kafka::link(&session, &context.via), servers.iter().map(|one| (*one).into()).collect());
     if args.wait && !ids.is_empty() {
         context.printer.progress("Waiting until Kafka is healthy ...");
         let limit = Duration::from_secs(args.timeout.0);
@@ -188,6 +188,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         let _ = health::wait_until(&asked, &link, limit, |one| one.problems(&ids)).await;
     }
     let health = health::ask(&asked, &link).await;
+    link.way.close().await;
     let kafka = match engine {
         Engine::Ec2 => Some(kafka(&health, &ids)),
         // AWS's own word on the cluster is what counts.

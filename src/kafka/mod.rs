@@ -9,6 +9,7 @@ mod scram;
 mod security;
 pub mod shape;
 mod tls;
+mod tunnel;
 mod way;
 
 use std::fmt;
@@ -18,6 +19,7 @@ pub use connection::{Connection, check, decode};
 pub use error::ConnectError;
 pub use sasl::Sasl;
 pub use security::{Identity, Roots, Security};
+pub use tunnel::{Gate, PLUGIN};
 pub use way::{Via, Way};
 
 /// A broker as it names itself: an address or a name, and a port. A certificate is held against it, by whatever way it is reached.

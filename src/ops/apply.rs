@@ -11,6 +11,7 @@ use super::run::{RunReport, execute, refused, refused_with_causes};
 use super::{Failure, LeasePolicy, LeasedWork, Task, guard, kafka, under_lease};
 use crate::apply::Outcome;
 use crate::clock;
+use crate::roll::KafkaAccess;
 use crate::session::{Observation, Session, make_plan, read_file, read_source};
 use kstack_core::check::Parsed;
 use kstack_core::design::Design;
@@ -136,7 +137,7 @@ impl ApplyRequest {
     ) -> Result<Option<Applied>, Failure> {
         let signals = task.signals;
         let seen = signals.unless_stopped(session.look(&self.parsed)).await?;
-        let (design, mut plan) = make_plan(&self.source, &self.parsed, &seen.input, self.allow_data_loss);
+        let (design, plan) = make_plan(&self.source, &self.parsed, &seen.input, self.allow_data_loss);
         let observed = &seen.input.observed;
         match approved {
             // The plan that was shown is the plan that runs.
@@ -159,19 +160,35 @@ impl ApplyRequest {
             let message = format!("the plan is too old: its stack would have expired at {}", expiry::shown(at, now));
             return Err(Failure::new(message).hint("make the plan again with `kstack plan --out`"));
         }
-        let kafka = kafka::of(&design, observed, task, self.blind)?;
+        let kafka = kafka::of(session, &design, observed, task, self.blind)?;
+        let done = Box::pin(self.run(session, (design, plan), &seen, &kafka, task, report)).await;
+        kafka.link.way.close().await;
+        done
+    }
+
+    /// Runs the plan, or completes what an earlier run did not record.
+    async fn run(
+        &self,
+        session: &Session,
+        (design, mut plan): (Design, Plan),
+        seen: &Observation,
+        kafka: &KafkaAccess,
+        task: &Task<'_>,
+        report: &mut impl FnMut(RunReport<'_>),
+    ) -> Result<Option<Applied>, Failure> {
+        let (signals, observed) = (task.signals, &seen.input.observed);
         if plan.steps.is_empty() {
             // What an earlier, interrupted run did not record: that everything exists.
             if let Some(record) = &seen.input.record {
                 session.complete_record(&design, record, false).await?;
             }
             report(RunReport::Ended { plan: &plan, outcome: &Outcome::default() });
-            signals.unless_stopped(kafka::start(&design, &kafka, task)).await?;
+            signals.unless_stopped(kafka::start(&design, kafka, task)).await?;
             return Ok(Some(Applied { design, changed: false, local: Vec::new() }));
         }
         if plan.counts().roll > 1
             && let Some(host) =
-                signals.unless_stopped(async { Ok::<_, Failure>(kafka::active(&design, &kafka).await) }).await?
+                signals.unless_stopped(async { Ok::<_, Failure>(kafka::active(&design, kafka).await) }).await?
         {
             plan = roll_last(plan, &host, observed);
             if !plan.refusals.is_empty() {
@@ -179,9 +196,9 @@ impl ApplyRequest {
             }
         }
         let record = session.ensure_record(&design, &seen.input).await?;
-        execute(session, &kafka, &plan, observed, &record.incarnation(), task, report).await?;
+        execute(session, kafka, &plan, observed, &record.incarnation(), task, report).await?;
         session.complete_record(&design, &record, true).await?;
-        let local = signals.unless_stopped(kafka::start(&design, &kafka, task)).await?;
+        let local = signals.unless_stopped(kafka::start(&design, kafka, task)).await?;
         Ok(Some(Applied { design, changed: true, local }))
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::{Failure, Task};
 use crate::health::{self, shortened};
-use crate::kafka::{Link, Security, Server, Via, Way};
+use crate::kafka::{Gate, Link, PLUGIN, Security, Server, Via, Way};
 use crate::roll::{self, KafkaAccess, Local};
 use crate::sandbox::SandboxError;
 use crate::sandbox::kafka::{SandboxCluster, distribution};
+use crate::session::Session;
 use kstack_core::design::Design;
 use kstack_core::model::tag;
 use kstack_core::observed::Observed;
@@ -30,16 +31,24 @@ pub fn brokers(observed: &Observed, sandbox: bool) -> BTreeMap<u32, SocketAddrV4
     }
 }
 
-/// As whom, and by the way `via`, brokers on EC2 are asked.
-pub fn link(via: &Via) -> Link {
-    Link { security: Security::default(), way: Way::new(via.clone()) }
+/// As whom, and by the way `via`, brokers on EC2 are asked. Tunnels go through the stack's own instances; the emulator's run nothing.
+pub fn link(session: &Session, via: &Via) -> Link {
+    let clients = &session.aws.clients;
+    let gate = || Gate { clients: clients.clone(), stack: session.name.to_string(), plugin: PLUGIN.into() };
+    Link { security: Security::default(), way: Way::new(via.clone(), (!clients.emulated()).then(gate)) }
 }
 
 /// What rolls to `design` query by the way that the task says; `blind` lets hosts roll one after another without it.
 ///
 /// # Errors
 /// What is wrong with the sandbox's Kafka.
-pub fn of(design: &Design, observed: &Observed, task: &Task<'_>, blind: bool) -> Result<KafkaAccess, Failure> {
+pub fn of(
+    session: &Session,
+    design: &Design,
+    observed: &Observed,
+    task: &Task<'_>,
+    blind: bool,
+) -> Result<KafkaAccess, Failure> {
     let sandbox = task.sandbox;
     let distribution = if sandbox { distribution()? } else { None };
     let local = distribution.map(|distribution| Local {
@@ -49,7 +58,7 @@ pub fn of(design: &Design, observed: &Observed, task: &Task<'_>, blind: bool) ->
     });
     // Hosts of a sandbox without Kafka have none that could be out of sync.
     let blind = blind || sandbox && local.is_none();
-    Ok(KafkaAccess::new(brokers(observed, sandbox), link(task.via), local, blind))
+    Ok(KafkaAccess::new(brokers(observed, sandbox), link(session, task.via), local, blind))
 }
 
 /// The host of the active controller, where a broker answers.

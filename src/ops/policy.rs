@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Failure;
 use crate::aws::declared::{
     DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING, PLAN_GROUPS, PLAN_MSK, PLAN_POLICIES,
-    PLAN_PREFIX_LISTS, PLAN_ROUTES, PLAN_ZONE, PLAN_ZONES_OF_VPC, RELEASE, ROLL, SURROUNDINGS,
+    PLAN_PREFIX_LISTS, PLAN_ROUTES, PLAN_ZONE, PLAN_ZONES_OF_VPC, RELEASE, ROLL, SESSIONS, SURROUNDINGS,
 };
 use crate::aws::kinds::CALLS;
 use kstack_core::choose::{self, PlanningInput, assumed_facts};
@@ -76,7 +76,7 @@ fn calls<'a>(
     if command == PolicyFor::Apply {
         lists.extend([LEASE, SURROUNDINGS]);
         if engine == Engine::Ec2 {
-            lists.push(ROLL);
+            lists.extend([ROLL, SESSIONS]);
         }
     }
     // Names in DNS are asked for by the file alone, and by the record of a stack that had them.

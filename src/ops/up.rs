@@ -163,14 +163,17 @@ impl StackRequest {
             report(UpReport::Start(Start { plan: &plan, observed, network, expires_at }));
         }
         let record = session.ensure_record(&design, &seen.input).await?;
-        let kafka = kafka::of(&design, observed, task, false)?;
-        if worked {
-            let mut report = |one: RunReport<'_>| report(UpReport::Run(one));
-            execute(session, &kafka, &plan, observed, &record.incarnation(), task, &mut report).await.map_err(again)?;
-        }
-        let ready = ready::wait(session, &design, &kafka, task);
-        let (bootstrap_servers, properties) =
-            signals.until_signal(ready::INTERRUPTED_WAIT, ready).await.map_err(again)?;
+        let kafka = kafka::of(session, &design, observed, task, false)?;
+        let done = Box::pin(async {
+            if worked {
+                let mut report = |one: RunReport<'_>| report(UpReport::Run(one));
+                execute(session, &kafka, &plan, observed, &record.incarnation(), task, &mut report).await?;
+            }
+            signals.until_signal(ready::INTERRUPTED_WAIT, ready::wait(session, &design, &kafka, task)).await
+        });
+        let done = done.await;
+        kafka.link.way.close().await;
+        let (bootstrap_servers, properties) = done.map_err(again)?;
         session.complete_record(&design, &record, worked).await.map_err(Failure::from).map_err(again)?;
         let region = session.region.clone();
         Ok(CreatedStack { name: name.clone(), region, cidr, vpc, bootstrap_servers, expires_at, properties })

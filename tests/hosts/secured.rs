@@ -10,8 +10,9 @@ use std::process::{Child, Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kstack::aws::{Clients, Fence, Place};
 use kstack::health::{AskError, KafkaHealth, ask};
-use kstack::kafka::{Identity, Link, Roots, Sasl, Security, Server, Via, Way};
+use kstack::kafka::{Gate, Identity, Link, Roots, Sasl, Security, Server, Via, Way};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     date_time_ymd,
@@ -20,6 +21,7 @@ use rcgen::{
 use crate::alone;
 use crate::client::{PATIENCE, distribution};
 use crate::proxies::{self, Behind};
+use crate::sessions::{self, TOKEN};
 use crate::support::{poll, skip};
 
 /// The name that the broker's certificate has beside its address.
@@ -200,7 +202,7 @@ struct Row<'a> {
 }
 
 async fn look(row: &Row<'_>) -> Result<KafkaHealth, AskError> {
-    let link = Link { security: row.security.clone(), way: Way::new(row.via.clone()) };
+    let link = Link { security: row.security.clone(), way: Way::new(row.via.clone(), None) };
     ask(std::slice::from_ref(&row.at), &link).await
 }
 
@@ -242,6 +244,47 @@ fn kstack_gets_into_a_secured_kafka_by_every_way_and_says_why_not() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    runtime.block_on(through_session_manager(&broker, folder.path()));
+}
+
+/// Tunnels, by a plugin of each kind of version; they end with the way, and nothing says the session's token.
+async fn through_session_manager(broker: &Broker, folder: &Path) {
+    let endpoint = sessions::start(broker.address).await;
+    let place = Place { region: "us-east-1".to_owned(), sandbox: Some(endpoint.url.clone()) };
+    let clients = Clients::connect(&place, Fence::default()).await;
+    let link = |plugin: PathBuf| {
+        let gate = Gate { clients: clients.clone(), stack: "secured".to_owned(), plugin };
+        Link { security: broker.admin(), way: Way::new(Via::Ssm, Some(gate)) }
+    };
+    let (here, elsewhere) = (broker.at(Broker::INTERNAL), Server { host: "10.9.9.9".to_owned(), port: 9091 });
+    for version in ["1.2.497.0", "1.2.553.0"] {
+        let link = link(sessions::plugin(folder, version, TOKEN));
+        for _ in 0..2 {
+            let cluster = ask(&[here.clone(), elsewhere.clone()], &link).await.expect(version);
+            assert_eq!(cluster.controller, Some(1));
+        }
+        let refused = link.way.connect(&elsewhere).await.expect_err("no tunnel").to_string();
+        assert!(refused.contains("no running instance of the stack has the address 10.9.9.9"), "{refused}");
+        assert_eq!(sessions::running(folder), 1, "one tunnel to a broker");
+        match version {
+            "1.2.497.0" => link.way.close().await,
+            // As where kstack dies: nothing is closed, and nothing is left.
+            _ => drop(link),
+        }
+        poll("the plugin's end", PATIENCE, || (sessions::running(folder) == 0).then_some(()));
+    }
+    let link = link(sessions::plugin(folder, "1.2.600.0", "another token"));
+    let refused = ask(std::slice::from_ref(&here), &link).await.expect_err("no tunnel").to_string();
+    assert!(refused.contains("session-manager-plugin has ended: Cannot join with TOKEN"), "{refused}");
+    let asked = endpoint.asked.lock().expect("nobody fails with it");
+    let calls = |name: &str| asked.iter().filter(|(operation, _)| operation == name).count();
+    // Each time a session; two of three are ended by kstack.
+    assert_eq!((calls("StartSession"), calls("TerminateSession")), (3, 2), "{asked:?}");
+    let (_, request) = asked.iter().find(|(operation, _)| operation == "StartSession").expect("a session");
+    assert_eq!(request["Target"], "i-0123");
+    assert_eq!(request["Parameters"]["host"], serde_json::json!([broker.address.to_string()]));
+    let filtered = asked.iter().all(|(_, body)| body.as_str().is_none_or(|body| body.contains("kstack%3Astack")));
+    assert!(filtered, "{asked:?}");
 }
 
 fn rows<'a>(broker: &Broker, behind: &Behind) -> Vec<Row<'a>> {

@@ -233,6 +233,7 @@ const EC2_REASONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("an earlier kstack, or somebody else, may have attached what it detaches", &["iam:DetachRolePolicy"]),
+    ("the way to the brokers where no other leads there", &["ssm:StartSession", "ssm:TerminateSession"]),
     (
         "it repairs what was changed by hand",
         &[

@@ -60,6 +60,12 @@ pub enum Scope {
     ClaimPath,
     /// The parameters in which publishers keep the newest images.
     ImageParameters,
+    /// The stack's instances, as Systems Manager knows them.
+    SessionInstances,
+    /// The document that forwards ports.
+    SessionDocument,
+    /// The sessions that the caller has started.
+    OwnSessions,
     /// The cluster with the stack's name, whoever made it.
     Cluster,
     /// The same, with the stack's tag.
@@ -314,6 +320,16 @@ impl<'a> Subject<'a> {
                 // Public parameters belong to no account.
                 (vec![format!("arn:{}:ssm:{}::parameter/aws/service/*", self.partition(), &*stack.region)], Value::Null)
             }
+            Scope::SessionInstances => (
+                vec![self.arn("ec2", "instance/*")],
+                json!({"StringEquals": {(format!("ssm:resourceTag/{}", tag::STACK)): name}}),
+            ),
+            Scope::SessionDocument => {
+                // AWS's own documents belong to no account.
+                let document = "document/AWS-StartPortForwardingSessionToRemoteHost";
+                (vec![format!("arn:{}:ssm:{}::{document}", self.partition(), &*stack.region)], Value::Null)
+            }
+            Scope::OwnSessions => (vec![self.arn("ssm", "session/${aws:userid}-*")], Value::Null),
             Scope::Cluster => (cluster(), Value::Null),
             Scope::OwnCluster => (cluster(), own()),
             Scope::MadeCluster => (cluster(), self.tagged("RequestTag")),

@@ -4,8 +4,8 @@
 use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
-    Account, BoundedRole, ClaimPath, Claims, ImageParameters, NamedPolicies, ParameterPath, Parameters, PassRole,
-    Profile, Role, RoleBoundary, RolePolicies, UnboundRole,
+    Account, BoundedRole, ClaimPath, Claims, ImageParameters, NamedPolicies, OwnSessions, ParameterPath, Parameters,
+    PassRole, Profile, Role, RoleBoundary, RolePolicies, SessionDocument, SessionInstances, UnboundRole,
 };
 
 pub const CALLS: &[Call] = &[
@@ -52,6 +52,10 @@ pub const CALLS: &[Call] = &[
     call!("ssm" "DeleteParameter", Parameters),
     call!("ssm" "DeleteParameters", Parameters),
     call!("ssm" "DeleteParameters" of "claims", Claims),
+    // It is authorised for the instance and for the document, each in a statement of its own (Session Manager's guide, "Additional sample
+    // IAM policies for Session Manager").
+    call!("ssm" "StartSession", SessionInstances; with "ssm:StartSession" SessionDocument),
+    call!("ssm" "TerminateSession", OwnSessions),
     // Every caller may make it (STS API reference, GetCallerIdentity).
     call!("sts" "GetCallerIdentity"),
     call!("pricing" "GetProducts", Account),
