@@ -22,6 +22,11 @@ impl Msk {
         Msk { zones: zones(&cluster, observed), cluster }
     }
 
+    /// The number of its brokers; none are known of a serverless cluster.
+    pub fn brokers(&self) -> usize {
+        self.cluster.brokers.len()
+    }
+
     /// The servers of the first listener.
     pub fn bootstrap_servers(&self) -> Vec<String> {
         self.cluster.listeners.first().map(|one| one.bootstrap_servers.clone()).unwrap_or_default()

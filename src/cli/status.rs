@@ -15,9 +15,9 @@ use super::via::ViaArgs;
 use crate::aws::kinds as drivers;
 use crate::aws::kinds::{Sought, msk_status};
 use crate::clock;
-use crate::health::{self, AskError, BrokerHealth, KafkaHealth, shortened};
+use crate::health::{self, BrokerHealth, KafkaHealth, shortened};
 use crate::kafka::Server;
-use crate::ops::msk::{properties, wait};
+use crate::ops::msk::{health as in_msk, properties, wait};
 use crate::ops::{Failure, kafka};
 use crate::roll;
 use crate::session::read_source;
@@ -171,6 +171,12 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         ui::out(&properties(method, cluster.as_ref())?);
         return Ok(0);
     }
+    let of_msk = async {
+        let cluster = cluster.as_ref()?;
+        let ids: BTreeSet<u32> = cluster.brokers.iter().map(|broker| broker.id).collect();
+        Some(kafka(&in_msk(&session, cluster, &context.via).await, &ids))
+    };
+    let of_msk = Box::pin(of_msk).await;
     let msk = cluster.map(|cluster| Msk::of(cluster, &observed));
     let now = clock::now();
     let lease = metadata.holder(now).cloned();
@@ -179,8 +185,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, context.sandbox).into_values().collect();
     let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
     let ids: BTreeSet<u32> = ids.collect();
-    let (link, asked): (_, Vec<Server>) =
-        (kafka::link(&session, &context.via), servers.iter().map(|one| (*one).into()).collect());
+    let link = kafka::link(&session, &context.via);
+    let asked: Vec<Server> = servers.iter().map(|one| (*one).into()).collect();
     if args.wait && !ids.is_empty() {
         context.printer.progress("Waiting until Kafka is healthy ...");
         let limit = Duration::from_secs(args.timeout.0);
@@ -190,9 +196,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let health = health::ask(&asked, &link).await;
     link.way.close().await;
     let kafka = match engine {
-        Engine::Ec2 => Some(kafka(&health, &ids)),
-        // AWS's own word on the cluster is what counts.
-        Engine::Msk => None,
+        Engine::Ec2 => Some(kafka(&health.map_err(|error| error.to_string()), &ids)),
+        Engine::Msk => of_msk,
     };
     let names = observed.of::<DnsRecords>().into_values().next().map(|(_, one)| one);
     let in_vpc = || roll::brokers(&observed).into_values().collect();
@@ -219,7 +224,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     } else {
         ui::out(&text(&status, now, args.verbose));
     }
-    match status.kafka.filter(|kafka| args.wait && !kafka.healthy) {
+    // AWS's own word on an MSK cluster is what was waited for.
+    match status.kafka.filter(|kafka| args.wait && engine == Engine::Ec2 && !kafka.healthy) {
         Some(kafka) => {
             let problems = shortened(&kafka.problems);
             Err(Failure::new(format!("Kafka is not healthy after {}: {problems}", args.timeout)))
@@ -228,11 +234,11 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     }
 }
 
-fn kafka(health: &Result<KafkaHealth, AskError>, ids: &BTreeSet<u32>) -> KafkaStatus {
+fn kafka(health: &Result<KafkaHealth, String>, ids: &BTreeSet<u32>) -> KafkaStatus {
     let none = KafkaHealth::default();
     let (cluster, problems) = match health {
         Ok(cluster) => (cluster, cluster.problems(ids)),
-        Err(error) => (&none, vec![error.to_string()]),
+        Err(error) => (&none, vec![error.clone()]),
     };
     let (under_replicated, offline, under_min_insync) = cluster.counts();
     KafkaStatus {
@@ -303,8 +309,9 @@ fn text(status: &Status, now: Timestamp, verbose: bool) -> String {
     let mut out = format!("Stack {} in {}: {} resources\n\n", status.stack, status.region, status.resources);
     if let Some(cluster) = &status.msk {
         out.push_str(&msk::text(cluster));
-    }
-    if let Some(kafka) = &status.kafka {
+        let brokers = cluster.brokers();
+        out.extend(status.kafka.as_ref().map(|kafka| format!("\n{}", kafka_text(kafka, brokers))));
+    } else if let Some(kafka) = &status.kafka {
         out.push_str(&on_ec2(status, kafka));
     }
     if let Some(record) = &status.record {

@@ -119,32 +119,41 @@ async fn describe(
     versions: &ApiVersionsResponse,
     silent: &BTreeSet<Server>,
 ) -> Result<KafkaHealth, String> {
-    let needed = [
-        (MetadataRequest::KEY, 12),
-        (DescribeConfigsRequest::KEY, 4),
-        (DescribeQuorumRequest::KEY, 2),
-        (DescribeClusterRequest::KEY, 2),
-    ];
-    for (key, version) in needed {
-        let known = |one: &&kafka_protocol::messages::api_versions_response::ApiVersion| {
-            one.api_key == key && (one.min_version..=one.max_version).contains(&version)
-        };
-        if !versions.api_keys.iter().any(|one| known(&one)) {
-            return Err(format!("the broker has no version {version} of request {key}, as Kafka 4.0 and newer have"));
-        }
-    }
-    let cluster = DescribeClusterRequest::default().with_endpoint_type(1).with_include_fenced_brokers(true);
-    let cluster = to.call(&cluster, 2, shape::DESCRIBE_CLUSTER_2).await?;
+    // The newest of these versions that the broker knows.
+    let newest = |key: i16, ours: std::ops::RangeInclusive<i16>| {
+        let one = versions.api_keys.iter().find(|one| one.api_key == key)?;
+        let version = one.max_version.min(*ours.end());
+        (version >= one.min_version && ours.contains(&version)).then_some(version)
+    };
+    let old =
+        |what: &str| format!("the broker's Kafka is too old for kstack: it has no {what} as Kafka 2.8 and newer have");
+    // Versions 11 and 12 look the same.
+    let metadata = newest(MetadataRequest::KEY, 11..=12).ok_or_else(|| old("Metadata"))?;
+    newest(DescribeConfigsRequest::KEY, 4..=4).ok_or_else(|| old("DescribeConfigs"))?;
+    let cluster = newest(DescribeClusterRequest::KEY, 0..=2).ok_or_else(|| old("DescribeCluster"))?;
+    let request = DescribeClusterRequest::default().with_endpoint_type(1).with_include_fenced_brokers(cluster == 2);
+    let shape = match cluster {
+        0 => shape::DESCRIBE_CLUSTER_0,
+        1 => shape::DESCRIBE_CLUSTER_1,
+        _ => shape::DESCRIBE_CLUSTER_2,
+    };
+    let cluster = to.call(&request, cluster, shape).await?;
     check("DescribeCluster", cluster.error_code)?;
-    let partition = PartitionData::default().with_partition_index(0);
-    let topic = TopicData::default()
-        .with_topic_name(TopicName(StrBytes::from_static_str(METADATA_TOPIC)))
-        .with_partitions(vec![partition]);
-    let quorum =
-        to.call(&DescribeQuorumRequest::default().with_topics(vec![topic]), 2, shape::DESCRIBE_QUORUM_2).await?;
-    let (controller, voters) = quorum_of(&quorum)?;
-    let metadata = MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(false);
-    let metadata = to.call(&metadata, 12, shape::METADATA_12).await?;
+    let (controller, voters) = match newest(DescribeQuorumRequest::KEY, 1..=2) {
+        // A cluster with ZooKeeper, as MSK still has some, has no quorum of its own.
+        None => (node(cluster.controller_id.0), Vec::new()),
+        Some(version) => {
+            let partition = PartitionData::default().with_partition_index(0);
+            let topic = TopicData::default()
+                .with_topic_name(TopicName(StrBytes::from_static_str(METADATA_TOPIC)))
+                .with_partitions(vec![partition]);
+            let shape = if version == 1 { shape::DESCRIBE_QUORUM_1 } else { shape::DESCRIBE_QUORUM_2 };
+            let request = DescribeQuorumRequest::default().with_topics(vec![topic]);
+            quorum_of(&to.call(&request, version, shape).await?)?
+        }
+    };
+    let request = MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(false);
+    let metadata = to.call(&request, metadata, shape::METADATA_12).await?;
     let topics: Vec<(StrBytes, Vec<MetadataResponsePartition>)> = metadata
         .topics
         .into_iter()

@@ -72,6 +72,12 @@ pub const DESCRIBE_QUORUM_2: &[Shape] = &[
     Tags,
 ];
 
+/// The same of Kafka 3.3 and newer, which do not say where the nodes are.
+pub const DESCRIBE_QUORUM_1: &[Shape] =
+    &[Fixed(2), List(&[Text, List(&[Fixed(4 + 2 + 4 + 4 + 8), OLD_REPLICAS, OLD_REPLICAS, Tags]), Tags]), Tags];
+
+const OLD_REPLICAS: Shape = List(&[Fixed(4 + 8 + 8 + 8), Tags]);
+
 /// Throttle time, error, cluster id, controller, brokers with rack and fence.
 pub const DESCRIBE_CLUSTER_2: &[Shape] = &[
     Fixed(4 + 2),
@@ -83,6 +89,14 @@ pub const DESCRIBE_CLUSTER_2: &[Shape] = &[
     Fixed(4),
     Tags,
 ];
+
+/// The same of Kafka 3.7 and newer, without the fence.
+pub const DESCRIBE_CLUSTER_1: &[Shape] =
+    &[Fixed(4 + 2), Text, Fixed(1), Text, Fixed(4), List(&[Fixed(4), Text, Fixed(4), Text, Tags]), Fixed(4), Tags];
+
+/// The same of Kafka 2.8 and newer.
+pub const DESCRIBE_CLUSTER_0: &[Shape] =
+    &[Fixed(4 + 2), Text, Text, Fixed(4), List(&[Fixed(4), Text, Fixed(4), Text, Tags]), Fixed(4), Tags];
 
 /// What is before the body of an answer to a request of a version with tagged fields.
 pub const HEADER_1: &[Shape] = &[Fixed(4), Tags];

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use super::Failure;
 use crate::aws::Aws;
-use crate::aws::kinds::{MskStatus, msk_status};
+use crate::aws::kinds::{MskStatus, Servers, msk_status};
 use crate::error::{DELETE_FAILED_CLUSTER, StepError};
+use crate::health::{self, KafkaHealth};
+use crate::kafka::{Link, Roots, Sasl, Security, Server, Via, Way};
+use crate::session::Session;
 use crate::wait::{Backoff, Look, poll};
 use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
 
@@ -54,6 +57,65 @@ pub fn properties(method: AuthMethod, cluster: Option<&MskStatus>) -> Result<Str
             .hint("turn it on in the stack file, or ask again once the cluster is ACTIVE")
     })?;
     Ok(client_properties(method, &servers.bootstrap_servers.join(",")))
+}
+
+/// Where and as whom the brokers of a cluster are asked, the easiest way first: as the caller where IAM is on, or as nobody.
+///
+/// # Errors
+/// Why they can't be asked.
+pub fn links(session: &Session, cluster: &MskStatus, via: &Via) -> Result<Vec<(Vec<Server>, Link)>, String> {
+    let clients = &session.aws.clients;
+    if clients.emulated() {
+        return Err("the sandbox runs no brokers of MSK".to_owned());
+    }
+    let nobody = cluster.provisioned.as_ref().is_some_and(|one| one.unauthenticated);
+    let security = |method: &str| match method {
+        "iam" => {
+            let caller = clients.msk_iam().ok_or("there are no AWS credentials");
+            caller
+                .map_err(str::to_owned)
+                .and_then(|iam| Ok(Security::tls_by(&Roots::Public, None)?.with_sasl(Sasl::Iam(iam))))
+        }
+        "tls" => Security::tls_by(&Roots::Public, None),
+        _ => Ok(Security::default()),
+    };
+    let usable = |one: &&Servers| match one.method {
+        "iam" | "plaintext" => true,
+        "tls" => nobody,
+        _ => false,
+    };
+    let mut links = Vec::new();
+    // What is reached inside of the network first; within that, in the order of the listeners, IAM first.
+    for public in [false, true] {
+        for one in cluster.listeners.iter().filter(|one| one.public == public).filter(usable) {
+            let servers: Vec<Server> = one.bootstrap_servers.iter().filter_map(|one| Server::parse(one)).collect();
+            if !servers.is_empty() {
+                links.push((servers, Link { security: security(one.method)?, way: Way::new(via.clone(), None) }));
+            }
+        }
+    }
+    match links.is_empty() {
+        true => {
+            Err("kstack can ask as an AWS caller or as nobody, and the cluster has a listener for neither".to_owned())
+        }
+        false => Ok(links),
+    }
+}
+
+/// Kafka's own word on a cluster, by the first way that works.
+///
+/// # Errors
+/// Why there is none: by each way that was tried.
+pub async fn health(session: &Session, cluster: &MskStatus, via: &Via) -> Result<KafkaHealth, String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for (servers, link) in links(session, cluster, via)? {
+        match health::ask(&servers, &link).await {
+            Ok(health) => return Ok(health),
+            Err(error) => reasons.push(error.to_string()),
+        }
+    }
+    reasons.dedup();
+    Err(reasons.join("; "))
 }
 
 /// The brokers' addresses, and a client's properties, for the authentication method that asks the least of a client.

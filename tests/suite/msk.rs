@@ -305,6 +305,9 @@ fn serverless_and_express_clusters_come_and_go() {
         account.assert_converged(&file);
         let status = account.run(&["status", &file, "--json"]).expect(0).json();
         assert_eq!(status["msk"]["state"], "ACTIVE", "{status:#}");
+        // Nobody says of brokers that do not run how they are.
+        assert_eq!(status["kafka"]["reachable"], false, "{status:#}");
+        assert_eq!(status["kafka"]["problems"], serde_json::json!(["the sandbox runs no brokers of MSK"]));
         assert!(text(&status["bootstrap_servers"][0]).ends_with(":9098"), "{status:#}");
         account.destroy(&file);
     }

@@ -17,7 +17,7 @@ use crate::error::StepError;
 mod msk;
 
 pub use instance::{may_start, user_data};
-pub use msk::status::{MskBroker, MskStatus, status as msk_status};
+pub use msk::status::{MskBroker, MskStatus, Servers, status as msk_status};
 pub use security_group::found as found_group;
 pub use volume::roots as root_volumes;
 pub use vpc_endpoint::found as found_endpoint;

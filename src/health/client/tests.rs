@@ -1,6 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use bytes::BytesMut;
+use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::describe_quorum_response as quorum;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
@@ -68,6 +69,21 @@ fn answers_are_read_and_shapes_fit_them() {
     decode::<DescribeConfigsResponse>(answer(&configs, 4), 7, shape::HEADER_1, shape::DESCRIBE_CONFIGS_4, 4).unwrap();
     let cluster = DescribeClusterResponse::default();
     decode::<DescribeClusterResponse>(answer(&cluster, 2), 7, shape::HEADER_1, shape::DESCRIBE_CLUSTER_2, 2).unwrap();
+    for (version, shape) in [(0, shape::DESCRIBE_CLUSTER_0), (1, shape::DESCRIBE_CLUSTER_1)] {
+        let broker = DescribeClusterBroker::default().with_host(text("b-1")).with_rack(Some(text("use1-az1")));
+        let cluster = DescribeClusterResponse::default().with_cluster_id(text("c")).with_brokers(vec![broker]);
+        let read: DescribeClusterResponse =
+            decode(answer(&cluster, version), 7, shape::HEADER_1, shape, version).unwrap();
+        assert_eq!(read.brokers, cluster.brokers);
+    }
+    let mut older = quorum_answer();
+    older.nodes.clear();
+    let read: DescribeQuorumResponse =
+        decode(answer(&older, 1), 7, shape::HEADER_1, shape::DESCRIBE_QUORUM_1, 1).unwrap();
+    assert_eq!(quorum_of(&read).unwrap().1, voters);
+    let older: MetadataResponse =
+        decode(answer(&self::metadata(), 11), 7, shape::HEADER_1, shape::METADATA_12, 11).unwrap();
+    assert_eq!(older.topics, metadata.topics);
     let versions = ApiVersionsResponse::default();
     decode::<ApiVersionsResponse>(answer(&versions, 0), 7, shape::HEADER_0, shape::API_VERSIONS_0, 0).unwrap();
     let other = decode::<MetadataResponse>(answer(&versions, 0), 8, shape::HEADER_0, shape::API_VERSIONS_0, 0);
