@@ -1,8 +1,10 @@
 //! What commands do, without arguments and output: each use case takes values, reports events, and returns a value or a
 //! failure. `cli` parses and prints.
 
+pub mod adopt;
 pub mod apply;
 pub mod credentials;
+pub mod describe;
 pub mod destroy;
 pub mod extend;
 mod failure;

@@ -46,6 +46,8 @@ pub const PLAN_EC2: &[&Call] =
     &[call("DescribeInstanceTypes"), call("DescribeInstanceTypeOfferings"), call("GetParameters")];
 /// What a plan asks for a provisioned MSK cluster.
 pub const PLAN_MSK: &[&Call] = &[call("ListKafkaVersions")];
+/// How a cluster that others made gets the stack's tags.
+pub const ADOPT: &[&Call] = &[call_of("TagResource", "adoption")];
 /// What holding the lease takes, and writing the record.
 pub const LEASE: &[&Call] =
     &[call("GetCallerIdentity"), call("GetParametersByPath"), call("PutParameter"), call("DeleteParameters")];

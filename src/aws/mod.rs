@@ -211,6 +211,8 @@ pub enum Scope {
 pub struct Aws {
     pub clients: Clients,
     pub scope: Scope,
+    /// Whether the MSK cluster with the stack's name is seen as the stack's, although others made it: to plan its adoption.
+    pub adopting: bool,
     pub addresses: Snapshot<Address>,
     pub instances: Snapshot<Instance>,
     pub volumes: Snapshot<Volume>,
@@ -246,6 +248,7 @@ impl Aws {
         Aws {
             clients,
             scope,
+            adopting: false,
             addresses: Snapshot::default(),
             instances: Snapshot::default(),
             volumes: Snapshot::default(),

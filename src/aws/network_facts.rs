@@ -48,6 +48,15 @@ impl Clients {
         Ok(NetworkFacts { groups, prefix_lists, gateways: Some(gateways), hosted_zone, ..network })
     }
 
+    /// The VPC of a subnet; none where the subnet is not known.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn vpc_of_subnet(&self, subnet: &str) -> Result<Option<String>, StepError> {
+        let all = self.subnets_by(vec![filter("subnet-id", [subnet])]).await?;
+        Ok(all.first().and_then(|one| one.vpc_id()).map(str::to_owned))
+    }
+
     async fn existing(&self, existing: &Existing, stack: &Stack) -> Result<NetworkFacts, StepError> {
         let vpcs = self.vpcs_of(&existing.vpc);
         let (mut vpcs, subnets) = match &existing.subnets {

@@ -3,9 +3,10 @@
 use clap::Command;
 
 /// Each group's heading and its commands, in order.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Stack files, offline", &["check", "size", "cost", "compare", "prices", "policy", "schema"]),
     ("Stacks", &["plan", "apply", "destroy", "status", "render", "unlock"]),
+    ("Existing clusters", &["describe", "adopt"]),
     ("Ephemeral stacks", &["up", "with", "extend", "reap", "list"]),
     ("Local testing", &["sandbox"]),
     ("Shell", &["completions", "help"]),

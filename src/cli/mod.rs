@@ -1,11 +1,13 @@
 //! The command line: one file a command. `ui`, `error` and `view` are the only ones that print.
 
+mod adopt;
 mod apply;
 mod check;
 mod compare;
 mod completions;
 mod context;
 mod cost;
+mod describe;
 mod destroy;
 mod error;
 mod extend;
@@ -72,6 +74,8 @@ enum Command {
     Policy(policy::Args),
     Plan(plan::Args),
     Apply(apply::Args),
+    Describe(describe::Args),
+    Adopt(adopt::Args),
     Destroy(destroy::Args),
     Up(up::Args),
     With(with::Args),
@@ -138,6 +142,8 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Render(args) => block_on(render::run(&args, &context)),
         Command::Plan(args) => block_on(plan::run(&args, &context)),
         Command::Apply(args) => block_on(apply::run(&args, &context)),
+        Command::Describe(args) => block_on(describe::run(&args, &context)),
+        Command::Adopt(args) => block_on(adopt::run(&args, &context)),
         Command::Destroy(args) => block_on(destroy::run(&args, &context)),
         Command::Up(args) => block_on(up::run(&args, &context)),
         Command::With(args) => block_on(with::run(&args, &context)),

@@ -26,6 +26,9 @@ struct Command {
     /// For `kstack apply`, which also plans; the default
     #[arg(long)]
     apply: bool,
+    /// For `kstack adopt`, and for `kstack describe` before it
+    #[arg(long)]
+    adopt: bool,
     /// For `kstack destroy`
     #[arg(long)]
     destroy: bool,
@@ -40,6 +43,7 @@ pub fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let command = match &args.command {
         Command { plan: true, .. } => PolicyFor::Plan,
         Command { destroy: true, .. } => PolicyFor::Destroy,
+        Command { adopt: true, .. } => PolicyFor::Adopt,
         Command { .. } => PolicyFor::Apply,
     };
     let all = policies(&parsed.stack, &source.overrides, command)?;

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::Failure;
 use crate::aws::declared::{
-    DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING, PLAN_GROUPS, PLAN_MSK, PLAN_POLICIES,
-    PLAN_PREFIX_LISTS, PLAN_ROUTES, PLAN_ZONE, PLAN_ZONES_OF_VPC, RELEASE, ROLL, SESSIONS, SURROUNDINGS,
+    ADOPT, DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING, PLAN_GROUPS, PLAN_MSK,
+    PLAN_POLICIES, PLAN_PREFIX_LISTS, PLAN_ROUTES, PLAN_ZONE, PLAN_ZONES_OF_VPC, RELEASE, ROLL, SESSIONS, SURROUNDINGS,
 };
 use crate::aws::kinds::CALLS;
 use kstack_core::choose::{self, PlanningInput, assumed_facts};
@@ -21,6 +21,7 @@ use kstack_core::stack::{Peer, Stack};
 pub enum PolicyFor {
     Plan,
     Apply,
+    Adopt,
     Destroy,
 }
 
@@ -50,7 +51,7 @@ fn calls<'a>(
     let mut lists = match command {
         PolicyFor::Destroy if engine == Engine::Ec2 => vec![LEASE, RELEASE, SURROUNDINGS, DESTROY, DESTROY_EC2],
         PolicyFor::Destroy => vec![LEASE, RELEASE, SURROUNDINGS, DESTROY],
-        PolicyFor::Plan | PolicyFor::Apply => match engine {
+        PolicyFor::Plan | PolicyFor::Apply | PolicyFor::Adopt => match engine {
             Engine::Ec2 => vec![PLAN, PLAN_EC2],
             Engine::Msk if provisioned => vec![PLAN, PLAN_MSK],
             Engine::Msk => vec![PLAN],
@@ -79,11 +80,14 @@ fn calls<'a>(
             lists.extend([ROLL, SESSIONS]);
         }
     }
+    if command == PolicyFor::Adopt {
+        lists.extend([LEASE, ADOPT]);
+    }
     // Names in DNS are asked for by the file alone, and by the record of a stack that had them.
     let asked = |of: &Option<Engine>, of_names: bool| of.is_none_or(|of| of == engine) && (!of_names || dns.is_some());
     for (kind, _, _, calls) in CALLS.iter().filter(|(_, of, of_names, _)| asked(of, *of_names)) {
         lists.push(calls.discover);
-        if command != PolicyFor::Plan {
+        if matches!(command, PolicyFor::Apply | PolicyFor::Destroy) {
             lists.push(calls.delete);
         }
         if command == PolicyFor::Apply && wanted.clone().any(|resource| resource.kind() == *kind) {

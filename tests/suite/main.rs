@@ -1,5 +1,6 @@
 //! The integration tests: one binary, some LocalStacks for all of them, each test in an account of its own.
 
+mod adopt;
 mod asked;
 mod bad_files;
 mod benches;

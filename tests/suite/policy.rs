@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_kafka::primitives::Blob;
 use serde_json::Value;
 
+use crate::adopt;
 use crate::company::{self, Company};
 use crate::msk;
 use crate::support::aws::{DEV, PROD, wait};
@@ -373,6 +374,16 @@ const MSK_REASONS: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+#[test]
+fn an_adoption_calls_what_its_policy_allows() {
+    let mut account = Account::new();
+    let company = Company::make(&account, DEV, 73);
+    let arn = adopt::serverless(&account, &company);
+    adopt::describe(&account, &arn);
+    let called = run(&mut account, adopt::FILE, "orders", &["adopt", "--yes"]);
+    assert!(called.contains("kafka:TagResource"), "{called:?}");
+}
 
 #[test]
 fn what_is_left_of_another_engine_is_found_and_deleted() {

@@ -5,6 +5,7 @@ pub mod check;
 pub mod choose;
 pub mod cloud_init;
 pub mod compare;
+pub mod describe;
 pub mod design;
 pub mod digest;
 pub mod endpoint_services;

@@ -36,6 +36,7 @@ const CORE: &[&str] = &[
     "expiry",
     "choose",
     "plan",
+    "describe",
 ];
 
 /// The modules of the program.

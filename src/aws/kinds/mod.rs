@@ -107,6 +107,11 @@ impl Sought {
     pub fn of(stack: &Stack) -> Sought {
         Sought { engine: Engine::of(stack), own_role: stack.has_own_role() }
     }
+
+    /// What is looked for of an MSK cluster, which has no hosts.
+    pub fn of_msk() -> Sought {
+        Sought { engine: Engine::Msk, own_role: false }
+    }
 }
 
 /// Everything that is live of the stack that `aws` works for, of whose file nothing is known; in IAM only where its `record` does not

@@ -2,7 +2,7 @@
 //!
 //! Both calls put one setting in place of another, so they may run again. The policy goes before the cluster.
 
-use super::msk::{found_part, part_id, usable};
+use super::msk::{found_part, part_id, tags, usable};
 use crate::aws::{Aws, Done, failed};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
@@ -11,7 +11,7 @@ use aws_sdk_applicationautoscaling::types::{
     ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
 };
 use kstack_core::kinds::MskAutoscaling;
-use kstack_core::model::{FieldChange, Ref, Tags};
+use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
 
@@ -23,7 +23,7 @@ impl Driver<Aws> for MskAutoscaling {
         discover: &[call("ListClustersV2"), call("DescribeScalableTargets"), call("DescribeScalingPolicies")],
         create: &[call("RegisterScalableTarget"), call("PutScalingPolicy")],
         update: &[call("RegisterScalableTarget"), call("PutScalingPolicy")],
-        delete: &[call("DeleteScalingPolicy"), call("DeregisterScalableTarget")],
+        delete: &[call("DeleteScalingPolicy"), call("DescribeScalingPolicies"), call("DeregisterScalableTarget")],
         retag: &[],
     };
 
@@ -31,16 +31,25 @@ impl Driver<Aws> for MskAutoscaling {
         let mut found = Vec::new();
         for cluster in usable(aws).await? {
             let arn = cluster.cluster_arn().unwrap_or_default();
-            let (target, policy) = tokio::try_join!(target(aws, arn), policy(aws, arn))?;
-            if target.is_none() && policy.is_none() {
+            let (target, policies) = tokio::try_join!(target(aws, arn), policies(aws, arn))?;
+            if target.is_none() && policies.is_empty() {
                 continue;
             }
+            let (own, others): (Vec<_>, Vec<_>) = policies.into_iter().partition(|one| one.policy_name() == POLICY);
+            let mut others: Vec<String> =
+                others.iter().map(|one| format!("the scaling policy {}", one.policy_name())).collect();
+            // The stack makes none without a policy, unless it dies between the two.
+            if own.is_empty() && others.is_empty() && tags(&cluster).contains_key(tag::ADOPTED) {
+                others.push("the scalable target of the storage".to_owned());
+            }
+            let policy = own.into_iter().next();
             let max = target.and_then(|target| u64::try_from(target.max_capacity()).ok());
             let wanted = policy.and_then(|policy| policy.target_tracking_scaling_policy_configuration);
             let spec = MskAutoscaling {
                 cluster: Ref::live(Some(arn)),
                 max_gib: max.unwrap_or_default(),
                 target_percent: wanted.map_or(0, |one| one.target_value().round() as u32),
+                others: (!others.is_empty()).then_some(others),
             };
             found.push(found_part(&cluster, PART, spec));
         }
@@ -85,6 +94,10 @@ impl Driver<Aws> for MskAutoscaling {
         let call = scaling.delete_scaling_policy().policy_name(POLICY).service_namespace(ServiceNamespace::Kafka);
         let call = call.resource_id(arn).scalable_dimension(dimension.clone());
         call.send().await.map_err(failed("DeleteScalingPolicy")).or_gone()?;
+        // Without the target, the policies of others would be gone, too.
+        if !policies(ctx.system, arn).await?.is_empty() {
+            return Ok(());
+        }
         let call = scaling.deregister_scalable_target().service_namespace(ServiceNamespace::Kafka);
         let call = call.resource_id(arn).scalable_dimension(dimension);
         call.send().await.map_err(failed("DeregisterScalableTarget")).or_gone()
@@ -101,10 +114,9 @@ async fn target(aws: &Aws, arn: &str) -> Result<Option<ScalableTarget>, StepErro
     Ok(answer.scalable_targets.unwrap_or_default().into_iter().next())
 }
 
-/// The policy of kstack's own. Others, of other names, are left alone.
-async fn policy(aws: &Aws, arn: &str) -> Result<Option<ScalingPolicy>, StepError> {
+/// The policies of the storage: kstack's own, and others of other names, which are left alone.
+async fn policies(aws: &Aws, arn: &str) -> Result<Vec<ScalingPolicy>, StepError> {
     let call = aws.clients.autoscaling.describe_scaling_policies().service_namespace(ServiceNamespace::Kafka);
     let answer = call.resource_id(arn).send().await.map_err(failed("DescribeScalingPolicies"))?;
-    let mut all = answer.scaling_policies.unwrap_or_default().into_iter();
-    Ok(all.find(|policy| policy.policy_name() == POLICY))
+    Ok(answer.scaling_policies.unwrap_or_default())
 }

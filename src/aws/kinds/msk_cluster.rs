@@ -188,7 +188,7 @@ async fn request(
         .broker_node_group_info(nodes)
         .kafka_version(&cluster.kafka)
         .number_of_broker_nodes(int(cluster.brokers.into()))
-        .configuration_info(update::newest(ctx, cluster).await?)
+        .set_configuration_info(update::configuration(ctx, cluster).await?)
         .client_authentication(live::authentication(cluster))
         .encryption_info(live::encryption(cluster, true))
         .enhanced_monitoring(update::monitoring(cluster))

@@ -62,20 +62,56 @@ pub fn check_access(net: &Network, checker: &mut Checker<'_>) {
             }
         }
     }
+    check_own_groups(net, checker);
     let path = "network.security_groups";
     let (count, unique) = (net.security_groups.len(), net.security_groups.iter().collect::<BTreeSet<_>>().len());
     if unique < count {
         checker.error(path, "a security group is listed twice", "list each group once");
     }
-    if count >= MOST_GROUPS {
+    if count + usize::from(net.own_groups) > MOST_GROUPS {
         let message = format!("an interface takes {MOST_GROUPS} security groups, and one is the stack's");
         checker.error(path, message, format!("list at most {} groups", MOST_GROUPS - 1));
-    } else if count >= USUAL_GROUPS {
+    } else if count >= USUAL_GROUPS && net.own_groups {
         checker.warning(
             path,
             format!("with the stack's own, each interface has {} groups, and AWS allows {USUAL_GROUPS} unless asked for more", count + 1),
             format!("list at most {} groups, or have the quota \"Security groups per network interface\" raised", USUAL_GROUPS - 1),
         );
+    }
+}
+
+/// A stack without groups of its own has those that the file names, and makes no rules.
+fn check_own_groups(net: &Network, checker: &mut Checker<'_>) {
+    if net.own_groups {
+        return;
+    }
+    let path = "network.own_groups";
+    if checker.given("cluster.ec2").is_some() {
+        let message =
+            "hosts on EC2 need the stack's own security groups, in which brokers and controllers reach each other";
+        return checker.error(
+            path,
+            message,
+            "remove `own_groups: false`; `security_groups` adds groups beside the stack's",
+        );
+    }
+    if net.existing.is_none() {
+        let message = "a stack in a network of its own makes its security groups, too";
+        checker.error(path, message, "remove `own_groups: false`, or name a VPC that is there with `existing`");
+    } else if net.security_groups.is_empty() {
+        let message = "the brokers would have no security group";
+        checker.error(
+            path,
+            message,
+            "name at least one below `network.security_groups`, or remove `own_groups: false`",
+        );
+    }
+    for (key, some) in [("clients", !net.clients.is_empty()), ("rules", !net.rules.is_empty())] {
+        if some {
+            let message = format!("`{key}` become rules of the stack's own groups, and this stack has none");
+            let help = format!("remove `{key}`, and add rules to the groups in `security_groups`");
+            checker.error(&format!("network.{key}"), message, help);
+        }
     }
 }
 

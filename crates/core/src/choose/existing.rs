@@ -21,8 +21,10 @@ pub fn choose(
 ) -> Option<ExistingNetwork> {
     let facts = &input.facts.network;
     let vpc = the_vpc(stack, existing, facts, refusals)?;
+    let cluster = input.observed.of::<MskCluster>().contains_key("main");
+    // A cluster that is there has its names.
     for (on, name) in [(vpc.dns_support, "enableDnsSupport"), (vpc.dns_hostnames, "enableDnsHostnames")] {
-        if !on {
+        if !on && !cluster {
             refusals.push(Refusal::general(
                 format!("{} has DNS off: its attribute {name} is false", vpc.id),
                 format!("set {name} to true in the VPC; names of endpoints and of MSK's brokers need it"),

@@ -21,7 +21,7 @@ use crate::cloud_init::Overrides;
 use crate::design::{Design, Facts};
 use crate::engines::Engine;
 use crate::engines::msk::unknown_type_misfit;
-use crate::kinds::{SecurityGroup, Vpc};
+use crate::kinds::{MskCluster, SecurityGroup, Vpc};
 use crate::model::{Record, tag};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
@@ -103,8 +103,12 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
     if refusals.is_empty() { Ok(design) } else { Err(refusals) }
 }
 
-/// The engine of the live stack, as the tag of its VPC says, or that of its brokers' group in a VPC of others.
+/// The engine of the live stack: MSK where there is a cluster of it; or as the tag of its VPC says, or that of its brokers' group in a
+/// VPC of others.
 fn live_engine(observed: &Observed) -> Option<Engine> {
+    if !observed.of::<MskCluster>().is_empty() {
+        return Some(Engine::Msk);
+    }
     let of = |live: &Live| Engine::of_tag(live.tags.get(tag::ENGINE).map(String::as_str));
     let (vpcs, groups) = (observed.of::<Vpc>(), observed.of::<SecurityGroup>());
     let tagged = groups.values().map(|(live, _)| *live).filter(|live| live.tags.contains_key(tag::ENGINE));

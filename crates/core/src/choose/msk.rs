@@ -9,7 +9,7 @@ use crate::engines::msk::{self, configuration};
 use crate::kinds::MskCluster;
 use crate::model::Ref;
 use crate::refusal::Refusal;
-use crate::stack::{InTransit, MonitoringLevel, Msk, MskBrokers, MskVpcConnectivity, Stack};
+use crate::stack::{ConfigurationChoice, InTransit, MonitoringLevel, Msk, MskBrokers, MskVpcConnectivity, Stack};
 
 /// GiB by which a volume grows at least. Source: MSK, "Scale up broker storage", 2026.
 const LEAST_GROWTH_GIB: u64 = 10;
@@ -24,7 +24,8 @@ pub fn choose(design: &Design, msk: &Msk, input: &PlanningInput, refusals: &mut 
     let provisioned = match (&msk.brokers, &msk.kafka) {
         (Some(brokers), Some(kafka)) if !msk.serverless => {
             let settings = configuration::server_properties(msk, design.stack.common().settings).unwrap_or_default();
-            let properties: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let properties = settings.iter().filter(|_| msk.configuration.is_none());
+            let properties: Vec<String> = properties.map(|(key, value)| format!("{key}={value}")).collect();
             let wanted = provisioned(design, msk, brokers, kafka, &properties, live.as_ref());
             version::check(&wanted, live.as_ref(), design.zones.len(), input, refusals);
             check_removal(&wanted, live.as_ref(), design.zones.len(), refusals);
@@ -79,8 +80,16 @@ fn provisioned(
         volume_gib: (!express).then(|| volume(&design.stack, brokers, live.and_then(|live| live.volume_gib))),
         throughput_mibs: (!express).then_some(mibs),
         tiered: (!express).then_some(brokers.storage.tiered),
-        configuration: Ref::to("msk_configuration", "main"),
-        server_properties: configuration_fingerprint(properties),
+        configuration: match &msk.configuration {
+            None => Ref::to("msk_configuration", "main"),
+            Some(ConfigurationChoice::Default(_)) => Ref::None,
+            Some(ConfigurationChoice::Others(others)) => Ref::Id(others.arn.clone()),
+        },
+        configuration_revision: match &msk.configuration {
+            Some(ConfigurationChoice::Others(others)) => Some(others.revision),
+            _ => None,
+        },
+        server_properties: msk.configuration.is_none().then(|| configuration_fingerprint(properties)),
         iam: access.iam,
         scram: access.scram,
         certificate_authorities: if access.tls { authorities } else { Vec::new() },

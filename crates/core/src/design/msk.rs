@@ -33,9 +33,15 @@ spec! {
         pub throughput_mibs: Option<u32> => Rule::in_place().hidden(),
         #[serde(skip_serializing_if = "Option::is_none")]
         pub tiered: Option<bool> => Rule::by(tier),
-        pub configuration: Ref => Rule::in_place(),
-        /// Stands for the properties in the configuration's revision that the cluster uses.
-        pub server_properties: String => Rule::in_place()
+        /// None where the cluster has AWS's own settings.
+        pub configuration: Ref => Rule::by(change_configuration),
+        /// The revision of a configuration that is not the stack's.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub configuration_revision: Option<u32> => Rule::in_place(),
+        /// Stands for the properties in the configuration's revision that the cluster uses; of no concern where the configuration is
+        /// not the stack's.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub server_properties: Option<String> => Rule::in_place()
             .hidden()
             .saying("server_properties: the cluster uses the newest revision of its configuration"),
         pub iam: bool => Rule::in_place(),
@@ -93,6 +99,18 @@ fn change_count(change: &FieldChange, _: bool) -> Effect {
             remedy: "move the partitions away with kafka-reassign-partitions.sh, then run again with --allow-data-loss"
                 .to_owned(),
         },
+    }
+}
+
+fn change_configuration(change: &FieldChange, _: bool) -> Effect {
+    if change.after != "" {
+        return Effect::InPlace;
+    }
+    Effect::Refuse {
+        reason: "a cluster that has a configuration does not get AWS's own settings back".to_owned(),
+        remedy: "write the configuration that it has, `configuration: {arn: ..., revision: ...}`, or remove `configuration` for one of \
+                 the stack's own"
+            .to_owned(),
     }
 }
 

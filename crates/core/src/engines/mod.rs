@@ -6,6 +6,8 @@ mod kafka_settings;
 pub mod msk;
 pub(crate) mod rules;
 
+pub use rules::arn;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

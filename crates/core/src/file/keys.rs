@@ -34,6 +34,8 @@ fields! {
         routes: Vec<NamedRoute> = Vec::new(),
         /// Security groups of your own for each host or broker, beside the stack's. They must be in the stack's VPC. MSK takes them when the cluster is created.
         security_groups: Vec<GroupId> = Vec::new(),
+        /// Whether the stack makes security groups of its own, for brokers and for clients. `false` is for an MSK cluster in an `existing` VPC that has the groups in `security_groups` alone, such as an adopted one: who may connect is then said by the rules of those groups.
+        own_groups: bool = true,
         /// Names for brokers in a private hosted zone of Route 53; none when absent.
         dns: Option<Dns>,
         /// The private subnets' blocks, one for each zone in the order of the zones' names. Derived when absent.

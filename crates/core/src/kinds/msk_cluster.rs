@@ -23,6 +23,28 @@ spec! {
     }
 }
 
+/// The value of the tag `kstack:adopted`.
+const ADOPTED: &str = "true";
+/// The same while the adoption is only planned: no tag in AWS has it.
+const TO_BE_ADOPTED: &str = "planned";
+
+/// The tags that a cluster gets which the stack `stack` adopts; for a plan, with `planned`, as if it had them. It is in the `subnets`,
+/// and its volumes are encrypted with `key`.
+pub fn adoption_tags(stack: &str, subnets: &[String], key: Option<&str>, planned: bool) -> Tags {
+    let address = Address::new(MskCluster::NAME, "main").to_string();
+    let adopted = if planned { TO_BE_ADOPTED } else { ADOPTED };
+    let pairs = [(tag::STACK, stack), (tag::ADDRESS, &address), (tag::ADOPTED, adopted)];
+    let mut tags: Tags = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    tags.insert(tag::NETWORK.to_owned(), subnets.join(" "));
+    tags.extend(key.map(|key| (tag::KMS_KEY.to_owned(), key.to_owned())));
+    tags
+}
+
+/// Whether a cluster with these tags is only planned to be adopted.
+pub fn is_to_be_adopted(tags: &Tags) -> bool {
+    tags.get(tag::ADOPTED).is_some_and(|value| value == TO_BE_ADOPTED)
+}
+
 impl Kind for MskCluster {
     const NAME: &'static str = "msk_cluster";
     const ENGINE: Option<Engine> = Some(Engine::Msk);

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::prelude::*;
+use crate::design::Provisioned;
 use crate::model::DIFFERS;
 use crate::settings::definitions::changes_while_running;
 use crate::text::quoted_list;
@@ -26,9 +27,11 @@ impl Kind for MskConfiguration {
     const NAMED: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
-        let provisioned = design.msk.as_ref().filter(|msk| msk.provisioned.is_some());
+        // Not where the cluster uses another one.
+        let uses = |one: &Provisioned| one.configuration.address().is_some();
+        let own = design.msk.as_ref().filter(|msk| msk.provisioned.as_ref().is_some_and(uses));
         let configuration = |properties: &Vec<String>| MskConfiguration { properties: properties.clone() };
-        provisioned.map(|msk| ("main".to_owned(), configuration(&msk.properties))).into_iter().collect()
+        own.map(|msk| ("main".to_owned(), configuration(&msk.properties))).into_iter().collect()
     }
 
     fn update_reason(changes: &[FieldChange]) -> String {

@@ -87,7 +87,7 @@ impl MskOperation {
             "vpc_iam" | "vpc_scram" | "vpc_tls" => MskOperation::VpcConnectivity,
             "volume_gib" | "throughput_mibs" => MskOperation::Storage,
             "kafka" => MskOperation::KafkaVersion,
-            "configuration" | "server_properties" => MskOperation::Configuration,
+            "configuration" | "configuration_revision" | "server_properties" => MskOperation::Configuration,
             "instance_type" => MskOperation::BrokerType,
             "tiered" => MskOperation::TieredStorage,
             "brokers" => MskOperation::BrokerCount,

@@ -15,8 +15,12 @@ spec! {
 
 /// The groups of a stack and what they are for. The description can't be changed later.
 pub fn groups(design: &Design) -> Vec<(&'static str, &'static str)> {
-    let mut groups =
-        vec![("brokers", "Kafka brokers"), ("clients", "Kafka clients: attach it to hosts that use the cluster")];
+    let mut groups = match design.stack.network.own_groups {
+        true => {
+            vec![("brokers", "Kafka brokers"), ("clients", "Kafka clients: attach it to hosts that use the cluster")]
+        }
+        false => Vec::new(),
+    };
     if design.dedicated() {
         groups.push(("controllers", "Kafka controllers"));
     }
@@ -26,10 +30,11 @@ pub fn groups(design: &Design) -> Vec<(&'static str, &'static str)> {
     groups
 }
 
-/// The groups of each interface of the role that `group` is for: the stack's, and the file's beside it.
+/// The groups of each interface of the role that `group` is for: the stack's, unless it has none, and the file's beside it.
 pub fn attached(design: &Design, group: &str) -> Vec<Ref> {
-    let own = design.stack.network.security_groups.iter().map(|id| Ref::Id(id.to_string()));
-    std::iter::once(Ref::to(SecurityGroup::NAME, group)).chain(own).collect()
+    let network = &design.stack.network;
+    let stacks = network.own_groups.then(|| Ref::to(SecurityGroup::NAME, group));
+    stacks.into_iter().chain(network.security_groups.iter().map(|id| Ref::Id(id.to_string()))).collect()
 }
 
 impl Kind for SecurityGroup {

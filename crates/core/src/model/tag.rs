@@ -2,6 +2,8 @@
 
 /// The stack's name.
 pub const STACK: &str = "kstack:stack";
+/// The name that AWS's console shows.
+pub const NAME: &str = "Name";
 /// The resource's address inside the stack.
 pub const ADDRESS: &str = "kstack:address";
 /// Kafka's cluster id.
@@ -22,6 +24,8 @@ pub const MIN_INSYNC: &str = "kstack:min-insync-replicas";
 pub const ROUTES: &str = "kstack:routes";
 /// What of a network of others a resource was made in, the VPC or subnets, by their ids with spaces between: it is at home there.
 pub const NETWORK: &str = "kstack:network";
+/// That others made the resource, and kstack adopted it: its tag `Name` stays as they have it.
+pub const ADOPTED: &str = "kstack:adopted";
 /// The engine, on the VPC: `msk`; absent for brokers on EC2.
 pub const ENGINE: &str = "kstack:engine";
 /// The prefix of the tags that name the SCRAM secrets which the stack has associated.

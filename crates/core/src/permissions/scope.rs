@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::kinds::{InstanceProfile, Resource, Role};
 use crate::model::{account_name, tag};
-use crate::stack::{Iam, Msk, PolicyArn, Stack, SubnetChoice, VpcChoice};
+use crate::stack::{ConfigurationChoice, Iam, Msk, PolicyArn, Stack, SubnetChoice, VpcChoice};
 use crate::surroundings::GUARD_DUTY;
 
 /// Where a permission holds. Scopes that the file has nothing of, such as a key that it does not name, hold nowhere.
@@ -333,7 +333,14 @@ impl<'a> Subject<'a> {
             Scope::Cluster => (cluster(), Value::Null),
             Scope::OwnCluster => (cluster(), own()),
             Scope::MadeCluster => (cluster(), self.tagged("RequestTag")),
-            Scope::Configuration => (vec![self.arn("kafka", &format!("configuration/kstack-{name}/*"))], Value::Null),
+            Scope::Configuration => {
+                let others = match self.msk().and_then(|msk| msk.configuration.as_ref()) {
+                    Some(ConfigurationChoice::Others(one)) => Some(one.arn.clone()),
+                    _ => None,
+                };
+                let own = self.arn("kafka", &format!("configuration/kstack-{name}/*"));
+                (std::iter::once(own).chain(others).collect(), Value::Null)
+            }
             Scope::ScalableTargets => (
                 vec![self.arn("application-autoscaling", "scalable-target/*")],
                 json!({"StringEquals": {"application-autoscaling:service-namespace": "kafka"}}),

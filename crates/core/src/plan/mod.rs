@@ -2,6 +2,7 @@
 //!
 //! All meaning is decided here. The same file and the same live resources give the same plan, byte for byte.
 
+mod adopt;
 mod change;
 mod cost;
 mod destroy;
@@ -29,6 +30,7 @@ use crate::refusal::Refusal;
 use crate::sizing::{Fit, Misfit};
 use crate::stack::Stack;
 
+pub use adopt::adopt;
 pub use change::tag_changes;
 pub use cost::{CostDelta, cost_delta, running_cost};
 pub use destroy::destroy;
@@ -182,11 +184,14 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     let new: BTreeSet<Address> =
         desired.keys().filter(|address| !observed.live.contains_key(address)).cloned().collect();
     for (address, wanted) in &desired {
-        let creation = Creation {
+        let mut creation = Creation {
             spec: wanted.clone(),
             tags: tags(design, address, wanted),
             generation: generation(address, observed),
         };
+        if observed.live.get(address).is_some_and(|live| live.tags.contains_key(tag::ADOPTED)) {
+            creation.tags.remove(tag::NAME);
+        }
         match observed.live.get(address) {
             // It is refused already, and none of them is gone.
             None if observed.is_contested(address) => {}
@@ -313,7 +318,7 @@ fn tags(design: &Design, address: &Address, wanted: &Resource) -> Tags {
     if !keys.is_empty() {
         tags.insert(tag::KEYS.to_owned(), keys);
     }
-    tags.insert("Name".to_owned(), format!("{}-{}", stack.name, address.to_string().replace(['/', '_'], "-")));
+    tags.insert(tag::NAME.to_owned(), format!("{}-{}", stack.name, address.to_string().replace(['/', '_'], "-")));
     tags.insert(tag::STACK.to_owned(), stack.name.to_string());
     tags.insert(tag::ADDRESS.to_owned(), address.to_string());
     if let Some(at) = design.expires {

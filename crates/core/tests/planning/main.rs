@@ -1,6 +1,7 @@
 //! The planner without AWS: fixtures, and properties over random stacks, live states and ends half-way.
 
 mod access;
+mod adopt;
 mod elsewhere;
 mod existing;
 mod fields;

@@ -61,6 +61,7 @@ fn provisioned(info: &Sdk, server_properties: String) -> Provisioned {
     let authorities = auth.and_then(|auth| auth.tls()).filter(|tls| tls.enabled() != Some(false));
     let authorities = authorities.map(|tls| tls.certificate_authority_arn_list().to_vec()).unwrap_or_default();
     let open = auth.and_then(|auth| auth.unauthenticated()).and_then(|open| open.enabled());
+    let revision = software.and_then(|info| info.configuration_revision());
     let encryption = info.encryption_info();
     let transit = encryption.and_then(|info| info.encryption_in_transit());
     let (jmx_exporter, node_exporter) = exporters_of(info.open_monitoring());
@@ -75,7 +76,8 @@ fn provisioned(info: &Sdk, server_properties: String) -> Provisioned {
         throughput_mibs: standard.then(|| throughput.map_or(0, |one| number(one.volume_throughput()))),
         tiered: standard.then(|| info.storage_mode() == Some(&StorageMode::Tiered)),
         configuration: Ref::live(software.and_then(|info| info.configuration_arn())),
-        server_properties,
+        configuration_revision: revision.and_then(|one| u32::try_from(one).ok()),
+        server_properties: Some(server_properties),
         iam,
         scram,
         // Without any authentication AWS says nothing, and lets everyone in.

@@ -10,6 +10,7 @@ use aws_sdk_kafka::types::{Cluster, ClusterState, Configuration};
 use crate::aws::{Aws, failed};
 use crate::error::StepError;
 use kstack_core::kinds::Kind;
+use kstack_core::kinds::msk_cluster::adoption_tags;
 use kstack_core::model::{Address, Tags, tag};
 use kstack_core::observed::Found;
 
@@ -24,7 +25,25 @@ pub async fn fetch(aws: &Aws) -> Result<Vec<Cluster>, StepError> {
         true => tags(cluster).contains_key(tag::STACK),
         false => cluster.cluster_name() == Some(aws.stack()),
     };
-    Ok(all.into_iter().filter(named).collect())
+    let found = all.into_iter().filter(named);
+    Ok(found.map(|cluster| if aws.adopting { to_be_adopted(aws, cluster) } else { cluster }).collect())
+}
+
+/// The cluster as if it had been adopted already: what hangs on it is then found, and a plan shows what differs. One that has the tag
+/// of a stack is as it is.
+fn to_be_adopted(aws: &Aws, mut cluster: Cluster) -> Cluster {
+    if tags(&cluster).contains_key(tag::STACK) {
+        return cluster;
+    }
+    let nodes = cluster.provisioned().and_then(|info| info.broker_node_group_info());
+    let network = cluster.serverless().and_then(|info| info.vpc_configs().first());
+    let of_brokers = nodes.map(|nodes| nodes.client_subnets());
+    let subnets = of_brokers.or(network.map(|network| network.subnet_ids())).unwrap_or_default();
+    let rest = cluster.provisioned().and_then(|info| info.encryption_info()).and_then(|info| info.encryption_at_rest());
+    let key = rest.and_then(|rest| rest.data_volume_kms_key_id());
+    let own = adoption_tags(aws.stack(), subnets, key, true);
+    cluster.tags.get_or_insert_default().extend(own);
+    cluster
 }
 
 /// The configurations that have the stack's name.

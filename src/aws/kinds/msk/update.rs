@@ -157,21 +157,30 @@ pub async fn revision(aws: &crate::aws::Aws, cluster: &Cluster) -> Result<String
     }
 }
 
-/// The newest revision of the stack's configuration, which has the server properties that are wanted.
+/// The configuration that is wanted: of the stack's own the newest revision, which has the server properties that are wanted. None
+/// where AWS's own settings are.
 ///
 /// # Errors
 /// That AWS does not show that revision yet; AWS's answer.
-pub async fn newest(ctx: &Ctx<'_, Aws>, wanted: &Provisioned) -> Result<ConfigurationInfo, StepError> {
+pub async fn configuration(ctx: &Ctx<'_, Aws>, wanted: &Provisioned) -> Result<Option<ConfigurationInfo>, StepError> {
     let arn = ctx.id(&wanted.configuration)?;
+    if let Some(revision) = wanted.configuration_revision {
+        return Ok(Some(ConfigurationInfo::builder().arn(arn).revision(revision.into()).build()));
+    }
+    if arn.is_empty() {
+        return Ok(None);
+    }
     let call = ctx.system.clients.msk.describe_configuration().arn(&arn);
     let answer = call.send().await.map_err(failed("DescribeConfiguration"))?;
     let revision = answer.latest_revision().and_then(|revision| revision.revision()).unwrap_or_default();
-    if configuration_fingerprint(&properties(ctx.system, &arn, revision).await?) != wanted.server_properties {
+    if configuration_fingerprint(&properties(ctx.system, &arn, revision).await?)
+        != wanted.server_properties.clone().unwrap_or_default()
+    {
         let message = format!("revision {revision} of {arn} has other server properties; a newer one is not shown yet");
         let operation = "DescribeConfiguration".to_owned();
         return Err(CloudError { operation, code: None, message, request_id: None, class: Class::NotFound }.into());
     }
-    Ok(ConfigurationInfo::builder().arn(arn).revision(revision).build())
+    Ok(Some(ConfigurationInfo::builder().arn(arn).revision(revision).build()))
 }
 
 /// Begins the operation that changes the fields in `left`, and gives its ARN.
@@ -205,13 +214,13 @@ async fn start(
             // The new settings come with the version: neither need suit the other's past.
             let call = kafka.update_cluster_kafka_version().cluster_arn(arn).current_version(version);
             let call = call.target_kafka_version(&wanted.kafka);
-            let call = call.configuration_info(newest(ctx, wanted).await?);
+            let call = call.set_configuration_info(configuration(ctx, wanted).await?);
             let answer = call.send().await.map_err(failed("UpdateClusterKafkaVersion"))?;
             ("UpdateClusterKafkaVersion", answer.cluster_operation_arn)
         }
         MskOperation::Configuration => {
             let call = kafka.update_cluster_configuration().cluster_arn(arn).current_version(version);
-            let call = call.configuration_info(newest(ctx, wanted).await?);
+            let call = call.set_configuration_info(configuration(ctx, wanted).await?);
             let answer = call.send().await.map_err(failed("UpdateClusterConfiguration"))?;
             ("UpdateClusterConfiguration", answer.cluster_operation_arn)
         }

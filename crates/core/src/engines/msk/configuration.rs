@@ -1,9 +1,62 @@
-//! The settings of a stack's MSK configuration: what follows from the workload, and the file's own.
+//! The settings of a stack's MSK configuration: what follows from the workload, and the file's own; or which other configuration
+//! is used instead.
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::keys::Msk;
+use crate::file::node::{Content, Node};
+use crate::file::problem::Problem;
+use crate::file::read::{Read, fields};
 use crate::settings::{Setting, Settings};
+
+fields! {
+    /// A revision of a configuration that is there already.
+    pub struct OthersConfiguration {
+        /// The configuration's ARN.
+        arn: String,
+        /// The number of its revision, from 1.
+        revision: u32,
+    }
+}
+
+/// What a cluster uses instead of the stack's own configuration.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(untagged)]
+pub enum ConfigurationChoice {
+    /// AWS's own settings. Only a cluster that never had a configuration has them.
+    Default(AwsDefault),
+    /// A configuration that others have made.
+    Others(OthersConfiguration),
+}
+
+/// The word for AWS's own settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AwsDefault {
+    Default,
+}
+
+impl Read for ConfigurationChoice {
+    fn read(node: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        match &node.content {
+            Content::Map(_) => OthersConfiguration::read(node, problems).map(ConfigurationChoice::Others),
+            Content::Scalar(text) if text == "default" => Some(ConfigurationChoice::Default(AwsDefault::Default)),
+            _ => {
+                let message =
+                    format!("expected a configuration's ARN and revision, or `default`, found {}", node.what());
+                let help = "write `{arn: \"arn:aws:kafka:...:configuration/NAME/...\", revision: 1}`; or `default` for AWS's own \
+                            settings; or remove it for the stack's own configuration";
+                problems.push(Problem::new(node.at, message).help(help));
+                None
+            }
+        }
+    }
+    fn schema() -> Value {
+        json!({"oneOf": [{"const": "default"}, OthersConfiguration::schema()]})
+    }
+}
 
 /// The server properties with what counts of `settings`, and the file's own. `None` for a serverless cluster.
 ///

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+pub use super::configuration::{ConfigurationChoice, OthersConfiguration};
 use super::limits::has_vpc_connectivity;
 use crate::file::ListenerName;
 use crate::file::node::{Content, Node};
@@ -34,6 +35,8 @@ fields! {
         logs: MskLogs = MskLogs { cloudwatch: None, s3: None, firehose: None },
         /// Kafka settings of the cluster's MSK configuration (server.properties), in addition to those that kstack derives from the workload. Sizes count on them; one that differs from what `workload` says is an error.
         config: BTreeMap<String, String> = BTreeMap::new(),
+        /// A configuration of MSK that is there already, `{arn: ..., revision: 3}`, or `default` for AWS's own settings, in the place of the stack's own. It is used as it is: nothing of `workload` becomes a setting, and `config` can't be given beside it. Without this key, the cluster gets the stack's own configuration, with `config`; there is no way back to `default`.
+        configuration: Option<ConfigurationChoice>,
         /// Whether brokers have public addresses besides their private ones. The cluster is then created in the public subnets, and an update afterwards turns public access on.
         public_access: bool = false,
         /// Ways in from other VPCs and accounts by AWS PrivateLink (MSK's multi-VPC private connectivity). An update after the cluster's creation turns them on. Left as it is when absent, as others may have turned it on; `{}` turns all off.
@@ -255,7 +258,9 @@ impl Msk {
         let access = self.access();
         let any = !access.unauthenticated
             && self.brokers.as_ref().is_some_and(|brokers| has_vpc_connectivity(&brokers.instance_type));
-        let by_acl = any && self.config.get(ACL).is_some_and(|value| value == "false");
+        // What a configuration of others says is not known.
+        let acl = self.config.get(ACL).is_some_and(|value| value == "false") || self.configuration.is_some();
+        let by_acl = any && acl;
         MskVpcConnectivity { iam: any && access.iam, scram: by_acl && access.scram, tls: by_acl && access.tls }
     }
     /// Whether a cluster with these keys listens on `listener`.

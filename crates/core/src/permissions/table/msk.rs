@@ -90,6 +90,8 @@ pub const CALLS: &[Call] = &[
     logged!("UpdateMonitoring", OwnCluster),
     update!("UpdateSecurity"; with "kms:RetireGrant" SecretKeys),
     update!("TagResource"),
+    // A cluster that others made has no tag of the stack's yet.
+    call!("kafka" "TagResource" of "adoption", MadeCluster),
     update!("UntagResource"),
     update!("BatchAssociateScramSecret"; with
         "kms:CreateGrant" SecretKeyGrants,

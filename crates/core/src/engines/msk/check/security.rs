@@ -128,7 +128,7 @@ fn check_from_vpcs(ways: &MskVpcConnectivity, access: Access, checker: &mut Chec
         let message = format!("clients of other VPCs can't reach brokers with Kafka {text}");
         checker.error(path, message, "use Kafka 2.7.1 or newer");
     }
-    if (ways.scram || ways.tls) && checker.text_of("cluster.msk.config", ACL) != "false" {
+    if (ways.scram || ways.tls) && !closed_by_acl(checker) {
         let message = format!(
             "brokers that clients of other VPCs reach with SCRAM or certificates must have `{ACL}` set to `false`"
         );
@@ -158,7 +158,7 @@ fn check_public(msk: &Msk, checker: &mut Checker<'_>) {
     if version(checker).is_some_and(|version| version.release() < (2, 6)) {
         checker.error(path, "brokers with Kafka older than 2.6.0 can't be public", "use Kafka 2.6.0 or newer");
     }
-    if (access.scram || access.tls) && checker.text_of("cluster.msk.config", ACL) != "false" {
+    if (access.scram || access.tls) && !closed_by_acl(checker) {
         let message = format!("public brokers with SCRAM or certificates must have `{ACL}` set to `false`");
         let help = format!(
             "write `{ACL}: false` below `config`, once the topics have ACLs: without ACLs, clients lose access"
@@ -174,10 +174,15 @@ fn check_public(msk: &Msk, checker: &mut Checker<'_>) {
         let message = format!("{what} can't be public and have exporters for Prometheus");
         checker.error(path, message, "remove `public_access`, or `prometheus` below `monitoring`");
     }
-    if checker.part::<Network>("network").is_some_and(|net| net.clients.is_empty()) {
+    if checker.part::<Network>("network").is_some_and(|net| net.clients.is_empty() && net.own_groups) {
         let message = "no client outside the VPC can reach the public brokers";
         checker.warning(path, message, "list your clients' CIDR blocks in `network.clients`");
     }
+}
+
+/// Whether clients may only do what an ACL allows them; what a configuration of others says of it is not known.
+fn closed_by_acl(checker: &Checker<'_>) -> bool {
+    checker.given("cluster.msk.configuration").is_some() || checker.text_of("cluster.msk.config", ACL) == "false"
 }
 
 fn check_secrets(secrets: &[String], checker: &mut Checker<'_>) {

@@ -2,9 +2,10 @@
 
 use super::version;
 use crate::engines::kafka_settings::{check_pairs, check_unclean, check_value, find, misspelt, wrong_name};
-use crate::engines::msk::keys::MskLogs;
+use crate::engines::msk::keys::{ConfigurationChoice, MskLogs, OthersConfiguration};
 use crate::engines::msk::limits::is_express;
 use crate::engines::msk::settings::{Standing, known, narrower, standing};
+use crate::engines::rules::{arn, check_home};
 use crate::file::node::{Content, Key, Node};
 use crate::file::problem::{Problem, nearest};
 use crate::file::{Checker, secret};
@@ -29,6 +30,7 @@ pub fn check(checker: &mut Checker<'_>) {
         }
         check_setting(key, value, express, version, checker);
     }
+    check_choice(checker);
     check_unclean(CONFIG, checker);
     // MSK has defaults of its own, so only what is written is known.
     check_pairs(CONFIG, version, |_| None, checker);
@@ -42,6 +44,33 @@ pub fn check(checker: &mut Checker<'_>) {
             "the brokers' logs of a protected cluster go nowhere, and MSK keeps none: after a fault there is nothing to read",
             "write `logs: {cloudwatch: LOG-GROUP}` below `msk`, or `s3: {bucket: BUCKET}`; both cost by the GiB",
         );
+    }
+}
+
+/// Another configuration in the place of the stack's own.
+fn check_choice(checker: &mut Checker<'_>) {
+    let path = "cluster.msk.configuration";
+    let Some(Some(choice)) = checker.part::<Option<ConfigurationChoice>>(path) else { return };
+    if !checker.entries(CONFIG).is_empty() {
+        let message = "`config` is for the stack's own configuration, and this cluster uses another";
+        checker.error(
+            CONFIG,
+            message,
+            "remove `config`; or remove `configuration`, so that the stack gets its own with `config`",
+        );
+    }
+    let ConfigurationChoice::Others(OthersConfiguration { arn: text, revision }) = choice else { return };
+    let own = |parts: &[&str; 5]| parts[1] == "kafka" && parts[4].starts_with("configuration/");
+    match arn(&text).filter(own) {
+        None => checker.error(
+            &format!("{path}.arn"),
+            format!("`{text}` is not the ARN of a configuration of MSK"),
+            "such as `arn:aws:kafka:us-east-1:123456789012:configuration/orders/6c0e7b1a-0d65-4b8f-9e0a-1f2d3c4b5a69-3`",
+        ),
+        Some(parts) => check_home(&format!("{path}.arn"), parts, "configuration", "MSK", checker),
+    }
+    if revision == 0 {
+        checker.error(&format!("{path}.revision"), "revisions are counted from 1", "write the number that AWS shows");
     }
 }
 
