@@ -233,7 +233,9 @@ fn limits(info: &InstanceTypeInfo) -> Option<InstanceLimits> {
     // A host has one network interface, on the first card: what other cards add is not its own.
     // Source: EC2 User Guide, "Network cards".
     let card = info.network_info()?.network_cards().iter().find(|card| card.network_card_index() == Some(0))?;
-    let disks_gb = info.instance_storage_info().and_then(|disks| disks.total_size_in_gb()).unwrap_or_default();
+    let own = info.instance_storage_info();
+    let disks_gb = own.and_then(|own| own.total_size_in_gb()).unwrap_or_default();
+    let disks = own.map_or(0, |own| own.disks().iter().filter_map(|disk| disk.count()).sum::<i32>());
     Some(InstanceLimits {
         arch: archs.iter().find_map(|arch| Arch::parse(arch.as_str()))?,
         memory_mib: u64::try_from(info.memory_info()?.size_in_mib()?).ok()?,
@@ -241,5 +243,6 @@ fn limits(info: &InstanceTypeInfo) -> Option<InstanceLimits> {
         ebs_iops: u32::try_from(ebs.baseline_iops()?).ok()?,
         network_gbps: card.baseline_bandwidth_in_gbps()?,
         disks_gb: u64::try_from(disks_gb).unwrap_or_default(),
+        disks: u32::try_from(disks).unwrap_or_default(),
     })
 }

@@ -128,3 +128,40 @@ fn a_broker_gets_a_second_volume_by_a_roll_and_never_loses_it() {
     assert!(two.values().all(|data| data.keys().eq(["/dev/sdf", "/dev/sdg"])), "{two:#?}");
     account.destroy(FILE);
 }
+
+#[test]
+fn brokers_on_disks_of_their_own_have_no_volumes_and_say_what_a_roll_loses() {
+    let account = Account::new();
+    let write = |kind: &str| {
+        let brokers = format!("instance_type: {kind}\n      storage: {{type: instance-store}}");
+        let controllers = "controllers: {count: 3, instance_type: t4g.medium}";
+        account.write("dev", &[(TYPE, &brokers), ("combined: true", controllers)]);
+    };
+    write("m6gd.xlarge");
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    let none = devices(&account);
+    assert!(BROKERS.iter().all(|name| none[*name].is_empty()) && none["controller-1"].len() == 1, "{none:#?}");
+    let rendered = account.run(&["render", FILE, "--host", "broker-1"]).expect(0).out;
+    assert!(
+        rendered.contains("waiting for the instance's own disks: 1") && !rendered.contains("@volume"),
+        "{rendered}"
+    );
+
+    write("m6gd.2xlarge");
+    let plan = account.plan(FILE);
+    assert_eq!(plan.steps(), BROKERS.map(|name| format!("roll instance/{name}")));
+    let reason = text(&plan.step("instance/broker-1")["reason"]).to_owned();
+    assert!(reason.contains("it loses its replicas, and fetches them again from the others"), "{reason}");
+    account.apply(FILE);
+    account.assert_converged(FILE);
+
+    wait(account.ec2(DEV).terminate_instances().instance_ids(&account.instances(DEV)["broker-2"]).send());
+    let plan = account.plan(FILE);
+    assert_eq!(plan.steps(), ["create instance/broker-2"]);
+    let reason = text(&plan.step("instance/broker-2")["reason"]).to_owned();
+    assert!(reason.contains("its instance is gone, and its data with it"), "{reason}");
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    account.destroy(FILE);
+}

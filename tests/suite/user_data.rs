@@ -26,6 +26,7 @@ pub fn host(role: HostRole, os: Os) -> Host {
         address: [10, 40, 0, 5].into(),
         volume_id: "vol-0123456789abcdef0".into(),
         more_volumes: Vec::new(),
+        own_disks: None,
         cluster_id: "MkU3OEVBNTcwNTJENDM2Qg".into(),
         controllers: (1..=3).map(voter).collect(),
         kafka_version: "4.1.1".into(),
@@ -173,4 +174,31 @@ fn only_new_volumes_are_formatted_beside_those_that_kafka_has_used() {
     // One that Kafka has used and whose directory is gone is a person's to decide about.
     fs::remove_file(mounts[0].join("data/meta.properties")).unwrap();
     assert!(!run(&text, folder.path(), &commands).1);
+}
+
+#[test]
+fn the_instances_own_disks_keep_their_places_by_their_serial_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = "Amazon EC2 NVMe Instance Storage";
+    let disks = format!(
+        "printf 'vol0123 /dev/nvme0n1 Amazon Elastic Block Store\\nAWSB /dev/nvme1n1 {model}\\nAWSA /dev/nvme2n1 {model}\\n'"
+    );
+    let commands = [
+        ("lsblk", disks.as_str()),
+        ("mountpoint", "exit 1"),
+        ("blkid", "exit 2"),
+        ("wipefs", ""),
+        ("mkfs.xfs", ""),
+        ("mkdir", ""),
+        ("mount", ""),
+    ];
+    let host = Host { own_disks: Some(2), ..host(HostRole::Broker, Os::Al2023) };
+    let (calls, well) = run(&script(&host, "mount-data"), folder.path(), &commands);
+    assert!(well, "{calls:#?}");
+    let did: Vec<&str> = calls.iter().map(String::as_str).filter(|call| call.starts_with("mount ")).collect();
+    let expected = [
+        "mount --types xfs --options noatime /dev/nvme2n1 /var/lib/kafka",
+        "mount --types xfs --options noatime /dev/nvme1n1 /var/lib/kafka-2",
+    ];
+    assert_eq!(did, expected);
 }

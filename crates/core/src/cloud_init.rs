@@ -177,6 +177,9 @@ pub struct Host {
     /// could be more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub more_volumes: Vec<String>,
+    /// How many disks of the instance's own it has its data on, in place of volumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_disks: Option<u32>,
     /// Kafka's cluster id: 22 characters of base64url.
     pub cluster_id: String,
     /// The controllers that the cluster starts with, the same on every host.

@@ -47,8 +47,11 @@ pub struct InstanceLimits {
     pub ebs_iops: u32,
     /// Baseline network bandwidth in Gbit/s of the card that a host's one network interface is on.
     pub network_gbps: f64,
-    /// Disks of the instance's own, in GB (10^9 bytes), in all: they are lost with it, and kstack does not use them.
+    /// Disks of the instance's own, in GB (10^9 bytes), in all: they are lost with it, and used only where a file asks for that.
     pub disks_gb: u64,
+    /// How many disks that are.
+    #[serde(default)]
+    pub disks: u32,
 }
 
 /// Instance types by name.
@@ -58,6 +61,10 @@ impl InstanceLimits {
     /// Baseline EBS bandwidth in MiB/s (2^20 bytes).
     pub fn ebs_mibs(&self) -> f64 {
         mibs_of_mbs(self.ebs_mbs)
+    }
+    /// The size of each of its own disks, in whole GiB.
+    pub fn disk_gib(&self) -> u64 {
+        self.disks_gb * 1_000_000_000 / u64::from(self.disks.max(1)) >> 30
     }
     /// Baseline network bandwidth in MiB/s.
     pub fn network_mibs(&self) -> f64 {
@@ -70,8 +77,8 @@ const INSTANCE_TYPES: Table =
 
 static TABLE: LazyLock<InstanceTypes> = LazyLock::new(|| INSTANCE_TYPES.rows(row).into_iter().collect());
 
-fn row(cells: [&'static str; 13]) -> Option<(String, InstanceLimits)> {
-    let [name, _, memory_mib, arch, ebs_mbs, _, ebs_iops, _, network_gbps, _, _, disks_gb, _] = cells;
+fn row(cells: [&'static str; 14]) -> Option<(String, InstanceLimits)> {
+    let [name, _, memory_mib, arch, ebs_mbs, _, ebs_iops, _, network_gbps, _, _, disks_gb, _, disks] = cells;
     let limits = InstanceLimits {
         arch: Arch::parse(arch)?,
         memory_mib: memory_mib.parse().ok()?,
@@ -79,6 +86,7 @@ fn row(cells: [&'static str; 13]) -> Option<(String, InstanceLimits)> {
         ebs_iops: ebs_iops.parse().ok()?,
         network_gbps: network_gbps.parse().ok()?,
         disks_gb: disks_gb.parse().ok()?,
+        disks: disks.parse().ok()?,
     };
     Some((name.to_owned(), limits))
 }
@@ -131,8 +139,11 @@ mod tests {
         }
         // Two cards of 100 Gbit/s: a host has its interface on one of them.
         assert_eq!(embedded()["i7ie.48xlarge"].network_gbps, 100.0);
-        let disks = ["m7gd.xlarge", "d3.xlarge", "m7g.xlarge"].map(|name| embedded()[name].disks_gb);
-        assert_eq!(disks, [237, 5940, 0]);
+        let disks = ["m7gd.xlarge", "d3.xlarge", "m7g.xlarge"].map(|name| {
+            let own = &embedded()[name];
+            (own.disks_gb, own.disks, own.disk_gib())
+        });
+        assert_eq!(disks, [(237, 1, 220), (5940, 3, 1844), (0, 0, 0)]);
         let burstable = ["t4g.small", "t3a.medium", "trn1.2xlarge", "m7g.large"].map(is_burstable);
         assert_eq!(burstable, [true, true, false, false]);
     }

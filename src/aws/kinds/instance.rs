@@ -179,7 +179,8 @@ fn state(instance: &Sdk) -> Option<&InstanceStateName> {
 
 /// The ids of the data volumes, in the order of their devices.
 fn data_volumes(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<Vec<String>, StepError> {
-    std::iter::once(&instance.data_volume).chain(&instance.more_volumes).map(|volume| ctx.id(volume)).collect()
+    let all = std::iter::once(&instance.data_volume).chain(&instance.more_volumes);
+    all.filter(|volume| **volume != Ref::None).map(|volume| ctx.id(volume)).collect()
 }
 
 /// `own` are the ids of the stack's volumes: what others attach is none of its data volumes.
@@ -224,6 +225,7 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>) -> Found<Instance> {
         os: tagged(tag::OS),
         kafka: tagged(tag::KAFKA),
         volumes: tagged(tag::VOLUMES).and_then(|count| count.parse().ok()),
+        storage: tagged(tag::STORAGE),
         config: tagged(tag::CONFIG),
         retention: tagged(tag::RETENTION),
         min_insync_replicas: tagged(tag::MIN_INSYNC),

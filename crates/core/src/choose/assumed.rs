@@ -16,7 +16,8 @@ const ANY: InstanceLimits = InstanceLimits {
     ebs_mbs: 1e5,
     ebs_iops: 1_000_000,
     network_gbps: 1e3,
-    disks_gb: 0,
+    disks_gb: 1 << 20,
+    disks: 1,
 };
 
 /// Facts that have what `stack` names. Good for what kinds of resources it needs, not for their details.

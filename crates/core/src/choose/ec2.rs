@@ -46,6 +46,11 @@ pub fn choose(
     let controller_zones = place(design, &input.observed, "controller", controller_count);
     let addresses = addresses(design, input, &broker_zones, &controller_zones);
     let voters = voters(design, ec2, &addresses);
+    if ec2.brokers.storage.kind == VolumeType::InstanceStore && sizing.volumes == 0 {
+        let name = &ec2.brokers.instance_type;
+        let what = format!("instances of the type {name} have no disks of their own");
+        refusals.push(Refusal::general(what, "use a type with disks, or EBS volumes"));
+    }
     refusals.extend(too_large(&input.observed, ec2.brokers.storage.kind));
     let instances = input.observed.of::<Instance>();
     let mut seats = Seats::default();
@@ -139,6 +144,7 @@ fn host(
         address,
         volume_id: VOLUME_ID_PLACEHOLDER.to_owned(),
         more_volumes: (2..=volumes).map(volume_placeholder).collect(),
+        own_disks: (volume.kind == VolumeType::InstanceStore).then_some(limits.disks),
         cluster_id: design.cluster_id.clone(),
         controllers: voters.to_vec(),
         kafka_version: version,

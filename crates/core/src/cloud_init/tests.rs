@@ -19,6 +19,7 @@ fn host(role: HostRole, os: Os) -> Host {
         address: Ipv4Addr::new(10, 40, 1, 10),
         volume_id: VOLUME_ID_PLACEHOLDER.to_owned(),
         more_volumes: Vec::new(),
+        own_disks: None,
         cluster_id: "MkU3OEVBNTcwNTJENDM2Qg".to_owned(),
         controllers: vec![voter(1), voter(2), voter(3)],
         kafka_version: "4.1.1".to_owned(),

@@ -31,6 +31,8 @@ pub(super) struct View<'a> {
     /// The data volumes, in the order of their devices.
     volume_ids: Vec<&'a str>,
     several_volumes: bool,
+    /// How many disks of the instance's own are used instead; 0 for volumes.
+    disks: u32,
     /// Where they are mounted, each with Kafka's log directory `data` in it.
     mount_points: Vec<String>,
     log_dirs: String,
@@ -40,7 +42,9 @@ impl<'a> View<'a> {
     pub(super) fn of(host: &'a Host) -> Self {
         let join = |text: fn(&Voter) -> String| host.controllers.iter().map(text).collect::<Vec<_>>().join(",");
         let more = |text: &dyn Fn(&Listener) -> String| host.listeners.iter().map(text).collect::<String>();
-        let mount_points = mount_points(1 + host.more_volumes.len());
+        let disks = host.own_disks.unwrap_or_default();
+        let count = if disks > 0 { disks as usize } else { 1 + host.more_volumes.len() };
+        let mount_points = mount_points(count);
         let votes = host.controllers.iter().any(|voter| voter.node_id == host.node_id);
         let (checksum_sha512, checksum_url) = match &host.archive_checksum {
             Checksum::Sha512(digits) => (Some(digits.to_ascii_lowercase()), None),
@@ -69,7 +73,8 @@ impl<'a> View<'a> {
             checksum_url,
             log_dirs: mount_points.iter().map(|point| format!("{point}/data")).collect::<Vec<_>>().join(","),
             volume_ids: std::iter::once(&host.volume_id).chain(&host.more_volumes).map(String::as_str).collect(),
-            several_volumes: !host.more_volumes.is_empty(),
+            several_volumes: count > 1,
+            disks,
             mount_points,
             host,
         }

@@ -104,8 +104,11 @@ impl HostDesign {
     pub fn broker(&self) -> bool {
         self.cloud.role != HostRole::Controller
     }
-    /// The names of its data volumes in the stack: `broker-1`, `broker-1-2`.
+    /// The names of its data volumes in the stack: `broker-1`, `broker-1-2`; none where it has the disks of its instance.
     pub fn volumes(&self) -> Vec<String> {
+        if self.cloud.own_disks.is_some() {
+            return Vec::new();
+        }
         let count = 1 + self.cloud.more_volumes.len() as u32;
         (1..=count).map(|number| volume_name(&self.name, number)).collect()
     }

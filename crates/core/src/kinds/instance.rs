@@ -37,6 +37,9 @@ spec! {
         /// How many volumes it has been made for, where there are several.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub volumes: Option<u32> => Rule::roll().hidden(),
+        /// Where its data is, where that is on disks of its own: it is lost with it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub storage: Option<String> => Rule::roll().hidden(),
         /// Fingerprint of the host's configuration.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub config: Option<String> => Rule::roll().hidden().saying("config: the host's settings differ"),
@@ -75,7 +78,7 @@ impl Kind for Instance {
             image: host.image.clone(),
             subnet: design.private_subnet(&design.zones[host.zone]),
             interface: Ref::to(super::NetworkInterface::NAME, &host.name),
-            data_volume: Ref::to(super::Volume::NAME, &host.name),
+            data_volume: host.volumes().first().map_or(Ref::None, |name| Ref::to(super::Volume::NAME, name)),
             more_volumes: host.volumes().iter().skip(1).map(|name| Ref::to(super::Volume::NAME, name)).collect(),
             profile: profile.clone(),
             placement_group: host.placement.as_ref().map(|seat| Ref::to(super::PlacementGroup::NAME, &seat.group)),
@@ -86,6 +89,7 @@ impl Kind for Instance {
             os: Some(host.cloud.os.word().to_owned()),
             kafka: Some(host.cloud.kafka_version.clone()),
             volumes: Some(host.volumes().len() as u32).filter(|count| *count > 1),
+            storage: host.cloud.own_disks.map(|_| host.volume.kind.word().to_owned()),
             config: Some(host.config.clone()),
             retention: host.broker().then(|| design.stack.common().settings.retention.to_string()),
             min_insync_replicas: Some(design.stack.common().settings.min_insync.to_string()),
@@ -113,6 +117,7 @@ impl Kind for Instance {
         let pairs = [
             (tag::OS, &self.os),
             (tag::KAFKA, &self.kafka),
+            (tag::STORAGE, &self.storage),
             (tag::CONFIG, &self.config),
             (tag::RETENTION, &self.retention),
             (tag::MIN_INSYNC, &self.min_insync_replicas),
@@ -128,15 +133,22 @@ impl Kind for Instance {
     }
 
     fn missing(_: &str, siblings: &Siblings<'_>) -> Missing {
-        match (siblings.is_live)(super::Volume::NAME) {
-            true => Missing::Gone("its instance is gone: a new one starts on the same volume and interface"),
-            false => Missing::New,
+        if (siblings.is_live)(super::Volume::NAME) {
+            Missing::Gone("its instance is gone: a new one starts on the same volume and interface")
+        } else if (siblings.is_live)(super::NetworkInterface::NAME) {
+            Missing::Gone(
+                "its instance is gone, and its data with it: a new one starts on the same interface, and Kafka copies its replicas to it",
+            )
+        } else {
+            Missing::New
         }
     }
 
-    fn roll_reason(changes: &[FieldChange]) -> &'static str {
+    fn roll_reason(&self, changes: &[FieldChange]) -> &'static str {
         let changes = |field: &str| changes.iter().any(|change| change.field == field);
-        if changes("data_volume") {
+        if self.storage.is_some() {
+            "the host is replaced while the others run: it loses its replicas, and fetches them again from the others; its address is kept"
+        } else if changes("data_volume") {
             "the host is replaced on another volume while the others run; its address is kept"
         } else if changes("more_volumes") {
             "the host is replaced with other volumes beside its first while the others run; its first volume and its address are kept"

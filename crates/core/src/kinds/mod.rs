@@ -109,7 +109,7 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     }
 
     /// What a roll for `changes` means for the host, as a clause.
-    fn roll_reason(_changes: &[FieldChange]) -> &'static str {
+    fn roll_reason(&self, _changes: &[FieldChange]) -> &'static str {
         "the host is replaced while the others run; its volume and address are kept"
     }
 
@@ -306,11 +306,6 @@ pub fn missing(address: &Address, siblings: &Siblings<'_>) -> Missing {
     with_kind!(&address.kind, K => K::missing(&address.name, siblings), Missing::New)
 }
 
-/// What a roll for `changes` means for a resource of `kind`.
-pub fn roll_reason(kind: &str, changes: &[FieldChange]) -> &'static str {
-    with_kind!(kind, K => K::roll_reason(changes), "")
-}
-
 /// What an update in one call for `changes` means for a resource of `kind`.
 pub fn update_reason(kind: &str, changes: &[FieldChange]) -> String {
     with_kind!(kind, K => K::update_reason(changes), String::new())
@@ -375,6 +370,11 @@ impl Resource {
     /// Tags that keep what AWS can't list of the resource.
     pub fn tags(&self) -> Tags {
         each_kind!(self, spec => spec.tags())
+    }
+
+    /// What a roll to this for `changes` means, as a clause.
+    pub fn roll_reason(&self, changes: &[FieldChange]) -> &'static str {
+        each_kind!(self, spec => spec.roll_reason(changes))
     }
 
     /// What deleting this live resource would lose.

@@ -85,7 +85,13 @@ impl Kind for Volume {
             Some(Resource::Instance(instance)) => instance.volumes.is_some_and(|volumes| number <= volumes),
             _ => false,
         };
+        // One on its own disks never had a volume.
+        let own_disks = match (siblings.spec)(super::Instance::NAME) {
+            Some(Resource::Instance(instance)) => instance.storage.is_some(),
+            _ => false,
+        };
         let was = match host_of_volume(name) {
+            (_, 1) if own_disks => false,
             (_, 1) => (siblings.is_live)(super::NetworkInterface::NAME) || (siblings.is_live)(super::Instance::NAME),
             (_, number) => had(number),
         };

@@ -42,6 +42,8 @@ pub const CLUSTER_POLICY: &str = "kstack:cluster-policy";
 pub const EXPIRES: &str = "kstack:expires-at";
 /// Whether `destroy` and `reap` refuse to delete the stack.
 pub const PROTECTED: &str = "kstack:protected";
+/// Where an instance has its data, where that is on its own disks.
+pub const STORAGE: &str = "kstack:storage";
 /// How many data volumes an instance has been made for, where there are several.
 pub const VOLUMES: &str = "kstack:volumes";
 /// That kstack protected an instance against termination.

@@ -54,7 +54,7 @@ pub fn change(address: &Address, wanted: Creation, live: &Live, new: &BTreeSet<A
     };
     match action {
         Action::Roll => {
-            let reason = kinds::roll_reason(&address.kind, &changes);
+            let reason = wanted.spec.roll_reason(&changes);
             plan.steps.push(step(reason, Work::Roll { live, changes, new: wanted }));
         }
         Action::Replace => {

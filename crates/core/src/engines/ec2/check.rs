@@ -8,7 +8,7 @@ use super::ebs::{MIBS_PER_IOPS, MOST_VOLUMES};
 use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version, VolumeType};
 use super::settings::{self, CONFIG};
 use crate::cloud_init;
-use crate::engines::rules::{POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
+use crate::engines::rules::{self, POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
 use crate::file::{Checker, ListenerName, Nat, Network, secret};
 use crate::network::EVERYWHERE;
 use crate::text::many;
@@ -17,6 +17,9 @@ use crate::{instance_types, network};
 
 /// The first Kafka version that the hosts' templates are written for: KRaft only, with a dynamic controller quorum (KIP-853).
 pub(super) const OLDEST_KAFKA: Version = Version(4, 0, 0);
+/// Copies of each partition, and those that a write needs, where brokers lose their replicas with their instances.
+const LEAST_COPIES: u32 = 3;
+const LEAST_INSYNC: u32 = 2;
 /// Node ids of brokers end here.
 pub(super) const MOST_BROKERS: u32 = 1000;
 
@@ -219,6 +222,9 @@ fn check_storage(storage: &Storage, checker: &mut Checker<'_>) {
     let path = |key: &str| format!("cluster.ec2.brokers.storage.{key}");
     let [size_text, iops_text, rate_text] = ["size", "iops", "throughput"].map(|key| checker.text(&path(key)));
     let (kind, limits) = (storage.kind, storage.kind.limits());
+    if kind == VolumeType::InstanceStore {
+        return check_own_disks(checker);
+    }
     let (word, name) = (kind.word(), limits.name);
     if let Some(size) = storage.size {
         check_size(size, kind, &path("size"), checker);
@@ -271,6 +277,39 @@ fn check_storage(storage: &Storage, checker: &mut Checker<'_>) {
         let message =
             "brokers that are controllers too have the quorum's log on st1, which is slow at its small writes";
         checker.warning(&path("type"), message, "use dedicated `controllers`, or `type: gp3`");
+    }
+}
+
+/// Replicas on an instance's own disks are lost with it: the others must have them, and the quorum's log must not be there.
+fn check_own_disks(checker: &mut Checker<'_>) {
+    let path = |key: &str| format!("cluster.ec2.brokers.storage.{key}");
+    for key in ["volumes", "size", "iops", "throughput"] {
+        if checker.given(&path(key)).is_some() {
+            let message = format!("the disks of an instance have no `{key}` to set");
+            checker.error(&path(key), message, format!("leave out `{key}`: all disks of the instance type are used"));
+        }
+    }
+    if checker.part::<Option<bool>>("cluster.ec2.combined").flatten() == Some(true) {
+        let message = "brokers that are controllers too would lose the quorum's log and their vote with each instance";
+        checker.error(&path("type"), message, "use dedicated `controllers`, which have EBS volumes");
+    }
+    if let Some(settings) = rules::settings(CONFIG, checker) {
+        let (copies, min_insync) = (settings.copies, settings.min_insync);
+        if copies < LEAST_COPIES {
+            let message = format!("{} are too few where each roll of a host loses one", many(copies, "copy"));
+            checker.error(&path("type"), message, format!("keep {LEAST_COPIES} or more, or use EBS volumes"));
+        }
+        if min_insync < LEAST_INSYNC {
+            let message = "a write that one replica has taken is lost with that replica's instance";
+            let help = format!("set `min_insync_replicas: {LEAST_INSYNC}` or more, or use EBS volumes");
+            checker.error(&path("type"), message, help);
+        }
+    }
+    let known = instance_types::embedded();
+    let own = checker.part::<String>(BROKER_TYPE).and_then(|name| Some((known.get(&name)?.disks, name)));
+    if let Some((0, name)) = own {
+        let help = "use a type with disks, such as i4i.xlarge or m7gd.xlarge; or EBS volumes";
+        checker.error(BROKER_TYPE, format!("instances of the type {name} have no disks of their own"), help);
     }
 }
 

@@ -1,4 +1,4 @@
-//! EBS volumes for brokers: what each type can be, what it does, and what it costs.
+//! Volumes for brokers, of EBS or of the instance itself: what each type can be, what it does, and what it costs.
 //!
 //! Source of all limits: Amazon EBS User Guide, "Amazon EBS volume types", "Provisioned IOPS SSD volumes" and "Throughput Optimized
 //! HDD volumes", 2026.
@@ -81,6 +81,14 @@ const ST1: EbsLimits = EbsLimits {
     most_mibs: 500.0,
 };
 
+const INSTANCE_STORE: EbsLimits = EbsLimits {
+    name: "a disk of an instance",
+    size_gib: Bounds { least: 0, most: u64::MAX },
+    iops: None,
+    throughput_mibs: None,
+    most_mibs: f64::INFINITY,
+};
+
 impl VolumeType {
     /// What volumes of this type can be.
     pub const fn limits(self) -> &'static EbsLimits {
@@ -88,6 +96,7 @@ impl VolumeType {
             VolumeType::Gp3 => &GP3,
             VolumeType::Io2 => &IO2,
             VolumeType::St1 => &ST1,
+            VolumeType::InstanceStore => &INSTANCE_STORE,
         }
     }
 }
@@ -180,6 +189,8 @@ impl EbsVolume {
         let throughput = match kind {
             VolumeType::Gp3 => throughput_mibs.min(by_iops),
             VolumeType::Io2 => by_iops.min(limits.most_mibs),
+            // AWS says nothing of it: other limits are reached before.
+            VolumeType::InstanceStore => 0.0,
             VolumeType::St1 => (size_gib as f64 / 1024.0 * ST1_MIBS_PER_TIB).min(limits.most_mibs),
         };
         EbsVolume { kind, size_gib, iops, throughput_mibs: throughput as u32 }
@@ -199,6 +210,7 @@ impl EbsVolume {
     pub fn text(&self) -> String {
         let EbsVolume { kind, size_gib, iops, throughput_mibs } = self;
         match self.kind {
+            VolumeType::InstanceStore => format!("{}, {size_gib} GiB", kind.word()),
             VolumeType::St1 => format!("{}, {size_gib} GiB, {throughput_mibs} MiB/s", kind.word()),
             _ => format!("{}, {size_gib} GiB, {iops} IOPS, {throughput_mibs} MiB/s", kind.word()),
         }
@@ -229,6 +241,8 @@ pub fn charges(kind: &str, size_gib: u64, iops: u32, throughput_mibs: u32) -> Ve
             ]
         }
         "st1" => vec![size("st1 size")],
+        // Paid with the instance.
+        "instance-store" => Vec::new(),
         "gp3" => {
             let (free_iops, free_mibs) = (3_000, 125);
             let more_iops = f64::from(iops.saturating_sub(free_iops));

@@ -115,7 +115,7 @@ fields! {
 fields! {
     /// The data volumes of each broker. What is absent is derived from the workload.
     pub struct Storage {
-        /// The EBS volume type.
+        /// The EBS volume type; or `instance-store`, the instance's own disks: each roll, stop or failure of an instance loses its replicas, and the new one fetches them from the others.
         kind as "type": VolumeType = VolumeType::Gp3,
         /// How many each broker has, all alike: 1 to 11. Kafka puts each new partition on the one with the fewest.
         volumes: u32 = 1,
@@ -157,7 +157,7 @@ choices! {
 }
 
 choices! {
-    /// The EBS volume type of data volumes.
+    /// What data volumes are.
     pub enum VolumeType {
         /// General purpose SSD; size, IOPS and throughput are set independently.
         Gp3 = "gp3",
@@ -165,6 +165,8 @@ choices! {
         Io2 = "io2",
         /// Throughput optimized disks: half of gp3's price for large logs that are read and written in order. 40 MiB/s for each TiB.
         St1 = "st1",
+        /// No EBS: the disks of the instance itself, all of them. What is on them is lost whenever the instance is stopped or replaced.
+        InstanceStore = "instance-store",
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::ebs::{EbsLimits, EbsVolume};
-use super::keys::Ec2;
+use super::keys::{Ec2, VolumeType};
 use super::warnings;
 use crate::cloud_init::{self, HostRole};
 use crate::engines::CommonKeys;
@@ -65,10 +65,15 @@ pub fn size(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<
     };
     let outages = model.left();
     let mut lines = needs.steps(volume, terms);
-    lines.extend(model.steps(&outages, |remaining| needs.demand.remaining_text(rates.network, remaining)));
+    let remaining_text = |remaining| {
+        let text = needs.demand.remaining_text(rates.network, remaining);
+        // Nothing else bounds what brokers on disks of their own send.
+        if needs.on_own_disks() { text.split(", at most").next().unwrap_or_default().to_owned() } else { text }
+    };
+    lines.extend(model.steps(&outages, remaining_text));
     let capacity = Capacity::new(limit_mibs, &needs.demand.cluster);
     let of_outages = model.misfits(&outages, &capacity, "use a type with more network bandwidth");
-    let volumes = ec2.brokers.storage.volumes;
+    let volumes = needs.count();
     let mut sizing = Ec2Sizing { volume, volumes, lines, capacity, bottleneck, outages, warnings: Vec::new() };
     sizing.warnings = warnings::warnings(&needs, &sizing);
     sizing.warnings.extend(of_outages);
@@ -99,9 +104,19 @@ impl<'a> Needs<'a> {
         self.ec2.brokers.storage.kind.limits()
     }
 
+    /// Whether brokers have no EBS volumes, but the disks of their instances.
+    pub fn on_own_disks(&self) -> bool {
+        self.ec2.brokers.storage.kind == VolumeType::InstanceStore
+    }
+
     /// How many volumes each broker has.
+    pub fn count(&self) -> u32 {
+        if self.on_own_disks() { self.limits.disks } else { self.ec2.brokers.storage.volumes }
+    }
+
+    /// The same, at least one, to divide by.
     pub fn volumes(&self) -> f64 {
-        self.ec2.brokers.storage.volumes.max(1).into()
+        self.count().max(1).into()
     }
 
     /// What each volume of a broker has to hold. Kafka gives each the same number of partitions, which are taken to be alike.
@@ -117,6 +132,9 @@ impl<'a> Needs<'a> {
     /// The volume: what is given, and for the rest what the workload asks for, within the limits of the type. A throughput or
     /// IOPS that the instance can't use all the time is never derived.
     fn volume(&self) -> EbsVolume {
+        if self.on_own_disks() {
+            return EbsVolume::near(VolumeType::InstanceStore, self.limits.disk_gib(), 0, 0.0);
+        }
         let (given, limits) = (&self.ec2.brokers.storage, self.volume_limits());
         let throughput = match given.throughput {
             // EBS takes whole MiB/s.
@@ -148,6 +166,11 @@ impl<'a> Needs<'a> {
 
     /// What each broker can do with `volume`, in MiB/s.
     fn rates(&self, volume: EbsVolume) -> BrokerRates {
+        if self.on_own_disks() {
+            // AWS gives no figures of an instance's disks, which are faster than its network, and EBS has no part in it.
+            let network = self.limits.network_mibs();
+            return BrokerRates { volume: f64::INFINITY, ebs: f64::INFINITY, network };
+        }
         BrokerRates {
             volume: f64::from(volume.throughput_mibs) * self.volumes(),
             ebs: self.limits.ebs_mibs(),

@@ -5,7 +5,7 @@ use super::keys::VolumeType;
 use super::sizing::{Needs, SYSTEM_MIB};
 use super::warnings::CACHE_SECONDS;
 use crate::sizing::{EquationOne, GIB, MIBS, SizingStep, ceil, gib, mibs};
-use crate::text::number;
+use crate::text::{many, number};
 
 impl Needs<'_> {
     /// Every step, each with the numbers that it works on.
@@ -22,7 +22,7 @@ impl Needs<'_> {
         let gbps = number(limits.network_gbps);
         let network = format!("{gbps} Gbit/s × 10^9 ÷ 8 ÷ 2^20, baseline of {instance_type}");
         let of_each = |rate: f64, by: &str| format!("{} × {brokers} ÷ {by}", mibs(rate));
-        let by_volumes = match self.ec2.brokers.storage.volumes {
+        let by_volumes = match self.count() {
             1 => of_each(throughput, &copies),
             count => format!("{} × {count} volumes × {brokers} ÷ {copies}", mibs(throughput)),
         };
@@ -42,6 +42,19 @@ impl Needs<'_> {
             SizingStep::new("page cache wanted", wanted, demand.written_mibs() * CACHE_SECONDS, "MiB"),
             SizingStep::new("page cache left", left, self.cache_mib() as f64, "MiB"),
         ]);
+        if self.on_own_disks() {
+            let of_ebs = ["EBS bandwidth", "volume throughput", "limit by volumes", "limit by EBS bandwidth"];
+            steps.retain(|step| !of_ebs.contains(&step.name.as_str()));
+            if let Some(limit) = steps.iter_mut().find(|step| step.name == "limit") {
+                "the network's: AWS gives no figures of an instance's own disks".clone_into(&mut limit.formula);
+            }
+            let held = demand.cluster.stored_gib() / demand.brokers;
+            let all = format!("{} ÷ {brokers}", gib(demand.cluster.stored_gib()));
+            let time =
+                format!("{} × 1024 ÷ {} ÷ 3600 s, with nothing else on the network", gib(held), mibs(by_network));
+            steps.push(SizingStep::new("lost with a host", all, held, GIB));
+            steps.push(SizingStep::new("fetched again in", time, held * 1024.0 / by_network / 3600.0, "h"));
+        }
         if volume.iops > 0 {
             let at = steps.iter().position(|step| step.name == "volume throughput").map_or(steps.len(), |at| at + 1);
             steps.insert(at, SizingStep::new("volume IOPS", self.iops_formula(volume), volume.iops.into(), "IOPS"));
@@ -52,11 +65,14 @@ impl Needs<'_> {
     fn size_formula(&self, volume: EbsVolume) -> String {
         let limits = self.volume_limits();
         let (needed, size) = (ceil(self.gib_of_each()), volume.size_gib as f64);
-        let each = match self.ec2.brokers.storage.volumes {
+        let each = match self.count() {
             1 => gib(self.demand.volume_gib()),
             count => format!("{} ÷ {count} volumes", gib(self.demand.volume_gib())),
         };
-        if self.ec2.brokers.storage.size.is_some() {
+        if self.on_own_disks() {
+            let (count, gb) = (self.limits.disks, self.limits.disks_gb);
+            format!("{gb} GB × 10^9 ÷ 2^30 ÷ {}, of {}", many(count, "disk"), self.ec2.brokers.instance_type)
+        } else if self.ec2.brokers.storage.size.is_some() {
             "given".to_owned()
         } else if needed > size {
             format!("the most that {} has, {}", volume.kind.word(), gib(limits.size_gib.most as f64))
@@ -76,6 +92,7 @@ impl Needs<'_> {
         let by_iops = || format!("{} IOPS × {MIBS_PER_IOPS} MiB/s per IOPS", volume.iops);
         let most = self.volume_limits().most_mibs;
         match volume.kind {
+            VolumeType::InstanceStore => String::new(),
             VolumeType::St1 if throughput >= most => format!("the most that st1 has, of {} GiB", volume.size_gib),
             VolumeType::St1 => format!("{} GiB × {ST1_MIBS_PER_TIB} MiB/s per TiB, without bursts", volume.size_gib),
             VolumeType::Io2 => format!("{}, {} at most", by_iops(), number(most)),
@@ -103,7 +120,7 @@ impl Needs<'_> {
         let throughput = f64::from(volume.throughput_mibs);
         let wanted = match volume.kind {
             VolumeType::Io2 => ceil(self.throughput_of_each()).min(self.most_throughput_mibs()),
-            VolumeType::Gp3 | VolumeType::St1 => throughput,
+            VolumeType::Gp3 | VolumeType::St1 | VolumeType::InstanceStore => throughput,
         };
         let least = limits.iops.as_ref().map_or(0, |iops| iops.derived);
         if self.ec2.brokers.storage.iops == Some(volume.iops) {

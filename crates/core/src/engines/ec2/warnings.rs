@@ -36,6 +36,9 @@ impl Needs<'_> {
         if volume_gib >= needed {
             return None;
         }
+        if self.on_own_disks() {
+            return Some(self.refuse_disks(volume_gib, needed));
+        }
         let given = self.ec2.brokers.storage.size.is_some();
         let most = self.volume_limits().size_gib.most as f64 * volumes;
         let volume_gib = if needed > most { most } else { volume_gib };
@@ -70,6 +73,23 @@ impl Needs<'_> {
             };
             Misfit::tight(Subject::GivenSize, what, ways)
         })
+    }
+
+    /// Disks of the instance's own that are too small.
+    fn refuse_disks(&self, disks_gib: f64, needed: f64) -> Misfit {
+        let (demand, instance_type) = (&self.demand, &self.ec2.brokers.instance_type);
+        let mut ways = vec!["use a type with larger disks".to_owned()];
+        let brokers = demand.cluster.brokers_for_volumes(disks_gib, demand.segment_gib());
+        ways.extend(brokers.and_then(|brokers| self.more_brokers(brokers)));
+        ways.push("use EBS volumes".to_owned());
+        let what = format!(
+            "The disks of {instance_type} have {}, {} less than the {} that each broker needs to {}",
+            gib(disks_gib),
+            gib(needed - disks_gib),
+            gib(needed),
+            demand.keeping_text()
+        );
+        Misfit::impossible(Subject::InstanceType, what, any_way(&ways))
     }
 
     /// More at the peak than any volume writes.
