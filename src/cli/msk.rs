@@ -73,6 +73,10 @@ pub fn text(msk: &Msk) -> String {
         let servers = listener.bootstrap_servers.join(",");
         out.push_str(&format!("\nBootstrap servers ({}{side}): {servers}\n", listener.method));
     }
+    for listener in &one.from_vpcs {
+        let servers = listener.bootstrap_servers.join(",");
+        out.push_str(&format!("\nBootstrap servers ({}, from other VPCs): {servers}\n", listener.method));
+    }
     out
 }
 

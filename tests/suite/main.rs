@@ -10,6 +10,7 @@ mod checkov;
 mod clocks;
 mod commands;
 mod company;
+mod connections;
 mod cost;
 mod crashes;
 mod credentials;

@@ -18,7 +18,7 @@ mod syntax;
 
 pub use checker::Checker;
 pub use dns::{Dns, bootstrap_name};
-pub use existing::{AccessRule, Existing, GroupId, ListenerName, Peer, SubnetChoice, VpcChoice};
+pub use existing::{AccessRule, Existing, GroupId, ListenerName, Peer, SubnetChoice, SubnetId, VpcChoice, VpcId};
 pub use keys::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Workload, Zones};
 pub use problem::{Problem, Report, Severity};
 pub use read::Scalar;

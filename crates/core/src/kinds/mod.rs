@@ -181,6 +181,7 @@ macro_rules! all_kinds {
             msk_autoscaling::MskAutoscaling,
             msk_scram_association::MskScramAssociation,
             msk_cluster_policy::MskClusterPolicy,
+            msk_vpc_connection::MskVpcConnection,
         }
     };
 }

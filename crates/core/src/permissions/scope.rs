@@ -72,6 +72,12 @@ pub enum Scope {
     OwnCluster,
     /// The same, made with the stack's tag.
     MadeCluster,
+    /// The VPC connections to a cluster with the stack's name, whoever made them.
+    Connections,
+    /// The same, with the stack's tag.
+    OwnConnection,
+    /// The same, made with the stack's tag.
+    MadeConnection,
     /// The stack's configuration, which has no tags.
     Configuration,
     /// Targets of Application Auto Scaling that are MSK's. Their names are not known before.
@@ -261,6 +267,8 @@ impl<'a> Subject<'a> {
         let stack = self.stack;
         let own = || self.tagged("ResourceTag");
         let cluster = || vec![self.arn("kafka", &format!("cluster/{}/*", &*stack.name))];
+        // The account of the cluster, its name, and an id.
+        let connections = || vec![self.arn("kafka", &format!("vpc-connection/*/{}/*", &*stack.name))];
         let name = &*stack.name;
         let endpoints = || vec![self.arn("ec2", "vpc-endpoint/*")];
         let groups = || vec![self.arn("ec2", "security-group/*")];
@@ -333,6 +341,9 @@ impl<'a> Subject<'a> {
             Scope::Cluster => (cluster(), Value::Null),
             Scope::OwnCluster => (cluster(), own()),
             Scope::MadeCluster => (cluster(), self.tagged("RequestTag")),
+            Scope::Connections => (connections(), Value::Null),
+            Scope::OwnConnection => (connections(), own()),
+            Scope::MadeConnection => (connections(), self.tagged("RequestTag")),
             Scope::Configuration => {
                 let others = match self.msk().and_then(|msk| msk.configuration.as_ref()) {
                     Some(ConfigurationChoice::Others(one)) => Some(one.arn.clone()),

@@ -21,6 +21,7 @@ fn elsewhere(kind: &str) -> Result<Value, &'static str> {
         "volume" => json!({"attached_to": "i-9"}),
         "security_group_rules" => json!({"group": "sg-9"}),
         "msk_cluster" => json!({"subnets": ["subnet-9"]}),
+        "msk_vpc_connection" => json!({"vpc": "vpc-9"}),
         "vpc" => return Err("it is in nothing; AWS deletes none that has anything in it"),
         "role" | "instance_profile" | "msk_configuration" => {
             return Err("its name is the stack's own, and AWS deletes none that is used");
@@ -61,7 +62,9 @@ fn what_is_used_elsewhere_is_refused_whatever_its_tags_say() {
     );
     let msk = parsed(
         "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, nat: none}\nworkload: {retention: \
-         1d}\ncluster: {msk: {kafka: 3.9.x, brokers: {count: 3, instance_type: kafka.m7g.large}}}\n",
+         1d}\ncluster: {msk: {kafka: 3.9.x, brokers: {count: 3, instance_type: kafka.m7g.large}, vpc_connectivity: {iam: true}, \
+         vpc_connections: [{name: apps, vpc: vpc-0123456789abcdef0, subnets: [subnet-0123456789abcdef0], security_groups: \
+         [sg-0123456789abcdef0]}]}}\n",
     );
     let mut rows = 0;
     for kind in NAMES {
@@ -89,7 +92,7 @@ fn what_is_used_elsewhere_is_refused_whatever_its_tags_say() {
             }
         }
     }
-    assert_eq!(rows, 13 * 4);
+    assert_eq!(rows, 14 * 4);
 }
 
 /// What is the stack's own is where its resources are, and attached to them.

@@ -25,6 +25,8 @@ pub struct MskStatus {
     pub operation: Option<Underway>,
     pub brokers: Vec<MskBroker>,
     pub listeners: Vec<Servers>,
+    /// Where clients of other VPCs reach the brokers by a managed VPC connection: some of the brokers, as AWS names them.
+    pub from_vpcs: Vec<Servers>,
     #[serde(skip)]
     pub provisioned: Option<Provisioned>,
 }
@@ -82,6 +84,7 @@ pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, StepError> {
         if provisioned.is_some() {
             let (brokers, operation) = tokio::try_join!(brokers(aws, arn), underway(aws, cluster))?;
             status.listeners = servers(provisioned.as_ref(), &brokers);
+            status.from_vpcs = from_vpcs(aws, arn, provisioned.as_ref()).await?;
             (status.brokers, status.operation) = (brokers, operation);
         } else {
             let call = aws.clients.msk.get_bootstrap_brokers().cluster_arn(arn);
@@ -113,6 +116,26 @@ fn servers(cluster: Option<&Provisioned>, brokers: &[MskBroker]) -> Vec<Servers>
         all.extend(public.map(|bootstrap_servers| Servers { method: one.method, public: true, bootstrap_servers }));
     }
     all
+}
+
+/// Their ports differ from broker to broker, so that AWS is asked.
+async fn from_vpcs(aws: &Aws, arn: &str, cluster: Option<&Provisioned>) -> Result<Vec<Servers>, StepError> {
+    if cluster.is_none_or(|one| one.ways_from_vpcs() == 0) {
+        return Ok(Vec::new());
+    }
+    let call = aws.clients.msk.get_bootstrap_brokers().cluster_arn(arn);
+    let answer = call.send().await.map_err(failed("GetBootstrapBrokers"))?;
+    let all = [
+        ("iam", answer.bootstrap_broker_string_vpc_connectivity_sasl_iam),
+        ("scram", answer.bootstrap_broker_string_vpc_connectivity_sasl_scram),
+        ("tls", answer.bootstrap_broker_string_vpc_connectivity_tls),
+    ];
+    let servers = all.into_iter().filter_map(|(method, text)| {
+        let mut bootstrap_servers: Vec<String> = text?.split(',').map(str::to_owned).collect();
+        bootstrap_servers.sort();
+        Some(Servers { method, public: false, bootstrap_servers })
+    });
+    Ok(servers.collect())
 }
 
 async fn brokers(aws: &Aws, arn: &str) -> Result<Vec<MskBroker>, StepError> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub use super::configuration::{ConfigurationChoice, OthersConfiguration};
+pub use super::connections::{ConnectionAuth, ConnectionKeys, ConnectionName};
 use super::limits::has_vpc_connectivity;
 use crate::file::ListenerName;
 use crate::file::node::{Content, Node};
@@ -41,6 +42,8 @@ fields! {
         public_access: bool = false,
         /// Ways in from other VPCs and accounts by AWS PrivateLink (MSK's multi-VPC private connectivity). An update after the cluster's creation turns them on. Left as it is when absent, as others may have turned it on; `{}` turns all off.
         vpc_connectivity: Option<MskVpcConnectivity>,
+        /// Managed VPC connections: the ways in of clients in other VPCs of this account and region, by a way to authenticate that `vpc_connectivity` has on. Other accounts make their own.
+        vpc_connections: Vec<ConnectionKeys> = Vec::new(),
         /// Whether MSK moves partitions among Express brokers automatically as load and broker count change. Express only; AWS's default, on, when absent.
         rebalancing: Option<bool>,
         /// The cluster's resource policy: a JSON document, written as YAML or as text. It takes the place of a policy that is there. Without this key, a policy that others have put is left alone; one that the file once named goes.

@@ -4,6 +4,7 @@ mod candidates;
 mod check;
 pub mod client_properties;
 pub mod configuration;
+mod connections;
 pub mod keys;
 pub mod limits;
 mod price;

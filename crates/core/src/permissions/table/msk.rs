@@ -4,9 +4,9 @@
 use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
-    Alarms, Cluster, ClusterKeyGrants, ClusterKeys, Configuration, Delivery, KafkaRole, LogBucket, LogGroup, LogStream,
-    MadeCluster, MskEndpoint, MskEndpointTags, NewMskEndpoint, Others, Own, OwnCluster, Region, ScalableTargets,
-    SecretKeyGrants, SecretKeys, ServiceRole,
+    Alarms, Any, Cluster, ClusterKeyGrants, ClusterKeys, Configuration, Connections, Delivery, KafkaRole, LogBucket,
+    LogGroup, LogStream, MadeCluster, MadeConnection, MskEndpoint, MskEndpointTags, NewMskEndpoint, Others, Own,
+    OwnCluster, OwnConnection, Region, ScalableTargets, SecretKeyGrants, SecretKeys, ServiceRole,
 };
 
 /// A change of the stack's cluster.
@@ -93,6 +93,26 @@ pub const CALLS: &[Call] = &[
     // A cluster that others made has no tag of the stack's yet.
     call!("kafka" "TagResource" of "adoption", MadeCluster),
     update!("UntagResource"),
+    call!("kafka" "ListVpcConnections", Region),
+    call!("kafka" "DescribeVpcConnection", Connections),
+    // Beside its own action, the reference asks for those on the clients' VPC, and for the endpoint that MSK makes there.
+    call!(brief "kafka" "CreateVpcConnection", MadeConnection, Cluster; with
+        "kafka:TagResource" MadeConnection,
+        "ec2:DescribeSecurityGroups" Region,
+        "ec2:DescribeSubnets" Region,
+        "ec2:DescribeVpcs" Region,
+        "ec2:DescribeVpcAttribute" Any("vpc"),
+        "ec2:CreateVpcEndpoint" Any("vpc"),
+        "ec2:CreateVpcEndpoint" Any("subnet"),
+        "ec2:CreateVpcEndpoint" Any("security-group"),
+        "ec2:CreateVpcEndpoint" NewMskEndpoint,
+        "ec2:CreateTags" MskEndpointTags,
+        "iam:CreateServiceLinkedRole" ServiceRole("kafka.amazonaws.com")),
+    call!("kafka" "DeleteVpcConnection", OwnConnection; with
+        "ec2:DescribeVpcEndpoints" Region,
+        "ec2:DeleteVpcEndpoints" MskEndpoint),
+    call!("kafka" "TagResource" of "connections", OwnConnection),
+    call!("kafka" "UntagResource" of "connections", OwnConnection),
     update!("BatchAssociateScramSecret"; with
         "kms:CreateGrant" SecretKeyGrants,
         "kms:RetireGrant" SecretKeys),

@@ -31,6 +31,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
             settings::check(checker);
             brokers::check(checker);
             security::check(checker);
+            super::connections::check(checker);
         }
         None => {}
     }
