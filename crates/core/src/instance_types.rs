@@ -64,7 +64,7 @@ impl InstanceLimits {
     }
     /// The size of each of its own disks, in whole GiB.
     pub fn disk_gib(&self) -> u64 {
-        self.disks_gb * 1_000_000_000 / u64::from(self.disks.max(1)) >> 30
+        (self.disks_gb * 1_000_000_000 / u64::from(self.disks.max(1))) >> 30
     }
     /// Baseline network bandwidth in MiB/s.
     pub fn network_mibs(&self) -> f64 {
