@@ -32,6 +32,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 pub struct Connection {
     stream: Box<dyn Stream>,
     requests: i32,
+    /// Whether the broker knows a user.
+    user: bool,
 }
 
 /// Why a request has no answer.
@@ -83,7 +85,7 @@ impl Connection {
                 Box::new(secured.map_err(|error| tls::refusal(&error, broker, security, link.way.is_tunnel()))?)
             }
         };
-        let mut connection = Connection { stream, requests: 0 };
+        let mut connection = Connection { stream, requests: 0, user: security.sasl().is_some() };
         let versions = match connection.request(&ApiVersionsRequest::default(), 0, shape::API_VERSIONS_0).await {
             Ok(versions) => versions,
             // In TLS 1.3 a broker looks at the client's certificate after the client has seen the handshake's end.
@@ -109,7 +111,13 @@ impl Connection {
         R: Request + Encodable + HeaderVersion,
         R::Response: Decodable + HeaderVersion,
     {
-        self.request(request, version, shape).await.map_err(CallError::text)
+        self.request(request, version, shape).await.map_err(|error| match error {
+            // The API versions are told to everybody.
+            CallError::Broken(_) if self.requests == 2 && !self.user => {
+                "it closed the connection at the first question, as a listener does that asks for a user".to_owned()
+            }
+            error => error.text(),
+        })
     }
 
     async fn request<R>(&mut self, request: &R, version: i16, shape: &[Shape]) -> Result<R::Response, CallError>

@@ -249,16 +249,17 @@ fn kstack_gets_into_a_secured_kafka_by_every_way_and_says_why_not() {
 
 /// Tunnels, by a plugin of each kind of version; they end with the way, and nothing says the session's token.
 async fn through_session_manager(broker: &Broker, folder: &Path) {
-    let endpoint = sessions::start(broker.address).await;
+    let endpoint = sessions::start(&[("i-0123", &broker.address.to_string()), ("i-0456", NAME)]).await;
     let place = Place { region: "us-east-1".to_owned(), sandbox: Some(endpoint.url.clone()) };
     let clients = Clients::connect(&place, Fence::default()).await;
-    let link = |plugin: PathBuf| {
+    let link = |via: Via, plugin: PathBuf| {
         let gate = Gate { clients: clients.clone(), stack: "secured".to_owned(), plugin };
-        Link { security: broker.admin(), way: Way::new(Via::Ssm, Some(gate)) }
+        Link { security: broker.admin(), way: Way::new(via, Some(gate)) }
     };
+    let plugin = |version: &str, token: &str| sessions::plugin(folder, version, token, (NAME, broker.address));
     let (here, elsewhere) = (broker.at(Broker::INTERNAL), Server { host: "10.9.9.9".to_owned(), port: 9091 });
     for version in ["1.2.497.0", "1.2.553.0"] {
-        let link = link(sessions::plugin(folder, version, TOKEN));
+        let link = link(Via::Ssm, plugin(version, TOKEN));
         for _ in 0..2 {
             let cluster = ask(&[here.clone(), elsewhere.clone()], &link).await.expect(version);
             assert_eq!(cluster.controller, Some(1));
@@ -273,13 +274,27 @@ async fn through_session_manager(broker: &Broker, folder: &Path) {
         }
         poll("the plugin's end", PATIENCE, || (sessions::running(folder) == 0).then_some(()));
     }
-    let link = link(sessions::plugin(folder, "1.2.600.0", "another token"));
+    // A name that only the tunnel's other end knows: what does not work is left, and what works is kept.
+    let named = Server { host: NAME.to_owned(), port: Broker::INTERNAL };
+    let auto = link(Via::default(), plugin("1.2.700.0", TOKEN));
+    for _ in 0..2 {
+        let cluster = ask(std::slice::from_ref(&named), &auto).await.expect("a tunnel");
+        assert_eq!(cluster.controller, Some(1));
+    }
+    auto.way.close().await;
+    // A host that refuses is reached directly, and needs no tunnel.
+    let refusing = Server { host: broker.address.to_string(), port: 1 };
+    let error = ask(std::slice::from_ref(&refusing), &link(Via::default(), plugin("1.2.700.0", TOKEN)))
+        .await
+        .expect_err("nobody listens");
+    assert_eq!(error, AskError::Unreachable(None));
+    let link = link(Via::Ssm, plugin("1.2.600.0", "another token"));
     let refused = ask(std::slice::from_ref(&here), &link).await.expect_err("no tunnel").to_string();
     assert!(refused.contains("session-manager-plugin has ended: Cannot join with TOKEN"), "{refused}");
     let asked = endpoint.asked.lock().expect("nobody fails with it");
     let calls = |name: &str| asked.iter().filter(|(operation, _)| operation == name).count();
-    // Each time a session; two of three are ended by kstack.
-    assert_eq!((calls("StartSession"), calls("TerminateSession")), (3, 2), "{asked:?}");
+    // Each time a session; all are ended by kstack but that of the kstack that died.
+    assert_eq!((calls("StartSession"), calls("TerminateSession")), (4, 3), "{asked:?}");
     let (_, request) = asked.iter().find(|(operation, _)| operation == "StartSession").expect("a session");
     assert_eq!(request["Target"], "i-0123");
     assert_eq!(request["Parameters"]["host"], serde_json::json!([broker.address.to_string()]));
@@ -328,6 +343,7 @@ fn rows<'a>(broker: &Broker, behind: &Behind) -> Vec<Row<'a>> {
             Err(&["its certificate ended at 2021-02-03"]),
         ),
         direct("a user", Broker::SCRAM, scram("orders", PASSWORD), Ok(())),
+        direct("no user", Broker::SCRAM, broker.security(None), Err(&["as a listener does that asks for a user"])),
         direct(
             "a wrong password",
             Broker::SCRAM,

@@ -28,7 +28,7 @@ assert request["DocumentName"] == "AWS-StartPortForwardingSessionToRemoteHost", 
 if response["TokenValue"] != "TOKEN":
     print("Cannot join with " + response["TokenValue"]); sys.exit(1)
 parameters = request["Parameters"]
-to = (parameters["host"][0], int(parameters["portNumber"][0]))
+to = (HOSTS.get(parameters["host"][0], parameters["host"][0]), int(parameters["portNumber"][0]))
 listener = socket.create_server(("127.0.0.1", 0))
 open(os.path.dirname(os.path.abspath(__file__)) + "/plugin-%d" % os.getpid(), "w").close()
 def leave(*_):
@@ -56,10 +56,17 @@ while True:
         threading.Thread(target=pump, args=pair, daemon=True).start()
 "#;
 
-/// Writes the plugin of `version` into `folder`, for sessions with the token `token`.
-pub fn plugin(folder: &Path, version: &str, token: &str) -> PathBuf {
+/// Writes the plugin of `version` into `folder`, for sessions with the token `token` through instances that know a name.
+pub fn plugin(folder: &Path, version: &str, token: &str, (name, address): (&str, Ipv4Addr)) -> PathBuf {
     let path = folder.join(format!("plugin of {version}"));
-    fs::write(&path, PLUGIN.replace("NEWER", version).replace("\"TOKEN\"", &format!("{token:?}"))).expect("a program");
+    fs::write(
+        &path,
+        PLUGIN
+            .replace("NEWER", version)
+            .replace("HOSTS", &json!({name: address}).to_string())
+            .replace("\"TOKEN\"", &format!("{token:?}")),
+    )
+    .expect("a program");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a program");
     path
 }
@@ -70,28 +77,28 @@ pub fn running(folder: &Path) -> usize {
     all.filter(|entry| entry.file_name().to_string_lossy().starts_with("plugin-")).count()
 }
 
-/// AWS, as far as tunnels ask it: one running instance at an address, and sessions through it.
+/// AWS, as far as tunnels ask it: running instances with their addresses, and sessions through them.
 pub struct Endpoint {
     pub url: String,
     /// The requests that came: operation and parameters.
     pub asked: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
-/// Starts the endpoint, which has one instance, `i-0123`, at `address`.
-pub async fn start(address: Ipv4Addr) -> Endpoint {
+/// Starts the endpoint, which has `instances`, each with its address.
+pub async fn start(instances: &[(&str, &str)]) -> Endpoint {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let at: SocketAddr = listener.local_addr().expect("an address");
     let asked: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
-    let seen = asked.clone();
+    let (seen, instances) = (asked.clone(), answer(instances));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, address, seen.clone()));
+            tokio::spawn(serve(stream, instances.clone(), seen.clone()));
         }
     });
     Endpoint { url: format!("http://{at}"), asked }
 }
 
-async fn serve(mut stream: TcpStream, address: Ipv4Addr, asked: Arc<Mutex<Vec<(String, Value)>>>) -> Option<()> {
+async fn serve(mut stream: TcpStream, instances: String, asked: Arc<Mutex<Vec<(String, Value)>>>) -> Option<()> {
     loop {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -108,7 +115,7 @@ async fn serve(mut stream: TcpStream, address: Ipv4Addr, asked: Arc<Mutex<Vec<(S
                 json!({"SessionId": "me-0123", "TokenValue": TOKEN, "StreamUrl": "wss://nowhere"}).to_string(),
             ),
             Some("amazonssm.terminatesession") => ("TerminateSession", json!({"SessionId": "me-0123"}).to_string()),
-            _ if body.contains("Action=DescribeInstances") => ("DescribeInstances", instance(address)),
+            _ if body.contains("Action=DescribeInstances") => ("DescribeInstances", instances.clone()),
             _ => return None,
         };
         let parameters = serde_json::from_str(&body).unwrap_or(Value::String(body));
@@ -120,10 +127,13 @@ async fn serve(mut stream: TcpStream, address: Ipv4Addr, asked: Arc<Mutex<Vec<(S
     }
 }
 
-fn instance(address: Ipv4Addr) -> String {
+fn answer(instances: &[(&str, &str)]) -> String {
+    let one = |(id, address): &(&str, &str)| {
+        format!("<item><instanceId>{id}</instanceId><privateIpAddress>{address}</privateIpAddress></item>")
+    };
+    let all: String = instances.iter().map(one).collect();
     format!(
         "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>1</requestId><reservationSet><item>\
-         <reservationId>r-1</reservationId><instancesSet><item><instanceId>i-0123</instanceId>\
-         <privateIpAddress>{address}</privateIpAddress></item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
+         <reservationId>r-1</reservationId><instancesSet>{all}</instancesSet></item></reservationSet></DescribeInstancesResponse>"
     )
 }
