@@ -68,27 +68,27 @@ fn every_rendering_is_valid_by_cloud_inits_own_schema() {
 /// The script `name` of the host's user data.
 fn script(host: &Host, name: &str) -> String {
     let document: serde_json::Value =
-        serde_yaml::from_str(&cloud_init::render(host, &Overrides::new()).unwrap()).unwrap();
+        serde_yaml::from_str(&cloud_init::render(host, &Overrides::new()).expect("user data")).expect("YAML");
     let path = format!("/usr/local/lib/kstack/{name}");
-    let files = document["write_files"].as_array().unwrap();
-    let file = files.iter().find(|file| file["path"] == path.as_str()).unwrap();
-    file["content"].as_str().unwrap().to_owned()
+    let files = document["write_files"].as_array().expect("files");
+    let file = files.iter().find(|file| file["path"] == path.as_str()).expect("the file");
+    file["content"].as_str().expect("a text").to_owned()
 }
 
 /// Runs the script with these commands in place of those that need disks and root, and gives what they were called with, and
 /// whether it ended well. A command's text is a shell script, which is noted first.
 fn run(script: &str, folder: &Path, commands: &[(&str, &str)]) -> (Vec<String>, bool) {
     let bin = folder.join("bin");
-    fs::create_dir_all(&bin).unwrap();
+    fs::create_dir_all(&bin).expect("a file");
     let log = folder.join("log");
     for (name, body) in commands {
         let text = format!("#!/bin/sh\necho \"{name} $*\" >> {}\n{body}\n", log.display());
-        fs::write(bin.join(name), text).unwrap();
-        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(bin.join(name), text).expect("a file");
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("a file");
     }
-    fs::write(folder.join("script"), script).unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let output = Command::new("bash").arg(folder.join("script")).env("PATH", path).output().unwrap();
+    fs::write(folder.join("script"), script).expect("a file");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
+    let output = Command::new("bash").arg(folder.join("script")).env("PATH", path).output().expect("bash");
     let calls = fs::read_to_string(&log).unwrap_or_default().lines().map(str::to_owned).collect();
     (calls, output.status.success())
 }
