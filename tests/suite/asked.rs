@@ -29,7 +29,18 @@ fn refused(account: &Account, file: &str, reasons: &[&str]) {
 
 #[test]
 fn every_shipped_stack_file_can_be_made() {
-    for base in ["compare", "dev", "ephemeral", "msk", "msk-express", "msk-serverless", "prod"] {
+    for base in [
+        "compare",
+        "dev",
+        "ephemeral",
+        "behind-a-proxy",
+        "volumes",
+        "instance-store",
+        "msk",
+        "msk-express",
+        "msk-serverless",
+        "prod",
+    ] {
         let account = Account::new();
         let file = account.write(base, &[]);
         account.apply(&file);
