@@ -183,3 +183,27 @@ fn a_listener_for_another_network_comes_and_goes() {
     account.run(&["destroy", FILE, "--yes"]).expect(0);
     assert_eq!(account.look(DEV).others(), before);
 }
+
+#[test]
+fn a_live_vpc_gets_a_second_block_for_another_zone_in_place() {
+    let account = Account::new();
+    let two =
+        "private_cidrs: [10.20.0.0/19, 10.20.32.0/19]\n  public_cidrs: [10.20.224.0/22, 10.20.228.0/22]\n  zones: 2";
+    let more = two
+        .replace("2.0/19]", "2.0/19, 100.64.0.0/20]")
+        .replace("8.0/22]", "8.0/22, 100.64.16.0/24]")
+        .replace("zones: 2", "zones: 3\n  more_cidrs: [100.64.0.0/18]");
+    let file = account.write("dev", &[("nat: single", &format!("nat: single\n  {two}")), ("count: 3", "count: 4")]);
+    account.apply(&file);
+    let data = account.data(DEV);
+    account.write("dev", &[("nat: single", &format!("nat: single\n  {more}")), ("count: 3", "count: 6")]);
+    account.apply(&file);
+    account.assert_converged(&file);
+    let look = account.look(DEV);
+    let vpc = look.vpcs.iter().find(|one| one.cidr_block() == Some("10.20.0.0/16")).expect("the VPC");
+    let blocks: Vec<_> = vpc.cidr_block_association_set().iter().filter_map(|one| one.cidr_block()).collect();
+    assert_eq!(blocks.len(), 2, "{blocks:?}");
+    assert!(account.identities(DEV).values().any(|one| one.address.starts_with("100.64.0.")));
+    assert!(data.iter().all(|(name, id)| account.data(DEV).get(name) == Some(id)), "no volume has moved");
+    account.destroy(&file);
+}

@@ -71,7 +71,12 @@ impl Network {
     pub fn moved(&self, block: Ipv4Net) -> Network {
         let from = u32::from(self.cidr.unwrap_or(block).network());
         let by = u32::from(block.network()).wrapping_sub(from);
+        // What is in a block of its own stays there.
+        let first = |old: &Ipv4Net| self.cidr.is_none_or(|cidr| cidr.contains(old));
         let subnet = |old: &Ipv4Net| {
+            if !first(old) {
+                return *old;
+            }
             Ipv4Net::new(Ipv4Addr::from(u32::from(old.network()).wrapping_add(by)), old.prefix_len()).unwrap_or(*old)
         };
         let all = |blocks: &Option<Vec<Ipv4Net>>| blocks.as_ref().map(|blocks| blocks.iter().map(subnet).collect());

@@ -3,11 +3,14 @@
 use super::security_group::{self, is_default};
 use super::security_group_rules::look_again;
 use super::{no_call_for, no_id};
-use crate::aws::{Aws, Done, failed, tags_of};
+use crate::aws::{Aws, Done, READY_TIMEOUT, failed, tags_of};
 use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use crate::wait::{Backoff, Look, VISIBLE_LIMIT, poll};
-use aws_sdk_ec2::types::{AttributeBooleanValue, Filter, ResourceType, SecurityGroup, VpcAttributeName};
+use aws_sdk_ec2::types::{
+    AttributeBooleanValue, Filter, ResourceType, SecurityGroup, Vpc as Described, VpcAttributeName,
+    VpcCidrBlockAssociation, VpcCidrBlockStateCode,
+};
 use kstack_core::engines::Engine;
 use kstack_core::kinds::Vpc;
 use kstack_core::kinds::vpc::DefaultGroup;
@@ -21,6 +24,8 @@ impl Driver<Aws> for Vpc {
         create: &[
             call("CreateVpc"),
             call("ModifyVpcAttribute"),
+            call("DescribeVpcs"),
+            call("AssociateVpcCidrBlock"),
             call("DescribeSecurityGroups"),
             call_of("RevokeSecurityGroupIngress", "default group"),
             call_of("RevokeSecurityGroupEgress", "default group"),
@@ -28,6 +33,8 @@ impl Driver<Aws> for Vpc {
         ],
         update: &[
             call("ModifyVpcAttribute"),
+            call("DescribeVpcs"),
+            call("AssociateVpcCidrBlock"),
             call("DescribeSecurityGroups"),
             call_of("RevokeSecurityGroupIngress", "default group"),
             call_of("RevokeSecurityGroupEgress", "default group"),
@@ -42,7 +49,7 @@ impl Driver<Aws> for Vpc {
         let vpcs = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVpcs"))?;
         // The attributes are the one second round of a discovery: DescribeVpcs does not tell them.
         let found = vpcs.into_iter().map(|vpc| async move {
-            let id = vpc.vpc_id.unwrap_or_default();
+            let id = vpc.vpc_id.clone().unwrap_or_default();
             // Nothing is planned from a discovery of every stack: it goes without them.
             let (dns_support, dns_hostnames, default_group) = if aws.all() {
                 (true, true, DefaultGroup::Closed)
@@ -53,8 +60,9 @@ impl Driver<Aws> for Vpc {
                     default_group(aws, &id),
                 )?
             };
+            let more_cidrs = more_blocks(&vpc, false);
             let cidr = vpc.cidr_block.unwrap_or_default();
-            let spec = Vpc { cidr, dns_support, dns_hostnames, default_group, engine: Engine::Ec2 };
+            let spec = Vpc { cidr, more_cidrs, dns_support, dns_hostnames, default_group, engine: Engine::Ec2 };
             Ok(Found { id, tags: tags_of(vpc.tags.as_deref()), spec, terminated: false })
         });
         futures::future::try_join_all(found).await
@@ -70,6 +78,7 @@ impl Driver<Aws> for Vpc {
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         // A new VPC has DNS support, and no host names. The call takes one attribute.
         hostnames(self, ctx, id).await?;
+        add_blocks(self, ctx, id).await?;
         close_default_group(ctx, id).await
     }
 
@@ -82,7 +91,7 @@ impl Driver<Aws> for Vpc {
                     call.send().await.map_err(failed("ModifyVpcAttribute"))?;
                 }
                 // By `finish` below.
-                "dns_hostnames" | "default_group" => {}
+                "dns_hostnames" | "default_group" | "more_cidrs" => {}
                 _ => return Err(no_call_for(change)),
             }
         }
@@ -96,6 +105,43 @@ impl Driver<Aws> for Vpc {
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         ctx.retag_ec2(&[id], set, unset).await
     }
+}
+
+/// The blocks of a VPC beside its first, by what it has or gets; those alone that can be used, where `usable`.
+fn more_blocks(vpc: &Described, usable: bool) -> Vec<String> {
+    let there = |one: &&VpcCidrBlockAssociation| {
+        let state = one.cidr_block_state().and_then(|state| state.state());
+        match state {
+            Some(VpcCidrBlockStateCode::Associating) => !usable,
+            state => state == Some(&VpcCidrBlockStateCode::Associated),
+        }
+    };
+    let all = vpc.cidr_block_association_set().iter().filter(there).filter_map(|one| one.cidr_block());
+    all.filter(|block| Some(*block) != vpc.cidr_block()).map(str::to_owned).collect()
+}
+
+/// Adds the blocks that the VPC lacks, and waits until subnets can be made in them. The call takes no token: it looks first.
+async fn add_blocks(vpc: &Vpc, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    if vpc.more_cidrs.is_empty() {
+        return Ok(());
+    }
+    let clients = &ctx.system.clients;
+    let missing = async |usable: bool| {
+        let answer = clients.ec2.describe_vpcs().vpc_ids(id).send().await.map_err(failed("DescribeVpcs"))?;
+        let live: Vec<String> = answer.vpcs().iter().flat_map(|vpc| more_blocks(vpc, usable)).collect();
+        Ok::<_, StepError>(vpc.more_cidrs.iter().filter(|block| !live.contains(block)).collect::<Vec<_>>())
+    };
+    for block in missing(false).await? {
+        let call = clients.ec2_no_retry.associate_vpc_cidr_block().vpc_id(id).cidr_block(block);
+        call.send().await.map_err(failed("AssociateVpcCidrBlock"))?;
+    }
+    poll(&format!("adding address blocks to {id}"), READY_TIMEOUT, Backoff::STATE, async || {
+        Ok(match missing(true).await?.first() {
+            None => Look::Ready(()),
+            Some(block) => Look::Missing(format!("{block} can't be used yet")),
+        })
+    })
+    .await
 }
 
 async fn hostnames(vpc: &Vpc, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {

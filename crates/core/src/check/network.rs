@@ -36,6 +36,7 @@ pub fn check(checker: &mut Checker<'_>) {
         (Some(cidr), None) => {
             check_size(cidr, &net, checker);
             check_range(cidr, checker);
+            check_more(cidr, &net.more_cidrs, checker);
             if possible {
                 check_counts(&net, zones, checker);
             }
@@ -85,6 +86,28 @@ fn check_range(cidr: Ipv4Net, checker: &mut Checker<'_>) {
     }
 }
 
+/// Blocks beside the first: of a size that AWS takes, apart from each other, and of ranges that it lets go together. Source: the VPC
+/// user guide, "IPv4 CIDR block association restrictions", 2026.
+fn check_more(cidr: Ipv4Net, more: &[Ipv4Net], checker: &mut Checker<'_>) {
+    const ALONE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.19.0.0/16"];
+    let apart = |one: &Ipv4Net, other: &Ipv4Net| !one.contains(other) && !other.contains(one);
+    for (index, block) in more.iter().enumerate() {
+        let path = format!("network.more_cidrs.{index}");
+        if !(16..=28).contains(&block.prefix_len()) {
+            checker.error(&path, format!("`{block}` is no block that a VPC may have"), "use one from /16 to /28");
+        }
+        if let Some(other) = std::iter::once(&cidr).chain(&more[..index]).find(|other| !apart(block, other)) {
+            let message = format!("`{block}` overlaps with the VPC's `{other}`");
+            checker.error(&path, message, "use a block that no other one of the VPC touches");
+        }
+        let mut ranges = ALONE.iter().filter_map(|range| range.parse::<Ipv4Net>().ok());
+        if let Some(range) = ranges.find(|range| range.contains(block) && !range.contains(&cidr)) {
+            let message = format!("AWS adds no block of {range} to a VPC whose first one is `{cidr}`");
+            checker.warning(&path, message, "use one of the first one's range, or of 100.64.0.0/10");
+        }
+    }
+}
+
 /// Whether all addresses of `block` are private (RFC 1918), shared (RFC 6598) or for benchmarks (RFC 2544).
 pub(super) fn is_private(block: Ipv4Net) -> bool {
     const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15"];
@@ -129,9 +152,10 @@ fn check_blocks(cidr: Ipv4Net, net: &Network, checker: &mut Checker<'_>) {
     for (name, blocks) in [("private_cidrs", &net.private_cidrs), ("public_cidrs", &net.public_cidrs)] {
         for (index, block) in blocks.iter().flatten().enumerate() {
             let path = format!("network.{name}.{index}");
-            if !cidr.contains(block) {
-                let message = format!("`{block}` is not inside the VPC's `{cidr}`");
-                checker.error(&path, message, "use a block inside it");
+            if !cidr.contains(block) && !net.more_cidrs.iter().any(|more| more.contains(block)) {
+                let more: String = net.more_cidrs.iter().map(|more| format!(" or `{more}`")).collect();
+                let message = format!("`{block}` is not inside the VPC's `{cidr}`{more}");
+                checker.error(&path, message, "use a block inside it, or add one to `more_cidrs`");
             }
             if block.prefix_len() > 28 {
                 let message = format!("`{block}` is smaller than a subnet may be");

@@ -16,6 +16,8 @@ fields! {
     pub struct Network {
         /// The VPC's address block, from /16 to /22. Not with `existing`.
         cidr: Option<Ipv4Net>,
+        /// More address blocks of the VPC, from /16 to /28, for subnets that `private_cidrs` and `public_cidrs` name. A live VPC gets another one in place, and keeps those that it has. Not with `existing`.
+        more_cidrs: Vec<Ipv4Net> = Vec::new(),
         /// A VPC and subnets that are there already, instead of the stack's own. A live stack keeps its network.
         existing: Option<Existing>,
         /// How many zones to use, or a list of zone names or zone ids. A live stack keeps its zones.

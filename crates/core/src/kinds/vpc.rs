@@ -1,10 +1,15 @@
 //! The VPC, with DNS on.
 
+use serde_json::Value;
+
 use super::prelude::*;
 
 spec! {
     pub struct Vpc {
         pub cidr: String => Rule::fixed("the VPC's address block", NEW_STACK),
+        /// Blocks beside the first. Others may add some too: only those that are wanted are compared.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        pub more_cidrs: Vec<String> => Rule::by(add_blocks),
         pub dns_support: bool => Rule::in_place(),
         pub dns_hostnames: bool => Rule::in_place(),
         /// Whether the VPC's default security group has rules: AWS gives it some, and whatever is started without a group of its own
@@ -29,6 +34,17 @@ pub enum DefaultGroup {
     Open,
 }
 
+/// A live VPC gets more blocks, and loses none: subnets may be in them.
+fn add_blocks(change: &FieldChange, _: bool) -> Effect {
+    let blocks = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let (before, after) = (blocks(&change.before), blocks(&change.after));
+    if after.iter().any(|block| !before.contains(block)) {
+        return Effect::InPlace;
+    }
+    let more = before.iter().filter(|block| !after.contains(block)).filter_map(Value::as_str).collect::<Vec<_>>();
+    Effect::Keep(format!("a VPC keeps its address blocks: {} stays, which the file does not have", more.join(", ")))
+}
+
 /// The engine of a VPC whose tag says none.
 fn ec2() -> Engine {
     Engine::Ec2
@@ -43,6 +59,7 @@ impl Kind for Vpc {
         let engine = Engine::of(&design.stack);
         let vpc = |cidr: ipnet::Ipv4Net| Vpc {
             cidr: cidr.to_string(),
+            more_cidrs: design.stack.network.more_cidrs.iter().map(ToString::to_string).collect(),
             dns_support: true,
             dns_hostnames: true,
             default_group: DefaultGroup::Closed,

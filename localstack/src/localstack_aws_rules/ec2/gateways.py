@@ -1,5 +1,9 @@
 """NAT gateways and VPC endpoints: they take a while to come up and to go, and hold what they use."""
 
+from contextlib import suppress
+
+from moto.ec2.exceptions import InvalidRouteError, InvalidRouteTableIdError
+
 from localstack_aws_rules.clock import later
 from localstack_aws_rules.ec2.common import backend, call, error, matches, tag_values
 from localstack_aws_rules.ec2.interfaces import check_groups, free_address, set_address
@@ -222,6 +226,11 @@ def delete_vpc_endpoints(inner, context, request):
 
 
 def finish_endpoint(context, endpoint) -> None:
+    """moto gives no route to a table that an endpoint gets later, and fails where it is to take that away."""
+    for table in endpoint.route_table_ids or []:
+        with suppress(InvalidRouteError, InvalidRouteTableIdError):
+            backend(context).delete_route(table, endpoint.destination_prefix_list_id)
+    endpoint.route_table_ids = []
     backend(context).delete_vpc_endpoints([endpoint.id])
     backend(context).vpc_end_points.pop(endpoint.id, None)
 

@@ -64,6 +64,7 @@ pub const CALLS: &[Call] = &[
     call!("ec2" "DescribeVpcAttribute", Own, Others("vpc")),
     made!("CreateVpc", "vpc"),
     own!("ModifyVpcAttribute"),
+    own!("AssociateVpcCidrBlock"),
     own!("DeleteVpc"),
     // EC2 delivers to a bucket by CloudWatch Logs (VPC user guide, "Publish flow logs to Amazon S3"). No s3:PutBucketPolicy: with it EC2
     // overwrites the policy of a bucket that is not kstack's ("Amazon S3 bucket permissions for flow logs").
