@@ -282,10 +282,11 @@ fn the_hosts_own_scripts_take_values_as_words() {
     let assignments: String = scripts
         .iter()
         .flat_map(|script| script.lines())
-        .filter(|line| ["version=", "archive_url=", "volume="].iter().any(|name| line.starts_with(name)))
+        .filter(|line| ["version=", "archive_url=", "volumes="].iter().any(|name| line.starts_with(name)))
         .map(|line| format!("{line}\n"))
         .collect();
-    let script = format!("set -euo pipefail\n{assignments}printf '%s\\n' \"$version\" \"$archive_url\" \"$volume\"");
+    let script =
+        format!("set -euo pipefail\n{assignments}printf '%s\\n' \"$version\" \"$archive_url\" \"${{volumes[@]}}\"");
     let run = Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output().expect("bash");
     assert_eq!(String::from_utf8_lossy(&run.stdout), format!("4.1.1\n{url}\nvol-0123456789abcdef0\n"), "{script}");
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was made");

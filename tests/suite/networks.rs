@@ -192,7 +192,7 @@ fn a_live_vpc_gets_a_second_block_for_another_zone_in_place() {
     let more = two
         .replace("2.0/19]", "2.0/19, 100.64.0.0/20]")
         .replace("8.0/22]", "8.0/22, 100.64.16.0/24]")
-        .replace("zones: 2", "zones: 3\n  more_cidrs: [100.64.0.0/18]");
+        .replace("zones: 2", "zones: 3\n  secondary_cidrs: [100.64.0.0/18]");
     let file = account.write("dev", &[("nat: single", &format!("nat: single\n  {two}")), ("count: 3", "count: 4")]);
     account.apply(&file);
     let data = account.data(DEV);

@@ -60,16 +60,21 @@ impl Driver<Aws> for Vpc {
                     default_group(aws, &id),
                 )?
             };
-            let more_cidrs = more_blocks(&vpc, false);
+            let secondary_cidrs = more_blocks(&vpc, false);
             let cidr = vpc.cidr_block.unwrap_or_default();
-            let spec = Vpc { cidr, more_cidrs, dns_support, dns_hostnames, default_group, engine: Engine::Ec2 };
-            Ok(Found { id, tags: tags_of(vpc.tags.as_deref()), spec, terminated: false })
+            let tags = tags_of(vpc.tags.as_deref());
+            let ipam_pool = tags.get(tag::IPAM_POOL).cloned();
+            let engine = Engine::Ec2;
+            let spec = Vpc { cidr, secondary_cidrs, ipam_pool, dns_support, dns_hostnames, default_group, engine };
+            Ok(Found { id, tags, spec, terminated: false })
         });
         futures::future::try_join_all(found).await
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
+        // With a pool and a block, EC2 allocates that block from the pool, and refuses it where the pool has given it away.
         let call = ctx.system.clients.ec2_no_retry.create_vpc().cidr_block(&self.cidr);
+        let call = call.set_ipv4_ipam_pool_id(self.ipam_pool.clone());
         let answer =
             call.tag_specifications(ctx.tag_spec(ResourceType::Vpc)).send().await.map_err(failed("CreateVpc"))?;
         answer.vpc.and_then(|vpc| vpc.vpc_id).ok_or_else(|| no_id("CreateVpc"))
@@ -91,7 +96,7 @@ impl Driver<Aws> for Vpc {
                     call.send().await.map_err(failed("ModifyVpcAttribute"))?;
                 }
                 // By `finish` below.
-                "dns_hostnames" | "default_group" | "more_cidrs" => {}
+                "dns_hostnames" | "default_group" | "secondary_cidrs" => {}
                 _ => return Err(no_call_for(change)),
             }
         }
@@ -122,14 +127,14 @@ fn more_blocks(vpc: &Described, usable: bool) -> Vec<String> {
 
 /// Adds the blocks that the VPC lacks, and waits until subnets can be made in them. The call takes no token: it looks first.
 async fn add_blocks(vpc: &Vpc, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-    if vpc.more_cidrs.is_empty() {
+    if vpc.secondary_cidrs.is_empty() {
         return Ok(());
     }
     let clients = &ctx.system.clients;
     let missing = async |usable: bool| {
         let answer = clients.ec2.describe_vpcs().vpc_ids(id).send().await.map_err(failed("DescribeVpcs"))?;
         let live: Vec<String> = answer.vpcs().iter().flat_map(|vpc| more_blocks(vpc, usable)).collect();
-        Ok::<_, StepError>(vpc.more_cidrs.iter().filter(|block| !live.contains(block)).collect::<Vec<_>>())
+        Ok::<_, StepError>(vpc.secondary_cidrs.iter().filter(|block| !live.contains(block)).collect::<Vec<_>>())
     };
     for block in missing(false).await? {
         let call = clients.ec2_no_retry.associate_vpc_cidr_block().vpc_id(id).cidr_block(block);

@@ -16,7 +16,7 @@ const USUAL_GROUPS: usize = 5;
 
 /// Checks what the file says of an existing network.
 pub fn check(existing: &Existing, zones: usize, checker: &mut Checker<'_>) {
-    for key in ["cidr", "more_cidrs", "nat", "private_cidrs", "public_cidrs", "routes"] {
+    for key in ["cidr", "secondary_cidrs", "ipam_pool", "nat", "private_cidrs", "public_cidrs", "routes"] {
         let path = format!("network.{key}");
         if checker.given(&path).is_some() && checker.text(&path) != "none" {
             let message = format!("`{key}` is for a network of the stack's own, and this file has `existing`");

@@ -36,7 +36,7 @@ pub fn check(checker: &mut Checker<'_>) {
         (Some(cidr), None) => {
             check_size(cidr, &net, checker);
             check_range(cidr, checker);
-            check_more(cidr, &net.more_cidrs, checker);
+            check_more(cidr, &net.secondary_cidrs, checker);
             if possible {
                 check_counts(&net, zones, checker);
             }
@@ -92,7 +92,7 @@ fn check_more(cidr: Ipv4Net, more: &[Ipv4Net], checker: &mut Checker<'_>) {
     const ALONE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.19.0.0/16"];
     let apart = |one: &Ipv4Net, other: &Ipv4Net| !one.contains(other) && !other.contains(one);
     for (index, block) in more.iter().enumerate() {
-        let path = format!("network.more_cidrs.{index}");
+        let path = format!("network.secondary_cidrs.{index}");
         if !(16..=28).contains(&block.prefix_len()) {
             checker.error(&path, format!("`{block}` is no block that a VPC may have"), "use one from /16 to /28");
         }
@@ -152,10 +152,10 @@ fn check_blocks(cidr: Ipv4Net, net: &Network, checker: &mut Checker<'_>) {
     for (name, blocks) in [("private_cidrs", &net.private_cidrs), ("public_cidrs", &net.public_cidrs)] {
         for (index, block) in blocks.iter().flatten().enumerate() {
             let path = format!("network.{name}.{index}");
-            if !cidr.contains(block) && !net.more_cidrs.iter().any(|more| more.contains(block)) {
-                let more: String = net.more_cidrs.iter().map(|more| format!(" or `{more}`")).collect();
+            if !cidr.contains(block) && !net.secondary_cidrs.iter().any(|more| more.contains(block)) {
+                let more: String = net.secondary_cidrs.iter().map(|more| format!(" or `{more}`")).collect();
                 let message = format!("`{block}` is not inside the VPC's `{cidr}`{more}");
-                checker.error(&path, message, "use a block inside it, or add one to `more_cidrs`");
+                checker.error(&path, message, "use a block inside it, or add one to `secondary_cidrs`");
             }
             if block.prefix_len() > 28 {
                 let message = format!("`{block}` is smaller than a subnet may be");

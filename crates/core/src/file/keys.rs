@@ -17,7 +17,9 @@ fields! {
         /// The VPC's address block, from /16 to /22. Not with `existing`.
         cidr: Option<Ipv4Net>,
         /// More address blocks of the VPC, from /16 to /28, for subnets that `private_cidrs` and `public_cidrs` name. A live VPC gets another one in place, and keeps those that it has. Not with `existing`.
-        more_cidrs: Vec<Ipv4Net> = Vec::new(),
+        secondary_cidrs: Vec<Ipv4Net> = Vec::new(),
+        /// The IPAM pool that `cidr` is allocated from when the VPC is made: IPAM then knows of it, and refuses a block that is somebody's. Not with `existing`.
+        ipam_pool: Option<IpamPoolId>,
         /// A VPC and subnets that are there already, instead of the stack's own. A live stack keeps its network.
         existing: Option<Existing>,
         /// How many zones to use, or a list of zone names or zone ids. A live stack keeps its zones.
@@ -138,6 +140,12 @@ text!(
     "is not the name of an endpoint service such as `s3` or `ssm`"
 );
 
+text!(
+    /// The id of a pool of Amazon VPC IPAM.
+    IpamPoolId, "an IPAM pool's id", json!({"type": "string", "pattern": "^ipam-pool-[0-9a-f]{17}$"}),
+    |text| text.strip_prefix("ipam-pool-").is_some_and(|digits| digits.len() == 17 && digits.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))),
+    "is not an IPAM pool: write `ipam-pool-` and 17 hexadecimal digits"
+);
 text!(
     /// The ARN of an S3 bucket, or of a folder in one.
     BucketArn, "the ARN of an S3 bucket", json!({"type": "string", "pattern": "^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$", "examples": ["arn:aws:s3:::flow-logs/kafka/"]}),

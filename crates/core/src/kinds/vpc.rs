@@ -9,7 +9,10 @@ spec! {
         pub cidr: String => Rule::fixed("the VPC's address block", NEW_STACK),
         /// Blocks beside the first. Others may add some too: only those that are wanted are compared.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
-        pub more_cidrs: Vec<String> => Rule::by(add_blocks),
+        pub secondary_cidrs: Vec<String> => Rule::by(add_blocks),
+        /// The IPAM pool that the first block was allocated from, known by a tag: DescribeVpcs does not show it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub ipam_pool: Option<String> => Rule::fixed("the IPAM pool of a VPC", NEW_STACK),
         pub dns_support: bool => Rule::in_place(),
         pub dns_hostnames: bool => Rule::in_place(),
         /// Whether the VPC's default security group has rules: AWS gives it some, and whatever is started without a group of its own
@@ -59,7 +62,8 @@ impl Kind for Vpc {
         let engine = Engine::of(&design.stack);
         let vpc = |cidr: ipnet::Ipv4Net| Vpc {
             cidr: cidr.to_string(),
-            more_cidrs: design.stack.network.more_cidrs.iter().map(ToString::to_string).collect(),
+            secondary_cidrs: design.stack.network.secondary_cidrs.iter().map(ToString::to_string).collect(),
+            ipam_pool: design.stack.network.ipam_pool.as_ref().map(|pool| pool.0.clone()),
             dns_support: true,
             dns_hostnames: true,
             default_group: DefaultGroup::Closed,
@@ -70,7 +74,9 @@ impl Kind for Vpc {
 
     /// Brokers on EC2 are the rule, and have no tag: stacks from before there was MSK are theirs.
     fn tags(&self) -> Tags {
-        self.engine.tag().map(|engine| (tag::ENGINE.to_owned(), engine.to_owned())).into_iter().collect()
+        let engine = self.engine.tag().map(|engine| (tag::ENGINE.to_owned(), engine.to_owned()));
+        let pool = self.ipam_pool.as_ref().map(|pool| (tag::IPAM_POOL.to_owned(), pool.clone()));
+        engine.into_iter().chain(pool).collect()
     }
 
     fn price(&self, _: &mut Costs<'_>) {}

@@ -20,7 +20,7 @@ pub enum Scope {
     Any(&'static str),
     /// The EC2 resources with the stack's tag.
     Own,
-    /// The VPC (`vpc`), the subnets, route tables and security groups of others that the file names.
+    /// The VPC (`vpc`), the subnets, route tables, security groups and IPAM pools of others that the file names.
     Others(&'static str),
     /// A security group without any stack's tag: the default group of a new VPC, which can't be given one when it is made.
     DefaultGroup,
@@ -243,6 +243,14 @@ impl<'a> Subject<'a> {
             let all: Map<_, _> = tags.iter().map(|(k, v)| (format!("aws:ResourceTag/{k}"), json!(v))).collect();
             json!({"StringEquals": all})
         };
+        if kind == "ipam-pool" {
+            // IPAM's resources are of no region (Service Authorization Reference, "Amazon EC2").
+            let pool = network.ipam_pool.as_ref()?;
+            return Some((
+                vec![format!("arn:{}:ec2::{}:ipam-pool/{pool}", self.partition(), self.account())],
+                Value::Null,
+            ));
+        }
         if kind == "security-group" {
             let ids: Vec<String> = network.security_groups.iter().map(|id| id.0.clone()).collect();
             return (!ids.is_empty()).then(|| (of(&ids), Value::Null));

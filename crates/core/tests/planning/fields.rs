@@ -31,7 +31,7 @@ fn files() -> Vec<String> {
 fn every_serialized_field_has_a_rule() {
     let mut seen = BTreeSet::new();
     // What no shipped file has: secrets of SCRAM users, a cluster policy, routes, a connection from another VPC, flow logs, and names.
-    let scram = "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16, nat: none, routes: [{to: 10.8.0.0/16, via: tgw-0a1b2c3d4e5f60718}], flow_logs: \"arn:aws:s3:::orders-flow\"}\ncluster:\n  msk:\n    \
+    let scram = "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16, nat: none, routes: [{to: 10.8.0.0/16, via: tgw-0a1b2c3d4e5f60718}], ipam_pool: ipam-pool-0123456789abcdef0, flow_logs: \"arn:aws:s3:::orders-flow\"}\ncluster:\n  msk:\n    \
                  kafka: 3.8.x\n    brokers: {count: 3, instance_type: kafka.m5.large}\n    auth: {iam: true, scram: {secrets: \
                  [\"arn:aws:secretsmanager:us-east-1:123456789012:secret:AmazonMSK_orders-Ab1Cd2\"]}}\n    \
                  vpc_connectivity: {iam: true}\n    vpc_connections: [{name: apps, vpc: vpc-0123456789abcdef0, subnets: \

@@ -62,7 +62,7 @@ pub const CALLS: &[Call] = &[
     describe!("DescribeVpnGateways"),
     own!("DescribeInstanceAttribute"),
     call!("ec2" "DescribeVpcAttribute", Own, Others("vpc")),
-    made!("CreateVpc", "vpc"),
+    made!("CreateVpc", "vpc", Others("ipam-pool")),
     own!("ModifyVpcAttribute"),
     own!("AssociateVpcCidrBlock"),
     own!("DeleteVpc"),
