@@ -8,15 +8,14 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::error::print;
-use super::plan::shown;
+use super::plan::{Args, shown};
 use super::ui;
 use crate::aws::Clients;
 use crate::ops::Failure;
 use crate::ops::prices::cost_of;
 use crate::session::{Session, make_plan, read_source};
 use kstack_core::check::Parsed;
-use kstack_core::plan::Source;
-use kstack_core::plan::{CostDelta, Counts, Plan, render};
+use kstack_core::plan::{self, COMMENT, CostDelta, Counts, Plan, Source, markdown, render};
 use kstack_core::pricing::{money, signed, without};
 
 /// Stacks that are planned at the same time. A stack takes about twenty calls, and AWS's bucket for describes holds a hundred
@@ -29,13 +28,8 @@ type Planned = Result<(Plan, CostDelta), Failure>;
 ///
 /// # Errors
 /// That a file can't be planned; the others are shown all the same.
-pub async fn run(
-    files: &[String],
-    allow_data_loss: bool,
-    json: bool,
-    detailed_exitcode: bool,
-    context: &Context,
-) -> Result<u8, Failure> {
+pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
+    let Args { files, allow_data_loss, json, markdown: as_markdown, detailed_exitcode, .. } = args;
     let read = read(files);
     let regions: BTreeSet<&str> = read.iter().flatten().map(|(_, parsed)| &*parsed.stack.region).collect();
     let mut clients: BTreeMap<&str, Clients> = BTreeMap::new();
@@ -53,7 +47,7 @@ pub async fn run(
             match one {
                 Ok((source, parsed)) => {
                     let of_region = &clients[&*parsed.stack.region];
-                    plan(of_region, source, parsed, allow_data_loss).await.map_err(|failure| about(file, failure))
+                    plan(of_region, source, parsed, *allow_data_loss).await.map_err(|failure| about(file, failure))
                 }
                 Err(failure) => Err(failure.clone()),
             }
@@ -61,9 +55,11 @@ pub async fn run(
     });
     let plans: Vec<Planned> = stream::iter(plans).buffered(AT_ONCE).collect().await;
     let summary = FleetSummary::of(&plans);
-    if json {
+    if *json {
         let stacks: Vec<Value> = files.iter().zip(&plans).map(|(file, planned)| line(file, planned)).collect();
         ui::json(&json!({"stacks": stacks, "summary": summary}));
+    } else if *as_markdown {
+        ui::markdown(&markdown(&files.iter().zip(&plans).map(commented).collect::<Vec<_>>(), COMMENT));
     } else {
         plans
             .iter()
@@ -80,7 +76,13 @@ pub async fn run(
         let many = format!("{wrong} of {} stacks can't be planned; nothing was changed", files.len());
         return Err(Failure::new(many).hint("see above for each; the other plans are valid"));
     }
-    Ok(if detailed_exitcode && summary.changed > 0 { 2 } else { 0 })
+    Ok(if *detailed_exitcode && summary.changed > 0 { 2 } else { 0 })
+}
+
+/// A stack of a comment: its plan, or its failure.
+fn commented<'a>((file, planned): (&'a String, &'a Planned)) -> plan::Planned<'a> {
+    let plan = planned.as_ref().map(|(plan, cost)| (plan, cost)).map_err(Failure::text);
+    plan::Planned { file, plan }
 }
 
 /// The files, read and checked. A stack is in one file.

@@ -11,7 +11,7 @@ use crate::ops::prices::cost_of;
 use crate::ops::{Failure, refused};
 use crate::session::{check_writable, make_plan, read_source, write_file};
 use kstack_core::observed::Observed;
-use kstack_core::plan::{CostDelta, Counts, Plan, render};
+use kstack_core::plan::{COMMENT, CostDelta, Counts, Plan, Planned, markdown, render};
 use kstack_core::plan::{SAVED_PLAN, SavedPlan};
 
 /// Show what would change to make the live resources match the stack file
@@ -19,19 +19,22 @@ use kstack_core::plan::{SAVED_PLAN, SavedPlan};
 pub struct Args {
     /// The stack files; several are planned at once and summarized
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<String>,
+    pub files: Vec<String>,
     /// Save the plan of one stack file to a file that `kstack apply` can run
     #[arg(long, value_name = "PLAN")]
     out: Option<String>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
+    /// Print Markdown for a comment on a pull request: a summary, and the plans folded; what is too long for GitHub is left out
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
     /// Exit with 0 if there are no changes, 1 after an error, 2 if there are changes
     #[arg(long)]
-    detailed_exitcode: bool,
+    pub detailed_exitcode: bool,
     /// Allow steps that delete data, and steps that replace lost data with nothing
     #[arg(long)]
-    allow_data_loss: bool,
+    pub allow_data_loss: bool,
 }
 
 #[derive(Serialize)]
@@ -73,7 +76,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
             Some(_) => {
                 Err(Failure::new("only the plan of one stack can be saved").hint("omit --out, or name one stack file"))
             }
-            None => fleet::run(&args.files, args.allow_data_loss, args.json, args.detailed_exitcode, context).await,
+            None => fleet::run(args, context).await,
         };
     };
     if let Some(path) = &args.out {
@@ -86,6 +89,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let cost = cost_of(&plan, &seen.input.observed);
     if args.json {
         ui::json(&shown(&plan, &cost));
+    } else if args.markdown {
+        ui::markdown(&markdown(&[Planned { file, plan: Ok((&plan, &cost)) }], COMMENT));
     } else {
         ui::out(&render(&plan));
         ui::out(&cost.text());

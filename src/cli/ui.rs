@@ -17,6 +17,11 @@ fn raw(text: &str) {
     let _ = write!(anstream::stdout(), "{text}");
 }
 
+/// Writes Markdown, which has nothing in it that a terminal obeys.
+pub fn markdown(text: &str) {
+    raw(text);
+}
+
 /// How much is shown beside results and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Printer {

@@ -47,6 +47,15 @@ fn detailed_exit_codes_tell_nothing_from_changes_and_errors() {
          Monthly cost: 84.24 USD now, +0.00 USD with this plan, without traffic, and without gp3 size in eu-west-1 and nat \
          gateway in eu-west-1, whose prices are unknown.\n--- stderr\n"
     );
+    let run = account.run(&["plan", FILE, "--markdown", "--detailed-exitcode"]);
+    assert_eq!(
+        plain(&account, &run.to_string()),
+        "exit code 0\n--- stdout\n### Stack `dev` in `eu-west-1`\n\n**Nothing to do.**\n\n- Monthly cost: 84.24 USD now, +0.00 \
+         USD with this plan, without traffic, and without gp3 size in eu-west-1 and nat gateway in eu-west-1, whose prices are \
+         unknown.\n\n<details><summary>The whole plan</summary>\n\n```text\nStack dev in eu-west-1 (account ACCOUNT)\n\nNothing to do: \
+         the live resources match the stack file.\nMonthly cost: 84.24 USD now, +0.00 USD with this plan, without traffic, and \
+         without gp3 size in eu-west-1 and nat gateway in eu-west-1, whose prices are unknown.\n```\n\n</details>\n--- stderr\n"
+    );
     // An apply of it asks nothing, and ends well.
     account.run(&["apply", FILE]).expect(0);
     account.destroy(FILE);

@@ -39,6 +39,14 @@ fn a_summary_has_a_line_for_each_stack_and_failures_hide_nothing() {
          --- stderr\n"
     );
     account.run(&["plan", &live, &orders, &clicks, "--detailed-exitcode"]).expect(2);
+    let comment = account.run(&["plan", &live, &orders, "--markdown", "--detailed-exitcode"]).expect(2).out;
+    let head = "### 2 stacks\n\n\
+        | file | create | change | roll | replace | delete | USD a month | |\n|---|--:|--:|--:|--:|--:|--:|---|\n\
+        | `live.yaml` | 0 | 0 | 0 | 0 | 0 | +0.00 | unchanged |\n\
+        | `orders.yaml` | 31 | 0 | 0 | 0 | 0 | +84.24 | changes |\n\n\
+        ### Stack `live` in `eu-west-1`\n\n**Nothing to do.**\n\n";
+    assert!(comment.starts_with(head), "{comment}");
+    assert!(comment.contains("\n### Stack `orders` in `eu-west-1`\n\n**31 to create, 0 to change"), "{comment}");
     let again = named(&account, "again", &[("name: again", "name: live")]);
     account.run(&["plan", &live, &clicks, "--out", "plan.json"]).expect(1);
 
@@ -72,6 +80,16 @@ fn a_summary_has_a_line_for_each_stack_and_failures_hide_nothing() {
         assert!(run.err.contains(part), "`{part}` in\n{run}");
     }
     assert!(run.out.contains("can't be changed on a live resource"), "{run}");
+
+    let comment = account.run(&[&["plan", "--markdown"], &files[..]].concat()).expect(1).out;
+    let result =
+        |name: &str| comment.lines().find(|line| line.starts_with(&format!("| `{name}.yaml` |"))).unwrap_or("");
+    assert!(
+        result("misspelt").ends_with("| **failed** |") && result("moved").ends_with("| **refused** |"),
+        "{comment}"
+    );
+    assert!(comment.contains("### `missing.yaml`\n\n**It can't be planned:**\n\n```text\n"), "{comment}");
+    account.run(&["plan", &orders, "--markdown", "--json"]).expect(1);
 
     let json = account.run(&[&["plan", "--json"], &files[..]].concat()).expect(1).json();
     let stacks = json["stacks"].as_array().expect("stacks");

@@ -1,7 +1,7 @@
 //! Plans, each a folder of `tests/plans` and a test of its name: the stack file, what is live, and the plan as people see it.
 //!
 //! `live.yaml` says what is live (see [`Case`]); `stack.yaml` is what is asked for, unless `live.yaml` names another file.
-//! A new case is a new folder. `KSTACK_UPDATE=1 cargo test -p kstack-core --test plans` writes `plan.txt` anew; read it before committing.
+//! A case with a `plan.md` has the plan as a comment on a pull request too. A new case is a new folder. `KSTACK_UPDATE=1 cargo test -p kstack-core --test plans` writes `plan.txt` anew; read it before committing.
 
 mod named;
 
@@ -16,7 +16,8 @@ use kstack_core::instance_types::InstanceLimits;
 use kstack_core::kinds::{Resource, from_json};
 use kstack_core::model::{Address, Tags};
 use kstack_core::observed::Found;
-use kstack_core::plan::{Plan, render};
+use kstack_core::plan::{COMMENT, Plan, Planned, cost_delta, markdown, render};
+use kstack_core::pricing::embedded;
 use kstack_core::surroundings::Neighbour;
 use serde::Deserialize;
 use serde_json::Value;
@@ -168,12 +169,23 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
 fn case(path: &Path) -> named::Outcome {
     let folder = path.parent().ok_or("no folder")?;
     let case: Case = serde_yaml::from_str(&fs::read_to_string(path)?)?;
-    let printed = anstream::adapter::strip_str(&render(&plan(folder, &case).1)).to_string();
-    let expectation = folder.join("plan.txt");
-    if std::env::var_os("KSTACK_UPDATE").is_some() {
-        fs::write(&expectation, &printed)?;
+    let (model, plan) = plan(folder, &case);
+    held(&folder.join("plan.txt"), &anstream::adapter::strip_str(&render(&plan)).to_string())?;
+    // The plan as a comment on a pull request, where the case has one.
+    let comment = folder.join("plan.md");
+    if comment.exists() {
+        let cost = cost_delta(&plan, &model.observed, embedded());
+        held(&comment, &markdown(&[Planned { file: "stack.yaml", plan: Ok((&plan, &cost)) }], COMMENT))?;
     }
-    let expected = fs::read_to_string(&expectation).unwrap_or_default();
+    Ok(())
+}
+
+/// That the file `expectation` has what is `printed`.
+fn held(expectation: &Path, printed: &str) -> named::Outcome {
+    if std::env::var_os("KSTACK_UPDATE").is_some() {
+        fs::write(expectation, printed)?;
+    }
+    let expected = fs::read_to_string(expectation).unwrap_or_default();
     if printed == expected {
         return Ok(());
     }
