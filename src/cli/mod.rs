@@ -9,6 +9,7 @@ mod context;
 mod cost;
 mod describe;
 mod destroy;
+mod diff;
 mod error;
 mod extend;
 mod fleet;
@@ -72,6 +73,7 @@ enum Command {
     Prices(prices::Args),
     Render(render::Args),
     Policy(policy::Args),
+    Diff(diff::Args),
     Plan(plan::Args),
     Apply(apply::Args),
     Describe(describe::Args),
@@ -139,6 +141,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Policy(args) => policy::run(&args, &context),
         Command::Sandbox(args) => sandbox::run(&args, &context),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
+        Command::Diff(args) => diff::run(&args),
         Command::Render(args) => block_on(render::run(&args, &context)),
         Command::Plan(args) => block_on(plan::run(&args, &context)),
         Command::Apply(args) => block_on(apply::run(&args, &context)),

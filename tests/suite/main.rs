@@ -15,6 +15,7 @@ mod cost;
 mod crashes;
 mod credentials;
 mod defaults;
+mod diff;
 mod ephemeral;
 mod existing;
 mod fleet;

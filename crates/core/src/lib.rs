@@ -17,6 +17,7 @@ pub mod kinds;
 pub mod model;
 pub mod network;
 pub mod observed;
+pub mod offline;
 pub mod permissions;
 pub mod plan;
 pub mod pricing;

@@ -16,7 +16,8 @@ use kstack_core::instance_types::InstanceLimits;
 use kstack_core::kinds::{Resource, from_json};
 use kstack_core::model::{Address, Tags};
 use kstack_core::observed::Found;
-use kstack_core::plan::{COMMENT, Plan, Planned, cost_delta, markdown, render};
+use kstack_core::offline::foresee;
+use kstack_core::plan::{COMMENT, Plan, Planned, Step, cost_delta, markdown, render};
 use kstack_core::pricing::embedded;
 use kstack_core::surroundings::Neighbour;
 use serde::Deserialize;
@@ -171,12 +172,40 @@ fn case(path: &Path) -> named::Outcome {
     let case: Case = serde_yaml::from_str(&fs::read_to_string(path)?)?;
     let (model, plan) = plan(folder, &case);
     held(&folder.join("plan.txt"), &anstream::adapter::strip_str(&render(&plan)).to_string())?;
+    foreseen(folder, &case, &plan)?;
     // The plan as a comment on a pull request, where the case has one.
     let comment = folder.join("plan.md");
     if comment.exists() {
         let cost = cost_delta(&plan, &model.observed, embedded());
         held(&comment, &markdown(&[Planned { file: "stack.yaml", plan: Ok((&plan, &cost)) }], COMMENT))?;
     }
+    Ok(())
+}
+
+/// Where nothing happened since the file before was applied, the same is foreseen without AWS.
+fn foreseen(folder: &Path, case: &Case, plan: &Plan) -> named::Outcome {
+    // Only AWS knows that these do not exist.
+    const UNKNOWN: [&str; 2] = ["endpoint-misspelt", "type-unknown"];
+    let Some(before) = &case.applied else { return Ok(()) };
+    if UNKNOWN.iter().any(|name| folder.ends_with(name)) {
+        return Ok(());
+    }
+    let asked = ["stack", "applied", "zones", "allow_data_loss"];
+    let text = fs::read_to_string(folder.join("live.yaml"))?;
+    let keys: BTreeMap<String, Value> = serde_yaml::from_str(&text)?;
+    if keys.keys().any(|key| !asked.contains(&key.as_str())) {
+        return Ok(());
+    }
+    let read = |name: &Path| fs::read_to_string(folder.join(name)).map(|text| parsed(&text).stack);
+    let (before, after) = (read(before)?, read(case.stack.as_deref().unwrap_or(Path::new("stack.yaml")))?);
+    let foreseen = foresee(&before, &after, "2026-01-31T12:00:00Z".parse()?, case.allow_data_loss);
+    let foreseen = foreseen.map_err(|refused| render(&refused))?.plan;
+    let steps = |plan: &Plan| -> Vec<String> {
+        let said = |step: &Step| format!("{:?} {}: {}", step.action(), step.id(), step.reason);
+        plan.steps.iter().map(said).collect()
+    };
+    let refused = |plan: &Plan| -> Vec<String> { plan.refusals.iter().map(|one| one.reason.clone()).collect() };
+    assert_eq!((steps(&foreseen), refused(&foreseen)), (steps(plan), refused(plan)), "{}", render(&foreseen));
     Ok(())
 }
 

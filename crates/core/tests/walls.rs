@@ -36,6 +36,7 @@ const CORE: &[&str] = &[
     "expiry",
     "choose",
     "plan",
+    "offline",
     "describe",
 ];
 

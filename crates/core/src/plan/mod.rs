@@ -3,6 +3,7 @@
 //! All meaning is decided here. The same file and the same live resources give the same plan, byte for byte.
 
 mod adopt;
+pub mod applied;
 mod change;
 mod cost;
 mod destroy;

@@ -77,7 +77,9 @@ pub fn render(plan: &Plan) -> String {
 
 fn rendered(plan: &Plan) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "Stack {} in {} (account {})\n", plan.stack, plan.region, plan.account);
+    // Without AWS the account may not be known.
+    let account = if plan.account.is_empty() { String::new() } else { format!(" (account {})", plan.account) };
+    let _ = writeln!(out, "Stack {} in {}{account}\n", plan.stack, plan.region);
     if !plan.refusals.is_empty() {
         refusals(&mut out, &plan.refusals);
         return out;

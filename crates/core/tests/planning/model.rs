@@ -13,8 +13,9 @@ use kstack_core::endpoint_services::{self, EndpointService};
 use kstack_core::expiry::{ExpiryRequest, Lifetime};
 use kstack_core::instance_types;
 use kstack_core::kinds::{NetworkInterface, Resource, from_json};
-use kstack_core::model::{Address, Ref, Tags};
-use kstack_core::observed::{Found, Live, Observed};
+use kstack_core::model::{Address, Ref};
+use kstack_core::observed::{Found, Observed};
+use kstack_core::plan::applied::{self, rename};
 use kstack_core::plan::{self, Plan, Step, Work, make_plan, verify};
 use kstack_core::surroundings::Surroundings;
 use serde_json::Value;
@@ -107,49 +108,20 @@ impl Model {
 
     /// Does one step.
     pub fn step(&mut self, step: &Step) {
-        match &step.work {
-            Work::Create(new) => self.make(&step.address, &new.spec, &new.tags),
-            Work::Roll { new, .. } | Work::Replace { new, .. } => {
-                self.end(&step.address);
-                self.make(&step.address, &new.spec, &new.tags);
-            }
-            Work::Update { changes, .. } => {
-                let live = self.observed.live.get_mut(&step.address).expect("what is changed is there");
-                for change in changes {
-                    match (change.tag(), change.after.as_str()) {
-                        (Some(key), Some(value)) => drop(live.tags.insert(key.to_owned(), value.to_owned())),
-                        (Some(key), None) => drop(live.tags.remove(key)),
-                        (None, _) => set(&mut live.spec, &change.field, change.after.clone()),
-                    }
-                }
-            }
-            Work::Delete { .. } => self.end(&step.address),
-        }
+        let there = self.observed.live.contains_key(&step.address);
+        assert_eq!(
+            there,
+            !matches!(step.work, Work::Create(_)),
+            "{} is made once, and changed where it is",
+            step.address
+        );
+        applied::apply_step(step, &mut self.observed);
     }
 
-    fn make(&mut self, address: &Address, spec: &Resource, tags: &Tags) {
-        let id = self.new_id(address);
-        // What AWS keeps of it: inputs of the creation alone are gone.
-        let spec = from_json(&address.kind, &spec.spec()).expect("a spec reads as one");
-        self.observed.live.insert(address.clone(), Live { id, spec, tags: tags.clone() });
-    }
-
-    /// `vol-broker-1`, and `vol-broker-1-2` for the next at the same address.
-    fn new_id(&self, address: &Address) -> String {
-        let earlier = self.observed.terminated.get(address).map_or(0, |ids| ids.len());
-        let again = if earlier == 0 { String::new() } else { format!("-{}", earlier + 1) };
-        format!("{}-{}{again}", prefix(&address.kind), address.name)
-    }
-
-    /// Takes the resource away. What named it names an id that is nobody's now; an instance loses its volume.
+    /// Takes the resource away, which must be there.
     pub fn end(&mut self, address: &Address) {
-        let live = self.observed.live.remove(address).unwrap_or_else(|| panic!("{address} is not there"));
-        if address.kind == "instance" {
-            self.observed.terminated.entry(address.clone()).or_default().insert(live.id);
-        } else {
-            let dangling = if address.kind == "volume" { Ref::None } else { Ref::Id(live.id) };
-            self.observed.live.values_mut().for_each(|other| rename(&mut other.spec, address, &dangling));
-        }
+        assert!(self.observed.live.contains_key(address), "{address} is not there");
+        applied::end(&mut self.observed, address);
     }
 
     /// Adds resources as a discovery finds them, and places everything anew.
@@ -167,30 +139,11 @@ impl Model {
     }
 }
 
-fn prefix(kind: &str) -> &str {
-    match kind {
-        "volume" => "vol",
-        "instance" => "i",
-        "network_interface" => "eni",
-        "security_group" => "sg",
-        "security_group_rules" => "sgr",
-        "internet_gateway" => "igw",
-        "nat_gateway" => "nat",
-        "elastic_ip" => "eipalloc",
-        "route_table" => "rtb",
-        "vpc_endpoint" => "vpce",
-        other => other,
-    }
-}
-
-/// Sets the field at a dotted path.
+/// Sets the field at a dotted path, which must make a spec of the kind.
 pub fn set(spec: &mut Resource, field: &str, value: Value) {
     let mut json = spec.spec();
     let place = field.split('.').fold(&mut json, |json, key| &mut json[key]);
-    *place = value;
-    *spec = from_json(spec.kind(), &json).unwrap_or_else(|| panic!("{json} is no spec of a {}", spec.kind()));
-}
-
-fn rename(spec: &mut Resource, from: &Address, to: &Ref) {
-    spec.refs_mut().into_iter().filter(|one| one.address() == Some(from)).for_each(|one| to.clone_into(one));
+    *place = value.clone();
+    assert!(from_json(spec.kind(), &json).is_some(), "{json} is no spec of a {}", spec.kind());
+    applied::set(spec, field, value);
 }

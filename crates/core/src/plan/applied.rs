@@ -1,0 +1,91 @@
+//! What a plan leaves behind: the live resources after it, as far as they follow from the plan. Pure; it knows nothing of calls.
+
+use serde_json::Value;
+
+use super::{Plan, Step, Work};
+use crate::kinds::{Resource, from_json};
+use crate::model::{Address, Ref, Tags};
+use crate::observed::{Live, Observed};
+
+/// Does what `plan` says to what is `observed`, step by step. Ids are made up: `vol-broker-1`.
+pub fn apply(plan: &Plan, observed: &mut Observed) {
+    plan.steps.iter().for_each(|step| apply_step(step, observed));
+}
+
+/// Does one step.
+pub fn apply_step(step: &Step, observed: &mut Observed) {
+    match &step.work {
+        Work::Create(new) => make(observed, &step.address, &new.spec, &new.tags),
+        Work::Roll { new, .. } | Work::Replace { new, .. } => {
+            end(observed, &step.address);
+            make(observed, &step.address, &new.spec, &new.tags);
+        }
+        Work::Update { changes, .. } => {
+            let Some(live) = observed.live.get_mut(&step.address) else { return };
+            for change in changes {
+                match (change.tag(), change.after.as_str()) {
+                    (Some(key), Some(value)) => drop(live.tags.insert(key.to_owned(), value.to_owned())),
+                    (Some(key), None) => drop(live.tags.remove(key)),
+                    (None, _) => set(&mut live.spec, &change.field, change.after.clone()),
+                }
+            }
+        }
+        Work::Delete { .. } => end(observed, &step.address),
+    }
+}
+
+fn make(observed: &mut Observed, address: &Address, spec: &Resource, tags: &Tags) {
+    let id = new_id(observed, address);
+    // What AWS keeps of it: inputs of the creation alone are gone.
+    let spec = from_json(&address.kind, &spec.spec()).unwrap_or_else(|| spec.clone());
+    observed.live.insert(address.clone(), Live { id, spec, tags: tags.clone() });
+}
+
+/// `vol-broker-1`, and `vol-broker-1-2` for the next at the same address.
+fn new_id(observed: &Observed, address: &Address) -> String {
+    let earlier = observed.terminated.get(address).map_or(0, |ids| ids.len());
+    let again = if earlier == 0 { String::new() } else { format!("-{}", earlier + 1) };
+    format!("{}-{}{again}", prefix(&address.kind), address.name)
+}
+
+/// Takes the resource away. What named it names an id that is nobody's now; an instance loses its volume.
+pub fn end(observed: &mut Observed, address: &Address) {
+    let Some(live) = observed.live.remove(address) else { return };
+    if address.kind == "instance" {
+        observed.terminated.entry(address.clone()).or_default().insert(live.id);
+    } else {
+        let dangling = if address.kind == "volume" { Ref::None } else { Ref::Id(live.id) };
+        observed.live.values_mut().for_each(|other| rename(&mut other.spec, address, &dangling));
+    }
+}
+
+fn prefix(kind: &str) -> &str {
+    match kind {
+        "volume" => "vol",
+        "instance" => "i",
+        "network_interface" => "eni",
+        "security_group" => "sg",
+        "security_group_rules" => "sgr",
+        "internet_gateway" => "igw",
+        "nat_gateway" => "nat",
+        "elastic_ip" => "eipalloc",
+        "route_table" => "rtb",
+        "vpc_endpoint" => "vpce",
+        other => other,
+    }
+}
+
+/// Sets the field at a dotted path, where that makes a spec of the kind.
+pub fn set(spec: &mut Resource, field: &str, value: Value) {
+    let mut json = spec.spec();
+    let place = field.split('.').fold(&mut json, |json, key| &mut json[key]);
+    *place = value;
+    if let Some(changed) = from_json(spec.kind(), &json) {
+        *spec = changed;
+    }
+}
+
+/// Lets every reference to `from` name `to` instead.
+pub fn rename(spec: &mut Resource, from: &Address, to: &Ref) {
+    spec.refs_mut().into_iter().filter(|one| one.address() == Some(from)).for_each(|one| to.clone_into(one));
+}
