@@ -22,6 +22,8 @@ pub enum Scope {
     Own,
     /// The VPC (`vpc`), the subnets, route tables, security groups and IPAM pools of others that the file names.
     Others(&'static str),
+    /// The stack's VPC, where the file has further address blocks for it.
+    FurtherBlocks,
     /// A security group without any stack's tag: the default group of a new VPC, which can't be given one when it is made.
     DefaultGroup,
     /// The stack's tag, and no other, on such a group.
@@ -293,6 +295,8 @@ impl<'a> Subject<'a> {
             Scope::Account => (vec!["*".to_owned()], Value::Null),
             Scope::Any(kind) => (vec![self.arn("ec2", &format!("{kind}/*"))], Value::Null),
             Scope::Own => (vec![self.arn("ec2", "*")], own()),
+            Scope::FurtherBlocks if stack.network.secondary_cidrs.is_empty() => return None,
+            Scope::FurtherBlocks => return self.place(Scope::Own),
             Scope::Others(kind) => self.others(kind)?,
             Scope::DefaultGroup => (groups(), untagged()),
             Scope::DefaultGroupTag => {

@@ -7,8 +7,8 @@
 use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
-    Any, DefaultGroup, DefaultGroupTag, GuardDuty, HostedZones, Images, Made, Others, Own, PassRole, Region, Tagged,
-    VolumeKeyGrants, VolumeKeys,
+    Any, DefaultGroup, DefaultGroupTag, FurtherBlocks, GuardDuty, HostedZones, Images, Made, Others, Own, PassRole,
+    Region, Tagged, VolumeKeyGrants, VolumeKeys,
 };
 
 /// A describe of the region.
@@ -64,7 +64,7 @@ pub const CALLS: &[Call] = &[
     call!("ec2" "DescribeVpcAttribute", Own, Others("vpc")),
     made!("CreateVpc", "vpc", Others("ipam-pool")),
     own!("ModifyVpcAttribute"),
-    own!("AssociateVpcCidrBlock"),
+    call!("ec2" "AssociateVpcCidrBlock", FurtherBlocks),
     own!("DeleteVpc"),
     // EC2 delivers to a bucket by CloudWatch Logs (VPC user guide, "Publish flow logs to Amazon S3"). No s3:PutBucketPolicy: with it EC2
     // overwrites the policy of a bucket that is not kstack's ("Amazon S3 bucket permissions for flow logs").
