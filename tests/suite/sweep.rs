@@ -151,7 +151,8 @@ impl Scenario {
     fn run(self, account: &mut Account, trouble: Trouble, number: usize, whole: &Whole, tally: &mut Tally) {
         self.prepare(account, whole);
         let mut held = account.data(DEV);
-        account.lag = if trouble.stale { UNLISTED.as_secs() } else { 0 };
+        // Twice as long: a dead process's last call may still be under way, and what it makes is unlisted only from then on.
+        account.lag = if trouble.stale { 2 * UNLISTED.as_secs() } else { 0 };
         account.silence = trouble.silent().then_some(SILENCE);
         let target = Target::of(&whole.calls, number);
         let (weather, come) = trouble.weather(target.clone());
