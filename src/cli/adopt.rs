@@ -38,16 +38,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         return Err(refused(&plan));
     }
     if !plan.steps.is_empty() && !args.yes {
-        match ui::ask("\nAdopt the cluster? Only `yes` is accepted: ") {
-            Some(answer) if answer == "yes" => {}
-            Some(_) => return Err(Failure::new("the plan was not approved; nothing was changed")),
-            None => {
-                return Err(Failure::new(
-                    "the plan needs approval, but standard input is not a terminal; nothing was changed",
-                )
-                .hint("run with --yes"));
-            }
-        }
+        let question = "\nAdopt the cluster? Only `yes` is accepted: ";
+        ui::approve(question, "yes", "the plan was not approved", "run with --yes")?;
     }
     let signals = Signals::listen()?;
     let mut screen = Screen::new(if args.json { OutputTarget::Json } else { OutputTarget::Text }, context.printer);

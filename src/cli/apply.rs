@@ -94,14 +94,9 @@ async fn ask(
     if let Some(text) = credentials::warning(session, &plan).await {
         context.printer.progress(&text);
     }
-    match ui::ask("\nRun this plan? Only `yes` is accepted: ") {
-        Some(answer) if answer == "yes" => {
-            Ok(Some(plan.steps.iter().map(|step| serde_json::to_value(step).unwrap_or_default()).collect()))
-        }
-        Some(_) => Err(Failure::new("the plan was not approved; nothing was changed")),
-        None => Err(Failure::new("the plan needs approval, but standard input is not a terminal; nothing was changed")
-            .hint("run with --yes, or save the plan with `kstack plan --out` and apply it")),
-    }
+    let hint = "run with --yes, or save the plan with `kstack plan --out` and apply it";
+    ui::approve("\nRun this plan? Only `yes` is accepted: ", "yes", "the plan was not approved", hint)?;
+    Ok(Some(plan.steps.iter().map(|step| serde_json::to_value(step).unwrap_or_default()).collect()))
 }
 
 fn text(applied: &Applied, file: &str) -> String {

@@ -48,17 +48,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         }
         let question = format!("\nThis deletes the stack and all its data. Type its name, `{name}`, to continue: ");
         // Where nothing is left to delete there is nothing to approve; the record still goes.
-        let answer = if plan.steps.is_empty() { Some(name.to_string()) } else { ui::ask(&question) };
-        match answer {
-            Some(answer) if answer == *name => approved = Some(plan),
-            Some(_) => return Err(Failure::new("the name was not typed; nothing was changed")),
-            None => {
-                return Err(Failure::new(
-                    "the plan needs approval, but standard input is not a terminal; nothing was changed",
-                )
-                .hint("run with --yes"));
-            }
+        if !plan.steps.is_empty() {
+            ui::approve(&question, &name, "the name was not typed", "run with --yes")?;
         }
+        approved = Some(plan);
     }
     let signals = Signals::listen()?;
     let mut screen = Screen::new(if args.json { OutputTarget::Json } else { OutputTarget::Text }, context.printer);

@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
+use crate::ops::Failure;
 use kstack_core::plan::printable;
 
 /// Writes a result to standard output. A closed pipe is no error: the reader has seen enough.
@@ -100,6 +101,19 @@ pub fn ask(question: &str) -> Option<String> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).ok()?;
     Some(answer.trim().to_owned())
+}
+
+/// Asks for `word` on the terminal before a plan is run.
+///
+/// # Errors
+/// `refused`, where something else is answered; that nobody can be asked, with `hint`.
+pub fn approve(question: &str, word: &str, refused: &str, hint: &'static str) -> Result<(), Failure> {
+    match ask(question) {
+        Some(answer) if answer == word => Ok(()),
+        Some(_) => Err(Failure::new(format!("{refused}; nothing was changed"))),
+        None => Err(Failure::new("the plan needs approval, but standard input is not a terminal; nothing was changed")
+            .hint(hint)),
+    }
 }
 
 /// Rows with a header, as aligned columns.
