@@ -58,7 +58,9 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         ui::markdown(&markdown(&[Planned { file: &args.after, plan: Ok((&plan, &cost)) }], COMMENT - 1000));
         ui::markdown(&format!("\n{UNKNOWN}\n"));
     } else {
-        ui::out(&render(&plan));
+        // Nothing live was asked, so a plan's own words for that would not be true.
+        let same = plan.steps.is_empty() && plan.refusals.is_empty() && plan.notes.is_empty();
+        ui::out(&if same { "Nothing would change.\n".to_owned() } else { render(&plan) });
         ui::out(&cost.text());
         ui::out(&format!("\n{UNKNOWN}\n"));
     }
