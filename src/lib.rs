@@ -10,6 +10,7 @@ pub mod health;
 pub mod kafka;
 pub mod lease;
 pub mod ops;
+pub mod pki;
 pub mod roll;
 pub mod sandbox;
 pub mod session;

@@ -1,6 +1,7 @@
 //! kstack's core: the stack file, its checks, sizing, pricing, the design, the rules of each kind of resource, planning and
 //! rendering. Pure: no clock, no network, no environment, no files. The same input gives the same result, byte for byte.
 
+pub mod certificates;
 pub mod check;
 pub mod choose;
 pub mod cloud_init;

@@ -13,6 +13,7 @@ const CORE: &[&str] = &[
     "text",
     "units",
     "digest",
+    "certificates",
     "tables",
     "instance_types",
     "cloud_init",
@@ -42,7 +43,7 @@ const CORE: &[&str] = &[
 
 /// The modules of the program.
 const PROGRAM: &[&str] = &[
-    "clock", "error", "wait", "driver", "aws", "lease", "kafka", "health", "sandbox", "roll", "apply", "session",
+    "clock", "pki", "error", "wait", "driver", "aws", "lease", "kafka", "health", "sandbox", "roll", "apply", "session",
     "survey", "ops", "cli",
 ];
 

@@ -1,0 +1,161 @@
+//! Who is who in a cluster that speaks TLS: each certificate of a stack as facts, without a key and without a clock.
+//!
+//! A stack has two authorities of its own. That of the hosts signs for brokers, controllers and kstack itself, that of the clients for
+//! clients alone: with one for both, a client could get a certificate with a host's subject.
+
+use std::net::Ipv4Addr;
+
+use jiff::{SignedDuration, Timestamp};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Certificates begin some time before they are made: clocks differ.
+pub const EARLIER: SignedDuration = SignedDuration::from_hours(1);
+
+/// What an authority signs for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Authority {
+    Hosts,
+    Clients,
+}
+
+impl Authority {
+    pub const LIFE: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
+
+    /// The word for it, also in the name of its parameter.
+    pub fn word(self) -> &'static str {
+        match self {
+            Authority::Hosts => "hosts",
+            Authority::Clients => "clients",
+        }
+    }
+    /// The common name of its own certificate, by which stacks are told apart.
+    pub fn common_name(self, stack: &str) -> String {
+        format!("kstack {stack} {}", self.word())
+    }
+}
+
+/// The organizational units by which brokers know who has a certificate of the hosts' authority.
+const HOSTS_UNIT: &str = "kstack-hosts";
+const ADMINS_UNIT: &str = "kstack-admins";
+
+/// The users of brokers and controllers, and of kstack. Nobody else can have these names: a certificate gives a client a name without
+/// `:` or a whole subject, which has `=`. See [`CLIENT_RULES`].
+pub const HOST_USER: &str = "kstack:host";
+pub const ADMIN_USER: &str = "kstack:admin";
+
+/// How brokers make a user of a subject of the hosts' authority. Java writes a subject by RFC 2253, its last part first. One name for
+/// all hosts: `super.users` is read at start alone, and a broker more must not roll the others.
+pub const HOST_RULES: &str = "RULE:^OU=kstack-hosts,CN=(broker|controller)-[0-9]+$/kstack:host/,\
+    RULE:^OU=kstack-admins,CN=[^,=]+$/kstack:admin/,DEFAULT";
+
+/// How brokers make a user of a client's subject: the common name where there is nothing else, or the subject as it is.
+pub const CLIENT_RULES: &str = "RULE:^CN=([A-Za-z0-9._-]+)$/$1/,DEFAULT";
+
+/// Whether a certificate with this as its common name gives its client just this name.
+pub fn is_user(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
+/// The value of `super.users`.
+pub fn super_users() -> String {
+    format!("User:{HOST_USER};User:{ADMIN_USER}")
+}
+
+/// What a certificate says, but for what its making adds: key, serial number, dates and signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    pub authority: Authority,
+    pub common_name: String,
+    pub unit: Option<&'static str>,
+    /// By which clients may verify the server.
+    pub addresses: Vec<Ipv4Addr>,
+    pub names: Vec<String>,
+    /// Whether it may be a server's; every one may be a client's.
+    pub server: bool,
+    pub life: SignedDuration,
+}
+
+impl Facts {
+    /// A broker or controller. The facts follow from the host alone, so that a new certificate always fits in the place of an old one.
+    pub fn host(stack: &str, host: &str, address: Ipv4Addr) -> Facts {
+        Facts {
+            authority: Authority::Hosts,
+            common_name: host.to_owned(),
+            unit: Some(HOSTS_UNIT),
+            addresses: vec![address],
+            names: vec![format!("{host}.{stack}.kstack.internal")],
+            server: true,
+            life: DAY * 365,
+        }
+    }
+
+    /// kstack itself, for a run.
+    pub fn admin() -> Facts {
+        Facts {
+            authority: Authority::Hosts,
+            common_name: "kstack".to_owned(),
+            unit: Some(ADMINS_UNIT),
+            addresses: Vec::new(),
+            names: Vec::new(),
+            server: false,
+            life: SignedDuration::from_hours(1),
+        }
+    }
+
+    /// A client; `None` where its certificate would give it another name.
+    pub fn client(user: &str, life: SignedDuration) -> Option<Facts> {
+        is_user(user).then(|| Facts {
+            authority: Authority::Clients,
+            common_name: user.to_owned(),
+            unit: None,
+            addresses: Vec::new(),
+            names: Vec::new(),
+            server: false,
+            life,
+        })
+    }
+
+    /// The subject as Java and `openssl x509 -nameopt RFC2253` write it.
+    pub fn subject(&self) -> String {
+        let unit = self.unit.map(|unit| format!("OU={unit},")).unwrap_or_default();
+        format!("{unit}CN={}", self.common_name)
+    }
+}
+
+/// When a certificate is to be renewed: with a third of its life left.
+pub fn renew_at(begins: Timestamp, ends: Timestamp) -> Timestamp {
+    ends - begins.duration_until(ends) / 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_has_its_last_part_first() {
+        let address = Ipv4Addr::new(10, 40, 0, 11);
+        assert_eq!(Facts::host("prod", "broker-1", address).subject(), "OU=kstack-hosts,CN=broker-1");
+        assert_eq!(Facts::admin().subject(), "OU=kstack-admins,CN=kstack");
+        assert_eq!(Facts::client("orders-api", DAY).map(|one| one.subject()).as_deref(), Some("CN=orders-api"));
+    }
+
+    #[test]
+    fn no_client_can_be_named_as_a_super_user() {
+        for name in [HOST_USER, ADMIN_USER] {
+            assert!(!is_user(name) && !name.contains('='), "{name}");
+            assert!(HOST_RULES.contains(&format!("/{name}/")) && super_users().contains(&format!("User:{name}")));
+        }
+        for name in ["", "a b", "a,OU=kstack-hosts", "a=b", "a:b", "ü", "a/b", "*", &"a".repeat(65)] {
+            assert_eq!(Facts::client(name, DAY), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_renewed_with_a_third_of_its_life_left() {
+        let begins: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a date");
+        assert_eq!(renew_at(begins, begins + DAY * 90), begins + DAY * 60);
+        let life = Facts::host("prod", "broker-1", Ipv4Addr::LOCALHOST).life;
+        assert_eq!(renew_at(begins, begins + life).to_string(), "2026-09-01T08:00:00Z");
+    }
+}
