@@ -20,11 +20,13 @@ use serde::{Deserialize, Serialize};
 use check::check;
 pub use decode::decode;
 use quote::{properties_escape, shell_word, yaml_scalar};
+pub use security::{INTERNAL_PORT, MTLS_PORT, QUORUM_PORT, SCRAM_PORT, Security, papers_parameter};
 use view::View;
 
 mod check;
 mod decode;
 mod quote;
+mod security;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -209,6 +211,9 @@ pub struct Host {
     /// Further listeners of a broker; a host without any has the fingerprint that it had before there were some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listeners: Vec<Listener>,
+    /// How the host speaks TLS; one without it speaks plaintext, and has the fingerprint that it had before there was a choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security: Option<Security>,
 }
 
 /// Why no user data could be made.

@@ -162,6 +162,7 @@ fn host(
             (None, _) | (_, HostRole::Controller) => Vec::new(),
             (Some(listeners), _) => listeners.of(node_id, address),
         },
+        security: None,
     };
     // Only a text that is too long as it is must be compressed to know whether it fits: that takes time, for each host.
     let fits = |text: String| match text.len() {

@@ -36,6 +36,7 @@ fn host(role: HostRole, os: Os) -> Host {
         advertised: None,
         proxy: None,
         listeners: Vec::new(),
+        security: None,
     }
 }
 
@@ -155,6 +156,51 @@ fn the_roles_have_their_settings() {
     let combined = loaded(&host(HostRole::Combined, Os::Ubuntu2404));
     assert_eq!(combined["process.roles"], "broker,controller");
     assert_eq!(combined["advertised.listeners"], "PLAINTEXT://10.40.1.10:9092,CONTROLLER://10.40.1.10:9093");
+}
+
+/// With each way in for clients that there is.
+fn security() -> Security {
+    Security {
+        scram: true,
+        mtls: true,
+        plaintext: false,
+        region: "eu-west-1".to_owned(),
+        ssm: "https://ssm.eu-west-1.amazonaws.com".to_owned(),
+    }
+}
+
+#[test]
+fn a_host_that_speaks_tls_has_no_listener_without_it() {
+    let of = |role| loaded(&Host { security: Some(security()), ..host(role, Os::Debian12) });
+    let address = "10.40.1.10";
+    let clients = format!("INTERNAL://{address}:9091,MTLS://{address}:9094,SCRAM://{address}:9096");
+    let (broker, controller, combined) = (of(HostRole::Broker), of(HostRole::Controller), of(HostRole::Combined));
+    assert_eq!(broker["listeners"], clients);
+    assert_eq!(broker["listener.security.protocol.map"], "INTERNAL:SSL,MTLS:SSL,SCRAM:SASL_SSL,QUORUM:SSL");
+    assert_eq!(controller["listeners"], format!("QUORUM://{address}:9095"));
+    assert_eq!(controller["listener.security.protocol.map"], "QUORUM:SSL");
+    assert_eq!(combined["listeners"], format!("{clients},QUORUM://{address}:9095"));
+    for host in [&broker, &controller, &combined] {
+        assert_eq!(host["advertised.listeners"], host["listeners"]);
+        assert_eq!(host["controller.listener.names"], "QUORUM");
+        let bootstrap = &host["controller.quorum.bootstrap.servers"];
+        assert_eq!(bootstrap, "10.40.1.10:9095,10.40.2.10:9095,10.40.3.10:9095");
+        assert_eq!(host["super.users"], "User:kstack:host;User:kstack:admin");
+        assert_eq!(host["listener.name.quorum.ssl.client.auth"], "required");
+        assert_eq!(host["allow.everyone.if.no.acl.found"], "false");
+    }
+    for host in [&broker, &combined] {
+        assert_eq!(host["inter.broker.listener.name"], "INTERNAL");
+        assert_eq!(host["listener.name.internal.ssl.principal.mapping.rules"], crate::certificates::HOST_RULES);
+        assert_eq!(host["listener.name.mtls.ssl.principal.mapping.rules"], crate::certificates::CLIENT_RULES);
+        assert!(!host.contains_key("ssl.client.auth"), "it would ask clients with passwords for certificates");
+    }
+    let alone = Security { mtls: false, plaintext: true, ..security() };
+    let alone = loaded(&Host { security: Some(alone), ..host(HostRole::Broker, Os::Debian12) });
+    assert!(alone["listeners"].ends_with(":9091,SCRAM://10.40.1.10:9096,PLAINTEXT://10.40.1.10:9092"), "{alone:?}");
+    assert!(alone.keys().all(|key| !key.starts_with("listener.name.mtls.")), "{alone:?}");
+    let format = format_arguments(&Host { security: Some(security()), ..host(HostRole::Combined, Os::Debian12) });
+    assert!(format.last().is_some_and(|voters| voters.starts_with("1@10.40.1.10:9095:1kU3")), "{format:?}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{CLIENT_PORT, CONTROLLER_PORT, Checksum, Host, HostRole, Listener, Voter, heap_mib};
+use super::security::SecurityView;
+use super::{CLIENT_PORT, CONTROLLER_PORT, Checksum, Host, HostRole, Listener, QUORUM_PORT, Voter, heap_mib};
 
 /// What the templates see: the host, and what follows from it.
 #[derive(Serialize)]
@@ -25,6 +26,8 @@ pub(super) struct View<'a> {
     more_listeners: String,
     more_advertised: String,
     more_protocols: String,
+    /// Of a host that speaks TLS.
+    tls: Option<SecurityView>,
     heap_mib: u64,
     checksum_sha512: Option<String>,
     checksum_url: Option<&'a str>,
@@ -40,7 +43,8 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(host: &'a Host) -> Self {
-        let join = |text: fn(&Voter) -> String| host.controllers.iter().map(text).collect::<Vec<_>>().join(",");
+        let quorum = if host.security.is_some() { QUORUM_PORT } else { CONTROLLER_PORT };
+        let join = |text: &dyn Fn(&Voter) -> String| host.controllers.iter().map(text).collect::<Vec<_>>().join(",");
         let more = |text: &dyn Fn(&Listener) -> String| host.listeners.iter().map(text).collect::<String>();
         let disks = host.own_disks.unwrap_or_default();
         let count = if disks > 0 { disks as usize } else { 1 + host.more_volumes.len() };
@@ -58,9 +62,9 @@ impl<'a> View<'a> {
                 HostRole::Controller => "controller",
                 HostRole::Combined => "broker,controller",
             },
-            bootstrap_servers: join(|voter| format!("{}:{CONTROLLER_PORT}", voter.address)),
-            initial_controllers: join(|voter| {
-                format!("{}@{}:{CONTROLLER_PORT}:{}", voter.node_id, voter.address, voter.directory_id)
+            bootstrap_servers: join(&|voter| format!("{}:{quorum}", voter.address)),
+            initial_controllers: join(&|voter| {
+                format!("{}@{}:{quorum}:{}", voter.node_id, voter.address, voter.directory_id)
             }),
             advertised_host: host.advertised.clone().unwrap_or_else(|| host.address.to_string()),
             client_port: CLIENT_PORT,
@@ -68,6 +72,7 @@ impl<'a> View<'a> {
             more_listeners: more(&|one| format!(",{}://{}:{}", one.name, host.address, one.port)),
             more_advertised: more(&|one| format!(",{}://{}:{}", one.name, one.host, one.advertised_port)),
             more_protocols: more(&|one| format!(",{}:PLAINTEXT", one.name)),
+            tls: host.security.as_ref().map(|security| security.view(host)),
             heap_mib: heap_mib(host.memory_mib, host.role),
             checksum_sha512,
             checksum_url,

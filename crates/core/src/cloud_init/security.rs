@@ -1,0 +1,81 @@
+//! Hosts that speak TLS: which listeners they have, on which ports, and who is who on each.
+//!
+//! Brokers, controllers and kstack prove who they are by certificates of the hosts' authority, on `INTERNAL` and `QUORUM`. Clients come
+//! by listeners of their own, where no certificate makes a super user.
+
+use serde::Serialize;
+
+use super::{CLIENT_PORT, Host, HostRole};
+use crate::certificates::{CLIENT_RULES, HOST_RULES, super_users};
+
+/// Where brokers, and kstack, reach a broker.
+pub const INTERNAL_PORT: u16 = 9091;
+/// Where clients with certificates do.
+pub const MTLS_PORT: u16 = 9094;
+/// Where every node reaches a controller.
+pub const QUORUM_PORT: u16 = 9095;
+/// Where clients with user names and passwords reach a broker.
+pub const SCRAM_PORT: u16 = 9096;
+
+/// What a host's security is made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Security {
+    /// Clients with user names and passwords.
+    pub scram: bool,
+    /// Clients with certificates.
+    pub mtls: bool,
+    /// Clients without anything: they are the user ANONYMOUS.
+    pub plaintext: bool,
+    /// The region of the parameter that has the host's key and certificates.
+    pub region: String,
+    /// The URL of Systems Manager there, without a path.
+    pub ssm: String,
+}
+
+/// What the templates see of it.
+#[derive(Debug, Serialize)]
+pub(super) struct SecurityView {
+    /// `NAME://ADDRESS:PORT,..`: what the host listens on, and advertises.
+    listeners: String,
+    /// `NAME:PROTOCOL,..` of these, and of the controllers' that a broker connects to.
+    protocols: String,
+    host_rules: &'static str,
+    client_rules: &'static str,
+    super_users: String,
+    /// The name of the parameter.
+    parameter: String,
+}
+
+/// The parameter with the papers of the host of `stack` at `address`: its key and certificate, and those of both authorities.
+pub fn papers_parameter(stack: &str, address: std::net::Ipv4Addr) -> String {
+    format!("/kstack/{stack}/hosts/{address}/tls")
+}
+
+impl Security {
+    /// The listeners that a host with this role has: name, port and protocol.
+    fn listeners(&self, role: HostRole) -> Vec<(&'static str, u16, &'static str)> {
+        let broker = role != HostRole::Controller;
+        let all = [
+            (broker, "INTERNAL", INTERNAL_PORT, "SSL"),
+            (broker && self.mtls, "MTLS", MTLS_PORT, "SSL"),
+            (broker && self.scram, "SCRAM", SCRAM_PORT, "SASL_SSL"),
+            (broker && self.plaintext, "PLAINTEXT", CLIENT_PORT, "PLAINTEXT"),
+            (role != HostRole::Broker, "QUORUM", QUORUM_PORT, "SSL"),
+        ];
+        all.into_iter().filter(|(is, ..)| *is).map(|(_, name, port, protocol)| (name, port, protocol)).collect()
+    }
+
+    pub(super) fn view(&self, host: &Host) -> SecurityView {
+        let all = self.listeners(host.role);
+        let quorum = all.iter().all(|(name, ..)| *name != "QUORUM").then_some(("QUORUM", QUORUM_PORT, "SSL"));
+        let join = |parts: Vec<String>| parts.join(",");
+        SecurityView {
+            listeners: join(all.iter().map(|(name, port, _)| format!("{name}://{}:{port}", host.address)).collect()),
+            protocols: join(all.iter().chain(&quorum).map(|(name, _, how)| format!("{name}:{how}")).collect()),
+            host_rules: HOST_RULES,
+            client_rules: CLIENT_RULES,
+            super_users: super_users(),
+            parameter: papers_parameter(&host.stack, host.address),
+        }
+    }
+}
