@@ -67,6 +67,13 @@ pub struct Pair {
     pub certificate: String,
 }
 
+/// What a host fetches, in one text: its own key and certificate, and the certificates of both authorities, each behind the name of
+/// its file. All of it is secret, as the key is.
+pub fn papers(host: &Pair, hosts: &str, clients: &str) -> PrivateKey {
+    let keystore = host.keystore();
+    PrivateKey(format!("# host.pem\n{}# hosts-ca.pem\n{hosts}# clients-ca.pem\n{clients}", keystore.expose()))
+}
+
 impl Pair {
     /// Both in one text, the key first, as Kafka reads a keystore of the type PEM.
     pub fn keystore(&self) -> PrivateKey {

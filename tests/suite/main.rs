@@ -33,6 +33,7 @@ mod neighbours;
 mod networks;
 mod others;
 mod output;
+mod papers;
 mod picture;
 mod policy;
 mod readme;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use kstack_core::cloud_init::{self, Checksum, Host, HostRole, Os, Overrides, Voter};
+use kstack_core::cloud_init::{self, Checksum, Host, HostRole, Os, Overrides, Security, Voter};
 
 use crate::support::skip;
 
@@ -45,6 +45,12 @@ pub fn host(role: HostRole, os: Os) -> Host {
     }
 }
 
+/// TLS, with each way in for clients.
+pub fn security() -> Security {
+    let (region, ssm) = ("us-east-1".into(), "https://ssm.us-east-1.amazonaws.com".into());
+    Security { scram: true, mtls: true, plaintext: false, region, ssm }
+}
+
 #[test]
 fn every_rendering_is_valid_by_cloud_inits_own_schema() {
     if Command::new("cloud-init").arg("--version").output().is_err() {
@@ -53,15 +59,17 @@ fn every_rendering_is_valid_by_cloud_inits_own_schema() {
     let folder = tempfile::tempdir().unwrap();
     for os in [Os::Al2023, Os::Debian12, Os::Ubuntu2404] {
         for role in [HostRole::Broker, HostRole::Controller, HostRole::Combined] {
-            let more_volumes = (2..=11).map(cloud_init::volume_placeholder).collect();
-            let host = Host { more_volumes, ..host(role, os) };
-            let text = cloud_init::render(&host, &Overrides::new()).unwrap();
-            assert!(cloud_init::encode(&text).unwrap().len() <= 16 * 1024, "{role:?} on {os:?} is too large");
-            let path = folder.path().join("user-data.yaml");
-            std::fs::write(&path, &text).unwrap();
-            let output = Command::new("cloud-init").args(["schema", "--config-file"]).arg(&path).output().unwrap();
-            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-            assert!(output.status.success(), "{role:?} on {os:?}: {said}");
+            for security in [None, Some(security())] {
+                let more_volumes = (2..=11).map(cloud_init::volume_placeholder).collect();
+                let host = Host { more_volumes, security, ..host(role, os) };
+                let text = cloud_init::render(&host, &Overrides::new()).unwrap();
+                assert!(cloud_init::encode(&text).unwrap().len() <= 16 * 1024, "{role:?} on {os:?} is too large");
+                let path = folder.path().join("user-data.yaml");
+                std::fs::write(&path, &text).unwrap();
+                let output = Command::new("cloud-init").args(["schema", "--config-file"]).arg(&path).output().unwrap();
+                let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+                assert!(output.status.success(), "{role:?} on {os:?}: {said}");
+            }
         }
     }
 }

@@ -52,6 +52,11 @@ pub(super) fn check(host: &Host) -> Result<(), TemplateError> {
         let plain = is_url(mirror, &SCHEMES) && !mirror.ends_with('/');
         ensure(plain, "the package mirror", mirror, "an https or http URL that does not end with `/`")?;
     }
+    if let Some(security) = &host.security {
+        let plain = security.region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        ensure(plain, "the region", &security.region, "made of lower-case letters, digits and hyphens")?;
+        ensure(is_url(&security.ssm, &["https://"]), "Systems Manager's address", &security.ssm, "an https URL")?;
+    }
     if let Some(proxy) = &host.proxy {
         ensure(is_url(proxy, &SCHEMES), "the proxy", proxy, "an https or http URL")?;
     }

@@ -3,6 +3,8 @@
 //! Brokers, controllers and kstack prove who they are by certificates of the hosts' authority, on `INTERNAL` and `QUORUM`. Clients come
 //! by listeners of their own, where no certificate makes a super user.
 
+use std::net::Ipv4Addr;
+
 use serde::Serialize;
 
 use super::{CLIENT_PORT, Host, HostRole};
@@ -46,9 +48,10 @@ pub(super) struct SecurityView {
     parameter: String,
 }
 
-/// The parameter with the papers of the host of `stack` at `address`: its key and certificate, and those of both authorities.
-pub fn papers_parameter(stack: &str, address: std::net::Ipv4Addr) -> String {
-    format!("/kstack/{stack}/hosts/{address}/tls")
+/// The parameter with the papers of the host of `stack` at `address`: its key and certificate, and those of both authorities. It is
+/// not below `/kstack`, which every command lists for leases and records.
+pub fn papers_parameter(stack: &str, address: Ipv4Addr) -> String {
+    format!("/kstack-papers/{stack}/hosts/{address}/tls")
 }
 
 impl Security {

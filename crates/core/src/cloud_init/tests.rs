@@ -204,6 +204,29 @@ fn a_host_that_speaks_tls_has_no_listener_without_it() {
 }
 
 #[test]
+fn a_host_that_speaks_tls_fetches_its_papers_before_its_storage_is_formatted() {
+    for plain in every_host() {
+        let files_of = |host: &Host| files(&render(host, &self::plain()).expect("renders"));
+        let prepare = "/etc/systemd/system/kstack-prepare.service";
+        let before = files_of(&plain);
+        assert!(!before.contains_key("/usr/local/lib/kstack/fetch-papers") && !before[prepare].contains("papers"));
+        let secured = files_of(&Host { security: Some(security()), ..plain });
+        let script = &secured["/usr/local/lib/kstack/fetch-papers"];
+        assert!(script.contains("\nparameter='/kstack-papers/prod/hosts/10.40.1.10/tls'\n"), "{script}");
+        let place = |step: &str| secured[prepare].find(step).unwrap_or_else(|| panic!("{step}"));
+        assert!(place("/install-kafka") < place("/fetch-papers") && place("/fetch-papers") < place("/format-storage"));
+    }
+    let outside = |change: fn(&mut Security)| {
+        let mut security = security();
+        change(&mut security);
+        let host = Host { security: Some(security), ..host(HostRole::Broker, Os::Al2023) };
+        render(&host, &plain()).expect_err("refused").to_string()
+    };
+    assert!(outside(|one| one.region = "eu\" -o /etc/x".to_owned()).starts_with("the region of host `host-1`"));
+    assert!(outside(|one| one.ssm = "http://ssm".to_owned()).contains("must be an https URL"));
+}
+
+#[test]
 fn further_listeners_come_after_those_that_every_broker_has() {
     let listener = |name: &str, port, host: &str, advertised_port| Listener {
         name: name.to_owned(),
@@ -336,7 +359,7 @@ fn faults_in_overrides_say_where_they_are() {
         fault("hots.yaml.hbs", ""),
         "the override folder has `hots.yaml.hbs`, which is no template; the templates are `host.yaml.hbs`, \
          `server.properties.hbs`, `log4j2.yaml.hbs`, `install-kafka.sh.hbs`, `mount-data.sh.hbs`, \
-         `format-storage.sh.hbs`, `kstack-prepare.service.hbs`, `kafka.service.hbs`"
+         `fetch-papers.sh.hbs`, `format-storage.sh.hbs`, `kstack-prepare.service.hbs`, `kafka.service.hbs`"
     );
     let at = |template: &str, line: u8, column: u8, reason: &str| {
         format!("the template `{template}` cannot be used (line {line}, column {column}): {reason}")

@@ -1,0 +1,244 @@
+//! A host fetches its key and certificates: the script of its user data beside an instance metadata service and LocalStack, which a
+//! verifier of signatures stands in front of, since LocalStack takes any.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use aws_sdk_ssm::types::ParameterType;
+use jiff::Timestamp;
+use kstack::pki::{Pair, Signer, papers};
+use kstack_core::certificates::{Authority, Facts};
+use kstack_core::cloud_init::{self, Host, HostRole, Os, Overrides, papers_parameter};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::support::Account;
+use crate::support::aws::wait;
+use crate::support::proxy::{forward, header, read_request};
+use crate::user_data::{host, security};
+
+const REGION: &str = "us-east-1";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const SESSION: &str = "FwoGZXIvYXdzEPT//////////wEaDGV4YW1wbGUtc2Vzc2lvbg==";
+
+/// Answers each request at an address of this machine.
+fn serve(answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let (answer, client): (_, &mut TcpStream) = (&answer, &mut client);
+            if let Ok(Some((head, body))) = read_request(client) {
+                let _ = client.write_all(&answer(&head, &body));
+            }
+        }
+    });
+    endpoint
+}
+
+fn response(status: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// An instance's metadata, for who has a token, as IMDSv2 has it; the role's key is the account.
+fn metadata(account: String) -> String {
+    const TOKEN: &str = "AQAEAExampleToken==";
+    serve(move |head, _| {
+        let mut words = head.split(' ');
+        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let allowed = header(head, "x-aws-ec2-metadata-token") == Some(TOKEN);
+        match (method, path) {
+            ("PUT", "/latest/api/token") if header(head, "x-aws-ec2-metadata-token-ttl-seconds").is_some() => {
+                response("200 OK", TOKEN)
+            }
+            (_, _) if !allowed => response("401 Unauthorized", ""),
+            ("GET", "/latest/meta-data/iam/security-credentials/") => response("200 OK", "kstack-prod-role"),
+            ("GET", "/latest/meta-data/iam/security-credentials/kstack-prod-role") => {
+                let lines = format!(
+                    "{{\n  \"Code\" : \"Success\",\n  \"AccessKeyId\" : \"{account}\",\n  \"SecretAccessKey\" : \"{SECRET}\",\n  \
+                     \"Token\" : \"{SESSION}\",\n  \"Expiration\" : \"2030-01-01T00:00:00Z\"\n}}"
+                );
+                response("200 OK", &lines)
+            }
+            _ => response("404 Not Found", ""),
+        }
+    })
+}
+
+fn hmac(key: &[u8], text: &str) -> Vec<u8> {
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    let part = |with: u8, text: &[u8]| -> Vec<u8> {
+        let key: Vec<u8> = block.iter().map(|byte| byte ^ with).collect();
+        Sha256::digest([&key, text].concat()).to_vec()
+    };
+    part(0x5c, &part(0x36, text.as_bytes()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether a request is signed with the role's key, by Signature Version 4; what is wrong with it.
+fn verified(head: &str, body: &[u8]) -> Result<(), String> {
+    let authorization = header(head, "authorization").ok_or("it is not signed")?;
+    let part = |name: &str| -> Result<&str, String> {
+        let rest = authorization.split_once(&format!("{name}=")).ok_or(format!("it has no {name}"))?.1;
+        Ok(rest.split(',').next().unwrap_or_default().trim())
+    };
+    let (signed, date) = (part("SignedHeaders")?, header(head, "x-amz-date").ok_or("it has no date")?);
+    let names: Vec<&str> = signed.split(';').collect();
+    for name in ["host", "x-amz-security-token", "x-amz-target"] {
+        if !names.contains(&name) {
+            return Err(format!("{name} is not signed, only {signed}"));
+        }
+    }
+    let headers: String =
+        names.iter().map(|name| format!("{name}:{}\n", header(head, name).unwrap_or_default())).collect();
+    let request = format!("POST\n/\n\n{headers}\n{signed}\n{}", hex(&Sha256::digest(body)));
+    let (_, scope) = part("Credential")?.split_once('/').ok_or("it has no scope")?;
+    let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&Sha256::digest(request)));
+    let first = format!("AWS4{SECRET}").into_bytes();
+    let key = scope.split('/').fold(first, |key, part| hmac(&key, part));
+    match hex(&hmac(&key, &text)) == part("Signature")? && scope.ends_with("/us-east-1/ssm/aws4_request") {
+        true => Ok(()),
+        false => Err("the signature is another".to_owned()),
+    }
+}
+
+/// The script of a host, which runs on this machine.
+struct Script {
+    account: Account,
+    host: Host,
+    /// What was wrong with the requests for parameters.
+    wrong: Arc<Mutex<Vec<String>>>,
+}
+
+impl Script {
+    fn new() -> Script {
+        let account = Account::new();
+        let host = Host { security: Some(security()), ..host(HostRole::Broker, Os::Debian12) };
+        let wrong = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&wrong);
+        let ssm = serve(move |head, body| {
+            if let Err(why) = verified(head, body) {
+                noted.lock().expect("no panic").push(why);
+                return response("400 Bad Request", r#"{"__type":"InvalidSignatureException","message":"no"}"#);
+            }
+            forward(head, body).unwrap_or_else(|error| response("502 Bad Gateway", &error.to_string()))
+        });
+        let data = cloud_init::render(&host, &Overrides::new()).expect("it renders");
+        let data: Value = serde_yaml::from_str(&data).expect("YAML");
+        let files = data["write_files"].as_array().expect("files");
+        let script =
+            files.iter().find(|file| file["path"] == "/usr/local/lib/kstack/fetch-papers").expect("the script");
+        let mut text = script["content"].as_str().expect("text").to_owned();
+        let folder = account.path("tls").display().to_string();
+        // What differs from a host: where things are, and who owns them.
+        let group = String::from_utf8(Command::new("id").arg("-g").output().expect("id runs").stdout).expect("text");
+        for (from, to) in [
+            ("http://169.254.169.254", metadata(account.id.clone()).as_str()),
+            ("https://ssm.us-east-1.amazonaws.com", &ssm),
+            ("folder=/etc/kafka/tls", &format!("folder={folder}")),
+            ("owner=kafka:kafka", &format!("owner=:{}", group.trim())),
+        ] {
+            assert_eq!(text.matches(from).count(), 1, "{from}");
+            text = text.replace(from, to);
+        }
+        fs::write(account.path("fetch-papers"), text).expect("a file");
+        // A curl that notes its arguments first.
+        fs::create_dir(account.path("bin")).expect("a folder");
+        let curl = account.path("bin/curl");
+        let noting = format!(
+            "#!/bin/sh\nprintf '%s\\n' \"$@\" >> '{}'\nexec /usr/bin/curl \"$@\"\n",
+            account.path("arguments").display()
+        );
+        fs::write(&curl, noting).expect("a file");
+        fs::set_permissions(&curl, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        Script { account, host, wrong }
+    }
+
+    fn run(&self) -> Output {
+        let path = format!("{}:/usr/bin:/bin", self.account.path("bin").display());
+        let mut command = Command::new("bash");
+        command.arg(self.account.path("fetch-papers")).env_clear().env("PATH", path);
+        command.output().expect("bash runs")
+    }
+
+    fn put(&self, value: &str) {
+        let call = self.account.ssm(REGION).put_parameter().name(papers_parameter("prod", self.host.address));
+        wait(call.value(value).r#type(ParameterType::SecureString).overwrite(true).send());
+    }
+
+    /// The files that the host has now.
+    fn files(&self) -> BTreeMap<String, String> {
+        let entries = fs::read_dir(self.account.path("tls")).into_iter().flatten().flatten();
+        entries
+            .map(|entry| {
+                let mode = entry.metadata().expect("a file").permissions().mode() & 0o777;
+                assert_eq!(mode, 0o400, "{entry:?}");
+                (entry.file_name().display().to_string(), fs::read_to_string(entry.path()).expect("a file"))
+            })
+            .collect()
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+#[test]
+fn a_host_fetches_its_papers_with_its_roles_credentials_and_shows_none_of_them() {
+    let script = Script::new();
+    let now = Timestamp::now();
+    let signer = |authority| Signer::make(authority, "prod", now).expect("an authority");
+    let (hosts, clients) = (signer(Authority::Hosts), signer(Authority::Clients));
+    let sign = || hosts.sign(&Facts::host("prod", "broker-1", script.host.address), now).expect("a certificate");
+    let text = |pair: &Pair| papers(pair, &hosts.pair().certificate, &clients.pair().certificate);
+    let of = |pair: &Pair| {
+        let files = [
+            ("clients-ca.pem", clients.pair().certificate.clone()),
+            ("host.pem", pair.keystore().expose().to_owned()),
+            ("hosts-ca.pem", hosts.pair().certificate.clone()),
+        ];
+        BTreeMap::from(files.map(|(name, text)| (name.to_owned(), text)))
+    };
+
+    // It may be early: the unit starts it again.
+    let early = script.run();
+    assert_eq!(early.status.code(), Some(1), "{}", said(&early));
+    assert!(said(&early).contains("/hosts/10.40.0.5/tls can't be read: ParameterNotFound"), "{}", said(&early));
+    assert_eq!(script.files(), BTreeMap::new());
+
+    let first = sign();
+    script.put(text(&first).expose());
+    let run = script.run();
+    assert!(run.status.success(), "{} {:?}", said(&run), script.wrong.lock());
+    assert_eq!(script.files(), of(&first));
+
+    // The next boot finds newer ones; what is none of a host's leaves those that are there.
+    let second = sign();
+    script.put(text(&second).expose());
+    assert!(script.run().status.success());
+    assert_eq!(script.files(), of(&second));
+    for wrong in ["nothing", "# host.pem\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        script.put(wrong);
+        let run = script.run();
+        assert!(said(&run).contains("does not have a host's key and certificates"), "{}", said(&run));
+        assert_eq!((run.status.code(), script.files()), (Some(1), of(&second)));
+    }
+
+    assert_eq!(*script.wrong.lock().expect("no panic"), Vec::<String>::new());
+    let seen = fs::read_to_string(script.account.path("arguments")).expect("arguments") + &said(&run) + &said(&early);
+    let keys = [&first, &second].map(|pair| pair.key.expose().lines().nth(1).expect("a line").to_owned());
+    for secret in [SECRET, SESSION, "AQAEAExampleToken"].into_iter().chain(keys.iter().map(String::as_str)) {
+        assert!(!seen.contains(secret), "{secret} in {seen}");
+    }
+    assert!(seen.contains("--config"), "curl was seen");
+}
