@@ -13,6 +13,7 @@ pub mod endpoint_services;
 pub mod engines;
 pub mod expiry;
 pub mod file;
+pub mod host_policy;
 pub mod instance_types;
 pub mod kinds;
 pub mod model;

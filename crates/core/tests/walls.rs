@@ -17,6 +17,7 @@ const CORE: &[&str] = &[
     "tables",
     "instance_types",
     "cloud_init",
+    "host_policy",
     "file",
     "network",
     "endpoint_services",

@@ -48,10 +48,13 @@ pub(super) struct SecurityView {
     parameter: String,
 }
 
-/// The parameter with the papers of the host of `stack` at `address`: its key and certificate, and those of both authorities. It is
-/// not below `/kstack`, which every command lists for leases and records.
+/// Where the parameters of all stacks are that have keys or certificates. It is not below `/kstack`, which every command lists for
+/// leases and records.
+pub const PAPERS: &str = "/kstack-papers";
+
+/// The parameter with the papers of the host of `stack` at `address`: its key and certificate, and those of both authorities.
 pub fn papers_parameter(stack: &str, address: Ipv4Addr) -> String {
-    format!("/kstack-papers/{stack}/hosts/{address}/tls")
+    format!("{PAPERS}/{stack}/hosts/{address}/tls")
 }
 
 impl Security {
