@@ -11,9 +11,10 @@ use crate::error::StepError;
 use crate::health::{self, AskError, KafkaHealth, shortened};
 use crate::kafka::{Link, Server};
 use crate::sandbox;
-use kstack_core::cloud_init::CLIENT_PORT;
+use kstack_core::cloud_init::{CLIENT_PORT, INTERNAL_PORT};
 use kstack_core::design::{HostDesign, node_id};
-use kstack_core::kinds::NetworkInterface;
+use kstack_core::kinds::instance::TLS;
+use kstack_core::kinds::{Instance, NetworkInterface};
 use kstack_core::observed::Observed;
 
 /// How long a cluster is given to get well enough that the host may be stopped.
@@ -66,11 +67,18 @@ pub enum Checks {
     Instance,
 }
 
-/// Where the brokers of what is `observed` take clients inside the VPC, by node id.
+/// Where kstack reaches the brokers of what is `observed` inside the VPC, by node id.
 pub fn brokers(observed: &Observed) -> BTreeMap<u32, SocketAddrV4> {
+    let instances = observed.of::<Instance>();
+    let secured = instances.values().any(|(_, instance)| instance.listeners.as_deref() == Some(TLS));
+    brokers_at(observed, if secured { INTERNAL_PORT } else { CLIENT_PORT })
+}
+
+/// Where those brokers are with this port.
+pub fn brokers_at(observed: &Observed, port: u16) -> BTreeMap<u32, SocketAddrV4> {
     let interfaces = observed.of::<NetworkInterface>();
     let brokers = interfaces.iter().filter(|(name, _)| name.starts_with("broker-"));
-    let address = |text: &str| text.parse::<Ipv4Addr>().ok().map(|ip| SocketAddrV4::new(ip, CLIENT_PORT));
+    let address = |text: &str| text.parse::<Ipv4Addr>().ok().map(|ip| SocketAddrV4::new(ip, port));
     brokers.filter_map(|(name, (_, interface))| Some((node_id(name)?, address(&interface.address)?))).collect()
 }
 

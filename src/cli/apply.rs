@@ -17,7 +17,7 @@ use kstack_core::cloud_init::CLIENT_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
 use kstack_core::expiry;
-use kstack_core::stack::TimeSpan;
+use kstack_core::stack::{Ec2, TimeSpan};
 
 /// Create and change resources until they match the stack file
 #[derive(Debug, clap::Args)]
@@ -110,14 +110,14 @@ fn text(applied: &Applied, file: &str) -> String {
 
 /// Where clients reach brokers on EC2, and when their stack expires.
 fn on_hosts(design: &Design, local: &[SocketAddrV4]) -> String {
+    let port = design.stack.cluster.ec2.as_ref().map_or(CLIENT_PORT, Ec2::client_port);
     let brokers = design.hosts.iter().filter(|host| host.broker());
-    let in_vpc = brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect();
+    let in_vpc = brokers.map(|host| format!("{}:{port}", host.address)).collect();
     let servers: Vec<String> = match local.is_empty() {
         true => in_vpc,
         false => local.iter().map(ToString::to_string).collect(),
     };
-    let name =
-        design.bootstrap_name().map(|name| format!("Bootstrap name: {name}:{CLIENT_PORT}\n")).unwrap_or_default();
+    let name = design.bootstrap_name().map(|name| format!("Bootstrap name: {name}:{port}\n")).unwrap_or_default();
     let expires = design.expires.map(|at| format!("Expires: {}\n", expiry::shown(at, clock::now())));
     format!("Bootstrap servers: {}\n{name}{}", servers.join(","), expires.unwrap_or_default())
 }

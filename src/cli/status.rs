@@ -33,7 +33,7 @@ use kstack_core::model::Address;
 use kstack_core::model::{Holder, Record};
 use kstack_core::observed::Observed;
 use kstack_core::plan::rank;
-use kstack_core::stack::{Scalar as _, TimeSpan};
+use kstack_core::stack::{Ec2, Scalar as _, TimeSpan};
 
 /// Show a stack's brokers and controllers, Kafka's health, and the bootstrap servers
 #[derive(Debug, clap::Args)]
@@ -200,16 +200,20 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         Engine::Msk => of_msk,
     };
     let names = observed.of::<DnsRecords>().into_values().next().map(|(_, one)| one);
-    let in_vpc = || roll::brokers(&observed).into_values().collect();
+    let port = stack.cluster.ec2.as_ref().map_or(CLIENT_PORT, Ec2::client_port);
+    let in_vpc = || roll::brokers_at(&observed, port).into_values().collect();
     let status = Status {
         stack: stack.name.to_string(),
         region: stack.region.to_string(),
         resources: observed.live.len(),
         bootstrap_servers: match &msk {
             Some(msk) => msk.bootstrap_servers(),
-            None => if servers.is_empty() { in_vpc() } else { servers }.iter().map(ToString::to_string).collect(),
+            None => if context.sandbox && !servers.is_empty() { servers } else { in_vpc() }
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         },
-        bootstrap_name: names.and_then(|one| one.bootstrap()).map(|name| format!("{name}:{CLIENT_PORT}")),
+        bootstrap_name: names.and_then(|one| one.bootstrap()).map(|name| format!("{name}:{port}")),
         hosts,
         kafka,
         msk,

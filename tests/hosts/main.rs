@@ -11,10 +11,10 @@ mod processes;
 mod proxies;
 mod secured;
 mod sessions;
-mod tls;
 #[allow(dead_code, unused_imports, clippy::type_complexity)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;
+mod tls;
 mod with;
 
 use std::net::Ipv4Addr;

@@ -55,8 +55,8 @@ impl Stack {
 
     /// Whom the file lets in, to whichever listener.
     pub fn peers(&self) -> impl Iterator<Item = &Peer> {
-        let listeners = self.cluster.ec2.iter().filter_map(|ec2| ec2.listeners.as_ref());
-        let others = listeners.flat_map(|listeners| listeners.others.values().flat_map(|one| &one.clients));
+        let others = self.cluster.ec2.iter().flat_map(|ec2| ec2.listeners.others.values());
+        let others = others.flat_map(|one| &one.clients);
         self.network.clients.iter().chain(self.network.rules.iter().map(|rule| &rule.from)).chain(others)
     }
 }

@@ -226,6 +226,7 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>) -> Found<Instance> {
         kafka: tagged(tag::KAFKA),
         volumes: tagged(tag::VOLUMES).and_then(|count| count.parse().ok()),
         storage: tagged(tag::STORAGE),
+        listeners: tagged(tag::LISTENERS),
         config: tagged(tag::CONFIG),
         retention: tagged(tag::RETENTION),
         min_insync_replicas: tagged(tag::MIN_INSYNC),

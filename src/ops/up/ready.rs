@@ -15,6 +15,7 @@ use kstack_core::design::Design;
 use kstack_core::engines::Engine;
 use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
 use kstack_core::kinds::Instance;
+use kstack_core::stack::ListenerName;
 
 /// What a signal cuts short after everything is created.
 pub const INTERRUPTED_WAIT: &str =
@@ -46,13 +47,20 @@ pub async fn wait(
         Engine::Ec2 => {
             let brokers = on_hosts(session, design, kafka, task).await?;
             let advertised = design.stack.network.dns.as_ref().is_some_and(|dns| dns.advertise);
+            let ways = design.stack.cluster.ec2.as_ref().map(|ec2| ec2.listeners.ways()).unwrap_or_default();
+            let (port, method) = match ways.first().map(|way| (way.port, way.listener)) {
+                Some((port, ListenerName::Scram)) => (port, AuthMethod::Scram),
+                Some((port, ListenerName::Tls)) => (port, AuthMethod::Tls),
+                _ => (CLIENT_PORT, AuthMethod::Plaintext),
+            };
             // Who can't resolve one name can't use the others that brokers tell. The sandbox's brokers tell addresses.
             let name = design.bootstrap_name().filter(|_| advertised && kafka.local.is_none());
             let servers: Vec<String> = match name {
-                Some(name) => vec![format!("{name}:{CLIENT_PORT}")],
-                None => brokers.iter().map(ToString::to_string).collect(),
+                Some(name) => vec![format!("{name}:{port}")],
+                None if kafka.local.is_some() => brokers.iter().map(ToString::to_string).collect(),
+                None => brokers.iter().map(|broker| format!("{}:{port}", broker.ip())).collect(),
             };
-            let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
+            let properties = client_properties(method, &servers.join(","));
             Ok((servers, properties))
         }
     }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::PlanningInput;
-use crate::cloud_init::{self, HostRole, Overrides, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter, volume_placeholder};
+use crate::cloud_init::{
+    self, HostRole, Overrides, Security, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter, volume_placeholder,
+};
 use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat};
 use crate::digest;
 use crate::engines::ec2::keys::VolumeType;
@@ -158,11 +160,17 @@ fn host(
         package_mirror: ec2.package_mirror.clone(),
         advertised: dns.map(|dns| format!("{name}.{}", dns.domain(&stack.name))),
         proxy: ec2.proxy.clone(),
-        listeners: match (&ec2.listeners, role) {
-            (None, _) | (_, HostRole::Controller) => Vec::new(),
-            (Some(listeners), _) => listeners.of(node_id, address),
+        listeners: match role {
+            HostRole::Controller => Vec::new(),
+            _ => ec2.listeners.of(node_id, address),
         },
-        security: None,
+        security: ec2.listeners.secured().then(|| Security {
+            scram: ec2.listeners.scram,
+            mtls: ec2.listeners.mtls,
+            plaintext: ec2.listeners.in_plaintext(),
+            region: stack.region.to_string(),
+            ssm: format!("https://ssm.{}.{}", stack.region, stack.region.domain()),
+        }),
     };
     // Only a text that is too long as it is must be compressed to know whether it fits: that takes time, for each host.
     let fits = |text: String| match text.len() {

@@ -37,8 +37,10 @@ pub struct Security {
 /// What the templates see of it.
 #[derive(Debug, Serialize)]
 pub(super) struct SecurityView {
-    /// `NAME://ADDRESS:PORT,..`: what the host listens on, and advertises.
+    /// `NAME://ADDRESS:PORT,..`: what the host listens on.
     listeners: String,
+    /// The same, as it advertises it: clients are told the broker's name, where it has one.
+    advertised: String,
     /// `NAME:PROTOCOL,..` of these, and of the controllers' that a broker connects to.
     protocols: String,
     host_rules: &'static str,
@@ -74,9 +76,14 @@ impl Security {
     pub(super) fn view(&self, host: &Host) -> SecurityView {
         let all = self.listeners(host.role);
         let quorum = all.iter().all(|(name, ..)| *name != "QUORUM").then_some(("QUORUM", QUORUM_PORT, "SSL"));
+        let told = |name: &str| match &host.advertised {
+            Some(own) if !["INTERNAL", "QUORUM"].contains(&name) => own.clone(),
+            _ => host.address.to_string(),
+        };
         let join = |parts: Vec<String>| parts.join(",");
         SecurityView {
             listeners: join(all.iter().map(|(name, port, _)| format!("{name}://{}:{port}", host.address)).collect()),
+            advertised: join(all.iter().map(|(name, port, _)| format!("{name}://{}:{port}", told(name))).collect()),
             protocols: join(all.iter().chain(&quorum).map(|(name, _, how)| format!("{name}:{how}")).collect()),
             host_rules: HOST_RULES,
             client_rules: CLIENT_RULES,

@@ -195,6 +195,12 @@ fn a_host_that_speaks_tls_has_no_listener_without_it() {
         assert_eq!(host["listener.name.mtls.ssl.principal.mapping.rules"], crate::certificates::CLIENT_RULES);
         assert!(!host.contains_key("ssl.client.auth"), "it would ask clients with passwords for certificates");
     }
+    let names =
+        Host { advertised: Some("broker-1.kafka.example.com".to_owned()), ..host(HostRole::Combined, Os::Debian12) };
+    let names = loaded(&Host { security: Some(security()), ..names });
+    let told = "MTLS://broker-1.kafka.example.com:9094,SCRAM://broker-1.kafka.example.com:9096";
+    assert_eq!(names["advertised.listeners"], format!("INTERNAL://{address}:9091,{told},QUORUM://{address}:9095"));
+    assert_eq!(names["listeners"], combined["listeners"]);
     let alone = Security { mtls: false, plaintext: true, ..security() };
     let alone = loaded(&Host { security: Some(alone), ..host(HostRole::Broker, Os::Debian12) });
     assert!(alone["listeners"].ends_with(":9091,SCRAM://10.40.1.10:9096,PLAINTEXT://10.40.1.10:9092"), "{alone:?}");

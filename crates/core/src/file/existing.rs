@@ -25,7 +25,7 @@ fields! {
     pub struct AccessRule {
         /// Who: an address block, a prefix list (`pl-...`), or a security group (`sg-...`; of a peered VPC in another account: `ACCOUNT/sg-...`).
         from: Peer,
-        /// The listener: `plaintext` of brokers on EC2; `iam`, `scram`, `tls` or `plaintext` of MSK, and `jmx` or `node` of its Prometheus exporters.
+        /// The listener: `plaintext`, `scram` or `tls` (that is `mtls`) of brokers on EC2; `iam`, `scram`, `tls` or `plaintext` of MSK, and `jmx` or `node` of its Prometheus exporters.
         listener: ListenerName,
         /// Why, for whoever reads the rule in AWS: at most 200 characters.
         description: Option<RuleDescription>,
@@ -37,9 +37,9 @@ choices! {
     pub enum ListenerName {
         /// Kafka without encryption: port 9092.
         Plaintext = "plaintext",
-        /// MSK with TLS: port 9094.
+        /// TLS: port 9094. On EC2 it is `mtls`.
         Tls = "tls",
-        /// MSK with user names and passwords: port 9096.
+        /// User names and passwords: port 9096.
         Scram = "scram",
         /// MSK with IAM: port 9098.
         Iam = "iam",

@@ -125,6 +125,14 @@ impl Region {
             _ => "aws",
         }
     }
+
+    /// Where the names of AWS's services there end.
+    pub fn domain(&self) -> &'static str {
+        match self.partition() {
+            "aws-cn" => "amazonaws.com.cn",
+            _ => "amazonaws.com",
+        }
+    }
 }
 
 text!(

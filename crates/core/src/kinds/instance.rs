@@ -5,6 +5,9 @@ use crate::cloud_init::CLIENT_PORT;
 use crate::engines::ec2::ROOT_GIB;
 use crate::settings::Retention;
 
+/// What hosts are marked with that reach each other by TLS alone.
+pub const TLS: &str = "closed";
+
 spec! {
     pub struct Instance {
         pub instance_type: String => Rule::roll(),
@@ -40,6 +43,9 @@ spec! {
         /// Where its data is, where that is on disks of its own: it is lost with it.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub storage: Option<String> => Rule::roll().hidden(),
+        /// Which listeners hosts have for each other: [`TLS`]; absent for plaintext. Hosts of both kinds don't reach each other.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub listeners: Option<String> => Rule::fixed("whether hosts speak TLS with each other", NEW_STACK).hidden(),
         /// Fingerprint of the host's configuration.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub config: Option<String> => Rule::roll().hidden().saying("config: the host's settings differ"),
@@ -90,6 +96,7 @@ impl Kind for Instance {
             kafka: Some(host.cloud.kafka_version.clone()),
             volumes: Some(host.volumes().len() as u32).filter(|count| *count > 1),
             storage: host.cloud.own_disks.map(|_| host.volume.kind.word().to_owned()),
+            listeners: host.cloud.security.as_ref().map(|_| TLS.to_owned()),
             config: Some(host.config.clone()),
             retention: host.broker().then(|| design.stack.common().settings.retention.to_string()),
             min_insync_replicas: Some(design.stack.common().settings.min_insync.to_string()),
@@ -118,6 +125,7 @@ impl Kind for Instance {
             (tag::OS, &self.os),
             (tag::KAFKA, &self.kafka),
             (tag::STORAGE, &self.storage),
+            (tag::LISTENERS, &self.listeners),
             (tag::CONFIG, &self.config),
             (tag::RETENTION, &self.retention),
             (tag::MIN_INSYNC, &self.min_insync_replicas),

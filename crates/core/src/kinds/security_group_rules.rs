@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::prelude::*;
 use super::security_group::groups;
-use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT};
 use crate::design::{MskDesign, Provisioned, listeners};
 use crate::engines::ec2::archive;
 use crate::stack::ListenerName;
@@ -19,6 +18,9 @@ spec! {
         pub egress: Vec<NetworkRule> => Rule::in_place(),
     }
 }
+
+/// Who reaches the listener that brokers have for each other, from where clients are.
+const KSTACK: &str = "kstack to brokers, by its certificate";
 
 /// One rule: which ports, from or to whom, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,9 +57,8 @@ fn from_outside(design: &Design, ports: impl Fn(Option<ListenerName>) -> Vec<(u1
 
 /// The rules for the clients of further listeners, each to its own port.
 fn of_further_listeners(design: &Design) -> Vec<NetworkRule> {
-    let listeners = design.stack.cluster.ec2.iter().filter_map(|ec2| ec2.listeners.as_ref());
     let mut all: Vec<NetworkRule> = Vec::new();
-    for (name, one) in listeners.flat_map(|listeners| &listeners.others) {
+    for (name, one) in design.stack.cluster.ec2.iter().flat_map(|ec2| &ec2.listeners.others) {
         for from in &one.clients {
             let new = rule(one.port.0, Ref::Id(from.to_string()), &format!("Kafka clients of the listener {name}"));
             if !all.contains(&new) {
@@ -87,32 +88,46 @@ impl Kind for SecurityGroupRules {
         let everywhere = || Ref::Id("0.0.0.0/0".to_owned());
         let dedicated = design.dedicated();
         let endpoints = groups(design).iter().any(|(name, _)| *name == "endpoints");
-        let downloads = design.stack.cluster.ec2.as_ref().map(archive::ports).unwrap_or_default();
+        let Some(ec2) = &design.stack.cluster.ec2 else { return Vec::new() };
+        let (secured, ways) = (ec2.listeners.secured(), ec2.listeners.ways());
+        let (internal, quorum) = (ec2.broker_port(), ec2.quorum_port());
+        let downloads = archive::ports(ec2);
         let mut all = Vec::new();
         for (name, _) in groups(design) {
             let (mut ingress, mut egress) = (Vec::new(), Vec::new());
             match name {
                 "brokers" => {
-                    ingress.push(rule(CLIENT_PORT, group("clients"), "Kafka clients"));
-                    ingress.push(rule(CLIENT_PORT, group("brokers"), "Replication between brokers"));
-                    ingress.extend(from_outside(design, |_| vec![(CLIENT_PORT, "Kafka clients outside")]));
+                    ingress.extend(ways.iter().map(|way| rule(way.port, group("clients"), way.what)));
+                    ingress.extend(secured.then(|| rule(internal, group("clients"), KSTACK)));
+                    ingress.push(rule(internal, group("brokers"), "Replication between brokers"));
+                    ingress.extend(from_outside(design, |listener| {
+                        let on = ways.iter().filter(|way| listener.is_none_or(|listener| listener == way.listener));
+                        let kstack = (secured && listener.is_none()).then_some((internal, KSTACK));
+                        on.map(|way| (way.port, way.outside)).chain(kstack).collect()
+                    }));
                     ingress.extend(of_further_listeners(design));
-                    egress.push(rule(CLIENT_PORT, group("brokers"), "Replication between brokers"));
+                    egress.push(rule(internal, group("brokers"), "Replication between brokers"));
                     if dedicated {
-                        ingress.push(rule(CLIENT_PORT, group("controllers"), "Controllers to brokers"));
-                        egress.push(rule(CONTROLLER_PORT, group("controllers"), "Brokers to controllers"));
+                        ingress.push(rule(internal, group("controllers"), "Controllers to brokers"));
+                        egress.push(rule(quorum, group("controllers"), "Brokers to controllers"));
                     } else {
-                        ingress.push(rule(CONTROLLER_PORT, group("brokers"), "The controllers' quorum"));
-                        egress.push(rule(CONTROLLER_PORT, group("brokers"), "The controllers' quorum"));
+                        ingress.push(rule(quorum, group("brokers"), "The controllers' quorum"));
+                        egress.push(rule(quorum, group("brokers"), "The controllers' quorum"));
                     }
                 }
                 "controllers" => {
-                    ingress.push(rule(CONTROLLER_PORT, group("brokers"), "Brokers to controllers"));
-                    ingress.push(rule(CONTROLLER_PORT, group("controllers"), "The controllers' quorum"));
-                    egress.push(rule(CONTROLLER_PORT, group("controllers"), "The controllers' quorum"));
-                    egress.push(rule(CLIENT_PORT, group("brokers"), "Controllers to brokers"));
+                    ingress.push(rule(quorum, group("brokers"), "Brokers to controllers"));
+                    ingress.push(rule(quorum, group("controllers"), "The controllers' quorum"));
+                    egress.push(rule(quorum, group("controllers"), "The controllers' quorum"));
+                    egress.push(rule(internal, group("brokers"), "Controllers to brokers"));
                 }
-                "clients" => egress.push(rule(CLIENT_PORT, group("brokers"), "To the Kafka brokers")),
+                "clients" => {
+                    egress.extend(ways.iter().map(|way| match way.listener {
+                        ListenerName::Plaintext => rule(way.port, group("brokers"), "To the Kafka brokers"),
+                        _ => rule(way.port, group("brokers"), way.what),
+                    }));
+                    egress.extend(secured.then(|| rule(internal, group("brokers"), KSTACK)));
+                }
                 _ if design.existing.is_some() => ingress.extend(from_the_vpc(design)),
                 _ => {
                     ingress.push(rule(443, group("brokers"), "Brokers to AWS services"));

@@ -46,6 +46,8 @@ pub const EXPIRES: &str = "kstack:expires-at";
 pub const PROTECTED: &str = "kstack:protected";
 /// Where an instance has its data, where that is on its own disks.
 pub const STORAGE: &str = "kstack:storage";
+/// Which listeners an instance was started with for other hosts, where these are not plaintext.
+pub const LISTENERS: &str = "kstack:listeners";
 /// How many data volumes an instance has been made for, where there are several.
 pub const VOLUMES: &str = "kstack:volumes";
 /// That kstack protected an instance against termination.

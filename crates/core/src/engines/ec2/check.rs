@@ -9,6 +9,7 @@ use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Vers
 use super::settings::{self, CONFIG};
 use crate::cloud_init;
 use crate::engines::rules::{self, POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
+use crate::file::read::one_of;
 use crate::file::{Checker, ListenerName, Nat, Network, secret};
 use crate::network::EVERYWHERE;
 use crate::text::many;
@@ -83,17 +84,23 @@ fn check_outbound(checker: &mut Checker<'_>) {
     }
 }
 
-/// Brokers on EC2 have one listener for clients.
+/// Rules are for listeners that the brokers have.
 fn check_rules(checker: &mut Checker<'_>) {
     let Some(net) = checker.part::<Network>("network").filter(|_| checker.is_mapping("cluster.ec2")) else { return };
-    for (index, rule) in net.rules.iter().enumerate() {
-        if rule.listener != ListenerName::Plaintext {
-            checker.error(
-                &format!("network.rules.{index}.listener"),
-                format!("brokers on EC2 have no listener `{}`", rule.listener.word()),
-                "write `plaintext`",
-            );
-        }
+    let ways = check_listeners::listeners(checker).ways();
+    let words: Vec<&str> = ways.iter().map(|way| way.listener.word()).collect();
+    for (index, rule) in net.rules.iter().enumerate().filter(|(_, rule)| !words.contains(&rule.listener.word())) {
+        let message = match rule.listener {
+            ListenerName::Scram | ListenerName::Tls | ListenerName::Plaintext => {
+                format!("the brokers have no listener `{}`", rule.listener.word())
+            }
+            _ => format!("brokers on EC2 have no listener `{}`", rule.listener.word()),
+        };
+        let help = match &words[..] {
+            [] => "write one that `cluster.ec2.listeners` has".to_owned(),
+            words => format!("write {}", one_of(words)),
+        };
+        checker.error(&format!("network.rules.{index}.listener"), message, help);
     }
 }
 

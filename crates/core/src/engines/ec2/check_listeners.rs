@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::check::MOST_BROKERS;
-use super::listeners::{HostPattern, LEAST_PORT, OtherListener, Port, PortFormula};
-use crate::cloud_init::CLIENT_PORT;
+use super::listeners::{HostPattern, LEAST_PORT, Listeners, OtherListener, Port, PortFormula};
+use crate::cloud_init::{INTERNAL_PORT, PAPERS};
 use crate::file::node::{Content, Key, Node};
 use crate::file::read::Read;
-use crate::file::{Checker, Network};
+use crate::file::{Checker, Nat, Network};
+use crate::network::EVERYWHERE;
 use crate::text::{many, quoted_list};
 
 pub(super) const OTHERS: &str = "cluster.ec2.listeners.others";
@@ -40,8 +41,21 @@ const RESERVED: [&str; 15] = [
 const FIRST_OUTGOING: u16 = 32768;
 const LAST_OUTGOING: u16 = 60999;
 
-/// Checks each listener by itself, and then beside the others.
+const LISTENERS: &str = "cluster.ec2.listeners";
+const PLAINTEXT: &str = "cluster.ec2.listeners.plaintext";
+
+/// The file's listeners; the default ones where it has none that read.
+pub(super) fn listeners(checker: &Checker<'_>) -> Listeners {
+    checker.part::<Option<Listeners>>(LISTENERS).flatten().unwrap_or(Listeners::DEFAULT)
+}
+
+/// Checks the ways in for all clients; then each further listener by itself, and beside the others.
 pub(super) fn check(checker: &mut Checker<'_>) {
+    let listeners = listeners(checker);
+    check_plaintext(&listeners, checker);
+    if listeners.secured() {
+        check_papers(checker);
+    }
     let count = checker.part::<u32>(super::check::BROKERS).unwrap_or(1).clamp(1, MOST_BROKERS);
     let all: Vec<One<'_>> = checker.entries(OTHERS).iter().map(|(key, node)| One { key, node }).collect();
     if let Some(first) = all.first() {
@@ -60,7 +74,50 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         one.check_advertised(count, checker);
         one.check_clients(checker);
     }
-    check_apart(&all, count, checker);
+    check_apart(&all, count, &listeners, checker);
+}
+
+fn check_plaintext(listeners: &Listeners, checker: &mut Checker<'_>) {
+    match (listeners.plaintext, listeners.secured()) {
+        (Some(false), false) => {
+            let help = "set `scram: true`, for clients with user names and passwords; or `mtls: true`, for clients with certificates";
+            checker.error(PLAINTEXT, "without plaintext there is no listener for clients", help);
+        }
+        (Some(true), secured) => {
+            let message =
+                "clients on port 9092 prove nothing, and whoever is on the way can read and change what they send";
+            let help = match secured {
+                true => "remove it once they come by the other listeners",
+                false => "have them come by `scram` or `mtls`",
+            };
+            checker.warning(PLAINTEXT, message, help);
+        }
+        _ => {}
+    }
+}
+
+/// Hosts that speak TLS fetch their keys and certificates from Systems Manager, with their own role.
+fn check_papers(checker: &mut Checker<'_>) {
+    let Some(net) = checker.part::<Network>("network") else { return };
+    let way_out = net.existing.is_some() || net.routes.iter().any(|route| route.to.to_string() == EVERYWHERE);
+    if !way_out && net.nat == Nat::None && !net.endpoints.iter().any(|one| one.to_string() == "ssm") {
+        checker.error(
+            checker.written(&["network.endpoints", "network.nat", "network"]),
+            "hosts that speak TLS fetch their certificates from Systems Manager, which they can't reach with `nat: none`",
+            "add the endpoint `ssm`, or NAT gateways",
+        );
+    }
+    let profile = "cluster.ec2.iam.instance_profile";
+    if checker.given(profile).is_some() {
+        let message = format!(
+            "hosts read their certificates with this profile's role, which must allow it: `ssm:GetParameter` below `{PAPERS}`, and `kms:Decrypt`"
+        );
+        checker.warning(
+            profile,
+            message,
+            "leave the profile out, and kstack makes a role by which each host reads its own alone",
+        );
+    }
 }
 
 /// A listener as it is written.
@@ -160,11 +217,13 @@ impl<'a> One<'a> {
 }
 
 /// No two listeners advertise the same host and port: a client would come to whichever answers there.
-fn check_apart(all: &[One<'_>], count: u32, checker: &mut Checker<'_>) {
+fn check_apart(all: &[One<'_>], count: u32, listeners: &Listeners, checker: &mut Checker<'_>) {
     // A broker's own address has no name yet.
     let own = |broker: u32| format!("broker {broker}");
-    let mut seen: BTreeMap<(String, u16), &str> =
-        (1..=count).map(|broker| ((own(broker), CLIENT_PORT), "plaintext")).collect();
+    let ways = listeners.ways().into_iter().map(|way| (way.port, way.word()));
+    let ways: Vec<_> = ways.chain(listeners.secured().then_some((INTERNAL_PORT, "internal"))).collect();
+    let of = |broker: u32| ways.iter().map(move |(port, word)| ((own(broker), *port), *word));
+    let mut seen: BTreeMap<(String, u16), &str> = (1..=count).flat_map(of).collect();
     for one in all {
         let listener = OtherListener::read(one.node, &mut Vec::new()).filter(|one| !is_kafkas(one.port.0));
         let Some(listener) = listener else { continue };

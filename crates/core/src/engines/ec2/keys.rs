@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 pub use super::iam::{Iam, IamPath, InstanceProfileName, PolicyArn};
 use super::listeners::Listeners;
-use crate::cloud_init::Os;
+use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT, INTERNAL_PORT, Os, QUORUM_PORT};
 use crate::file::read::{Scalar, choices, fields, text};
 use crate::settings::KafkaVersion;
 use crate::units::{Rate, Size};
@@ -39,8 +39,8 @@ fields! {
         package_mirror: Option<String>,
         /// HTTP proxy through which hosts download packages and Kafka, such as `http://proxy.example.net:3128`.
         proxy: Option<String>,
-        /// How clients reach brokers, beside port 9092 in the VPC.
-        listeners: Option<Listeners>,
+        /// How clients reach brokers; in plaintext on port 9092 alone when absent.
+        listeners: Listeners = Listeners::DEFAULT,
         /// A folder with your own cloud-init templates, relative to this file. A template replaces kstack's with the same file name.
         templates: Option<String>,
         /// KMS key id, alias or ARN for the volumes; the account's default EBS key when absent.
@@ -65,7 +65,7 @@ impl Ec2 {
             archive: None,
             package_mirror: None,
             proxy: None,
-            listeners: None,
+            listeners: Listeners::DEFAULT,
             templates: None,
             kms_key: None,
             iam: None,
@@ -75,6 +75,21 @@ impl Ec2 {
     /// The instance profile of others that the hosts take; `None` where kstack makes one.
     pub fn instance_profile(&self) -> Option<&InstanceProfileName> {
         self.iam.as_ref()?.instance_profile.as_ref()
+    }
+
+    /// Where clients reach a broker by the first of the ways that there are.
+    pub fn client_port(&self) -> u16 {
+        self.listeners.ways().first().map_or(CLIENT_PORT, |way| way.port)
+    }
+
+    /// Where brokers reach each other, and kstack reaches them.
+    pub fn broker_port(&self) -> u16 {
+        if self.listeners.secured() { INTERNAL_PORT } else { CLIENT_PORT }
+    }
+
+    /// Where every node reaches a controller.
+    pub fn quorum_port(&self) -> u16 {
+        if self.listeners.secured() { QUORUM_PORT } else { CONTROLLER_PORT }
     }
 
     /// How many controllers vote.

@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use crate::cloud_init::Listener;
-use crate::file::Peer;
+use crate::cloud_init::{CLIENT_PORT, Listener, MTLS_PORT, SCRAM_PORT};
 use crate::file::read::{Scalar, fields};
+use crate::file::{ListenerName, Peer};
 
 /// What stands for a broker's number in a name.
 const BROKER: &str = "{broker}";
@@ -15,8 +15,15 @@ const BROKER: &str = "{broker}";
 pub(super) const LEAST_PORT: u16 = 1024;
 
 fields! {
-    /// Listeners of the brokers beside the one for the VPC, on port 9092.
+    /// How clients reach brokers. Where there is neither `scram` nor `mtls`, brokers and controllers speak plaintext to each other and to
+    /// clients, and take whoever reaches them.
     pub struct Listeners {
+        /// Clients with user names and passwords (SCRAM-SHA-512), over TLS, on port 9096.
+        scram: bool = false,
+        /// Clients with certificates of the stack's own authority for clients, on port 9094.
+        mtls: bool = false,
+        /// Clients in plaintext, on port 9092: on by default where there is neither `scram` nor `mtls`. Beside those, such clients are the user ANONYMOUS.
+        plaintext: Option<bool>,
         /// Listeners for clients in other networks, who reach brokers by other names or ports: by name, of lower-case letters, digits and hyphens. A change rolls the brokers.
         others: BTreeMap<String, OtherListener> = BTreeMap::new(),
     }
@@ -36,7 +43,54 @@ fields! {
     }
 }
 
+/// One of the ways by which clients reach every broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    pub listener: ListenerName,
+    pub port: u16,
+    /// What it is for, in a few words: of clients in the VPC, and of those outside.
+    pub what: &'static str,
+    pub outside: &'static str,
+}
+
+impl Way {
+    /// The listener's key in the stack file; in capitals, Kafka's name of it.
+    pub fn word(&self) -> &'static str {
+        match self.listener {
+            ListenerName::Tls => "mtls",
+            other => other.word(),
+        }
+    }
+}
+
+const SCRAM: &str = "Kafka clients with SCRAM";
+const MTLS: &str = "Kafka clients with certificates";
+
 impl Listeners {
+    /// What a stack has whose file has no `listeners`. A new stack's are to be SCRAM's once a secured one can be made from the file alone.
+    pub const DEFAULT: Listeners = Listeners { scram: false, mtls: false, plaintext: None, others: BTreeMap::new() };
+
+    /// Whether hosts speak TLS: with each other, with kstack and with clients that prove who they are.
+    pub fn secured(&self) -> bool {
+        self.scram || self.mtls
+    }
+
+    /// Whether clients may come in plaintext.
+    pub fn in_plaintext(&self) -> bool {
+        self.plaintext.unwrap_or(!self.secured())
+    }
+
+    /// The ways in that every broker has, the one for most clients first.
+    pub fn ways(&self) -> Vec<Way> {
+        let all = [
+            (self.scram, ListenerName::Scram, SCRAM_PORT, SCRAM, SCRAM),
+            (self.mtls, ListenerName::Tls, MTLS_PORT, MTLS, MTLS),
+            (self.in_plaintext(), ListenerName::Plaintext, CLIENT_PORT, "Kafka clients", "Kafka clients outside"),
+        ];
+        let on = all.into_iter().filter(|(on, ..)| *on);
+        on.map(|(_, listener, port, what, outside)| Way { listener, port, what, outside }).collect()
+    }
+
     /// What the broker with this number listens on beside port 9092.
     pub fn of(&self, broker: u32, address: Ipv4Addr) -> Vec<Listener> {
         let listener = |(name, one): (&String, &OtherListener)| Listener {

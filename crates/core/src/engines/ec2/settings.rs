@@ -1,7 +1,8 @@
 //! Rules of Kafka's settings on hosts: `cluster.ec2.config`.
 
-use super::check_listeners::OTHERS;
+use super::check_listeners::{OTHERS, listeners};
 use super::keys::Version;
+use super::listeners::Way;
 use crate::engines::kafka_settings::{
     begins_as_kafkas, check_pairs, check_unclean, check_value, find, has_plugin, shown, similar, wrong_name,
 };
@@ -14,8 +15,24 @@ use crate::settings::{Found, KafkaVersion, Setting};
 
 pub(super) const CONFIG: &str = "cluster.ec2.config";
 
-/// The listeners that hosts have, as `listener.name.LISTENER.` names them.
-const LISTENERS: [&str; 2] = ["plaintext", "controller"];
+/// Settings of a host that speaks TLS by which it is known who is who, and who may do what; those of each listener, and of all.
+const IDENTITY: [&str; 8] = [
+    "allow.everyone.if.no.acl.found",
+    "authorizer.class.name",
+    "principal.builder.class",
+    "sasl.enabled.mechanisms",
+    "ssl.client.auth",
+    "ssl.engine.factory.class",
+    "ssl.principal.mapping.rules",
+    "super.users",
+];
+const IDENTITY_HELP: &str = "remove it: with `scram` or `mtls` below `listeners`, hosts prove who they are by kstack's certificates, and ACLs say who may do what";
+
+/// Whether `name` is one of those, or of a host's key, its certificates and those that it trusts.
+fn is_identity(name: &str) -> bool {
+    let papers = ["ssl.key.", "ssl.keystore.", "ssl.truststore."];
+    IDENTITY.contains(&name) || name.ends_with("sasl.jaas.config") || papers.iter().any(|begin| name.starts_with(begin))
+}
 
 /// Settings that kstack makes for each host, with what says it instead. Source: cloud-init/server.properties.hbs, and what would
 /// contradict it.
@@ -62,7 +79,11 @@ fn owned(name: &str) -> Option<&'static str> {
 pub(super) fn check(checker: &mut Checker<'_>) {
     let version = version(checker);
     let resolves = checker.entries(CONFIG).iter().any(|(key, _)| key.name == "config.providers");
-    let host = Host { version, resolves, plugin: has_plugin(CONFIG, version, checker) };
+    let listeners = listeners(checker);
+    let secured = listeners.secured();
+    let own = if secured { ["internal", "quorum"] } else { ["plaintext", "controller"] };
+    let listeners = own.into_iter().chain(listeners.ways().iter().map(Way::word)).collect();
+    let host = Host { version, resolves, plugin: has_plugin(CONFIG, version, checker), secured, listeners };
     for (key, value) in checker.entries(CONFIG) {
         host.check(key, value, checker);
     }
@@ -102,6 +123,10 @@ struct Host {
     resolves: bool,
     /// Whether a class that is not Kafka's reads settings of its own.
     plugin: bool,
+    /// Whether it speaks TLS.
+    secured: bool,
+    /// The listeners that it has, as `listener.name.LISTENER.` names them.
+    listeners: Vec<&'static str>,
 }
 
 impl Host {
@@ -119,7 +144,12 @@ impl Host {
             let message = format!("the value of `{name}` is a secret, and secrets do not belong in a stack file");
             return checker.error_at(key.at, message, help);
         }
-        match name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.')) {
+        let of_listener = name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
+        let own = of_listener.is_none_or(|(listener, _)| self.listeners.contains(&listener));
+        if self.secured && own && is_identity(of_listener.map_or(name, |(_, own)| own)) {
+            return checker.error_at(key.at, format!("`{name}` is set by kstack for each host"), IDENTITY_HELP);
+        }
+        match of_listener {
             Some((listener, own)) => self.check_listener(listener, own, key, value, checker),
             None => self.check_known(name, key, value, checker),
         }
@@ -128,9 +158,16 @@ impl Host {
     /// A setting for one of the listeners.
     fn check_listener(&self, listener: &str, own: &str, key: &Key, value: &Node, checker: &mut Checker<'_>) {
         let further = checker.entries(OTHERS).iter().any(|(key, _)| key.name == listener);
-        if !LISTENERS.contains(&listener) && !further {
+        if !self.listeners.contains(&listener) && !further {
             let message = format!("no host has a listener `{listener}`, which `{}` is for", key.name);
-            let help = "remove it: hosts have `plaintext` for clients and brokers, `controller`, and what `listeners.others` names";
+            let help = match self.secured {
+                false => {
+                    "remove it: hosts have `plaintext` for clients and brokers, `controller`, and what `listeners.others` names"
+                }
+                true => {
+                    "remove it: hosts have `internal` and `quorum` for each other, and what `listeners` names for clients"
+                }
+            };
             return checker.error_at(key.at, message, help);
         }
         match find(own, self.version) {
