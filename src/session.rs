@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::aws::kinds as drivers;
 use crate::aws::kinds::Sought;
 use crate::aws::names;
-use crate::aws::{Aws, Class, Clients, Fence, Place, surroundings};
+use crate::aws::{Aws, Class, Clients, Fence, Papers, Place, surroundings};
 use crate::clock;
 use crate::driver::{Ctx, IdMap};
 use crate::error::StepError;
@@ -128,6 +128,9 @@ impl Session {
         if let Some(zone) = names::place(&parsed.stack) {
             self.aws.expect_names(&self.name, &zone);
         }
+        if parsed.stack.secured() {
+            self.aws.expect_papers(Papers::Wanted);
+        }
         let (facts, found, metadata) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
             drivers::find_of(&self.aws, sought),
@@ -196,11 +199,18 @@ impl Session {
     /// AWS's answer.
     pub async fn ensure_record(&self, design: &Design, input: &PlanningInput) -> Result<Record, StepError> {
         let own_role = design.stack.has_own_role();
+        let secured = design.stack.secured();
+        if secured {
+            // From now on there may be some that a lost answer does not tell of.
+            self.aws.expect_papers(Papers::Begun);
+        }
         if let Some(record) = &input.record {
             // One that is to go may be there until it is gone.
             let own_role = if own_role { Some(true) } else { record.own_role };
             let zone = names::place(&design.stack).or_else(|| record.zone.clone());
-            let begun = Record { expires_at: design.expires, own_role, zone, resources: None, ..record.clone() };
+            let papers = secured || record.papers;
+            let begun =
+                Record { expires_at: design.expires, own_role, zone, papers, resources: None, ..record.clone() };
             return self.write_record(record, begun).await;
         }
         let record = Record {
@@ -211,6 +221,7 @@ impl Session {
             engine: Some(Engine::of(&design.stack).key().to_owned()),
             own_role: Some(own_role),
             zone: names::place(&design.stack),
+            papers: secured,
             resources: None,
             applies: 0,
         };
@@ -235,8 +246,16 @@ impl Session {
         let engine = Some(Engine::of(&design.stack).key().to_owned());
         let own_role = Some(design.stack.has_own_role());
         let zone = names::place(&design.stack);
-        let complete =
-            Record { zone, expires_at: design.expires, engine, own_role, resources, applies, ..record.clone() };
+        let complete = Record {
+            zone,
+            papers: design.stack.secured(),
+            expires_at: design.expires,
+            engine,
+            own_role,
+            resources,
+            applies,
+            ..record.clone()
+        };
         self.write_record(record, complete).await
     }
 

@@ -85,7 +85,7 @@ pub async fn survey(clients: &Clients) -> Result<Vec<DiscoveredStack>, StepError
     let all = Aws::of_all(clients.clone());
     let (mut found, metadata) = tokio::try_join!(drivers::find_all(&all), clients.all_metadata("/kstack"))?;
     let records = metadata.iter().filter_map(|(name, of)| Some((name.as_str(), of.record.as_ref()?)));
-    found.extend(drivers::find_all_names(&all, records).await?);
+    found.extend(drivers::find_all_told(&all, records).await?);
     let observed = drivers::by_stack(found);
     let mut stacks: BTreeMap<String, DiscoveredStack> = BTreeMap::new();
     for (name, metadata) in metadata {

@@ -151,7 +151,10 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         | "InvalidPermission.Duplicate"
         | "RouteAlreadyExists"
         | "EntityAlreadyExists"
-        | "AttachmentAlreadyExists" => Class::AlreadyDone,
+        | "AttachmentAlreadyExists"
+        // KMS's: of an alias, and of a key that is in the state in which a call would bring it.
+        | "AlreadyExistsException"
+        | "KMSInvalidStateException" => Class::AlreadyDone,
         "DependencyViolation"
         | "InvalidIPAddress.InUse"
         | "InvalidNetworkInterface.InUse"
@@ -213,12 +216,24 @@ pub trait Done {
     /// # Errors
     /// Any other error.
     fn or_gone(self) -> Result<(), StepError>;
+    /// Success also when it has been done already.
+    ///
+    /// # Errors
+    /// Any other error.
+    fn or_done(self) -> Result<(), StepError>;
 }
 
 impl<T> Done for Result<T, StepError> {
     fn or_gone(self) -> Result<(), StepError> {
         match self {
             Err(error) if error.class() != Class::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn or_done(self) -> Result<(), StepError> {
+        match self {
+            Err(error) if error.class() != Class::AlreadyDone => Err(error),
             _ => Ok(()),
         }
     }

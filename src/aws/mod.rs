@@ -96,6 +96,9 @@ pub struct Clients {
     pub route53: aws_sdk_route53::Client,
     /// The same without retries: changes of records take no client token.
     pub route53_no_retry: aws_sdk_route53::Client,
+    pub kms: aws_sdk_kms::Client,
+    /// The same without retries: CreateKey takes no client token.
+    pub kms_no_retry: aws_sdk_kms::Client,
     pub ssm: aws_sdk_ssm::Client,
     /// The lease's own client, which the fence does not hold back. Its answers set the clock: one service's, so that all who
     /// read a lease have the same.
@@ -171,6 +174,12 @@ impl Clients {
             builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
             aws_sdk_route53::Client::from_conf(builder.build())
         };
+        let kms = |retry: Option<RetryConfig>| {
+            let mut builder =
+                aws_sdk_kms::config::Builder::from(config).interceptor(fence.clone()).interceptor(Declared);
+            builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
+            aws_sdk_kms::Client::from_conf(builder.build())
+        };
         let ssm = aws_sdk_ssm::config::Builder::from(config).interceptor(Declared);
         let soon =
             TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_READ_TIMEOUT).build();
@@ -188,6 +197,8 @@ impl Clients {
             autoscaling: aws_sdk_applicationautoscaling::Client::from_conf(scaling.build()),
             route53: route53(None),
             route53_no_retry: route53(Some(RetryConfig::disabled())),
+            kms: kms(None),
+            kms_no_retry: kms(Some(RetryConfig::disabled())),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
             sessions: aws_sdk_ssm::Client::from_conf(ssm.clone().build()),
             ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).interceptor(date::AwsTime).build()),
@@ -204,6 +215,18 @@ pub enum Scope {
     Stack(Name),
     /// Every stack of the account and region: for discovery only.
     All,
+}
+
+/// What is known of a stack's keys and certificates before they are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Papers {
+    /// There are none, as far as is known.
+    #[default]
+    None,
+    /// The file asks for some.
+    Wanted,
+    /// The record tells of some: whatever a run has made of them that died is looked for.
+    Begun,
 }
 
 /// AWS, limited to one stack or for a discovery of all of them.
@@ -227,6 +250,8 @@ pub struct Aws {
     pub records: Snapshot<(String, ResourceRecordSet)>,
     /// The zones that stacks may have names in, by stack; see [`Aws::expect_names`].
     names: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// What is known of the keys and certificates of stacks; see [`Aws::expect_papers`].
+    papers: Mutex<Papers>,
     /// Server properties by configuration and revision: a revision never changes.
     pub revisions: tokio::sync::Mutex<BTreeMap<(String, i64), String>>,
     /// When the discovery under way began: describes since then are shared between kinds.
@@ -261,6 +286,7 @@ impl Aws {
             zones: Snapshot::default(),
             records: Snapshot::default(),
             names: Mutex::default(),
+            papers: Mutex::default(),
             revisions: tokio::sync::Mutex::default(),
             round: Mutex::new(Instant::now()),
         }
@@ -277,6 +303,19 @@ impl Aws {
     /// Whether this is a discovery of every stack.
     pub fn all(&self) -> bool {
         self.scope == Scope::All
+    }
+
+    /// Says what is known of keys and certificates: from now on they are asked for. Whether that was less.
+    pub fn expect_papers(&self, known: Papers) -> bool {
+        let mut papers = self.papers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let more = *papers < known;
+        *papers = known.max(*papers);
+        more
+    }
+
+    /// What is known of them.
+    pub fn papers(&self) -> Papers {
+        *self.papers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Begins a discovery: what was described before is not used for it.

@@ -83,9 +83,13 @@ fn calls<'a>(
     if command == PolicyFor::Adopt {
         lists.extend([LEASE, ADOPT]);
     }
-    // Names in DNS are asked for by the file alone, and by the record of a stack that had them.
-    let asked = |of: &Option<Engine>, of_names: bool| of.is_none_or(|of| of == engine) && (!of_names || dns.is_some());
-    for (kind, _, _, calls) in CALLS.iter().filter(|(_, of, of_names, _)| asked(of, *of_names)) {
+    // Names in DNS, keys and certificates are asked for by the file alone, and by the record of a stack that had them.
+    let asked = |kind: &str, of: &Option<Engine>| {
+        of.is_none_or(|of| of == engine)
+            && (!kinds::is_of_names(kind) || dns.is_some())
+            && (!kinds::is_of_papers(kind) || stack.secured())
+    };
+    for (kind, _, calls) in CALLS.iter().filter(|(kind, of, _)| asked(kind, of)) {
         lists.push(calls.discover);
         if matches!(command, PolicyFor::Apply | PolicyFor::Destroy) {
             lists.push(calls.delete);

@@ -21,6 +21,7 @@ mod existing;
 mod fleet;
 mod hostile;
 mod iam;
+mod keys;
 mod lease;
 mod links;
 mod localstack_package;

@@ -158,6 +158,7 @@ mod tests {
             engine: None,
             own_role: None,
             zone: None,
+            papers: false,
             resources: None,
             applies: 0,
         }

@@ -47,6 +47,11 @@ impl Stack {
         self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.instance_profile().is_none())
     }
 
+    /// Whether the stack's hosts speak TLS.
+    pub fn secured(&self) -> bool {
+        self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.secured())
+    }
+
     /// The keys that every engine asks for.
     pub fn common(&self) -> CommonKeys<'_> {
         let settings = self.cluster.settings(&self.workload);

@@ -9,8 +9,8 @@ use kstack_core::model::{FieldChange, Record, Tags, tag};
 use kstack_core::observed::{Found, Observed};
 use kstack_core::stack::Stack;
 
-use crate::aws::Aws;
 use crate::aws::declared::{EVERY_STACK, during};
+use crate::aws::{Aws, Papers};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 
@@ -29,16 +29,19 @@ enum Part {
     Iam,
     /// In DNS: the stack's names.
     Names,
+    /// In KMS and Parameter Store: keys and certificates.
+    Papers,
     /// In the region.
     Region,
 }
 
 /// Where the resources of `K` are.
 const fn part<K: Kind>() -> Part {
-    match (K::IN_IAM, K::OF_NAMES) {
-        (true, _) => Part::Iam,
-        (false, true) => Part::Names,
-        (false, false) => Part::Region,
+    match (K::IN_IAM, K::OF_NAMES, K::OF_PAPERS) {
+        (true, ..) => Part::Iam,
+        (_, true, _) => Part::Names,
+        (.., true) => Part::Papers,
+        _ => Part::Region,
     }
 }
 
@@ -68,11 +71,10 @@ macro_rules! drivers {
             Ok([$($module),*].into_iter().flatten().collect())
         }
 
-        /// The calls of the drivers, by kind, its engine, and whether it is of a stack's names.
-        pub const CALLS: &[(&str, Option<Engine>, bool, Calls)] = &[$((
+        /// The calls of the drivers, by kind, and its engine.
+        pub const CALLS: &[(&str, Option<Engine>, Calls)] = &[$((
             kstack_core::kinds::$kind::NAME,
             kstack_core::kinds::$kind::ENGINE,
-            kstack_core::kinds::$kind::OF_NAMES,
             <kstack_core::kinds::$kind as Driver<Aws>>::CALLS,
         )),*];
 
@@ -124,14 +126,15 @@ pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, St
     let asked = |_: Option<Engine>, part| match part {
         Part::Iam => role,
         Part::Names => aws.expects_names(),
+        Part::Papers => aws.papers() > Papers::None,
         Part::Region => true,
     };
     let found = find(aws, asked).await?;
-    Ok(Observed::collect(with_names(aws, aws.stack(), found, record).await?))
+    Ok(Observed::collect(with_told(aws, aws.stack(), found, record).await?))
 }
 
-/// All of that which is `found`, and the names in DNS of which the record of `stack` tells, where Route 53 was not asked for them.
-async fn with_names(
+/// All of that which is `found`, and what the record of `stack` tells of where it was not looked for: names in DNS, keys and certificates.
+async fn with_told(
     aws: &Aws,
     stack: &str,
     mut found: Vec<Found<Resource>>,
@@ -141,6 +144,11 @@ async fn with_names(
     if told.is_some_and(|zone| aws.expect_names(stack, zone)) {
         found.retain(|one| !kinds::is_of_names(one.spec.kind()));
         found.extend(find(aws, |_, part| part == Part::Names).await?);
+    }
+    // What has been found has its names already.
+    let none = !found.iter().any(|one| kinds::is_of_papers(one.spec.kind()));
+    if record.is_some_and(|record| record.papers) && aws.expect_papers(Papers::Begun) && none {
+        found.extend(find(aws, |_, part| part == Part::Papers).await?);
     }
     Ok(found)
 }
@@ -156,6 +164,7 @@ pub async fn find_of(aws: &Aws, sought: Sought) -> Result<Vec<Found<Resource>>, 
             && match part {
                 Part::Iam => sought.own_role,
                 Part::Names => aws.expects_names(),
+                Part::Papers => aws.papers() > Papers::None,
                 Part::Region => true,
             }
     };
@@ -184,36 +193,42 @@ pub async fn with_others(
             let of_others = |engine: Option<Engine>| others && engine.is_some_and(|one| one != sought.engine);
             let left = |engine, part| match part {
                 Part::Iam => had_role || of_others(engine) && role,
-                Part::Names => false,
+                Part::Names | Part::Papers => false,
                 Part::Region => of_others(engine),
             };
             found.extend(find(aws, left).await?);
         }
     }
-    Ok(Observed::collect(with_names(aws, aws.stack(), found, record).await?))
+    Ok(Observed::collect(with_told(aws, aws.stack(), found, record).await?))
 }
 
-/// Everything that is live of every stack but its names in DNS. `aws` is [`Aws::of_all`].
+/// Everything that is live of every stack but its names in DNS, and its keys and certificates. `aws` is [`Aws::of_all`].
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
 pub async fn find_all(aws: &Aws) -> Result<Vec<Found<Resource>>, StepError> {
-    find(aws, |_, part| part != Part::Names).await
+    find(aws, |_, part| !matches!(part, Part::Names | Part::Papers)).await
 }
 
-/// The names in DNS of every stack of whose records one tells of any.
+/// The names in DNS of every stack of whose records one tells of any, and so the keys and certificates.
 ///
 /// # Errors
 /// The first answer of AWS that is not a list.
-pub async fn find_all_names<'a>(
+pub async fn find_all_told<'a>(
     aws: &Aws,
     records: impl Iterator<Item = (&'a str, &'a Record)>,
 ) -> Result<Vec<Found<Resource>>, StepError> {
-    for (stack, zone) in records.filter_map(|(stack, record)| Some((stack, record.zone.as_deref()?))) {
-        aws.expect_names(stack, zone);
+    for (stack, record) in records {
+        if let Some(zone) = record.zone.as_deref() {
+            aws.expect_names(stack, zone);
+        }
+        if record.papers {
+            aws.expect_papers(Papers::Begun);
+        }
     }
-    match aws.expects_names() {
-        true => find(aws, |_, part| part == Part::Names).await,
+    let (names, papers) = (aws.expects_names(), aws.papers() > Papers::None);
+    match names || papers {
+        true => find(aws, |_, part| part == Part::Names && names || part == Part::Papers && papers).await,
         false => Ok(Vec::new()),
     }
 }

@@ -76,6 +76,9 @@ impl Account {
     pub fn ssm(&self, region: &str) -> aws_sdk_ssm::Client {
         client!(aws_sdk_ssm, self, region)
     }
+    pub fn kms(&self, region: &str) -> aws_sdk_kms::Client {
+        client!(aws_sdk_kms, self, region)
+    }
 
     pub fn route53(&self) -> aws_sdk_route53::Client {
         client!(aws_sdk_route53, self, "us-east-1")

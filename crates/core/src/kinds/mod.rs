@@ -38,6 +38,8 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     const ENGINE: Option<Engine> = None;
     /// Whether only stacks with names in DNS have such resources: Route 53 is asked where the file or the record tells of any.
     const OF_NAMES: bool = false;
+    /// Whether only stacks whose hosts speak TLS have such resources: they are asked for where the file or the record tells of any.
+    const OF_PAPERS: bool = false;
     /// Whether hosts or clients reach something by such resources. Taking one away, or a part of it, comes after everything
     /// that a plan makes or changes: what stands in for it works then, and what needed it is done.
     const ACCESS: bool = false;
@@ -168,6 +170,7 @@ macro_rules! all_kinds {
             vpc_endpoint::VpcEndpoint,
             security_group::SecurityGroup,
             security_group_rules::SecurityGroupRules,
+            kms_key::KmsKey,
             role::Role,
             instance_profile::InstanceProfile,
             placement_group::PlacementGroup,
@@ -275,6 +278,11 @@ pub fn is_tagged(kind: &str) -> bool {
 /// Whether resources of `kind` are of a stack's names in DNS.
 pub fn is_of_names(kind: &str) -> bool {
     with_kind!(kind, K => K::OF_NAMES, false)
+}
+
+/// Whether resources of `kind` are of a stack's keys and certificates.
+pub fn is_of_papers(kind: &str) -> bool {
+    with_kind!(kind, K => K::OF_PAPERS, false)
 }
 
 /// Whether resources of `kind` are found by name, and by their tags only when they are asked for one by one.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::kinds::{InstanceProfile, Resource, Role};
+use crate::kinds::{InstanceProfile, Resource, Role, kms_key};
 use crate::model::{account_name, tag};
 use crate::stack::{ConfigurationChoice, Iam, Msk, PolicyArn, Stack, SubnetChoice, VpcChoice};
 use crate::surroundings::GUARD_DUTY;
@@ -122,6 +122,14 @@ pub enum Scope {
     NameZones,
     /// The stack's names in it.
     Names,
+    /// The KMS key of the stack's certificates, by its tag.
+    PaperKey,
+    /// Any key, to look at what it says of itself: the stack's own is not known before, and may have no alias.
+    AnyPaperKey,
+    /// That key as it is made.
+    NewPaperKey,
+    /// Its alias.
+    PaperAlias,
 }
 
 /// What a policy is for.
@@ -408,6 +416,13 @@ impl<'a> Subject<'a> {
                 let names = json!({"route53:ChangeResourceRecordSetsNormalizedRecordNames": [below]});
                 (self.name_zones()?, json!({"ForAllValues:StringLike": names}))
             }
+            Scope::PaperKey | Scope::AnyPaperKey | Scope::NewPaperKey | Scope::PaperAlias if !stack.secured() => {
+                return None;
+            }
+            Scope::PaperKey => (vec![self.arn("kms", "key/*")], own()),
+            Scope::AnyPaperKey => (vec![self.arn("kms", "key/*")], Value::Null),
+            Scope::NewPaperKey => (vec!["*".to_owned()], self.tagged("RequestTag")),
+            Scope::PaperAlias => (vec![self.arn("kms", &kms_key::alias(name))], Value::Null),
             Scope::HostedZones if !self.private_dns => return None,
             Scope::HostedZones => (vec![format!("arn:{}:route53:::hostedzone/*", self.partition())], Value::Null),
         })

@@ -4,6 +4,7 @@ mod ec2;
 mod hosts;
 mod msk;
 mod names;
+mod papers;
 
 use super::Call;
 
@@ -38,4 +39,4 @@ macro_rules! call {
 use call;
 
 /// Every service's rows.
-pub const ALL: [&[Call]; 4] = [ec2::CALLS, hosts::CALLS, msk::CALLS, names::CALLS];
+pub const ALL: [&[Call]; 5] = [ec2::CALLS, hosts::CALLS, msk::CALLS, names::CALLS, papers::CALLS];

@@ -1,0 +1,42 @@
+//! The KMS key of a stack whose hosts speak TLS: what Parameter Store keeps of its keys, certificates and passwords is encrypted with it.
+
+use super::prelude::*;
+
+/// Its name in the stack.
+pub const PAPERS: &str = "papers";
+
+/// The state of a key that can be used.
+pub const ENABLED: &str = "Enabled";
+
+spec! {
+    pub struct KmsKey {
+        /// The name by which people find it, and kstack too; empty where it has none yet.
+        pub alias: String => Rule::in_place(),
+        /// KMS's word for whether it can be used.
+        pub state: String => Rule::in_place().hidden(),
+        /// Whether KMS makes new key material each year.
+        pub rotation: bool => Rule::in_place().hidden(),
+    }
+}
+
+/// The alias of the key of `stack`.
+pub fn alias(stack: &str) -> String {
+    format!("alias/kstack-{stack}")
+}
+
+impl Kind for KmsKey {
+    const NAME: &'static str = "kms_key";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
+    const OF_PAPERS: bool = true;
+    // CreateKey takes no token, and a key has no name before its alias is made.
+    const UNIQUE: bool = false;
+
+    fn desired(design: &Design) -> Vec<(String, Self)> {
+        let key = || KmsKey { alias: alias(&design.stack.name), state: ENABLED.to_owned(), rotation: true };
+        design.stack.secured().then(|| (PAPERS.to_owned(), key())).into_iter().collect()
+    }
+
+    fn price(&self, costs: &mut Costs<'_>) {
+        costs.charge("kms key", 1.0);
+    }
+}

@@ -1,0 +1,79 @@
+//! The KMS key of a stack whose hosts speak TLS: found whatever happened to it, and gone with the stack as far as KMS lets a key go.
+
+use aws_sdk_kms::types::KeyMetadata;
+
+use crate::support::Account;
+use crate::support::aws::{DEV, wait};
+
+/// Hosts that speak TLS, with clients by user and password.
+const SECURED: (&str, &str) = ("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true}");
+const ALIAS: &str = "alias/kstack-dev";
+
+/// Every key that says it is a stack's, whatever state it is in.
+fn keys(account: &Account) -> Vec<KeyMetadata> {
+    let kms = account.kms(DEV);
+    let all = wait(kms.list_keys().send());
+    let ids = all.keys().iter().filter_map(|key| key.key_id());
+    let described = ids.map(|id| wait(kms.describe_key().key_id(id).send()).key_metadata.expect("a key"));
+    described.filter(|key| key.description().is_some_and(|text| text.contains("kstack"))).collect()
+}
+
+fn states(account: &Account) -> Vec<String> {
+    let mut all: Vec<String> =
+        keys(account).iter().map(|key| key.key_state().expect("a state").as_str().to_owned()).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_stack_has_one_key_until_it_is_destroyed_whatever_happens_to_it() {
+    let account = Account::new();
+    let file = account.write("dev", &[SECURED]);
+    account.apply(&file);
+    account.assert_converged(&file);
+    let kms = account.kms(DEV);
+    let made = keys(&account);
+    let [key] = made.as_slice() else { panic!("{made:#?}") };
+    let id = key.key_id();
+    assert!(wait(kms.get_key_rotation_status().key_id(id).send()).key_rotation_enabled);
+    let tags = wait(kms.list_resource_tags().key_id(id).send());
+    for wanted in ["kstack:stack", "kstack:address"] {
+        assert!(tags.tags().iter().any(|tag| tag.tag_key() == wanted), "{wanted} in {tags:#?}");
+    }
+    assert!(account.run(&["list", "--region", DEV]).expect(0).out.contains("complete"));
+    // A run that died before the alias was made; then others' hands.
+    wait(kms.delete_alias().alias_name(ALIAS).send());
+    account.apply(&file);
+    wait(kms.disable_key().key_id(id).send());
+    account.apply(&file);
+    wait(kms.schedule_key_deletion().key_id(id).pending_window_in_days(7).send());
+    account.apply(&file);
+    account.assert_converged(&file);
+    assert_eq!(states(&account), ["Enabled"]);
+    assert_eq!(wait(kms.describe_key().key_id(ALIAS).send()).key_metadata.expect("a key").key_id(), id);
+    account.destroy(&file);
+    assert_eq!(states(&account), ["PendingDeletion"]);
+    assert!(wait(kms.list_aliases().send()).aliases().iter().all(|one| one.alias_name() != Some(ALIAS)));
+    // A stack of the same name gets another key, and finds nothing in its way.
+    account.apply(&file);
+    account.assert_converged(&file);
+    assert_eq!(states(&account), ["Enabled", "PendingDeletion"]);
+    account.destroy(&file);
+}
+
+#[test]
+fn an_alias_of_anothers_key_is_left_to_it() {
+    let account = Account::new();
+    let kms = account.kms(DEV);
+    let theirs = wait(kms.create_key().description("the company's").send()).key_metadata.expect("a key");
+    wait(kms.create_alias().alias_name(ALIAS).target_key_id(theirs.key_id()).send());
+    let file = account.write("dev", &[SECURED]);
+    let run = account.run(&["apply", &file, "--yes"]).expect(1);
+    assert!(run.err.contains("the alias alias/kstack-dev is that of another key"), "{run}");
+    let alias = wait(kms.describe_key().key_id(ALIAS).send()).key_metadata.expect("a key");
+    assert_eq!(alias.key_id(), theirs.key_id());
+    account.destroy(&file);
+    assert_eq!(states(&account), ["PendingDeletion"], "kstack's own goes, without an alias");
+    let alias = wait(kms.describe_key().key_id(ALIAS).send()).key_metadata.expect("a key");
+    assert_eq!((alias.key_id(), alias.key_state().map(|state| state.as_str())), (theirs.key_id(), Some("Enabled")));
+}
