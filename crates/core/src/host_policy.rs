@@ -20,7 +20,32 @@ pub struct HostPolicy<'a> {
     pub key: &'a str,
 }
 
-impl HostPolicy<'_> {
+impl<'a> HostPolicy<'a> {
+    /// The policy of the hosts of `stack` in `vpc`, whose papers the key with this ARN encrypts: it is in their account and region.
+    /// `None` where that is not the ARN of a key.
+    pub fn of(stack: &'a str, vpc: &'a str, key: &'a str) -> Option<HostPolicy<'a>> {
+        let mut parts = key.splitn(6, ':');
+        let mut part = || parts.next();
+        let (Some("arn"), Some(partition), Some("kms")) = (part(), part(), part()) else { return None };
+        let (region, account, name) = (part()?, part()?, part()?);
+        name.starts_with("key/").then_some(HostPolicy { partition, region, account, stack, vpc, key })
+    }
+
+    /// The whole policy, as IAM takes it.
+    pub fn document(&self) -> String {
+        json!({"Version": "2012-10-17", "Statement": self.statements()}).to_string()
+    }
+
+    /// The VPC and the key of the policy `document` of the hosts of `stack`, where it is one that kstack writes.
+    pub fn read(stack: &str, document: &str) -> Option<(String, String)> {
+        let parsed: Value = serde_json::from_str(document).ok()?;
+        let [read, decrypt] = parsed["Statement"].as_array()?.as_slice() else { return None };
+        let vpc = read["Condition"]["StringEquals"]["aws:Ec2InstanceSourceVpc"].as_str()?;
+        let key = decrypt["Resource"].as_str()?;
+        let own: Value = serde_json::from_str(&HostPolicy::of(stack, vpc, key)?.document()).ok()?;
+        (own == parsed).then(|| (vpc.to_owned(), key.to_owned()))
+    }
+
     /// The statements for a policy of the version 2012-10-17: older ones have no variables.
     pub fn statements(&self) -> Vec<Value> {
         let HostPolicy { partition, region, account, stack, vpc, key } = self;
@@ -151,6 +176,21 @@ mod tests {
     /// What an earlier kstack let every host do.
     fn of_the_managed_policy() -> Vec<Value> {
         vec![json!({"Effect": "Allow", "Action": ["ssm:GetParameter", "ssm:GetParameters"], "Resource": "*"})]
+    }
+
+    #[test]
+    fn a_policy_reads_as_what_it_was_made_from_and_another_as_nothing() {
+        let policy = HostPolicy::of("prod", "vpc-1", KEY).expect("the ARN of a key");
+        assert_eq!(policy.document(), POLICY.document());
+        let (vpc, key) = ("vpc-1".to_owned(), KEY.to_owned());
+        assert_eq!(HostPolicy::read("prod", &policy.document()), Some((vpc, key)));
+        assert_eq!(HostPolicy::read("other", &policy.document()), None);
+        for (old, new) in [("Allow", "Deny"), ("ssm:GetParameter", "ssm:*"), ("hosts/*", "*")] {
+            assert_eq!(HostPolicy::read("prod", &policy.document().replace(old, new)), None, "{old} is {new}");
+        }
+        for wrong in ["", "key/1", "arn:aws:kms:eu-west-1:123456789012:alias/kstack-prod", "arn:aws:s3:::key/1"] {
+            assert!(HostPolicy::of("prod", "vpc-1", wrong).is_none(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The hosts' IAM role: Session Manager, and what the file names beside it. There is no SSH key.
 
 use super::{no_call_for, no_id};
-use crate::aws::{Aws, Class, Done, failed};
+use crate::aws::{Aws, Class, Done, Papers, failed};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use aws_sdk_iam::types::Tag;
+use kstack_core::host_policy::HostPolicy;
 use kstack_core::kinds::Role;
-use kstack_core::kinds::role::{OWN_POLICY, is_earlier, is_marked, marks};
-use kstack_core::model::{FieldChange, Tags, tag};
+use kstack_core::kinds::role::{OWN_POLICY, PAPERS_POLICY, is_earlier, is_marked, marks};
+use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
 use percent_encoding::percent_decode_str;
@@ -21,6 +22,7 @@ impl Driver<Aws> for Role {
         discover: &[call("GetRole"), call("ListAttachedRolePolicies"), call("ListRolePolicies"), call("GetRolePolicy")],
         create: &[call("CreateRole"), call("PutRolePolicy"), call("AttachRolePolicy")],
         update: &[
+            call("DeleteRolePolicy"),
             call("TagRole"),
             call("PutRolePermissionsBoundary"),
             call("DeleteRolePermissionsBoundary"),
@@ -54,14 +56,21 @@ impl Driver<Aws> for Role {
         }
         let name = aws.global_name(Role::SUFFIX);
         let role = async { iam.get_role().role_name(&name).send().await.map_err(failed("GetRole")) };
-        let (role, attached, inline, document) =
-            tokio::join!(role, attached(aws, &name), inline(aws, &name), document(aws, &name));
+        let papers = async {
+            match aws.papers() {
+                Papers::None => Ok(None),
+                _ => document(aws, &name, PAPERS_POLICY).await,
+            }
+        };
+        let (role, attached, inline, document, papers) =
+            tokio::join!(role, attached(aws, &name), inline(aws, &name), document(aws, &name, OWN_POLICY), papers);
         // A denied GetRole says nothing of whether the role is there, and is not hidden behind what the other calls say of it.
         let role = match role {
             Err(error) if error.class() == Class::NotFound => return Ok(Vec::new()),
             role => role?,
         };
-        let (attached, inline, document) = (attached?, inline?, document?);
+        let (attached, inline, document, papers) = (attached?, inline?, document?, papers?);
+        let (papers_vpc, papers_key) = papers.map(|document| read_papers(aws.stack(), &document)).unzip();
         let Some(role) = role.role else { return Ok(Vec::new()) };
         let tags: Tags = role.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
         let moved = tags.contains_key(tag::ROLE_POLICY);
@@ -79,8 +88,12 @@ impl Driver<Aws> for Role {
             trusts: trusted(role.assume_role_policy_document()),
             actions: document.as_deref().map(actions).unwrap_or_default(),
             policies,
+            papers_key,
+            papers_vpc,
             attached_by_others: Some(attached),
-            inline_by_others: Some(inline.into_iter().filter(|name| name != OWN_POLICY).collect()),
+            inline_by_others: Some(
+                inline.into_iter().filter(|name| ![OWN_POLICY, PAPERS_POLICY].contains(&&**name)).collect(),
+            ),
         };
         Ok(vec![Found { id: role.role_name, tags, spec, terminated: false }])
     }
@@ -104,6 +117,9 @@ impl Driver<Aws> for Role {
         let call = ctx.system.clients.iam.put_role_policy().role_name(id).policy_name(OWN_POLICY);
         let call = call.policy_document(own_document(&self.actions));
         call.send().await.map_err(failed("PutRolePolicy"))?;
+        if self.papers_key.is_some() {
+            put_papers(self, ctx, id).await?;
+        }
         for arn in &self.policies {
             attach(ctx, id, arn).await?;
         }
@@ -143,6 +159,9 @@ impl Driver<Aws> for Role {
             let call = call.policy_document(own_document(&self.actions));
             call.send().await.map_err(failed("PutRolePolicy"))?;
         }
+        if changed("papers_key").or(changed("papers_vpc")).is_some() {
+            put_papers(self, ctx, id).await?;
+        }
         if changed("trusts").is_some() {
             let call = iam.update_assume_role_policy().role_name(id).policy_document(trust_document(self));
             call.send().await.map_err(failed("UpdateAssumeRolePolicy"))?;
@@ -158,7 +177,7 @@ impl Driver<Aws> for Role {
         for arn in &last {
             detach(ctx, id, arn).await?;
         }
-        let known = ["permissions_boundary", "actions", "trusts", "policies"];
+        let known = ["permissions_boundary", "actions", "trusts", "policies", "papers_key", "papers_vpc"];
         changes
             .iter()
             .find(|change| !known.contains(&change.field.as_str()))
@@ -226,9 +245,32 @@ async fn inline(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
     pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListRolePolicies"))
 }
 
-/// The document of kstack's own inline policy, as IAM gives it; `None` where there is none.
-async fn document(aws: &Aws, role: &str) -> Result<Option<String>, StepError> {
-    let call = aws.clients.iam.get_role_policy().role_name(role).policy_name(OWN_POLICY);
+/// Brings the policy by which hosts read their papers to what `role` is to have.
+async fn put_papers(role: &Role, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    let iam = &ctx.system.clients.iam;
+    let (Some(key), Some(vpc)) = (&role.papers_key, &role.papers_vpc) else {
+        let call = iam.delete_role_policy().role_name(id).policy_name(PAPERS_POLICY);
+        return call.send().await.map_err(failed("DeleteRolePolicy")).or_gone();
+    };
+    let (key, vpc) = (ctx.id(key)?, ctx.id(vpc)?);
+    let policy = HostPolicy::of(ctx.system.stack(), &vpc, &key);
+    let policy = policy.ok_or_else(|| StepError::Internal(format!("{key} is not the ARN of a key")))?;
+    let call = iam.put_role_policy().role_name(id).policy_name(PAPERS_POLICY).policy_document(policy.document());
+    call.send().await.map_err(failed("PutRolePolicy")).map(drop)
+}
+
+/// The VPC and the key of such a policy; of one that kstack does not write, the policy itself in the key's place.
+fn read_papers(stack: &str, document: &str) -> (Ref, Ref) {
+    let text = percent_decode_str(document).decode_utf8_lossy();
+    match HostPolicy::read(stack, &text) {
+        Some((vpc, key)) => (Ref::Id(vpc), Ref::Id(key)),
+        None => (Ref::None, Ref::Id(text.into_owned())),
+    }
+}
+
+/// The document of the role's inline policy with this name, as IAM gives it; `None` where there is none.
+async fn document(aws: &Aws, role: &str, policy: &str) -> Result<Option<String>, StepError> {
+    let call = aws.clients.iam.get_role_policy().role_name(role).policy_name(policy);
     match call.send().await.map_err(failed("GetRolePolicy")) {
         Err(error) if error.class() == Class::NotFound => Ok(None),
         answer => Ok(Some(answer?.policy_document)),
@@ -268,6 +310,8 @@ fn plain(trusts: String) -> Role {
         policies: Vec::new(),
         permissions_boundary: String::new(),
         path: "/".to_owned(),
+        papers_key: None,
+        papers_vpc: None,
         boundary_by_others: None,
         attached_by_others: None,
         inline_by_others: None,

@@ -2,7 +2,7 @@
 
 use crate::design::Facts;
 use crate::kinds::InstanceProfile;
-use crate::kinds::role::SESSION_MANAGER;
+use crate::kinds::role::{READ_PAPERS, SESSION_MANAGER};
 use crate::model::account_name;
 use crate::permissions::forbidden;
 use crate::refusal::Refusal;
@@ -40,10 +40,15 @@ pub fn check(stack: &Stack, facts: &Facts, refusals: &mut Vec<Refusal>) {
             "correct its ARN below `cluster.ec2.iam`, or have the policy made first",
         ));
     }
-    let forbids = facts.boundary.as_ref().map(|document| forbidden(document, SESSION_MANAGER)).unwrap_or_default();
+    let (papers, what) = match stack.secured() {
+        true => (&READ_PAPERS[..], "need"),
+        false => (&[][..], "are reached with"),
+    };
+    let needed = || SESSION_MANAGER.iter().chain(papers).copied();
+    let forbids = facts.boundary.as_ref().map(|document| forbidden(document, needed())).unwrap_or_default();
     if let Some(boundary) = iam.permissions_boundary.as_ref().filter(|_| !forbids.is_empty()) {
         refusals.push(Refusal::general(
-            format!("the boundary {boundary} forbids what hosts are reached with: {}", forbids.join(", ")),
+            format!("the boundary {boundary} forbids what hosts {what}: {}", forbids.join(", ")),
             "have it allow these, or name an instance profile of yours with `cluster.ec2.iam.instance_profile`",
         ));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::kms_key::PAPERS;
 use super::prelude::*;
 use crate::digest::fingerprint;
 use crate::text::many;
@@ -19,6 +20,12 @@ spec! {
         pub permissions_boundary: String => Rule::in_place(),
         #[serde(default = "no_path")]
         pub path: String => Rule::fixed(PATH, NEW_PATH).hidden(),
+        /// The KMS key by which hosts read their own papers, and the VPC in which they may; of a live role, the whole policy in the place of
+        /// the key where it is another than kstack writes.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub papers_key: Option<Ref> => Rule::in_place().hidden().saying(PAPERS_DIFFER),
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub papers_vpc: Option<Ref> => Rule::in_place().hidden().saying(PAPERS_DIFFER),
         /// Of a live role: the boundary that others have put, which is none of the file's.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub boundary_by_others: Option<String> => Rule::in_place().hidden(),
@@ -29,6 +36,8 @@ spec! {
         pub inline_by_others: Option<Vec<String>> => Rule::in_place().hidden(),
     }
 }
+
+const PAPERS_DIFFER: &str = "which certificates hosts may read differs";
 
 /// What a path is, and what to do to have another: of the role and its instance profile.
 pub(super) const PATH: &str = "a path in IAM";
@@ -48,6 +57,9 @@ pub(super) fn path_of(design: &Design) -> String {
 /// The name of kstack's own inline policy.
 pub const OWN_POLICY: &str = "kstack-session-manager";
 
+/// The name of kstack's inline policy by which hosts that speak TLS read their papers.
+pub const PAPERS_POLICY: &str = "kstack-papers";
+
 /// What a host needs for Session Manager, without logs in S3 or CloudWatch and without a KMS key of its own. None of them takes a
 /// narrower resource than all, but for UpdateInstanceInformation, whose instances are not known when the role is made.
 /// Source: Systems Manager's user guide, "Create a custom IAM role for Session Manager", 2026.
@@ -58,6 +70,9 @@ pub const SESSION_MANAGER: [&str; 5] = [
     "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel",
 ];
+
+/// What hosts that speak TLS need beside it, of [`PAPERS_POLICY`].
+pub const READ_PAPERS: [&str; 2] = ["ssm:GetParameter", "kms:Decrypt"];
 
 /// What stands for the policies `arns` in the role's tag: eight characters each, of which the 25 that a role can have fit into one.
 pub fn marks<'a>(arns: impl IntoIterator<Item = &'a String>) -> String {
@@ -101,6 +116,8 @@ impl Kind for Role {
             policies: policies.map(ToString::to_string).collect(),
             permissions_boundary: boundary.map(ToString::to_string).unwrap_or_default(),
             path: path_of(design),
+            papers_key: design.stack.secured().then(|| Ref::to(super::KmsKey::NAME, PAPERS)),
+            papers_vpc: design.stack.secured().then(|| design.vpc()),
             boundary_by_others: None,
             attached_by_others: None,
             inline_by_others: None,
