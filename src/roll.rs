@@ -55,6 +55,8 @@ pub struct Local {
     pub cluster: sandbox::kafka::SandboxCluster,
     pub distribution: PathBuf,
     pub hosts: Vec<HostDesign>,
+    /// What hosts that speak TLS get their certificates by.
+    pub papers: sandbox::kafka::Papers,
 }
 
 /// By what a rolled host is known to be well.
@@ -69,9 +71,12 @@ pub enum Checks {
 
 /// Where kstack reaches the brokers of what is `observed` inside the VPC, by node id.
 pub fn brokers(observed: &Observed) -> BTreeMap<u32, SocketAddrV4> {
-    let instances = observed.of::<Instance>();
-    let secured = instances.values().any(|(_, instance)| instance.listeners.as_deref() == Some(TLS));
-    brokers_at(observed, if secured { INTERNAL_PORT } else { CLIENT_PORT })
+    brokers_at(observed, if secured(observed) { INTERNAL_PORT } else { CLIENT_PORT })
+}
+
+/// Whether hosts of what is `observed` speak TLS.
+pub fn secured(observed: &Observed) -> bool {
+    observed.of::<Instance>().values().any(|(_, instance)| instance.listeners.as_deref() == Some(TLS))
 }
 
 /// Where those brokers are with this port.
@@ -203,7 +208,7 @@ impl KafkaAccess {
     pub fn instance_started(&self, host: &str) -> Result<(), StepError> {
         let Some(local) = &self.local else { return Ok(()) };
         let Some(host) = local.hosts.iter().find(|one| one.name == host) else { return Ok(()) };
-        let started = local.cluster.start_host(&local.distribution, host);
+        let started = local.cluster.start_host(&local.distribution, host, &local.papers);
         started.map_err(|error| StepError::Kafka {
             what: format!("Kafka on {} was not started", host.name),
             source: Some(Box::new(error)),

@@ -47,6 +47,10 @@ pub(super) async fn roll(
         let others = all.iter().filter(others).map(|(address, id)| (address.name.clone(), id.clone()));
         ctx.system.clients.others_well(host, &others.collect(), ctx.progress).await?;
     }
+    // It reads the new certificate when it starts.
+    if wanted.certificate.is_some() {
+        retry(|| drivers::renew_certificate(ctx)).await?;
+    }
     // Asked while the instance is there. Who may not ask can still roll, without a way back.
     let before = match recall(ctx, live).await {
         Err(error) if may_pass(error.class()) || error.class().ends_all() => return Err(error),

@@ -11,6 +11,7 @@ pub mod kinds;
 mod msk_iam;
 pub mod names;
 mod network_facts;
+pub mod papers;
 mod params;
 mod price_list;
 mod rate_limit;
@@ -250,6 +251,10 @@ pub struct Aws {
     pub records: Snapshot<(String, ResourceRecordSet)>,
     /// The zones that stacks may have names in, by stack; see [`Aws::expect_names`].
     names: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// The parameters of their keys and certificates.
+    pub parameters: Snapshot<papers::Paper>,
+    /// The authorities that this process has, to sign with.
+    pub signers: papers::Signers,
     /// What is known of the keys and certificates of stacks; see [`Aws::expect_papers`].
     papers: Mutex<Papers>,
     /// Server properties by configuration and revision: a revision never changes.
@@ -286,6 +291,8 @@ impl Aws {
             zones: Snapshot::default(),
             records: Snapshot::default(),
             names: Mutex::default(),
+            parameters: Snapshot::default(),
+            signers: papers::Signers::default(),
             papers: Mutex::default(),
             revisions: tokio::sync::Mutex::default(),
             round: Mutex::new(Instant::now()),

@@ -185,7 +185,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, context.sandbox).into_values().collect();
     let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
     let ids: BTreeSet<u32> = ids.collect();
-    let link = kafka::link(&session, &context.via);
+    let link = kafka::link(&session, &context.via, roll::secured(&observed)).await?;
     let asked: Vec<Server> = servers.iter().map(|one| (*one).into()).collect();
     if args.wait && !ids.is_empty() {
         context.printer.progress("Waiting until Kafka is healthy ...");

@@ -160,7 +160,7 @@ impl ApplyRequest {
             let message = format!("the plan is too old: its stack would have expired at {}", expiry::shown(at, now));
             return Err(Failure::new(message).hint("make the plan again with `kstack plan --out`"));
         }
-        let kafka = kafka::of(session, &design, observed, task, self.blind)?;
+        let kafka = kafka::of(session, &design, observed, task, self.blind).await?;
         let done = Box::pin(self.run(session, (design, plan), &seen, &kafka, task, report)).await;
         kafka.link.way.close().await;
         done
@@ -183,7 +183,7 @@ impl ApplyRequest {
                 session.complete_record(&design, record, false).await?;
             }
             report(RunReport::Ended { plan: &plan, outcome: &Outcome::default() });
-            signals.unless_stopped(kafka::start(&design, kafka, task)).await?;
+            signals.unless_stopped(kafka::start(session, &design, kafka, task)).await?;
             return Ok(Some(Applied { design, changed: false, local: Vec::new() }));
         }
         if plan.counts().roll > 1
@@ -198,7 +198,7 @@ impl ApplyRequest {
         let record = session.ensure_record(&design, &seen.input).await?;
         execute(session, kafka, &plan, observed, &record.incarnation(), task, report).await?;
         session.complete_record(&design, &record, true).await?;
-        let local = signals.unless_stopped(kafka::start(&design, kafka, task)).await?;
+        let local = signals.unless_stopped(kafka::start(session, &design, kafka, task)).await?;
         Ok(Some(Applied { design, changed: true, local }))
     }
 }

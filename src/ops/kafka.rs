@@ -5,18 +5,26 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use super::{Failure, Task};
+use crate::aws::Aws;
+use crate::clock;
+use crate::error::StepError;
 use crate::health::{self, shortened};
-use crate::kafka::{Gate, Link, PLUGIN, Security, Server, Via, Way};
+use crate::kafka::{Gate, Identity, Link, PLUGIN, Roots, Security, Server, Via, Way};
 use crate::roll::{self, KafkaAccess, Local};
 use crate::sandbox::SandboxError;
-use crate::sandbox::kafka::{SandboxCluster, distribution};
+use crate::sandbox::kafka::{Papers, SandboxCluster, distribution};
 use crate::session::Session;
+use kstack_core::certificates::{Authority, Facts};
 use kstack_core::design::Design;
 use kstack_core::model::tag;
 use kstack_core::observed::Observed;
 
 /// How long the hosts of the sandbox may take to become a healthy cluster.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The listeners by which kstack reaches a broker, and those for clients, the first of which counts.
+const INSIDE: [&str; 2] = ["INTERNAL", "PLAINTEXT"];
+const CLIENTS: [&str; 3] = ["SCRAM", "MTLS", "PLAINTEXT"];
 
 /// The processes that stand for what is `observed`, whether they run or not; `None` where nothing has a cluster id.
 fn processes(observed: &Observed) -> Option<SandboxCluster> {
@@ -26,23 +34,55 @@ fn processes(observed: &Observed) -> Option<SandboxCluster> {
 /// Where the `observed` brokers accept clients from here, by node id. In a sandbox without Kafka there are none.
 pub fn brokers(observed: &Observed, sandbox: bool) -> BTreeMap<u32, SocketAddrV4> {
     match sandbox {
-        true => processes(observed).map(|cluster| cluster.bootstrap()).unwrap_or_default(),
+        true => processes(observed).map(|cluster| cluster.brokers(&INSIDE)).unwrap_or_default(),
         false => roll::brokers(observed),
     }
 }
 
-/// As whom, and by the way `via`, brokers on EC2 are asked. Tunnels go through the stack's own instances; the emulator's run nothing.
-pub fn link(session: &Session, via: &Via) -> Link {
+/// As whom, and by the way `via`, brokers on EC2 are asked: hosts that are `secured` know kstack by a certificate for the run, an hour
+/// long. Tunnels go through the stack's own instances; the emulator's run nothing.
+///
+/// # Errors
+/// That there can be no such certificate.
+pub async fn link(session: &Session, via: &Via, secured: bool) -> Result<Link, StepError> {
     let clients = &session.aws.clients;
     let gate = || Gate { clients: clients.clone(), stack: session.name.to_string(), plugin: PLUGIN.into() };
-    Link { security: Security::default(), way: Way::new(via.clone(), (!clients.emulated()).then(gate)) }
+    let security = if secured { own_certificate(&session.aws).await? } else { Security::default() };
+    Ok(Link { security, way: Way::new(via.clone(), (!clients.emulated()).then(gate)) })
+}
+
+/// kstack's own certificate, by the authority of the stack's hosts. It is made in memory, and nowhere else.
+async fn own_certificate(aws: &Aws) -> Result<Security, StepError> {
+    let signer = aws.signer(Authority::Hosts, None).await?;
+    let none =
+        |error: &dyn std::fmt::Display| StepError::ended("kstack has no certificate for brokers", error.to_string());
+    let pair = signer.sign(&Facts::admin(), clock::now()).map_err(|error| none(&error))?;
+    let identity = Identity { certificate: pair.certificate, key: pair.key.expose().to_owned() };
+    Security::tls_by(&Roots::Pem(&signer.pair().certificate), Some(&identity)).map_err(|error| none(&error))
+}
+
+/// The authorities of the stack's hosts and clients, for the processes of the sandbox.
+async fn authorities(aws: &Aws) -> Result<Papers, StepError> {
+    let (hosts, clients) = tokio::try_join!(aws.signer(Authority::Hosts, None), aws.signer(Authority::Clients, None))?;
+    Ok(Some([hosts, clients]))
+}
+
+/// The link to brokers of `design` that are up by now, where it is another than before they were: they had no certificates then.
+///
+/// # Errors
+/// As [`link`].
+pub async fn link_to(session: &Session, design: &Design, task: &Task<'_>) -> Result<Option<Link>, StepError> {
+    match design.stack.secured() {
+        true => link(session, task.via, true).await.map(Some),
+        false => Ok(None),
+    }
 }
 
 /// What rolls to `design` query by the way that the task says; `blind` lets hosts roll one after another without it.
 ///
 /// # Errors
 /// What is wrong with the sandbox's Kafka.
-pub fn of(
+pub async fn of(
     session: &Session,
     design: &Design,
     observed: &Observed,
@@ -51,14 +91,21 @@ pub fn of(
 ) -> Result<KafkaAccess, Failure> {
     let sandbox = task.sandbox;
     let distribution = if sandbox { distribution()? } else { None };
+    // Of what is being made there are none yet: see `start`.
+    let secured = roll::secured(observed);
+    let papers = match secured && distribution.is_some() {
+        true => authorities(&session.aws).await?,
+        false => None,
+    };
     let local = distribution.map(|distribution| Local {
         cluster: SandboxCluster::of(&design.cluster_id),
         distribution,
         hosts: design.hosts.clone(),
+        papers,
     });
     // Hosts of a sandbox without Kafka have none that could be out of sync.
     let blind = blind || sandbox && local.is_none();
-    Ok(KafkaAccess::new(brokers(observed, sandbox), link(session, task.via), local, blind))
+    Ok(KafkaAccess::new(brokers(observed, sandbox), link(session, task.via, secured).await?, local, blind))
 }
 
 /// The host of the active controller, where a broker answers.
@@ -72,17 +119,25 @@ pub async fn active(design: &Design, kafka: &KafkaAccess) -> Option<String> {
 ///
 /// # Errors
 /// Why there is no healthy cluster.
-pub async fn start(design: &Design, kafka: &KafkaAccess, task: &Task<'_>) -> Result<Vec<SocketAddrV4>, Failure> {
+pub async fn start(
+    session: &Session,
+    design: &Design,
+    kafka: &KafkaAccess,
+    task: &Task<'_>,
+) -> Result<Vec<SocketAddrV4>, Failure> {
     let Some(local) = kafka.local.as_ref().filter(|_| !design.hosts.is_empty()) else { return Ok(Vec::new()) };
     if design.hosts.iter().any(|host| host.cloud.advertised.is_some()) {
         task.note("The sandbox's brokers tell their addresses: nobody finds their names on this machine.");
     }
     task.note(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
-    local.cluster.start(&local.distribution, design)?;
-    let brokers: Vec<SocketAddrV4> = local.cluster.bootstrap().into_values().collect();
+    let papers = if design.stack.secured() { authorities(&session.aws).await? } else { None };
+    local.cluster.start(&local.distribution, design, &papers)?;
+    let brokers: Vec<SocketAddrV4> = local.cluster.brokers(&INSIDE).into_values().collect();
+    let own = link_to(session, design, task).await?;
     let ids: BTreeSet<u32> = design.hosts.iter().filter(|host| host.broker()).map(|host| host.cloud.node_id).collect();
     let servers: Vec<Server> = brokers.iter().map(|broker| (*broker).into()).collect();
-    let healthy = health::wait_until(&servers, &kafka.link, START_TIMEOUT, |cluster| cluster.problems(&ids));
+    let link = own.as_ref().unwrap_or(&kafka.link);
+    let healthy = health::wait_until(&servers, link, START_TIMEOUT, |cluster| cluster.problems(&ids));
     healthy.await.map_err(|reasons| {
         let failure =
             Failure::new(format!("Kafka is not healthy after {} s: {}", START_TIMEOUT.as_secs(), shortened(&reasons)));
@@ -91,7 +146,7 @@ pub async fn start(design: &Design, kafka: &KafkaAccess, task: &Task<'_>) -> Res
             None => failure,
         }
     })?;
-    Ok(brokers)
+    Ok(local.cluster.brokers(&CLIENTS).into_values().collect())
 }
 
 /// Ends the processes that stand for what is `observed`, with their data.

@@ -163,7 +163,7 @@ impl StackRequest {
             report(UpReport::Start(Start { plan: &plan, observed, network, expires_at }));
         }
         let record = session.ensure_record(&design, &seen.input).await?;
-        let kafka = kafka::of(session, &design, observed, task, false)?;
+        let kafka = kafka::of(session, &design, observed, task, false).await?;
         let done = Box::pin(async {
             if worked {
                 let mut report = |one: RunReport<'_>| report(UpReport::Run(one));

@@ -75,6 +75,13 @@ pub fn papers(host: &Pair, hosts: &str, clients: &str) -> PrivateKey {
 }
 
 impl Pair {
+    /// Reads what [`Pair::keystore`] writes; `None` for another text.
+    pub fn read(keystore: &str) -> Option<Pair> {
+        let at = keystore.find("-----BEGIN CERTIFICATE-----")?;
+        let (key, certificate) = keystore.split_at(at);
+        Some(Pair { key: key.to_owned().into(), certificate: certificate.to_owned() })
+    }
+
     /// Both in one text, the key first, as Kafka reads a keystore of the type PEM.
     pub fn keystore(&self) -> PrivateKey {
         PrivateKey(format!("{}{}", self.key.expose(), self.certificate))

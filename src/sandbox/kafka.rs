@@ -6,17 +6,24 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::clock;
+use crate::pki::Signer;
+
 use super::{SandboxError, home, io_error, running};
+use kstack_core::certificates::Facts;
 use kstack_core::cloud_init;
-use kstack_core::cloud_init::CLIENT_PORT;
+use kstack_core::cloud_init::HostRole;
 use kstack_core::design::{Design, HostDesign};
 
 /// Names the folder of a Kafka distribution, as Apache's archive has it; the hosts of a stack run when it is set.
@@ -74,11 +81,12 @@ impl SandboxCluster {
         SandboxCluster { folder: home().join("kafka").join(cluster_id) }
     }
 
-    /// The client addresses of all brokers by node id, stopped ones too; empty when no process of the cluster runs.
-    pub fn bootstrap(&self) -> BTreeMap<u32, SocketAddrV4> {
+    /// The addresses of all brokers by node id, stopped ones too, at the first of these listeners that they have; empty when no process of
+    /// the cluster runs.
+    pub fn brokers(&self, listeners: &[&str]) -> BTreeMap<u32, SocketAddrV4> {
         let nodes = nodes(&self.folder);
         match nodes.iter().any(|node| process(node).is_some()) {
-            true => nodes.iter().filter_map(|node| client_address(node)).collect(),
+            true => nodes.iter().filter_map(|node| broker_address(node, listeners)).collect(),
             false => BTreeMap::new(),
         }
     }
@@ -87,9 +95,9 @@ impl SandboxCluster {
     ///
     /// # Errors
     /// That there is no distribution or no sandbox, or what the storage tool said.
-    pub fn start(&self, distribution: &Path, design: &Design) -> Result<(), SandboxError> {
+    pub fn start(&self, distribution: &Path, design: &Design, papers: &Papers) -> Result<(), SandboxError> {
         std::thread::scope(|scope| {
-            let start = |host| scope.spawn(move || self.start_host(distribution, host));
+            let start = |host| scope.spawn(move || self.start_host(distribution, host, papers));
             let started: Vec<_> = design.hosts.iter().map(start).collect();
             started.into_iter().try_for_each(|one| one.join().unwrap_or(Ok(())))
         })
@@ -99,7 +107,7 @@ impl SandboxCluster {
     ///
     /// # Errors
     /// As [`SandboxCluster::start`].
-    pub fn start_host(&self, distribution: &Path, host: &HostDesign) -> Result<(), SandboxError> {
+    pub fn start_host(&self, distribution: &Path, host: &HostDesign, papers: &Papers) -> Result<(), SandboxError> {
         let guard = running().ok_or_else(|| SandboxError::NoKafka("no sandbox is running".to_owned()))?.pid;
         let node = self.folder.join(&host.name);
         fs::create_dir_all(&node).map_err(io_error("making the folder", &node))?;
@@ -114,6 +122,9 @@ impl SandboxCluster {
             kill(&node);
         }
         fs::write(&properties, settings).map_err(io_error("writing", &properties))?;
+        if host.cloud.security.is_some() {
+            write_papers(papers, host, &node)?;
+        }
         let logging = node.join("log4j2.yaml");
         fs::write(&logging, include_str!("../../cloud-init/log4j2.yaml.hbs")).map_err(io_error("writing", &logging))?;
         let script = |name: &str| distribution.join("bin").join(name);
@@ -173,6 +184,30 @@ pub(super) fn remove_all() -> Result<(), SandboxError> {
     nodes(&home().join("kafka")).into_iter().try_for_each(|folder| SandboxCluster { folder }.remove())
 }
 
+/// The authorities by which hosts that speak TLS get their certificates here; absent for those that do not.
+pub type Papers = Option<[Arc<Signer>; 2]>;
+
+/// Writes what a host has fetched before Kafka starts. Its certificate is another than the one in Parameter Store: it has the address that
+/// the process listens on.
+fn write_papers(papers: &Papers, host: &HostDesign, node: &Path) -> Result<(), SandboxError> {
+    let none = |why: String| SandboxError::NoKafka(format!("{} has no certificate: {why}", host.name));
+    let [hosts, clients] = papers.as_ref().ok_or_else(|| none("the authorities are not known".to_owned()))?;
+    let facts = Facts::host(&host.cloud.stack, &host.name, loopback(host.address));
+    let pair = hosts.sign(&facts, clock::now()).map_err(|error| none(error.to_string()))?;
+    let keystore = pair.keystore();
+    let files = [
+        ("host.pem", keystore.expose()),
+        ("hosts-ca.pem", &hosts.pair().certificate),
+        ("clients-ca.pem", &clients.pair().certificate),
+    ];
+    for (name, text) in files {
+        let path = node.join(name);
+        let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);
+        file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(io_error("writing", &path))?;
+    }
+    Ok(())
+}
+
 /// The host with loopback addresses and no name, which would not be found here, its data in `node`, and caches of a size for a test.
 fn local(host: &cloud_init::Host, node: &Path) -> cloud_init::Host {
     let mut host = host.clone();
@@ -183,6 +218,15 @@ fn local(host: &cloud_init::Host, node: &Path) -> cloud_init::Host {
     host.controllers.iter_mut().for_each(|voter| voter.address = loopback(voter.address));
     host.settings.entry("log.cleaner.dedupe.buffer.size".to_owned()).or_insert_with(|| "8388608".to_owned());
     host.settings.insert("log.dirs".to_owned(), node.join("data").display().to_string());
+    if let Some(security) = &host.security {
+        let mut files = vec![("ssl.keystore.location", "host.pem"), ("ssl.truststore.location", "hosts-ca.pem")];
+        if security.mtls && host.role != HostRole::Controller {
+            files.push(("listener.name.mtls.ssl.truststore.location", "clients-ca.pem"));
+        }
+        for (setting, file) in files {
+            host.settings.insert(setting.to_owned(), node.join(file).display().to_string());
+        }
+    }
     host
 }
 
@@ -197,12 +241,14 @@ fn nodes(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|path| path.is_dir()).collect()
 }
 
-/// The id of the broker of the folder `node`, and its client address; `None` for a controller.
-fn client_address(node: &Path) -> Option<(u32, SocketAddrV4)> {
+/// The id of the broker of the folder `node`, and its address at the first of `listeners` that it has; `None` for a controller.
+fn broker_address(node: &Path, listeners: &[&str]) -> Option<(u32, SocketAddrV4)> {
     let text = fs::read_to_string(node.join("server.properties")).ok()?;
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
-    let address = value("advertised.listeners=PLAINTEXT://")?.split(':').next()?.parse().ok()?;
-    Some((value("node.id=")?.parse().ok()?, SocketAddrV4::new(address, CLIENT_PORT)))
+    let all: Vec<(&str, &str)> =
+        value("advertised.listeners=")?.split(',').filter_map(|one| one.split_once("://")).collect();
+    let address = listeners.iter().find_map(|name| all.iter().find(|(one, _)| one == name));
+    Some((value("node.id=")?.parse().ok()?, address?.1.parse().ok()?))
 }
 
 /// The process of `node`, when it runs: a process id may have gone to another program since.

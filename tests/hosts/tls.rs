@@ -132,6 +132,9 @@ impl Cluster {
             package_mirror: None,
             proxy: None,
             listeners: Vec::new(),
+            advertised: None,
+            more_volumes: Vec::new(),
+            own_disks: None,
             security: Some(Security {
                 scram: true,
                 mtls: true,

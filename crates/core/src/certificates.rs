@@ -6,6 +6,7 @@
 use std::net::Ipv4Addr;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -123,6 +124,56 @@ impl Facts {
     }
 }
 
+/// What is known of a certificate beside its parameter, whose value is secret: the parameter's description. Whoever plans reads this
+/// alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub subject: String,
+    /// In hexadecimal.
+    pub serial: String,
+    pub begins: Timestamp,
+    pub ends: Timestamp,
+    /// The serial number of the certificate of the authority that signed it; its own, where it is an authority's.
+    pub by: String,
+    /// That of the authority of the clients that the host trusts.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub clients: String,
+    /// The names beside the address.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub names: Vec<String>,
+    /// When the one before it ends, with which a process may still run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub before: Option<Life>,
+}
+
+/// From when to when a certificate is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    pub begins: Timestamp,
+    pub ends: Timestamp,
+}
+
+/// How far AWS's clock and kstack's may be apart, at most, for what they say to be compared.
+const CLOCKS: SignedDuration = SignedDuration::from_secs(60);
+
+impl Told {
+    /// The life of the certificate that a process has which started then; `None` where nothing tells of it. A process never takes
+    /// another one while it runs: Kafka's quorum keeps what it started with (KAFKA-20025).
+    pub fn started_with(&self, started: Timestamp) -> Option<Life> {
+        if started + CLOCKS >= self.begins + EARLIER {
+            return Some(Life { begins: self.begins, ends: self.ends });
+        }
+        self.before
+    }
+}
+
+impl Life {
+    /// Whether it is time for another at `now`.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        now >= renew_at(self.begins, self.ends)
+    }
+}
+
 /// When a certificate is to be renewed: with a third of its life left.
 pub fn renew_at(begins: Timestamp, ends: Timestamp) -> Timestamp {
     ends - begins.duration_until(ends) / 3
@@ -149,6 +200,31 @@ mod tests {
         for name in ["", "a b", "a,OU=kstack-hosts", "a=b", "a:b", "ü", "a/b", "*", &"a".repeat(65)] {
             assert_eq!(Facts::client(name, DAY), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_process_has_the_certificate_that_was_there_when_it_started() {
+        let at = |text: &str| -> Timestamp { format!("2026-{text}:00Z").parse().expect("a date") };
+        let (old, begins, ends) =
+            (Life { begins: at("01-01T00:00"), ends: at("07-01T00:00") }, at("06-01T00:00"), at("12-01T00:00"));
+        let (made, new) = (begins + EARLIER, Life { begins, ends });
+        let told = |before| Told {
+            subject: String::new(),
+            serial: String::new(),
+            begins,
+            ends,
+            by: String::new(),
+            clients: String::new(),
+            names: Vec::new(),
+            before,
+        };
+        assert_eq!(told(Some(old)).started_with(made), Some(new));
+        assert_eq!(told(Some(old)).started_with(made - SignedDuration::from_secs(59)), Some(new), "clocks differ");
+        assert_eq!(told(Some(old)).started_with(made - SignedDuration::from_mins(2)), Some(old));
+        assert_eq!(told(None).started_with(made - SignedDuration::from_mins(2)), None);
+        assert!(old.is_due(at("05-02T00:00")) && !old.is_due(at("04-30T00:00")));
+        let text = serde_json::to_string(&told(Some(old))).expect("JSON");
+        assert_eq!(serde_json::from_str::<Told>(&text).expect("the same"), told(Some(old)));
     }
 
     #[test]

@@ -20,7 +20,10 @@ use serde::{Deserialize, Serialize};
 use check::check;
 pub use decode::decode;
 use quote::{properties_escape, shell_word, yaml_scalar};
-pub use security::{INTERNAL_PORT, MTLS_PORT, PAPERS, QUORUM_PORT, SCRAM_PORT, Security, papers_parameter};
+pub use security::{
+    INTERNAL_PORT, MTLS_PORT, PAPERS, QUORUM_PORT, SCRAM_PORT, Security, authority_parameter, papers_address,
+    papers_parameter,
+};
 use view::View;
 
 mod check;

@@ -1,8 +1,8 @@
 //! Instances: brokers and controllers as replaceable machines. Volume and interface stay when one is terminated.
 
-use super::{network_interface, no_call_for, no_id, volume};
+use super::{host_certificate, network_interface, no_call_for, no_id, volume};
 use crate::aws::declared::during;
-use crate::aws::{Aws, Class, Done, READY_TIMEOUT, failed, jitter, tags_of};
+use crate::aws::{Aws, Class, Done, Papers, READY_TIMEOUT, failed, jitter, tags_of};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use crate::wait::may_pass;
@@ -14,6 +14,7 @@ use aws_sdk_ec2::types::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use kstack_core::cloud_init;
 use kstack_core::kinds::Instance;
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
@@ -34,7 +35,7 @@ const NOT_A_PARAMETER: &str = "InvalidParameterValue";
 
 impl Driver<Aws> for Instance {
     const CALLS: Calls = Calls {
-        discover: &[call("DescribeInstances"), call("DescribeVolumes")],
+        discover: &[call("DescribeInstances"), call("DescribeVolumes"), call("DescribeParameters")],
         create: &[
             call("DescribeNetworkInterfaces"),
             call("RunInstances"),
@@ -63,9 +64,19 @@ impl Driver<Aws> for Instance {
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let volumes = aws.volumes.since(aws.round(), || volume::fetch(aws));
-        let (all, volumes) = tokio::try_join!(aws.instances.since(aws.round(), || fetch(aws)), volumes)?;
+        let papers = async {
+            // A discovery of every stack judges no certificate.
+            if aws.papers() == Papers::None || aws.all() { Ok(None) } else { aws.every_paper().await.map(Some) }
+        };
+        let (all, volumes, papers) =
+            tokio::try_join!(aws.instances.since(aws.round(), || fetch(aws)), volumes, papers)?;
         let own: BTreeSet<&str> = volumes.iter().filter_map(|volume| volume.volume_id()).collect();
-        Ok(all.iter().map(|instance| found(instance, &own)).collect())
+        let certificate = |instance: &Sdk| {
+            let started = instance.launch_time().and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok())?;
+            let address = instance.private_ip_address().unwrap_or_default();
+            papers.as_ref().map(|papers| host_certificate::of_running(papers, aws.stack(), address, started))
+        };
+        Ok(all.iter().map(|instance| found(instance, &own, certificate(instance))).collect())
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
@@ -184,7 +195,8 @@ fn data_volumes(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<Vec<String>, 
 }
 
 /// `own` are the ids of the stack's volumes: what others attach is none of its data volumes.
-fn found(instance: &Sdk, own: &BTreeSet<&str>) -> Found<Instance> {
+/// `certificate` is what is known of the one with which it runs.
+fn found(instance: &Sdk, own: &BTreeSet<&str>, certificate: Option<String>) -> Found<Instance> {
     let tags = tags_of(Some(instance.tags()));
     let tagged = |key: &str| tags.get(key).cloned();
     let interface = instance
@@ -227,6 +239,8 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>) -> Found<Instance> {
         volumes: tagged(tag::VOLUMES).and_then(|count| count.parse().ok()),
         storage: tagged(tag::STORAGE),
         listeners: tagged(tag::LISTENERS),
+        // Of one that speaks plaintext there is none.
+        certificate: tagged(tag::LISTENERS).and(certificate),
         config: tagged(tag::CONFIG),
         retention: tagged(tag::RETENTION),
         min_insync_replicas: tagged(tag::MIN_INSYNC),

@@ -76,7 +76,7 @@ async fn on_hosts(
     let observed = session.observe().await?;
     let instances: Vec<String> = observed.of::<Instance>().values().map(|(live, _)| live.id.clone()).collect();
     session.aws.clients.pass_checks(&instances).await?;
-    let local = kafka::start(design, kafka, task).await?;
+    let local = kafka::start(session, design, kafka, task).await?;
     if !local.is_empty() {
         return Ok(local);
     }
@@ -85,12 +85,14 @@ async fn on_hosts(
         return Ok(brokers);
     }
     let servers: Vec<Server> = brokers.iter().map(|broker| (*broker).into()).collect();
-    if let Err(why) = health::wait_until(&servers, &kafka.link, REACHABLE_TIMEOUT, |_| Vec::new()).await {
+    let own = kafka::link_to(session, design, task).await?;
+    let link = own.as_ref().unwrap_or(&kafka.link);
+    if let Err(why) = health::wait_until(&servers, link, REACHABLE_TIMEOUT, |_| Vec::new()).await {
         task.note(&format!("Kafka can't be asked: {}; its hosts have passed EC2's checks.", shortened(&why)));
         return Ok(brokers);
     }
     let ids: BTreeSet<u32> = roll::brokers(&observed).into_keys().collect();
-    let healthy = health::wait_until(&servers, &kafka.link, HEALTHY_TIMEOUT, |cluster| cluster.problems(&ids));
+    let healthy = health::wait_until(&servers, link, HEALTHY_TIMEOUT, |cluster| cluster.problems(&ids));
     healthy.await.map_err(|reasons| {
         Failure::new(format!("Kafka is not healthy after {} s: {}", HEALTHY_TIMEOUT.as_secs(), shortened(&reasons)))
     })?;

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use super::{CLIENT_PORT, Host, HostRole};
-use crate::certificates::{CLIENT_RULES, HOST_RULES, super_users};
+use crate::certificates::{Authority, CLIENT_RULES, HOST_RULES, super_users};
 
 /// Where brokers, and kstack, reach a broker.
 pub const INTERNAL_PORT: u16 = 9091;
@@ -57,6 +57,16 @@ pub const PAPERS: &str = "/kstack-papers";
 /// The parameter with the papers of the host of `stack` at `address`: its key and certificate, and those of both authorities.
 pub fn papers_parameter(stack: &str, address: Ipv4Addr) -> String {
     format!("{PAPERS}/{stack}/hosts/{address}/tls")
+}
+
+/// The address of the host of `stack` whose papers the parameter `name` has; `None` for another parameter.
+pub fn papers_address(stack: &str, name: &str) -> Option<Ipv4Addr> {
+    name.strip_prefix(&format!("{PAPERS}/{stack}/hosts/"))?.strip_suffix("/tls")?.parse().ok()
+}
+
+/// The parameter with the key and the certificate of an authority of `stack`.
+pub fn authority_parameter(stack: &str, authority: Authority) -> String {
+    format!("{PAPERS}/{stack}/authorities/{}", authority.word())
 }
 
 impl Security {

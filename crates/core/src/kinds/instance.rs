@@ -8,6 +8,9 @@ use crate::settings::Retention;
 /// What hosts are marked with that reach each other by TLS alone.
 pub const TLS: &str = "closed";
 
+/// What is said of the certificate that a host runs with while more than a third of its life is left.
+pub const VALID: &str = "valid";
+
 spec! {
     pub struct Instance {
         pub instance_type: String => Rule::roll(),
@@ -46,6 +49,9 @@ spec! {
         /// Which listeners hosts have for each other: [`TLS`]; absent for plaintext. Hosts of both kinds don't reach each other.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub listeners: Option<String> => Rule::fixed("whether hosts speak TLS with each other", NEW_STACK).hidden(),
+        /// With which certificate it runs, where it speaks TLS: [`VALID`], or when that ends.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub certificate: Option<String> => Rule::roll().hidden(),
         /// Fingerprint of the host's configuration.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub config: Option<String> => Rule::roll().hidden().saying("config: the host's settings differ"),
@@ -97,6 +103,7 @@ impl Kind for Instance {
             volumes: Some(host.volumes().len() as u32).filter(|count| *count > 1),
             storage: host.cloud.own_disks.map(|_| host.volume.kind.word().to_owned()),
             listeners: host.cloud.security.as_ref().map(|_| TLS.to_owned()),
+            certificate: host.cloud.security.as_ref().map(|_| VALID.to_owned()),
             config: Some(host.config.clone()),
             retention: host.broker().then(|| design.stack.common().settings.retention.to_string()),
             min_insync_replicas: Some(design.stack.common().settings.min_insync.to_string()),
@@ -115,6 +122,7 @@ impl Kind for Instance {
         let before = [
             Address::new(super::SecurityGroupRules::NAME, group),
             Address::new(super::Role::NAME, "hosts"),
+            Address::new(super::HostCertificate::NAME, name),
             Address::new(super::DnsRecords::NAME, super::dns_records::MAIN),
         ];
         before.into_iter().chain(table).collect()
@@ -153,8 +161,11 @@ impl Kind for Instance {
     }
 
     fn roll_reason(&self, changes: &[FieldChange]) -> &'static str {
+        let alone = changes.iter().all(|change| change.field == "certificate");
         let changes = |field: &str| changes.iter().any(|change| change.field == field);
-        if self.storage.is_some() {
+        if alone && self.storage.is_none() {
+            "the host is replaced while the others run, and starts with a new certificate; its volume and address are kept"
+        } else if self.storage.is_some() {
             "the host is replaced while the others run: it loses its replicas, and fetches them again from the others; its address is kept"
         } else if changes("data_volume") {
             "the host is replaced on another volume while the others run; its address is kept"

@@ -171,6 +171,8 @@ macro_rules! all_kinds {
             security_group::SecurityGroup,
             security_group_rules::SecurityGroupRules,
             kms_key::KmsKey,
+            certificate_authority::CertificateAuthority,
+            host_certificate::HostCertificate,
             role::Role,
             instance_profile::InstanceProfile,
             placement_group::PlacementGroup,

@@ -1,10 +1,12 @@
 //! Where a permission holds: the resources, and the conditions, as far as AWS lets them be named before there is anything.
 
+mod papers;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::kinds::{InstanceProfile, Resource, Role, kms_key};
+use crate::kinds::{InstanceProfile, Resource, Role};
 use crate::model::{account_name, tag};
 use crate::stack::{ConfigurationChoice, Iam, Msk, PolicyArn, Stack, SubnetChoice, VpcChoice};
 use crate::surroundings::GUARD_DUTY;
@@ -130,6 +132,12 @@ pub enum Scope {
     NewPaperKey,
     /// Its alias.
     PaperAlias,
+    /// Everything in the region, where the stack has certificates.
+    Papers,
+    /// The parameters with the stack's keys and certificates.
+    PaperParameters,
+    /// Those of its authorities, whose keys sign.
+    AuthorityParameters,
 }
 
 /// What a policy is for.
@@ -416,13 +424,13 @@ impl<'a> Subject<'a> {
                 let names = json!({"route53:ChangeResourceRecordSetsNormalizedRecordNames": [below]});
                 (self.name_zones()?, json!({"ForAllValues:StringLike": names}))
             }
-            Scope::PaperKey | Scope::AnyPaperKey | Scope::NewPaperKey | Scope::PaperAlias if !stack.secured() => {
-                return None;
-            }
-            Scope::PaperKey => (vec![self.arn("kms", "key/*")], own()),
-            Scope::AnyPaperKey => (vec![self.arn("kms", "key/*")], Value::Null),
-            Scope::NewPaperKey => (vec!["*".to_owned()], self.tagged("RequestTag")),
-            Scope::PaperAlias => (vec![self.arn("kms", &kms_key::alias(name))], Value::Null),
+            Scope::Papers
+            | Scope::PaperKey
+            | Scope::AnyPaperKey
+            | Scope::NewPaperKey
+            | Scope::PaperAlias
+            | Scope::PaperParameters
+            | Scope::AuthorityParameters => self.papers(scope)?,
             Scope::HostedZones if !self.private_dns => return None,
             Scope::HostedZones => (vec![format!("arn:{}:route53:::hostedzone/*", self.partition())], Value::Null),
         })

@@ -1,10 +1,13 @@
-//! KMS, for the key of a stack's certificates. Source: the Service Authorization Reference, "AWS Key Management Service".
+//! KMS and Parameter Store, for a stack's certificates. Source: the Service Authorization Reference, "AWS Key Management Service" and "AWS
+//! Systems Manager", and the guide of Parameter Store, "AWS KMS encryption for AWS Systems Manager Parameter Store SecureString parameters".
 //!
 //! A key is known by its tags; what is done with an alias is authorised for the alias and for the key.
 
 use super::call;
 use crate::permissions::Call;
-use crate::permissions::Scope::{Account, AnyPaperKey, NewPaperKey, PaperAlias, PaperKey};
+use crate::permissions::Scope::{
+    Account, AnyPaperKey, AuthorityParameters, NewPaperKey, PaperAlias, PaperKey, PaperParameters, Papers,
+};
 
 pub const CALLS: &[Call] = &[
     call!("kms" "DescribeKey", AnyPaperKey),
@@ -23,4 +26,9 @@ pub const CALLS: &[Call] = &[
     call!("kms" "ScheduleKeyDeletion", PaperKey),
     call!("kms" "TagResource" of "key", PaperKey),
     call!("kms" "UntagResource" of "key", PaperKey),
+    // It has no narrower scope.
+    call!("ssm" "DescribeParameters", Papers),
+    call!("ssm" "PutParameter" of "papers", PaperParameters; with "ssm:AddTagsToResource" PaperParameters, "kms:Encrypt" PaperKey),
+    call!("ssm" "GetParameters" of "papers", AuthorityParameters; with "kms:Decrypt" PaperKey),
+    call!("ssm" "DeleteParameter" of "papers", PaperParameters),
 ];

@@ -1,0 +1,63 @@
+//! The two authorities that sign a stack's certificates: of its hosts, and of its clients. Key and certificate of each are one
+//! parameter, which only who runs kstack reads.
+
+use super::Resource;
+use super::prelude::*;
+use crate::certificates::Authority;
+use crate::kinds::instance::TLS;
+
+spec! {
+    pub struct CertificateAuthority {
+        /// By RFC 2253.
+        pub subject: String => Rule::fixed("the subject of an authority", NEW_STACK),
+        /// What encrypts the parameter.
+        pub key: Ref => Rule::fixed("the KMS key that encrypts an authority's key", NEW_STACK).hidden(),
+        /// Of a live one that ends within two years: the day.
+        #[serde(skip)]
+        pub ends_soon: Option<String> => Rule::creation_only(),
+    }
+}
+
+/// What an authority's certificate is good for when nothing tells that it will end soon, in days.
+pub const SOON: i64 = 2 * 365;
+
+impl Kind for CertificateAuthority {
+    const NAME: &'static str = "certificate_authority";
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
+    // Its parameter is listed without its tags, and its name says whose it is.
+    const TAGGED: bool = false;
+    const OF_PAPERS: bool = true;
+
+    fn desired(design: &Design) -> Vec<(String, Self)> {
+        let one = |authority: Authority| {
+            let subject = format!("CN={}", authority.common_name(&design.stack.name));
+            let key = Ref::to(super::KmsKey::NAME, super::kms_key::PAPERS);
+            (authority.word().to_owned(), CertificateAuthority { subject, key, ends_soon: None })
+        };
+        let both = || [Authority::Hosts, Authority::Clients].map(one).into();
+        design.stack.secured().then(both).unwrap_or_default()
+    }
+
+    /// Both are of every host; one that every stack has stands for all.
+    fn owner(_: &str) -> &str {
+        "broker-1"
+    }
+
+    fn missing(name: &str, siblings: &Siblings<'_>) -> Missing {
+        match (siblings.spec)(super::Instance::NAME) {
+            Some(Resource::Instance(host)) if host.listeners.as_deref() == Some(TLS) => Missing::Lost {
+                reason: "its key is gone, and another takes its place".to_owned(),
+                refusal: format!("the key of the authority of the {name} is gone, and hosts run that trust no other"),
+                remedy: "put its parameter back, where a copy of it is kept",
+            },
+            _ => Missing::New,
+        }
+    }
+
+    fn warning(&self) -> Option<String> {
+        let ends = self.ends_soon.as_ref()?;
+        Some(format!("it ends on {ends}, and every certificate that it has signed with it"))
+    }
+
+    fn price(&self, _: &mut Costs<'_>) {}
+}

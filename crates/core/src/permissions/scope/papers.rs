@@ -1,0 +1,33 @@
+//! Where permissions for a stack's keys and certificates hold.
+
+use serde_json::{Value, json};
+
+use super::{Scope, Subject};
+use crate::certificates::Authority;
+use crate::cloud_init::{PAPERS, authority_parameter};
+use crate::kinds::kms_key;
+
+impl Subject<'_> {
+    /// The resources of `scope` and a condition; `None` where the stack has no certificates.
+    pub(super) fn papers(&self, scope: Scope) -> Option<(Vec<String>, Value)> {
+        let name = &*self.stack.name;
+        if !self.stack.secured() {
+            return None;
+        }
+        Some(match scope {
+            Scope::Papers => {
+                (vec!["*".to_owned()], json!({"StringEquals": {"aws:RequestedRegion": &*self.stack.region}}))
+            }
+            Scope::PaperParameters => (vec![self.arn("ssm", &format!("parameter{PAPERS}/{name}/*"))], Value::Null),
+            Scope::AuthorityParameters => {
+                let all = [Authority::Hosts, Authority::Clients].map(|one| authority_parameter(name, one));
+                (all.iter().map(|one| self.arn("ssm", &format!("parameter{one}"))).collect(), Value::Null)
+            }
+            Scope::PaperKey => (vec![self.arn("kms", "key/*")], self.tagged("ResourceTag")),
+            Scope::AnyPaperKey => (vec![self.arn("kms", "key/*")], Value::Null),
+            Scope::NewPaperKey => (vec!["*".to_owned()], self.tagged("RequestTag")),
+            Scope::PaperAlias => (vec![self.arn("kms", &kms_key::alias(name))], Value::Null),
+            _ => return None,
+        })
+    }
+}

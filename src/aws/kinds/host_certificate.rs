@@ -1,0 +1,156 @@
+//! What hosts prove themselves with: a parameter for each, which kstack writes again with each roll of the host.
+
+use super::no_call_for;
+use crate::aws::declared::during;
+use crate::aws::papers::{self, Paper, id, parts, unusable};
+use crate::aws::{Aws, Done, failed};
+use crate::clock;
+use crate::driver::{Calls, Ctx, Driver};
+use crate::error::StepError;
+use crate::pki::{self, PrivateKey};
+use kstack_core::certificates::{Authority, Life, Told};
+use kstack_core::cloud_init::{papers_address, papers_parameter};
+use kstack_core::kinds::instance::VALID;
+use kstack_core::kinds::{HostCertificate, Kind as _};
+use kstack_core::model::{Address, FieldChange, Ref, Tags, tag};
+use kstack_core::observed::Found;
+use kstack_core::permissions::{call, call_of};
+
+impl Driver<Aws> for HostCertificate {
+    const CALLS: Calls = Calls {
+        discover: &[call("DescribeParameters")],
+        create: &[call_of("GetParameters", "papers"), call_of("PutParameter", "papers"), call("DescribeParameters")],
+        update: &[call_of("GetParameters", "papers"), call_of("PutParameter", "papers"), call("DescribeParameters")],
+        delete: &[call_of("DeleteParameter", "papers")],
+        retag: &[],
+    };
+
+    async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
+        let all = aws.every_paper().await?;
+        Ok(all.iter().filter_map(|paper| found(paper, &all)).collect())
+    }
+
+    async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
+        let (name, value, told) = sign(self, ctx).await?;
+        if ctx.make_paper(&name, &ctx.id(&self.key)?, &value, &told).await? {
+            return Ok(id(&name, &told.serial));
+        }
+        ctx.system.begin_round();
+        let all = ctx.system.every_paper().await?;
+        match all.iter().find(|paper| paper.parameter == name) {
+            // Nobody knows any more what it has.
+            Some(Paper { told: None, .. }) => renew(self, ctx).await.map(|()| id(&name, "")),
+            Some(paper) => Ok(paper.id()),
+            None => Err(unusable(&name, &"AWS says that it exists, and does not list it")),
+        }
+    }
+
+    /// A certificate is never changed: another takes its place.
+    async fn update(&self, ctx: &Ctx<'_, Aws>, _: &str, changes: &[FieldChange]) -> Result<(), StepError> {
+        let known = ["subject", "names", "authority", "clients", "key"];
+        if let Some(other) = changes.iter().find(|change| !known.contains(&change.field.as_str())) {
+            return Err(no_call_for(other));
+        }
+        renew(self, ctx).await
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+        let call = ctx.system.clients.ssm.delete_parameter().name(parts(id).0);
+        call.send().await.map_err(failed("DeleteParameter")).or_gone()
+    }
+
+    async fn retag(_: &Ctx<'_, Aws>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {
+        Ok(()) // Its name says whose it is.
+    }
+}
+
+/// Makes another key and certificate for the host of `ctx`, which it reads when it starts again. It may run again.
+///
+/// # Errors
+/// The call's own, or that the authority can't sign.
+pub async fn renew(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<(), StepError> {
+    let (name, value, told) = sign(wanted, ctx).await?;
+    ctx.system.begin_round();
+    let all = ctx.system.every_paper().await?;
+    let before = all.iter().find(|paper| paper.parameter == name).and_then(|paper| paper.told.as_ref());
+    // Where a run died between a renewal and the roll, the process still has the one before that.
+    let now = clock::now();
+    let before = before.map(|told| match told.before {
+        Some(earlier) if told.begins + jiff::SignedDuration::from_hours(2) > now && earlier.ends < told.ends => earlier,
+        _ => Life { begins: told.begins, ends: told.ends },
+    });
+    ctx.renew_paper(&name, &ctx.id(&wanted.key)?, &value, &Told { before, ..told }).await
+}
+
+/// The same for the host of `ctx`, as it is live.
+///
+/// # Errors
+/// As [`renew`]; or that the host has none.
+pub async fn renew_live(ctx: &Ctx<'_, Aws>) -> Result<(), StepError> {
+    let work = async {
+        ctx.system.begin_round();
+        let (all, host) = (ctx.system.every_paper().await?, &ctx.address.name);
+        let address = Address::new(HostCertificate::NAME, host).to_string();
+        let mut live = all.iter().filter_map(|paper| found(paper, &all));
+        match live.find(|live| live.tags.get(tag::ADDRESS) == Some(&address)) {
+            Some(live) => renew(&live.spec, ctx).await,
+            None => Err(StepError::Ended {
+                what: format!("{host} is not stopped"),
+                why: "its certificate is gone, and it would not start without".to_owned(),
+                remedy: Some("plan again: kstack makes another"),
+            }),
+        }
+    };
+    during([HostCertificate::CALLS.update, &[]], work).await
+}
+
+/// The certificate with which the host at `address` runs that started at `started`, as an instance has it.
+pub fn of_running(all: &[Paper], stack: &str, address: &str, started: jiff::Timestamp) -> String {
+    let name = address.parse().ok().map(|address| papers_parameter(stack, address));
+    let paper = all.iter().find(|paper| Some(&paper.parameter) == name.as_ref());
+    match paper.and_then(|paper| paper.told.as_ref()).map(|told| told.started_with(started)) {
+        Some(Some(life)) if life.is_due(clock::now()) => format!("ends {}", life.ends.strftime("%F %R UTC")),
+        Some(Some(_)) => VALID.to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// A new key and certificate, as the parameter of this name has them, and what its description tells.
+async fn sign(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<(String, PrivateKey, Told), StepError> {
+    let (aws, internal) = (ctx.system, |error: &dyn std::fmt::Display| StepError::Internal(error.to_string()));
+    let number = |one: &Ref| ctx.id(one).map(|id| parts(&id).1.to_owned());
+    let (by, clients) = (number(&wanted.authority)?, number(&wanted.clients)?);
+    let hosts = aws.signer(Authority::Hosts, Some(&by)).await?;
+    let trusted = aws.signer(Authority::Clients, Some(&clients)).await?;
+    let facts = wanted.facts(aws.stack(), &ctx.address.name);
+    let facts = facts.ok_or_else(|| internal(&format!("{} is no address", wanted.address)))?;
+    let pair = hosts.sign(&facts, clock::now()).map_err(|error| internal(&error))?;
+    let told = papers::told(&pair.certificate, &by, &clients).map_err(|error| internal(&error))?;
+    let value = pki::papers(&pair, &hosts.pair().certificate, &trusted.pair().certificate);
+    let address = wanted.address.parse().map_err(|error| internal(&error))?;
+    Ok((papers_parameter(aws.stack(), address), value, told))
+}
+
+fn found(paper: &Paper, all: &[Paper]) -> Option<Found<HostCertificate>> {
+    let address = papers_address(&paper.stack, &paper.parameter)?;
+    let told = paper.told.as_ref()?;
+    let host = told.subject.rsplit_once("CN=").map_or("", |(_, host)| host);
+    // The id of an authority has its certificate's number.
+    let authority = |serial: &str| {
+        let there = all.iter().find(|one| one.told.as_ref().is_some_and(|told| told.serial == serial));
+        Ref::live(Some(&there.map_or_else(|| serial.to_owned(), Paper::id)))
+    };
+    let mut names = told.names.clone();
+    names.sort();
+    let spec = HostCertificate {
+        address: address.to_string(),
+        names,
+        authority: authority(&told.by),
+        clients: authority(&told.clients),
+        key: Ref::live(Some(&paper.key)),
+        subject: told.subject.clone(),
+    };
+    let address = Address::new(HostCertificate::NAME, host).to_string();
+    let tags = [(tag::STACK, paper.stack.clone()), (tag::ADDRESS, address)].map(|(key, value)| (key.to_owned(), value));
+    Some(Found { id: paper.id(), tags: tags.into(), spec, terminated: false })
+}

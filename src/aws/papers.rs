@@ -1,0 +1,170 @@
+//! Keys and certificates in Parameter Store. Their values are secret, and read only where something is signed or a broker is spoken to;
+//! what a plan needs of them is in their descriptions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter, ParameterType, Tag};
+
+use super::{Aws, Class, failed};
+use crate::clock;
+use crate::driver::Ctx;
+use crate::error::StepError;
+use crate::pki::{PkiError, PrivateKey, Signer, read};
+use kstack_core::certificates::{Authority, Told};
+use kstack_core::cloud_init::{PAPERS, authority_parameter};
+use kstack_core::model::tag;
+
+/// The authorities that this process has read or made.
+#[derive(Debug, Default)]
+pub struct Signers(tokio::sync::Mutex<BTreeMap<Authority, Arc<Signer>>>);
+
+/// A parameter, as far as it is no secret.
+#[derive(Debug, Clone)]
+pub struct Paper {
+    /// The stack that it is of, by its name.
+    pub stack: String,
+    pub parameter: String,
+    /// The KMS key that encrypts it.
+    pub key: String,
+    /// What its description tells of the certificate; `None` where that is another than kstack writes.
+    pub told: Option<Told>,
+}
+
+impl Paper {
+    /// The id of what it holds: another certificate is another resource to those who trust it.
+    pub fn id(&self) -> String {
+        id(&self.parameter, self.told.as_ref().map(|told| told.serial.as_str()).unwrap_or_default())
+    }
+}
+
+/// The id of the certificate with this serial number in `parameter`.
+pub fn id(parameter: &str, serial: &str) -> String {
+    format!("{parameter}#{serial}")
+}
+
+/// The parameter of such an id, and the serial number.
+pub fn parts(id: &str) -> (&str, &str) {
+    id.split_once('#').unwrap_or((id, ""))
+}
+
+impl Aws {
+    /// The parameters with keys and certificates of the stack, or of all.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn every_paper(&self) -> Result<Arc<Vec<Paper>>, StepError> {
+        self.parameters.since(self.round(), || self.fetch_papers()).await
+    }
+
+    async fn fetch_papers(&self) -> Result<Vec<Paper>, StepError> {
+        let path = if self.all() { PAPERS.to_owned() } else { format!("{PAPERS}/{}", self.stack()) };
+        let filter = ParameterStringFilter::builder().key("Path").option("Recursive").values(path).build();
+        let filter = filter.map_err(|error| StepError::Internal(error.to_string()))?;
+        let pages = self.clients.ssm.describe_parameters().parameter_filters(filter).into_paginator().send();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeParameters"))?;
+        Ok(pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default()).filter_map(paper).collect())
+    }
+
+    /// The authority whose certificate has this serial number, to sign with.
+    ///
+    /// # Errors
+    /// AWS's answer, or that another one is in its place.
+    pub async fn signer(&self, authority: Authority, serial: Option<&str>) -> Result<Arc<Signer>, StepError> {
+        let is = |signer: &Arc<Signer>| serial.is_none_or(|serial| signer.certificate().serial == serial);
+        let mut known = self.signers.0.lock().await;
+        if let Some(signer) = known.get(&authority).filter(|one| is(one)) {
+            return Ok(Arc::clone(signer));
+        }
+        let both = [Authority::Hosts, Authority::Clients];
+        let names = both.map(|one| authority_parameter(self.stack(), one));
+        let call = self.clients.ssm.get_parameters().set_names(Some(names.to_vec())).with_decryption(true);
+        let answer = call.send().await.map_err(failed("GetParameters"))?;
+        for (one, name) in both.into_iter().zip(&names) {
+            let parameter = answer.parameters().iter().find(|parameter| parameter.name() == Some(name));
+            let Some(value) = parameter.and_then(|parameter| parameter.value()) else { continue };
+            let pair = crate::pki::Pair::read(value);
+            let pair = pair.ok_or_else(|| unusable(name, &"it has no key and certificate"))?;
+            let signer = Signer::of(pair, clock::now()).map_err(|error| unusable(name, &error))?;
+            known.insert(one, Arc::new(signer));
+        }
+        let signer = known.get(&authority).filter(|one| is(one));
+        let name = authority_parameter(self.stack(), authority);
+        signer.cloned().ok_or_else(|| {
+            StepError::ended(format!("{name} can't be used"), "it is another than was planned with, or gone")
+        })
+    }
+
+    /// Keeps an authority that this process has made.
+    pub async fn keep_signer(&self, authority: Authority, signer: Signer) {
+        self.signers.0.lock().await.insert(authority, Arc::new(signer));
+    }
+}
+
+impl Ctx<'_, Aws> {
+    /// Makes the secret parameter `name`; `false` where there is one already, which stays as it is.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn make_paper(&self, name: &str, key: &str, value: &PrivateKey, told: &Told) -> Result<bool, StepError> {
+        let own = [(tag::STACK, self.system.stack().to_owned()), (tag::ADDRESS, self.address.to_string())];
+        let tags = own.into_iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok());
+        let call = self.system.clients.ssm.put_parameter().set_tags(Some(tags.collect()));
+        match self.put_paper(call, name, key, value, told).await {
+            Err(error) if error.class() == Class::Conflict => Ok(false),
+            answer => answer.map(|()| true),
+        }
+    }
+
+    /// Puts another value into the secret parameter `name`.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn renew_paper(&self, name: &str, key: &str, value: &PrivateKey, told: &Told) -> Result<(), StepError> {
+        let call = self.system.clients.ssm.put_parameter().overwrite(true);
+        self.put_paper(call, name, key, value, told).await
+    }
+
+    async fn put_paper(
+        &self,
+        call: aws_sdk_ssm::operation::put_parameter::builders::PutParameterFluentBuilder,
+        name: &str,
+        key: &str,
+        value: &PrivateKey,
+        told: &Told,
+    ) -> Result<(), StepError> {
+        let told = serde_json::to_string(told).map_err(|error| StepError::Internal(error.to_string()))?;
+        let call = call.name(name).r#type(ParameterType::SecureString).key_id(key).description(told);
+        call.value(value.expose()).send().await.map_err(failed("PutParameter")).map(drop)
+    }
+}
+
+/// Why the parameter `name` is of no use.
+pub fn unusable(name: &str, why: &dyn std::fmt::Display) -> StepError {
+    StepError::ended(format!("the parameter {name} can't be used"), why.to_string())
+}
+
+/// What a parameter's description tells of the certificate `pem`, of which the authority with the number `by` signed.
+///
+/// # Errors
+/// That it does not read.
+pub fn told(pem: &str, by: &str, clients: &str) -> Result<Told, PkiError> {
+    let certificate = read(pem)?;
+    Ok(Told {
+        subject: certificate.subject,
+        serial: certificate.serial,
+        begins: certificate.begins,
+        ends: certificate.ends,
+        by: by.to_owned(),
+        clients: clients.to_owned(),
+        names: certificate.names,
+        before: None,
+    })
+}
+
+fn paper(parameter: ParameterMetadata) -> Option<Paper> {
+    let name = parameter.name?;
+    let stack = name.strip_prefix(PAPERS)?.strip_prefix('/')?.split('/').next()?.to_owned();
+    let told = parameter.description.and_then(|text| serde_json::from_str(&text).ok());
+    Some(Paper { stack, parameter: name, key: parameter.key_id.unwrap_or_default(), told })
+}
