@@ -3,6 +3,7 @@
 
 pub mod adopt;
 pub mod apply;
+pub mod client;
 pub mod credentials;
 pub mod describe;
 pub mod destroy;

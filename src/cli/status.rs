@@ -201,6 +201,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     };
     let names = observed.of::<DnsRecords>().into_values().next().map(|(_, one)| one);
     let port = stack.cluster.ec2.as_ref().map_or(CLIENT_PORT, Ec2::client_port);
+    // Where clients are to come, and not kstack.
+    let way = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.listeners.ways().first().map(|way| way.kafka_name()));
+    let local = kafka::local_brokers(&observed, &way.unwrap_or_default());
     let in_vpc = || roll::brokers_at(&observed, port).into_values().collect();
     let status = Status {
         stack: stack.name.to_string(),
@@ -208,7 +211,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         resources: observed.live.len(),
         bootstrap_servers: match &msk {
             Some(msk) => msk.bootstrap_servers(),
-            None => if context.sandbox && !servers.is_empty() { servers } else { in_vpc() }
+            None => if context.sandbox && !local.is_empty() { local } else { in_vpc() }
                 .iter()
                 .map(ToString::to_string)
                 .collect(),

@@ -10,6 +10,7 @@ mod security;
 pub mod shape;
 mod tls;
 mod tunnel;
+pub mod users;
 mod way;
 
 use std::fmt;

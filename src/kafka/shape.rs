@@ -72,7 +72,14 @@ pub const DESCRIBE_QUORUM_2: &[Shape] = &[
     Tags,
 ];
 
-/// The same of Kafka 3.3 and newer, which do not say where the nodes are.
+/// Throttle time, and for each user an error with its words.
+pub const ALTER_USER_SCRAM_CREDENTIALS_0: &[Shape] = &[Fixed(4), List(&[Text, Fixed(2), Text, Tags]), Tags];
+
+/// Throttle time, error with its words, and for each user error, words, and the mechanisms with their iterations.
+pub const DESCRIBE_USER_SCRAM_CREDENTIALS_0: &[Shape] =
+    &[Fixed(4 + 2), Text, List(&[Text, Fixed(2), Text, List(&[Fixed(1 + 4), Tags]), Tags]), Tags];
+
+/// DescribeQuorum of Kafka 3.3 and newer, which do not say where the nodes are.
 pub const DESCRIBE_QUORUM_1: &[Shape] =
     &[Fixed(2), List(&[Text, List(&[Fixed(4 + 2 + 4 + 4 + 8), OLD_REPLICAS, OLD_REPLICAS, Tags]), Tags]), Tags];
 

@@ -39,6 +39,11 @@ pub fn brokers(observed: &Observed, sandbox: bool) -> BTreeMap<u32, SocketAddrV4
     }
 }
 
+/// Where the sandbox's processes of the `observed` brokers have this listener; none where it has no Kafka.
+pub fn local_brokers(observed: &Observed, listener: &str) -> Vec<SocketAddrV4> {
+    processes(observed).map(|cluster| cluster.brokers(&[listener]).into_values().collect()).unwrap_or_default()
+}
+
 /// As whom, and by the way `via`, brokers on EC2 are asked: hosts that are `secured` know kstack by a certificate for the run, an hour
 /// long. Tunnels go through the stack's own instances; the emulator's run nothing.
 ///

@@ -4,6 +4,7 @@
 pub mod certificates;
 pub mod check;
 pub mod choose;
+pub mod client_files;
 pub mod cloud_init;
 pub mod compare;
 pub mod describe;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kstack_core::all_kinds;
 use kstack_core::engines::Engine;
-use kstack_core::kinds::{self, Kind, Resource, Vpc};
+use kstack_core::kinds::{self, Kind, KmsKey, Resource, Vpc};
 use kstack_core::model::{FieldChange, Record, Tags, tag};
 use kstack_core::observed::{Found, Observed};
 use kstack_core::stack::Stack;
@@ -146,9 +146,10 @@ async fn with_told(
         found.retain(|one| !kinds::is_of_names(one.spec.kind()));
         found.extend(find(aws, |_, part| part == Part::Names).await?);
     }
-    // What has been found has its names already.
-    let none = !found.iter().any(|one| kinds::is_of_papers(one.spec.kind()));
+    // A key that was found has its alias.
+    let none = !found.iter().any(|one| one.spec.kind() == KmsKey::NAME);
     if record.is_some_and(|record| record.papers) && aws.expect_papers(Papers::Begun) && none {
+        found.retain(|one| !kinds::is_of_papers(one.spec.kind()));
         found.extend(find(aws, |_, part| part == Part::Papers).await?);
     }
     Ok(found)

@@ -5,17 +5,20 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use crate::aws::kinds::msk_status;
+use crate::clock;
 use crate::health::{self, shortened};
 use crate::kafka::Server;
+use crate::ops::client::{Request, Who};
 use crate::ops::{Failure, Task, kafka, msk};
 use crate::roll::{self, KafkaAccess};
 use crate::session::Session;
+use kstack_core::certificates::Facts;
+use kstack_core::client_files::Format;
 use kstack_core::cloud_init::CLIENT_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
 use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
 use kstack_core::kinds::Instance;
-use kstack_core::stack::ListenerName;
 
 /// What a signal cuts short after everything is created.
 pub const INTERRUPTED_WAIT: &str =
@@ -46,24 +49,32 @@ pub async fn wait(
         }
         Engine::Ec2 => {
             let brokers = on_hosts(session, design, kafka, task).await?;
+            if design.stack.secured() {
+                return secured(session, design, task).await;
+            }
             let advertised = design.stack.network.dns.as_ref().is_some_and(|dns| dns.advertise);
-            let ways = design.stack.cluster.ec2.as_ref().map(|ec2| ec2.listeners.ways()).unwrap_or_default();
-            let (port, method) = match ways.first().map(|way| (way.port, way.listener)) {
-                Some((port, ListenerName::Scram)) => (port, AuthMethod::Scram),
-                Some((port, ListenerName::Tls)) => (port, AuthMethod::Tls),
-                _ => (CLIENT_PORT, AuthMethod::Plaintext),
-            };
             // Who can't resolve one name can't use the others that brokers tell. The sandbox's brokers tell addresses.
             let name = design.bootstrap_name().filter(|_| advertised && kafka.local.is_none());
             let servers: Vec<String> = match name {
-                Some(name) => vec![format!("{name}:{port}")],
+                Some(name) => vec![format!("{name}:{CLIENT_PORT}")],
                 None if kafka.local.is_some() => brokers.iter().map(ToString::to_string).collect(),
-                None => brokers.iter().map(|broker| format!("{}:{port}", broker.ip())).collect(),
+                None => brokers.iter().map(|broker| format!("{}:{CLIENT_PORT}", broker.ip())).collect(),
             };
-            let properties = client_properties(method, &servers.join(","));
+            let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
             Ok((servers, properties))
         }
     }
+}
+
+/// Where a secured stack's brokers are, and the settings of a client that may do everything until the stack expires: the stack is made
+/// for it alone.
+async fn secured(session: &Session, design: &Design, task: &Task<'_>) -> Result<(Vec<String>, String), Failure> {
+    let observed = session.observe().await?;
+    let until = design.expires.map_or(Facts::admin().life, |at| clock::now().duration_until(at));
+    let (stack, format) = (&design.stack, Format::Java);
+    let request = Request { stack, observed: &observed, sandbox: task.sandbox, via: task.via, format };
+    let properties = request.settings(session, Who::Admin { life: until }).await?;
+    Ok((request.inside(), properties))
 }
 
 /// The addresses of brokers on hosts, once they are healthy.

@@ -61,6 +61,11 @@ impl Way {
             other => other.word(),
         }
     }
+
+    /// Kafka's name of the listener.
+    pub fn kafka_name(&self) -> String {
+        self.word().to_ascii_uppercase()
+    }
 }
 
 const SCRAM: &str = "Kafka clients with SCRAM";

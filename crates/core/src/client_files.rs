@@ -1,0 +1,107 @@
+//! What a client of a secured stack is configured with: for Java a properties file, for librdkafka an object of its settings. Keys and
+//! certificates are in it, so both are secret.
+
+use serde_json::{Map, Value, json};
+
+/// Whose settings they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Kafka's own clients and tools: a properties file.
+    Java,
+    /// librdkafka and what stands on it, such as the clients of Confluent: its settings as a JSON object.
+    Librdkafka,
+}
+
+/// As whom a client comes.
+#[derive(Debug, Clone, Copy)]
+pub enum Identity<'a> {
+    /// By a certificate and its key, each PEM.
+    Certificate { certificate: &'a str, key: &'a str },
+    /// By a user name and a password (SCRAM-SHA-512).
+    Scram { user: &'a str, password: &'a str },
+}
+
+/// The settings of a client that reaches a stack at `bootstrap`, whose brokers have certificates of the authority `ca` (PEM).
+pub fn client_file(format: Format, bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
+    match format {
+        Format::Java => java(bootstrap, ca, identity),
+        Format::Librdkafka => librdkafka(bootstrap, ca, identity),
+    }
+}
+
+fn java(bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
+    let mut lines = vec![format!("bootstrap.servers={bootstrap}")];
+    match identity {
+        Identity::Certificate { certificate, key } => lines.extend([
+            "security.protocol=SSL".to_owned(),
+            "ssl.keystore.type=PEM".to_owned(),
+            format!("ssl.keystore.key={}", pem(key)),
+            format!("ssl.keystore.certificate.chain={}", pem(certificate)),
+        ]),
+        Identity::Scram { user, password } => lines.extend([
+            "security.protocol=SASL_SSL".to_owned(),
+            "sasl.mechanism=SCRAM-SHA-512".to_owned(),
+            format!(
+                "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{user}\" password=\"{password}\";"
+            ),
+        ]),
+    }
+    lines.extend(["ssl.truststore.type=PEM".to_owned(), format!("ssl.truststore.certificates={}", pem(ca))]);
+    lines.join("\n") + "\n"
+}
+
+/// A text of several lines as the value of a property: each line break is written, and the value goes on in the next line.
+fn pem(text: &str) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    format!("\\\n  {}", lines.join("\\n\\\n  "))
+}
+
+fn librdkafka(bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
+    let mut all = Map::new();
+    let mut set = |name: &str, value: &str| drop(all.insert(name.to_owned(), json!(value)));
+    set("bootstrap.servers", bootstrap);
+    set("ssl.ca.pem", ca);
+    match identity {
+        Identity::Certificate { certificate, key } => {
+            set("security.protocol", "SSL");
+            set("ssl.certificate.pem", certificate);
+            set("ssl.key.pem", key);
+        }
+        Identity::Scram { user, password } => {
+            set("security.protocol", "SASL_SSL");
+            set("sasl.mechanisms", "SCRAM-SHA-512");
+            set("sasl.username", user);
+            set("sasl.password", password);
+        }
+    }
+    format!("{:#}\n", Value::Object(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CA: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nBBBB\nCC\n-----END PRIVATE KEY-----\n";
+
+    #[test]
+    fn java_reads_several_lines_as_one_value() {
+        let identity = Identity::Certificate { certificate: CA, key: KEY };
+        let text = client_file(Format::Java, "10.0.0.1:9094", CA, identity);
+        assert!(text.starts_with("bootstrap.servers=10.0.0.1:9094\nsecurity.protocol=SSL\n"), "{text}");
+        let key = "ssl.keystore.key=\\\n  -----BEGIN PRIVATE KEY-----\\n\\\n  BBBB\\n\\\n  CC\\n\\\n  -----END PRIVATE KEY-----\n";
+        assert!(text.contains(key), "{text}");
+        let scram = client_file(Format::Java, "a:1", CA, Identity::Scram { user: "orders", password: "s3cret" });
+        assert!(scram.contains("required username=\"orders\" password=\"s3cret\";\n"), "{scram}");
+    }
+
+    #[test]
+    fn librdkafka_gets_an_object_of_its_settings() {
+        let text = client_file(Format::Librdkafka, "a:1", CA, Identity::Certificate { certificate: CA, key: KEY });
+        let all: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((&all["ssl.key.pem"], &all["security.protocol"]), (&json!(KEY), &json!("SSL")));
+        let text = client_file(Format::Librdkafka, "a:1", CA, Identity::Scram { user: "orders", password: "s3cret" });
+        let all: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((&all["sasl.username"], &all["sasl.mechanisms"]), (&json!("orders"), &json!("SCRAM-SHA-512")));
+    }
+}

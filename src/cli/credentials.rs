@@ -1,0 +1,113 @@
+//! `kstack credentials`: what a client of a secured stack is configured with.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use jiff::SignedDuration;
+
+use super::context::Context;
+use super::ui;
+use super::via::ViaArgs;
+use crate::ops::Failure;
+use crate::ops::client::{Request, Who};
+use crate::session::{read_source, write_file};
+use kstack_core::client_files;
+use kstack_core::stack::{ListenerName, TimeSpan};
+
+/// Make the credentials of a client of a stack whose brokers speak TLS
+///
+/// A user of the listener `scram` gets a new password, which is shown this once; a user of `mtls` gets a new certificate, as often as you
+/// ask. Neither may do anything before an ACL allows it: make ACLs with Kafka's tools and --admin. kstack keeps no copy of what it makes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The stack file
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// The user's name: letters, digits, `.`, `_` and `-`
+    #[arg(value_name = "USER", required_unless_present = "admin", conflicts_with = "admin")]
+    user: Option<String>,
+    /// Allow everything, over the brokers' own listener, for Kafka's tools
+    #[arg(long)]
+    admin: bool,
+    /// How the user proves who it is; default: the first listener of the file
+    #[arg(long, value_enum, value_name = "LISTENER", conflicts_with = "admin")]
+    by: Option<By>,
+    /// How long the certificate is valid; default: a year, and an hour with --admin
+    #[arg(long, value_name = "TIME", value_parser = TimeSpan::parse)]
+    life: Option<TimeSpan>,
+    /// Give a user that has a password another one; clients with the old one are refused from then on
+    #[arg(long, conflicts_with = "admin")]
+    new_password: bool,
+    /// The form of the settings
+    #[arg(long, value_enum, default_value = "java")]
+    format: Format,
+    /// Write the settings to this file, which only you may read
+    #[arg(long, value_name = "FILE", conflicts_with = "show", required_unless_present = "show")]
+    out: Option<PathBuf>,
+    /// Print the settings, with the key or the password in them
+    #[arg(long)]
+    show: bool,
+    #[command(flatten)]
+    pub via: ViaArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// A user name and a password (SCRAM-SHA-512)
+    Scram,
+    /// A certificate
+    Mtls,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A properties file, for Kafka's tools and Java's clients
+    Java,
+    /// A JSON object of librdkafka's settings
+    Librdkafka,
+}
+
+const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Makes the credentials, and prints or writes them.
+///
+/// # Errors
+/// That the stack has no such listener or is not there; AWS's answer, or Kafka's; that the file can't be written.
+pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
+    let (_, parsed) = read_source(&args.file)?;
+    let stack = &parsed.stack;
+    if let Some(path) = &args.out {
+        crate::session::check_writable(path).map_err(|error| unwritable(path, &error))?;
+    }
+    let session = context.session(&stack.region, &stack.name).await?;
+    let observed = session.observe().await?;
+    let format = match args.format {
+        Format::Java => client_files::Format::Java,
+        Format::Librdkafka => client_files::Format::Librdkafka,
+    };
+    let life = args.life.map(|life| SignedDuration::from_secs(i64::try_from(life.0).unwrap_or(i64::MAX / 2)));
+    let first = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.listeners.ways().first().map(|way| way.listener));
+    let who = match (&args.user, args.by) {
+        (None, _) => Who::Admin { life: life.unwrap_or(HOUR) },
+        (Some(user), Some(By::Mtls)) => Who::Certificate { user, life: life.unwrap_or(YEAR) },
+        (Some(user), None) if first != Some(ListenerName::Scram) => {
+            Who::Certificate { user, life: life.unwrap_or(YEAR) }
+        }
+        (Some(user), _) => Who::Password { user, another: args.new_password },
+    };
+    let request = Request { stack, observed: &observed, sandbox: context.sandbox, via: &context.via, format };
+    let text = request.settings(&session, who).await?;
+    match &args.out {
+        None => ui::out(&text),
+        Some(path) => {
+            write_file(path, text.as_bytes()).map_err(|error| unwritable(path, &error))?;
+            context.printer.progress(&format!("Wrote {}, which only you may read.", path.display()));
+        }
+    }
+    Ok(0)
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("{} can't be written: {error}", path.display()))
+}

@@ -1,0 +1,150 @@
+//! What a client of a secured stack needs: certificates by the stack's authority for clients, users with passwords, and, for an hour, all
+//! rights.
+
+use std::net::SocketAddrV4;
+
+use jiff::SignedDuration;
+
+use super::{Failure, kafka};
+use crate::aws::Aws;
+use crate::clock;
+use crate::error::StepError;
+use crate::kafka::{Server, Via, users};
+use crate::pki::Pair;
+use crate::roll;
+use crate::session::Session;
+use kstack_core::certificates::{Authority, Facts, is_user};
+use kstack_core::client_files::{Format, Identity, client_file};
+use kstack_core::cloud_init::INTERNAL_PORT;
+use kstack_core::file::bootstrap_name;
+use kstack_core::observed::Observed;
+use kstack_core::stack::{ListenerName, Stack};
+
+/// As whom a client is to come.
+#[derive(Debug, Clone, Copy)]
+pub enum Who<'a> {
+    /// A user with a certificate of this life.
+    Certificate { user: &'a str, life: SignedDuration },
+    /// A user with a password; one that has a password already keeps it unless another is asked for.
+    Password { user: &'a str, another: bool },
+    /// Who may do everything, for this long, over the brokers' own listener.
+    Admin { life: SignedDuration },
+}
+
+/// Asks what is needed of the stack as it is live.
+pub struct Request<'a> {
+    pub stack: &'a Stack,
+    pub observed: &'a Observed,
+    pub sandbox: bool,
+    pub via: &'a Via,
+    pub format: Format,
+}
+
+impl Request<'_> {
+    /// The client's settings, with what is secret in them.
+    ///
+    /// # Errors
+    /// That the stack has no such listener, or the user a password already; AWS's answer, or Kafka's.
+    pub async fn settings(&self, session: &Session, who: Who<'_>) -> Result<String, Failure> {
+        let ways = self.stack.cluster.ec2.as_ref().map(|ec2| ec2.listeners.ways()).unwrap_or_default();
+        let has = |listener| ways.iter().any(|way| way.listener == listener);
+        let missing = |key: &str| {
+            let hint = format!("write `{key}: true` below `cluster.ec2.listeners`, and apply the file");
+            Failure::new(format!("the stack {} has no listener for such clients", self.stack.name)).hint(hint)
+        };
+        if !roll::secured(self.observed) {
+            let failure = Failure::new(format!("no host of the stack {} speaks TLS", self.stack.name));
+            return Err(failure.hint("apply the file first; a stack in plaintext needs no credentials"));
+        }
+        let ca = session.aws.signer(Authority::Hosts, None).await?.pair().certificate.clone();
+        match who {
+            Who::Certificate { user, life } => {
+                if !has(ListenerName::Tls) {
+                    return Err(missing("mtls"));
+                }
+                let facts = Facts::client(user, life).ok_or_else(|| no_user(user))?;
+                let pair = sign(&session.aws, &facts).await?;
+                Ok(self.certificate(&self.servers(ListenerName::Tls).join(","), &ca, &pair))
+            }
+            Who::Admin { life } => {
+                let pair = sign(&session.aws, &Facts { life, ..Facts::admin() }).await?;
+                Ok(self.certificate(&self.inside().join(","), &ca, &pair))
+            }
+            Who::Password { user, another } => {
+                if !has(ListenerName::Scram) {
+                    return Err(missing("scram"));
+                }
+                if !is_user(user) {
+                    return Err(no_user(user));
+                }
+                let password = self.password(session, user, another).await?;
+                let identity = Identity::Scram { user, password: &password };
+                Ok(client_file(self.format, &self.servers(ListenerName::Scram).join(","), &ca, identity))
+            }
+        }
+    }
+
+    fn certificate(&self, bootstrap: &str, ca: &str, pair: &Pair) -> String {
+        let identity = Identity::Certificate { certificate: &pair.certificate, key: pair.key.expose() };
+        client_file(self.format, bootstrap, ca, identity)
+    }
+
+    /// A new password of `user`, which brokers know from now on.
+    async fn password(&self, session: &Session, user: &str, another: bool) -> Result<String, Failure> {
+        let link = kafka::link(session, self.via, true).await?;
+        let brokers: Vec<Server> =
+            kafka::brokers(self.observed, self.sandbox).into_values().map(Server::from).collect();
+        let asked = async {
+            if !another && users::has_password(&brokers, &link, user).await? {
+                return Ok(None);
+            }
+            let password = users::new_password()?;
+            users::set_password(&brokers, &link, user, &password).await.map(|()| Some(password))
+        };
+        let asked = asked.await;
+        link.way.close().await;
+        let failed = |why: String| Failure::new(format!("the user {user} gets no password: {why}"));
+        asked.map_err(failed)?.ok_or_else(|| {
+            Failure::new(format!("the user {user} has a password, which Kafka tells nobody"))
+                .hint("use the one that it was given, or give it another with --new-password: clients with the old one are refused from then on")
+        })
+    }
+
+    /// Where clients reach the brokers by this listener: by their common name where they have one that others are told.
+    fn servers(&self, listener: ListenerName) -> Vec<String> {
+        let ways = self.stack.cluster.ec2.as_ref().map(|ec2| ec2.listeners.ways()).unwrap_or_default();
+        let Some(way) = ways.into_iter().find(|way| way.listener == listener) else { return Vec::new() };
+        if self.sandbox {
+            let local = kafka::local_brokers(self.observed, &way.kafka_name());
+            if !local.is_empty() {
+                return local.iter().map(ToString::to_string).collect();
+            }
+        }
+        match self.stack.network.dns.as_ref().filter(|dns| dns.advertise) {
+            Some(dns) => vec![format!("{}:{}", bootstrap_name(&dns.domain(&self.stack.name)), way.port)],
+            None => shown(roll::brokers_at(self.observed, way.port).into_values()),
+        }
+    }
+
+    /// Where kstack reaches them.
+    pub fn inside(&self) -> Vec<String> {
+        match kafka::brokers(self.observed, self.sandbox) {
+            local if !local.is_empty() => shown(local.into_values()),
+            _ => shown(roll::brokers_at(self.observed, INTERNAL_PORT).into_values()),
+        }
+    }
+}
+
+fn shown(all: impl Iterator<Item = SocketAddrV4>) -> Vec<String> {
+    all.map(|one| one.to_string()).collect()
+}
+
+async fn sign(aws: &Aws, facts: &Facts) -> Result<Pair, StepError> {
+    let signer = aws.signer(facts.authority, None).await?;
+    signer.sign(facts, clock::now()).map_err(|error| StepError::ended("there is no certificate", error.to_string()))
+}
+
+fn no_user(user: &str) -> Failure {
+    Failure::new(format!("`{user}` is no name of a user"))
+        .hint("take letters, digits, `.`, `_` and `-`, 64 at most: a certificate then gives the client just this name")
+}
