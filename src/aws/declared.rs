@@ -53,6 +53,8 @@ pub const LEASE: &[&Call] =
     &[call("GetCallerIdentity"), call("GetParametersByPath"), call("PutParameter"), call("DeleteParameters")];
 /// What a roll asks about the other instances, and about the one that it ends, so that it may be started again.
 pub const ROLL: &[&Call] = &[call("DescribeInstanceStatus"), call("DescribeInstanceAttribute")];
+/// What kstack's own certificate is signed with, for brokers that speak TLS, and what credentials of clients are made from.
+pub const AUTHORITIES: &[&Call] = &[call_of("GetParameters", "papers")];
 /// What a way to the brokers through Session Manager calls.
 pub const SESSIONS: &[&Call] = &[call("DescribeInstances"), call("StartSession"), call("TerminateSession")];
 /// What is asked about everything in the stack's VPC: before a destroy, and wherever something can't be deleted because it is in use.
@@ -110,6 +112,7 @@ const BESIDE: &[&[&Call]] = &[
     LEASE,
     ROLL,
     SESSIONS,
+    AUTHORITIES,
     SURROUNDINGS,
     DESTROY_EC2,
     RELEASE,

@@ -185,18 +185,25 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, context.sandbox).into_values().collect();
     let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
     let ids: BTreeSet<u32> = ids.collect();
-    let link = kafka::link(&session, &context.via, roll::secured(&observed)).await?;
+    // Who may not sign with the stack's authority sees all else.
+    let link = kafka::link(&session, &context.via, roll::secured(&observed)).await;
     let asked: Vec<Server> = servers.iter().map(|one| (*one).into()).collect();
-    if args.wait && !ids.is_empty() {
-        context.printer.progress("Waiting until Kafka is healthy ...");
-        let limit = Duration::from_secs(args.timeout.0);
-        // One more look reports the state at the end, whatever it is.
-        let _ = health::wait_until(&asked, &link, limit, |one| one.problems(&ids)).await;
-    }
-    let health = health::ask(&asked, &link).await;
-    link.way.close().await;
+    let health = match &link {
+        Err(error) => Err(error.to_string()),
+        Ok(link) => {
+            if args.wait && !ids.is_empty() {
+                context.printer.progress("Waiting until Kafka is healthy ...");
+                let limit = Duration::from_secs(args.timeout.0);
+                // One more look reports the state at the end, whatever it is.
+                let _ = health::wait_until(&asked, link, limit, |one| one.problems(&ids)).await;
+            }
+            let health = health::ask(&asked, link).await;
+            link.way.close().await;
+            health.map_err(|error| error.to_string())
+        }
+    };
     let kafka = match engine {
-        Engine::Ec2 => Some(kafka(&health.map_err(|error| error.to_string()), &ids)),
+        Engine::Ec2 => Some(kafka(&health, &ids)),
         Engine::Msk => of_msk,
     };
     let names = observed.of::<DnsRecords>().into_values().next().map(|(_, one)| one);

@@ -10,6 +10,7 @@ mod network;
 mod processes;
 mod proxies;
 mod secured;
+mod secured_stack;
 mod sessions;
 #[allow(dead_code, unused_imports, clippy::type_complexity)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]

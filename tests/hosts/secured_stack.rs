@@ -1,0 +1,198 @@
+//! A stack whose hosts speak TLS, through kstack's own commands, on the sandbox with a Kafka: made, used by clients with passwords and
+//! certificates, rolled with new certificates, and gone without a trace of its keys.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use aws_sdk_ssm::types::ParameterStringFilter;
+use kstack::aws::declared::during;
+use kstack::aws::{Clients, Fence, Place};
+use kstack_core::certificates::Told;
+use kstack_core::permissions::{Call, call};
+use serde_json::Value;
+
+use crate::alone;
+use crate::client::distribution;
+use crate::processes::kstack;
+use crate::support::skip;
+
+const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+const ACLS: &str = "org.apache.kafka.tools.AclCommand";
+
+/// What this test itself asks of AWS.
+const LISTED: &[&Call] = &[call("DescribeParameters")];
+
+struct Stack {
+    kafka: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Stack {
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn write(&self, instance_type: &str) -> String {
+        // A block of loopback addresses of this run's own.
+        let block = 100 + std::process::id() % 100;
+        let text = format!(
+            "apiVersion: kstack/v1\nname: payments\nregion: us-east-1\nnetwork: {{cidr: 10.{block}.0.0/16, nat: single, endpoints: [ssm]}}\n\
+             workload: {{ingress: 1 MiB/s, retention: 1d}}\ncluster:\n  ec2:\n    kafka: 4.1.1\n    combined: true\n    \
+             listeners: {{scram: true, mtls: true}}\n    brokers: {{count: 3, instance_type: {instance_type}}}\n"
+        );
+        fs::write(self.path("payments.yaml"), text).expect("a file");
+        self.path("payments.yaml")
+    }
+
+    /// Settings that `kstack credentials` writes, in a file of this name.
+    fn credentials(&self, name: &str, arguments: &[&str]) -> String {
+        let (file, out) = (self.path("payments.yaml"), self.path(name));
+        kstack(&self.kafka, &[&["credentials", &file, "--out", &out], arguments].concat()).expect(0);
+        let mode = fs::metadata(&out).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "only its owner reads it");
+        out
+    }
+
+    fn tool(&self, script: &str) -> Command {
+        let mut command = Command::new(self.kafka.join("bin").join(script));
+        command.env("KAFKA_HEAP_OPTS", "-Xms64m -Xmx192m").env("LOG_DIR", self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// What a tool of Kafka's says that has everything from the settings in this file.
+    fn ask(&self, tool: &str, settings: &str, arguments: &[&str]) -> String {
+        let mut command = self.tool("kafka-run-class.sh");
+        command.args([tool, "--bootstrap-server", &servers(settings), "--command-config", settings]).args(arguments);
+        let output = command.output().expect("the tool starts");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    /// Writes five records, and gives what was said against it.
+    fn produce(&self, settings: &str) -> String {
+        let mut command = self.tool("kafka-console-producer.sh");
+        let servers = servers(settings);
+        command.args(["--bootstrap-server", &servers, "--producer.config", settings, "--topic", "orders"]);
+        command.args(["--producer-property", "acks=all", "--producer-property", "max.block.ms=20000"]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        child.stdin.take().expect("a pipe").write_all(b"1\n2\n3\n4\n5\n").expect("it reads");
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        said.lines().filter(|line| line.contains("Exception")).collect::<Vec<_>>().join("\n")
+    }
+
+    fn consume(&self, settings: &str, count: u32) -> String {
+        let mut command = self.tool("kafka-console-consumer.sh");
+        let servers = servers(settings);
+        command.args(["--bootstrap-server", &servers, "--consumer.config", settings, "--topic", "orders"]);
+        command.args([
+            "--group",
+            "billing",
+            "--from-beginning",
+            "--timeout-ms",
+            "60000",
+            "--max-messages",
+            &count.to_string(),
+        ]);
+        let output = command.output().expect("it starts");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    /// What the descriptions of the hosts' parameters tell, by parameter; and how many parameters there are in all.
+    fn papers(&self) -> (BTreeMap<String, Told>, usize) {
+        let status: Value = kstack(&self.kafka, &["sandbox", "status", "--json"]).expect(0).json();
+        let endpoint = status["endpoint"].as_str().expect("an endpoint").to_owned();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let all = runtime.block_on(async {
+            let place = Place { region: "us-east-1".to_owned(), sandbox: Some(endpoint) };
+            let clients = Clients::connect(&place, Fence::default()).await;
+            let path = ParameterStringFilter::builder().key("Path").option("Recursive").values("/kstack-papers");
+            let call = clients.ssm.describe_parameters().max_results(50);
+            let call = call.parameter_filters(path.build().expect("a filter"));
+            let asked = during([LISTED, &[]], async { call.send().await });
+            asked.await.expect("parameters").parameters.unwrap_or_default()
+        });
+        let told: Vec<(String, Told)> = all
+            .into_iter()
+            .map(|one| {
+                let told = serde_json::from_str(one.description().expect("a description")).expect("what it tells");
+                (one.name.expect("a name"), told)
+            })
+            .collect();
+        let count = told.len();
+        (told.into_iter().filter(|(name, _)| name.contains("/hosts/")).collect(), count)
+    }
+}
+
+fn servers(settings: &str) -> String {
+    let text = fs::read_to_string(Path::new(settings)).expect("settings");
+    let servers = text.lines().find_map(|line| line.strip_prefix("bootstrap.servers="));
+    servers.expect("servers").to_owned()
+}
+
+#[test]
+fn a_secured_stack_is_made_used_rolled_and_destroyed() {
+    let _alone = alone();
+    let kafka = match distribution() {
+        Ok(kafka) => kafka,
+        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
+    };
+    let stack = Stack { kafka, folder: tempfile::tempdir().expect("a folder") };
+    let run = |arguments: &[&str]| kstack(&stack.kafka, arguments);
+    let file = stack.write("t4g.medium");
+    run(&["apply", &file, "--yes"]).expect(0);
+    assert!(run(&["plan", &file]).expect(0).out.contains("Nothing to do"));
+    let status = run(&["status", &file, "--json"]).expect(0).json();
+    assert_eq!(status["kafka"]["healthy"], true, "{status:#}");
+
+    // kstack's tools for an hour; a user with a password and one with a certificate, and what each may do.
+    let admin = stack.credentials("admin.properties", &["--admin"]);
+    let done = |said: String, expected: &str| assert!(said.contains(expected), "{expected}: {said}");
+    let topic = ["--create", "--topic", "orders", "--partitions", "3", "--replication-factor", "3"];
+    done(stack.ask(TOPICS, &admin, &topic), "Created topic");
+    let api = stack.credentials("api.properties", &["orders-api"]);
+    let billing = stack.credentials("billing.properties", &["billing", "--by", "mtls"]);
+    done(stack.produce(&api), "TopicAuthorizationException");
+    done(stack.consume(&billing, 1), "TopicAuthorizationException");
+    let allow = |more: &[&str]| {
+        done(stack.ask(ACLS, &admin, &[&["--add", "--topic", "orders"], more].concat()), "Adding ACLs");
+    };
+    allow(&["--allow-principal", "User:orders-api", "--producer"]);
+    allow(&["--allow-principal", "User:billing", "--consumer", "--group", "billing"]);
+    assert_eq!(stack.produce(&api), "");
+    done(stack.consume(&billing, 5), "Processed a total of 5 messages");
+    done(stack.ask(ACLS, &api, &["--list"]), "ClusterAuthorizationException");
+
+    // A password is given once, and another takes its place.
+    let again = run(&["credentials", &file, "orders-api", "--show"]).expect(1);
+    assert!(again.err.contains("the user orders-api has a password, which Kafka tells nobody"), "{again}");
+    let newer = stack.credentials("newer.properties", &["orders-api", "--new-password"]);
+    done(stack.produce(&api), "SaslAuthenticationException");
+    assert_eq!(stack.produce(&newer), "");
+    let shown =
+        run(&["credentials", &file, "web", "--by", "mtls", "--show", "--format", "librdkafka"]).expect(0).json();
+    assert_eq!(shown["security.protocol"], "SSL", "{shown}");
+
+    // Each roll brings a new certificate, and the client's settings stay good.
+    let (before, count) = stack.papers();
+    assert_eq!((before.len(), count), (3, 5), "one for each host, and the two authorities");
+    run(&["apply", &stack.write("t4g.large"), "--yes"]).expect(0);
+    let (after, _) = stack.papers();
+    for (parameter, told) in &after {
+        let old = &before[parameter];
+        assert_ne!(told.serial, old.serial, "{parameter}");
+        assert_eq!(told.before.map(|life| life.ends), Some(old.ends), "{parameter}");
+        assert_eq!((&told.by, &told.names, &told.subject), (&old.by, &old.names, &old.subject), "{parameter}");
+    }
+    assert_eq!(stack.produce(&newer), "");
+    done(stack.consume(&billing, 10), "Processed a total of 10 messages");
+    assert!(run(&["plan", &file]).expect(0).out.contains("Nothing to do"));
+
+    run(&["destroy", &file, "--yes"]).expect(0);
+    assert_eq!(stack.papers(), (BTreeMap::new(), 0), "nothing of its keys is left");
+    run(&["sandbox", "stop"]);
+}
