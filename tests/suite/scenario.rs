@@ -59,6 +59,15 @@ pub const NAMES_REMOVE: Scenario = Scenario::apply("names removed", dev, Some(NA
 /// Names that brokers advertise, in a zone of the stack's own.
 const NAMES: Edits = &[("nat: single", "nat: single\n  dns: {zone: kafka.internal, advertise: true}")];
 
+pub const SECURED_APPLY: Scenario = Scenario::apply("apply with TLS", dev, None, SECURED);
+pub const SECURED_UNDO: Scenario = Scenario { name: "apply with TLS, then destroy", then: "destroy", ..SECURED_APPLY };
+
+/// Hosts that speak TLS.
+const SECURED: Edits = &[
+    ("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}"),
+    ("endpoints: [s3]", "endpoints: [s3, ssm]"),
+];
+
 pub const FILE: &str = "stack.yaml";
 
 fn dev(_: &Account, edits: Edits) -> String {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::scenario::{
     APPLY, DESTROY, FILE, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY,
-    ROLL, Scenario, UNDO, Whole,
+    ROLL, SECURED_APPLY, SECURED_UNDO, Scenario, UNDO, Whole,
 };
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -331,4 +331,15 @@ fn a_run_with_names_that_is_cut_short_is_finished_by_the_next() {
     NAMES_APPLY.sweep(&KILLS, 3, false);
     NAMES_APPLY.sweep(quick(), 4, true);
     NAMES_REMOVE.sweep(&KILLS, 2, true);
+}
+
+#[test]
+fn a_run_with_keys_and_certificates_that_is_cut_short_is_finished_by_the_next() {
+    SECURED_APPLY.sweep(&KILLS, 3, false);
+    SECURED_APPLY.sweep(quick(), 4, true);
+}
+
+#[test]
+fn a_destroy_after_an_apply_that_died_leaves_no_key_and_no_certificate() {
+    SECURED_UNDO.sweep(&KILLS, 3, false);
 }

@@ -9,6 +9,7 @@ use aws_sdk_ec2::types::{
 };
 use aws_sdk_iam::types::{InstanceProfile, Role};
 use aws_sdk_kafka::types::{Cluster, Configuration};
+use aws_sdk_kms::types::KeyState;
 use aws_sdk_route53::types::{HostedZone, ResourceRecordSet, RrType, TagResourceType};
 
 use super::Account;
@@ -35,6 +36,8 @@ pub struct Look {
     pub configurations: Vec<Configuration>,
     pub targets: Vec<ScalableTarget>,
     pub parameters: Vec<String>,
+    /// KMS keys that are not to be deleted, by their ids.
+    pub keys: Vec<String>,
     pub roles: Vec<Role>,
     pub profiles: Vec<InstanceProfile>,
     /// Hosted zones, which are in no region, with their tags and with their records beside those that each has by itself.
@@ -59,6 +62,8 @@ impl Account {
         let reservations = wait(ec2.describe_instances().send());
         let parameters = wait(self.ssm(region).get_parameters_by_path().path("/kstack").recursive(true).send());
         let targets = self.scaling(region).describe_scalable_targets().service_namespace(ServiceNamespace::Kafka);
+        let secrets = wait(self.ssm(region).get_parameters_by_path().path("/kstack-papers").recursive(true).send());
+        let parameters = parameters.parameters().iter().chain(secrets.parameters());
         Look {
             account: self.id.clone(),
             vpcs: list!(ec2.describe_vpcs(), vpcs),
@@ -78,11 +83,22 @@ impl Account {
             clusters: list!(kafka.list_clusters_v2(), cluster_info_list),
             configurations: list!(kafka.list_configurations(), configurations),
             targets: list!(targets, scalable_targets),
-            parameters: parameters.parameters().iter().filter_map(|one| one.name.clone()).collect(),
+            parameters: parameters.filter_map(|one| one.name.clone()).collect(),
+            keys: self.keys(region),
             roles: list!(iam.list_roles(), roles),
             profiles: list!(iam.list_instance_profiles(), instance_profiles),
             zones: self.zones(),
         }
+    }
+
+    /// The KMS keys that are not to be deleted.
+    fn keys(&self, region: &str) -> Vec<String> {
+        let kms = self.kms(region);
+        let all = wait(kms.list_keys().send()).keys.unwrap_or_default();
+        let described = all.iter().map(|key| wait(kms.describe_key().key_id(key.key_id().expect("an id")).send()));
+        let live =
+            described.filter_map(|key| key.key_metadata).filter(|key| key.key_state() == Some(&KeyState::Enabled));
+        live.map(|key| key.key_id).collect()
     }
 
     /// Every hosted zone, with its tags and its records.
@@ -143,6 +159,8 @@ impl Look {
         left.extend(self.configurations.iter().map(|one| one.arn.clone()));
         left.extend(self.targets.iter().map(|one| Some(one.resource_id.clone())));
         left.extend(self.parameters.iter().cloned().map(Some));
+        // Its id is another one each time.
+        left.extend(self.keys.iter().map(|id| Some(format!("kms_key-{:.17}", id.replace('-', "")))));
         left.extend(self.roles.iter().map(|one| Some(one.role_name.clone())));
         left.extend(self.profiles.iter().map(|one| Some(one.instance_profile_name.clone())));
         let zones = self.zones.iter().filter(|(zone, ..)| zone.caller_reference().starts_with("kstack/"));
