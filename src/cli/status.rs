@@ -12,6 +12,7 @@ use super::context::Context;
 use super::msk::{self, Msk};
 use super::ui;
 use super::via::ViaArgs;
+use crate::aws::Papers;
 use crate::aws::kinds as drivers;
 use crate::aws::kinds::{Sought, msk_status};
 use crate::clock;
@@ -28,6 +29,7 @@ use kstack_core::engines::ec2::ebs::MOST_VOLUMES;
 use kstack_core::engines::msk::client_properties::AuthMethod;
 use kstack_core::expiry;
 use kstack_core::expiry::Lifetime;
+use kstack_core::kinds::instance::VALID;
 use kstack_core::kinds::{DnsRecords, Instance, NetworkInterface, Volume};
 use kstack_core::model::Address;
 use kstack_core::model::{Holder, Record};
@@ -142,6 +144,8 @@ struct HostStatus {
     more_volumes: Vec<String>,
     /// Of all of them together.
     volume_gib: Option<u64>,
+    /// Of one that speaks TLS: `valid`, or when the certificate ends that it started with.
+    certificate: Option<String>,
 }
 
 /// Shows the live resources of a stack and Kafka's health.
@@ -156,6 +160,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     if args.wait && engine == Engine::Msk {
         let notes = |text: &str| context.printer.progress(text);
         wait(&session.aws, Duration::from_secs(args.timeout.0), &notes).await?;
+    }
+    if stack.secured() {
+        session.aws.expect_papers(Papers::Wanted);
     }
     let cluster = async {
         match engine {
@@ -311,6 +318,7 @@ fn hosts(observed: &Observed) -> Vec<HostStatus> {
                 .map(|(live, _)| live.id.clone())
                 .collect(),
             volume_gib: (!own.is_empty()).then(|| own.iter().map(|(_, volume)| volume.size_gib).sum()),
+            certificate: instance.and_then(|(_, instance)| instance.certificate.clone()),
         }
     };
     names.into_iter().map(host).collect()
@@ -387,5 +395,20 @@ fn on_ec2(status: &Status, kafka: &KafkaStatus) -> String {
     }
     let brokers = status.hosts.iter().filter(|host| host.name.starts_with("broker-")).count();
     out.push_str(&kafka_text(kafka, brokers));
+    out.push_str(&certificates(&status.hosts));
     out
+}
+
+/// What is to be said of the hosts' certificates.
+fn certificates(hosts: &[HostStatus]) -> String {
+    let all = hosts.iter().filter_map(|host| Some((host, host.certificate.as_deref()?)));
+    let old: Vec<String> =
+        all.clone().filter(|(_, one)| *one != VALID).map(|(host, one)| format!("{} {one}", host.name)).collect();
+    match (all.count(), old.is_empty()) {
+        (0, _) => String::new(),
+        (count, true) => {
+            format!("Certificates: {count} of {count} hosts valid, each for more than a third of its life\n")
+        }
+        (_, false) => format!("Certificates to renew: {}; the next apply rolls these hosts\n", old.join(", ")),
+    }
 }

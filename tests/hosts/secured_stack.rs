@@ -148,6 +148,8 @@ fn a_secured_stack_is_made_used_rolled_and_destroyed() {
     assert!(run(&["plan", &file]).expect(0).out.contains("Nothing to do"));
     let status = run(&["status", &file, "--json"]).expect(0).json();
     assert_eq!(status["kafka"]["healthy"], true, "{status:#}");
+    let hosts = status["hosts"].as_array().expect("hosts");
+    assert!(hosts.len() == 3 && hosts.iter().all(|host| host["certificate"] == "valid"), "{status:#}");
 
     // kstack's tools for an hour; a user with a password and one with a certificate, and what each may do.
     let admin = stack.credentials("admin.properties", &["--admin"]);

@@ -1,6 +1,7 @@
 //! The KMS key of a stack whose hosts speak TLS: found whatever happened to it, and gone with the stack as far as KMS lets a key go.
 
 use aws_sdk_kms::types::KeyMetadata;
+use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType};
 
 use crate::support::Account;
 use crate::support::aws::{DEV, wait};
@@ -76,4 +77,50 @@ fn an_alias_of_anothers_key_is_left_to_it() {
     assert_eq!(states(&account), ["PendingDeletion"], "kstack's own goes, without an alias");
     let alias = wait(kms.describe_key().key_id(ALIAS).send()).key_metadata.expect("a key");
     assert_eq!((alias.key_id(), alias.key_state().map(|state| state.as_str())), (theirs.key_id(), Some("Enabled")));
+}
+
+/// A plan needs no key, and nothing that people or programs read has one.
+#[test]
+fn no_key_is_in_anything_that_is_told() {
+    let account = Account::new();
+    let file = account.write("dev", &[SECURED]);
+    let mut told = vec![account.run(&["plan", &file, "--json", "--out", "before.plan"]).expect(0)];
+    told.push(account.run(&["apply", &file, "--yes", "--json"]).expect(0));
+    for command in [
+        &["plan", "--json"][..],
+        &["plan", "--out", "after.plan"],
+        &["status", "--verbose"],
+        &["render", "--host", "broker-1"],
+    ] {
+        let arguments = [&command[..1], &[file.as_str()], &command[1..]].concat();
+        told.push(account.run(&arguments).expect(0));
+    }
+    told.push(account.run(&["destroy", &file, "--yes", "--json"]).expect(0));
+    let saved = ["before.plan", "after.plan"].map(|name| std::fs::read_to_string(account.path(name)).expect("a plan"));
+    for text in told.iter().flat_map(|run| [&run.out, &run.err]).chain(&saved) {
+        assert!(!text.contains("PRIVATE KEY-----\n") && !text.contains("MIGHAgEA"), "{text}");
+    }
+}
+
+/// Who may not ask for decryption sees what a key made of it, and hosts' user data has no more than the parameter's name.
+#[test]
+fn what_is_secret_is_encrypted_with_the_stacks_key() {
+    let account = Account::new();
+    let file = account.write("dev", &[SECURED]);
+    account.apply(&file);
+    let ssm = account.ssm(DEV);
+    let listed = wait(ssm.get_parameters_by_path().path("/kstack-papers").recursive(true).send());
+    assert_eq!(listed.parameters().len(), 5, "three hosts and two authorities");
+    for parameter in listed.parameters() {
+        assert_eq!(parameter.r#type(), Some(&ParameterType::SecureString), "{parameter:?}");
+        assert!(!parameter.value().expect("a value").contains("BEGIN"), "{parameter:?}");
+    }
+    let key = wait(account.kms(DEV).describe_key().key_id(ALIAS).send()).key_metadata.expect("a key");
+    let path = ParameterStringFilter::builder().key("Path").option("Recursive").values("/kstack-papers");
+    let described = wait(ssm.describe_parameters().parameter_filters(path.build().expect("a filter")).send());
+    assert_eq!(described.parameters().len(), 5);
+    for one in described.parameters() {
+        assert_eq!(one.key_id(), key.arn(), "{one:?}");
+    }
+    account.destroy(&file);
 }

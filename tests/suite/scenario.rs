@@ -63,10 +63,7 @@ pub const SECURED_APPLY: Scenario = Scenario::apply("apply with TLS", dev, None,
 pub const SECURED_UNDO: Scenario = Scenario { name: "apply with TLS, then destroy", then: "destroy", ..SECURED_APPLY };
 
 /// Hosts that speak TLS.
-const SECURED: Edits = &[
-    ("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}"),
-    ("endpoints: [s3]", "endpoints: [s3, ssm]"),
-];
+const SECURED: Edits = &[("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}")];
 
 pub const FILE: &str = "stack.yaml";
 

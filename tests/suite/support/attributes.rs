@@ -42,7 +42,9 @@ impl Account {
             let policies = wait(iam.list_role_policies().role_name(&role.role_name).send());
             for name in policies.policy_names() {
                 let policy = wait(iam.get_role_policy().role_name(&role.role_name).policy_name(name).send());
-                named.push((format!("policy {name}"), policy.policy_document));
+                let text = policy.policy_document;
+                let text = look.keys.iter().fold(text, |text, key| text.replace(key.as_str(), "the-key"));
+                named.push((format!("policy {name}"), text));
             }
         }
         let profile = |name: &str| format!("profile {name}");

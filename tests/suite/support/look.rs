@@ -9,7 +9,7 @@ use aws_sdk_ec2::types::{
 };
 use aws_sdk_iam::types::{InstanceProfile, Role};
 use aws_sdk_kafka::types::{Cluster, Configuration};
-use aws_sdk_kms::types::KeyState;
+use aws_sdk_kms::types::{KeyMetadata, KeyState};
 use aws_sdk_route53::types::{HostedZone, ResourceRecordSet, RrType, TagResourceType};
 
 use super::Account;
@@ -36,7 +36,7 @@ pub struct Look {
     pub configurations: Vec<Configuration>,
     pub targets: Vec<ScalableTarget>,
     pub parameters: Vec<String>,
-    /// KMS keys that are not to be deleted, by their ids.
+    /// KMS keys of kstack's that are not to be deleted, by their ids.
     pub keys: Vec<String>,
     pub roles: Vec<Role>,
     pub profiles: Vec<InstanceProfile>,
@@ -91,14 +91,16 @@ impl Account {
         }
     }
 
-    /// The KMS keys that are not to be deleted.
+    /// The KMS keys that kstack made and that are not to be deleted.
     fn keys(&self, region: &str) -> Vec<String> {
         let kms = self.kms(region);
         let all = wait(kms.list_keys().send()).keys.unwrap_or_default();
         let described = all.iter().map(|key| wait(kms.describe_key().key_id(key.key_id().expect("an id")).send()));
-        let live =
-            described.filter_map(|key| key.key_metadata).filter(|key| key.key_state() == Some(&KeyState::Enabled));
-        live.map(|key| key.key_id).collect()
+        let kstacks = |key: &KeyMetadata| {
+            let enabled = key.key_state() == Some(&KeyState::Enabled);
+            enabled && key.description().is_some_and(|text| text.contains("kstack"))
+        };
+        described.filter_map(|key| key.key_metadata).filter(kstacks).map(|key| key.key_id).collect()
     }
 
     /// Every hosted zone, with its tags and its records.
