@@ -15,6 +15,7 @@ pub mod msk;
 pub mod policy;
 pub mod prices;
 pub mod reap;
+pub mod recover;
 mod run;
 mod signals;
 pub mod up;

@@ -53,6 +53,8 @@ pub const LEASE: &[&Call] =
     &[call("GetCallerIdentity"), call("GetParametersByPath"), call("PutParameter"), call("DeleteParameters")];
 /// What a roll asks about the other instances, and about the one that it ends, so that it may be started again.
 pub const ROLL: &[&Call] = &[call("DescribeInstanceStatus"), call("DescribeInstanceAttribute")];
+/// What stops and starts hosts whose certificates have ended.
+pub const RESTART: &[&Call] = &[call("StopInstances"), call("StartInstances"), call("DescribeInstances")];
 /// What kstack's own certificate is signed with, for brokers that speak TLS, and what credentials of clients are made from.
 pub const AUTHORITIES: &[&Call] = &[call_of("GetParameters", "papers")];
 /// What a way to the brokers through Session Manager calls.
@@ -113,6 +115,7 @@ const BESIDE: &[&[&Call]] = &[
     ROLL,
     SESSIONS,
     AUTHORITIES,
+    RESTART,
     SURROUNDINGS,
     DESTROY_EC2,
     RELEASE,

@@ -15,6 +15,7 @@ pub mod papers;
 mod params;
 mod price_list;
 mod rate_limit;
+pub mod restart;
 mod sessions;
 mod snapshot;
 mod surroundings;

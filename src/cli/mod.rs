@@ -21,6 +21,7 @@ mod plan;
 mod policy;
 mod prices;
 mod reap;
+mod recover;
 mod render;
 mod sandbox;
 mod schema;
@@ -79,6 +80,7 @@ enum Command {
     Apply(apply::Args),
     Describe(describe::Args),
     Adopt(adopt::Args),
+    Recover(recover::Args),
     Destroy(destroy::Args),
     Up(up::Args),
     With(with::Args),
@@ -101,6 +103,7 @@ impl Command {
             Command::With(args) => Some(&args.via),
             Command::Status(args) => Some(&args.via),
             Command::Credentials(args) => Some(&args.via),
+            Command::Recover(args) => Some(&args.via),
             _ => None,
         }
     }
@@ -150,6 +153,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Apply(args) => block_on(apply::run(&args, &context)),
         Command::Describe(args) => block_on(describe::run(&args, &context)),
         Command::Adopt(args) => block_on(adopt::run(&args, &context)),
+        Command::Recover(args) => block_on(recover::run(&args, &context)),
         Command::Destroy(args) => block_on(destroy::run(&args, &context)),
         Command::Up(args) => block_on(up::run(&args, &context)),
         Command::With(args) => block_on(with::run(&args, &context)),

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::Failure;
 use crate::aws::declared::{
     ADOPT, DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING, PLAN_GROUPS, PLAN_MSK,
-    PLAN_POLICIES, PLAN_PREFIX_LISTS, PLAN_ROUTES, PLAN_ZONE, PLAN_ZONES_OF_VPC, RELEASE, ROLL, SESSIONS, SURROUNDINGS,
+    PLAN_POLICIES, PLAN_PREFIX_LISTS, PLAN_ROUTES, PLAN_ZONE, PLAN_ZONES_OF_VPC, RELEASE, RESTART, ROLL, SESSIONS,
+    SURROUNDINGS,
 };
 use crate::aws::kinds::CALLS;
 use kstack_core::choose::{self, PlanningInput, assumed_facts};
@@ -78,6 +79,9 @@ fn calls<'a>(
         lists.extend([LEASE, SURROUNDINGS]);
         if engine == Engine::Ec2 {
             lists.extend([ROLL, SESSIONS]);
+            if stack.secured() {
+                lists.push(RESTART);
+            }
         }
     }
     if command == PolicyFor::Adopt {

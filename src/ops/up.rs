@@ -1,7 +1,7 @@
 //! `up`: an ephemeral stack from a file, under a name and in an address block of its own.
 
 mod block;
-mod ready;
+pub(super) mod ready;
 
 use ipnet::Ipv4Net;
 use jiff::Timestamp;

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::aws::kinds::host_life;
 use crate::clock;
 use crate::pki::Signer;
 
@@ -193,6 +194,7 @@ fn write_papers(papers: &Papers, host: &HostDesign, node: &Path) -> Result<(), S
     let none = |why: String| SandboxError::NoKafka(format!("{} has no certificate: {why}", host.name));
     let [hosts, clients] = papers.as_ref().ok_or_else(|| none("the authorities are not known".to_owned()))?;
     let facts = Facts::host(&host.cloud.stack, &host.name, loopback(host.address));
+    let facts = Facts { life: host_life(), ..facts };
     let pair = hosts.sign(&facts, clock::now()).map_err(|error| none(error.to_string()))?;
     let keystore = pair.keystore();
     let files = [

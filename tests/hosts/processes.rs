@@ -30,6 +30,11 @@ pub fn kstack(kafka: &Path, arguments: &[&str]) -> Run {
     Run::of(&mut kstack_command(kafka, arguments))
 }
 
+/// The same, whose hosts get certificates of so many seconds' life.
+pub fn kstack_with_life(kafka: &Path, seconds: u64, arguments: &[&str]) -> Run {
+    Run::of(kstack_command(kafka, arguments).env("KSTACK_TEST_CERTIFICATE_LIFE", seconds.to_string()))
+}
+
 #[test]
 fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     let _alone = alone();

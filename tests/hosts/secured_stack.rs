@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use crate::alone;
 use crate::client::distribution;
-use crate::processes::kstack;
-use crate::support::skip;
+use crate::processes::{kstack, kstack_with_life};
+use crate::support::{poll, skip};
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
@@ -196,5 +196,61 @@ fn a_secured_stack_is_made_used_rolled_and_destroyed() {
 
     run(&["destroy", &file, "--yes"]).expect(0);
     assert_eq!(stack.papers(), (BTreeMap::new(), 0), "nothing of its keys is left");
+    run(&["sandbox", "stop"]);
+}
+
+/// In seconds: long enough for three hosts to start one after the other, and to be rolled.
+const SHORT: u64 = 180;
+
+#[test]
+fn certificates_are_renewed_in_time_and_a_quorum_without_valid_ones_is_brought_back() {
+    let _alone = alone();
+    let kafka = match distribution() {
+        Ok(kafka) => kafka,
+        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
+    };
+    let stack = Stack { kafka, folder: tempfile::tempdir().expect("a folder") };
+    let run = |arguments: &[&str]| kstack(&stack.kafka, arguments);
+    let file = stack.write("t4g.medium");
+    kstack_with_life(&stack.kafka, SHORT, &["apply", &file, "--yes"]).expect(0);
+    let admin = stack.credentials("admin.properties", &["--admin"]);
+    let topic = ["--create", "--topic", "orders", "--partitions", "3", "--replication-factor", "3"];
+    let made = stack.ask(TOPICS, &admin, &topic);
+    assert!(made.contains("Created topic"), "{made}");
+    assert_eq!(stack.produce(&admin), "");
+
+    // Less than a third of the life is left from the beginning: it begins an hour before it is made.
+    let early = run(&["recover", &file, "--yes"]).expect(1);
+    assert!(early.err.contains("no host runs with a certificate that has ended; nothing was changed"), "{early}");
+    let plan = run(&["plan", &file]).expect(0);
+    assert!(plan.out.contains("starts with a new certificate") && plan.out.contains("3 to roll"), "{plan}");
+    let status = run(&["status", &file]).expect(0);
+    assert!(status.out.contains("Certificates to renew: broker-1 ends "), "{status}");
+    let (before, _) = stack.papers();
+    run(&["apply", &file, "--yes"]).expect(0);
+    assert!(run(&["plan", &file]).expect(0).out.contains("Nothing to do"));
+    let (after, _) = stack.papers();
+    assert!(after.iter().all(|(parameter, told)| told.serial != before[parameter].serial), "{after:?}");
+
+    // Every process starts with one that ends soon, and nobody comes in time.
+    let file = stack.write("t4g.large");
+    kstack_with_life(&stack.kafka, SHORT, &["apply", &file, "--yes"]).expect(0);
+    assert_eq!(stack.produce(&admin), "");
+    let ended = |plan: &str| plan.matches("the certificate that the host runs with ended ").count() == 3;
+    poll("the end of the certificates", std::time::Duration::from_secs(SHORT + 60), || {
+        ended(&run(&["plan", &file]).out).then_some(())
+    });
+    let refused = run(&["apply", &file, "--yes"]).expect(1);
+    assert!(refused.out.contains("run `kstack recover` with the file"), "{refused}");
+    let status = run(&["status", &file, "--json"]).expect(0).json();
+    assert_eq!(status["kafka"]["healthy"], false, "{status:#}");
+    let recovered = run(&["recover", &file, "--yes"]).expect(0);
+    assert!(recovered.out.ends_with("broker-1, broker-2, broker-3 run with new certificates.\n"), "{recovered}");
+    let status = run(&["status", &file, "--json"]).expect(0).json();
+    assert_eq!(status["kafka"]["healthy"], true, "{status:#}");
+    assert!(run(&["plan", &file]).expect(0).out.contains("Nothing to do"));
+    let read = stack.consume(&stack.credentials("admin.properties", &["--admin"]), 10);
+    assert!(read.contains("Processed a total of 10 messages"), "{read}");
+    run(&["destroy", &file, "--yes"]).expect(0);
     run(&["sandbox", "stop"]);
 }

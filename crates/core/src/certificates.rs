@@ -8,8 +8,6 @@ use std::net::Ipv4Addr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-const DAY: SignedDuration = SignedDuration::from_hours(24);
-
 /// Certificates begin some time before they are made: clocks differ.
 pub const EARLIER: SignedDuration = SignedDuration::from_hours(1);
 
@@ -78,6 +76,9 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// How long the certificate of a broker or controller is valid.
+    pub const HOST_LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
+
     /// A broker or controller. The facts follow from the host alone, so that a new certificate always fits in the place of an old one.
     pub fn host(stack: &str, host: &str, address: Ipv4Addr) -> Facts {
         Facts {
@@ -87,7 +88,7 @@ impl Facts {
             addresses: vec![address],
             names: vec![format!("{host}.{stack}.kstack.internal")],
             server: true,
-            life: DAY * 365,
+            life: Facts::HOST_LIFE,
         }
     }
 
@@ -182,6 +183,8 @@ pub fn renew_at(begins: Timestamp, ends: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY: SignedDuration = SignedDuration::from_hours(24);
 
     #[test]
     fn a_subject_has_its_last_part_first() {

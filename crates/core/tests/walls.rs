@@ -14,6 +14,7 @@ const CORE: &[&str] = &[
     "units",
     "digest",
     "certificates",
+    "client_files",
     "tables",
     "instance_types",
     "cloud_init",

@@ -8,9 +8,10 @@ use crate::clock;
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use crate::pki::{self, PrivateKey};
-use kstack_core::certificates::{Authority, Life, Told};
+use jiff::SignedDuration;
+use kstack_core::certificates::{Authority, Facts, Life, Told};
 use kstack_core::cloud_init::{papers_address, papers_parameter};
-use kstack_core::kinds::instance::VALID;
+use kstack_core::kinds::instance::{ENDED, VALID};
 use kstack_core::kinds::{HostCertificate, Kind as _};
 use kstack_core::model::{Address, FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
@@ -76,7 +77,7 @@ pub async fn renew(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<(), S
     // Where a run died between a renewal and the roll, the process still has the one before that.
     let now = clock::now();
     let before = before.map(|told| match told.before {
-        Some(earlier) if told.begins + jiff::SignedDuration::from_hours(2) > now && earlier.ends < told.ends => earlier,
+        Some(earlier) if told.begins + SignedDuration::from_hours(2) > now && earlier.ends < told.ends => earlier,
         _ => Life { begins: told.begins, ends: told.ends },
     });
     ctx.renew_paper(&name, &ctx.id(&wanted.key)?, &value, &Told { before, ..told }).await
@@ -104,11 +105,18 @@ pub async fn renew_live(ctx: &Ctx<'_, Aws>) -> Result<(), StepError> {
     during([HostCertificate::CALLS.update, &[]], work).await
 }
 
+/// How long a host's certificate is valid. Only builds for tests take another life, in seconds, from `KSTACK_TEST_CERTIFICATE_LIFE`.
+pub fn host_life() -> SignedDuration {
+    let test = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_CERTIFICATE_LIFE").ok() } else { None };
+    test.and_then(|seconds| seconds.parse().ok()).map_or(Facts::HOST_LIFE, SignedDuration::from_secs)
+}
+
 /// The certificate with which the host at `address` runs that started at `started`, as an instance has it.
 pub fn of_running(all: &[Paper], stack: &str, address: &str, started: jiff::Timestamp) -> String {
     let name = address.parse().ok().map(|address| papers_parameter(stack, address));
     let paper = all.iter().find(|paper| Some(&paper.parameter) == name.as_ref());
     match paper.and_then(|paper| paper.told.as_ref()).map(|told| told.started_with(started)) {
+        Some(Some(life)) if life.ends <= clock::now() => format!("{ENDED} {}", life.ends.strftime("%F %R UTC")),
         Some(Some(life)) if life.is_due(clock::now()) => format!("ends {}", life.ends.strftime("%F %R UTC")),
         Some(Some(_)) => VALID.to_owned(),
         _ => "unknown".to_owned(),
@@ -124,6 +132,7 @@ async fn sign(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<(String, P
     let trusted = aws.signer(Authority::Clients, Some(&clients)).await?;
     let facts = wanted.facts(aws.stack(), &ctx.address.name);
     let facts = facts.ok_or_else(|| internal(&format!("{} is no address", wanted.address)))?;
+    let facts = Facts { life: host_life(), ..facts };
     let pair = hosts.sign(&facts, clock::now()).map_err(|error| internal(&error))?;
     let told = papers::told(&pair.certificate, &by, &clients).map_err(|error| internal(&error))?;
     let value = pki::papers(&pair, &hosts.pair().certificate, &trusted.pair().certificate);

@@ -16,8 +16,8 @@ use crate::error::StepError;
 
 mod msk;
 
-pub use host_certificate::renew_live as renew_certificate;
-pub use instance::{may_start, user_data};
+pub use host_certificate::{host_life, renew_live as renew_certificate};
+pub use instance::{fetch as fetch_instances, may_start, user_data};
 pub use msk::status::{MskBroker, MskStatus, Servers, status as msk_status};
 pub use security_group::found as found_group;
 pub use volume::roots as root_volumes;

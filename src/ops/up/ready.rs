@@ -78,7 +78,10 @@ async fn secured(session: &Session, design: &Design, task: &Task<'_>) -> Result<
 }
 
 /// The addresses of brokers on hosts, once they are healthy.
-async fn on_hosts(
+///
+/// # Errors
+/// Why they are not healthy.
+pub async fn on_hosts(
     session: &Session,
     design: &Design,
     kafka: &KafkaAccess,

@@ -11,6 +11,9 @@ pub const TLS: &str = "closed";
 /// What is said of the certificate that a host runs with while more than a third of its life is left.
 pub const VALID: &str = "valid";
 
+/// What is said before the day on which the certificate that a host runs with has ended.
+pub const ENDED: &str = "ended";
+
 spec! {
     pub struct Instance {
         pub instance_type: String => Rule::roll(),
@@ -49,9 +52,9 @@ spec! {
         /// Which listeners hosts have for each other: [`TLS`]; absent for plaintext. Hosts of both kinds don't reach each other.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub listeners: Option<String> => Rule::fixed("whether hosts speak TLS with each other", NEW_STACK).hidden(),
-        /// With which certificate it runs, where it speaks TLS: [`VALID`], or when that ends.
+        /// With which certificate it runs, where it speaks TLS: [`VALID`], or when that ends, or [`ENDED`] and when.
         #[serde(skip_serializing_if = "Option::is_none", default)]
-        pub certificate: Option<String> => Rule::roll().hidden(),
+        pub certificate: Option<String> => Rule::by(renew).hidden(),
         /// Fingerprint of the host's configuration.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub config: Option<String> => Rule::roll().hidden().saying("config: the host's settings differ"),
@@ -199,6 +202,18 @@ fn kept(setting: &str, change: &FieldChange) -> String {
     format!(
         "running brokers keep {setting} at {before}; to set {after}, run\nkafka-configs.sh --bootstrap-server BROKER:{CLIENT_PORT} --alter \\\n    --entity-type brokers --entity-default --add-config {setting}={value}"
     )
+}
+
+/// A roll brings a host a new certificate; where it has ended, brokers and controllers don't know each other any more, and a roll of one
+/// after another would never see a healthy cluster.
+fn renew(change: &FieldChange, _: bool) -> Effect {
+    match change.before.as_str() {
+        Some(before) if before.starts_with(ENDED) => Effect::Refuse {
+            reason: format!("the certificate that the host runs with {before}, so it can't be rolled while the others run"),
+            remedy: "run `kstack recover` with the file: it stops and starts at once all hosts whose certificates have ended".to_owned(),
+        },
+        _ => Effect::Roll,
+    }
 }
 
 /// A host that lost its volume has nothing to go on with; one that never got it can still get it.

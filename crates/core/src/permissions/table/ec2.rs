@@ -135,6 +135,7 @@ pub const CALLS: &[Call] = &[
     made!("RunInstances", "instance", Made("volume"), Own, Others("subnet"), Others("security-group"), Any("network-interface"), Images; with
         "iam:PassRole" PassRole),
     own!("StartInstances"; with "kms:CreateGrant" VolumeKeyGrants, "kms:Decrypt" VolumeKeys),
+    own!("StopInstances"),
     own!("TerminateInstances"),
     own!("ModifyInstanceAttribute"),
     own!("ModifyInstanceMetadataOptions"),
