@@ -15,6 +15,7 @@ pub mod policy;
 pub mod prices;
 pub mod reap;
 mod run;
+pub mod shell;
 mod signals;
 pub mod up;
 

@@ -200,7 +200,9 @@ impl Session {
             // One that is to go may be there until it is gone.
             let own_role = if own_role { Some(true) } else { record.own_role };
             let zone = names::place(&design.stack).or_else(|| record.zone.clone());
-            let begun = Record { expires_at: design.expires, own_role, zone, resources: None, ..record.clone() };
+            let client = if design.stack.client.is_some() { Some(true) } else { record.client };
+            let begun =
+                Record { expires_at: design.expires, own_role, client, zone, resources: None, ..record.clone() };
             return self.write_record(record, begun).await;
         }
         let record = Record {
@@ -210,6 +212,7 @@ impl Session {
             expires_at: design.expires,
             engine: Some(Engine::of(&design.stack).key().to_owned()),
             own_role: Some(own_role),
+            client: design.stack.client.is_some().then_some(true),
             zone: names::place(&design.stack),
             resources: None,
             applies: 0,
@@ -234,9 +237,10 @@ impl Session {
         let applies = record.applies + u64::from(steps);
         let engine = Some(Engine::of(&design.stack).key().to_owned());
         let own_role = Some(design.stack.has_own_role());
+        let client = design.stack.client.is_some().then_some(true);
         let zone = names::place(&design.stack);
         let complete =
-            Record { zone, expires_at: design.expires, engine, own_role, resources, applies, ..record.clone() };
+            Record { zone, expires_at: design.expires, engine, own_role, client, resources, applies, ..record.clone() };
         self.write_record(record, complete).await
     }
 

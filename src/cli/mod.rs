@@ -23,6 +23,7 @@ mod reap;
 mod render;
 mod sandbox;
 mod schema;
+mod shell;
 mod size;
 mod status;
 mod ui;
@@ -84,6 +85,7 @@ enum Command {
     Extend(extend::Args),
     Reap(reap::Args),
     Status(status::Args),
+    Shell(shell::Args),
     List(list::Args),
     Unlock(unlock::Args),
     Sandbox(sandbox::Args),
@@ -153,6 +155,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Extend(args) => block_on(extend::run(&args, &context)),
         Command::Reap(args) => block_on(reap::run(&args, &context)),
         Command::Status(args) => block_on(status::run(&args, &context)),
+        Command::Shell(args) => block_on(shell::run(&args, &context)),
         Command::List(args) => block_on(list::run(&args, &context)),
         Command::Unlock(args) => block_on(unlock::run(&args, &context)),
     }

@@ -303,7 +303,7 @@ fn faults_in_overrides_say_where_they_are() {
         at(properties, 1, 3, "`sh` needs text or a number, which `settings` is not")
     );
     assert!(fault(HOST, "#cloud-config\n{{#if settings}}\n").contains("(line 3, column 1): invalid handlebars syntax"));
-    let nested = "`file` puts the other templates into `host.yaml.hbs` only";
+    let nested = "`file` puts the other templates into `host.yaml.hbs` and `client.yaml.hbs` only";
     assert_eq!(fault(HOST, "{{file \"host.yaml.hbs\"}}"), at(HOST, 1, 1, nested));
     assert_eq!(fault(properties, "{{file \"kafka.service.hbs\"}}"), at(properties, 1, 1, nested));
     assert_eq!(fault(HOST, "{{file \"nothing\"}}"), at(HOST, 1, 1, "Template not found nothing"));

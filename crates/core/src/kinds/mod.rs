@@ -38,6 +38,9 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     const ENGINE: Option<Engine> = None;
     /// Whether only stacks with names in DNS have such resources: Route 53 is asked where the file or the record tells of any.
     const OF_NAMES: bool = false;
+    /// Whether only stacks with a client host have such resources: they are looked for where the file or the record tells of one, and in
+    /// stacks on EC2, whose instances are listed anyway.
+    const OF_CLIENT: bool = false;
     /// Whether hosts or clients reach something by such resources. Taking one away, or a part of it, comes after everything
     /// that a plan makes or changes: what stands in for it works then, and what needed it is done.
     const ACCESS: bool = false;
@@ -182,6 +185,7 @@ macro_rules! all_kinds {
             msk_scram_association::MskScramAssociation,
             msk_cluster_policy::MskClusterPolicy,
             msk_vpc_connection::MskVpcConnection,
+            client_instance::ClientInstance,
         }
     };
 }
@@ -275,6 +279,11 @@ pub fn is_tagged(kind: &str) -> bool {
 /// Whether resources of `kind` are of a stack's names in DNS.
 pub fn is_of_names(kind: &str) -> bool {
     with_kind!(kind, K => K::OF_NAMES, false)
+}
+
+/// Whether resources of `kind` are of a client host.
+pub fn is_of_client(kind: &str) -> bool {
+    with_kind!(kind, K => K::OF_CLIENT, false)
 }
 
 /// Whether resources of `kind` are found by name, and by their tags only when they are asked for one by one.

@@ -1,0 +1,154 @@
+//! `kstack shell`: a shell on the client host, or a process of this machine that stands for it in the sandbox.
+
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::ExitStatus;
+
+use tempfile::NamedTempFile;
+use tokio::process::Command;
+
+use super::{Failure, Signals, kafka};
+use crate::aws::kinds::discover_one;
+use crate::kafka::{Gate, PLUGIN};
+use crate::sandbox::kafka::{VARIABLE, distribution};
+use crate::session::Session;
+use kstack_core::engines::Engine;
+use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
+use kstack_core::kinds::{ClientInstance, Kind as _};
+use kstack_core::observed::Observed;
+use kstack_core::stack::Stack;
+
+/// Why a shell can't be had of a file without a client host.
+const NO_CLIENT: &str = "write `client: {}` at the left margin of the stack file, and apply it";
+
+/// Opens a shell on the client host of `stack`, or runs `command` there, and gives the exit code.
+///
+/// # Errors
+/// Why it can't be opened.
+pub async fn shell(session: &Session, stack: &Stack, command: &[String], sandbox: bool) -> Result<u8, Failure> {
+    if stack.client.is_none() {
+        return Err(Failure::new("the stack file has no client host").hint(NO_CLIENT));
+    }
+    session.aws.begin_round();
+    let found = discover_one(&session.aws, ClientInstance::NAME).await?;
+    let observed = Observed::collect(found);
+    let live = observed.of::<ClientInstance>().remove(ClientInstance::CLIENT);
+    let Some((live, client)) = live else {
+        return Err(Failure::new("the client host is not there yet").hint("`kstack apply` makes it"));
+    };
+    if client.state != "running" {
+        let why = format!("the client host {} is {}", live.id, client.state);
+        return Err(Failure::new(why).hint("`kstack apply` starts it"));
+    }
+    // Ctrl-C is for what runs in the shell.
+    let signals = Signals::listen()?;
+    signals.never_at_once();
+    match sandbox {
+        true => Box::pin(here(session, stack, command)).await,
+        false => {
+            let gate =
+                Gate { clients: session.aws.clients.clone(), stack: session.name.to_string(), plugin: PLUGIN.into() };
+            Box::pin(there(&gate, &live.id, command)).await
+        }
+    }
+}
+
+/// On the host itself, by Session Manager.
+async fn there(gate: &Gate, instance: &str, command: &[String]) -> Result<u8, Failure> {
+    let status = match command {
+        [] => gate.run(instance, SHELL, true).await,
+        words => gate.run(instance, &remote(words), false).await,
+    };
+    let status = status.map_err(|why| {
+        Failure::new(format!("no shell can be opened on {instance}: {why}")).hint(
+            "a host takes some minutes until Session Manager knows it; it needs a way to it, by a NAT gateway or the endpoints `ssm` and \
+             `ssmmessages`, and its role the permissions of Session Manager",
+        )
+    })?;
+    Ok(code(status))
+}
+
+/// A login shell, whose environment has Kafka's tools.
+const SHELL: &str = "cd && exec bash -l";
+
+/// `words` as a command of a login shell.
+fn remote(words: &[String]) -> String {
+    let command: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    format!("cd && exec bash -lc {}", quoted(&command.join(" ")))
+}
+
+/// `text` as one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// On this machine, with the tools of the sandbox's own Kafka.
+async fn here(session: &Session, stack: &Stack, command: &[String]) -> Result<u8, Failure> {
+    if Engine::of(stack) == Engine::Msk {
+        let why = "the sandbox runs no brokers of MSK, so there is nothing that a client host could reach";
+        return Err(Failure::new(why).hint("run it against AWS, or with a stack on EC2"));
+    }
+    let Some(kafka) = distribution()? else {
+        let why = "the sandbox has no Kafka, whose tools a client host has";
+        return Err(
+            Failure::new(why).hint(format!("set {VARIABLE} to the folder of a Kafka distribution, and apply again"))
+        );
+    };
+    let brokers = kafka::brokers(&session.observe().await?, true);
+    let servers: Vec<String> = brokers.into_values().map(|broker| broker.to_string()).collect();
+    if servers.is_empty() {
+        return Err(Failure::new("no broker of the stack runs in the sandbox")
+            .hint(format!("`kstack apply` with {VARIABLE} starts them")));
+    }
+    let servers = servers.join(",");
+    let failed = |error: std::io::Error| Failure::new(format!("the client properties file can't be written: {error}"));
+    // Gone with the shell, however that ends.
+    let mut properties = NamedTempFile::with_prefix("kstack-client-").map_err(failed)?;
+    let text = client_properties(AuthMethod::Plaintext, &servers);
+    properties.write_all(text.as_bytes()).map_err(failed)?;
+    let own = std::env::var("SHELL").ok().filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".to_owned());
+    let (program, arguments) = command.split_first().map_or((own.as_str(), &[][..]), |(program, rest)| (program, rest));
+    let status = Command::new(program)
+        .args(arguments)
+        .env("PATH", path_with(&kafka)?)
+        .env("KAFKA_BOOTSTRAP_SERVERS", servers)
+        .env("KSTACK_NAME", &*session.name)
+        .env("KSTACK_CLIENT_PROPERTIES", properties.path())
+        .status()
+        .await;
+    let status = status.map_err(|error| {
+        let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+        Failure { code, ..Failure::new(format!("`{program}` can't be started: {error}")) }
+    })?;
+    Ok(code(status))
+}
+
+/// The path with Kafka's tools behind what is there, as on the host.
+fn path_with(kafka: &Path) -> Result<std::ffi::OsString, Failure> {
+    let before = std::env::var_os("PATH").unwrap_or_default();
+    let all = std::env::split_paths(&before).chain([kafka.join("bin")]);
+    std::env::join_paths(all).map_err(|error| Failure::new(format!("{VARIABLE} can't be in PATH: {error}")))
+}
+
+/// The exit code, or 128 and the number of the signal.
+fn code(status: ExitStatus) -> u8 {
+    let signal = || status.signal().and_then(|number| u8::try_from(128 + number).ok());
+    status.code().and_then(|code| u8::try_from(code).ok()).or_else(signal).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_comes_out_of_both_shells_as_it_was() {
+        let words = ["printf", "%s|", "it's", "a b", "$HOME", "\"", ""].map(str::to_owned);
+        let command = remote(&words);
+        assert!(command.starts_with("cd && exec bash -lc '"), "{command}");
+        // As the agent runs it, but for the folder and the files of a login.
+        let command = command.replacen("cd && exec bash -lc", "exec bash -c", 1);
+        let output = std::process::Command::new("sh").args(["-c", &command]).output().expect("a shell");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "it's|a b|$HOME|\"||");
+    }
+}

@@ -1,0 +1,118 @@
+//! The client host on EC2 and beside MSK: made, found again, changed, started, and gone with its role.
+
+use aws_sdk_ec2::types::{Instance, InstanceStateName};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kstack_core::cloud_init;
+
+use crate::msk;
+use crate::support::aws::{DEV, wait};
+use crate::support::proxy::Proxy;
+use crate::support::running::through;
+use crate::support::{Account, text};
+
+const FILE: &str = "dev.yaml";
+/// Where MSK's test stacks are.
+const ORDERS: &str = "eu-west-1";
+
+fn write(account: &Account, client: &str) {
+    let block = format!("client: {client}\ncluster:");
+    account.write("dev", &[("cluster:", block.as_str())]);
+}
+
+/// The stack's instance at the address of the client host.
+fn live(account: &Account, region: &str) -> Option<Instance> {
+    let running = Some(&InstanceStateName::Running);
+    let mut all = account.look(region).instances.into_iter().filter(|one| {
+        let tagged = one.tags().iter().any(|tag| tag.value() == Some("client_instance/client"));
+        tagged && one.state().and_then(|state| state.name()) == running
+    });
+    let first = all.next();
+    assert!(all.next().is_none(), "there is one at most");
+    first
+}
+
+/// The user data of the client host, as text.
+fn user_data(account: &Account, region: &str) -> String {
+    let instance = live(account, region).expect("a client host");
+    let attribute = aws_sdk_ec2::types::InstanceAttributeName::UserData;
+    let call = account.ec2(region).describe_instance_attribute().attribute(attribute);
+    let answer = wait(call.instance_id(instance.instance_id().expect("an id")).send());
+    let encoded = answer.user_data().and_then(|data| data.value()).unwrap_or_default().to_owned();
+    cloud_init::decode(&STANDARD.decode(encoded).expect("base64")).expect("text")
+}
+
+#[test]
+fn a_client_host_of_a_stack_on_ec2_is_replaced_in_place() {
+    let account = Account::new();
+    write(&account, "{}");
+    let none = account.run(&["shell", FILE]).expect(1);
+    assert!(none.err.contains("the client host is not there yet"), "{none}");
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    let first = live(&account, DEV).expect("a client host");
+    // At the end of its subnet: no broker is ever to have this address.
+    assert_eq!(first.private_ip_address(), Some("10.20.31.254"));
+    assert_eq!(first.public_ip_address(), None);
+    assert_eq!(first.security_groups().len(), 2);
+    let text = user_data(&account, DEV);
+    assert!(text.contains("bootstrap.servers=10.20.0.10:9092,") && !text.contains("iam-auth"), "{text}");
+    assert_eq!(text, account.run(&["render", FILE, "--host", "client"]).expect(0).out);
+    let status = account.run(&["status", FILE, "--json"]).expect(0).json();
+    assert_eq!(status["client"]["instance"], first.instance_id().expect("an id"));
+    let shown = account.run(&["status", FILE]).expect(0);
+    assert!(shown.out.contains("Client host: i-"), "{shown}");
+    let mut shell = account.command(&["shell", FILE, "--", "true"]);
+    let shell = crate::support::Run::of(shell.env("PATH", "/nowhere")).expect(1);
+    assert!(shell.err.contains("session-manager-plugin can't be started"), "{shell}");
+    // A stopped one is started; another type is another instance.
+    wait(account.ec2(DEV).stop_instances().instance_ids(first.instance_id().expect("an id")).send());
+    account.apply(FILE);
+    assert_eq!(live(&account, DEV).expect("a client host").instance_id(), first.instance_id());
+    write(&account, "{instance_type: t4g.medium}");
+    assert_eq!(account.plan(FILE).steps(), ["replace client_instance/client"]);
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    let second = live(&account, DEV).expect("a client host");
+    assert_ne!(second.instance_id(), first.instance_id());
+    assert_eq!(second.private_ip_address(), first.private_ip_address());
+    account.destroy(FILE);
+    account.assert_nothing_left();
+}
+
+#[test]
+fn a_client_host_beside_msk_knows_its_brokers_and_goes_with_its_role() {
+    let mut account = msk::account();
+    let file = |client: &str| {
+        let cluster = format!("{client}cluster:");
+        msk::write(&account, &[("nat: none", "nat: single"), ("cluster:", cluster.as_str())]);
+    };
+    file("client: {}\n");
+    account.apply(msk::FILE);
+    account.assert_converged(msk::FILE);
+    let text_of = user_data(&account, ORDERS);
+    let status = account.run(&["status", msk::FILE, "--json"]).expect(0).json();
+    let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
+    assert_eq!(servers.len(), 3);
+    assert!(text_of.contains(&format!("bootstrap.servers={}\n", servers.join(","))), "{text_of}");
+    assert!(text_of.contains("AWS_MSK_IAM") && text_of.contains("install-iam-auth") && !text_of.contains("@brokers"));
+    assert_eq!(account.look(ORDERS).roles.len(), 1);
+    let kept = live(&account, ORDERS).expect("a client host");
+    file("client: {kafka: 4.0.0}\n");
+    account.apply(msk::FILE);
+    assert_ne!(live(&account, ORDERS).expect("a client host").instance_id(), kept.instance_id());
+    // Without it nothing of it is left, and nobody asks for it again.
+    file("");
+    account.apply(msk::FILE);
+    assert!(live(&account, ORDERS).is_none() && account.look(ORDERS).roles.is_empty());
+    let proxy = Proxy::counting();
+    through(&mut account, &proxy, &["plan", msk::FILE, "--detailed-exitcode"]).expect(0);
+    let asked = proxy.take();
+    assert!(!asked.is_empty());
+    assert!(!asked.iter().any(|call| call.service == "iam" || call.operation == "DescribeInstances"), "{asked:?}");
+    let block = "client: {}\ncluster:";
+    msk::write(&account, &[("nat: none", "nat: single"), ("cluster:", block)]);
+    account.apply(msk::FILE);
+    account.destroy(msk::FILE);
+    account.assert_nothing_left();
+}
