@@ -54,7 +54,7 @@ fn a_client_host_of_a_stack_on_ec2_is_replaced_in_place() {
     // At the end of its subnet: no broker is ever to have this address.
     assert_eq!(first.private_ip_address(), Some("10.20.31.254"));
     assert_eq!(first.public_ip_address(), None);
-    assert_eq!(first.security_groups().len(), 2);
+    assert_eq!(first.network_interfaces()[0].groups().len(), 2);
     let text = user_data(&account, DEV);
     assert!(text.contains("bootstrap.servers=10.20.0.10:9092,") && !text.contains("iam-auth"), "{text}");
     assert_eq!(text, account.run(&["render", FILE, "--host", "client"]).expect(0).out);

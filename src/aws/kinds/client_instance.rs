@@ -142,10 +142,12 @@ fn found(instance: &Sdk) -> Found<ClientInstance> {
     let tags: BTreeMap<String, String> = tags_of(Some(instance.tags()));
     let tagged = |key: &str| tags.get(key).cloned();
     let first = instance.network_interfaces().iter().find(|one| {
-        let attachment = one.attachment();
-        let goes = attachment.and_then(|attachment| attachment.delete_on_termination()).unwrap_or_default();
-        goes && attachment.and_then(|attachment| attachment.device_index()).unwrap_or_default() == 0
+        one.attachment().is_some_and(|attachment| attachment.device_index().unwrap_or_default() == 0)
     });
+    let goes = first.filter(|one| {
+        one.attachment().and_then(|attachment| attachment.delete_on_termination()).unwrap_or_default()
+    });
+    let groups = first.into_iter().flat_map(|one| one.groups());
     let profile =
         instance.iam_instance_profile().and_then(|profile| profile.arn()).and_then(|arn| arn.rsplit('/').next());
     let tokens = instance.metadata_options().and_then(|options| options.http_tokens()).map(HttpTokensState::as_str);
@@ -154,14 +156,14 @@ fn found(instance: &Sdk) -> Found<ClientInstance> {
         instance_type: instance.instance_type().map(InstanceType::as_str).unwrap_or_default().to_owned(),
         image: instance.image_id().unwrap_or_default().to_owned(),
         subnet: Ref::live(instance.subnet_id()),
-        security_groups: instance.security_groups().iter().map(|group| Ref::live(group.group_id())).collect(),
+        security_groups: groups.map(|group| Ref::live(group.group_id())).collect(),
         profile: Ref::live(profile),
         http_tokens: tokens.unwrap_or("optional").to_owned(),
         state: if state == "pending" { "running" } else { state }.to_owned(),
         os: tagged(tag::OS),
         kafka: tagged(tag::KAFKA),
         config: tagged(tag::CONFIG),
-        interface: first.and_then(|one| one.network_interface_id()).map(str::to_owned),
+        interface: goes.and_then(|one| one.network_interface_id()).map(str::to_owned),
         user_data: String::new(),
         address: None,
         brokers: Vec::new(),
