@@ -1,11 +1,11 @@
 //! `kstack shell`: a shell on the client host, or a process of this machine that stands for it in the sandbox.
 
-use std::io::Write as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-use tempfile::NamedTempFile;
 use tokio::process::Command;
 
 use super::{Failure, Signals, kafka};
@@ -13,10 +13,10 @@ use crate::aws::kinds::discover_one;
 use crate::kafka::{Gate, PLUGIN};
 use crate::sandbox::kafka::{VARIABLE, distribution};
 use crate::session::Session;
+use kstack_core::cloud_init::KAFKA_TOOL;
+use kstack_core::design::client_listeners;
 use kstack_core::engines::Engine;
-use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
-use kstack_core::kinds::{ClientInstance, Kind as _};
-use kstack_core::observed::Observed;
+use kstack_core::kinds::{ClientInstance, Kind as _, OfKind as _};
 use kstack_core::stack::Stack;
 
 /// Why a shell can't be had of a file without a client host.
@@ -30,15 +30,9 @@ pub async fn shell(session: &Session, stack: &Stack, command: &[String], sandbox
     if stack.client.is_none() {
         return Err(Failure::new("the stack file has no client host").hint(NO_CLIENT));
     }
-    session.aws.begin_round();
-    let found = discover_one(&session.aws, ClientInstance::NAME).await?;
-    let observed = Observed::collect(found);
-    let live = observed.of::<ClientInstance>().remove(ClientInstance::CLIENT);
-    let Some((live, client)) = live else {
-        return Err(Failure::new("the client host is not there yet").hint("`kstack apply` makes it"));
-    };
-    if client.state != "running" {
-        let why = format!("the client host {} is {}", live.id, client.state);
+    let (id, state) = find(session).await?;
+    if state != "running" {
+        let why = format!("the client host {id} is {state}");
         return Err(Failure::new(why).hint("`kstack apply` starts it"));
     }
     // Ctrl-C is for what runs in the shell.
@@ -49,9 +43,28 @@ pub async fn shell(session: &Session, stack: &Stack, command: &[String], sandbox
         false => {
             let gate =
                 Gate { clients: session.aws.clients.clone(), stack: session.name.to_string(), plugin: PLUGIN.into() };
-            Box::pin(there(&gate, &live.id, command)).await
+            Box::pin(there(&gate, &id, command)).await
         }
     }
+}
+
+/// The stack's client host, and its state.
+async fn find(session: &Session) -> Result<(String, String), Failure> {
+    session.aws.begin_round();
+    let found = discover_one(&session.aws, ClientInstance::NAME).await?;
+    let live = found.iter().filter(|one| !one.terminated);
+    let mut all = live.filter_map(|one| Some((one.id.clone(), ClientInstance::of(&one.spec)?.state.clone())));
+    let first = all.next();
+    let first =
+        first.ok_or_else(|| Failure::new("the client host is not there yet").hint("`kstack apply` makes it"))?;
+    if let Some((second, _)) = all.next() {
+        // Tags are copied easily, and a shell must not be one on a machine of somebody else.
+        let why = format!("the instances {} and {second} both have the tags of the client host", first.0);
+        return Err(
+            Failure::new(why).hint("`kstack plan` says which is the stack's; remove the stack's tags from the other")
+        );
+    }
+    Ok(first)
 }
 
 /// On the host itself, by Session Manager.
@@ -102,19 +115,21 @@ async fn here(session: &Session, stack: &Stack, command: &[String]) -> Result<u8
             .hint(format!("`kstack apply` with {VARIABLE} starts them")));
     }
     let servers = servers.join(",");
-    let failed = |error: std::io::Error| Failure::new(format!("the client properties file can't be written: {error}"));
+    let listener = client_listeners(stack, None).into_iter().next();
+    let properties = listener.map(|listener| listener.properties(&servers)).unwrap_or_default();
+    let failed = |error: std::io::Error| Failure::new(format!("the client host's files can't be written: {error}"));
     // Gone with the shell, however that ends.
-    let mut properties = NamedTempFile::with_prefix("kstack-client-").map_err(failed)?;
-    let text = client_properties(AuthMethod::Plaintext, &servers);
-    properties.write_all(text.as_bytes()).map_err(failed)?;
+    let folder = tempfile::Builder::new().prefix("kstack-client-").tempdir().map_err(failed)?;
+    let tools = lay_out(folder.path(), &kafka, &properties).map_err(failed)?;
     let own = std::env::var("SHELL").ok().filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".to_owned());
     let (program, arguments) = command.split_first().map_or((own.as_str(), &[][..]), |(program, rest)| (program, rest));
     let status = Command::new(program)
         .args(arguments)
-        .env("PATH", path_with(&kafka)?)
+        .env("PATH", path_with(&tools, &kafka)?)
+        .env("KAFKA_HOME", &kafka)
         .env("KAFKA_BOOTSTRAP_SERVERS", servers)
         .env("KSTACK_NAME", &*session.name)
-        .env("KSTACK_CLIENT_PROPERTIES", properties.path())
+        .env("KSTACK_CLIENT_PROPERTIES", folder.path().join(PROPERTIES))
         .status()
         .await;
     let status = status.map_err(|error| {
@@ -124,10 +139,30 @@ async fn here(session: &Session, stack: &Stack, command: &[String]) -> Result<u8
     Ok(code(status))
 }
 
-/// The path with Kafka's tools behind what is there, as on the host.
-fn path_with(kafka: &Path) -> Result<std::ffi::OsString, Failure> {
+/// The name of the properties file of [`lay_out`].
+const PROPERTIES: &str = "client.properties";
+
+/// Writes into `folder` what the host has beside Kafka, and gives the folder of the tools that know the stack's brokers.
+fn lay_out(folder: &Path, kafka: &Path, properties: &str) -> std::io::Result<PathBuf> {
+    fs::write(folder.join(PROPERTIES), properties)?;
+    let script = folder.join("kafka-tool");
+    fs::write(&script, KAFKA_TOOL)?;
+    fs::set_permissions(&script, Permissions::from_mode(0o755))?;
+    let tools = folder.join("bin");
+    fs::create_dir(&tools)?;
+    for tool in fs::read_dir(kafka.join("bin"))? {
+        let name = tool?.file_name();
+        if name.to_string_lossy().starts_with("kafka-") && name.to_string_lossy().ends_with(".sh") {
+            symlink(&script, tools.join(name))?;
+        }
+    }
+    Ok(tools)
+}
+
+/// The path with these tools before what is there, and Kafka's other ones behind it, as on the host.
+fn path_with(tools: &Path, kafka: &Path) -> Result<std::ffi::OsString, Failure> {
     let before = std::env::var_os("PATH").unwrap_or_default();
-    let all = std::env::split_paths(&before).chain([kafka.join("bin")]);
+    let all = std::iter::once(tools.to_owned()).chain(std::env::split_paths(&before)).chain([kafka.join("bin")]);
     std::env::join_paths(all).map_err(|error| Failure::new(format!("{VARIABLE} can't be in PATH: {error}")))
 }
 

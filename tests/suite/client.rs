@@ -1,15 +1,19 @@
-//! The client host on EC2 and beside MSK: made, found again, changed, started, and gone with its role.
+//! The client host on EC2 and beside MSK: made, found again, changed, started, and gone with its role; and what it puts before Kafka's tools.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
 
 use aws_sdk_ec2::types::{Instance, InstanceStateName};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kstack_core::cloud_init;
+use kstack_core::cloud_init::{self, KAFKA_TOOL};
 
 use crate::msk;
 use crate::support::aws::{DEV, wait};
 use crate::support::proxy::Proxy;
 use crate::support::running::through;
-use crate::support::{Account, text};
+use crate::support::{Account, Run, text};
 
 const FILE: &str = "dev.yaml";
 /// Where MSK's test stacks are.
@@ -115,4 +119,62 @@ fn a_client_host_beside_msk_knows_its_brokers_and_goes_with_its_role() {
     account.apply(msk::FILE);
     account.destroy(msk::FILE);
     account.assert_nothing_left();
+}
+
+#[test]
+fn kafkas_tools_get_the_brokers_and_the_properties_that_their_arguments_lack() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("bin")).expect("a folder");
+    let program = |name: &str, text: &str| {
+        fs::write(path(name), text).expect("a program");
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).expect("a program");
+    };
+    program("kafka-tool", KAFKA_TOOL);
+    // In place of Kafka's own: each prints its arguments, a line for each.
+    let run = |tool: &str, arguments: &[&str], variables: &[(&str, &str)]| {
+        program(&format!("bin/{tool}"), "#!/bin/sh\nfor one; do echo \"$one\"; done\nexit 9\n");
+        let link = path(tool);
+        if !link.exists() {
+            symlink("kafka-tool", &link).expect("a link");
+        }
+        let mut command = Command::new(link);
+        command.env("KAFKA_HOME", folder.path()).envs(variables.iter().copied()).args(arguments);
+        Run::of(&mut command).expect(9).out.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (own, other) = (path("own.properties").display().to_string(), path("other.properties").display().to_string());
+    fs::write(&own, "bootstrap.servers=b-1:9098,b-2:9098\nsecurity.protocol=SASL_SSL\n").expect("a file");
+    fs::write(&other, "bootstrap.servers=b-1:9096\n").expect("a file");
+    let shell = [("KSTACK_CLIENT_PROPERTIES", own.as_str()), ("KAFKA_BOOTSTRAP_SERVERS", "b-3:9092")];
+    let servers = ["--bootstrap-server", "b-1:9098,b-2:9098"];
+    // The tool, what it calls the file, and whether both come after its arguments.
+    let tools = [
+        ("kafka-topics.sh", "--command-config", false),
+        ("kafka-metadata-quorum.sh", "--command-config", false),
+        ("kafka-console-producer.sh", "--producer.config", false),
+        ("kafka-consumer-perf-test.sh", "--consumer.config", false),
+        ("kafka-leader-election.sh", "--admin.config", false),
+        ("kafka-cluster.sh", "--config", true),
+    ];
+    for (tool, file, after) in tools {
+        let (added, given) = ([&[file, own.as_str()][..], &servers].concat(), &["one", "a b", "*"][..]);
+        let expected = if after { [given, &added].concat() } else { [&added, given].concat() };
+        assert_eq!(run(tool, given, &shell), expected, "{tool}");
+    }
+    let expected = ["--producer.config", &own, "--topic", "t"];
+    assert_eq!(run("kafka-producer-perf-test.sh", &["--topic", "t"], &shell), expected);
+    // Another file of the same host has its own listener's brokers.
+    for given in [vec!["--command-config", &other, "--list"], vec![&*format!("--command-config={other}"), "--list"]] {
+        let expected = [&["--bootstrap-server", "b-1:9096"][..], &given].concat();
+        assert_eq!(run("kafka-topics.sh", &given, &shell), expected);
+    }
+    fs::write(&other, "client.id=me\n").expect("a file");
+    let given = ["--command-config", &other];
+    assert_eq!(run("kafka-topics.sh", &given, &shell), [&["--bootstrap-server", "b-3:9092"][..], &given].concat());
+    // Whoever names brokers, asks for help, calls another tool, or is in no such shell, gets Kafka's own.
+    for given in [["--bootstrap-server", "b:1"], ["--bootstrap-controller=b:1", "--list"], ["--list", "--help"]] {
+        assert_eq!(run("kafka-topics.sh", &given, &shell), given);
+    }
+    assert_eq!(run("kafka-storage.sh", &["random-uuid"], &shell), ["random-uuid"]);
+    assert_eq!(run("kafka-topics.sh", &["--list"], &[]), ["--list"]);
 }

@@ -19,7 +19,7 @@ use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContex
 use serde::{Deserialize, Serialize};
 
 use check::check;
-pub use client::{ClientHost, IamAuth, brokers_placeholder, render_client, with_brokers};
+pub use client::{ClientHost, FIRST_BROKERS, IamAuth, brokers_placeholder, render_client, with_brokers};
 pub use decode::decode;
 use quote::{properties_escape, shell_word, yaml_scalar};
 use view::View;
@@ -81,13 +81,15 @@ pub const RESERVED_SETTINGS: [&str; 15] = [
 const HOST: &str = "host.yaml.hbs";
 const CLIENT: &str = "client.yaml.hbs";
 /// The templates of the client host alone.
-const CLIENTS: [&str; 3] = [CLIENT, "client-profile.sh.hbs", "install-iam-auth.sh.hbs"];
+const CLIENTS: [&str; 4] = [CLIENT, "client-profile.sh.hbs", "install-iam-auth.sh.hbs", "kafka-tool.sh.hbs"];
+/// Runs Kafka's tools with the brokers and the properties of a stack.
+pub const KAFKA_TOOL: &str = include_str!("../../../cloud-init/kafka-tool.sh.hbs");
 /// Those that it shares with the other hosts.
 const INSTALL: &str = "install-kafka.sh.hbs";
 const SERVER_PROPERTIES: &str = "server.properties.hbs";
 
 /// Every template, by file name.
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 12] = [
     (HOST, include_str!("../../../cloud-init/host.yaml.hbs")),
     (SERVER_PROPERTIES, include_str!("../../../cloud-init/server.properties.hbs")),
     ("log4j2.yaml.hbs", include_str!("../../../cloud-init/log4j2.yaml.hbs")),
@@ -99,6 +101,7 @@ const TEMPLATES: [(&str, &str); 11] = [
     (CLIENT, include_str!("../../../cloud-init/client.yaml.hbs")),
     (CLIENTS[1], include_str!("../../../cloud-init/client-profile.sh.hbs")),
     (CLIENTS[2], include_str!("../../../cloud-init/install-iam-auth.sh.hbs")),
+    (CLIENTS[3], KAFKA_TOOL),
 ];
 
 /// Template overrides: file name to text, from the user's override folder. The caller reads the files.

@@ -121,7 +121,8 @@ async fn text(client: &ClientInstance, ctx: &Ctx<'_, Aws>) -> Result<String, Ste
         return Ok(cloud_init::with_brokers(&client.user_data, |_| servers.clone()));
     }
     let names = msk::status::names(ctx.system, &arn).await?;
-    let first = &names[..names.len().min(FIRST_BROKERS)];
+    // The same ones each time, so that a repeated call is the same.
+    let first = &names[..names.len().min(cloud_init::FIRST_BROKERS)];
     if first.is_empty() {
         return Err(StepError::Internal(format!("AWS names no broker of {arn}")));
     }
@@ -129,10 +130,7 @@ async fn text(client: &ClientInstance, ctx: &Ctx<'_, Aws>) -> Result<String, Ste
     Ok(cloud_init::with_brokers(&client.user_data, at))
 }
 
-/// Brokers that a client is told of to begin with: the same ones each time, so that a repeated call is the same.
-const FIRST_BROKERS: usize = 3;
-
-/// Whether the instance is the client host's, by its address.
+/// Whether the instance is the client host's, by its address in the stack.
 pub fn is_client(instance: &Sdk) -> bool {
     let address = tags_of(Some(instance.tags())).get(tag::ADDRESS).and_then(|text| Address::parse(text));
     address.is_some_and(|address| address.kind == ClientInstance::NAME)
@@ -141,12 +139,12 @@ pub fn is_client(instance: &Sdk) -> bool {
 fn found(instance: &Sdk) -> Found<ClientInstance> {
     let tags: BTreeMap<String, String> = tags_of(Some(instance.tags()));
     let tagged = |key: &str| tags.get(key).cloned();
-    let first = instance.network_interfaces().iter().find(|one| {
-        one.attachment().is_some_and(|attachment| attachment.device_index().unwrap_or_default() == 0)
-    });
-    let goes = first.filter(|one| {
-        one.attachment().and_then(|attachment| attachment.delete_on_termination()).unwrap_or_default()
-    });
+    let first = instance
+        .network_interfaces()
+        .iter()
+        .find(|one| one.attachment().is_some_and(|attachment| attachment.device_index().unwrap_or_default() == 0));
+    let goes = first
+        .filter(|one| one.attachment().and_then(|attachment| attachment.delete_on_termination()).unwrap_or_default());
     let groups = first.into_iter().flat_map(|one| one.groups());
     let profile =
         instance.iam_instance_profile().and_then(|profile| profile.arn()).and_then(|arn| arn.rsplit('/').next());

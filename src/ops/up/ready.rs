@@ -11,9 +11,8 @@ use crate::ops::{Failure, Task, kafka, msk};
 use crate::roll::{self, KafkaAccess};
 use crate::session::Session;
 use kstack_core::cloud_init::CLIENT_PORT;
-use kstack_core::design::Design;
+use kstack_core::design::{Design, client_listeners};
 use kstack_core::engines::Engine;
-use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
 use kstack_core::kinds::Instance;
 
 /// What a signal cuts short after everything is created.
@@ -52,7 +51,8 @@ pub async fn wait(
                 Some(name) => vec![format!("{name}:{CLIENT_PORT}")],
                 None => brokers.iter().map(ToString::to_string).collect(),
             };
-            let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
+            let listener = client_listeners(&design.stack, None).into_iter().next();
+            let properties = listener.map(|listener| listener.properties(&servers.join(","))).unwrap_or_default();
             Ok((servers, properties))
         }
     }

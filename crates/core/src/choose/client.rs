@@ -1,16 +1,14 @@
 //! The client host: a live choice wins.
 
-use std::collections::BTreeMap;
-
 use super::PlanningInput;
 use crate::cloud_init::{
-    self, CLIENT_PORT, ClientHost, IamAuth, Os, Overrides, USER_DATA_LIMIT, brokers_placeholder, overrides_of,
+    self, ClientHost, FIRST_BROKERS, IamAuth, Os, Overrides, USER_DATA_LIMIT, brokers_placeholder, overrides_of,
 };
-use crate::design::{ClientDesign, Design, listeners};
+use crate::design::{ClientDesign, Design, client_listeners};
 use crate::digest;
 use crate::engines::client::{Client, IAM_AUTH, TOOLS};
 use crate::engines::ec2::archive;
-use crate::engines::msk::client_properties::{AuthMethod, client_properties};
+use crate::engines::msk::client_properties::AuthMethod;
 use crate::instance_types::{self, Arch};
 use crate::kinds::ClientInstance;
 use crate::network;
@@ -19,8 +17,6 @@ use crate::stack::{Archive, Ec2, Engine, Stack};
 
 /// A change of the templates that a running client host must get: raising it replaces that of every stack.
 const TEMPLATE_REVISION: u32 = 1;
-/// Brokers that a client is told of to begin with: others may come and go without a new client host.
-const FIRST_BROKERS: usize = 3;
 
 /// What the host is made with: of a stack on EC2 the same as the brokers' hosts.
 struct Software<'a> {
@@ -165,24 +161,17 @@ fn image(software: &Software<'_>, live: Option<&ClientInstance>, arch: Arch, inp
 
 /// The properties of each listener that the group of clients may use, the one that is best to begin with first.
 fn properties(design: &Design) -> Vec<(AuthMethod, String)> {
-    let Some(msk) = &design.stack.cluster.msk else {
-        let addresses = || {
-            let brokers = design.hosts.iter().filter(|host| host.broker()).take(FIRST_BROKERS);
-            brokers.map(|host| format!("{}:{CLIENT_PORT}", host.address)).collect::<Vec<_>>().join(",")
-        };
-        let servers = design.bootstrap_name().map_or_else(addresses, |name| format!("{name}:{CLIENT_PORT}"));
-        return vec![(AuthMethod::Plaintext, client_properties(AuthMethod::Plaintext, &servers))];
+    let cluster = design.msk.as_ref().and_then(|msk| msk.provisioned.as_ref());
+    let servers = |port: u16| {
+        if Engine::of(&design.stack) == Engine::Msk {
+            return brokers_placeholder(port);
+        }
+        let brokers = design.hosts.iter().filter(|host| host.broker()).take(FIRST_BROKERS);
+        let addresses = || brokers.map(|host| format!("{}:{port}", host.address)).collect::<Vec<_>>().join(",");
+        design.bootstrap_name().map_or_else(addresses, |name| format!("{name}:{port}"))
     };
-    let ports: BTreeMap<&str, u16> = listeners(design.msk.as_ref().and_then(|msk| msk.provisioned.as_ref()))
-        .iter()
-        .map(|one| (one.method, one.port))
-        .collect();
-    let of = |method: AuthMethod| {
-        let listener = if method == AuthMethod::Unauthenticated { AuthMethod::Tls } else { method };
-        let port = ports.get(listener.word())?;
-        Some((method, client_properties(method, &brokers_placeholder(*port))))
-    };
-    AuthMethod::of(msk).into_iter().filter_map(of).collect()
+    let all = client_listeners(&design.stack, cluster);
+    all.into_iter().map(|one| (one.method, one.properties(&servers(one.port)))).collect()
 }
 
 /// A fingerprint of what the host is configured with, but for the templates' own text and what kstack itself knows of archives: a newer

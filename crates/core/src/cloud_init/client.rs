@@ -42,6 +42,9 @@ struct View<'a> {
     checksum_url: Option<&'a str>,
 }
 
+/// How many brokers a client host is told of to begin with: others may come and go without a new client host.
+pub const FIRST_BROKERS: usize = 3;
+
 /// What stands for the brokers at `port`, until their names are known.
 pub fn brokers_placeholder(port: u16) -> String {
     format!("{BEFORE}{port}@")

@@ -291,7 +291,7 @@ fn faults_in_overrides_say_where_they_are() {
         "the override folder has `hots.yaml.hbs`, which is no template; the templates are `host.yaml.hbs`, \
          `server.properties.hbs`, `log4j2.yaml.hbs`, `install-kafka.sh.hbs`, `mount-data.sh.hbs`, \
          `format-storage.sh.hbs`, `kstack-prepare.service.hbs`, `kafka.service.hbs`, `client.yaml.hbs`, \
-         `client-profile.sh.hbs`, `install-iam-auth.sh.hbs`"
+         `client-profile.sh.hbs`, `install-iam-auth.sh.hbs`, `kafka-tool.sh.hbs`"
     );
     let at = |template: &str, line: u8, column: u8, reason: &str| {
         format!("the template `{template}` cannot be used (line {line}, column {column}): {reason}")

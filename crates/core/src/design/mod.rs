@@ -20,7 +20,7 @@ use crate::file::bootstrap_name;
 use crate::instance_types::InstanceTypes;
 use crate::stack::{NamedRoute, Stack};
 
-pub use client::ClientDesign;
+pub use client::{ClientDesign, ClientListener, client_listeners};
 pub use listeners::{Listener, listeners};
 pub use msk::{MskDesign, Provisioned};
 pub use network::{EndpointFacts, ExistingNetwork, HostedZoneFacts, NetworkFacts, SubnetFacts, VpcFacts};
