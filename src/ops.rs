@@ -17,6 +17,7 @@ pub mod prices;
 pub mod reap;
 pub mod recover;
 mod run;
+pub mod shell;
 mod signals;
 pub mod up;
 

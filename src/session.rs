@@ -209,8 +209,16 @@ impl Session {
             let own_role = if own_role { Some(true) } else { record.own_role };
             let zone = names::place(&design.stack).or_else(|| record.zone.clone());
             let papers = secured || record.papers;
-            let begun =
-                Record { expires_at: design.expires, own_role, zone, papers, resources: None, ..record.clone() };
+            let client = if design.stack.client.is_some() { Some(true) } else { record.client };
+            let begun = Record {
+                expires_at: design.expires,
+                own_role,
+                client,
+                zone,
+                papers,
+                resources: None,
+                ..record.clone()
+            };
             return self.write_record(record, begun).await;
         }
         let record = Record {
@@ -220,6 +228,7 @@ impl Session {
             expires_at: design.expires,
             engine: Some(Engine::of(&design.stack).key().to_owned()),
             own_role: Some(own_role),
+            client: design.stack.client.is_some().then_some(true),
             zone: names::place(&design.stack),
             papers: secured,
             resources: None,
@@ -245,6 +254,7 @@ impl Session {
         let applies = record.applies + u64::from(steps);
         let engine = Some(Engine::of(&design.stack).key().to_owned());
         let own_role = Some(design.stack.has_own_role());
+        let client = design.stack.client.is_some().then_some(true);
         let zone = names::place(&design.stack);
         let complete = Record {
             zone,
@@ -252,6 +262,7 @@ impl Session {
             expires_at: design.expires,
             engine,
             own_role,
+            client,
             resources,
             applies,
             ..record.clone()

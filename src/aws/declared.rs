@@ -59,6 +59,8 @@ pub const RESTART: &[&Call] = &[call("StopInstances"), call("StartInstances"), c
 pub const AUTHORITIES: &[&Call] = &[call_of("GetParameters", "papers")];
 /// What a way to the brokers through Session Manager calls.
 pub const SESSIONS: &[&Call] = &[call("DescribeInstances"), call("StartSession"), call("TerminateSession")];
+/// What a shell on the client host calls, once the host is found.
+pub const SHELL: &[&Call] = &[call_of("StartSession", "shell"), call("TerminateSession")];
 /// What is asked about everything in the stack's VPC: before a destroy, and wherever something can't be deleted because it is in use.
 pub const SURROUNDINGS: &[&Call] = &[
     call("DescribeEgressOnlyInternetGateways"),
@@ -116,6 +118,7 @@ const BESIDE: &[&[&Call]] = &[
     SESSIONS,
     AUTHORITIES,
     RESTART,
+    SHELL,
     SURROUNDINGS,
     DESTROY_EC2,
     RELEASE,

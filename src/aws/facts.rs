@@ -15,7 +15,7 @@ use kstack_core::design::{Facts, NetworkFacts};
 use kstack_core::endpoint_services::{EndpointService, full_name};
 use kstack_core::engines::Engine;
 use kstack_core::instance_types::{Arch, InstanceLimits, InstanceTypes};
-use kstack_core::stack::{Ec2, Iam, Stack};
+use kstack_core::stack::{Iam, Stack};
 
 impl Clients {
     /// The account and the caller's ARN.
@@ -47,6 +47,7 @@ impl Clients {
         let ec2 = ec2.ok_or_else(|| StepError::Internal("the stack has no brokers on EC2".to_owned()))?;
         let mut types = vec![ec2.brokers.instance_type.clone()];
         types.extend(ec2.controllers.as_ref().map(|controllers| controllers.instance_type.clone()));
+        types.extend(stack.client.as_ref().map(|client| client.instance_type.clone()));
         types.sort();
         types.dedup();
         let ((account, caller), zones, types, offers, images, endpoints, (missing_policies, boundary)) = tokio::try_join!(
@@ -56,7 +57,7 @@ impl Clients {
             self.offers(types),
             self.images(ec2.os),
             self.endpoints(stack),
-            self.policies(ec2)
+            self.policies(stack)
         )?;
         Ok(Facts {
             account,
@@ -83,11 +84,21 @@ impl Clients {
             let active = all.into_iter().filter(|one| one.status() == Some(&KafkaVersionStatus::Active));
             Ok(active.filter_map(|one| one.version).collect())
         };
-        let ((account, caller), zones, msk_versions, endpoints) =
-            tokio::try_join!(self.identity(), self.zones(), versions, self.endpoints(stack))?;
-        let types = InstanceTypes::default();
-        let (offers, images, network) = (BTreeMap::new(), BTreeMap::new(), NetworkFacts::default());
-        let (missing_policies, boundary) = (BTreeSet::new(), None);
+        let of_client = async {
+            let Some(client) = &stack.client else {
+                return Ok((InstanceTypes::default(), BTreeMap::new(), BTreeMap::new(), (BTreeSet::new(), None)));
+            };
+            let types = vec![client.instance_type.clone()];
+            tokio::try_join!(
+                self.types(types.clone()),
+                self.offers(types),
+                self.images(client.os.unwrap_or(Os::Al2023)),
+                self.policies(stack)
+            )
+        };
+        let ((account, caller), zones, msk_versions, endpoints, (types, offers, images, (missing_policies, boundary))) =
+            tokio::try_join!(self.identity(), self.zones(), versions, self.endpoints(stack), Box::pin(of_client))?;
+        let network = NetworkFacts::default();
         Ok(Facts {
             account,
             caller,
@@ -106,9 +117,9 @@ impl Clients {
     /// The managed policies that the file names and IAM does not have, and the document of the boundary: a call for each, all at once,
     /// and one for the document. Who may not read them can still plan, and IAM says what is wrong when they are used. So it does of those
     /// of another account.
-    async fn policies(&self, ec2: &Ec2) -> Result<(BTreeSet<String>, Option<Value>), StepError> {
-        let boundary = ec2.iam.as_ref().and_then(|iam| iam.permissions_boundary.as_ref());
-        let named = ec2.iam.iter().flat_map(Iam::named_policies);
+    async fn policies(&self, stack: &Stack) -> Result<(BTreeSet<String>, Option<Value>), StepError> {
+        let boundary = stack.iam().and_then(|iam| iam.permissions_boundary.as_ref());
+        let named = stack.iam().into_iter().flat_map(Iam::named_policies);
         let look = named.map(|arn| async move {
             let version = match self.iam.get_policy().policy_arn(&**arn).send().await.map_err(failed("GetPolicy")) {
                 Err(error) if error.class() == Class::NotFound => return Ok((Some(arn.to_string()), None)),

@@ -1,7 +1,7 @@
-//! Session Manager's port forwarding: which instance of a stack has which address, and sessions that lead to a port. A session changes
+//! Session Manager: which instance of a stack has which address, sessions that lead to a port, and sessions of a shell. A session changes
 //! nothing of a stack, so the fence does not hold it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde_json::json;
@@ -12,6 +12,10 @@ use kstack_core::model::tag;
 
 /// Forwards a port to any host that the instance reaches: Kafka listens on the private address only, not on the instance's loopback.
 const DOCUMENT: &str = "AWS-StartPortForwardingSessionToRemoteHost";
+
+/// Runs a command with a terminal, and without one: that tells of the command's exit code.
+const INTERACTIVE: &str = "AWS-StartInteractiveCommand";
+const NOT_INTERACTIVE: &str = "AWS-StartNonInteractiveCommand";
 
 /// A session that was started, as the Session Manager plugin takes it.
 pub struct PortSession {
@@ -49,18 +53,39 @@ impl Clients {
     /// # Errors
     /// AWS's answer, such as that the instance is not connected to Session Manager.
     pub async fn start_session(&self, instance: &str, host: &str, port: u16) -> Result<PortSession, StepError> {
-        let one = |value: &str| vec![value.to_owned()];
-        let call = self.sessions.start_session().target(instance).document_name(DOCUMENT);
-        let call = call.parameters("host", one(host)).parameters("portNumber", one(&port.to_string()));
-        let answer = call.reason("kstack asks Kafka").send().await.map_err(failed("StartSession"))?;
+        let parameters = [("host", host.to_owned()), ("portNumber", port.to_string())];
+        self.start(instance, DOCUMENT, &parameters, "kstack asks Kafka").await
+    }
+
+    /// A session on `instance` that runs `command` in a shell, with a terminal or without.
+    ///
+    /// # Errors
+    /// AWS's answer, such as that the instance is not connected to Session Manager.
+    pub async fn start_command(&self, instance: &str, command: &str, terminal: bool) -> Result<PortSession, StepError> {
+        let document = if terminal { INTERACTIVE } else { NOT_INTERACTIVE };
+        self.start(instance, document, &[("command", command.to_owned())], "kstack shell").await
+    }
+
+    async fn start(
+        &self,
+        instance: &str,
+        document: &str,
+        parameters: &[(&str, String)],
+        reason: &str,
+    ) -> Result<PortSession, StepError> {
+        let parameters: HashMap<String, Vec<String>> =
+            parameters.iter().map(|(name, value)| ((*name).to_owned(), vec![value.clone()])).collect();
+        let call = self.sessions.start_session().target(instance).document_name(document);
+        let call = call.set_parameters(Some(parameters.clone())).reason(reason);
+        let answer = call.send().await.map_err(failed("StartSession"))?;
         let (id, token) = (answer.session_id.unwrap_or_default(), answer.token_value.unwrap_or_default());
         let url = answer.stream_url.unwrap_or_default();
         Ok(PortSession {
             response: json!({"SessionId": id, "TokenValue": token, "StreamUrl": url}).to_string(),
             request: json!({
                 "Target": instance,
-                "DocumentName": DOCUMENT,
-                "Parameters": {"host": [host], "portNumber": [port.to_string()]},
+                "DocumentName": document,
+                "Parameters": parameters,
             })
             .to_string(),
             id,

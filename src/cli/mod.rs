@@ -25,6 +25,7 @@ mod recover;
 mod render;
 mod sandbox;
 mod schema;
+mod shell;
 mod size;
 mod status;
 mod ui;
@@ -88,6 +89,7 @@ enum Command {
     Reap(reap::Args),
     Status(status::Args),
     Credentials(credentials::Args),
+    Shell(shell::Args),
     List(list::Args),
     Unlock(unlock::Args),
     Sandbox(sandbox::Args),
@@ -161,6 +163,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Reap(args) => block_on(reap::run(&args, &context)),
         Command::Status(args) => block_on(status::run(&args, &context)),
         Command::Credentials(args) => block_on(credentials::run(&args, &context)),
+        Command::Shell(args) => block_on(shell::run(&args, &context)),
         Command::List(args) => block_on(list::run(&args, &context)),
         Command::Unlock(args) => block_on(unlock::run(&args, &context)),
     }

@@ -32,6 +32,9 @@ struct Command {
     /// For `kstack destroy`
     #[arg(long)]
     destroy: bool,
+    /// For `kstack shell`, which opens a shell on the client host
+    #[arg(long)]
+    shell: bool,
 }
 
 /// Prints the policy; several, one after the other, where one would be too large.
@@ -43,6 +46,7 @@ pub fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let command = match &args.command {
         Command { plan: true, .. } => PolicyFor::Plan,
         Command { destroy: true, .. } => PolicyFor::Destroy,
+        Command { shell: true, .. } => PolicyFor::Shell,
         Command { adopt: true, .. } => PolicyFor::Adopt,
         Command { .. } => PolicyFor::Apply,
     };

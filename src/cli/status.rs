@@ -30,7 +30,7 @@ use kstack_core::engines::msk::client_properties::AuthMethod;
 use kstack_core::expiry;
 use kstack_core::expiry::Lifetime;
 use kstack_core::kinds::instance::VALID;
-use kstack_core::kinds::{DnsRecords, Instance, NetworkInterface, Volume};
+use kstack_core::kinds::{ClientInstance, DnsRecords, Instance, NetworkInterface, Volume};
 use kstack_core::model::Address;
 use kstack_core::model::{Holder, Record};
 use kstack_core::observed::Observed;
@@ -74,6 +74,9 @@ struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     bootstrap_name: Option<String>,
     hosts: Vec<HostStatus>,
+    /// The client host; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<ClientStatus>,
     /// As brokers on EC2 report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     kafka: Option<KafkaStatus>,
@@ -126,6 +129,29 @@ struct KafkaStatus {
     under_replicated: usize,
     offline: usize,
     under_min_insync: usize,
+}
+
+/// The client host, which `kstack shell` opens.
+#[derive(Debug, Serialize)]
+struct ClientStatus {
+    instance: String,
+    instance_type: String,
+    /// EC2's state.
+    state: String,
+    /// The version of Kafka's tools.
+    kafka: Option<String>,
+}
+
+impl ClientStatus {
+    fn of(observed: &Observed) -> Option<ClientStatus> {
+        let (live, one) = observed.of::<ClientInstance>().remove(ClientInstance::CLIENT)?;
+        Some(ClientStatus {
+            instance: live.id.clone(),
+            instance_type: one.instance_type.clone(),
+            state: one.state.clone(),
+            kafka: one.kafka.clone(),
+        })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -232,6 +258,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         },
         bootstrap_name: names.and_then(|one| one.bootstrap()).map(|name| format!("{name}:{port}")),
         hosts,
+        client: ClientStatus::of(&observed),
         kafka,
         msk,
         record: metadata.record,
@@ -335,6 +362,11 @@ fn text(status: &Status, now: Timestamp, verbose: bool) -> String {
         out.extend(status.kafka.as_ref().map(|kafka| format!("\n{}", kafka_text(kafka, brokers))));
     } else if let Some(kafka) = &status.kafka {
         out.push_str(&on_ec2(status, kafka));
+    }
+    if let Some(client) = &status.client {
+        let tools = client.kafka.as_deref().map(|kafka| format!(", tools of Kafka {kafka}")).unwrap_or_default();
+        let ClientStatus { instance, instance_type, state, .. } = client;
+        out.push_str(&format!("Client host: {instance}, {instance_type}, {state}{tools}\n"));
     }
     if let Some(record) = &status.record {
         out.push_str(&format!("Created by {} at {}\n", record.made_by, record.made_at.strftime("%F %T UTC")));

@@ -7,6 +7,7 @@ mod proxy;
 mod sasl;
 mod scram;
 mod security;
+mod session;
 pub mod shape;
 mod tls;
 mod tunnel;

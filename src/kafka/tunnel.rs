@@ -149,14 +149,9 @@ impl Tunnels {
     /// Runs the plugin with the arguments that AWS's CLI gives it, until its port is open.
     async fn plugin(&self, session: &PortSession, by_variable: bool) -> Result<Tunnel, String> {
         let Gate { clients, plugin, .. } = &self.gate;
-        let profile = std::env::var("AWS_PROFILE").unwrap_or_default();
         let mut command = Command::new("sh");
         command.args(["-c", GUARD, "kstack-tunnel"]).arg(plugin);
-        command.arg(if by_variable { RESPONSE } else { &session.response });
-        command.args([&clients.region, "StartSession", &profile, &session.request, &clients.sessions_url()]);
-        if by_variable {
-            command.env(RESPONSE, &session.response);
-        }
+        arguments(&mut command, clients, session, by_variable);
         // A group of its own: a signal to kstack's, which it may live on after, is none to the tunnel.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|error| format!("{PLUGIN} can't be started: {error}"))?;
@@ -186,13 +181,23 @@ impl Tunnels {
     }
 }
 
+/// Gives the plugin the arguments that AWS's CLI gives it.
+pub(super) fn arguments(command: &mut Command, clients: &Clients, session: &PortSession, by_variable: bool) {
+    let profile = std::env::var("AWS_PROFILE").unwrap_or_default();
+    command.arg(if by_variable { RESPONSE } else { &session.response });
+    command.args([&clients.region, "StartSession", &profile, &session.request, &clients.sessions_url()]);
+    if by_variable {
+        command.env(RESPONSE, &session.response);
+    }
+}
+
 /// The port in the plugin's line `Port 56789 opened for sessionId …`.
 fn opened(line: &str) -> Option<u16> {
     line.trim().strip_prefix("Port ")?.split_once(" opened for ")?.0.parse().ok()
 }
 
 /// Whether the plugin takes the session in a variable.
-async fn takes_variable(plugin: &Path) -> Result<bool, String> {
+pub(super) async fn takes_variable(plugin: &Path) -> Result<bool, String> {
     let output = Command::new(plugin).arg("--version").stdin(Stdio::null()).output().await;
     let output = output.map_err(|error| {
         format!("{PLUGIN} can't be started: {error}; AWS's guide says how it is installed (\"Install the Session Manager plugin\")")

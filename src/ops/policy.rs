@@ -3,16 +3,18 @@
 use serde_json::Value;
 
 use super::Failure;
+use crate::aws::Aws;
 use crate::aws::declared::{
     ADOPT, DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING, PLAN_GROUPS, PLAN_MSK,
     PLAN_POLICIES, PLAN_PREFIX_LISTS, PLAN_ROUTES, PLAN_ZONE, PLAN_ZONES_OF_VPC, RELEASE, RESTART, ROLL, SESSIONS,
-    SURROUNDINGS,
+    SHELL, SURROUNDINGS,
 };
 use crate::aws::kinds::CALLS;
+use crate::driver::{Calls, Driver};
 use kstack_core::choose::{self, PlanningInput, assumed_facts};
 use kstack_core::cloud_init::Overrides;
 use kstack_core::engines::Engine;
-use kstack_core::kinds::{self, Resource};
+use kstack_core::kinds::{self, ClientInstance, Resource};
 use kstack_core::observed::Observed;
 use kstack_core::permissions::{self, Call, Subject};
 use kstack_core::stack::{Peer, Stack};
@@ -24,6 +26,7 @@ pub enum PolicyFor {
     Apply,
     Adopt,
     Destroy,
+    Shell,
 }
 
 /// The least policies with which `command` can be run for `stack`, made without asking AWS: one, or several where one would be
@@ -49,8 +52,11 @@ fn calls<'a>(
 ) -> Vec<&'static Call> {
     let (engine, dns) = (Engine::of(stack), stack.network.dns.as_ref());
     let provisioned = stack.cluster.msk.as_ref().is_some_and(|msk| !msk.serverless);
+    let client = stack.client.is_some();
+    let instances = engine == Engine::Ec2 || client;
     let mut lists = match command {
-        PolicyFor::Destroy if engine == Engine::Ec2 => vec![LEASE, RELEASE, SURROUNDINGS, DESTROY, DESTROY_EC2],
+        PolicyFor::Shell => return [CLIENT.discover, SHELL].into_iter().flatten().copied().collect(),
+        PolicyFor::Destroy if instances => vec![LEASE, RELEASE, SURROUNDINGS, DESTROY, DESTROY_EC2],
         PolicyFor::Destroy => vec![LEASE, RELEASE, SURROUNDINGS, DESTROY],
         PolicyFor::Plan | PolicyFor::Apply | PolicyFor::Adopt => match engine {
             Engine::Ec2 => vec![PLAN, PLAN_EC2],
@@ -69,7 +75,9 @@ fn calls<'a>(
             (prefix_lists, PLAN_PREFIX_LISTS),
             (!network.routes.is_empty(), PLAN_ROUTES),
             // Where the file names none, it is allowed nowhere.
-            (engine == Engine::Ec2, PLAN_POLICIES),
+            (instances, PLAN_POLICIES),
+            // The type and the image of the client host.
+            (client && engine == Engine::Msk, PLAN_EC2),
             (dns.is_some_and(|dns| dns.existing.is_some()), PLAN_ZONE),
             (network.existing.is_some() && dns.is_some_and(|dns| dns.existing.is_none()), PLAN_ZONES_OF_VPC),
         ];
@@ -88,10 +96,12 @@ fn calls<'a>(
         lists.extend([LEASE, ADOPT]);
     }
     // Names in DNS, keys and certificates are asked for by the file alone, and by the record of a stack that had them.
+    // So are instances where none are brokers.
     let asked = |kind: &str, of: &Option<Engine>| {
         of.is_none_or(|of| of == engine)
             && (!kinds::is_of_names(kind) || dns.is_some())
             && (!kinds::is_of_papers(kind) || stack.secured())
+            && (!kinds::is_of_client(kind) || instances)
     };
     for (kind, _, calls) in CALLS.iter().filter(|(kind, of, _)| asked(kind, of)) {
         lists.push(calls.discover);
@@ -102,5 +112,12 @@ fn calls<'a>(
             lists.extend([calls.create, calls.update, calls.retag]);
         }
     }
-    lists.into_iter().flatten().copied().collect()
+    // The client host of a stack on EC2 asks MSK for no brokers.
+    let of_engine = |call: &&'static Call| {
+        engine == Engine::Msk || !call.permissions.iter().any(|permission| permission.action.starts_with("kafka:"))
+    };
+    lists.into_iter().flatten().copied().filter(of_engine).collect()
 }
+
+/// The calls of the client host's driver.
+const CLIENT: Calls = <ClientInstance as Driver<Aws>>::CALLS;

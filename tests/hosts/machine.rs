@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
+use crate::client::PATIENCE;
 use crate::network::run;
+use crate::support::poll;
 
 /// What the image has that a host needs. A cloud image has an SSH server too, and cloud-init asks for it.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,iproute2,procps,ca-certificates,curl,xfsprogs,cloud-init,openssh-server,\
@@ -78,9 +82,8 @@ pub struct Launch<'a> {
     pub user_data: &'a str,
     /// The network namespace.
     pub interface: &'a str,
-    pub volume: &'a Volume,
-    /// The volume's id, whose serial number the disk shows.
-    pub volume_id: &'a str,
+    /// The volume, if it has one, and its id, whose serial number the disk shows.
+    pub volume: Option<(&'a Volume, &'a str)>,
 }
 
 /// Starts a program in a control group of its own, which systemd in a container needs; it ends with this process.
@@ -132,8 +135,8 @@ impl Machine {
         command.arg("--boot").arg(format!("--directory={}", folder.join("root").display()));
         command.arg(format!("--network-namespace-path=/run/netns/{}", with.interface));
         // As EBS shows it on Nitro: the volume's id without its hyphen is the disk's serial number, and udev makes a link.
-        let link = format!("/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{}", with.volume_id.replacen('-', "", 1));
-        command.arg(format!("--bind={}:{link}", with.volume.device));
+        let link = |id: &str| format!("/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{}", id.replacen('-', "", 1));
+        command.args(with.volume.map(|(volume, id)| format!("--bind={}:{}", volume.device, link(id))));
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let nspawn = command.spawn().map_err(|error| error.to_string())?;
         Ok(Machine { folder, name: with.name.to_owned(), nspawn, booted: Instant::now() })
@@ -149,7 +152,7 @@ impl Machine {
     }
 
     /// The process that is the machine's first.
-    fn leader(&self) -> Option<String> {
+    pub fn leader(&self) -> Option<String> {
         let pid = self.nspawn.id();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
         children.split_whitespace().next().map(str::to_owned)
@@ -167,6 +170,24 @@ impl Machine {
         }
         let _ = self.nspawn.kill();
         let _ = self.nspawn.wait();
+    }
+
+    /// Waits until cloud-init has ended, sees that it had nothing to complain about, and gives how long the boot took.
+    pub fn await_boot(&self) -> Duration {
+        let name = &self.name;
+        let result = poll(&format!("cloud-init of {name}"), PATIENCE, || {
+            let text = self.read("var/lib/cloud/data/result.json")?;
+            serde_json::from_str::<Value>(&text).ok()
+        });
+        let boot = self.booted.elapsed();
+        assert_eq!(result["v1"]["errors"], serde_json::json!([]), "{name}");
+        let log = self.read("var/log/cloud-init.log").unwrap_or_default();
+        let complaints: Vec<&str> = log
+            .lines()
+            .filter(|line| ["[WARNING]", "[ERROR]", "[CRITICAL]"].iter().any(|word| line.contains(word)))
+            .collect();
+        assert!(complaints.is_empty(), "{name}: {complaints:#?}");
+        boot
     }
 
     /// A file of the machine, as it is now.

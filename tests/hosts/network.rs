@@ -53,13 +53,19 @@ impl Network {
         Ok(space)
     }
 
-    /// Serves `file` to whoever asks, whatever the path, until this process ends.
-    pub fn serve(&self, file: PathBuf) -> io::Result<()> {
+    /// Serves `files` to whoever asks for one of their names, until this process ends.
+    pub fn serve(&self, files: Vec<PathBuf>) -> io::Result<()> {
         let listener = TcpListener::bind((self.router, 80))?;
         let answer = move |stream: io::Result<std::net::TcpStream>| -> io::Result<()> {
             let mut stream = stream?;
-            BufReader::new(stream.try_clone()?).lines().map_while(Result::ok).find(|line| line.is_empty());
-            let mut file = File::open(&file)?;
+            let mut lines = BufReader::new(stream.try_clone()?).lines().map_while(Result::ok);
+            let path = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default().to_owned();
+            lines.find(|line| line.is_empty());
+            let named = |file: &&PathBuf| file.file_name().is_some_and(|name| path.ends_with(&*name.to_string_lossy()));
+            let Some(file) = files.iter().find(named) else {
+                return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            };
+            let mut file = File::open(file)?;
             let length = file.metadata()?.len();
             write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
             io::copy(&mut file, &mut stream).map(|_| ())

@@ -1,4 +1,4 @@
-//! `kstack with` on the sandbox with a Kafka: the command talks to real brokers, and nothing of them is left after it.
+//! `kstack with` and `kstack shell` on the sandbox with a Kafka: the command talks to real brokers, and nothing of them is left after it.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -46,5 +46,46 @@ fn the_command_of_with_writes_to_a_real_kafka_and_reads_from_it() {
     assert!(again.is_err(), "the broker is still there");
     let list = kstack(&kafka, &["list", "--region", "us-east-1"]).expect(0);
     assert_eq!(list.out, "There are no stacks in us-east-1.\n");
+    kstack(&kafka, &["sandbox", "stop"]);
+}
+
+#[test]
+fn a_shell_in_the_sandbox_has_kafkas_tools_for_its_brokers() {
+    let _alone = alone();
+    let kafka = match distribution() {
+        Ok(kafka) => kafka,
+        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shell.yaml");
+    let edits = [
+        ("nat: single", "zones: 1\n  nat: none"),
+        ("retention: 4h", "retention: 4h\n  replication_factor: 1\n  min_insync_replicas: 1"),
+        ("count: 3", "count: 1"),
+        ("cluster:", "client: {}\ncluster:"),
+    ];
+    std::fs::write(&path, stack("ephemeral", &edits)).expect("a file");
+    let file = path.display().to_string();
+    let shell = |command: &[&str]| kstack(&kafka, &[&["shell", &file, "--"][..], command].concat());
+    kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
+    kstack(&kafka, &["status", &file, "--wait"]).expect(0);
+    shell(&["kafka-topics.sh", "--create", "--topic", "orders"]).expect(0);
+    assert_eq!(shell(&["kafka-topics.sh", "--list"]).expect(0).out, "orders\n");
+    let script = "dirname \"$KSTACK_CLIENT_PROPERTIES\"; grep -c \"=$KAFKA_BOOTSTRAP_SERVERS\" \"$KSTACK_CLIENT_PROPERTIES\"; exit 7";
+    let run = shell(&["sh", "-c", script]).expect(7);
+    let (own, count) = run.out.split_once('\n').expect("two lines");
+    assert_eq!(count, "1\n", "the file has the brokers");
+    assert!(!std::path::Path::new(own).exists(), "{own} is gone with the shell");
+    shell(&["no-such-tool"]).expect(127);
+    // A signal is passed on, as `timeout` sends one; the file is gone even so.
+    let script = format!(
+        "trap 'echo ended; exit 5' TERM; echo $KSTACK_CLIENT_PROPERTIES > {}; kill $PPID; while :; do sleep 0.1; done",
+        path.with_extension("at").display()
+    );
+    assert_eq!(shell(&["sh", "-c", &script]).expect(5).out, "ended\n");
+    let own = std::fs::read_to_string(path.with_extension("at")).expect("a file");
+    assert!(!std::path::Path::new(own.trim()).exists(), "{own} is gone with the shell");
+    kstack(&kafka, &["destroy", &file, "--yes"]).expect(0);
+    shell(&["kafka-topics.sh", "--list"]).expect(1);
     kstack(&kafka, &["sandbox", "stop"]);
 }

@@ -7,6 +7,7 @@ mod benches;
 mod calls;
 mod changes;
 mod checkov;
+mod client;
 mod clocks;
 mod commands;
 mod company;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use kstack_core::cloud_init::{self, Checksum, Host, HostRole, Os, Overrides, Security, Voter};
+use kstack_core::cloud_init::{self, Checksum, ClientHost, Host, HostRole, IamAuth, Os, Overrides, Security, Voter};
 
 use crate::support::skip;
 
@@ -51,26 +51,51 @@ pub fn security() -> Security {
     Security { scram: true, mtls: true, plaintext: false, region, ssm }
 }
 
+/// A client host with everything that one can have.
+fn client(os: Os) -> ClientHost {
+    let url = "https://files.example.net/aws-msk-iam-auth.jar".to_owned();
+    ClientHost {
+        stack: "prod".into(),
+        os,
+        kafka_version: "4.1.1".into(),
+        archive_url: "https://archive.apache.org/dist/kafka/4.1.1/kafka_2.13-4.1.1.tgz".into(),
+        archive_checksum: Checksum::Sha512("0".repeat(128)),
+        iam_auth: Some(IamAuth { url, sha512: "0".repeat(128) }),
+        package_mirror: Some("http://packages.example.net".into()),
+        proxy: Some("http://proxy.example.net:3128".into()),
+        properties: ["iam", "scram", "tls", "plaintext"]
+            .map(|name| (name.to_owned(), format!("bootstrap.servers=b-1:9092\nclient.id={name} # \"$(reboot)\"\n")))
+            .into(),
+        listener: "iam".into(),
+    }
+}
+
 #[test]
 fn every_rendering_is_valid_by_cloud_inits_own_schema() {
     if Command::new("cloud-init").arg("--version").output().is_err() {
         return skip("cloud-init is not installed, so its schema can't judge the user data");
     }
     let folder = tempfile::tempdir().unwrap();
+    let judge = |text: &str, what: &str| {
+        assert!(cloud_init::encode(text).unwrap().len() <= 16 * 1024, "{what} is too large");
+        let path = folder.path().join("user-data.yaml");
+        std::fs::write(&path, text).unwrap();
+        let output = Command::new("cloud-init").args(["schema", "--config-file"]).arg(&path).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{what}: {said}");
+    };
     for os in [Os::Al2023, Os::Debian12, Os::Ubuntu2404] {
         for role in [HostRole::Broker, HostRole::Controller, HostRole::Combined] {
             for security in [None, Some(security())] {
                 let more_volumes = (2..=11).map(cloud_init::volume_placeholder).collect();
                 let host = Host { more_volumes, security, ..host(role, os) };
-                let text = cloud_init::render(&host, &Overrides::new()).unwrap();
-                assert!(cloud_init::encode(&text).unwrap().len() <= 16 * 1024, "{role:?} on {os:?} is too large");
-                let path = folder.path().join("user-data.yaml");
-                std::fs::write(&path, &text).unwrap();
-                let output = Command::new("cloud-init").args(["schema", "--config-file"]).arg(&path).output().unwrap();
-                let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-                assert!(output.status.success(), "{role:?} on {os:?}: {said}");
+                judge(&cloud_init::render(&host, &Overrides::new()).unwrap(), &format!("{role:?} on {os:?}"));
             }
         }
+        judge(
+            &cloud_init::render_client(&client(os), &Overrides::new()).unwrap(),
+            &format!("the client host on {os:?}"),
+        );
     }
 }
 

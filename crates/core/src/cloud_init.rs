@@ -1,6 +1,7 @@
 //! Handlebars templates to user data. Pure: no clock, no network, no environment, no files.
 //!
-//! The templates are in `cloud-init/`; `host.yaml.hbs` is the cloud-config document. All of them see the fields of [`Host`] and of `View`.
+//! The templates are in `cloud-init/`; `host.yaml.hbs` is the cloud-config document, and sees the fields of [`Host`] and of `View`, as those do
+//! that it has in it. `client.yaml.hbs` is that of the client host, with the fields of [`ClientHost`].
 //!
 //! | helper | gives |
 //! |---|---|
@@ -18,6 +19,7 @@ use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContex
 use serde::{Deserialize, Serialize};
 
 use check::check;
+pub use client::{ClientHost, FIRST_BROKERS, IamAuth, brokers_placeholder, render_client, with_brokers};
 pub use decode::decode;
 use quote::{properties_escape, shell_word, yaml_scalar};
 pub use security::{
@@ -27,6 +29,7 @@ pub use security::{
 use view::View;
 
 mod check;
+mod client;
 mod decode;
 mod quote;
 mod security;
@@ -81,19 +84,30 @@ pub const RESERVED_SETTINGS: [&str; 15] = [
 ];
 
 const HOST: &str = "host.yaml.hbs";
+const CLIENT: &str = "client.yaml.hbs";
+/// The templates of the client host alone.
+const CLIENTS: [&str; 4] = [CLIENT, "client-profile.sh.hbs", "install-iam-auth.sh.hbs", "kafka-tool.sh.hbs"];
+/// Runs Kafka's tools with the brokers and the properties of a stack.
+pub const KAFKA_TOOL: &str = include_str!("../../../cloud-init/kafka-tool.sh.hbs");
+/// Those that it shares with the other hosts.
+const INSTALL: &str = "install-kafka.sh.hbs";
 const SERVER_PROPERTIES: &str = "server.properties.hbs";
 
 /// Every template, by file name.
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 13] = [
     (HOST, include_str!("../../../cloud-init/host.yaml.hbs")),
     (SERVER_PROPERTIES, include_str!("../../../cloud-init/server.properties.hbs")),
     ("log4j2.yaml.hbs", include_str!("../../../cloud-init/log4j2.yaml.hbs")),
-    ("install-kafka.sh.hbs", include_str!("../../../cloud-init/install-kafka.sh.hbs")),
+    (INSTALL, include_str!("../../../cloud-init/install-kafka.sh.hbs")),
     ("mount-data.sh.hbs", include_str!("../../../cloud-init/mount-data.sh.hbs")),
     ("fetch-papers.sh.hbs", include_str!("../../../cloud-init/fetch-papers.sh.hbs")),
     ("format-storage.sh.hbs", include_str!("../../../cloud-init/format-storage.sh.hbs")),
     ("kstack-prepare.service.hbs", include_str!("../../../cloud-init/kstack-prepare.service.hbs")),
     ("kafka.service.hbs", include_str!("../../../cloud-init/kafka.service.hbs")),
+    (CLIENT, include_str!("../../../cloud-init/client.yaml.hbs")),
+    (CLIENTS[1], include_str!("../../../cloud-init/client-profile.sh.hbs")),
+    (CLIENTS[2], include_str!("../../../cloud-init/install-iam-auth.sh.hbs")),
+    (CLIENTS[3], KAFKA_TOOL),
 ];
 
 /// Template overrides: file name to text, from the user's override folder. The caller reads the files.
@@ -259,14 +273,25 @@ pub fn heap_mib(memory_mib: u64, role: HostRole) -> u64 {
 /// The user data of a host, as text.
 pub fn render(host: &Host, overrides: &Overrides) -> Result<String, TemplateError> {
     check(host)?;
-    let own;
-    let registry = if overrides.is_empty() {
-        &*BUILT_IN
-    } else {
-        own = registry(overrides)?;
-        &own
-    };
-    registry.render(HOST, &View::of(host)).map_err(|error| render_error(HOST, &error))
+    let view = View::of(host);
+    of_overrides(overrides, |registry| registry.render(HOST, &view).map_err(|error| render_error(HOST, &error)))
+}
+
+/// Renders with the templates of this kstack, or with `overrides` in place of some.
+fn of_overrides(
+    overrides: &Overrides,
+    render: impl FnOnce(&Handlebars<'_>) -> Result<String, TemplateError>,
+) -> Result<String, TemplateError> {
+    match overrides.is_empty() {
+        true => render(&BUILT_IN),
+        false => render(&registry(overrides)?),
+    }
+}
+
+/// The overrides that a host is made from: with `client`, those of the client host; else those of the others.
+pub fn overrides_of(overrides: &Overrides, client: bool) -> Overrides {
+    let of = |name: &str| CLIENTS.contains(&name) == client || client && name == INSTALL;
+    overrides.iter().filter(|(name, _)| of(name)).map(|(name, text)| (name.clone(), text.clone())).collect()
 }
 
 /// The templates of this kstack, parsed once for all hosts.
@@ -390,8 +415,10 @@ fn file_helper(
 ) -> HelperResult {
     let name = h.param(0).and_then(|param| param.value().as_str()).unwrap_or_default();
     // One level, so that no template can contain itself.
-    if name == HOST || render_context.get_root_template_name().is_none_or(|root| root != HOST) {
-        return Err(RenderErrorReason::Other(format!("`file` puts the other templates into `{HOST}` only")).into());
+    let whole = |name: &str| [HOST, CLIENT].contains(&name);
+    if whole(name) || render_context.get_root_template_name().is_none_or(|root| !whole(root)) {
+        let why = format!("`file` puts the other templates into `{HOST}` and `{CLIENT}` only");
+        return Err(RenderErrorReason::Other(why).into());
     }
     let text = registry.render_with_context(name, context)?;
     Ok(out.write(&yaml_scalar(&text, 6))?)

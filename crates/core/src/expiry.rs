@@ -157,6 +157,7 @@ mod tests {
             expires_at,
             engine: None,
             own_role: None,
+            client: None,
             zone: None,
             papers: false,
             resources: None,

@@ -99,6 +99,12 @@ pub fn controller_address(block: Ipv4Net, number: u32) -> Option<Ipv4Addr> {
     host(block, FIRST_CONTROLLER + number - 1)
 }
 
+/// The fixed address of a client host in its zone's private `block`: the last that a host can have.
+pub fn client_address(block: Ipv4Net) -> Option<Ipv4Addr> {
+    let last = Ipv4Addr::from(u32::from(block.broadcast()).checked_sub(1)?);
+    (last > host(block, FIRST_BROKER)?).then_some(last)
+}
+
 /// The address with this number, unless it is the last of the block, which AWS reserves, or beyond.
 fn host(block: Ipv4Net, number: u32) -> Option<Ipv4Addr> {
     let address = Ipv4Addr::from(u32::from(block.network()).checked_add(number)?);

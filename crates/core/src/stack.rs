@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+pub use crate::engines::client::Client;
 pub use crate::engines::ec2::keys::*;
 pub use crate::engines::ec2::listeners::*;
 pub use crate::engines::msk::keys::*;
@@ -38,13 +39,28 @@ fields! {
         workload: Workload = Workload::default(),
         /// The Kafka cluster: brokers on EC2, or MSK.
         cluster: Cluster,
+        /// A small host inside the network with Kafka's tools, which `kstack shell` opens; `{}` for one as it is by default.
+        client: Option<Client>,
     }
 }
 
 impl Stack {
     /// Whether kstack makes a role and an instance profile for the stack's hosts.
     pub fn has_own_role(&self) -> bool {
-        self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.instance_profile().is_none())
+        (self.cluster.ec2.is_some() || self.client.is_some()) && self.instance_profile().is_none()
+    }
+
+    /// What the file says of the role of the stack's hosts, the client host among them.
+    pub fn iam(&self) -> Option<&Iam> {
+        match &self.cluster.ec2 {
+            Some(ec2) => ec2.iam.as_ref(),
+            None => self.client.as_ref()?.iam.as_ref(),
+        }
+    }
+
+    /// The instance profile of others that the stack's hosts take; `None` where kstack makes one.
+    pub fn instance_profile(&self) -> Option<&InstanceProfileName> {
+        self.iam()?.instance_profile.as_ref()
     }
 
     /// Whether the stack's hosts speak TLS.
@@ -55,7 +71,13 @@ impl Stack {
     /// The keys that every engine asks for.
     pub fn common(&self) -> CommonKeys<'_> {
         let settings = self.cluster.settings(&self.workload);
-        CommonKeys { region: &self.region, network: &self.network, workload: &self.workload, settings }
+        CommonKeys {
+            region: &self.region,
+            network: &self.network,
+            workload: &self.workload,
+            settings,
+            client: self.client.as_ref(),
+        }
     }
 
     /// Whom the file lets in, to whichever listener.

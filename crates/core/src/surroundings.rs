@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use crate::kinds::{Instance, Kind as _, Resource, Vpc};
+use crate::kinds::{ClientInstance, Instance, Kind as _, Resource, Vpc};
 use crate::model::{Address, tag};
 use crate::observed::{Found, Live, Observed};
 use crate::refusal::Refusal;
@@ -65,13 +65,16 @@ pub struct Own {
 impl Own {
     /// Those of `observed`.
     pub fn of(observed: &Observed) -> Own {
-        let live = |kind: &str| {
+        let live = |kind: &str| -> Vec<String> {
             let of_kind = observed.live.iter().filter(|(address, _)| address.kind == kind);
             of_kind.map(|(_, live)| live.id.clone()).collect()
         };
         let ids = observed.live.values().map(|live| live.id.clone());
-        let ids = ids.chain(observed.terminated.values().flatten().cloned()).collect();
-        Own { ids, vpcs: live(Vpc::NAME), instances: live(Instance::NAME) }
+        // The client host's interface is EC2's, and goes with it.
+        let of_client = observed.of::<ClientInstance>().into_values().filter_map(|(_, one)| one.interface.clone());
+        let ids = ids.chain(observed.terminated.values().flatten().cloned()).chain(of_client).collect();
+        let instances = [live(Instance::NAME), live(ClientInstance::NAME)].concat();
+        Own { ids, vpcs: live(Vpc::NAME), instances }
     }
 
     /// Adds what was made since.
@@ -137,11 +140,14 @@ impl Surroundings {
                 )
             })
             .collect();
-        let instances = observed.of::<Instance>();
-        let locked = instances.into_iter().filter(|(_, (live, _))| self.locked.contains(&live.id));
-        refusals.extend(locked.map(|(name, (live, _))| {
+        let instances = observed
+            .live
+            .iter()
+            .filter(|(address, _)| [Instance::NAME, ClientInstance::NAME].contains(&address.kind.as_str()));
+        let locked = instances.filter(|(_, live)| self.locked.contains(&live.id));
+        refusals.extend(locked.map(|(address, live)| {
             Refusal::at(
-                &Address::new(Instance::NAME, name),
+                address,
                 format!("the instance {} is protected against termination (disableApiTermination)", live.id),
                 format!(
                     "if it may go: aws ec2 modify-instance-attribute --instance-id {} --no-disable-api-termination; then run the command again",

@@ -1,5 +1,7 @@
 //! Instances: brokers and controllers as replaceable machines. Volume and interface stay when one is terminated.
 
+use super::client_instance::is_client;
+use super::running::{await_gone, await_running, await_stopped, require_tokens, retag_with_root};
 use super::{host_certificate, network_interface, no_call_for, no_id, volume};
 use crate::aws::declared::during;
 use crate::aws::{Aws, Class, Done, Papers, READY_TIMEOUT, failed, jitter, tags_of};
@@ -24,7 +26,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant as Clock};
 
 /// The device names by which data volumes are attached, in their order. On Nitro hosts they show as NVMe devices instead.
-const DATA_DEVICES: [&str; 11] = [
+pub const DATA_DEVICES: [&str; 11] = [
     "/dev/sdf", "/dev/sdg", "/dev/sdh", "/dev/sdi", "/dev/sdj", "/dev/sdk", "/dev/sdl", "/dev/sdm", "/dev/sdn",
     "/dev/sdo", "/dev/sdp",
 ];
@@ -76,35 +78,21 @@ impl Driver<Aws> for Instance {
             let address = instance.private_ip_address().unwrap_or_default();
             papers.as_ref().map(|papers| host_certificate::of_running(papers, aws.stack(), address, started))
         };
-        Ok(all.iter().map(|instance| found(instance, &own, certificate(instance))).collect())
+        let hosts = all.iter().filter(|instance| !is_client(instance));
+        Ok(hosts.map(|instance| found(instance, &own, certificate(instance))).collect())
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         network_interface::free(ctx, &ctx.id(&self.interface)?).await?;
         let call = run(self, ctx)?.client_token(ctx.token);
-        let answer = known(self, async || call.clone().send().await.map_err(failed("RunInstances"))).await;
-        let answer = answer.map_err(|error| of_others(self, ctx, error))?;
+        let answer = known(&self.profile, async || call.clone().send().await.map_err(failed("RunInstances"))).await;
+        let answer = answer.map_err(|error| of_others(&self.profile, ctx, error))?;
         let id = answer.instances().first().and_then(|instance| instance.instance_id());
         id.map(str::to_owned).ok_or_else(|| no_id("RunInstances"))
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-        let what = format!("the start of the instance {id}");
-        let running = |all: &[Sdk]| {
-            let Some(instance) = all.iter().find(|instance| instance.instance_id() == Some(id)) else {
-                return Ok(None);
-            };
-            match state(instance) {
-                Some(InstanceStateName::Running) => Ok(Some(())),
-                Some(InstanceStateName::Terminated | InstanceStateName::ShuttingDown) => {
-                    let why =
-                        instance.state_reason().and_then(|reason| reason.message()).unwrap_or("AWS gives no reason");
-                    Err(StepError::ended(format!("the instance {id} was terminated"), why))
-                }
-                _ => Ok(None),
-            }
-        };
-        ctx.system.instances.wait(&what, READY_TIMEOUT, || fetch(ctx.system), running).await?;
+        await_running(ctx, id).await?;
         for (device, volume) in DATA_DEVICES.into_iter().zip(data_volumes(self, ctx)?) {
             attach(ctx, id, &volume, device).await?;
         }
@@ -117,23 +105,15 @@ impl Driver<Aws> for Instance {
         for change in changes {
             match change.field.as_str() {
                 "http_tokens" => {
-                    let call =
-                        ec2.modify_instance_metadata_options().instance_id(id).http_tokens(HttpTokensState::Required);
-                    let call = call.http_endpoint(aws_sdk_ec2::types::InstanceMetadataEndpointState::Enabled);
-                    call.send().await.map_err(failed("ModifyInstanceMetadataOptions"))?;
+                    require_tokens(ctx, id).await?;
                 }
                 "state" if change.before.as_str().is_some_and(|state| state.starts_with("stop")) => {
-                    let stopped = |all: &[Sdk]| {
-                        let instance = all.iter().find(|instance| instance.instance_id() == Some(id));
-                        Ok((instance.and_then(state) == Some(&InstanceStateName::Stopped)).then_some(()))
-                    };
                     if change.before.as_str() == Some("stopping") {
-                        let what = format!("the stop of the instance {id}");
-                        ctx.system.instances.wait(&what, READY_TIMEOUT, || fetch(ctx.system), stopped).await?;
+                        await_stopped(ctx, id).await?;
                     }
                     ec2.start_instances().instance_ids(id).send().await.map_err(failed("StartInstances"))?;
                 }
-                "profile" => give_profile(self, ctx, id).await?,
+                "profile" => give_profile(&self.profile, ctx, id).await?,
                 // The attribute before the tag that tells of it: a run that dies between them is followed by one that does both.
                 "termination_protection" => {
                     protect(ctx, id, self.termination_protection).await?;
@@ -165,26 +145,17 @@ impl Driver<Aws> for Instance {
             answer = call.send().await.map_err(failed("TerminateInstances"));
         }
         answer.or_gone()?;
-        let gone = |all: &[Sdk]| {
-            let mut left = all.iter().filter(|instance| instance.instance_id() == Some(id));
-            Ok(left.all(|instance| state(instance) == Some(&InstanceStateName::Terminated)).then_some(()))
-        };
-        let what = format!("the termination of {id}");
-        ctx.system.instances.wait(&what, READY_TIMEOUT, || fetch(ctx.system), gone).await
+        await_gone(ctx, id).await
     }
 
     /// The root volume goes with its instance, in tags too.
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
-        let all = ctx.system.instances.since(ctx.system.round(), || fetch(ctx.system)).await?;
-        let mappings =
-            all.iter().filter(|one| one.instance_id() == Some(id)).flat_map(|one| one.block_device_mappings());
-        let root = mappings.filter(|mapping| mapping.device_name().is_some_and(|name| !DATA_DEVICES.contains(&name)));
-        let root = root.filter_map(|mapping| mapping.ebs().and_then(|ebs| ebs.volume_id()));
-        ctx.retag_ec2(&std::iter::once(id).chain(root).collect::<Vec<_>>(), set, unset).await
+        retag_with_root(ctx, id, set, unset).await
     }
 }
 
-fn state(instance: &Sdk) -> Option<&InstanceStateName> {
+/// EC2's word on whether it runs.
+pub fn state(instance: &Sdk) -> Option<&InstanceStateName> {
     instance.state().and_then(|state| state.name())
 }
 
@@ -252,8 +223,8 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, certificate: Option<String>) -> F
 }
 
 /// The root device's name in the images of each operating system's publisher.
-fn root_device(instance: &Instance) -> &'static str {
-    if instance.os.as_deref() == Some("ubuntu-24.04") { "/dev/sda1" } else { "/dev/xvda" }
+pub fn root_device(os: Option<&str>) -> &'static str {
+    if os == Some("ubuntu-24.04") { "/dev/sda1" } else { "/dev/xvda" }
 }
 
 /// The call that starts the instance, without its token.
@@ -263,7 +234,7 @@ fn run(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<RunInstancesFluentBuil
     let user_data = cloud_init::encode(&text).map_err(|error| StepError::Internal(error.to_string()))?;
     let nic = InstanceNetworkInterfaceSpecification::builder().device_index(0).network_interface_id(interface);
     let root = EbsBlockDevice::builder().encrypted(true).delete_on_termination(true).volume_type(VolumeType::Gp3);
-    let root = BlockDeviceMapping::builder().device_name(root_device(instance)).ebs(root.build()).build();
+    let root = BlockDeviceMapping::builder().device_name(root_device(instance.os.as_deref())).ebs(root.build()).build();
     let profile = IamInstanceProfileSpecification::builder().name(ctx.id(&instance.profile)?).build();
     let metadata = InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required).build();
     let placement = match &instance.placement_group {
@@ -289,14 +260,17 @@ fn run(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<RunInstancesFluentBuil
         .tag_specifications(ctx.tag_spec(ResourceType::Volume)))
 }
 
-/// Makes a call that names the instance's profile, again for as long as EC2 may not know the stack's own, which may be new.
-async fn known<T>(instance: &Instance, call: impl AsyncFn() -> Result<T, StepError>) -> Result<T, StepError> {
+/// Makes a call that names an instance's profile, again for as long as EC2 may not know the stack's own, which may be new.
+///
+/// # Errors
+/// The call's own.
+pub async fn known<T>(profile: &Ref, call: impl AsyncFn() -> Result<T, StepError>) -> Result<T, StepError> {
     let start = Clock::now();
     loop {
         match call().await {
             Err(error)
                 if error.code() == Some(NOT_A_PARAMETER)
-                    && instance.profile.address().is_some()
+                    && profile.address().is_some()
                     && start.elapsed() < PROFILE_LAG =>
             {
                 tokio::time::sleep(jitter(Duration::from_secs(2))).await;
@@ -308,8 +282,8 @@ async fn known<T>(instance: &Instance, call: impl AsyncFn() -> Result<T, StepErr
 
 /// What `error` means where the profile is others': kstack does not ask IAM whether it is there, and EC2 says so with a code that it has
 /// for much else too.
-fn of_others(instance: &Instance, ctx: &Ctx<'_, Aws>, error: StepError) -> StepError {
-    match instance.profile.id() {
+pub fn of_others(profile: &Ref, ctx: &Ctx<'_, Aws>, error: StepError) -> StepError {
+    match profile.id() {
         Some(profile) if error.code() == Some(NOT_A_PARAMETER) => StepError::Ended {
             what: format!("EC2 does not give {} the instance profile {profile}", ctx.address.name),
             why: error.to_string(),
@@ -333,7 +307,7 @@ pub async fn may_start(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<(), St
     }
     let call = run(instance, ctx)?.dry_run(true);
     match during([Instance::CALLS.create, &[]], async { call.send().await.map_err(failed("RunInstances")) }).await {
-        Err(error) if error.code() == Some(NOT_A_PARAMETER) => Err(of_others(instance, ctx, error)),
+        Err(error) if error.code() == Some(NOT_A_PARAMETER) => Err(of_others(&instance.profile, ctx, error)),
         Err(error) if error.class() == Class::Denied || may_pass(error.class()) || error.class().ends_all() => {
             Err(error)
         }
@@ -381,27 +355,31 @@ async fn protect(ctx: &Ctx<'_, Aws>, id: &str, on: bool) -> Result<(), StepError
     call.send().await.map_err(failed("ModifyInstanceAttribute")).map(drop)
 }
 
-async fn give_profile(instance: &Instance, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+/// Has the instance take `profile`.
+///
+/// # Errors
+/// AWS's answer.
+pub async fn give_profile(profile: &Ref, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let ec2 = &ctx.system.clients.ec2;
     let filter = aws_sdk_ec2::types::Filter::builder().name("instance-id").values(id).build();
     let call = ec2.describe_iam_instance_profile_associations().filters(filter);
     let answer = call.send().await.map_err(failed("DescribeIamInstanceProfileAssociations"))?;
-    let profile = IamInstanceProfileSpecification::builder().name(ctx.id(&instance.profile)?).build();
+    let given = IamInstanceProfileSpecification::builder().name(ctx.id(profile)?).build();
     let mut live = answer.iam_instance_profile_associations().iter();
     let live = live.find(|one| one.state().is_some_and(|state| state.as_str().starts_with("associat")));
     let association = live.and_then(|one| one.association_id());
     let give = async || match association {
         Some(association) => {
             let call = ec2.replace_iam_instance_profile_association().association_id(association);
-            let call = call.iam_instance_profile(profile.clone());
+            let call = call.iam_instance_profile(given.clone());
             call.send().await.map_err(failed("ReplaceIamInstanceProfileAssociation")).map(|_| ())
         }
         None => {
-            let call = ec2.associate_iam_instance_profile().instance_id(id).iam_instance_profile(profile.clone());
+            let call = ec2.associate_iam_instance_profile().instance_id(id).iam_instance_profile(given.clone());
             call.send().await.map_err(failed("AssociateIamInstanceProfile")).map(|_| ())
         }
     };
-    known(instance, give).await.map_err(|error| of_others(instance, ctx, error))
+    known(profile, give).await.map_err(|error| of_others(profile, ctx, error))
 }
 
 /// The user data of the live instance `id`, as text: the one thing of it that describing it does not tell.

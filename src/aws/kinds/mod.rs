@@ -15,6 +15,7 @@ use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 
 mod msk;
+mod running;
 
 pub use host_certificate::{host_life, renew_live as renew_certificate};
 pub use instance::{fetch as fetch_instances, may_start, user_data};
@@ -32,16 +33,19 @@ enum Part {
     Names,
     /// In KMS and Parameter Store: keys and certificates.
     Papers,
+    /// In the region: the client host.
+    Client,
     /// In the region.
     Region,
 }
 
 /// Where the resources of `K` are.
 const fn part<K: Kind>() -> Part {
-    match (K::IN_IAM, K::OF_NAMES, K::OF_PAPERS) {
+    match (K::IN_IAM, K::OF_NAMES, K::OF_PAPERS, K::OF_CLIENT) {
         (true, ..) => Part::Iam,
-        (_, true, _) => Part::Names,
-        (.., true) => Part::Papers,
+        (_, true, ..) => Part::Names,
+        (_, _, true, _) => Part::Papers,
+        (.., true) => Part::Client,
         _ => Part::Region,
     }
 }
@@ -103,17 +107,21 @@ pub struct Sought {
     pub engine: Engine,
     /// Whether the hosts' role is kstack's: else IAM is not asked for anything.
     own_role: bool,
+    /// Whether there is a client host to look for: else instances are listed for brokers on EC2 alone.
+    client: bool,
 }
 
 impl Sought {
     /// What is looked for of `stack`.
     pub fn of(stack: &Stack) -> Sought {
-        Sought { engine: Engine::of(stack), own_role: stack.has_own_role() }
+        let engine = Engine::of(stack);
+        let client = stack.client.is_some() || engine == Engine::Ec2;
+        Sought { engine, own_role: stack.has_own_role(), client }
     }
 
     /// What is looked for of an MSK cluster, which has no hosts.
     pub fn of_msk() -> Sought {
-        Sought { engine: Engine::Msk, own_role: false }
+        Sought { engine: Engine::Msk, own_role: false, client: false }
     }
 }
 
@@ -128,6 +136,8 @@ pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, St
         Part::Iam => role,
         Part::Names => aws.expects_names(),
         Part::Papers => aws.papers() > Papers::None,
+        // Where brokers are on EC2, or may be, instances are listed anyway.
+        Part::Client => record.is_none_or(|record| record.may_have_client() || record.engine.is_none()),
         Part::Region => true,
     };
     let found = find(aws, asked).await?;
@@ -167,6 +177,7 @@ pub async fn find_of(aws: &Aws, sought: Sought) -> Result<Vec<Found<Resource>>, 
                 Part::Iam => sought.own_role,
                 Part::Names => aws.expects_names(),
                 Part::Papers => aws.papers() > Papers::None,
+                Part::Client => sought.client,
                 Part::Region => true,
             }
     };
@@ -190,12 +201,19 @@ pub async fn with_others(
     let untold = !found.iter().any(tells);
     if let Some(record) = record {
         let (others, role) = (record.has_others(sought.engine, untold), record.may_have_role());
-        let had_role = sought.engine == Engine::Ec2 && !sought.own_role && role;
-        if others || had_role {
+        // One of MSK that had a client host tells of its role.
+        let had_role = match sought.engine {
+            Engine::Ec2 => role,
+            Engine::Msk => record.own_role == Some(true) || others && role,
+        };
+        let had_role = had_role && !sought.own_role;
+        let had_client = record.may_have_client() && !sought.client;
+        if others || had_role || had_client {
             let of_others = |engine: Option<Engine>| others && engine.is_some_and(|one| one != sought.engine);
             let left = |engine, part| match part {
-                Part::Iam => had_role || of_others(engine) && role,
+                Part::Iam => had_role,
                 Part::Names | Part::Papers => false,
+                Part::Client => had_client,
                 Part::Region => of_others(engine),
             };
             found.extend(find(aws, left).await?);

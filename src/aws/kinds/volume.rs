@@ -36,7 +36,7 @@ impl Driver<Aws> for Volume {
             let tags = tags_of(Some(volume.tags()));
             // The instances' root volumes carry the stack's tag too; they live and die with their instance.
             let root = tags.get(tag::ADDRESS).and_then(|text| Address::parse(text));
-            if root.is_some_and(|address| address.kind == kstack_core::kinds::Instance::NAME) {
+            if root.is_some_and(|address| has_root(&address)) {
                 return None;
             }
             let number = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok());
@@ -196,12 +196,17 @@ async fn modification(ctx: &Ctx<'_, Aws>, id: &str) -> Result<Option<VolumeModif
     }
 }
 
+/// Whether what is at `address` has a root volume with its tags.
+fn has_root(address: &Address) -> bool {
+    [kstack_core::kinds::Instance::NAME, kstack_core::kinds::ClientInstance::NAME].contains(&address.kind.as_str())
+}
+
 /// The ids of the root volumes of the stack's instances, which carry its tags and are no resources of their own.
 pub async fn roots(aws: &Aws) -> Result<Vec<String>, StepError> {
     let all = aws.volumes.since(aws.round(), || fetch(aws)).await?;
     let root = |volume: &&Sdk| {
         let address = tags_of(Some(volume.tags())).get(tag::ADDRESS).and_then(|text| Address::parse(text));
-        address.is_some_and(|address| address.kind == kstack_core::kinds::Instance::NAME)
+        address.is_some_and(|address| has_root(&address))
     };
     Ok(all.iter().filter(root).filter_map(|volume| volume.volume_id().map(str::to_owned)).collect())
 }

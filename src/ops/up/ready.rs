@@ -15,9 +15,8 @@ use crate::session::Session;
 use kstack_core::certificates::Facts;
 use kstack_core::client_files::Format;
 use kstack_core::cloud_init::CLIENT_PORT;
-use kstack_core::design::Design;
+use kstack_core::design::{Design, client_listeners};
 use kstack_core::engines::Engine;
-use kstack_core::engines::msk::client_properties::{AuthMethod, client_properties};
 use kstack_core::kinds::Instance;
 
 /// What a signal cuts short after everything is created.
@@ -60,7 +59,8 @@ pub async fn wait(
                 None if kafka.local.is_some() => brokers.iter().map(ToString::to_string).collect(),
                 None => brokers.iter().map(|broker| format!("{}:{CLIENT_PORT}", broker.ip())).collect(),
             };
-            let properties = client_properties(AuthMethod::Plaintext, &servers.join(","));
+            let listener = client_listeners(&design.stack, None).into_iter().next();
+            let properties = listener.map(|listener| listener.properties(&servers.join(","))).unwrap_or_default();
             Ok((servers, properties))
         }
     }

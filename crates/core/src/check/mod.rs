@@ -81,6 +81,7 @@ fn rules(source: &str, tree: &Node, problems: &mut Vec<Problem>) {
     for engine in &ENGINES {
         (engine.check)(&mut checker);
     }
+    crate::engines::client::check(&mut checker);
     workload::check_replicas(&mut checker);
     sources::check(&mut checker);
 }

@@ -41,7 +41,8 @@ pub fn assumed_facts(stack: &Stack) -> Facts {
         let controllers = ec2.controllers.as_ref().map(|controllers| &controllers.instance_type);
         [Some(&ec2.brokers.instance_type), controllers].into_iter().flatten()
     });
-    let iam = ec2.and_then(|ec2| ec2.iam.as_ref());
+    let named = named.chain(stack.client.iter().map(|client| &client.instance_type));
+    let iam = stack.iam();
     let policies = iam.into_iter().flat_map(Iam::named_policies).filter_map(PolicyArn::account);
     let profile = iam.and_then(|iam| iam.instance_profile.as_ref()).and_then(|profile| profile.account());
     let of_iam = policies.chain(profile).next();

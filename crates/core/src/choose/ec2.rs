@@ -7,7 +7,8 @@ use std::net::Ipv4Addr;
 
 use super::PlanningInput;
 use crate::cloud_init::{
-    self, HostRole, Overrides, Security, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter, volume_placeholder,
+    self, HostRole, Overrides, Security, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter, overrides_of,
+    volume_placeholder,
 };
 use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat};
 use crate::digest;
@@ -219,7 +220,7 @@ fn too_large(observed: &Observed, kind: VolumeType) -> Option<Refusal> {
 }
 
 /// Why hosts can't be of a type of which AWS gave no limits.
-fn unusable(instance_type: &str, facts: &Facts, region: &str) -> Refusal {
+pub(super) fn unusable(instance_type: &str, facts: &Facts, region: &str) -> Refusal {
     if facts.offers.get(instance_type).is_some_and(|zones| !zones.is_empty()) {
         let what =
             format!("AWS gives no baseline of `{instance_type}` for EBS and network, by which brokers are sized");
@@ -244,7 +245,7 @@ fn fingerprint(cloud: &cloud_init::Host, own_archive: bool, overrides: &Override
         false => archive::published(&cloud.archive_url),
     };
     let still = cloud_init::Host { retention_ms: 0, min_insync_replicas: 0, archive_checksum, ..cloud.clone() };
-    let text = serde_json::json!([TEMPLATE_REVISION, still, overrides]).to_string();
+    let text = serde_json::json!([TEMPLATE_REVISION, still, overrides_of(overrides, false)]).to_string();
     digest::fingerprint(text, 12)
 }
 

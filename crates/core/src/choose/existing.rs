@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::client;
 use crate::choose::PlanningInput;
+use crate::cloud_init::Os;
 use crate::design::{Design, ExistingNetwork, NetworkFacts, SubnetFacts, VpcFacts};
 use crate::engines::Engine;
-use crate::kinds::{MskCluster, NetworkInterface, SecurityGroup, Vpc, VpcEndpoint};
+use crate::kinds::{ClientInstance, MskCluster, NetworkInterface, SecurityGroup, Vpc, VpcEndpoint};
 use crate::model::{NEW_STACK, Ref};
 use crate::observed::Observed;
 use crate::refusal::Refusal;
-use crate::stack::{Ec2, Existing, Peer, Stack, SubnetChoice, VpcChoice};
+use crate::stack::{Client, Ec2, Existing, Peer, Stack, SubnetChoice, VpcChoice};
 
 /// The network that the file names, with one subnet in each zone that has one: where the stack's live resources are, or else the
 /// one with the most free addresses. `None` where the VPC is not known.
@@ -168,39 +170,98 @@ pub fn check_subnets(design: &Design, input: &PlanningInput, refusals: &mut Vec<
         design.zones.iter().enumerate().filter_map(|(index, zone)| Some((index, network.subnets.get(&zone.name)?)));
     for (index, subnet) in used {
         match Engine::of(&design.stack) {
-            Engine::Ec2 => check_way_out(design, network, subnet, refusals),
-            Engine::Msk => check_way_in(design, subnet, refusals),
+            Engine::Ec2 => {
+                let downloads = design.stack.cluster.ec2.as_ref().map(Downloads::of_hosts);
+                downloads.into_iter().for_each(|one| check_way_out(design, network, subnet, &one, refusals));
+            }
+            Engine::Msk => {
+                check_way_in(design, subnet, refusals);
+                let client = design.stack.client.as_ref().filter(|_| client::zone(design, input) == Some(index));
+                let downloads = client.map(|client| Downloads::of_client(&design.stack, client));
+                downloads.into_iter().for_each(|one| check_way_out(design, network, subnet, &one, refusals));
+            }
         }
         check_room(design, input, index, subnet, refusals);
     }
 }
 
+/// What the file says of hosts' downloads.
+struct Downloads {
+    /// Of whom.
+    who: &'static str,
+    /// What a host has in the file's words, for the remedy.
+    archives: &'static str,
+    proxy: bool,
+    mirror: bool,
+    /// Whether Kafka, and what else hosts need of it, is elsewhere than on the internet.
+    own_archives: bool,
+    /// Whether packages are in S3.
+    in_s3: bool,
+}
+
+impl Downloads {
+    fn of_hosts(ec2: &Ec2) -> Downloads {
+        Downloads {
+            who: "hosts",
+            archives: "an `archive` of Kafka that is",
+            proxy: ec2.proxy.is_some(),
+            mirror: ec2.package_mirror.is_some(),
+            own_archives: ec2.archive.is_some(),
+            in_s3: true,
+        }
+    }
+
+    fn of_client(stack: &Stack, client: &Client) -> Downloads {
+        let iam = stack.cluster.msk.as_ref().is_some_and(|msk| msk.access().iam);
+        Downloads {
+            who: "the client host",
+            archives: "an `archive` of Kafka and an `iam_auth` below `client` that are",
+            proxy: client.proxy.is_some(),
+            mirror: client.package_mirror.is_some(),
+            own_archives: client.archive.is_some() && (client.iam_auth.is_some() || !iam),
+            in_s3: client.os.unwrap_or(Os::Al2023) == Os::Al2023,
+        }
+    }
+}
+
 /// Hosts fetch packages and Kafka's archive when they start.
-fn check_way_out(design: &Design, network: &ExistingNetwork, subnet: &SubnetFacts, refusals: &mut Vec<Refusal>) {
+fn check_way_out(
+    design: &Design,
+    network: &ExistingNetwork,
+    subnet: &SubnetFacts,
+    downloads: &Downloads,
+    refusals: &mut Vec<Refusal>,
+) {
     // A proxy is in the VPC, or where a route of its own leads.
-    let needs = |ec2: &&Ec2| !subnet.leads_out() && ec2.proxy.is_none();
-    let Some(ec2) = design.stack.cluster.ec2.as_ref().filter(needs) else { return };
+    if subnet.leads_out() || downloads.proxy {
+        return;
+    }
     let s3 = format!("com.amazonaws.{}.s3", design.stack.region);
     let there = |table: &String| {
         network.endpoints.iter().any(|one| one.service == s3 && (one.private_dns || one.route_tables.contains(table)))
     };
     let named = design.stack.network.endpoints.iter().any(|name| name.0 == "s3");
     // Amazon Linux has its packages in S3.
-    let packages = ec2.package_mirror.is_some() || named || there(&subnet.route_table);
-    if packages && ec2.archive.is_some() {
+    let packages = downloads.mirror || downloads.in_s3 && (named || there(&subnet.route_table));
+    if packages && downloads.own_archives {
         return;
     }
+    let who = downloads.who;
     let why = match &subnet.default_route {
         Some(target) => format!(
-            "its default route in {} leads to {target}, which takes a public address, and hosts have none",
-            subnet.route_table
+            "its default route in {} leads to {target}, which takes a public address, and {who} {} none",
+            subnet.route_table,
+            if who == "hosts" { "have" } else { "has" }
         ),
         None => format!("{} has no active default route", subnet.route_table),
     };
     refusals.push(Refusal::general(
-        format!("{} has no route out for hosts: {why}", subnet.id),
-        "name a private subnet with a route to a NAT gateway or a transit gateway; or, for a closed network, write `endpoints: [s3]` or a \
-         `package_mirror` for packages, and an `archive` of Kafka that is reached from there; or a `proxy` for both",
+        format!("{} has no route out for {who}: {why}", subnet.id),
+        format!(
+            "name a private subnet with a route to a NAT gateway or a transit gateway; or, for a closed network, write `endpoints: [s3]` or a \
+             `package_mirror` for packages, and {} reached from there; or a `proxy` for both",
+            downloads.archives
+        ),
     ));
 }
 
@@ -233,7 +294,9 @@ fn check_room(design: &Design, input: &PlanningInput, index: usize, subnet: &Sub
         stack.network.endpoints.iter().filter(|name| crate::kinds::vpc_endpoint::has_interfaces(design, name));
     let live_endpoints = input.observed.of::<VpcEndpoint>();
     let endpoints = interfaces.filter(|name| !live_endpoints.contains_key(VpcEndpoint::name_of(name).as_str())).count();
-    let now = missing + u32::try_from(endpoints).unwrap_or(u32::MAX);
+    let client = client::zone(design, input) == Some(index);
+    let client = client && !input.observed.of::<ClientInstance>().contains_key(ClientInstance::CLIENT);
+    let now = missing + u32::try_from(endpoints).unwrap_or(u32::MAX) + u32::from(client);
     let later = growth(design);
     if subnet.free < now + later {
         let block = subnet.block.map(|block| format!(" ({block})")).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::stack::Stack;
 /// Notes what can't be the stack's: policies and profiles of another account, policies that are not there, the stack's own
 /// profile, and a boundary that forbids what the role is for.
 pub fn check(stack: &Stack, facts: &Facts, refusals: &mut Vec<Refusal>) {
-    let Some(iam) = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.iam.as_ref()) else { return };
+    let Some(iam) = stack.iam() else { return };
     let mut elsewhere = |what: &str, account: Option<&str>| {
         let other = account.filter(|account| *account != facts.account);
         refusals.extend(other.map(|other| {

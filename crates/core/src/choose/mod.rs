@@ -3,6 +3,7 @@
 //! Every choice that the file leaves open is made here, and a choice once made stays made: the live value wins. Pure.
 
 mod assumed;
+mod client;
 mod dns;
 mod ec2;
 mod endpoints;
@@ -90,6 +91,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         zones,
         hosts: Vec::new(),
         msk: None,
+        client: None,
         cluster_id,
         expires: input.expires,
     };
@@ -99,6 +101,9 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
     }
     if let Some(msk) = stack.cluster.msk.as_ref().filter(|_| refusals.is_empty()) {
         design.msk = Some(msk::choose(&design, msk, input, &mut refusals));
+    }
+    if refusals.is_empty() {
+        design.client = client::choose(&design, input, overrides, &mut refusals);
     }
     if refusals.is_empty() { Ok(design) } else { Err(refusals) }
 }

@@ -7,12 +7,19 @@ use crate::kinds::Subnet;
 use crate::network as blocks;
 use crate::observed::Observed;
 use crate::refusal::Refusal;
-use crate::stack::{Stack, Zones};
+use crate::stack::{Ec2, Stack, Zones};
 
-/// The instance types of the file that `zone` does not offer.
-fn not_offered<'a>(facts: &'a Facts, zone: &str) -> Vec<&'a str> {
+/// Whether every zone must offer the type `name`: not that of the client host, which is in one.
+fn of_cluster(stack: &Stack, name: &str) -> bool {
+    let controllers = |ec2: &Ec2| ec2.controllers.as_ref().is_some_and(|controllers| controllers.instance_type == name);
+    let hosts = stack.cluster.ec2.as_ref().is_some_and(|ec2| ec2.brokers.instance_type == name || controllers(ec2));
+    hosts || stack.client.as_ref().is_none_or(|client| client.instance_type != name)
+}
+
+/// The instance types of the file's brokers and controllers that `zone` does not offer.
+fn not_offered<'a>(stack: &Stack, facts: &'a Facts, zone: &str) -> Vec<&'a str> {
     let offered = |name: &str| facts.offers.get(name).is_some_and(|zones| zones.contains(zone));
-    facts.types.keys().map(String::as_str).filter(|name| !offered(name)).collect()
+    facts.types.keys().map(String::as_str).filter(|name| !offered(name) && of_cluster(stack, name)).collect()
 }
 
 /// The zones: those that the file names; else those of the live subnets, and the region's first others. Where others made the
@@ -49,7 +56,7 @@ pub fn choose_zones(
             let used: Vec<String> = used.into_iter().filter(|zone| facts.zones.contains_key(zone)).collect();
             let whole = |zone: &&String| {
                 network.is_none_or(|network| network.subnets.contains_key(*zone))
-                    && not_offered(facts, zone).is_empty()
+                    && not_offered(stack, facts, zone).is_empty()
                     && endpoints::not_offered(stack, facts, observed, network, zone).is_empty()
             };
             let others = facts.zones.keys().filter(whole).filter(|zone| !used.contains(zone)).cloned();
@@ -88,7 +95,7 @@ pub fn choose_zones(
                 format!("name a private subnet in {zone} below `network.existing.subnets`, or leave the zone out"),
             ));
         }
-        for name in not_offered(facts, zone) {
+        for name in not_offered(stack, facts, zone) {
             refusals.push(Refusal::general(
                 format!("the instance type `{name}` is not offered in {zone}"),
                 "choose another instance type, or name other zones",

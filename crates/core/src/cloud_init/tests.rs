@@ -365,7 +365,8 @@ fn faults_in_overrides_say_where_they_are() {
         fault("hots.yaml.hbs", ""),
         "the override folder has `hots.yaml.hbs`, which is no template; the templates are `host.yaml.hbs`, \
          `server.properties.hbs`, `log4j2.yaml.hbs`, `install-kafka.sh.hbs`, `mount-data.sh.hbs`, \
-         `fetch-papers.sh.hbs`, `format-storage.sh.hbs`, `kstack-prepare.service.hbs`, `kafka.service.hbs`"
+         `fetch-papers.sh.hbs`, `format-storage.sh.hbs`, `kstack-prepare.service.hbs`, `kafka.service.hbs`, `client.yaml.hbs`, \
+         `client-profile.sh.hbs`, `install-iam-auth.sh.hbs`, `kafka-tool.sh.hbs`"
     );
     let at = |template: &str, line: u8, column: u8, reason: &str| {
         format!("the template `{template}` cannot be used (line {line}, column {column}): {reason}")
@@ -378,7 +379,7 @@ fn faults_in_overrides_say_where_they_are() {
         at(properties, 1, 3, "`sh` needs text or a number, which `settings` is not")
     );
     assert!(fault(HOST, "#cloud-config\n{{#if settings}}\n").contains("(line 3, column 1): invalid handlebars syntax"));
-    let nested = "`file` puts the other templates into `host.yaml.hbs` only";
+    let nested = "`file` puts the other templates into `host.yaml.hbs` and `client.yaml.hbs` only";
     assert_eq!(fault(HOST, "{{file \"host.yaml.hbs\"}}"), at(HOST, 1, 1, nested));
     assert_eq!(fault(properties, "{{file \"kafka.service.hbs\"}}"), at(properties, 1, 1, nested));
     assert_eq!(fault(HOST, "{{file \"nothing\"}}"), at(HOST, 1, 1, "Template not found nothing"));

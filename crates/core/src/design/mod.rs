@@ -1,5 +1,6 @@
 //! What a stack is to be, with every choice made: plain data, from which the kinds take what is wanted of them.
 
+mod client;
 mod listeners;
 mod msk;
 mod network;
@@ -19,6 +20,7 @@ use crate::file::bootstrap_name;
 use crate::instance_types::InstanceTypes;
 use crate::stack::{NamedRoute, Stack};
 
+pub use client::{ClientDesign, ClientListener, client_listeners};
 pub use listeners::{Listener, listeners};
 pub use msk::{MskDesign, Provisioned};
 pub use network::{EndpointFacts, ExistingNetwork, HostedZoneFacts, NetworkFacts, SubnetFacts, VpcFacts};
@@ -133,6 +135,8 @@ pub struct Design {
     pub hosts: Vec<HostDesign>,
     /// The MSK cluster, where there is one.
     pub msk: Option<MskDesign>,
+    /// The client host, where there is one.
+    pub client: Option<ClientDesign>,
     pub cluster_id: String,
     /// When the stack expires; never, when absent.
     pub expires: Option<Timestamp>,

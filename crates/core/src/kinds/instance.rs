@@ -83,11 +83,7 @@ impl Kind for Instance {
             .filter(|host| host.votes() && design.existing.is_some())
             .map(|host| Ref::to(super::NetworkInterface::NAME, &host.name))
             .collect();
-        let ec2 = design.stack.cluster.ec2.as_ref();
-        let profile = match ec2.and_then(|ec2| ec2.instance_profile()) {
-            Some(profile) => Ref::Id(profile.name().to_owned()),
-            None => Ref::to(super::InstanceProfile::NAME, "hosts"),
-        };
+        let profile = super::instance_profile::profile_of(design);
         let instance = |host: &HostDesign| Instance {
             instance_type: host.instance_type.clone(),
             image: host.image.clone(),

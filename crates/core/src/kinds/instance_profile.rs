@@ -12,6 +12,14 @@ spec! {
     }
 }
 
+/// The instance profile that the stack's hosts take.
+pub(super) fn profile_of(design: &Design) -> Ref {
+    match design.stack.instance_profile() {
+        Some(profile) => Ref::Id(profile.name().to_owned()),
+        None => Ref::to(InstanceProfile::NAME, "hosts"),
+    }
+}
+
 impl InstanceProfile {
     /// The end of its name in the account.
     pub const SUFFIX: &str = "profile";
@@ -19,7 +27,6 @@ impl InstanceProfile {
 
 impl Kind for InstanceProfile {
     const NAME: &'static str = "instance_profile";
-    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const NAMED: bool = true;
     const IN_IAM: bool = true;
 

@@ -40,6 +40,9 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     const OF_NAMES: bool = false;
     /// Whether only stacks whose hosts speak TLS have such resources: they are asked for where the file or the record tells of any.
     const OF_PAPERS: bool = false;
+    /// Whether only stacks with a client host have such resources: they are looked for where the file or the record tells of one, and in
+    /// stacks on EC2, whose instances are listed anyway.
+    const OF_CLIENT: bool = false;
     /// Whether hosts or clients reach something by such resources. Taking one away, or a part of it, comes after everything
     /// that a plan makes or changes: what stands in for it works then, and what needed it is done.
     const ACCESS: bool = false;
@@ -187,6 +190,7 @@ macro_rules! all_kinds {
             msk_scram_association::MskScramAssociation,
             msk_cluster_policy::MskClusterPolicy,
             msk_vpc_connection::MskVpcConnection,
+            client_instance::ClientInstance,
         }
     };
 }
@@ -285,6 +289,11 @@ pub fn is_of_names(kind: &str) -> bool {
 /// Whether resources of `kind` are of a stack's keys and certificates.
 pub fn is_of_papers(kind: &str) -> bool {
     with_kind!(kind, K => K::OF_PAPERS, false)
+}
+
+/// Whether resources of `kind` are of a client host.
+pub fn is_of_client(kind: &str) -> bool {
+    with_kind!(kind, K => K::OF_CLIENT, false)
 }
 
 /// Whether resources of `kind` are found by name, and by their tags only when they are asked for one by one.

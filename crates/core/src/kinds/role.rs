@@ -50,7 +50,7 @@ pub(super) fn no_path() -> String {
 
 /// The path that the file has for the hosts' role and instance profile.
 pub(super) fn path_of(design: &Design) -> String {
-    let iam = design.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.iam.as_ref());
+    let iam = design.stack.iam();
     iam.and_then(|iam| iam.path.as_ref()).map_or_else(no_path, ToString::to_string)
 }
 
@@ -99,7 +99,6 @@ impl Role {
 
 impl Kind for Role {
     const NAME: &'static str = "role";
-    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const NAMED: bool = true;
     const IN_IAM: bool = true;
 
@@ -107,7 +106,7 @@ impl Kind for Role {
         if !design.stack.has_own_role() {
             return Vec::new();
         }
-        let iam = design.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.iam.as_ref());
+        let iam = design.stack.iam();
         let boundary = iam.and_then(|iam| iam.permissions_boundary.as_ref());
         let policies = iam.into_iter().flat_map(|iam| &iam.policies);
         let role = Role {

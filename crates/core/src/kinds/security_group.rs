@@ -24,6 +24,9 @@ pub fn groups(design: &Design) -> Vec<(&'static str, &'static str)> {
     if design.dedicated() {
         groups.push(("controllers", "Kafka controllers"));
     }
+    if design.client.is_some() && design.stack.network.own_groups {
+        groups.push((super::ClientInstance::CLIENT, "The client host: what it downloads"));
+    }
     if design.stack.network.endpoints.iter().any(|endpoint| super::vpc_endpoint::has_interfaces(design, endpoint)) {
         groups.push(("endpoints", "Interfaces of VPC endpoints"));
     }

@@ -3,13 +3,15 @@
 //! A kind of its own, though AWS keeps rules with their group: rules of different groups name each other, so they come
 //! after all groups and go before them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::prelude::*;
 use super::security_group::groups;
 use crate::design::{MskDesign, Provisioned, listeners};
 use crate::engines::ec2::archive;
-use crate::stack::ListenerName;
+use crate::stack::{Client, ListenerName};
 
 spec! {
     pub struct SecurityGroupRules {
@@ -69,6 +71,32 @@ fn of_further_listeners(design: &Design) -> Vec<NetworkRule> {
     all
 }
 
+/// The rules for what a host downloads from the servers at `ports`, wherever they are.
+fn to_downloads(ports: &BTreeSet<u16>) -> impl Iterator<Item = NetworkRule> {
+    ports.iter().map(|port| {
+        let what = match port {
+            443 => "Packages, the Kafka archive and AWS services",
+            80 => "Package mirrors",
+            _ => "Packages and the Kafka archive, as the stack file has them",
+        };
+        rule(*port, Ref::Id("0.0.0.0/0".to_owned()), what)
+    })
+}
+
+/// What the client host reaches beside brokers.
+fn of_client(design: &Design, downloads: &BTreeSet<u16>) -> Vec<NetworkRule> {
+    let endpoints = groups(design).iter().any(|(name, _)| *name == "endpoints");
+    let inside = endpoints.then(|| rule(443, Ref::to("security_group", "endpoints"), "AWS services inside the VPC"));
+    to_downloads(downloads).chain(inside).collect()
+}
+
+/// The client host's way to endpoints of the stack.
+fn from_client(design: &Design) -> Option<NetworkRule> {
+    let client = super::ClientInstance::CLIENT;
+    let there = groups(design).iter().any(|(name, _)| *name == client);
+    there.then(|| rule(443, Ref::to("security_group", client), "The client host to AWS services"))
+}
+
 /// Endpoints in a VPC of others: a service's public name leads every host of the VPC to them, so that each must get in.
 fn from_the_vpc(design: &Design) -> Vec<NetworkRule> {
     let blocks = design.existing.iter().flat_map(|existing| &existing.blocks);
@@ -85,7 +113,6 @@ impl Kind for SecurityGroupRules {
             return of_msk(design, msk);
         }
         let group = |name: &str| Ref::to("security_group", name);
-        let everywhere = || Ref::Id("0.0.0.0/0".to_owned());
         let dedicated = design.dedicated();
         let endpoints = groups(design).iter().any(|(name, _)| *name == "endpoints");
         let Some(ec2) = &design.stack.cluster.ec2 else { return Vec::new() };
@@ -128,23 +155,18 @@ impl Kind for SecurityGroupRules {
                     }));
                     egress.extend(secured.then(|| rule(internal, group("brokers"), KSTACK)));
                 }
+                super::ClientInstance::CLIENT => egress.extend(of_client(design, &downloads)),
                 _ if design.existing.is_some() => ingress.extend(from_the_vpc(design)),
                 _ => {
                     ingress.push(rule(443, group("brokers"), "Brokers to AWS services"));
                     if dedicated {
                         ingress.push(rule(443, group("controllers"), "Controllers to AWS services"));
                     }
+                    ingress.extend(from_client(design));
                 }
             }
             if ["brokers", "controllers"].contains(&name) {
-                for port in &downloads {
-                    let what = match port {
-                        443 => "Packages, the Kafka archive and AWS services",
-                        80 => "Package mirrors",
-                        _ => "Packages and the Kafka archive, as the stack file has them",
-                    };
-                    egress.push(rule(*port, everywhere(), what));
-                }
+                egress.extend(to_downloads(&downloads));
                 if endpoints {
                     egress.push(rule(443, group("endpoints"), "AWS services inside the VPC"));
                 }
@@ -196,8 +218,15 @@ fn of_msk(design: &Design, msk: &MskDesign) -> Vec<(String, SecurityGroupRules)>
                 egress.extend(listeners.iter().map(|one| rule(one.port, group("brokers"), one.what)));
                 egress.extend(exporters.iter().map(|(_, port, what)| rule(*port, group("brokers"), what)));
             }
+            super::ClientInstance::CLIENT => {
+                let urls = design.stack.client.iter().flat_map(Client::urls);
+                egress.extend(of_client(design, &archive::ports_of(urls)));
+            }
             _ if design.existing.is_some() => ingress.extend(from_the_vpc(design)),
-            _ => ingress.push(rule(443, group("clients"), "Kafka clients to AWS services")),
+            _ => {
+                ingress.push(rule(443, group("clients"), "Kafka clients to AWS services"));
+                ingress.extend(from_client(design));
+            }
         }
         all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress }));
     }

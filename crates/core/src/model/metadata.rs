@@ -118,6 +118,10 @@ pub struct Record {
     /// them is complete. Absent in records of before kstack wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_role: Option<bool>,
+    /// Whether there may be a client host, or an instance of one: from before it is made until an apply without it is complete. Absent
+    /// where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<bool>,
     /// Where the stack's names in DNS may be: [`OWN_ZONE`], or the id of a hosted zone of others. Absent where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
@@ -140,6 +144,11 @@ impl Record {
     /// Where the record does not tell, `unknown` is the answer.
     pub fn has_others(&self, engine: Engine, unknown: bool) -> bool {
         self.engine.as_ref().map_or(unknown, |one| one != engine.key())
+    }
+
+    /// Whether there may be a client host.
+    pub fn may_have_client(&self) -> bool {
+        self.client == Some(true)
     }
 
     /// Whether there may be a role and an instance profile of the stack's own.

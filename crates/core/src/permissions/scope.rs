@@ -2,13 +2,13 @@
 
 mod papers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use crate::kinds::{InstanceProfile, Resource, Role};
 use crate::model::{account_name, tag};
-use crate::stack::{ConfigurationChoice, Iam, Msk, PolicyArn, Stack, SubnetChoice, VpcChoice};
+use crate::stack::{ConfigurationChoice, Iam, Image, Msk, PolicyArn, Stack, SubnetChoice, VpcChoice};
 use crate::surroundings::GUARD_DUTY;
 
 /// Where a permission holds. Scopes that the file has nothing of, such as a key that it does not name, hold nowhere.
@@ -68,6 +68,8 @@ pub enum Scope {
     SessionInstances,
     /// The document that forwards ports.
     SessionDocument,
+    /// The documents that run a command on an instance.
+    ShellDocuments,
     /// The sessions that the caller has started.
     OwnSessions,
     /// The cluster with the stack's name, whoever made it.
@@ -189,7 +191,7 @@ impl<'a> Subject<'a> {
     }
 
     fn named_iam(&self) -> Option<&'a Iam> {
-        self.stack.cluster.ec2.as_ref()?.iam.as_ref()
+        self.stack.iam()
     }
 
     fn boundary(&self) -> Option<&'a PolicyArn> {
@@ -332,8 +334,16 @@ impl<'a> Subject<'a> {
                 (vec![self.arn("ec2", "*")], condition)
             }
             Scope::Images => {
-                let image = stack.cluster.ec2.as_ref()?.image.as_ref().map_or("*".to_owned(), ToString::to_string);
-                (vec![format!("arn:{}:ec2:{}::image/{image}", self.partition(), &*stack.region)], Value::Null)
+                let of_hosts = stack.cluster.ec2.as_ref().map(|ec2| ec2.image.as_ref());
+                let of_client = stack.client.as_ref().map(|client| client.image.as_ref());
+                let images: BTreeSet<_> = of_hosts.into_iter().chain(of_client).collect();
+                let arn = |image: &str| format!("arn:{}:ec2:{}::image/{image}", self.partition(), &*stack.region);
+                let named = |image: &Option<&Image>| image.map_or_else(|| arn("*"), |image| arn(image));
+                match images.contains(&None) {
+                    true => (vec![arn("*")], Value::Null),
+                    false if images.is_empty() => return None,
+                    false => (images.iter().map(named).collect(), Value::Null),
+                }
             }
             Scope::Role => (self.of_account("role", Role::SUFFIX)?, Value::Null),
             Scope::BoundedRole => self.bounded()?,
@@ -364,6 +374,11 @@ impl<'a> Subject<'a> {
                 // AWS's own documents belong to no account.
                 let document = "document/AWS-StartPortForwardingSessionToRemoteHost";
                 (vec![format!("arn:{}:ssm:{}::{document}", self.partition(), &*stack.region)], Value::Null)
+            }
+            Scope::ShellDocuments => {
+                let documents = ["AWS-StartInteractiveCommand", "AWS-StartNonInteractiveCommand"];
+                let arn = |name| format!("arn:{}:ssm:{}::document/{name}", self.partition(), &*stack.region);
+                (documents.map(arn).into(), Value::Null)
             }
             Scope::OwnSessions => (vec![self.arn("ssm", "session/${aws:userid}-*")], Value::Null),
             Scope::Cluster => (cluster(), Value::Null),

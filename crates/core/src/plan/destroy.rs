@@ -2,7 +2,7 @@
 
 use super::{Note, Plan, delete, ordered, refuse_unplaced};
 use crate::expiry::Lifetime;
-use crate::kinds::{Instance, Kind as _, Vpc};
+use crate::kinds::{ClientInstance, Instance, Kind as _, Vpc};
 use crate::model::{StepId, tag};
 use crate::observed::{Cause, Observed};
 use crate::refusal::Refusal;
@@ -42,8 +42,8 @@ pub fn destroy(stack: &Name, region: &str, account: &str, observed: &Observed, s
         }));
     }
     // GuardDuty would put it there again while an instance runs.
-    let instances: Vec<StepId> =
-        plan.steps.iter().filter(|step| step.address.kind == Instance::NAME).map(super::Step::id).collect();
+    let runs = |step: &&super::Step| [Instance::NAME, ClientInstance::NAME].contains(&step.address.kind.as_str());
+    let instances: Vec<StepId> = plan.steps.iter().filter(runs).map(super::Step::id).collect();
     for step in plan.steps.iter_mut().filter(|step| step.reason == GUARD_DUTY_REASON) {
         step.after.clone_from(&instances);
     }

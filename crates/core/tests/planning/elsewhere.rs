@@ -15,7 +15,7 @@ fn elsewhere(kind: &str) -> Result<Value, &'static str> {
         "internet_gateway" | "subnet" | "route_table" | "vpc_endpoint" | "security_group" | "flow_log" => {
             json!({"vpc": "vpc-9"})
         }
-        "nat_gateway" | "instance" => json!({"subnet": "subnet-9"}),
+        "nat_gateway" | "instance" | "client_instance" => json!({"subnet": "subnet-9"}),
         "network_interface" => json!({"attached_to": "i-9"}),
         "elastic_ip" => json!({"attached_to": "eni-9"}),
         "volume" => json!({"attached_to": "i-9"}),
@@ -60,7 +60,7 @@ fn refused(plan: &Plan, id: &str, place: &str) {
 fn what_is_used_elsewhere_is_refused_whatever_its_tags_say() {
     let ec2 = parsed(
         "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, endpoints: [ssm], flow_logs: \"arn:aws:s3:::logs\"}\nworkload: \
-         {retention: 1d}\ncluster: {ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n",
+         {retention: 1d}\nclient: {}\ncluster: {ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n",
     );
     let msk = parsed(
         "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, nat: none}\nworkload: {retention: \
@@ -94,7 +94,7 @@ fn what_is_used_elsewhere_is_refused_whatever_its_tags_say() {
             }
         }
     }
-    assert_eq!(rows, 14 * 4);
+    assert_eq!(rows, 15 * 4);
 }
 
 /// What is the stack's own is where its resources are, and attached to them.

@@ -87,10 +87,7 @@ pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, StepError> {
             status.from_vpcs = from_vpcs(aws, arn, provisioned.as_ref()).await?;
             (status.brokers, status.operation) = (brokers, operation);
         } else {
-            let call = aws.clients.msk.get_bootstrap_brokers().cluster_arn(arn);
-            let answer = call.send().await.map_err(failed("GetBootstrapBrokers"))?;
-            let text = answer.bootstrap_broker_string_sasl_iam.unwrap_or_default();
-            let bootstrap_servers = text.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect();
+            let bootstrap_servers = serverless(aws, arn).await?;
             status.listeners = vec![Servers { method: "iam", public: false, bootstrap_servers }];
         }
     }
@@ -136,6 +133,25 @@ async fn from_vpcs(aws: &Aws, arn: &str, cluster: Option<&Provisioned>) -> Resul
         Some(Servers { method, public: false, bootstrap_servers })
     });
     Ok(servers.collect())
+}
+
+/// Where clients reach the serverless cluster `arn`.
+///
+/// # Errors
+/// AWS's answer.
+pub async fn serverless(aws: &Aws, arn: &str) -> Result<Vec<String>, StepError> {
+    let call = aws.clients.msk.get_bootstrap_brokers().cluster_arn(arn);
+    let answer = call.send().await.map_err(failed("GetBootstrapBrokers"))?;
+    let text = answer.bootstrap_broker_string_sasl_iam.unwrap_or_default();
+    Ok(text.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect())
+}
+
+/// The names of the brokers of the provisioned cluster `arn`, in their order.
+///
+/// # Errors
+/// AWS's answer.
+pub async fn names(aws: &Aws, arn: &str) -> Result<Vec<String>, StepError> {
+    Ok(brokers(aws, arn).await?.into_iter().filter_map(|broker| broker.endpoint).collect())
 }
 
 async fn brokers(aws: &Aws, arn: &str) -> Result<Vec<MskBroker>, StepError> {

@@ -23,12 +23,12 @@ pub fn is_sha512(text: &str) -> bool {
 }
 
 /// The pinned checksum of Apache's archive of `version`.
-pub(super) fn pinned(version: &str) -> Option<&'static str> {
+pub(in crate::engines) fn pinned(version: &str) -> Option<&'static str> {
     ARCHIVES.rows(row).into_iter().find_map(|(known, sha512)| (known == version).then_some(sha512))
 }
 
 /// The versions whose checksums are pinned.
-pub(super) fn versions() -> Vec<&'static str> {
+pub(in crate::engines) fn versions() -> Vec<&'static str> {
     ARCHIVES.rows(row).into_iter().map(|(version, _)| version).collect()
 }
 
@@ -56,7 +56,12 @@ pub fn published(url: &str) -> Checksum {
 pub fn ports(ec2: &Ec2) -> BTreeSet<u16> {
     let archive = ec2.archive.as_ref().map(|archive| &archive.url);
     let urls = [archive, ec2.package_mirror.as_ref(), ec2.proxy.as_ref()];
-    let given = urls.into_iter().flatten().filter_map(|url| {
+    ports_of(urls.into_iter().flatten())
+}
+
+/// The same for the servers of `urls`.
+pub fn ports_of<'a>(urls: impl Iterator<Item = &'a String>) -> BTreeSet<u16> {
+    let given = urls.filter_map(|url| {
         let authority = url.split('/').nth(2)?;
         authority.rsplit_once(':')?.1.parse().ok()
     });

@@ -51,17 +51,13 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
         check_key("cluster.ec2.kms_key", &key, "EC2", checker);
     }
     if let Some(Some(mirror)) = checker.part::<Option<String>>("cluster.ec2.package_mirror") {
-        check_url("cluster.ec2.package_mirror", &mirror, "such as `http://packages.example.net/al2023`", checker);
-        if mirror.ends_with('/') {
-            let message = "the mirror's URL ends with `/`, and hosts add one";
-            checker.error("cluster.ec2.package_mirror", message, "leave out the `/` at its end");
-        }
+        check_mirror("cluster.ec2.package_mirror", &mirror, checker);
     }
     if let Some(Some(proxy)) = checker.part::<Option<String>>("cluster.ec2.proxy") {
-        check_url("cluster.ec2.proxy", &proxy, "such as `http://proxy.example.net:3128`", checker);
+        check_proxy("cluster.ec2.proxy", &proxy, checker);
     }
     match checker.part::<Option<Archive>>("cluster.ec2.archive") {
-        Some(Some(archive)) => check_archive(&archive, checker),
+        Some(Some(archive)) => check_archive("cluster.ec2.archive", &archive, checker),
         Some(None) => check_pinned(checker),
         None => {}
     }
@@ -182,38 +178,36 @@ fn check_controllers(checker: &mut Checker<'_>) {
 }
 
 fn check_types(checker: &mut Checker<'_>) {
-    let known = instance_types::embedded();
     for path in [BROKER_TYPE, CONTROLLER_TYPE] {
-        let Some(name) = checker.part::<String>(path).filter(|name| !known.contains_key(name)) else { continue };
-        if let Some(own) = name.strip_prefix("kafka.").or_else(|| name.strip_prefix("express.")) {
-            let message = format!("`{name}` is a broker type of MSK, not an instance type of EC2");
-            checker.error(path, message, format!("EC2's name for it is `{own}`"));
-            continue;
-        }
-        let near = super::nearest_type(&name);
-        if instance_types::is_name(&name) {
-            // AWS has new ones each year: the plan asks.
-            checker.warning(
-                path,
-                format!("kstack's table has no instance type `{name}`, so nothing can be sized or priced offline"),
-                format!(
-                    "the nearest known one is `{near}`; a plan asks AWS whether `{name}` exists, and for its limits"
-                ),
-            );
-        } else {
-            let message = format!("`{name}` is not the name of an instance type");
-            checker.error(
-                path,
-                message,
-                format!("write a family, a dot and a size; the nearest known one is `{near}`"),
-            );
-        }
+        check_type(path, checker);
     }
     let brokers = checker.part::<Brokers>("cluster.ec2.brokers");
     let burstable = brokers.filter(|brokers| instance_types::is_burstable(&brokers.instance_type));
     let combined = checker.part::<Option<bool>>("cluster.ec2.combined").flatten();
     if let Some(brokers) = burstable.filter(|_| combined != Some(true)) {
         warn_burstable(&brokers.instance_type, BROKER_TYPE, "an m or r type", checker);
+    }
+}
+
+/// The instance type at `path`: one that is known, or at least the name of one.
+pub(in crate::engines) fn check_type(path: &str, checker: &mut Checker<'_>) {
+    let known = instance_types::embedded();
+    let Some(name) = checker.part::<String>(path).filter(|name| !known.contains_key(name)) else { return };
+    if let Some(own) = name.strip_prefix("kafka.").or_else(|| name.strip_prefix("express.")) {
+        let message = format!("`{name}` is a broker type of MSK, not an instance type of EC2");
+        return checker.error(path, message, format!("EC2's name for it is `{own}`"));
+    }
+    let near = super::nearest_type(&name);
+    if instance_types::is_name(&name) {
+        // AWS has new ones each year: the plan asks.
+        checker.warning(
+            path,
+            format!("kstack's table has no instance type `{name}`, so nothing can be sized or priced offline"),
+            format!("the nearest known one is `{near}`; a plan asks AWS whether `{name}` exists, and for its limits"),
+        );
+    } else {
+        let message = format!("`{name}` is not the name of an instance type");
+        checker.error(path, message, format!("write a family, a dot and a size; the nearest known one is `{near}`"));
     }
 }
 
@@ -320,16 +314,31 @@ fn check_own_disks(checker: &mut Checker<'_>) {
     }
 }
 
-fn check_archive(archive: &Archive, checker: &mut Checker<'_>) {
+/// A mirror of packages.
+pub(in crate::engines) fn check_mirror(path: &str, mirror: &str, checker: &mut Checker<'_>) {
+    check_url(path, mirror, "such as `http://packages.example.net/al2023`", checker);
+    if mirror.ends_with('/') {
+        let message = "the mirror's URL ends with `/`, and hosts add one";
+        checker.error(path, message, "leave out the `/` at its end");
+    }
+}
+
+/// A proxy for downloads.
+pub(in crate::engines) fn check_proxy(path: &str, proxy: &str, checker: &mut Checker<'_>) {
+    check_url(path, proxy, "such as `http://proxy.example.net:3128`", checker);
+}
+
+/// A file that is downloaded, with its checksum.
+pub(in crate::engines) fn check_archive(path: &str, archive: &Archive, checker: &mut Checker<'_>) {
     check_url(
-        "cluster.ec2.archive.url",
+        &format!("{path}.url"),
         &archive.url,
         "such as `https://files.example.net/kafka_2.13-4.1.1.tgz`",
         checker,
     );
     if !is_sha512(&archive.sha512) {
         let message = "this is not a SHA-512 in hexadecimal";
-        checker.error("cluster.ec2.archive.sha512", message, "write its 128 digits, as `sha512sum FILE` prints them");
+        checker.error(&format!("{path}.sha512"), message, "write its 128 digits, as `sha512sum FILE` prints them");
     }
 }
 

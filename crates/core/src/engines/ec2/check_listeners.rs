@@ -45,7 +45,7 @@ const LISTENERS: &str = "cluster.ec2.listeners";
 const PLAINTEXT: &str = "cluster.ec2.listeners.plaintext";
 
 /// The file's listeners; the default ones where it has none that read.
-pub(super) fn listeners(checker: &Checker<'_>) -> Listeners {
+pub(crate) fn listeners(checker: &Checker<'_>) -> Listeners {
     checker.part::<Option<Listeners>>(LISTENERS).flatten().unwrap_or(Listeners::DEFAULT)
 }
 

@@ -119,10 +119,15 @@ const IAM: &str = "cluster.ec2.iam";
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     check_misplaced(checker);
-    let Some(Some(iam)) = checker.part::<Option<Iam>>(IAM) else { return };
+    check_at(IAM, checker);
+}
+
+/// The block at `place`.
+pub(in crate::engines) fn check_at(place: &str, checker: &mut Checker<'_>) {
+    let Some(Some(iam)) = checker.part::<Option<Iam>>(place) else { return };
     if iam.instance_profile.is_some() {
         for key in ["permissions_boundary", "path", "policies"] {
-            let at = format!("{IAM}.{key}");
+            let at = format!("{place}.{key}");
             if checker.given(&at).is_some() {
                 let message =
                     format!("`{key}` is for the role that kstack makes, and with `instance_profile` it makes none");
@@ -137,23 +142,23 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         // Source: the IAM user guide, "Create a service-linked role", and "IAM identifiers".
         if ["/aws-service-role/", "/aws-reserved/"].iter().any(|reserved| at.starts_with(reserved)) {
             let message = format!("the path `{at}` is reserved for roles of AWS's services");
-            checker.error(&format!("{IAM}.path"), message, "choose another, such as `/platform/kafka/`");
+            checker.error(&format!("{place}.path"), message, "choose another, such as `/platform/kafka/`");
         }
     }
     if let Some(boundary) = &iam.permissions_boundary {
-        check_home(&format!("{IAM}.permissions_boundary"), boundary, boundary.account(), "policy", checker);
+        check_home(&format!("{place}.permissions_boundary"), boundary, boundary.account(), "policy", checker);
     }
     for (index, policy) in iam.policies.iter().enumerate() {
-        let at = format!("{IAM}.policies.{index}");
+        let at = format!("{place}.policies.{index}");
         check_home(&at, policy, policy.account(), "policy", checker);
         if iam.policies[..index].contains(policy) {
             checker.error(&at, format!("`{policy}` is listed twice"), "list each policy once");
         }
     }
     if let Some(profile) = &iam.instance_profile {
-        check_home(&format!("{IAM}.instance_profile"), profile, profile.account(), "instance profile", checker);
+        check_home(&format!("{place}.instance_profile"), profile, profile.account(), "instance profile", checker);
     }
-    let (at, count) = (format!("{IAM}.policies"), iam.policies.len());
+    let (at, count) = (format!("{place}.policies"), iam.policies.len());
     if count > MOST_POLICIES {
         let message = format!("a role can't have {}", many(count, "managed policy"));
         checker.error(&at, message, format!("IAM allows {MOST_POLICIES} at most: put what they allow into fewer"));

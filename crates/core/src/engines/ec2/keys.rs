@@ -152,7 +152,7 @@ impl Storage {
 fields! {
     /// A Kafka archive in the layout of Apache's own, and its checksum.
     pub struct Archive {
-        /// The URL of the .tgz file.
+        /// The file's URL.
         url: String,
         /// The file's SHA-512, in hexadecimal.
         sha512: String,

@@ -2,8 +2,8 @@
 
 pub mod archive;
 mod candidates;
-mod check;
-mod check_listeners;
+pub(super) mod check;
+pub(super) mod check_listeners;
 pub mod ebs;
 pub mod iam;
 pub mod keys;
@@ -21,11 +21,11 @@ pub use ebs::EbsVolume;
 pub use price::{Ec2Hosts, ROOT_GIB, charge_bare_machines};
 pub use sizing::{Ec2Sizing, size};
 
-use super::{CommonKeys, SizingReport};
+use super::{CommonKeys, SizingReport, client};
 use crate::file::Workload;
 use crate::file::problem::nearest;
 use crate::instance_types::{InstanceTypes, embedded};
-use crate::pricing::{Bill, Prices, Reads};
+use crate::pricing::{Bill, Market, Prices, Reads};
 use crate::settings::Settings;
 use keys::Ec2;
 
@@ -55,5 +55,7 @@ pub(crate) fn cost(
     reads: Reads,
 ) -> Option<Bill> {
     let volume = size(ec2, common, types).map(|sizing| sizing.volume);
-    Some(price::cost(ec2, common, volume, prices, reads))
+    let mut bill = price::cost(ec2, common, volume, prices, reads);
+    client::charge(&mut bill, Market { prices, region: common.region }, common.client);
+    Some(bill)
 }

@@ -5,7 +5,8 @@ use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
     Account, BoundedRole, ClaimPath, Claims, ImageParameters, NamedPolicies, OwnSessions, ParameterPath, Parameters,
-    PassRole, Profile, Role, RoleBoundary, RolePolicies, SessionDocument, SessionInstances, UnboundRole,
+    PassRole, Profile, Role, RoleBoundary, RolePolicies, SessionDocument, SessionInstances, ShellDocuments,
+    UnboundRole,
 };
 
 pub const CALLS: &[Call] = &[
@@ -55,6 +56,7 @@ pub const CALLS: &[Call] = &[
     // It is authorised for the instance and for the document, each in a statement of its own (Session Manager's guide, "Additional sample
     // IAM policies for Session Manager").
     call!("ssm" "StartSession", SessionInstances; with "ssm:StartSession" SessionDocument),
+    call!("ssm" "StartSession" of "shell", SessionInstances; with "ssm:StartSession" ShellDocuments),
     call!("ssm" "TerminateSession", OwnSessions),
     // Every caller may make it (STS API reference, GetCallerIdentity).
     call!("sts" "GetCallerIdentity"),

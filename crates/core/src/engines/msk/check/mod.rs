@@ -44,7 +44,8 @@ fn version(checker: &Checker<'_>) -> Option<MskVersion> {
 
 fn check_network(checker: &mut Checker<'_>) {
     let Some(net) = checker.part::<Network>("network") else { return };
-    if net.nat_gateways() != Nat::None {
+    // A client host downloads what it needs.
+    if net.nat_gateways() != Nat::None && checker.given("client").is_none() {
         checker.warning(
             "network.nat",
             "an MSK cluster needs no NAT gateways, and each costs money by the hour",
