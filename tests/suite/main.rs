@@ -16,6 +16,7 @@ mod crashes;
 mod credentials;
 mod defaults;
 mod diff;
+mod dual_stack;
 mod ephemeral;
 mod existing;
 mod fleet;

@@ -56,6 +56,11 @@ pub const OTHERS_DESTROY: Scenario =
 pub const NAMES_APPLY: Scenario = Scenario::apply("apply with names", dev, None, NAMES);
 pub const NAMES_REMOVE: Scenario = Scenario::apply("names removed", dev, Some(NAMES), &[]);
 
+pub const DUAL_APPLY: Scenario = Scenario::apply("apply with IPv6", dev, None, DUAL);
+pub const DUAL_ON: Scenario = Scenario::apply("IPv6 turned on", dev, Some(NAMES), DUAL);
+
+/// IPv6, and names that stand for it too.
+const DUAL: Edits = &[("nat: single", "nat: single\n  ipv6: true\n  dns: {zone: kafka.internal, advertise: true}")];
 /// Names that brokers advertise, in a zone of the stack's own.
 const NAMES: Edits = &[("nat: single", "nat: single\n  dns: {zone: kafka.internal, advertise: true}")];
 

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::scenario::{
-    APPLY, DESTROY, FILE, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY,
-    ROLL, Scenario, UNDO, Whole,
+    APPLY, DESTROY, DUAL_APPLY, DUAL_ON, FILE, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, NAMES_APPLY, NAMES_REMOVE,
+    OTHERS_APPLY, OTHERS_DESTROY, ROLL, Scenario, UNDO, Whole,
 };
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -331,4 +331,12 @@ fn a_run_with_names_that_is_cut_short_is_finished_by_the_next() {
     NAMES_APPLY.sweep(&KILLS, 3, false);
     NAMES_APPLY.sweep(quick(), 4, true);
     NAMES_REMOVE.sweep(&KILLS, 2, true);
+}
+
+#[test]
+fn a_run_with_ipv6_that_is_cut_short_is_finished_by_the_next() {
+    DUAL_APPLY.sweep(&KILLS, 3, false);
+    DUAL_APPLY.sweep(&LAGS, 2, true);
+    DUAL_ON.sweep(&KILLS, 2, false);
+    DUAL_ON.sweep(quick(), 4, true);
 }

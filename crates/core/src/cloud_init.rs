@@ -209,6 +209,9 @@ pub struct Host {
     /// Further listeners of a broker; a host without any has the fingerprint that it had before there were some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listeners: Vec<Listener>,
+    /// Whether a broker listens on IPv6 too. A host that does not has the fingerprint that it had before one could.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ipv6: bool,
 }
 
 /// Why no user data could be made.

@@ -43,6 +43,7 @@ pub fn choose(
     Some(ExistingNetwork {
         vpc: vpc.id.clone(),
         blocks: vpc.blocks.clone(),
+        ipv6: vpc.ipv6,
         subnets,
         endpoints: facts.endpoints.clone(),
     })
@@ -170,6 +171,12 @@ pub fn check_subnets(design: &Design, input: &PlanningInput, refusals: &mut Vec<
         match Engine::of(&design.stack) {
             Engine::Ec2 => check_way_out(design, network, subnet, refusals),
             Engine::Msk => check_way_in(design, subnet, refusals),
+        }
+        if design.stack.network.ipv6 && subnet.ipv6.is_none() {
+            refusals.push(Refusal::general(
+                format!("{} has no IPv6 block, and the file has `ipv6: true`", subnet.id),
+                "have one associated with the VPC and the subnet, name a subnet with one, or remove `ipv6`",
+            ));
         }
         check_room(design, input, index, subnet, refusals);
     }
@@ -300,7 +307,10 @@ pub fn check_access(
                     format!("there is no prefix list {id} in {region} for this account"),
                     "correct it, or have the list shared with this account",
                 ),
-                Some("IPv6") => (format!("the prefix list {id} has IPv6 addresses"), "name one with IPv4 addresses"),
+                Some("IPv6") if !stack.network.ipv6 => (
+                    format!("the prefix list {id} has IPv6 addresses"),
+                    "name one with IPv4 addresses, or write `ipv6: true` below `network`",
+                ),
                 Some(_) => continue,
             },
             Peer::Block(block) => {
@@ -315,7 +325,8 @@ pub fn check_access(
                     None => continue,
                 }
             }
-            Peer::Group(_) => continue,
+            // Nobody outside has addresses of the VPC's own block: AWS gives it to no other VPC.
+            Peer::Block6(_) | Peer::Group(_) => continue,
         };
         refusals.push(Refusal::general(reason, remedy));
     }

@@ -36,6 +36,7 @@ fn host(role: HostRole, os: Os) -> Host {
         advertised: None,
         proxy: None,
         listeners: Vec::new(),
+        ipv6: false,
     }
 }
 

@@ -10,6 +10,7 @@ use super::security_group::groups;
 use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT};
 use crate::design::{MskDesign, Provisioned, listeners};
 use crate::engines::ec2::archive;
+use crate::network::{EVERYWHERE, EVERYWHERE_V6};
 use crate::stack::ListenerName;
 
 spec! {
@@ -17,6 +18,9 @@ spec! {
         pub group: Ref => Rule::in_place(),
         pub ingress: Vec<NetworkRule> => Rule::in_place(),
         pub egress: Vec<NetworkRule> => Rule::in_place(),
+        /// Whether the VPC has IPv6: AWS then gives a new group a rule more.
+        #[serde(skip)]
+        pub ipv6: bool => Rule::creation_only(),
     }
 }
 
@@ -68,6 +72,11 @@ fn of_further_listeners(design: &Design) -> Vec<NetworkRule> {
     all
 }
 
+/// Whether the groups' VPC has an IPv6 block when they are made.
+fn has_ipv6(design: &Design) -> bool {
+    design.existing.as_ref().map_or(design.stack.network.ipv6, |existing| existing.ipv6)
+}
+
 /// Endpoints in a VPC of others: a service's public name leads every host of the VPC to them, so that each must get in.
 fn from_the_vpc(design: &Design) -> Vec<NetworkRule> {
     let blocks = design.existing.iter().flat_map(|existing| &existing.blocks);
@@ -84,7 +93,8 @@ impl Kind for SecurityGroupRules {
             return of_msk(design, msk);
         }
         let group = |name: &str| Ref::to("security_group", name);
-        let everywhere = || Ref::Id("0.0.0.0/0".to_owned());
+        let ipv6 = design.stack.network.ipv6.then_some(EVERYWHERE_V6);
+        let everywhere = || std::iter::once(EVERYWHERE).chain(ipv6).map(|all| Ref::Id(all.to_owned()));
         let dedicated = design.dedicated();
         let endpoints = groups(design).iter().any(|(name, _)| *name == "endpoints");
         let downloads = design.stack.cluster.ec2.as_ref().map(archive::ports).unwrap_or_default();
@@ -128,13 +138,16 @@ impl Kind for SecurityGroupRules {
                         80 => "Package mirrors",
                         _ => "Packages and the Kafka archive, as the stack file has them",
                     };
-                    egress.push(rule(*port, everywhere(), what));
+                    egress.extend(everywhere().map(|all| rule(*port, all, what)));
                 }
                 if endpoints {
                     egress.push(rule(443, group("endpoints"), "AWS services inside the VPC"));
                 }
             }
-            all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress }));
+            all.push((
+                name.to_owned(),
+                SecurityGroupRules { group: group(name), ingress, egress, ipv6: has_ipv6(design) },
+            ));
         }
         all
     }
@@ -184,7 +197,7 @@ fn of_msk(design: &Design, msk: &MskDesign) -> Vec<(String, SecurityGroupRules)>
             _ if design.existing.is_some() => ingress.extend(from_the_vpc(design)),
             _ => ingress.push(rule(443, group("clients"), "Kafka clients to AWS services")),
         }
-        all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress }));
+        all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress, ipv6: has_ipv6(design) }));
     }
     all
 }
