@@ -1,5 +1,6 @@
 """One LocalStack for all tests, and for each test an account of its own, reached through boto3."""
 
+import ipaddress
 import itertools
 import json
 import os
@@ -140,6 +141,22 @@ class Aws:
             ]["SubnetId"]
             for n, zone in enumerate("abc")
         ]
+
+    @cached_property
+    def block(self) -> ipaddress.IPv6Network:
+        """The VPC's IPv6 block."""
+        self.ec2.associate_vpc_cidr_block(VpcId=self.vpc, AmazonProvidedIpv6CidrBlock=True)
+        vpc = self.ec2.describe_vpcs(VpcIds=[self.vpc])["Vpcs"][0]
+        return ipaddress.IPv6Network(vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"])
+
+    def part(self, number: int) -> str:
+        """A part of it for a subnet."""
+        return str(list(self.block.subnets(new_prefix=64))[number])
+
+    def give_ipv6(self) -> None:
+        """Gives each subnet a part of the VPC's IPv6 block."""
+        for number, subnet in enumerate(self.subnets):
+            self.ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock=self.part(number))
 
     @cached_property
     def group(self) -> str:

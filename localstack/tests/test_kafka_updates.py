@@ -24,6 +24,7 @@ def storage(size: int, node: str = "All") -> dict:
 
 @pytest.mark.parametrize("operation", CLUSTERS)
 def test_an_update_needs_the_current_version_and_changes_it(aws, operation):
+    aws.give_ipv6()
     arn, parameters = aws.create_cluster(), CLUSTERS[operation]
     call, version = getattr(aws.kafka, operation), aws.cluster(arn)["CurrentVersion"]
     refused("BadRequestException", call, ClusterArn=arn, CurrentVersion="KOLD", **parameters)
@@ -36,6 +37,7 @@ def test_an_update_needs_the_current_version_and_changes_it(aws, operation):
 
 @pytest.mark.parametrize("operation", CLUSTERS)
 def test_an_update_that_ends_failed_changes_nothing(aws, operation):
+    aws.give_ipv6()
     arn = aws.create_cluster()
     before = aws.cluster(arn)
     aws.choose(faults=[{"service": "kafka", "operation": "Update*", "outcome": "UPDATE_FAILED", "count": 1}])
@@ -44,6 +46,42 @@ def test_an_update_that_ends_failed_changes_nothing(aws, operation):
     assert failed["ErrorInfo"]["ErrorCode"]
     assert aws.cluster(arn) == before
     assert aws.update(operation, arn, **CLUSTERS[operation])["OperationState"] == "UPDATE_COMPLETE"
+
+
+DUAL = {"ConnectivityInfo": {"NetworkType": "DUAL"}}
+
+
+def test_dual_stack_needs_ipv6_in_each_subnet_and_is_for_good(aws):
+    arn = aws.create_cluster()
+    aws.update_refused("update_connectivity", arn, **DUAL)
+    aws.give_ipv6()
+    assert "BootstrapBrokerStringTlsIpv6" not in aws.kafka.get_bootstrap_brokers(ClusterArn=arn)
+    assert aws.update("update_connectivity", arn, **DUAL)["OperationState"] == "UPDATE_COMPLETE"
+    nodes = aws.cluster(arn)["Provisioned"]["BrokerNodeGroupInfo"]
+    assert nodes["ConnectivityInfo"]["NetworkType"] == "DUAL"
+    assert "BootstrapBrokerStringTlsIpv6" in aws.kafka.get_bootstrap_brokers(ClusterArn=arn)
+    aws.update_refused("update_connectivity", arn, ConnectivityInfo={"NetworkType": "IPV4"})
+
+
+def test_no_new_cluster_has_dual_stack(aws):
+    nodes = {"ConnectivityInfo": {"NetworkType": "DUAL"}}
+    wanted = aws.provisioned(BrokerNodeGroupInfo=nodes)
+    refused("BadRequestException", aws.kafka.create_cluster_v2, ClusterName="one", Provisioned=wanted)
+
+
+def test_a_serverless_cluster_gets_dual_stack_and_no_other_connectivity(aws):
+    aws.give_ipv6()
+    wanted = {"VpcConfigs": [{"SubnetIds": aws.subnets}], "ClientAuthentication": {"Sasl": {"Iam": {"Enabled": True}}}}
+    arn = aws.kafka.create_cluster_v2(ClusterName="one", Serverless=wanted)["ClusterArn"]
+    aws.wait_for_cluster(arn)
+    public = {"PublicAccess": {"Type": "SERVICE_PROVIDED_EIPS"}}
+    aws.update_refused("update_connectivity", arn, ConnectivityInfo=public)
+    version = aws.cluster(arn)["CurrentVersion"]
+    aws.kafka.update_connectivity(ClusterArn=arn, CurrentVersion=version, **DUAL)
+    aws.wait_for_cluster(arn)
+    assert aws.cluster(arn)["Serverless"]["ConnectivityInfo"]["NetworkType"] == "DUAL"
+    assert "BootstrapBrokerStringSaslIamIpv6" in aws.kafka.get_bootstrap_brokers(ClusterArn=arn)
+    aws.update_refused("update_connectivity", arn, ConnectivityInfo={"NetworkType": "IPV4"})
 
 
 def test_one_operation_at_a_time(aws):

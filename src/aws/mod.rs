@@ -250,6 +250,8 @@ pub struct Aws {
     pub zones: Snapshot<HostedZone>,
     /// The records of the stack's own zones, each with its zone's id.
     pub records: Snapshot<(String, ResourceRecordSet)>,
+    /// The same of zones of others in which stacks may have names.
+    pub others_records: Snapshot<(String, ResourceRecordSet)>,
     /// The zones that stacks may have names in, by stack; see [`Aws::expect_names`].
     names: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// The parameters of their keys and certificates.
@@ -291,6 +293,7 @@ impl Aws {
             configurations: Snapshot::default(),
             zones: Snapshot::default(),
             records: Snapshot::default(),
+            others_records: Snapshot::default(),
             names: Mutex::default(),
             parameters: Snapshot::default(),
             signers: papers::Signers::default(),

@@ -102,6 +102,30 @@ impl Aws {
         };
         self.records.since(self.round(), fetch).await
     }
+
+    /// The records in zones of others in which stacks may have names, each with its zone's id, asked for once in a discovery.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn named_records(&self) -> Result<std::sync::Arc<Vec<(String, ResourceRecordSet)>>, StepError> {
+        let zones = self.every_zone().await?;
+        let fetch = || async {
+            let mut all = Vec::new();
+            for zone in zones.iter().filter(|zone| self.stack_of_zone(zone).is_none()) {
+                let (id, domain) = (zone_id(zone.id()), bare(zone.name()));
+                // One look for several stacks, and where it is one stack, at its own names only.
+                let below = match &self.stacks_in(id)[..] {
+                    [] => continue,
+                    [stack] => Some(format!("{stack}.{domain}")),
+                    _ => None,
+                };
+                let records = self.clients.records(id, below.as_deref()).await?;
+                all.extend(records.into_iter().map(|record| (id.to_owned(), record)));
+            }
+            Ok(all)
+        };
+        self.others_records.since(self.round(), fetch).await
+    }
 }
 
 impl Clients {

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{
-    AttachmentStatus, AttributeBooleanValue, Filter, RouteState, RouteTable, Subnet, TransitGatewayAttachmentState,
-    VpcAttributeName, VpcCidrBlockStateCode, VpcEndpoint, VpcEndpointType, VpcPeeringConnectionStateReasonCode,
+    AttachmentStatus, AttributeBooleanValue, Filter, RouteState, RouteTable, Subnet, SubnetCidrBlockStateCode,
+    SubnetIpv6CidrBlockAssociation, TransitGatewayAttachmentState, VpcAttributeName, VpcCidrBlockStateCode,
+    VpcEndpoint, VpcEndpointType, VpcIpv6CidrBlockAssociation, VpcPeeringConnectionStateReasonCode,
 };
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{Clients, failed, tags_of};
 use crate::error::StepError;
@@ -112,7 +113,12 @@ impl Clients {
             blocks.sort();
             blocks.dedup();
             let id = vpc.vpc_id().unwrap_or_default().to_owned();
-            VpcFacts { id, blocks, dns_support: true, dns_hostnames: true }
+            let has = |one: &VpcIpv6CidrBlockAssociation| {
+                let state = one.ipv6_cidr_block_state().and_then(|state| state.state());
+                matches!(state, Some(VpcCidrBlockStateCode::Associated | VpcCidrBlockStateCode::Associating))
+            };
+            let ipv6 = vpc.ipv6_cidr_block_association_set().iter().any(has);
+            VpcFacts { id, blocks, dns_support: true, dns_hostnames: true, ipv6 }
         });
         Ok(facts.collect())
     }
@@ -295,11 +301,21 @@ fn subnet(subnet: &Subnet, tables: &[RouteTable], used: Vec<Ipv4Net>) -> SubnetF
         vpc: subnet.vpc_id().unwrap_or_default().to_owned(),
         zone: subnet.availability_zone().unwrap_or_default().to_owned(),
         block: subnet.cidr_block().and_then(|block| block.parse().ok()),
+        ipv6: ipv6_block(subnet),
         free: subnet.available_ip_address_count().and_then(|count| u32::try_from(count).ok()).unwrap_or_default(),
         used,
         route_table: table.and_then(|table| table.route_table_id()).unwrap_or_default().to_owned(),
         default_route: table.and_then(default_route),
     }
+}
+
+/// The IPv6 block that interfaces in the subnet have addresses of.
+fn ipv6_block(subnet: &Subnet) -> Option<Ipv6Net> {
+    let associated = |one: &&SubnetIpv6CidrBlockAssociation| {
+        let state = one.ipv6_cidr_block_state().and_then(|state| state.state());
+        state == Some(&SubnetCidrBlockStateCode::Associated)
+    };
+    subnet.ipv6_cidr_block_association_set().iter().find(associated)?.ipv6_cidr_block()?.parse().ok()
 }
 
 /// What the active route to everywhere leads to.

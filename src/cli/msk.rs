@@ -77,6 +77,10 @@ pub fn text(msk: &Msk) -> String {
         let servers = listener.bootstrap_servers.join(",");
         out.push_str(&format!("\nBootstrap servers ({}, from other VPCs): {servers}\n", listener.method));
     }
+    for listener in &one.over_ipv6 {
+        let servers = listener.bootstrap_servers.join(",");
+        out.push_str(&format!("\nBootstrap servers ({}, over IPv6): {servers}\n", listener.method));
+    }
     out
 }
 

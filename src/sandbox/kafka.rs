@@ -217,6 +217,8 @@ fn local(host: &cloud_init::Host, node: &Path) -> cloud_init::Host {
     host.address = local;
     host.listeners.iter_mut().filter(|one| one.host == address).for_each(|one| one.host = local.to_string());
     host.advertised = None;
+    // Every host has a loopback address of its own, and none has all.
+    host.ipv6 = false;
     host.controllers.iter_mut().for_each(|voter| voter.address = loopback(voter.address));
     host.settings.entry("log.cleaner.dedupe.buffer.size".to_owned()).or_insert_with(|| "8388608".to_owned());
     host.settings.insert("log.dirs".to_owned(), node.join("data").display().to_string());

@@ -130,6 +130,7 @@ fn properties(address: Ipv4Addr, config: &[(&str, &str)]) -> (Host, String) {
         proxy: None,
         listeners: Vec::new(),
         security: None,
+        ipv6: false,
     };
     let text = cloud_init::server_properties(&host).expect("it renders");
     (host, text)

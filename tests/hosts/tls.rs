@@ -133,6 +133,7 @@ impl Cluster {
             proxy: None,
             listeners: Vec::new(),
             advertised: None,
+            ipv6: false,
             more_volumes: Vec::new(),
             own_disks: None,
             security: Some(Security {

@@ -133,6 +133,8 @@ impl Look {
             (one.subnet_id.clone(), format!("{still:?}"))
         }));
         all.extend(self.gateways.iter().map(|one| (one.internet_gateway_id.clone(), format!("{one:?}"))));
+        let egress = self.egress_only.iter();
+        all.extend(egress.map(|one| (one.egress_only_internet_gateway_id.clone(), format!("{one:?}"))));
         all.extend(self.tables.iter().map(|one| (one.route_table_id.clone(), format!("{one:?}"))));
         all.extend(self.nats.iter().map(|one| (one.nat_gateway_id.clone(), format!("{one:?}"))));
         all.extend(self.endpoints.iter().map(|one| (one.vpc_endpoint_id.clone(), format!("{one:?}"))));

@@ -17,6 +17,7 @@ mod crashes;
 mod credentials;
 mod defaults;
 mod diff;
+mod dual_stack;
 mod ephemeral;
 mod existing;
 mod fleet;

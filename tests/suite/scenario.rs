@@ -63,6 +63,11 @@ pub const CLIENT_REMOVE: Scenario = Scenario::apply("client host removed", dev, 
 const CLIENT: Edits = &[("cluster:", "client: {}\ncluster:")];
 const LARGER_CLIENT: Edits = &[("cluster:", "client: {instance_type: t4g.medium}\ncluster:")];
 
+pub const DUAL_APPLY: Scenario = Scenario::apply("apply with IPv6", dev, None, DUAL);
+pub const DUAL_ON: Scenario = Scenario::apply("IPv6 turned on", dev, Some(NAMES), DUAL);
+
+/// IPv6, and names that stand for it too.
+const DUAL: Edits = &[("nat: single", "nat: single\n  ipv6: true\n  dns: {zone: kafka.internal, advertise: true}")];
 /// Names that brokers advertise, in a zone of the stack's own.
 const NAMES: Edits = &[("nat: single", "nat: single\n  dns: {zone: kafka.internal, advertise: true}")];
 

@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::scenario::{
-    APPLY, CLIENT_APPLY, CLIENT_REMOVE, CLIENT_REPLACE, DESTROY, FILE, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, NAMES_APPLY,
-    NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, SECURED_APPLY, SECURED_UNDO, Scenario, UNDO, Whole,
+    APPLY, CLIENT_APPLY, CLIENT_REMOVE, CLIENT_REPLACE, DESTROY, DUAL_APPLY, DUAL_ON, FILE, MSK_APPLY, MSK_DESTROY,
+    MSK_UPDATE, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, SECURED_APPLY, SECURED_UNDO, Scenario,
+    UNDO, Whole,
 };
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -356,4 +357,12 @@ fn a_client_host_is_replaced_and_removed_whatever_goes_wrong() {
     CLIENT_REPLACE.sweep(&KILLS, 2, true);
     CLIENT_REPLACE.sweep(quick(), 1, true);
     CLIENT_REMOVE.sweep(&KILLS, 2, true);
+}
+
+#[test]
+fn a_run_with_ipv6_that_is_cut_short_is_finished_by_the_next() {
+    DUAL_APPLY.sweep(&KILLS, 3, false);
+    DUAL_APPLY.sweep(&LAGS, 2, true);
+    DUAL_ON.sweep(&KILLS, 2, false);
+    DUAL_ON.sweep(quick(), 4, true);
 }

@@ -28,6 +28,7 @@ fn named(address: &str) -> (&'static str, String) {
         "vpc" => "aws_vpc",
         "subnet" => "aws_subnet",
         "internet_gateway" => "aws_internet_gateway",
+        "egress_only_gateway" => "aws_egress_only_internet_gateway",
         "nat_gateway" => "aws_nat_gateway",
         "elastic_ip" => "aws_eip",
         "route_table" => "aws_route_table",

@@ -41,6 +41,7 @@ pub fn host(role: HostRole, os: Os) -> Host {
         advertised: None,
         proxy: None,
         listeners: Vec::new(),
+        ipv6: false,
         security: None,
     }
 }

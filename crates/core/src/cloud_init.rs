@@ -232,6 +232,9 @@ pub struct Host {
     /// How the host speaks TLS; one without it speaks plaintext, and has the fingerprint that it had before there was a choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security: Option<Security>,
+    /// Whether a broker listens on IPv6 too. A host that does not has the fingerprint that it had before one could.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ipv6: bool,
 }
 
 /// Why no user data could be made.

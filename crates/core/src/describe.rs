@@ -84,6 +84,9 @@ fn file(described: &Described<'_>) -> String {
     line(&format!("    vpc: {vpc}"));
     line(&format!("    subnets: {}", list(subnets)));
     line(&format!("  zones: {}", cluster.subnets.len()));
+    if cluster.ipv6 {
+        line("  ipv6: true");
+    }
     line("  # Who may connect is said by the rules of these groups: MSK takes none but when it makes a cluster.");
     line("  own_groups: false");
     line(&format!("  security_groups: {}", list(groups)));

@@ -5,15 +5,19 @@
 //! that AWS picked for something else in the same subnet (an endpoint's interface, say) could take a broker's.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use sha2::{Digest as _, Sha256};
 
 use crate::file::Network;
 
 /// Every IPv4 address.
 pub const EVERYWHERE: &str = "0.0.0.0/0";
+/// Every IPv6 address.
+pub const EVERYWHERE_V6: &str = "::/0";
+/// The number of the first public subnet's part of the VPC's IPv6 block; that of the first private one is 0.
+const FIRST_PUBLIC_V6: u8 = 0x80;
 /// The smallest VPC: its public subnets are /28, the smallest that AWS makes.
 pub const LONGEST_VPC_PREFIX: u8 = 22;
 /// Zone letters that have a block: a to g. The eighth private-sized block is divided into the public subnets.
@@ -83,6 +87,34 @@ impl Network {
         let (private_cidrs, public_cidrs) = (all(&self.private_cidrs), all(&self.public_cidrs));
         Network { cidr: Some(block), private_cidrs, public_cidrs, ..self.clone() }
     }
+}
+
+/// The number of the part of the VPC's IPv6 block, one of 256, that the private or public subnet of the zone with `letter` gets.
+pub fn ipv6_number(letter: char, public: bool) -> Option<u8> {
+    let index = u8::try_from(('a'..='z').position(|known| known == letter)?).ok()?;
+    Some(if public { FIRST_PUBLIC_V6 + index } else { index })
+}
+
+/// The part of a VPC's IPv6 block with this number: a /64, as subnets have, of a /56, as Amazon gives. `None` for a smaller block.
+pub fn ipv6_part(vpc: Ipv6Net, number: u8) -> Option<Ipv6Net> {
+    (vpc.prefix_len() <= 56).then_some(())?;
+    Ipv6Net::new(Ipv6Addr::from(u128::from(vpc.network()) | u128::from(number) << 64), 64).ok()
+}
+
+/// The number of the part of its VPC's block that a subnet with this `block` has.
+pub fn ipv6_number_of(block: Ipv6Net) -> u8 {
+    (u128::from(block.network()) >> 64) as u8
+}
+
+/// The IPv6 address, in its subnet's `block`, of the host whose IPv4 address is `address`: one is the end of the other, so that it is as
+/// fixed, and as much nobody else's.
+pub fn ipv6_address(block: Ipv6Net, address: Ipv4Addr) -> Ipv6Addr {
+    Ipv6Addr::from(u128::from(block.network()) | u128::from(u32::from(address)))
+}
+
+/// Whether `ipv6` is the address that a host with the IPv4 address `address` has in some subnet.
+pub fn is_ipv6_of(ipv6: Ipv6Addr, address: Ipv4Addr) -> bool {
+    u128::from(ipv6) as u64 == u64::from(u32::from(address))
 }
 
 fn letter_index(letter: char) -> Option<usize> {
@@ -195,6 +227,24 @@ mod tests {
                 None => prop_assert!(!(first..last).any(nobodys)),
             }
         }
+    }
+
+    #[test]
+    fn parts_of_an_ipv6_block_follow_from_the_zone_and_addresses_from_those_of_ipv4() {
+        let vpc: Ipv6Net = "2001:db8:1234:1a00::/56".parse().unwrap();
+        let mut all = BTreeSet::new();
+        for (letter, public) in ('a'..='z').flat_map(|letter| [(letter, false), (letter, true)]) {
+            let number = ipv6_number(letter, public).unwrap();
+            let part = ipv6_part(vpc, number).unwrap();
+            assert!(vpc.contains(&part) && part.prefix_len() == 64 && ipv6_number_of(part) == number, "{part}");
+            assert!(all.insert(part), "{part} is one subnet's");
+        }
+        assert_eq!((ipv6_number('1', false), ipv6_part("2001:db8::/60".parse().unwrap(), 3)), (None, None));
+        let (part, host) = (ipv6_part(vpc, 2).unwrap(), "10.40.64.11".parse().unwrap());
+        let address = ipv6_address(part, host);
+        assert_eq!(address.to_string(), "2001:db8:1234:1a02::a28:400b");
+        assert!(is_ipv6_of(address, host) && !is_ipv6_of(address, "10.40.64.12".parse().unwrap()));
+        assert!(!is_ipv6_of("2001:db8:1234:1a02:1::a28:400b".parse().unwrap(), host));
     }
 
     #[test]

@@ -43,13 +43,11 @@ impl Driver<Aws> for DnsRecords {
                 continue;
             }
             let stacks = aws.stacks_in(id);
-            // One look for several stacks, and where it is one stack, at its own names only.
-            let below = match &stacks[..] {
-                [] => continue,
-                [stack] => Some(format!("{stack}.{domain}")),
-                _ => None,
-            };
-            let all = aws.clients.records(id, below.as_deref()).await?;
+            if stacks.is_empty() {
+                continue;
+            }
+            let all = aws.named_records().await?;
+            let all: Vec<_> = all.iter().filter(|(of, _)| of == id).map(|(_, one)| one.clone()).collect();
             found.extend(stacks.iter().flat_map(|stack| in_zone_of_others(aws, stack, id, domain, &all)));
         }
         Ok(found)
@@ -75,23 +73,7 @@ impl Driver<Aws> for DnsRecords {
         let listed = changes.iter().find(|change| change.field == "records").and_then(|change| change.after.as_array());
         let listed = listed.map(|all| all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect());
         let wanted = by_name(&listed.unwrap_or_else(|| self.records.clone()));
-        let (zone, clients) = (ctx.id(&self.zone)?, &ctx.system.clients);
-        let live = clients.records(&zone, Some(&self.domain)).await?;
-        let live: BTreeMap<&str, &ResourceRecordSet> = addresses(&live, &self.domain).collect();
-        let mut changes = Vec::new();
-        for (name, values) in &wanted {
-            let new = record(name, RrType::A, self.ttl, values)?;
-            match live.get(name.as_str()) {
-                None => changes.push((ChangeAction::Create, new)),
-                Some(old) if values_of(old) != *values || old.ttl() != new.ttl() => {
-                    changes.push((ChangeAction::Upsert, new));
-                }
-                Some(_) => {}
-            }
-        }
-        let dropped = live.iter().filter(|(name, _)| !wanted.contains_key(**name));
-        changes.extend(dropped.map(|(_, old)| (ChangeAction::Delete, (*old).clone())));
-        clients.change_records(&zone, changes).await
+        bring(ctx, &ctx.id(&self.zone)?, &self.domain, RrType::A, &wanted, self.ttl).await
     }
 
     async fn delete(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
@@ -102,7 +84,7 @@ impl Driver<Aws> for DnsRecords {
             all => all?,
         };
         let is_marker = |one: &&ResourceRecordSet| *one.r#type() == RrType::Txt && bare(one.name()) == marker;
-        let mine = addresses(&all, &self.domain).map(|(_, one)| one).chain(all.iter().filter(is_marker));
+        let mine = addresses(&all, RrType::A, &self.domain).map(|(_, one)| one).chain(all.iter().filter(is_marker));
         let changes = mine.map(|one| (ChangeAction::Delete, one.clone())).collect();
         clients.change_records(&zone, changes).await.or_gone()
     }
@@ -110,6 +92,37 @@ impl Driver<Aws> for DnsRecords {
     async fn retag(_: &Ctx<'_, Aws>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {
         Ok(()) // Records have no tags.
     }
+}
+
+/// Brings the addresses of one type of the names in `domain` to those that are `wanted`, each name's in one change.
+///
+/// # Errors
+/// AWS's answer.
+pub(super) async fn bring(
+    ctx: &Ctx<'_, Aws>,
+    zone: &str,
+    domain: &str,
+    kind: RrType,
+    wanted: &BTreeMap<String, Vec<String>>,
+    ttl: u64,
+) -> Result<(), StepError> {
+    let clients = &ctx.system.clients;
+    let live = clients.records(zone, Some(domain)).await?;
+    let live: BTreeMap<&str, &ResourceRecordSet> = addresses(&live, kind.clone(), domain).collect();
+    let mut changes = Vec::new();
+    for (name, values) in wanted {
+        let new = record(name, kind.clone(), ttl, values)?;
+        match live.get(name.as_str()) {
+            None => changes.push((ChangeAction::Create, new)),
+            Some(old) if values_of(old) != *values || old.ttl() != new.ttl() => {
+                changes.push((ChangeAction::Upsert, new));
+            }
+            Some(_) => {}
+        }
+    }
+    let dropped = live.iter().filter(|(name, _)| !wanted.contains_key(**name));
+    changes.extend(dropped.map(|(_, old)| (ChangeAction::Delete, (*old).clone())));
+    clients.change_records(zone, changes).await
 }
 
 fn records_id(zone: &str) -> String {
@@ -120,7 +133,7 @@ fn quoted(text: &str) -> String {
     format!("\"{text}\"")
 }
 
-fn values_of(record: &ResourceRecordSet) -> Vec<String> {
+pub(super) fn values_of(record: &ResourceRecordSet) -> Vec<String> {
     let mut values: Vec<String> = record.resource_records().iter().map(|one| one.value().to_owned()).collect();
     values.sort();
     values
@@ -136,9 +149,13 @@ fn by_name(records: &[String]) -> BTreeMap<String, Vec<String>> {
     all
 }
 
-/// The names in `domain` that kstack gives brokers, with their records.
-fn addresses<'a>(all: &'a [ResourceRecordSet], domain: &str) -> impl Iterator<Item = (&'a str, &'a ResourceRecordSet)> {
-    let given = move |one: &&ResourceRecordSet| *one.r#type() == RrType::A && is_given(bare(one.name()), domain);
+/// The names in `domain` that kstack gives brokers, with their records of this type.
+pub(super) fn addresses<'a>(
+    all: &'a [ResourceRecordSet],
+    kind: RrType,
+    domain: &str,
+) -> impl Iterator<Item = (&'a str, &'a ResourceRecordSet)> {
+    let given = move |one: &&ResourceRecordSet| *one.r#type() == kind && is_given(bare(one.name()), domain);
     all.iter().filter(given).map(|one| (bare(one.name()), one))
 }
 
@@ -146,15 +163,23 @@ fn addresses<'a>(all: &'a [ResourceRecordSet], domain: &str) -> impl Iterator<It
 fn of(zone: &str, domain: &str, all: &[ResourceRecordSet]) -> DnsRecords {
     let mut records = Vec::new();
     let mut ttls: Vec<u64> = Vec::new();
-    for (name, one) in addresses(all, domain) {
+    for (name, one) in addresses(all, RrType::A, domain) {
         records.extend(values_of(one).into_iter().map(|value| format!("{name} {value}")));
-        ttls.push(one.ttl().and_then(|ttl| u64::try_from(ttl).ok()).unwrap_or_default());
+        ttls.push(ttl_of(one));
     }
-    ttls.sort_unstable();
-    ttls.dedup();
-    // No file has 0, so records that differ are brought to one time to live.
-    let ttl = if let [one] = ttls[..] { one } else { 0 };
+    let ttl = one_ttl(ttls);
     DnsRecords { zone: Ref::live(Some(zone)), domain: domain.to_owned(), records, ttl }
+}
+
+pub(super) fn ttl_of(record: &ResourceRecordSet) -> u64 {
+    record.ttl().and_then(|ttl| u64::try_from(ttl).ok()).unwrap_or_default()
+}
+
+/// The time to live of several records. No file has 0, so records that differ are brought to one.
+pub(super) fn one_ttl(mut all: Vec<u64>) -> u64 {
+    all.sort_unstable();
+    all.dedup();
+    if let [one] = all[..] { one } else { 0 }
 }
 
 fn ours(stack: &str, spec: DnsRecords) -> Found<DnsRecords> {
@@ -173,12 +198,8 @@ fn in_zone_of_others(
     all: &[ResourceRecordSet],
 ) -> Vec<Found<DnsRecords>> {
     let domain = format!("{stack}.{domain}");
-    let (name, value) = (marker_name(&domain), quoted(&marker(&aws.clients.region, stack)));
-    let is_marker = |one: &ResourceRecordSet| {
-        *one.r#type() == RrType::Txt && bare(one.name()) == name && values_of(one) == [value.as_str()]
-    };
     let spec = of(zone, &domain, all);
-    if all.iter().any(is_marker) {
+    if is_marked(aws, stack, &domain, all) {
         return vec![ours(stack, spec)];
     }
     let given = all.iter().map(|one| bare(one.name())).filter(|name| is_given(name, &domain));
@@ -187,4 +208,13 @@ fn in_zone_of_others(
     ids.dedup();
     let found = |id| Found { id, tags: Tags::new(), spec: spec.clone(), terminated: false };
     ids.into_iter().map(found).collect()
+}
+
+/// Whether what stands beside the names in `domain` says that they are the stack's.
+pub(super) fn is_marked(aws: &Aws, stack: &str, domain: &str, all: &[ResourceRecordSet]) -> bool {
+    let (name, value) = (marker_name(domain), quoted(&marker(&aws.clients.region, stack)));
+    let is_marker = |one: &ResourceRecordSet| {
+        *one.r#type() == RrType::Txt && bare(one.name()) == name && values_of(one) == [value.as_str()]
+    };
+    all.iter().any(is_marker)
 }

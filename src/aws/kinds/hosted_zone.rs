@@ -96,5 +96,6 @@ fn is_zones(record: &ResourceRecordSet, domain: &str) -> bool {
 
 /// Whether the record belongs to the zone, or is a name that kstack gives in it.
 fn is_own(record: &ResourceRecordSet, domain: &str) -> bool {
-    is_zones(record, domain) || *record.r#type() == RrType::A && is_given(bare(record.name()), domain)
+    let address = [RrType::A, RrType::Aaaa].contains(record.r#type());
+    is_zones(record, domain) || address && is_given(bare(record.name()), domain)
 }

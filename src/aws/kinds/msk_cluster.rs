@@ -82,14 +82,20 @@ impl Driver<Aws> for MskCluster {
         }
     }
 
-    /// A new cluster can't be public, nor be reached from other VPCs: that follows once it is there, one after the other, as MSK
-    /// takes one of the two a call.
+    /// A new cluster can't be public, nor be reached from other VPCs, nor have IPv6: that follows once it is there, one after the other, as
+    /// MSK takes one of them a call.
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         wait::idle(ctx, id).await?;
-        let Some(one) = &self.provisioned else { return Ok(()) };
-        let later: [&[(&str, bool)]; 2] = [
-            &[("public_access", one.public_access)],
-            &[("vpc_iam", one.vpc_iam), ("vpc_scram", one.vpc_scram), ("vpc_tls", one.vpc_tls)],
+        let one = self.provisioned.as_ref();
+        let has = |field: fn(&Provisioned) -> bool| one.is_some_and(field);
+        let later: [&[(&str, bool)]; 3] = [
+            &[("public_access", has(|one| one.public_access))],
+            &[
+                ("vpc_iam", has(|one| one.vpc_iam)),
+                ("vpc_scram", has(|one| one.vpc_scram)),
+                ("vpc_tls", has(|one| one.vpc_tls)),
+            ],
+            &[("ipv6", self.ipv6)],
         ];
         for fields in later {
             let on = fields.iter().filter(|(_, on)| *on);

@@ -14,6 +14,18 @@ use kstack_core::permissions::call;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// The call `$call` about a route to `$to`.
+macro_rules! to_where {
+    ($call:expr, $to:expr) => {{
+        let (call, to) = ($call, $to);
+        match to {
+            list if is_list(list) => call.destination_prefix_list_id(list),
+            block if block.contains(':') => call.destination_ipv6_cidr_block(block),
+            block => call.destination_cidr_block(block),
+        }
+    }};
+}
+
 impl Driver<Aws> for RouteTable {
     const CALLS: Calls = Calls {
         discover: &[call("DescribeRouteTables")],
@@ -82,8 +94,7 @@ impl Driver<Aws> for RouteTable {
         open(self, ctx, id).await?;
         for to in gone(changes, "routes", |route| route["to"].as_str()) {
             let call = ctx.system.clients.ec2.delete_route().route_table_id(id);
-            let call =
-                if is_list(&to) { call.destination_prefix_list_id(&to) } else { call.destination_cidr_block(&to) };
+            let call = to_where!(call, to.as_str());
             call.send().await.map_err(failed("DeleteRoute")).or_gone()?;
         }
         if gone(changes, "marks", Value::as_str).is_empty() {
@@ -156,9 +167,15 @@ fn gone<'a>(changes: &'a [FieldChange], field: &str, name: fn(&'a Value) -> Opti
         .collect()
 }
 
-/// A route of the stack's own: to everywhere, or to where a mark tells.
+/// Where a route leads to.
+fn destination(route: &SdkRoute) -> Option<&str> {
+    let blocks = route.destination_cidr_block().or(route.destination_ipv6_cidr_block());
+    blocks.or(route.destination_prefix_list_id())
+}
+
+/// A route of the stack's own: to everywhere over IPv4, or to where a mark tells.
 fn own(route: &SdkRoute, marks: &[String]) -> Option<Route> {
-    let to = route.destination_cidr_block().or(route.destination_prefix_list_id())?;
+    let to = destination(route)?;
     if is_propagated(route) || (to != EVERYWHERE && !marks.iter().any(|mark| mark == to)) {
         return None;
     }
@@ -169,7 +186,7 @@ fn own(route: &SdkRoute, marks: &[String]) -> Option<Route> {
 fn others(route: &SdkRoute, marks: &[String]) -> Option<String> {
     let via = target(route)?;
     let list = route.destination_prefix_list_id();
-    let to = route.destination_cidr_block().or(route.destination_ipv6_cidr_block()).or(list)?;
+    let to = destination(route)?;
     let of_endpoint = list.is_some() && via.starts_with("vpce-");
     if own(route, marks).is_some() || via == "local" || of_endpoint {
         return None;
@@ -222,8 +239,9 @@ async fn open(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), St
 macro_rules! by {
     ($call:expr, $to:expr, $via:expr) => {{
         let (to, via): (&str, String) = ($to, $via);
-        let call = if is_list(to) { $call.destination_prefix_list_id(to) } else { $call.destination_cidr_block(to) };
+        let call = to_where!($call, to);
         match via.split('-').next() {
+            Some("eigw") => call.egress_only_internet_gateway_id(via),
             Some("nat") => call.nat_gateway_id(via),
             Some("tgw") => call.transit_gateway_id(via),
             Some("pcx") => call.vpc_peering_connection_id(via),

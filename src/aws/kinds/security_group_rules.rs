@@ -11,6 +11,7 @@ use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, Securit
 use kstack_core::kinds::SecurityGroupRules;
 use kstack_core::kinds::security_group_rules::NetworkRule as Rule;
 use kstack_core::model::{FieldChange, Ref, Tags};
+use kstack_core::network::{EVERYWHERE, EVERYWHERE_V6};
 use kstack_core::observed::Found;
 use kstack_core::permissions::{Call, call};
 use serde_json::Value;
@@ -52,6 +53,7 @@ impl Driver<Aws> for SecurityGroupRules {
                     group: Ref::live(Some(id)),
                     ingress: rules_of(group, group.ip_permissions()),
                     egress: rules_of(group, group.ip_permissions_egress()),
+                    ipv6: false,
                 };
                 // The group's own tags say where its rules belong.
                 let mut tags = crate::aws::tags_of(Some(group.tags()));
@@ -76,7 +78,7 @@ impl Driver<Aws> for SecurityGroupRules {
     }
 
     async fn delete(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
-        let empty = SecurityGroupRules { group: self.group.clone(), ingress: Vec::new(), egress: Vec::new() };
+        let empty = SecurityGroupRules { ingress: Vec::new(), egress: Vec::new(), ..self.clone() };
         bring(&empty, ctx, None).await.or_gone()
     }
 
@@ -216,11 +218,11 @@ async fn bring(
     let live_out = match live {
         Some(group) => rules_of(group, group.ip_permissions_egress()).into_iter().collect(),
         // Not visible yet: a new group lets everything out.
-        None => BTreeSet::from([Rule {
-            ports: "all".into(),
-            peer: Ref::Id("0.0.0.0/0".into()),
-            description: String::new(),
-        }]),
+        None => {
+            let everywhere = [Some(EVERYWHERE), spec.ipv6.then_some(EVERYWHERE_V6)].into_iter().flatten();
+            let all = |to: &str| Rule { ports: "all".into(), peer: Ref::Id(to.into()), description: String::new() };
+            everywhere.map(all).collect()
+        }
     };
     let [add_in, same_in, gone_in] = ingress.map(|wanted| difference(&wanted, &live_in)).unwrap_or_default();
     let [add_out, same_out, gone_out] = egress.map(|wanted| difference(&wanted, &live_out)).unwrap_or_default();

@@ -9,12 +9,14 @@ use crate::error::StepError;
 use crate::wait::{Backoff, Look, VISIBLE_LIMIT, poll};
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, Filter, ResourceType, SecurityGroup, Vpc as Described, VpcAttributeName,
-    VpcCidrBlockAssociation, VpcCidrBlockStateCode,
+    VpcCidrBlockAssociation, VpcCidrBlockStateCode, VpcIpv6CidrBlockAssociation,
 };
+use ipnet::Ipv6Net;
 use kstack_core::engines::Engine;
 use kstack_core::kinds::Vpc;
 use kstack_core::kinds::vpc::DefaultGroup;
 use kstack_core::model::{FieldChange, Tags, tag};
+use kstack_core::network::ipv6_part;
 use kstack_core::observed::Found;
 use kstack_core::permissions::{call, call_of};
 
@@ -61,11 +63,13 @@ impl Driver<Aws> for Vpc {
                 )?
             };
             let secondary_cidrs = more_blocks(&vpc, false);
+            let ipv6 = !ipv6_blocks(&vpc, false).is_empty();
             let cidr = vpc.cidr_block.unwrap_or_default();
             let tags = tags_of(vpc.tags.as_deref());
             let ipam_pool = tags.get(tag::IPAM_POOL).cloned();
             let engine = Engine::Ec2;
-            let spec = Vpc { cidr, secondary_cidrs, ipam_pool, dns_support, dns_hostnames, default_group, engine };
+            let spec =
+                Vpc { cidr, secondary_cidrs, ipv6, ipam_pool, dns_support, dns_hostnames, default_group, engine };
             Ok(Found { id, tags, spec, terminated: false })
         });
         futures::future::try_join_all(found).await
@@ -75,6 +79,7 @@ impl Driver<Aws> for Vpc {
         // With a pool and a block, EC2 allocates that block from the pool, and refuses it where the pool has given it away.
         let call = ctx.system.clients.ec2_no_retry.create_vpc().cidr_block(&self.cidr);
         let call = call.set_ipv4_ipam_pool_id(self.ipam_pool.clone());
+        let call = call.set_amazon_provided_ipv6_cidr_block(self.ipv6.then_some(true));
         let answer =
             call.tag_specifications(ctx.tag_spec(ResourceType::Vpc)).send().await.map_err(failed("CreateVpc"))?;
         answer.vpc.and_then(|vpc| vpc.vpc_id).ok_or_else(|| no_id("CreateVpc"))
@@ -84,6 +89,10 @@ impl Driver<Aws> for Vpc {
         // A new VPC has DNS support, and no host names. The call takes one attribute.
         hostnames(self, ctx, id).await?;
         add_blocks(self, ctx, id).await?;
+        // It is asked for with the VPC. AWS gives the default group a rule for it.
+        if self.ipv6 {
+            ipv6_block(ctx, id).await?;
+        }
         close_default_group(ctx, id).await
     }
 
@@ -95,6 +104,7 @@ impl Driver<Aws> for Vpc {
                     let call = ctx.system.clients.ec2.modify_vpc_attribute().vpc_id(id).enable_dns_support(value);
                     call.send().await.map_err(failed("ModifyVpcAttribute"))?;
                 }
+                "ipv6" => add_ipv6(ctx, id).await?,
                 // By `finish` below.
                 "dns_hostnames" | "default_group" | "secondary_cidrs" => {}
                 _ => return Err(no_call_for(change)),
@@ -145,6 +155,46 @@ async fn add_blocks(vpc: &Vpc, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepE
             None => Look::Ready(()),
             Some(block) => Look::Missing(format!("{block} can't be used yet")),
         })
+    })
+    .await
+}
+
+/// The IPv6 blocks that a VPC has or gets, of a size that has a part for each subnet; those alone that can be used, where `usable`.
+fn ipv6_blocks(vpc: &Described, usable: bool) -> Vec<Ipv6Net> {
+    let there = |one: &&VpcIpv6CidrBlockAssociation| {
+        let state = one.ipv6_cidr_block_state().and_then(|state| state.state());
+        match state {
+            Some(VpcCidrBlockStateCode::Associating) => !usable,
+            state => state == Some(&VpcCidrBlockStateCode::Associated),
+        }
+    };
+    let all = vpc.ipv6_cidr_block_association_set().iter().filter(there);
+    let blocks = all.filter_map(|one| one.ipv6_cidr_block()?.parse().ok());
+    let mut blocks: Vec<Ipv6Net> = blocks.filter(|block| ipv6_part(*block, 0).is_some()).collect();
+    blocks.sort();
+    blocks
+}
+
+async fn ipv6_blocks_of(ctx: &Ctx<'_, Aws>, id: &str, usable: bool) -> Result<Vec<Ipv6Net>, StepError> {
+    let answer = ctx.system.clients.ec2.describe_vpcs().vpc_ids(id).send().await.map_err(failed("DescribeVpcs"))?;
+    Ok(answer.vpcs().iter().flat_map(|vpc| ipv6_blocks(vpc, usable)).collect())
+}
+
+/// Gives a live VPC an IPv6 block of Amazon's. The call takes no token, and a VPC may have several blocks: it looks first.
+async fn add_ipv6(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    if ipv6_blocks_of(ctx, id, false).await?.is_empty() {
+        let call = ctx.system.clients.ec2_no_retry.associate_vpc_cidr_block().vpc_id(id);
+        let call = call.amazon_provided_ipv6_cidr_block(true);
+        call.send().await.map_err(failed("AssociateVpcCidrBlock"))?;
+    }
+    Ok(())
+}
+
+/// The VPC's IPv6 block, once subnets can be made in it: of several, the first.
+pub(super) async fn ipv6_block(ctx: &Ctx<'_, Aws>, id: &str) -> Result<Ipv6Net, StepError> {
+    poll(&format!("adding an IPv6 block to {id}"), READY_TIMEOUT, Backoff::STATE, async || {
+        let block = ipv6_blocks_of(ctx, id, true).await?.into_iter().next();
+        Ok(block.map_or_else(|| Look::Missing("it can't be used yet".to_owned()), Look::Ready))
     })
     .await
 }

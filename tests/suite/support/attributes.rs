@@ -1,7 +1,7 @@
 //! What is live with all its attributes, as AWS describes it and in no form of kstack's own, so that two accounts can be compared.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
 
@@ -19,6 +19,7 @@ impl Account {
         all.extend(look.vpcs.iter().map(words_of));
         all.extend(look.subnets.iter().map(words_of));
         all.extend(look.gateways.iter().map(words_of));
+        all.extend(look.egress_only.iter().map(words_of));
         all.extend(look.tables.iter().map(words_of));
         all.extend(look.nats.iter().map(words_of));
         all.extend(look.endpoints.iter().map(words_of));
@@ -92,6 +93,10 @@ fn words(text: &str, addresses: &BTreeMap<&str, &str>, account: &str) -> Vec<Str
                 kept.push(tag.to_owned());
             }
             _ if drawn(word) => {}
+            // Amazon gives another block each time, of which an address has the same end.
+            ipv6 if ipv6.parse::<Ipv6Addr>().is_ok() => {
+                kept.extend(ipv6.rsplit_once("::").map(|(_, end)| end.to_owned()))
+            }
             _ => kept.push(match addresses.get(word) {
                 Some(address) => (*address).to_owned(),
                 None => without_id(word).replace(account, ""),
@@ -104,12 +109,14 @@ fn words(text: &str, addresses: &BTreeMap<&str, &str>, account: &str) -> Vec<Str
 /// Whether it is another word each time: a time, a public address, a name of one, of an endpoint or of an MSK broker, a hosted
 /// zone, a MAC, a Kafka cluster's id.
 fn drawn(word: &str) -> bool {
+    let block = word != "::/0" && word.parse::<ipnet::Ipv6Net>().is_ok_and(|block| block.prefix_len() < 128);
     let public = word.parse::<Ipv4Addr>().is_ok_and(|address| !address.is_private());
     let name = word.contains(".amazonaws.com") && (word.starts_with("ec2-") || word.contains(".kafka."));
     let name = name || word.starts_with("vpce-") && word.contains('.');
     let hex = [12, 13].contains(&word.len()) && word.chars().all(|c| c.is_ascii_hexdigit());
     let uuid = word.len() == 22 && word.chars().any(char::is_uppercase) && word.chars().any(char::is_lowercase);
     public
+        || block
         || name
         || hex
         || uuid

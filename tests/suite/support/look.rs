@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_applicationautoscaling::types::{ScalableTarget, ServiceNamespace};
 use aws_sdk_ec2::types::{
-    Address, Filter, FlowLog, Instance, InstanceStateName, InternetGateway, NatGateway, NatGatewayState,
-    NetworkInterface, PlacementGroup, RouteTable, SecurityGroup, Subnet, Tag, TagDescription, Volume, Vpc, VpcEndpoint,
+    Address, EgressOnlyInternetGateway, Filter, FlowLog, Instance, InstanceStateName, InternetGateway, NatGateway,
+    NatGatewayState, NetworkInterface, PlacementGroup, RouteTable, SecurityGroup, Subnet, Tag, TagDescription, Volume,
+    Vpc, VpcEndpoint,
 };
 use aws_sdk_iam::types::{InstanceProfile, Role};
 use aws_sdk_kafka::types::{Cluster, Configuration};
@@ -21,6 +22,7 @@ pub struct Look {
     pub vpcs: Vec<Vpc>,
     pub subnets: Vec<Subnet>,
     pub gateways: Vec<InternetGateway>,
+    pub egress_only: Vec<EgressOnlyInternetGateway>,
     pub tables: Vec<RouteTable>,
     pub nats: Vec<NatGateway>,
     pub endpoints: Vec<VpcEndpoint>,
@@ -69,6 +71,7 @@ impl Account {
             vpcs: list!(ec2.describe_vpcs(), vpcs),
             subnets: list!(ec2.describe_subnets(), subnets),
             gateways: list!(ec2.describe_internet_gateways(), internet_gateways),
+            egress_only: list!(ec2.describe_egress_only_internet_gateways(), egress_only_internet_gateways),
             tables: list!(ec2.describe_route_tables(), route_tables),
             nats: list!(ec2.describe_nat_gateways(), nat_gateways),
             endpoints: list!(ec2.describe_vpc_endpoints(), vpc_endpoints),
@@ -144,6 +147,7 @@ impl Look {
         left.extend(self.vpcs.iter().filter(|one| ours(one.tags())).map(|one| one.vpc_id.clone()));
         left.extend(self.subnets.iter().filter(|one| ours(one.tags())).map(|one| one.subnet_id.clone()));
         left.extend(self.gateways.iter().map(|one| one.internet_gateway_id.clone()));
+        left.extend(self.egress_only.iter().map(|one| one.egress_only_internet_gateway_id.clone()));
         left.extend(self.tables.iter().filter(|one| ours(one.tags())).map(|one| one.route_table_id.clone()));
         let live = self.nats.iter().filter(|one| one.state() != Some(&NatGatewayState::Deleted));
         left.extend(live.map(|one| one.nat_gateway_id.clone()));

@@ -41,7 +41,7 @@ const fn msk(create: &'static str, describe: &'static str, id: &'static str, lis
     Type { create, describe, id, missing: "NotFoundException", service: Service::Msk(list) }
 }
 
-const TYPES: [Type; 16] = [
+const TYPES: [Type; 17] = [
     iam("CreateRole", "GetRole", "RoleName"),
     iam("CreateInstanceProfile", "GetInstanceProfile", "InstanceProfileName"),
     msk("Post /v1/configurations", "Get /v1/configurations", "arn", "configurations"),
@@ -49,6 +49,12 @@ const TYPES: [Type; 16] = [
     new("CreateVpc", "DescribeVpcs", "vpcId", "InvalidVpcID.NotFound"),
     new("CreateSubnet", "DescribeSubnets", "subnetId", "InvalidSubnetID.NotFound"),
     new("CreateInternetGateway", "DescribeInternetGateways", "internetGatewayId", "InvalidInternetGatewayID.NotFound"),
+    new(
+        "CreateEgressOnlyInternetGateway",
+        "DescribeEgressOnlyInternetGateways",
+        "egressOnlyInternetGatewayId",
+        "InvalidGatewayID.NotFound",
+    ),
     new("AllocateAddress", "DescribeAddresses", "allocationId", "InvalidAllocationID.NotFound"),
     new("CreateNatGateway", "DescribeNatGateways", "natGatewayId", "NatGatewayNotFound"),
     new("CreateRouteTable", "DescribeRouteTables", "routeTableId", "InvalidRouteTableID.NotFound"),

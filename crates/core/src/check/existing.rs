@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
 
+use super::ipv6;
 use super::network::is_private;
 use crate::file::read::Read as _;
 use crate::file::{Checker, Existing, Network, Peer, SubnetChoice};
@@ -116,14 +117,18 @@ fn check_own_groups(net: &Network, checker: &mut Checker<'_>) {
 }
 
 fn check_peer(peer: &Peer, path: &str, public: bool, checker: &mut Checker<'_>) {
-    let Some(block): Option<Ipv4Net> = peer.block() else { return };
+    let block: &Ipv4Net = match peer {
+        Peer::Block(block) => block,
+        Peer::Block6(block) => return ipv6::check_clients(*block, path, checker),
+        Peer::PrefixList(_) | Peer::Group(_) => return,
+    };
     if block.prefix_len() < 8 {
         checker.error(
             path,
             format!("`{block}` would open the brokers to almost everyone"),
             "list the CIDR blocks of your clients' networks",
         );
-    } else if !is_private(block) && !public {
+    } else if !is_private(*block) && !public {
         checker.warning(
             path,
             format!("`{block}` has public addresses, and brokers are reached from private networks only"),

@@ -7,6 +7,7 @@
 mod dns;
 mod existing;
 mod fit;
+mod ipv6;
 mod lifetime;
 mod network;
 mod routes;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::Ipv4Net;
 
 use crate::file::{Checker, Destination, Nat, Network};
-use crate::network::EVERYWHERE;
+use crate::network::{EVERYWHERE, EVERYWHERE_V6};
 
 /// How many characters the destinations have together at most: a tag of each route table keeps them, whose value takes 256.
 const LONGEST: usize = 256;
@@ -19,20 +19,26 @@ pub fn check(net: &Network, cidr: Ipv4Net, checker: &mut Checker<'_>) {
         if !seen.insert(to) {
             checker.error(&path, format!("there are two routes to `{to}`"), "list each destination once");
         }
-        let Destination::Block(block) = to else { continue };
-        if to.to_string() == EVERYWHERE && net.nat != Nat::None {
+        let everywhere = [EVERYWHERE, EVERYWHERE_V6].contains(&to.to_string().as_str());
+        if everywhere && net.nat != Nat::None {
+            let ways = match to {
+                Destination::Block6(_) => "the egress-only internet gateway is",
+                _ => "the NAT gateways are",
+            };
             checker.error(
                 &path,
-                "the NAT gateways are the hosts' way to everywhere, and a route table has one route to it",
+                format!("{ways} the hosts' way to everywhere, and a route table has one route to it"),
                 "write `nat: none` below `network`, or a smaller block such as `10.0.0.0/8`",
             );
-        } else if to.to_string() == EVERYWHERE && route.via.starts_with("pcx-") {
+        } else if everywhere && route.via.starts_with("pcx-") {
             checker.error(
                 &path,
                 "a peering connection carries what two VPCs send each other, and leads no further",
                 "write the block of the other VPC, or name a transit gateway",
             );
-        } else if cidr.contains(block) {
+        } else if let Destination::Block(block) = to
+            && cidr.contains(block)
+        {
             checker.error(
                 &path,
                 format!("`{block}` is in the VPC itself, `{cidr}`"),
@@ -40,7 +46,9 @@ pub fn check(net: &Network, cidr: Ipv4Net, checker: &mut Checker<'_>) {
             );
         }
     }
-    let length: usize = net.routes.iter().map(|route| route.to.to_string().len() + 1).sum();
+    let marked = net.routes.iter().map(|route| route.to.to_string());
+    let marked = marked.chain(net.ipv6.then(|| EVERYWHERE_V6.to_owned()));
+    let length: usize = marked.map(|to| to.len() + 1).sum();
     if length > LONGEST {
         checker.error(
             "network.routes",

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::Ipv4Net;
+use std::net::Ipv6Addr;
+
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::design::{Facts, HostedZoneFacts, NetworkFacts, SubnetFacts, VpcFacts};
 use crate::endpoint_services::EndpointService;
@@ -90,6 +92,10 @@ fn network(stack: &Stack, zones: &BTreeMap<String, String>) -> NetworkFacts {
         vpc: vpc.clone(),
         zone: zone.clone(),
         block: Some(block(index, 20)),
+        ipv6: Some(Ipv6Net::new_assert(
+            Ipv6Addr::new(0x2001, 2, 0, u16::try_from(index).unwrap_or(u16::MAX), 0, 0, 0, 0),
+            64,
+        )),
         free: 4091,
         used: Vec::new(),
         route_table: "rtb-0".to_owned(),
@@ -109,6 +115,7 @@ fn network(stack: &Stack, zones: &BTreeMap<String, String>) -> NetworkFacts {
         blocks: vec![block(0, 16)],
         dns_support: true,
         dns_hostnames: true,
+        ipv6: true,
     });
     NetworkFacts {
         subnets: subnets.collect(),

@@ -15,7 +15,7 @@ use crate::digest;
 use crate::engines::ec2::keys::VolumeType;
 use crate::engines::ec2::{self, EbsVolume, archive};
 use crate::instance_types::{self, Arch};
-use crate::kinds::{Instance, Volume};
+use crate::kinds::{Instance, NetworkInterface, Volume};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
 use crate::settings;
@@ -133,6 +133,8 @@ fn host(
         ));
         return None;
     };
+    let live = input.observed.of::<NetworkInterface>();
+    let ipv6 = stack.network.ipv6 || live.get(name.as_str()).is_some_and(|(_, interface)| interface.ipv6);
     let dns = stack.network.dns.as_ref().filter(|dns| dns.advertise && role != HostRole::Controller);
     let settings = stack.common().settings;
     let version = ec2.kafka.to_string();
@@ -172,6 +174,7 @@ fn host(
             region: stack.region.to_string(),
             ssm: format!("https://ssm.{}.{}", stack.region, stack.region.domain()),
         }),
+        ipv6: stack.network.ipv6 && role != HostRole::Controller,
     };
     // Only a text that is too long as it is must be compressed to know whether it fits: that takes time, for each host.
     let fits = |text: String| match text.len() {
@@ -185,6 +188,7 @@ fn host(
                 name,
                 zone,
                 address,
+                ipv6,
                 instance_type: instance_type.to_owned(),
                 image,
                 volume,

@@ -45,6 +45,7 @@ pub fn choose(
     Some(ExistingNetwork {
         vpc: vpc.id.clone(),
         blocks: vpc.blocks.clone(),
+        ipv6: vpc.ipv6,
         subnets,
         endpoints: facts.endpoints.clone(),
     })
@@ -180,6 +181,12 @@ pub fn check_subnets(design: &Design, input: &PlanningInput, refusals: &mut Vec<
                 let downloads = client.map(|client| Downloads::of_client(&design.stack, client));
                 downloads.into_iter().for_each(|one| check_way_out(design, network, subnet, &one, refusals));
             }
+        }
+        if design.stack.network.ipv6 && subnet.ipv6.is_none() {
+            refusals.push(Refusal::general(
+                format!("{} has no IPv6 block, and the file has `ipv6: true`", subnet.id),
+                "have one associated with the VPC and the subnet, name a subnet with one, or remove `ipv6`",
+            ));
         }
         check_room(design, input, index, subnet, refusals);
     }
@@ -363,7 +370,10 @@ pub fn check_access(
                     format!("there is no prefix list {id} in {region} for this account"),
                     "correct it, or have the list shared with this account",
                 ),
-                Some("IPv6") => (format!("the prefix list {id} has IPv6 addresses"), "name one with IPv4 addresses"),
+                Some("IPv6") if !stack.network.ipv6 => (
+                    format!("the prefix list {id} has IPv6 addresses"),
+                    "name one with IPv4 addresses, or write `ipv6: true` below `network`",
+                ),
                 Some(_) => continue,
             },
             Peer::Block(block) => {
@@ -378,7 +388,8 @@ pub fn check_access(
                     None => continue,
                 }
             }
-            Peer::Group(_) => continue,
+            // Nobody outside has addresses of the VPC's own block: AWS gives it to no other VPC.
+            Peer::Block6(_) | Peer::Group(_) => continue,
         };
         refusals.push(Refusal::general(reason, remedy));
     }

@@ -110,6 +110,13 @@ pub fn choose_zones(
             ));
         }
     }
+    let subnets = observed.of::<Subnet>();
+    // A live subnet keeps what it has; one of others is as it is.
+    let ipv6 = |letter: char, public: bool| {
+        let name = format!("{}-{letter}", if public { "public" } else { "private" });
+        let live = subnets.get(name.as_str()).and_then(|(_, subnet)| subnet.ipv6_part);
+        live.or_else(|| blocks::ipv6_number(letter, public).filter(|_| stack.network.ipv6 && network.is_none()))
+    };
     let zones: Vec<Option<Zone>> = names
         .iter()
         .enumerate()
@@ -122,6 +129,8 @@ pub fn choose_zones(
                 key: letter.to_string(),
                 private: existing.unwrap_or_else(|| blocks::private_block(&stack.network, letter, index))?,
                 public: existing.unwrap_or_else(|| blocks::public_block(&stack.network, letter, index))?,
+                private_ipv6: ipv6(letter, false),
+                public_ipv6: ipv6(letter, true),
             })
         })
         .collect();

@@ -90,9 +90,14 @@ impl Security {
             Some(own) if !["INTERNAL", "QUORUM"].contains(&name) => own.clone(),
             _ => host.address.to_string(),
         };
+        // Clients come by each of the host's addresses; brokers, controllers and kstack by the private IPv4 one.
+        let bound = |name: &str| match host.ipv6 && !["INTERNAL", "QUORUM"].contains(&name) {
+            true => String::new(),
+            false => host.address.to_string(),
+        };
         let join = |parts: Vec<String>| parts.join(",");
         SecurityView {
-            listeners: join(all.iter().map(|(name, port, _)| format!("{name}://{}:{port}", host.address)).collect()),
+            listeners: join(all.iter().map(|(name, port, _)| format!("{name}://{}:{port}", bound(name))).collect()),
             advertised: join(all.iter().map(|(name, port, _)| format!("{name}://{}:{port}", told(name))).collect()),
             protocols: join(all.iter().chain(&quorum).map(|(name, _, how)| format!("{name}:{how}")).collect()),
             host_rules: HOST_RULES,

@@ -37,6 +37,7 @@ fn host(role: HostRole, os: Os) -> Host {
         proxy: None,
         listeners: Vec::new(),
         security: None,
+        ipv6: false,
     }
 }
 

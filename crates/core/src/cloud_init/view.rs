@@ -20,6 +20,8 @@ pub(super) struct View<'a> {
     pub(super) initial_controllers: String,
     /// What clients and brokers are told to reach the broker by.
     advertised_host: String,
+    /// The address that the broker's listeners are bound to: nothing for every one that the host has, of IPv6 too.
+    listen_host: String,
     client_port: u16,
     controller_port: u16,
     /// `,NAME://ADDRESS:PORT` of each further listener, what it advertises, and `,NAME:PROTOCOL`.
@@ -49,6 +51,7 @@ impl<'a> View<'a> {
         let disks = host.own_disks.unwrap_or_default();
         let count = if disks > 0 { disks as usize } else { 1 + host.more_volumes.len() };
         let mount_points = mount_points(count);
+        let listen_host = if host.ipv6 { String::new() } else { host.address.to_string() };
         let votes = host.controllers.iter().any(|voter| voter.node_id == host.node_id);
         let (checksum_sha512, checksum_url) = match &host.archive_checksum {
             Checksum::Sha512(digits) => (Some(digits.to_ascii_lowercase()), None),
@@ -69,7 +72,8 @@ impl<'a> View<'a> {
             advertised_host: host.advertised.clone().unwrap_or_else(|| host.address.to_string()),
             client_port: CLIENT_PORT,
             controller_port: CONTROLLER_PORT,
-            more_listeners: more(&|one| format!(",{}://{}:{}", one.name, host.address, one.port)),
+            more_listeners: more(&|one| format!(",{}://{listen_host}:{}", one.name, one.port)),
+            listen_host,
             more_advertised: more(&|one| format!(",{}://{}:{}", one.name, one.host, one.advertised_port)),
             more_protocols: more(&|one| format!(",{}:PLAINTEXT", one.name)),
             tls: host.security.as_ref().map(|security| security.view(host)),

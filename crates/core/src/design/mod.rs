@@ -70,6 +70,9 @@ pub struct Zone {
     pub private: Ipv4Net,
     /// As `private` where others made the network.
     pub public: Ipv4Net,
+    /// The numbers of the parts of the VPC's IPv6 block that the stack's own two subnets have, where they have any.
+    pub private_ipv6: Option<u8>,
+    pub public_ipv6: Option<u8>,
 }
 
 /// A host's place in a placement group.
@@ -89,6 +92,8 @@ pub struct HostDesign {
     /// Its place among the chosen zones.
     pub zone: usize,
     pub address: Ipv4Addr,
+    /// Whether it has the IPv6 address that follows from it, too.
+    pub ipv6: bool,
     pub instance_type: String,
     pub image: String,
     /// Each of its data volumes.

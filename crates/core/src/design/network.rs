@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use super::{Design, Zone};
@@ -52,6 +52,9 @@ pub struct VpcFacts {
     pub blocks: Vec<Ipv4Net>,
     pub dns_support: bool,
     pub dns_hostnames: bool,
+    /// Whether it has an IPv6 block.
+    #[serde(default)]
+    pub ipv6: bool,
 }
 
 /// A subnet with its route table.
@@ -63,6 +66,9 @@ pub struct SubnetFacts {
     pub zone: String,
     /// Its IPv4 block; a subnet may have IPv6 alone.
     pub block: Option<Ipv4Net>,
+    /// Its IPv6 block, where it has one.
+    #[serde(default)]
+    pub ipv6: Option<Ipv6Net>,
     /// How many of its addresses are free, as EC2 counts them.
     pub free: u32,
     /// Addresses and blocks of addresses that interfaces in it have.
@@ -106,6 +112,8 @@ pub struct ExistingNetwork {
     pub vpc: String,
     /// All the VPC's IPv4 blocks.
     pub blocks: Vec<Ipv4Net>,
+    /// Whether it has an IPv6 block.
+    pub ipv6: bool,
     /// The subnets that are used, by the name of their zone.
     pub subnets: BTreeMap<String, SubnetFacts>,
     pub endpoints: Vec<EndpointFacts>,

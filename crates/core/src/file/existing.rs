@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::{Value, json};
 
 use super::node::{Content, Node};
@@ -145,26 +145,19 @@ impl Read for SubnetChoice {
 pub enum Peer {
     /// An address block.
     Block(Ipv4Net),
+    /// An address block of IPv6.
+    Block6(Ipv6Net),
     /// A prefix list, by its id.
     PrefixList(String),
     /// A security group by its id; with the account before a slash where it is another account's, in a peered VPC.
     Group(String),
 }
 
-impl Peer {
-    /// The address block, where it is one.
-    pub fn block(&self) -> Option<Ipv4Net> {
-        match self {
-            Peer::Block(block) => Some(*block),
-            Peer::PrefixList(_) | Peer::Group(_) => None,
-        }
-    }
-}
-
 impl fmt::Display for Peer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Peer::Block(block) => block.fmt(out),
+            Peer::Block6(block) => block.fmt(out),
             Peer::PrefixList(id) | Peer::Group(id) => out.write_str(id),
         }
     }
@@ -199,12 +192,13 @@ impl Scalar for Peer {
         let other = format!(
             "`{text}` is neither a CIDR block such as `10.40.0.0/16`, nor a prefix list (`pl-...`), nor a security group (`sg-...`)"
         );
-        match text.contains('.') {
-            true => Ipv4Net::parse(text).map(Peer::Block),
-            false => Err(other),
+        match (text.contains(':'), text.contains('.')) {
+            (true, _) => Ipv6Net::parse(text).map(Peer::Block6),
+            (false, true) => Ipv4Net::parse(text).map(Peer::Block),
+            (false, false) => Err(other),
         }
     }
     fn schema() -> Value {
-        json!({"type": "string", "examples": ["10.40.0.0/16", "pl-0123456789abcdef0", "sg-0123456789abcdef0"]})
+        json!({"type": "string", "examples": ["10.40.0.0/16", "2001:db8:40::/56", "pl-0123456789abcdef0", "sg-0123456789abcdef0"]})
     }
 }

@@ -20,6 +20,8 @@ fields! {
         secondary_cidrs: Vec<Ipv4Net> = Vec::new(),
         /// The IPAM pool that `cidr` is allocated from when the VPC is made: IPAM then knows of it, and refuses a block that is somebody's. Not with `existing`.
         ipam_pool: Option<IpamPoolId>,
+        /// IPv6 beside IPv4. The stack's VPC gets a block of Amazon's, each subnet a part of it, each host an address that it keeps, and an MSK cluster its dual-stack network type, which it never loses. In an `existing` VPC the subnets must have IPv6 already. A live stack gets it in place, but for brokers on EC2, which roll to listen on it.
+        ipv6: bool = false,
         /// A VPC and subnets that are there already, instead of the stack's own. A live stack keeps its network.
         existing: Option<Existing>,
         /// How many zones to use, or a list of zone names or zone ids. A live stack keeps its zones.

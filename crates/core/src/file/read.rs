@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::{Value, json};
 
 use super::node::{Content, Node};
@@ -111,6 +111,14 @@ scalar!(
 scalar!(Ipv4Net, "a CIDR block", json!({"type": "string", "examples": ["10.40.0.0/16"]}), |text| {
     let net: Ipv4Net =
         text.parse().map_err(|_| format!("`{text}` is not an IPv4 CIDR block such as `10.40.0.0/16`"))?;
+    match net.trunc() {
+        trunc if trunc == net => Ok(net),
+        trunc => Err(format!("`{text}` has address bits beyond its prefix; the block that holds it is `{trunc}`")),
+    }
+});
+scalar!(Ipv6Net, "an IPv6 CIDR block", json!({"type": "string", "examples": ["2001:db8:40::/56"]}), |text| {
+    let net: Ipv6Net =
+        text.parse().map_err(|_| format!("`{text}` is not an IPv6 CIDR block such as `2001:db8:40::/56`"))?;
     match net.trunc() {
         trunc if trunc == net => Ok(net),
         trunc => Err(format!("`{text}` has address bits beyond its prefix; the block that holds it is `{trunc}`")),

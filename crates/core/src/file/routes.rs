@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::{Value, json};
 
 use super::existing::id;
@@ -31,6 +31,8 @@ text!(
 pub enum Destination {
     /// An address block.
     Block(Ipv4Net),
+    /// An address block of IPv6.
+    Block6(Ipv6Net),
     /// A prefix list, by its id.
     PrefixList(String),
 }
@@ -39,6 +41,7 @@ impl fmt::Display for Destination {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Destination::Block(block) => block.fmt(out),
+            Destination::Block6(block) => block.fmt(out),
             Destination::PrefixList(id) => out.write_str(id),
         }
     }
@@ -54,12 +57,13 @@ impl Scalar for Destination {
     const WHAT: &'static str = "a CIDR block or a prefix list";
     fn parse(text: &str) -> Result<Self, String> {
         match text.starts_with("pl-") {
+            false if text.contains(':') => Ipv6Net::parse(text).map(Destination::Block6),
             false => Ipv4Net::parse(text).map(Destination::Block),
             true if id("pl-", text) => Ok(Destination::PrefixList(text.to_owned())),
             true => Err(format!("`{text}` is not a prefix list: write `pl-` and 8 or 17 hexadecimal digits")),
         }
     }
     fn schema() -> Value {
-        json!({"type": "string", "examples": ["10.8.0.0/16", "pl-0123456789abcdef0"]})
+        json!({"type": "string", "examples": ["10.8.0.0/16", "2001:db8:8::/56", "pl-0123456789abcdef0"]})
     }
 }

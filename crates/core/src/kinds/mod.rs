@@ -165,6 +165,7 @@ macro_rules! all_kinds {
         $then! {
             vpc::Vpc,
             internet_gateway::InternetGateway,
+            egress_only_gateway::EgressOnlyGateway,
             flow_log::FlowLog,
             subnet::Subnet,
             elastic_ip::ElasticIp,
@@ -184,6 +185,7 @@ macro_rules! all_kinds {
             volume::Volume,
             network_interface::NetworkInterface,
             instance::Instance,
+            dns_aaaa_records::DnsAaaaRecords,
             msk_configuration::MskConfiguration,
             msk_cluster::MskCluster,
             msk_autoscaling::MskAutoscaling,

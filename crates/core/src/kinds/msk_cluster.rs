@@ -18,6 +18,9 @@ spec! {
             "the list of an MSK cluster's security groups",
             "keep `network.security_groups` as it was, and change the rules of the groups instead; other groups need a second stack",
         ).hidden(),
+        /// Whether its network type is dual stack: brokers have IPv6 addresses too.
+        #[serde(default)]
+        pub ipv6: bool => Rule::by(to_dual_stack),
         #[serde(flatten)]
         pub provisioned: Option<Provisioned> => Rule::nested(Provisioned::FIELDS),
     }
@@ -58,6 +61,7 @@ impl Kind for MskCluster {
             form: if cluster.provisioned.is_some() { "provisioned" } else { "serverless" }.to_owned(),
             subnets: design.zones.iter().map(subnet).collect(),
             security_groups: super::security_group::attached(design, "brokers"),
+            ipv6: design.stack.network.ipv6,
             provisioned: cluster.provisioned.clone(),
         };
         vec![("main".to_owned(), cluster)]
@@ -119,6 +123,17 @@ impl Kind for MskCluster {
         if one.ways_from_vpcs() > 0 {
             costs.charge("msk private connectivity", f64::from(one.ways_from_vpcs()) * HOURS_PER_MONTH);
         }
+    }
+}
+
+/// Source: MSK developer guide, "Configure dual-stack network type", 2026: there is no way back to IPv4 alone.
+fn to_dual_stack(change: &FieldChange, _: bool) -> Effect {
+    match change.after == true {
+        true => Effect::InPlace,
+        false => Effect::Refuse {
+            reason: "an MSK cluster with IPv6 keeps it: MSK has no way back to IPv4 alone".to_owned(),
+            remedy: format!("write `ipv6: true` below `network`; or {NEW_STACK}"),
+        },
     }
 }
 

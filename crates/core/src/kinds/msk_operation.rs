@@ -17,6 +17,7 @@ use crate::model::FieldChange;
 /// * The version comes before the type, which may need it, and takes a new configuration with it. A type that is too small
 ///   for its partitions refuses configurations, so the type comes before a configuration alone.
 /// * Tiered storage needs the version and the type.
+/// * IPv6 needs the version, and is a call of its own like the other ways in.
 /// * Brokers are added after what restarts brokers: they need no restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MskOperation {
@@ -35,11 +36,12 @@ pub enum MskOperation {
     Monitoring,
     PublicAccess,
     VpcConnectivity,
+    DualStack,
 }
 
 impl MskOperation {
     /// All of them, in their order.
-    pub const ALL: [MskOperation; 15] = [
+    pub const ALL: [MskOperation; 16] = [
         MskOperation::Creation,
         MskOperation::PublicAccessOff,
         MskOperation::VpcConnectivityOff,
@@ -55,6 +57,7 @@ impl MskOperation {
         MskOperation::Monitoring,
         MskOperation::PublicAccess,
         MskOperation::VpcConnectivity,
+        MskOperation::DualStack,
     ];
 
     /// The operation's name in a plan: `broker-type`.
@@ -75,6 +78,7 @@ impl MskOperation {
             MskOperation::Monitoring => "monitoring",
             MskOperation::PublicAccess => "public-access",
             MskOperation::VpcConnectivity => "vpc-connectivity",
+            MskOperation::DualStack => "dual-stack",
         }
     }
 
@@ -85,6 +89,7 @@ impl MskOperation {
             "state" => MskOperation::Creation,
             "public_access" => MskOperation::PublicAccess,
             "vpc_iam" | "vpc_scram" | "vpc_tls" => MskOperation::VpcConnectivity,
+            "ipv6" => MskOperation::DualStack,
             "volume_gib" | "throughput_mibs" => MskOperation::Storage,
             "kafka" => MskOperation::KafkaVersion,
             "configuration" | "configuration_revision" | "server_properties" => MskOperation::Configuration,
@@ -125,7 +130,8 @@ impl MskOperation {
             MskOperation::PublicAccess
             | MskOperation::PublicAccessOff
             | MskOperation::VpcConnectivity
-            | MskOperation::VpcConnectivityOff => 60,
+            | MskOperation::VpcConnectivityOff
+            | MskOperation::DualStack => 60,
             MskOperation::Storage
             | MskOperation::Throughput
             | MskOperation::TieredStorage
@@ -171,6 +177,7 @@ impl MskOperation {
             MskOperation::VpcConnectivityOff => {
                 "connections of other VPCs by that way end, and are no longer usable; their owners make new ones".to_owned()
             }
+            MskOperation::DualStack => "brokers get IPv6 addresses, for good, which may take an hour".to_owned(),
             MskOperation::TieredStorage | MskOperation::Rebalancing | MskOperation::Monitoring => {
                 "nothing restarts".to_owned()
             }

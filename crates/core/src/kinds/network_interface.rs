@@ -6,6 +6,9 @@ spec! {
     pub struct NetworkInterface {
         pub subnet: Ref => Rule::fixed("a host's subnet", "keep the zones, and the subnets of an existing network, as they are: its volume is in that zone"),
         pub address: String => Rule::fixed("a host's address", NEW_STACK),
+        /// Whether it has the IPv6 address in its subnet whose end is `address`. Others may add some more.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        pub ipv6: bool => Rule::in_place(),
         pub security_groups: Vec<Ref> => Rule::in_place(),
         /// Of a live one: the id of the instance that has it.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -21,6 +24,7 @@ impl Kind for NetworkInterface {
         let interface = |host: &HostDesign| NetworkInterface {
             subnet: design.private_subnet(&design.zones[host.zone]),
             address: host.address.to_string(),
+            ipv6: host.ipv6,
             security_groups: super::security_group::attached(
                 design,
                 if host.broker() { "brokers" } else { "controllers" },

@@ -11,6 +11,7 @@ use super::prelude::*;
 use super::security_group::groups;
 use crate::design::{MskDesign, Provisioned, listeners};
 use crate::engines::ec2::archive;
+use crate::network::{EVERYWHERE, EVERYWHERE_V6};
 use crate::stack::{Client, ListenerName};
 
 spec! {
@@ -18,6 +19,9 @@ spec! {
         pub group: Ref => Rule::in_place(),
         pub ingress: Vec<NetworkRule> => Rule::in_place(),
         pub egress: Vec<NetworkRule> => Rule::in_place(),
+        /// Whether the VPC has IPv6: AWS then gives a new group a rule more.
+        #[serde(skip)]
+        pub ipv6: bool => Rule::creation_only(),
     }
 }
 
@@ -71,15 +75,21 @@ fn of_further_listeners(design: &Design) -> Vec<NetworkRule> {
     all
 }
 
+/// Everywhere, by each of the stack's address families.
+fn everywhere(design: &Design) -> impl Iterator<Item = Ref> {
+    let ipv6 = design.stack.network.ipv6.then_some(EVERYWHERE_V6);
+    std::iter::once(EVERYWHERE).chain(ipv6).map(|all| Ref::Id(all.to_owned()))
+}
+
 /// The rules for what a host downloads from the servers at `ports`, wherever they are.
-fn to_downloads(ports: &BTreeSet<u16>) -> impl Iterator<Item = NetworkRule> {
-    ports.iter().map(|port| {
+fn to_downloads(design: &Design, ports: &BTreeSet<u16>) -> impl Iterator<Item = NetworkRule> {
+    ports.iter().flat_map(|port| {
         let what = match port {
             443 => "Packages, the Kafka archive and AWS services",
             80 => "Package mirrors",
             _ => "Packages and the Kafka archive, as the stack file has them",
         };
-        rule(*port, Ref::Id("0.0.0.0/0".to_owned()), what)
+        everywhere(design).map(move |all| rule(*port, all, what))
     })
 }
 
@@ -87,7 +97,7 @@ fn to_downloads(ports: &BTreeSet<u16>) -> impl Iterator<Item = NetworkRule> {
 fn of_client(design: &Design, downloads: &BTreeSet<u16>) -> Vec<NetworkRule> {
     let endpoints = groups(design).iter().any(|(name, _)| *name == "endpoints");
     let inside = endpoints.then(|| rule(443, Ref::to("security_group", "endpoints"), "AWS services inside the VPC"));
-    to_downloads(downloads).chain(inside).collect()
+    to_downloads(design, downloads).chain(inside).collect()
 }
 
 /// The client host's way to endpoints of the stack.
@@ -95,6 +105,11 @@ fn from_client(design: &Design) -> Option<NetworkRule> {
     let client = super::ClientInstance::CLIENT;
     let there = groups(design).iter().any(|(name, _)| *name == client);
     there.then(|| rule(443, Ref::to("security_group", client), "The client host to AWS services"))
+}
+
+/// Whether the groups' VPC has an IPv6 block when they are made.
+fn has_ipv6(design: &Design) -> bool {
+    design.existing.as_ref().map_or(design.stack.network.ipv6, |existing| existing.ipv6)
 }
 
 /// Endpoints in a VPC of others: a service's public name leads every host of the VPC to them, so that each must get in.
@@ -166,12 +181,15 @@ impl Kind for SecurityGroupRules {
                 }
             }
             if ["brokers", "controllers"].contains(&name) {
-                egress.extend(to_downloads(&downloads));
+                egress.extend(to_downloads(design, &downloads));
                 if endpoints {
                     egress.push(rule(443, group("endpoints"), "AWS services inside the VPC"));
                 }
             }
-            all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress }));
+            all.push((
+                name.to_owned(),
+                SecurityGroupRules { group: group(name), ingress, egress, ipv6: has_ipv6(design) },
+            ));
         }
         all
     }
@@ -228,7 +246,7 @@ fn of_msk(design: &Design, msk: &MskDesign) -> Vec<(String, SecurityGroupRules)>
                 ingress.extend(from_client(design));
             }
         }
-        all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress }));
+        all.push((name.to_owned(), SecurityGroupRules { group: group(name), ingress, egress, ipv6: has_ipv6(design) }));
     }
     all
 }

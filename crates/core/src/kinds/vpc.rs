@@ -10,6 +10,9 @@ spec! {
         /// Blocks beside the first. Others may add some too: only those that are wanted are compared.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         pub secondary_cidrs: Vec<String> => Rule::by(add_blocks),
+        /// Whether it has an IPv6 block, which Amazon provides.
+        #[serde(default)]
+        pub ipv6: bool => Rule::by(add_ipv6),
         /// The IPAM pool that the first block was allocated from, known by a tag: DescribeVpcs does not show it.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub ipam_pool: Option<String> => Rule::fixed("the IPAM pool of a VPC", NEW_STACK),
@@ -48,6 +51,18 @@ fn add_blocks(change: &FieldChange, _: bool) -> Effect {
     Effect::Keep(format!("a VPC keeps its address blocks: {} stays, which the file does not have", more.join(", ")))
 }
 
+/// A live VPC gets an IPv6 block, and keeps it: another one would have other addresses.
+fn add_ipv6(change: &FieldChange, _: bool) -> Effect {
+    match change.after == true {
+        true => Effect::InPlace,
+        false => Effect::Keep(
+            "the VPC, its subnets and interfaces keep their IPv6 addresses, which the file does not ask for; the stack's routes, names and \
+             rules for IPv6 go, and brokers no longer listen on it"
+                .to_owned(),
+        ),
+    }
+}
+
 /// The engine of a VPC whose tag says none.
 fn ec2() -> Engine {
     Engine::Ec2
@@ -63,6 +78,7 @@ impl Kind for Vpc {
         let vpc = |cidr: ipnet::Ipv4Net| Vpc {
             cidr: cidr.to_string(),
             secondary_cidrs: design.stack.network.secondary_cidrs.iter().map(ToString::to_string).collect(),
+            ipv6: design.stack.network.ipv6,
             ipam_pool: design.stack.network.ipam_pool.as_ref().map(|pool| pool.0.clone()),
             dns_support: true,
             dns_hostnames: true,

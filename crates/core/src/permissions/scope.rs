@@ -26,6 +26,8 @@ pub enum Scope {
     Others(&'static str),
     /// The stack's VPC, where the file has further address blocks for it.
     FurtherBlocks,
+    /// What the stack has, where the file has IPv6.
+    OwnIpv6,
     /// A security group without any stack's tag: the default group of a new VPC, which can't be given one when it is made.
     DefaultGroup,
     /// The stack's tag, and no other, on such a group.
@@ -100,6 +102,8 @@ pub enum Scope {
     MskEndpointTags,
     /// Endpoints with MSK's tags.
     MskEndpoint,
+    /// The same of a serverless cluster, where the file has IPv6.
+    MskEndpointIpv6,
     /// The KMS key of the hosts' volumes.
     VolumeKeys,
     /// Grants on it for AWS's services.
@@ -313,8 +317,9 @@ impl<'a> Subject<'a> {
             Scope::Account => (vec!["*".to_owned()], Value::Null),
             Scope::Any(kind) => (vec![self.arn("ec2", &format!("{kind}/*"))], Value::Null),
             Scope::Own => (vec![self.arn("ec2", "*")], own()),
-            Scope::FurtherBlocks if stack.network.secondary_cidrs.is_empty() => return None,
-            Scope::FurtherBlocks => return self.place(Scope::Own),
+            Scope::FurtherBlocks if stack.network.secondary_cidrs.is_empty() && !stack.network.ipv6 => return None,
+            Scope::OwnIpv6 if !stack.network.ipv6 => return None,
+            Scope::FurtherBlocks | Scope::OwnIpv6 => return self.place(Scope::Own),
             Scope::Others(kind) => self.others(kind)?,
             Scope::DefaultGroup => (groups(), untagged()),
             Scope::DefaultGroupTag => {
@@ -413,6 +418,10 @@ impl<'a> Subject<'a> {
                 (endpoints(), json!({"StringEquals": {"ec2:CreateAction": ["CreateVpcEndpoint"]}}))
             }
             Scope::MskEndpoint => (endpoints(), json!({"StringEquals": {"aws:ResourceTag/AWSMSKManaged": "true"}})),
+            Scope::MskEndpointIpv6 => {
+                self.msk().filter(|msk| msk.serverless && stack.network.ipv6)?;
+                return self.place(Scope::MskEndpoint);
+            }
             Scope::VolumeKeys => volume_key()?,
             Scope::VolumeKeyGrants => for_services(volume_key()?),
             Scope::ClusterKeys => cluster_key()?,

@@ -67,6 +67,7 @@ fn prefix(kind: &str) -> &str {
         "security_group" => "sg",
         "security_group_rules" => "sgr",
         "internet_gateway" => "igw",
+        "egress_only_gateway" => "eigw",
         "nat_gateway" => "nat",
         "elastic_ip" => "eipalloc",
         "route_table" => "rtb",

@@ -65,6 +65,9 @@ fn foreign(zones: &str, msk: &str, configuration: &str) -> Model {
     let ids: Vec<String> = (0..count).map(|number| format!("subnet-0123456789abcdef{number}")).collect();
     set(&mut spec, "subnets", json!(ids));
     set(&mut spec, "security_groups", json!([GROUP]));
+    // Dual stack, where the caller's own configuration is.
+    let ipv6 = !configuration.is_empty();
+    set(&mut spec, "ipv6", json!(ipv6));
     if MskCluster::of(&spec).is_some_and(|cluster| cluster.provisioned.is_some()) {
         set(&mut spec, "configuration", json!(configuration));
         set(&mut spec, "configuration_revision", if configuration.is_empty() { Value::Null } else { json!(3) });
@@ -79,6 +82,7 @@ fn foreign(zones: &str, msk: &str, configuration: &str) -> Model {
         vpc: VPC.to_owned(),
         zone: format!("us-east-1{}", char::from(b'a' + u8::try_from(number).expect("few"))),
         block: format!("10.9.{number}.0/24").parse().ok(),
+        ipv6: format!("2001:db8:0:{number}::/64").parse().ok().filter(|_| ipv6),
         free: 3,
         used: Vec::new(),
         route_table: "rtb-1".to_owned(),
@@ -86,7 +90,13 @@ fn foreign(zones: &str, msk: &str, configuration: &str) -> Model {
     };
     model.facts.network = NetworkFacts {
         // Many VPCs have no names for hosts.
-        vpcs: vec![VpcFacts { id: VPC.to_owned(), blocks: Vec::new(), dns_support: true, dns_hostnames: false }],
+        vpcs: vec![VpcFacts {
+            id: VPC.to_owned(),
+            blocks: Vec::new(),
+            dns_support: true,
+            dns_hostnames: false,
+            ipv6: false,
+        }],
         subnets: ids.iter().enumerate().map(subnet).collect(),
         groups: [(GROUP.to_owned(), VPC.to_owned())].into(),
         ..NetworkFacts::default()

@@ -12,7 +12,13 @@ use crate::model::{Model, parsed};
 /// The fields that say where a resource of the kind is when it is not the stack's; `Err` says why it can be nowhere else.
 fn elsewhere(kind: &str) -> Result<Value, &'static str> {
     Ok(match kind {
-        "internet_gateway" | "subnet" | "route_table" | "vpc_endpoint" | "security_group" | "flow_log" => {
+        "internet_gateway"
+        | "egress_only_gateway"
+        | "subnet"
+        | "route_table"
+        | "vpc_endpoint"
+        | "security_group"
+        | "flow_log" => {
             json!({"vpc": "vpc-9"})
         }
         "nat_gateway" | "instance" | "client_instance" => json!({"subnet": "subnet-9"}),
@@ -29,7 +35,7 @@ fn elsewhere(kind: &str) -> Result<Value, &'static str> {
         "kms_key" => return Err("it is in nothing, and its tags are asked for wherever its alias leads"),
         "certificate_authority" | "host_certificate" => return Err("its parameter's name says whose it is"),
         "hosted_zone" => return Err("it is known by the call that made it, which nobody can give another zone"),
-        "dns_records" => {
+        "dns_records" | "dns_aaaa_records" => {
             return Err("they are looked for in the stack's own zone, and in others' by what stands beside them");
         }
         "placement_group" => return Err("it is in nothing; AWS deletes none with an instance in it"),
@@ -59,7 +65,7 @@ fn refused(plan: &Plan, id: &str, place: &str) {
 #[test]
 fn what_is_used_elsewhere_is_refused_whatever_its_tags_say() {
     let ec2 = parsed(
-        "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, endpoints: [ssm], flow_logs: \"arn:aws:s3:::logs\"}\nworkload: \
+        "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, ipv6: true, endpoints: [ssm], flow_logs: \"arn:aws:s3:::logs\"}\nworkload: \
          {retention: 1d}\nclient: {}\ncluster: {ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n",
     );
     let msk = parsed(

@@ -30,6 +30,7 @@ fn network(prefix: u8, zones: usize, taken: &[u32]) -> NetworkFacts {
             vpc: VPC.to_owned(),
             zone: format!("eu-west-1{letter}"),
             block: Some(block),
+            ipv6: format!("2001:db8:0:{number}::/64").parse().ok(),
             free: (1 << (32 - prefix)) - 5 - u32::try_from(used.len()).expect("few"),
             used: used.into_iter().collect(),
             route_table: "rtb-1".to_owned(),
@@ -38,7 +39,7 @@ fn network(prefix: u8, zones: usize, taken: &[u32]) -> NetworkFacts {
     };
     let blocks = vec!["10.9.0.0/16".parse().expect("a block")];
     NetworkFacts {
-        vpcs: vec![VpcFacts { id: VPC.to_owned(), blocks, dns_support: true, dns_hostnames: true }],
+        vpcs: vec![VpcFacts { id: VPC.to_owned(), blocks, dns_support: true, dns_hostnames: true, ipv6: true }],
         subnets: ('a'..='f').zip(0..).take(zones).map(subnet).collect(),
         ..NetworkFacts::default()
     }

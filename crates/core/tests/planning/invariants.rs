@@ -29,6 +29,8 @@ struct Shape {
     tags: Vec<&'static str>,
     config: bool,
     clients: bool,
+    /// Whether it has IPv6, and names.
+    ipv6: (bool, bool),
     ttl: Option<&'static str>,
     protected: bool,
 }
@@ -42,8 +44,9 @@ fn shape() -> impl Strategy<Value = Shape> {
         subsequence(vec!["s3", "ssm", "logs"], 0..=3),
         select(vec!["spread", "partition", "none"]),
     );
+    let ipv6 = (any::<bool>(), any::<bool>());
     let life = select(vec![(None, false), (Some("4h"), false), (Some("2d"), false), (None, true)]);
-    let rest = (subsequence(vec!["team", "cost-center", "env"], 0..=3), any::<bool>(), any::<bool>(), life);
+    let rest = (subsequence(vec!["team", "cost-center", "env"], 0..=3), any::<bool>(), any::<bool>(), life, ipv6);
     (size, hosts, load, network, rest).prop_map(|(size, hosts, load, network, rest)| Shape {
         zones: size.0,
         brokers_per_zone: size.1,
@@ -58,6 +61,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         tags: rest.0,
         config: rest.1,
         clients: rest.2,
+        ipv6: rest.4,
         ttl: rest.3.0,
         protected: rest.3.1,
     })
@@ -89,7 +93,12 @@ impl Shape {
         if self.config {
             ec2["config"] = json!({"num.io.threads": "16"});
         }
-        let clients = if self.clients { json!(["172.31.0.0/16"]) } else { json!([]) };
+        let clients = match (self.clients, self.ipv6.0) {
+            (true, true) => json!(["172.31.0.0/16", "2001:db8:31::/56"]),
+            (true, false) => json!(["172.31.0.0/16"]),
+            (false, _) => json!([]),
+        };
+        let names = self.ipv6.1.then(|| json!({"zone": "kafka.example.internal"}));
         let tags: BTreeMap<&str, &str> = self.tags.iter().map(|key| (*key, "a value")).collect();
         let stack = json!({
             "apiVersion": "kstack/v1",
@@ -100,6 +109,7 @@ impl Shape {
             "protected": self.protected,
             "network": {
                 "cidr": "10.0.0.0/16", "zones": self.zones, "nat": self.nat, "endpoints": self.endpoints, "clients": clients,
+                "ipv6": self.ipv6.0, "dns": names,
             },
             "workload": {
                 "ingress": format!("{} MiB/s", self.ingress), "retention": format!("{}d", self.retention_days),
@@ -131,12 +141,16 @@ fn damage() -> impl Strategy<Value = Vec<Damage>> {
 }
 
 /// Fields that people change by hand.
-const CHANGEABLE: [(&str, &str, &str); 5] = [
+const CHANGEABLE: [(&str, &str, &str); 9] = [
     ("security_group_rules", "ingress", r#"[{"ports": "tcp 22", "peer": "0.0.0.0/0", "description": ""}]"#),
     ("instance", "state", r#""stopped""#),
     ("instance", "http_tokens", r#""optional""#),
     ("volume", "iops", "3500"),
     ("vpc", "dns_hostnames", "false"),
+    ("vpc", "ipv6", "false"),
+    ("subnet", "ipv6_part", "null"),
+    ("network_interface", "ipv6", "false"),
+    ("route_table", "routes", "[]"),
 ];
 
 fn suffer(model: &mut Model, damages: &[Damage]) {
@@ -223,6 +237,17 @@ fn check_order(model: &Model, plan: &Plan) {
     }
 }
 
+/// Nobody on the internet reaches a host, by IPv6 either: private subnets lead to no internet gateway, and no rule lets everyone in.
+fn check_closed(model: &Model) {
+    for (address, live) in &model.observed.live {
+        let spec = live.spec.spec();
+        if address.kind == "route_table" && address.name != "public" {
+            assert!(!spec["routes"].to_string().contains("internet_gateway"), "{address}: {spec}");
+        }
+        assert!(!spec["ingress"].to_string().contains("::/0"), "{address}: {spec}");
+    }
+}
+
 fn check_data(plan: &Plan) {
     for step in plan.steps.iter().filter(|step| step.address.kind == "volume") {
         assert!(matches!(step.action(), Action::Create | Action::Update), "{}: {:?}", step.address, step.action());
@@ -245,6 +270,7 @@ fn check(model: &Model, wanted: &Parsed, allow_data_loss: bool) -> bool {
     }
     let mut after = model.clone();
     after.apply(&plan);
+    check_closed(&after);
     let again = after.plan(wanted, false);
     assert!(again.steps.is_empty() && again.refusals.is_empty(), "{}", render(&again));
     true

@@ -4,6 +4,7 @@ import base64
 import binascii
 import copy
 
+from moto.core.utils import utcnow
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
 from moto.ec2.models.instances import InstanceState
 
@@ -328,6 +329,8 @@ def start_instances(inner, context, request):
         before = state_shape(instance)
         if instance.state == "stopped":
             instance.start()
+            # DescribeInstances has the time of the last launch (API reference, `LaunchTime`); moto keeps the first.
+            instance.launch_time = utcnow()
             start_up(context, instance)
         changes.append(change_shape(instance, before))
     return {"StartingInstances": changes}

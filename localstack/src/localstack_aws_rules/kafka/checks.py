@@ -150,5 +150,7 @@ def check_provisioned(context, wanted: dict) -> None:
         )
     if (nodes.get("ConnectivityInfo") or {}).get("VpcConnectivity"):
         raise bad_request("VPC connectivity cannot be turned on while a cluster is created; update it later.")
+    if (nodes.get("ConnectivityInfo") or {}).get("NetworkType", "IPV4") != "IPV4":
+        raise bad_request("A new cluster has the network type IPV4; update its connectivity later.")
     if wanted.get("ConfigurationInfo"):
         configurations.check_usable(context, wanted["ConfigurationInfo"], version)

@@ -62,9 +62,10 @@ def bootstrap_brokers(context, request):
     if cluster.state in ("CREATING", "FAILED"):
         raise error("ConflictException", f"The cluster is in the state {cluster.state}.")
     if not cluster.provisioned:
-        return {
+        answer = {
             "BootstrapBrokerStringSaslIam": f"boot-{dns_suffix(cluster).replace('.kafka.', '.kafka-serverless.')}:9098"
         }
+        return with_ipv6(cluster.settings["ConnectivityInfo"], answer)
     answer = {}
     numbers = sorted(cluster.brokers)[:SHOWN]
     authentication = cluster.settings["ClientAuthentication"]
@@ -82,7 +83,15 @@ def bootstrap_brokers(context, request):
         if from_vpcs and checks.is_enabled(from_vpcs, *SWITCHES[listener]):
             hosts = [f"{host(cluster, n)}:{vpc_port + i}" for i, n in enumerate(numbers)]
             answer[f"BootstrapBrokerStringVpcConnectivity{listener}"] = ",".join(hosts)
-    return answer
+    return with_ipv6(connectivity, answer)
+
+
+def with_ipv6(connectivity: dict, answer: dict) -> dict:
+    """Of a cluster with dual stack, the same for IPv6. How AWS names those hosts its guide does not say."""
+    if connectivity["NetworkType"] != "DUAL":
+        return answer
+    own = {name: text for name, text in answer.items() if "Public" not in name and "VpcConnectivity" not in name}
+    return answer | {f"{name}Ipv6": text.replace(".kafka", ".ipv6.kafka") for name, text in own.items()}
 
 
 def listeners(authentication: dict, client_broker: str) -> list[str]:

@@ -4,12 +4,14 @@ import copy
 import time
 
 from localstack_aws_rules.ec2 import common as ec2
+from localstack_aws_rules.ec2 import ipv6
 from localstack_aws_rules.kafka import checks, clusters, configurations, connections, versions
 from localstack_aws_rules.kafka.operations import check_updatable, start
-from localstack_aws_rules.kafka.store import Cluster, bad_request
+from localstack_aws_rules.kafka.store import Cluster, bad_request, find_cluster
 from localstack_aws_rules.settings import seconds
 
 LEAST_GROWTH = 10
+DUAL_FROM = (3, 6)
 REMOVAL_FROM = (2, 8, 1)
 REMOVAL_FAMILIES = ("kafka.m5.", "kafka.m7g.", "express.m7g.")
 
@@ -264,10 +266,12 @@ def merged(old: dict, new: dict) -> dict:
 
 
 def update_connectivity(context, request):
+    asked = request.get("ConnectivityInfo") or {}
+    if not find_cluster(context, request["ClusterArn"]).provisioned:
+        return update_serverless(context, request, asked)
     cluster = check_updatable(context, request)
     nodes = cluster.settings["BrokerNodeGroupInfo"]
     before = nodes["ConnectivityInfo"]
-    asked = request.get("ConnectivityInfo") or {}
     if len([name for name in ("NetworkType", "PublicAccess", "VpcConnectivity") if asked.get(name)]) > 1:
         raise bad_request("Only one of the connectivity settings can be updated in a request.")
     after = merged(before, asked)
@@ -286,6 +290,7 @@ def update_connectivity(context, request):
         checks.check_monitoring(True, monitoring, cluster.kafka_version, cluster.instance_type)
     from_vpcs = ways_from_vpcs(after)
     check_from_vpcs(context, cluster, from_vpcs, authentication)
+    check_network_type(context, cluster, before, after)
 
     def apply() -> None:
         nodes["ConnectivityInfo"] = after
@@ -297,6 +302,40 @@ def update_connectivity(context, request):
     if access is not None:
         source["ZookeeperAccess"], target["ZookeeperAccess"] = {"Enabled": access_before}, {"Enabled": access}
     return start(context, cluster, "UPDATE_CONNECTIVITY", source, target, apply)
+
+
+def update_serverless(context, request, asked: dict):
+    """A serverless cluster has a network type, and no other connectivity that could change."""
+    cluster = check_updatable(context, request, provisioned=False)
+    before = cluster.settings["ConnectivityInfo"]
+    after = merged(before, asked)
+    if set(after) - {"NetworkType"} or request.get("ZookeeperAccess"):
+        raise bad_request("This operation is for provisioned clusters only.")
+    if after == before:
+        raise bad_request("The request does not include any updates to the settings of the cluster.")
+    check_network_type(context, cluster, before, after)
+    source, target = {"ConnectivityInfo": copy.deepcopy(before)}, {"ConnectivityInfo": copy.deepcopy(after)}
+    return start(
+        context,
+        cluster,
+        "UPDATE_CONNECTIVITY",
+        source,
+        target,
+        lambda: cluster.settings.update({"ConnectivityInfo": after}),
+    )
+
+
+def check_network_type(context, cluster: Cluster, before: dict, after: dict) -> None:
+    """Dual stack is for good, and needs IPv6 in every subnet. Source: MSK developer guide, "Configure dual-stack network type"."""
+    if after["NetworkType"] == before["NetworkType"]:
+        return
+    if after["NetworkType"] != "DUAL":
+        raise bad_request("A cluster with the network type DUAL cannot be changed to IPV4.")
+    if cluster.provisioned and versions.number(cluster.kafka_version)[:2] < DUAL_FROM:
+        raise bad_request(f"The network type DUAL is not for KafkaVersion [{cluster.kafka_version}].")
+    for subnet_id in cluster.subnets:
+        if ipv6.block_of_subnet(ec2.backend(context).get_subnet(subnet_id)) is None:
+            raise bad_request(f"The subnet {subnet_id} has no IPv6 CIDR block.")
 
 
 def ways_from_vpcs(connectivity: dict) -> dict:

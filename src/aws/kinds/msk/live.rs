@@ -2,8 +2,8 @@
 
 use aws_sdk_kafka::types::{
     BrokerLogs, ClientAuthentication, ClientBroker, Cluster, ClusterState, ConnectivityInfo, EncryptionInTransit,
-    EncryptionInfo, Iam, LoggingInfo, OpenMonitoringInfo, Provisioned as Sdk, RebalancingStatus, Sasl, Scram,
-    StorageMode, Tls, Unauthenticated, VpcConnectivity, VpcConnectivityClientAuthentication, VpcConnectivityIam,
+    EncryptionInfo, Iam, LoggingInfo, NetworkType, OpenMonitoringInfo, Provisioned as Sdk, RebalancingStatus, Sasl,
+    Scram, StorageMode, Tls, Unauthenticated, VpcConnectivity, VpcConnectivityClientAuthentication, VpcConnectivityIam,
     VpcConnectivitySasl, VpcConnectivityScram, VpcConnectivityTls,
 };
 
@@ -32,6 +32,7 @@ pub fn spec(cluster: &Cluster, server_properties: String, upgrades: Option<Vec<S
             form: "provisioned".to_owned(),
             subnets: refs(nodes.map(|nodes| nodes.client_subnets()).unwrap_or_default()),
             security_groups: refs(nodes.map(|nodes| nodes.security_groups()).unwrap_or_default()),
+            ipv6: is_dual(nodes.and_then(|nodes| nodes.connectivity_info()).and_then(|info| info.network_type())),
             provisioned: Some(Provisioned { kms_key, upgrades, ..provisioned(info, server_properties) }),
         }
     } else {
@@ -41,9 +42,17 @@ pub fn spec(cluster: &Cluster, server_properties: String, upgrades: Option<Vec<S
             form: "serverless".to_owned(),
             subnets: refs(network.map(|network| network.subnet_ids()).unwrap_or_default()),
             security_groups: refs(network.map(|network| network.security_group_ids()).unwrap_or_default()),
+            ipv6: is_dual(
+                cluster.serverless().and_then(|info| info.connectivity_info()).and_then(|info| info.network_type()),
+            ),
             provisioned: None,
         }
     }
+}
+
+/// Whether a network type, which is IPv4's where none is said, has IPv6.
+fn is_dual(network: Option<&NetworkType>) -> bool {
+    network == Some(&NetworkType::Dual)
 }
 
 fn provisioned(info: &Sdk, server_properties: String) -> Provisioned {

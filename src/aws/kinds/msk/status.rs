@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_kafka::operation::get_bootstrap_brokers::GetBootstrapBrokersOutput;
 use aws_sdk_kafka::types::{Cluster, ClusterState, NodeInfo};
 use serde::Serialize;
 
@@ -27,6 +28,8 @@ pub struct MskStatus {
     pub listeners: Vec<Servers>,
     /// Where clients of other VPCs reach the brokers by a managed VPC connection: some of the brokers, as AWS names them.
     pub from_vpcs: Vec<Servers>,
+    /// Where clients reach the brokers over IPv6: some of them, as AWS names them. None without dual stack.
+    pub over_ipv6: Vec<Servers>,
     #[serde(skip)]
     pub provisioned: Option<Provisioned>,
 }
@@ -69,7 +72,8 @@ pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, StepError> {
     let mine = |cluster: &&Cluster| super::is_own(aws, cluster);
     let Some(cluster) = all.iter().find(mine) else { return Ok(None) };
     let arn = cluster.cluster_arn().unwrap_or_default();
-    let provisioned = live::spec(cluster, String::new(), None).provisioned;
+    let spec = live::spec(cluster, String::new(), None);
+    let (provisioned, ipv6) = (spec.provisioned, spec.ipv6);
     let known = provisioned.as_ref().filter(|one| !one.kafka.is_empty());
     let mut status = MskStatus {
         arn: arn.to_owned(),
@@ -85,10 +89,15 @@ pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, StepError> {
             let (brokers, operation) = tokio::try_join!(brokers(aws, arn), underway(aws, cluster))?;
             status.listeners = servers(provisioned.as_ref(), &brokers);
             status.from_vpcs = from_vpcs(aws, arn, provisioned.as_ref()).await?;
+            if ipv6 {
+                status.over_ipv6 = over_ipv6(bootstrap(aws, arn).await?);
+            }
             (status.brokers, status.operation) = (brokers, operation);
         } else {
-            let bootstrap_servers = serverless(aws, arn).await?;
+            let answer = bootstrap(aws, arn).await?;
+            let bootstrap_servers = of_serverless(&answer);
             status.listeners = vec![Servers { method: "iam", public: false, bootstrap_servers }];
+            status.over_ipv6 = over_ipv6(answer);
         }
     }
     status.provisioned = provisioned;
@@ -120,19 +129,36 @@ async fn from_vpcs(aws: &Aws, arn: &str, cluster: Option<&Provisioned>) -> Resul
     if cluster.is_none_or(|one| one.ways_from_vpcs() == 0) {
         return Ok(Vec::new());
     }
-    let call = aws.clients.msk.get_bootstrap_brokers().cluster_arn(arn);
-    let answer = call.send().await.map_err(failed("GetBootstrapBrokers"))?;
-    let all = [
+    let answer = bootstrap(aws, arn).await?;
+    Ok(named([
         ("iam", answer.bootstrap_broker_string_vpc_connectivity_sasl_iam),
         ("scram", answer.bootstrap_broker_string_vpc_connectivity_sasl_scram),
         ("tls", answer.bootstrap_broker_string_vpc_connectivity_tls),
-    ];
-    let servers = all.into_iter().filter_map(|(method, text)| {
+    ]))
+}
+
+fn over_ipv6(answer: GetBootstrapBrokersOutput) -> Vec<Servers> {
+    named([
+        ("iam", answer.bootstrap_broker_string_sasl_iam_ipv6),
+        ("scram", answer.bootstrap_broker_string_sasl_scram_ipv6),
+        ("tls", answer.bootstrap_broker_string_tls_ipv6),
+        ("plaintext", answer.bootstrap_broker_string_ipv6),
+    ])
+}
+
+async fn bootstrap(aws: &Aws, arn: &str) -> Result<GetBootstrapBrokersOutput, StepError> {
+    let call = aws.clients.msk.get_bootstrap_brokers().cluster_arn(arn);
+    call.send().await.map_err(failed("GetBootstrapBrokers"))
+}
+
+/// The listeners that AWS names, each with its servers in order.
+fn named<const N: usize>(all: [(&'static str, Option<String>); N]) -> Vec<Servers> {
+    let servers = |(method, text): (&'static str, Option<String>)| {
         let mut bootstrap_servers: Vec<String> = text?.split(',').map(str::to_owned).collect();
         bootstrap_servers.sort();
         Some(Servers { method, public: false, bootstrap_servers })
-    });
-    Ok(servers.collect())
+    };
+    all.into_iter().filter_map(servers).collect()
 }
 
 /// Where clients reach the serverless cluster `arn`.
@@ -140,10 +166,12 @@ async fn from_vpcs(aws: &Aws, arn: &str, cluster: Option<&Provisioned>) -> Resul
 /// # Errors
 /// AWS's answer.
 pub async fn serverless(aws: &Aws, arn: &str) -> Result<Vec<String>, StepError> {
-    let call = aws.clients.msk.get_bootstrap_brokers().cluster_arn(arn);
-    let answer = call.send().await.map_err(failed("GetBootstrapBrokers"))?;
-    let text = answer.bootstrap_broker_string_sasl_iam.unwrap_or_default();
-    Ok(text.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect())
+    Ok(of_serverless(&bootstrap(aws, arn).await?))
+}
+
+fn of_serverless(answer: &GetBootstrapBrokersOutput) -> Vec<String> {
+    let text = answer.bootstrap_broker_string_sasl_iam().unwrap_or_default();
+    text.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect()
 }
 
 /// The names of the brokers of the provisioned cluster `arn`, in their order.

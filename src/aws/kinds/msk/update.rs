@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_kafka::types::{
-    Cluster, ClusterState, ConfigurationInfo, ConnectivityInfo, EnhancedMonitoring, ProvisionedThroughput,
+    Cluster, ClusterState, ConfigurationInfo, ConnectivityInfo, EnhancedMonitoring, NetworkType, ProvisionedThroughput,
     PublicAccess, Rebalancing, RebalancingStatus, StorageMode, ZookeeperAccess,
 };
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ pub async fn bring(
     arn: &str,
     changes: &[FieldChange],
 ) -> Result<(), StepError> {
-    let Some(provisioned) = &wanted.provisioned else { return wait::idle(ctx, arn).await.map(drop) };
+    let provisioned = wanted.provisioned.as_ref();
     let (mut tries, mut closed) = (0, false);
     loop {
         let cluster = wait::idle(ctx, arn).await?;
@@ -46,7 +46,8 @@ pub async fn bring(
         let version = cluster.current_version().unwrap_or_default();
         tries += 1;
         // AWS asks for it before the way to KRaft, of standard brokers. No description shows whether it is done.
-        if !closed && !provisioned.instance_type.starts_with("express.") && left.iter().any(|field| field == "kafka") {
+        let standard = provisioned.is_some_and(|one| !one.instance_type.starts_with("express."));
+        if !closed && standard && left.iter().any(|field| field == "kafka") {
             closed = true;
             if changes.iter().any(to_kraft) && close_zookeeper(ctx, arn, version).await? {
                 continue;
@@ -185,7 +186,7 @@ pub async fn configuration(ctx: &Ctx<'_, Aws>, wanted: &Provisioned) -> Result<O
 
 /// Begins the operation that changes the fields in `left`, and gives its ARN.
 async fn start(
-    wanted: &Provisioned,
+    wanted: Option<&Provisioned>,
     ctx: &Ctx<'_, Aws>,
     cluster: &Cluster,
     left: &[String],
@@ -196,6 +197,16 @@ async fn start(
     let int = |value: u64| i32::try_from(value).unwrap_or(i32::MAX);
     let Some(operation) = left.iter().filter_map(|field| MskOperation::of_field(field)).min() else {
         return Err(StepError::Internal(format!("no operation of MSK changes {}", left.join(", "))));
+    };
+    // The one operation that serverless clusters have, too.
+    if operation == MskOperation::DualStack {
+        let dual = ConnectivityInfo::builder().network_type(NetworkType::Dual).build();
+        let call = kafka.update_connectivity().cluster_arn(arn).current_version(version).connectivity_info(dual);
+        let answer = call.send().await.map_err(failed("UpdateConnectivity"))?;
+        return answer.cluster_operation_arn.ok_or_else(|| no_id("UpdateConnectivity"));
+    }
+    let Some(wanted) = wanted else {
+        return Err(StepError::Internal(format!("a serverless cluster has no operation for {}", left.join(", "))));
     };
     let (operation, begun) = match operation {
         MskOperation::Storage | MskOperation::Throughput => {
@@ -265,7 +276,9 @@ async fn start(
             ("UpdateSecurity", answer.map_err(failed("UpdateSecurity"))?.cluster_operation_arn)
         }
         // A cluster that is being created is waited for, not changed.
-        MskOperation::Creation => return Err(StepError::Internal("the creation of a cluster is no update".to_owned())),
+        MskOperation::Creation | MskOperation::DualStack => {
+            return Err(StepError::Internal("the creation of a cluster is no update".to_owned()));
+        }
     };
     begun.ok_or_else(|| no_id(operation))
 }

@@ -31,6 +31,7 @@ const CONTROLLER_TYPE: &str = "cluster.ec2.controllers.instance_type";
 pub(crate) fn check(checker: &mut Checker<'_>) {
     check_outbound(checker);
     check_rules(checker);
+    check_ipv6(checker);
     check_listeners::check(checker);
     if let Some(kafka) = checker.part::<Version>("cluster.ec2.kafka").filter(|kafka| *kafka < OLDEST_KAFKA) {
         checker.error(
@@ -76,6 +77,21 @@ fn check_outbound(checker: &mut Checker<'_>) {
             "network.nat",
             "with `nat: none` and no endpoints, hosts can reach neither package archives nor Session Manager",
             "add `endpoints: [s3, ssm, ssmmessages, ec2messages]`, and an `archive` in S3 below `ec2`",
+        );
+    }
+}
+
+/// Clients with IPv6 alone go on by what brokers tell them.
+fn check_ipv6(checker: &mut Checker<'_>) {
+    let Some(net) = checker.part::<Network>("network").filter(|net| net.ipv6) else { return };
+    if checker.given("cluster.ec2").is_none() {
+        return;
+    }
+    if !net.dns.is_some_and(|dns| dns.advertise) {
+        checker.warning(
+            "network.ipv6",
+            "brokers tell clients their IPv4 addresses, so that a client with IPv6 alone finds a broker and then reaches none",
+            "write `dns: {zone: kafka.example.internal, advertise: true}` below `network`: the names stand for addresses of both",
         );
     }
 }

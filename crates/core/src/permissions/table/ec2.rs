@@ -7,8 +7,8 @@
 use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
-    Any, DefaultGroup, DefaultGroupTag, FurtherBlocks, GuardDuty, HostedZones, Images, Made, Others, Own, PassRole,
-    Region, Tagged, VolumeKeyGrants, VolumeKeys,
+    Any, DefaultGroup, DefaultGroupTag, FurtherBlocks, GuardDuty, HostedZones, Images, Made, Others, Own, OwnIpv6,
+    PassRole, Region, Tagged, VolumeKeyGrants, VolumeKeys,
 };
 
 /// A describe of the region.
@@ -76,7 +76,10 @@ pub const CALLS: &[Call] = &[
     own!("AttachInternetGateway"),
     own!("DetachInternetGateway"),
     own!("DeleteInternetGateway"),
+    made!("CreateEgressOnlyInternetGateway", "egress-only-internet-gateway", Own),
+    own!("DeleteEgressOnlyInternetGateway"),
     made!("CreateSubnet", "subnet", Own),
+    call!("ec2" "AssociateSubnetCidrBlock", OwnIpv6),
     own!("DeleteSubnet"),
     made!("AllocateAddress", "elastic-ip"),
     own!("ReleaseAddress"),
@@ -129,6 +132,7 @@ pub const CALLS: &[Call] = &[
     own!("AttachVolume"; with "kms:CreateGrant" VolumeKeyGrants, "kms:Decrypt" VolumeKeys),
     made!("CreateNetworkInterface", "network-interface", Own, Others("subnet"), Others("security-group")),
     call!("ec2" "ModifyNetworkInterfaceAttribute", Own, Others("security-group")),
+    call!("ec2" "AssignIpv6Addresses", OwnIpv6),
     own!("DeleteNetworkInterface"),
     // The root volume is made with the instance. For an interface that is there already, RunInstances has no condition on its tags: it is
     // held by the subnet and the security groups, which have.

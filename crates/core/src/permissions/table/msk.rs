@@ -5,8 +5,8 @@ use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
     Alarms, Any, Cluster, ClusterKeyGrants, ClusterKeys, Configuration, Connections, Delivery, KafkaRole, LogBucket,
-    LogGroup, LogStream, MadeCluster, MadeConnection, MskEndpoint, MskEndpointTags, NewMskEndpoint, Others, Own,
-    OwnCluster, OwnConnection, Region, ScalableTargets, SecretKeyGrants, SecretKeys, ServiceRole,
+    LogGroup, LogStream, MadeCluster, MadeConnection, MskEndpoint, MskEndpointIpv6, MskEndpointTags, NewMskEndpoint,
+    Others, Own, OwnCluster, OwnConnection, Region, ScalableTargets, SecretKeyGrants, SecretKeys, ServiceRole,
 };
 
 /// A change of the stack's cluster.
@@ -86,7 +86,11 @@ pub const CALLS: &[Call] = &[
     update!("UpdateBrokerType"),
     update!("UpdateBrokerCount"),
     update!("UpdateRebalancing"),
-    update!("UpdateConnectivity"; with "ec2:DescribeRouteTables" Region, "ec2:DescribeSubnets" Region),
+    // The endpoint is for IPv6 (MSK developer guide, "Configure dual-stack network type", of serverless clusters).
+    update!("UpdateConnectivity"; with
+        "ec2:DescribeRouteTables" Region,
+        "ec2:DescribeSubnets" Region,
+        "ec2:ModifyVpcEndpoint" MskEndpointIpv6),
     logged!("UpdateMonitoring", OwnCluster),
     update!("UpdateSecurity"; with "kms:RetireGrant" SecretKeys),
     update!("TagResource"),

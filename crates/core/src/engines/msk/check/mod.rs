@@ -14,6 +14,8 @@ use crate::sizing::Demand;
 use crate::text::{many, quoted_list};
 
 const MSK: &str = "cluster.msk";
+/// Source: MSK developer guide, "Configure dual-stack network type for an Amazon MSK cluster", 2026.
+const FIRST_WITH_IPV6: (u32, u32) = (3, 6);
 
 pub(crate) fn check(checker: &mut Checker<'_>) {
     if !checker.is_mapping(MSK) {
@@ -50,6 +52,13 @@ fn check_network(checker: &mut Checker<'_>) {
             "network.nat",
             "an MSK cluster needs no NAT gateways, and each costs money by the hour",
             "write `nat: none` below `network`, unless other hosts in the private subnets need them",
+        );
+    }
+    if let Some(version) = version(checker).filter(|version| net.ipv6 && version.release() < FIRST_WITH_IPV6) {
+        checker.error(
+            "network.ipv6",
+            format!("MSK's brokers with Kafka {version} have no IPv6"),
+            "use Kafka 3.6 or newer, or remove `ipv6`",
         );
     }
 }
