@@ -6,8 +6,9 @@ use crate::session::read_source;
 
 /// Open a shell on a stack's client host, or run a command there
 ///
-/// The shell has Kafka's tools on its path, and KAFKA_BOOTSTRAP_SERVERS, KSTACK_NAME and KSTACK_CLIENT_PROPERTIES (the path
-/// of a client properties file) in its environment. It is opened with Session Manager and its plugin, session-manager-plugin;
+/// The shell has Kafka's tools on its path, which know the stack's brokers: `kafka-topics.sh --list` is enough. It has
+/// KAFKA_BOOTSTRAP_SERVERS, KSTACK_NAME and KSTACK_CLIENT_PROPERTIES (the path of a client properties file) in its environment;
+/// tools go by another such file of `/etc/kafka` where that variable, or their own argument, names it. It is opened with Session Manager and its plugin, session-manager-plugin;
 /// in the sandbox it is a process of this machine. The exit code is the command's.
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -1,12 +1,14 @@
 //! `kstack shell`: a shell on the client host, or a process of this machine that stands for it in the sandbox.
 
 use std::fs::{self, Permissions};
+use std::io::IsTerminal as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-use tokio::process::Command;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
 
 use super::{Failure, Signals, kafka};
 use crate::aws::kinds::discover_one;
@@ -35,15 +37,14 @@ pub async fn shell(session: &Session, stack: &Stack, command: &[String], sandbox
         let why = format!("the client host {id} is {state}");
         return Err(Failure::new(why).hint("`kstack apply` starts it"));
     }
-    // Ctrl-C is for what runs in the shell.
     let signals = Signals::listen()?;
     signals.never_at_once();
     match sandbox {
-        true => Box::pin(here(session, stack, command)).await,
+        true => Box::pin(here(session, stack, command, &signals)).await,
         false => {
             let gate =
                 Gate { clients: session.aws.clients.clone(), stack: session.name.to_string(), plugin: PLUGIN.into() };
-            Box::pin(there(&gate, &id, command)).await
+            Box::pin(there(&gate, &id, command, &signals)).await
         }
     }
 }
@@ -68,10 +69,11 @@ async fn find(session: &Session) -> Result<(String, String), Failure> {
 }
 
 /// On the host itself, by Session Manager.
-async fn there(gate: &Gate, instance: &str, command: &[String]) -> Result<u8, Failure> {
+async fn there(gate: &Gate, instance: &str, command: &[String], signals: &Signals) -> Result<u8, Failure> {
+    let wait = async |child| ended(child, signals).await;
     let status = match command {
-        [] => gate.run(instance, SHELL, true).await,
-        words => gate.run(instance, &remote(words), false).await,
+        [] => gate.run(instance, SHELL, true, wait).await,
+        words => gate.run(instance, &remote(words), false, wait).await,
     };
     let status = status.map_err(|why| {
         Failure::new(format!("no shell can be opened on {instance}: {why}")).hint(
@@ -97,7 +99,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// On this machine, with the tools of the sandbox's own Kafka.
-async fn here(session: &Session, stack: &Stack, command: &[String]) -> Result<u8, Failure> {
+async fn here(session: &Session, stack: &Stack, command: &[String], signals: &Signals) -> Result<u8, Failure> {
     if Engine::of(stack) == Engine::Msk {
         let why = "the sandbox runs no brokers of MSK, so there is nothing that a client host could reach";
         return Err(Failure::new(why).hint("run it against AWS, or with a stack on EC2"));
@@ -123,20 +125,47 @@ async fn here(session: &Session, stack: &Stack, command: &[String]) -> Result<u8
     let tools = lay_out(folder.path(), &kafka, &properties).map_err(failed)?;
     let own = std::env::var("SHELL").ok().filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".to_owned());
     let (program, arguments) = command.split_first().map_or((own.as_str(), &[][..]), |(program, rest)| (program, rest));
-    let status = Command::new(program)
+    let child = Command::new(program)
         .args(arguments)
         .env("PATH", path_with(&tools, &kafka)?)
         .env("KAFKA_HOME", &kafka)
         .env("KAFKA_BOOTSTRAP_SERVERS", servers)
         .env("KSTACK_NAME", &*session.name)
         .env("KSTACK_CLIENT_PROPERTIES", folder.path().join(PROPERTIES))
-        .status()
-        .await;
-    let status = status.map_err(|error| {
+        .spawn();
+    let child = child.map_err(|error| {
         let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
         Failure { code, ..Failure::new(format!("`{program}` can't be started: {error}")) }
     })?;
-    Ok(code(status))
+    let status = ended(child, signals).await;
+    Ok(code(status.map_err(|error| Failure::new(format!("`{program}` can't be waited for: {error}")))?))
+}
+
+/// Waits for what runs in the shell, and passes signals on to it: what ignores one is killed by the next. Ctrl-C reaches it by the terminal, as
+/// often as it is pressed.
+async fn ended(mut child: Child, signals: &Signals) -> std::io::Result<ExitStatus> {
+    let typed = std::io::stdin().is_terminal();
+    let mut passed = 0;
+    loop {
+        let before = signals.count();
+        tokio::select! {
+            status = child.wait() => return status,
+            () = signals.beyond(before) => {}
+        }
+        let interrupt = signals.last() == Some(Signal::INT.as_raw());
+        if interrupt && typed {
+            continue;
+        }
+        let signal = match (passed, interrupt) {
+            (0, true) => Signal::INT,
+            (0, false) => Signal::TERM,
+            _ => Signal::KILL,
+        };
+        passed += 1;
+        // It is not waited for yet, so its id is still its own.
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let _ = pid.map(|pid| kill_process(pid, signal));
+    }
 }
 
 /// The name of the properties file of [`lay_out`].

@@ -77,6 +77,14 @@ fn a_shell_in_the_sandbox_has_kafkas_tools_for_its_brokers() {
     assert_eq!(count, "1\n", "the file has the brokers");
     assert!(!std::path::Path::new(own).exists(), "{own} is gone with the shell");
     shell(&["no-such-tool"]).expect(127);
+    // A signal is passed on, as `timeout` sends one; the file is gone even so.
+    let script = format!(
+        "trap 'echo ended; exit 5' TERM; echo $KSTACK_CLIENT_PROPERTIES > {}; kill $PPID; while :; do sleep 0.1; done",
+        path.with_extension("at").display()
+    );
+    assert_eq!(shell(&["sh", "-c", &script]).expect(5).out, "ended\n");
+    let own = std::fs::read_to_string(path.with_extension("at")).expect("a file");
+    assert!(!std::path::Path::new(own.trim()).exists(), "{own} is gone with the shell");
     kstack(&kafka, &["destroy", &file, "--yes"]).expect(0);
     shell(&["kafka-topics.sh", "--list"]).expect(1);
     kstack(&kafka, &["sandbox", "stop"]);

@@ -56,6 +56,13 @@ pub const OTHERS_DESTROY: Scenario =
 pub const NAMES_APPLY: Scenario = Scenario::apply("apply with names", dev, None, NAMES);
 pub const NAMES_REMOVE: Scenario = Scenario::apply("names removed", dev, Some(NAMES), &[]);
 
+pub const CLIENT_APPLY: Scenario = Scenario::apply("client host made", dev, Some(&[]), CLIENT);
+pub const CLIENT_REPLACE: Scenario = Scenario::apply("client host replaced", dev, Some(CLIENT), LARGER_CLIENT);
+pub const CLIENT_REMOVE: Scenario = Scenario::apply("client host removed", dev, Some(CLIENT), &[]);
+
+const CLIENT: Edits = &[("cluster:", "client: {}\ncluster:")];
+const LARGER_CLIENT: Edits = &[("cluster:", "client: {instance_type: t4g.medium}\ncluster:")];
+
 /// Names that brokers advertise, in a zone of the stack's own.
 const NAMES: Edits = &[("nat: single", "nat: single\n  dns: {zone: kafka.internal, advertise: true}")];
 

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::scenario::{
-    APPLY, DESTROY, FILE, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY,
-    ROLL, Scenario, UNDO, Whole,
+    APPLY, CLIENT_APPLY, CLIENT_REMOVE, CLIENT_REPLACE, DESTROY, FILE, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, NAMES_APPLY,
+    NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, Scenario, UNDO, Whole,
 };
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -331,4 +331,18 @@ fn a_run_with_names_that_is_cut_short_is_finished_by_the_next() {
     NAMES_APPLY.sweep(&KILLS, 3, false);
     NAMES_APPLY.sweep(quick(), 4, true);
     NAMES_REMOVE.sweep(&KILLS, 2, true);
+}
+
+#[test]
+fn a_client_host_is_made_once_whatever_goes_wrong() {
+    CLIENT_APPLY.sweep(&KILLS, 2, true);
+    CLIENT_APPLY.sweep(quick(), 2, true);
+    CLIENT_APPLY.sweep(&LAGS, 1, true);
+}
+
+#[test]
+fn a_client_host_is_replaced_and_removed_whatever_goes_wrong() {
+    CLIENT_REPLACE.sweep(&KILLS, 2, true);
+    CLIENT_REPLACE.sweep(quick(), 1, true);
+    CLIENT_REMOVE.sweep(&KILLS, 2, true);
 }

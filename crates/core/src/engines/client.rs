@@ -99,6 +99,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
         check_proxy("client.proxy", proxy, checker);
     }
     check_version(&client, checker);
+    check_access(&client, checker);
     iam::check_at("client.iam", checker);
     check_outbound(&client, checker);
 }
@@ -127,6 +128,19 @@ fn check_version(client: &Client, checker: &mut Checker<'_>) {
     } else if client.archive.is_some() && client.kafka.is_none() {
         let message = "`archive` does not say which version of Kafka it has";
         checker.error("client.archive", message, "write `kafka` beside it, such as `kafka: 4.1.1`");
+    }
+}
+
+/// Where IAM says who may do what in the cluster, and nothing says what the host may do.
+fn check_access(client: &Client, checker: &mut Checker<'_>) {
+    let msk = checker.part::<Option<Msk>>("cluster.msk").flatten();
+    let given = client.iam.as_ref().is_some_and(|iam| iam.instance_profile.is_some() || !iam.policies.is_empty());
+    if !given && msk.is_some_and(|msk| msk.access().iam) {
+        checker.warning(
+            "client",
+            "the role of the client host allows nothing in the cluster, so IAM lets nobody connect from there",
+            "name a managed policy with `iam: {policies: [...]}` below `client`, which allows `kafka-cluster:Connect` and what its users may do",
+        );
     }
 }
 

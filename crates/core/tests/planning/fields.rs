@@ -20,7 +20,7 @@ fn wanted(plan: &Plan) -> Vec<Resource> {
 
 /// The shipped stack files, which have each kind between them.
 fn files() -> Vec<String> {
-    ["dev", "prod", "msk", "msk-express", "msk-private-link", "msk-serverless", "ephemeral"]
+    ["dev", "prod", "msk", "msk-client", "msk-express", "msk-private-link", "msk-serverless", "ephemeral"]
         .map(|name| {
             fs::read_to_string(format!("../../stacks/{name}.yaml")).unwrap_or_else(|error| panic!("{name}: {error}"))
         })
@@ -30,13 +30,13 @@ fn files() -> Vec<String> {
 #[test]
 fn every_serialized_field_has_a_rule() {
     let mut seen = BTreeSet::new();
-    // What no shipped file has: secrets of SCRAM users, a cluster policy, routes, a connection from another VPC, flow logs, names, and a client host.
+    // What no shipped file has: secrets of SCRAM users, a cluster policy, routes, a connection from another VPC, flow logs, and names.
     let scram = "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16, nat: none, routes: [{to: 10.8.0.0/16, via: tgw-0a1b2c3d4e5f60718}], ipam_pool: ipam-pool-0123456789abcdef0, flow_logs: \"arn:aws:s3:::orders-flow\"}\ncluster:\n  msk:\n    \
                  kafka: 3.8.x\n    brokers: {count: 3, instance_type: kafka.m5.large}\n    auth: {iam: true, scram: {secrets: \
                  [\"arn:aws:secretsmanager:us-east-1:123456789012:secret:AmazonMSK_orders-Ab1Cd2\"]}}\n    \
                  vpc_connectivity: {iam: true}\n    vpc_connections: [{name: apps, vpc: vpc-0123456789abcdef0, subnets: \
                  [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0]}]\n    policy: {Version: \"2012-10-17\", Statement: [{Effect: Allow, Principal: \"*\", Action: \"kafka:GetBootstrapBrokers\", Resource: \"*\"}]}\n";
-    let names = "apiVersion: kstack/v1\nname: named\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16, dns: {zone: kafka.example.internal}}\nclient: {}\n\
+    let names = "apiVersion: kstack/v1\nname: named\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16, dns: {zone: kafka.example.internal}}\n\
                  cluster: {ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n";
     for text in files().iter().map(String::as_str).chain([scram, names]) {
         for resource in wanted(&fresh(text)) {
