@@ -14,6 +14,7 @@ const CORE: &[&str] = &[
     "units",
     "digest",
     "tables",
+    "moves",
     "instance_types",
     "cloud_init",
     "file",
