@@ -14,6 +14,7 @@ pub mod msk;
 pub mod policy;
 pub mod prices;
 pub mod reap;
+pub mod rebalance;
 mod run;
 mod signals;
 pub mod up;

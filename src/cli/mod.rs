@@ -15,11 +15,13 @@ mod extend;
 mod fleet;
 mod help;
 mod list;
+mod moves;
 mod msk;
 mod plan;
 mod policy;
 mod prices;
 mod reap;
+mod rebalance;
 mod render;
 mod sandbox;
 mod schema;
@@ -79,6 +81,8 @@ enum Command {
     Describe(describe::Args),
     Adopt(adopt::Args),
     Destroy(destroy::Args),
+    Rebalance(rebalance::Args),
+    Move(moves::Args),
     Up(up::Args),
     With(with::Args),
     Extend(extend::Args),
@@ -98,6 +102,8 @@ impl Command {
             Command::Up(args) => Some(&args.via),
             Command::With(args) => Some(&args.via),
             Command::Status(args) => Some(&args.via),
+            Command::Rebalance(args) => Some(&args.via),
+            Command::Move(args) => Some(args.via()),
             _ => None,
         }
     }
@@ -148,6 +154,8 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Describe(args) => block_on(describe::run(&args, &context)),
         Command::Adopt(args) => block_on(adopt::run(&args, &context)),
         Command::Destroy(args) => block_on(destroy::run(&args, &context)),
+        Command::Rebalance(args) => block_on(rebalance::run(&args, &context)),
+        Command::Move(args) => block_on(moves::run(&args, &context)),
         Command::Up(args) => block_on(up::run(&args, &context)),
         Command::With(args) => block_on(with::run(&args, &context)),
         Command::Extend(args) => block_on(extend::run(&args, &context)),

@@ -6,6 +6,7 @@
 mod client;
 mod definitions;
 mod machine;
+mod moves;
 mod network;
 mod processes;
 mod proxies;

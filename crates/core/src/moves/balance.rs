@@ -1,6 +1,6 @@
 //! Racks, then bytes, then counts.
 
-use super::state::{Move, Place, Reason, State};
+use super::state::{Move, Place, Reason, Sized, State};
 
 impl State {
     /// For the first partition that crowds a rack and can do better: the replica and the broker by which it does best.
@@ -50,16 +50,17 @@ impl State {
         let more = self.counts[from].saturating_sub(self.counts[to]);
         let alike = (self.bytes[from] - self.bytes[to]).checked_div(more).unwrap_or(want).max(1);
         let all = &self.givable[from][self.rack[to]];
-        let takes = |one: &&(u64, usize)| self.takes(to, one.1);
-        let from_to =
-            |least: u64| if least <= want { all.range((least, 0)..=(want, usize::MAX)).find(takes) } else { None };
-        let smaller = || all.range((1, 0)..=(want, usize::MAX)).rev().find(takes);
+        let takes = |one: &&Sized| self.takes(to, one.2);
+        let from_to = |least: u64| {
+            if least <= want { all.range((least, 0, 0)..=(want, u32::MAX, usize::MAX)).find(takes) } else { None }
+        };
+        let smaller = || all.range((1, 0, 0)..=(want, u32::MAX, usize::MAX)).rev().find(takes);
         let larger = || {
-            let helps = |one: &&(u64, usize)| self.change(from, to, one.0).is_le();
-            all.range((want + 1, 0)..).take_while(helps).find(takes)
+            let helps = |one: &&Sized| self.change(from, to, one.0).is_le();
+            all.range((want + 1, 0, 0)..).take_while(helps).find(takes)
         };
         let found = from_to(need).or_else(|| from_to(alike)).or_else(smaller).or_else(larger);
-        found.filter(|one| self.change(from, to, one.0).is_lt()).map(|one| one.1)
+        found.filter(|one| self.change(from, to, one.0).is_lt()).map(|one| one.2)
     }
 
     /// The smallest replica, from the broker with the most to the one with the fewest, that leaves the bytes as well as they are.
@@ -73,8 +74,8 @@ impl State {
                     break; // Those after it have more.
                 }
                 let mut all = self.givable[from][self.rack[to]].iter();
-                let keeps = |one: &&(u64, usize)| self.change(from, to, one.0).is_le();
-                if let Some((_, partition)) = all.by_ref().take_while(keeps).find(|one| self.takes(to, one.1)) {
+                let keeps = |one: &&Sized| self.change(from, to, one.0).is_le();
+                if let Some((_, _, partition)) = all.by_ref().take_while(keeps).find(|one| self.takes(to, one.2)) {
                     let partition = *partition;
                     return self.shift(partition, from, to, Reason::Counts);
                 }

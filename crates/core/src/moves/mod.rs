@@ -20,7 +20,7 @@ mod view;
 
 pub use batch::{Limits, Room};
 pub use leaders::{elections, leader_counts, leader_orders};
-pub use next::{Action, Patience, next};
+pub use next::{Action, Patience, all_lifted, next};
 pub use progress::{Progress, time_text};
 pub use proposal::{Proposal, amount};
 pub use state::{Bands, Move, Node, Place, Reason, Replicas, State, Stuck};

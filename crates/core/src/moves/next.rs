@@ -66,6 +66,23 @@ pub enum Action {
 
 /// What a run for `bands` does next.
 pub fn next(view: &View, bands: Bands, limits: Limits, patience: &Patience) -> Action {
+    let action = step(view, bands, limits, patience);
+    let rests = matches!(action, Action::Stop { .. }) || matches!(&action, Action::Wait(why) if !why.is_empty());
+    // No run ends, or waits for long, with a throttle of its own on what does not move.
+    match own_rates(view) {
+        rates
+            if rests
+                && view.quorum.is_some()
+                && !rates.is_empty()
+                && !view.moving.keys().any(|key| view.is_ours(key)) =>
+        {
+            Action::Lift { lists: Vec::new(), rates }
+        }
+        _ => action,
+    }
+}
+
+fn step(view: &View, bands: Bands, limits: Limits, patience: &Patience) -> Action {
     if view.quorum.is_none() {
         return Action::Wait(view.troubles());
     }
@@ -199,7 +216,7 @@ fn rates(view: &View, brokers: &BTreeSet<u32>, rate: u64) -> Vec<RateChange> {
 }
 
 /// kstack's own rates, as the changes that delete them, at brokers that answer.
-pub(super) fn own_rates(view: &View) -> Vec<RateChange> {
+fn own_rates(view: &View) -> Vec<RateChange> {
     let answers = |id: &u32| view.brokers.iter().any(|broker| broker.id == *id && !broker.silent);
     let all = view.rates.iter().filter(|(id, _)| answers(id));
     let all = all.flat_map(|(id, rates)| Side::BOTH.map(|side| (*id, side, rates.of(side))));
@@ -208,10 +225,16 @@ pub(super) fn own_rates(view: &View) -> Vec<RateChange> {
 }
 
 /// The entries of kstack's own for what does not move.
-pub(super) fn over(view: &View) -> Vec<ListChange> {
+fn over(view: &View) -> Vec<ListChange> {
     let each = view.lists.iter().flat_map(|(topic, lists)| Side::BOTH.map(|side| (topic, side, lists.of(side))));
     each.filter_map(|(topic, side, list)| {
         lifted(topic, side, list, |partition| view.moving.contains_key(&(topic.clone(), partition)))
     })
     .collect()
+}
+
+/// Everything that kstack throttles and does not move, as the changes that lift it.
+pub fn all_lifted(view: &View) -> (Vec<ListChange>, Vec<RateChange>) {
+    let moves = view.moving.keys().any(|key| view.is_ours(key));
+    (over(view), if moves { Vec::new() } else { own_rates(view) })
 }

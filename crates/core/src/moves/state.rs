@@ -44,13 +44,15 @@ pub struct Replicas {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bands {
     pub bytes: u64,
+    /// So many bytes it may be off in any case: a small cluster is not moved about.
+    pub slack: u64,
     pub counts: u64,
     pub leaders: u64,
 }
 
 impl Default for Bands {
     fn default() -> Bands {
-        Bands { bytes: 10, counts: 25, leaders: 10 }
+        Bands { bytes: 10, slack: 16 << 20, counts: 25, leaders: 10 }
     }
 }
 
@@ -82,6 +84,10 @@ pub struct Stuck {
     pub from: u32,
 }
 
+/// A replica by its bytes; those with as many in an order that differs from broker to broker, so that neither all replicas of a
+/// partition move, nor all partitions of a topic.
+pub(super) type Sized = (u64, u32, usize);
+
 /// The assignment of all partitions, and what the planner looks for in it.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -98,7 +104,7 @@ pub struct State {
     pub(super) bytes: Vec<u64>,
     pub(super) counts: Vec<u64>,
     /// For each node and rack, by size: the partitions of which the node may give its replica to that rack without crowding one.
-    pub(super) givable: Vec<Vec<BTreeSet<(u64, usize)>>>,
+    pub(super) givable: Vec<Vec<BTreeSet<Sized>>>,
     /// Replicas that have to leave, the largest first.
     pub(super) leaving: BTreeSet<(Reverse<u64>, usize, usize)>,
     /// Partitions of which a rack has more replicas than it need have.
@@ -148,6 +154,7 @@ impl State {
             (low, part(mean, 100 + band).unwrap_or(u64::MAX))
         };
         let (low, high) = around(mean, bands.bytes);
+        let (low, high) = (low.min(mean.saturating_sub(bands.slack)), high.max(mean.saturating_add(bands.slack)));
         let counts_band = {
             let (low, high) = around(mean_count, bands.counts);
             // A band in which no whole number is beside the mean would never be met.
@@ -278,7 +285,7 @@ impl State {
                 Place::Fit => {
                     for rack in 0..self.rack_nodes.len() {
                         if self.rack_nodes[rack] > 0 && self.crowd(partition, Some(at), Some(rack)) <= now {
-                            put(&mut self.givable[at][rack], (bytes, partition), add);
+                            put(&mut self.givable[at][rack], (bytes, mixed(partition, at), partition), add);
                         }
                     }
                 }
@@ -330,6 +337,15 @@ impl State {
         }
         (moves, stuck)
     }
+}
+
+/// A number that looks like chance, the same each time.
+fn mixed(partition: usize, node: usize) -> u32 {
+    let mut mixed = (partition as u64) << 20 ^ node as u64;
+    for factor in [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9] {
+        mixed = (mixed ^ (mixed >> 29)).wrapping_mul(factor);
+    }
+    (mixed >> 32) as u32
 }
 
 fn put<T: Ord>(set: &mut BTreeSet<T>, value: T, add: bool) {

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kstack_core::moves::{Broker, Disk, Lists, Node, Partition, Place, Rates, Replicas, View};
+use kstack_core::moves::{Bands, Broker, Disk, Lists, Node, Partition, Place, Rates, Replicas, View};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
+
+/// Bands without slack: each byte counts.
+pub const BANDS: Bands = Bands { bytes: 10, slack: 0, counts: 25, leaders: 10 };
 
 /// Brokers, some new and empty, some leaving, and partitions on those that are not new.
 #[derive(Debug, Clone)]

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kstack_core::moves::{Bands, Move, Place, Reason, Replicas, State, leader_orders};
+use kstack_core::moves::{Move, Place, Reason, Replicas, State, leader_orders};
 use proptest::prelude::*;
 
-use crate::cases::{Cluster, cluster, crowd};
+use crate::cases::{BANDS, Cluster, cluster, crowd};
 
 fn state(cluster: &Cluster) -> State {
-    State::new(cluster.nodes.clone(), cluster.partitions.clone(), Bands::default())
+    State::new(cluster.nodes.clone(), cluster.partitions.clone(), BANDS)
 }
 
 fn end(cluster: &Cluster) -> (State, Vec<Move>, bool) {
@@ -40,7 +40,7 @@ proptest! {
             }
         }
         prop_assert!(after.is_drained() || stuck);
-        let mut again = State::new(cluster.nodes.clone(), after.partitions().to_vec(), Bands::default());
+        let mut again = State::new(cluster.nodes.clone(), after.partitions().to_vec(), BANDS);
         let (more, _) = again.moves();
         prop_assert_eq!(more, Vec::new(), "P4: the end of a plan is a fixed point");
         prop_assert!(moves.iter().all(|one| !leaves.contains(&one.to)));
@@ -55,7 +55,7 @@ proptest! {
             let made = std::iter::from_fn(|| begun.next_move()).find_map(Result::ok);
             prop_assert_eq!(made.as_ref(), Some(expected));
         }
-        let mut rest = State::new(cluster.nodes.clone(), begun.partitions().to_vec(), Bands::default());
+        let mut rest = State::new(cluster.nodes.clone(), begun.partitions().to_vec(), BANDS);
         rest.moves();
         prop_assert_eq!(rest.partitions(), whole.partitions());
     }

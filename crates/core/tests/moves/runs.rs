@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use kstack_core::moves::{
-    Action, Bands, Key, Limits, ListChange, Moving, Patience, RateChange, Room, Side, View, next, what_holds,
+    Action, Key, Limits, ListChange, Moving, Patience, RateChange, Room, Side, View, next, what_holds,
 };
 use proptest::prelude::*;
 
-use crate::cases::view;
+use crate::cases::{BANDS, view};
 
 const LIMITS: Limits = Limits { at_once: 4, per_broker: 2, bytes: 2_000_000_000 };
 
@@ -160,7 +160,7 @@ proptest! {
         loop {
             rounds += 1;
             prop_assert!(rounds < 5_000, "it does not end");
-            let action = next(&view, Bands::default(), LIMITS, &patience);
+            let action = next(&view, BANDS, LIMITS, &patience);
             match &action {
                 Action::Done | Action::Stop { .. } => break,
                 Action::Start { moves, .. } => {
@@ -188,9 +188,9 @@ proptest! {
         for (key, one) in &view.partitions {
             prop_assert_eq!(one.replicas.len(), start.partitions[key].replicas.len());
         }
-        let mut state = view.state(Bands::default());
+        let mut state = view.state(BANDS);
         let left = state.moves().0.len();
-        let stopped = matches!(next(&view, Bands::default(), LIMITS, &patience), Action::Stop { .. });
+        let stopped = matches!(next(&view, BANDS, LIMITS, &patience), Action::Stop { .. });
         prop_assert!(left == 0 || stopped, "{} moves are left", left);
     }
 
@@ -199,11 +199,11 @@ proptest! {
         let mut dice = Dice(seed);
         let patience = Patience { rate: 64 << 20, most_rate: 64 << 20, stalled: true, ..Patience::default() };
         for _ in 0..dice.roll(4) {
-            let action = next(&view, Bands::default(), LIMITS, &Patience { stalled: false, ..patience.clone() });
+            let action = next(&view, BANDS, LIMITS, &Patience { stalled: false, ..patience.clone() });
             requests(action).into_iter().for_each(|request| answer(&mut view, request));
         }
         view.quorum = None;
-        let waits = matches!(next(&view, Bands::default(), LIMITS, &patience), Action::Wait(why) if !why.is_empty());
+        let waits = matches!(next(&view, BANDS, LIMITS, &patience), Action::Wait(why) if !why.is_empty());
         prop_assert!(waits);
         prop_assert!(!what_holds(&view, 999).is_empty());
     }
@@ -220,7 +220,7 @@ proptest! {
                 one.in_sync.clear();
             }
         }
-        let action = next(&view, Bands::default(), LIMITS, &patience);
+        let action = next(&view, BANDS, LIMITS, &patience);
         let starts = matches!(action, Action::Start { .. });
         prop_assert!(!starts, "{:?}", action);
     }
@@ -257,12 +257,12 @@ fn a_move_to_a_broker_that_does_not_serve_is_taken_back() {
     view.lists.entry("t".to_owned()).or_default().follower.push(kstack_core::moves::own_entry(0, 4));
     let mut patience = Patience { rate: 1 << 20, most_rate: 1 << 20, ..Patience::default() };
     patience.silent.insert(4, 59);
-    assert!(!matches!(next(&view, Bands::default(), LIMITS, &patience), Action::Cancel(_)));
+    assert!(!matches!(next(&view, BANDS, LIMITS, &patience), Action::Cancel(_)));
     patience.silent.insert(4, 60);
-    assert_eq!(next(&view, Bands::default(), LIMITS, &patience), Action::Cancel(vec![("t".to_owned(), 0)]));
+    assert_eq!(next(&view, BANDS, LIMITS, &patience), Action::Cancel(vec![("t".to_owned(), 0)]));
     // What others move is theirs.
     view.lists.clear();
-    assert!(!matches!(next(&view, Bands::default(), LIMITS, &patience), Action::Cancel(_)));
+    assert!(!matches!(next(&view, BANDS, LIMITS, &patience), Action::Cancel(_)));
 }
 
 #[test]
@@ -275,17 +275,13 @@ fn a_throttle_below_what_is_written_is_refused() {
         view.partitions.insert(("t".to_owned(), index), one);
     }
     let mut patience = Patience { rate: 4 << 20, most_rate: 4 << 20, ..Patience::default() };
-    assert!(matches!(next(&view, Bands::default(), Limits::default(), &patience), Action::Start { .. }));
+    assert!(matches!(next(&view, BANDS, Limits::default(), &patience), Action::Start { .. }));
     patience.written = (0..4).map(|index| (("t".to_owned(), index), 2 << 20)).collect();
-    let Action::Stop { why, remedy } = next(&view, Bands::default(), Limits::default(), &patience) else {
-        panic!("it starts")
-    };
+    let Action::Stop { why, remedy } = next(&view, BANDS, Limits::default(), &patience) else { panic!("it starts") };
     assert!(why.contains("would not catch up"), "{why}");
     assert!(remedy.contains("--throttle of at least 9 MiB"), "{remedy}");
     // With more to spare it takes more.
     patience.most_rate = 64 << 20;
-    let Action::Start { rates, .. } = next(&view, Bands::default(), Limits::default(), &patience) else {
-        panic!("it waits")
-    };
+    let Action::Start { rates, .. } = next(&view, BANDS, Limits::default(), &patience) else { panic!("it waits") };
     assert!(rates.iter().all(|one| one.rate.is_some_and(|rate| rate >= 9 << 20)), "{rates:?}");
 }
