@@ -1,6 +1,6 @@
 //! Runs in a model of a cluster: killed at any request, and begun again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kstack_core::moves::{
     Action, Key, Limits, ListChange, Moving, Patience, RateChange, Room, Side, View, next, what_holds,
@@ -142,11 +142,13 @@ fn holds(view: &View) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn throttles(view: &View) -> (BTreeMap<u32, (Option<u64>, Option<u64>)>, Vec<(String, Vec<String>)>) {
-    let rates = view.rates.iter().map(|(id, one)| (*id, (one.leader, one.follower)));
-    let rates = rates.filter(|(_, one)| *one != (None, None)).collect();
-    let lists = view.lists.iter().map(|(topic, one)| (topic.clone(), one.all().cloned().collect::<Vec<_>>()));
-    (rates, lists.filter(|(_, one)| !one.is_empty()).collect())
+/// Every throttle of a broker or a topic.
+fn throttles(view: &View) -> BTreeSet<String> {
+    let rates = view.rates.iter().flat_map(|(id, one)| Side::BOTH.map(|side| Some((*id, side, one.of(side)?))));
+    let rates = rates.flatten().map(|(id, side, rate)| format!("{id} {side:?} {rate}"));
+    let lists = view.lists.iter().flat_map(|(topic, lists)| Side::BOTH.map(|side| (topic, side, lists.of(side))));
+    let lists = lists.filter(|(_, _, list)| !list.is_empty());
+    rates.chain(lists.map(|(topic, side, list)| format!("{topic} {side:?} {list:?}"))).collect()
 }
 
 proptest! {
