@@ -9,6 +9,7 @@ pub mod error;
 pub mod health;
 pub mod kafka;
 pub mod lease;
+pub mod moves;
 pub mod ops;
 pub mod pki;
 pub mod roll;

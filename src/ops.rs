@@ -15,6 +15,7 @@ pub mod msk;
 pub mod policy;
 pub mod prices;
 pub mod reap;
+pub mod rebalance;
 pub mod recover;
 mod run;
 pub mod shell;

@@ -16,11 +16,13 @@ mod extend;
 mod fleet;
 mod help;
 mod list;
+mod moves;
 mod msk;
 mod plan;
 mod policy;
 mod prices;
 mod reap;
+mod rebalance;
 mod recover;
 mod render;
 mod sandbox;
@@ -83,6 +85,8 @@ enum Command {
     Adopt(adopt::Args),
     Recover(recover::Args),
     Destroy(destroy::Args),
+    Rebalance(rebalance::Args),
+    Move(moves::Args),
     Up(up::Args),
     With(with::Args),
     Extend(extend::Args),
@@ -106,6 +110,8 @@ impl Command {
             Command::Status(args) => Some(&args.via),
             Command::Credentials(args) => Some(&args.via),
             Command::Recover(args) => Some(&args.via),
+            Command::Rebalance(args) => Some(&args.via),
+            Command::Move(args) => Some(args.via()),
             _ => None,
         }
     }
@@ -157,6 +163,8 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Adopt(args) => block_on(adopt::run(&args, &context)),
         Command::Recover(args) => block_on(recover::run(&args, &context)),
         Command::Destroy(args) => block_on(destroy::run(&args, &context)),
+        Command::Rebalance(args) => block_on(rebalance::run(&args, &context)),
+        Command::Move(args) => block_on(moves::run(&args, &context)),
         Command::Up(args) => block_on(up::run(&args, &context)),
         Command::With(args) => block_on(with::run(&args, &context)),
         Command::Extend(args) => block_on(extend::run(&args, &context)),

@@ -105,6 +105,34 @@ pub const DESCRIBE_CLUSTER_1: &[Shape] =
 pub const DESCRIBE_CLUSTER_0: &[Shape] =
     &[Fixed(4 + 2), Text, Text, Fixed(4), List(&[Fixed(4), Text, Fixed(4), Text, Tags]), Fixed(4), Tags];
 
+/// Throttle time, error, and for each topic the partitions that are being reassigned: replicas, adding, removing.
+pub const LIST_REASSIGNMENTS_0: &[Shape] = &[
+    Fixed(4 + 2),
+    Text,
+    List(&[Text, List(&[Fixed(4), List(&[Fixed(4)]), List(&[Fixed(4)]), List(&[Fixed(4)]), Tags]), Tags]),
+    Tags,
+];
+
+/// Throttle time, error, and for each topic its partitions with their errors.
+pub const ALTER_REASSIGNMENTS_0: &[Shape] = &[Fixed(4 + 2), Text, PARTITION_ERRORS, Tags];
+/// The same, after whether the number of replicas may change.
+pub const ALTER_REASSIGNMENTS_1: &[Shape] = &[Fixed(4 + 1 + 2), Text, PARTITION_ERRORS, Tags];
+
+const PARTITION_ERRORS: Shape = List(&[Text, List(&[Fixed(4 + 2), Text, Tags]), Tags]);
+
+/// Throttle time, error, and for each topic its partitions with their errors.
+pub const ELECT_LEADERS_2: &[Shape] = &[Fixed(4 + 2), PARTITION_ERRORS, Tags];
+
+/// Throttle time, and for each resource an error with its words, and its kind and name.
+pub const INCREMENTAL_ALTER_CONFIGS_1: &[Shape] = &[Fixed(4), List(&[Fixed(2), Text, Fixed(1), Text, Tags]), Tags];
+
+/// Throttle time, error, and for each directory: error, path, topics with the size of each partition, total and usable bytes.
+pub const DESCRIBE_LOG_DIRS_4: &[Shape] = &[
+    Fixed(4 + 2),
+    List(&[Fixed(2), Text, List(&[Text, List(&[Fixed(4 + 8 + 8 + 1), Tags]), Tags]), Fixed(8 + 8), Tags]),
+    Tags,
+];
+
 /// What is before the body of an answer to a request of a version with tagged fields.
 pub const HEADER_1: &[Shape] = &[Fixed(4), Tags];
 /// The same for a version without.

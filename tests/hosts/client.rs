@@ -32,7 +32,7 @@ pub struct Client {
 }
 
 impl Client {
-    fn tool(&self, name: &str) -> Command {
+    pub fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(self.kafka.join("bin").join(name));
         command.args(["--bootstrap-server", &self.servers]).stdin(Stdio::null());
         command.env("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");

@@ -7,6 +7,7 @@ mod client;
 mod client_host;
 mod definitions;
 mod machine;
+mod moves;
 mod network;
 mod processes;
 mod proxies;

@@ -20,7 +20,7 @@ fn sandbox_folder() -> PathBuf {
 }
 
 /// The binary with a sandbox of this process and its Kafka.
-fn kstack_command(kafka: &Path, arguments: &[&str]) -> Command {
+pub fn kstack_command(kafka: &Path, arguments: &[&str]) -> Command {
     let mut command: Command = sandbox_command(std::process::id());
     command.env("KSTACK_SANDBOX_KAFKA", kafka).arg("--sandbox").args(arguments);
     command

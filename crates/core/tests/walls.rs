@@ -16,6 +16,7 @@ const CORE: &[&str] = &[
     "certificates",
     "client_files",
     "tables",
+    "moves",
     "instance_types",
     "cloud_init",
     "host_policy",
@@ -45,7 +46,7 @@ const CORE: &[&str] = &[
 
 /// The modules of the program.
 const PROGRAM: &[&str] = &[
-    "clock", "pki", "error", "wait", "driver", "aws", "lease", "kafka", "health", "sandbox", "roll", "apply",
+    "clock", "pki", "error", "wait", "driver", "aws", "lease", "kafka", "health", "moves", "sandbox", "roll", "apply",
     "session", "survey", "ops", "cli",
 ];
 

@@ -2,6 +2,7 @@
 //!
 //! All meaning is decided here. The same file and the same live resources give the same plan, byte for byte.
 
+mod added;
 mod adopt;
 pub mod applied;
 mod change;
@@ -205,6 +206,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     }
     warn_of_others(observed, &mut plan);
     say_later_routes(design, &mut plan);
+    added::say_empty(design, observed, &mut plan);
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
     for (address, live) in own.filter(|(address, _)| !desired.contains_key(address)) {
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());

@@ -19,7 +19,7 @@ mod warnings;
 
 pub use ebs::EbsVolume;
 pub use price::{Ec2Hosts, ROOT_GIB, charge_bare_machines};
-pub use sizing::{Ec2Sizing, size};
+pub use sizing::{Ec2Sizing, size, spare_mibs};
 
 use super::{CommonKeys, SizingReport, client};
 use crate::file::Workload;

@@ -80,6 +80,15 @@ pub fn size(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<
     Some(sizing)
 }
 
+/// What each broker has left over the workload's peak, in MiB/s: of its volumes and its link to EBS, which write all copies, and of its
+/// network, which sends to consumers and followers. Negative where the peak is more than it can do; `None` as for [`size`].
+pub fn spare_mibs(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<f64> {
+    let needs = Needs::of(ec2, common, types)?;
+    let (rates, demand) = (needs.rates(needs.volume()), needs.demand);
+    let sent_mibs = demand.cluster.peak_mibs * demand.cluster.sends_per_byte() / demand.brokers;
+    Some((rates.volume.min(rates.ebs) - demand.written_mibs()).min(rates.network - sent_mibs))
+}
+
 /// What the workload asks of each broker, and what its instance type offers.
 pub(super) struct Needs<'a> {
     pub ec2: &'a Ec2,

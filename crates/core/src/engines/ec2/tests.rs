@@ -365,3 +365,16 @@ fn without_consumers_what_comes_in_bounds_the_network() {
     let sizing = sized(&stack("ingress: 1 MiB/s, consumers: 0", "count: 3, instance_type: m7g.large"));
     assert!(near(line(&sizing, "limit by network"), line(&sizing, "network bandwidth")));
 }
+
+#[test]
+fn what_is_left_over_the_peak_is_what_the_narrowest_part_of_a_broker_has_left() {
+    let spare = |stack: &Stack| spare_mibs(stack.cluster.ec2.as_ref().expect("ec2"), stack.common(), embedded());
+    let (prod, limits) = (prod(), &embedded()["m7g.xlarge"]);
+    // 40 MiB/s ÷ 2.5 × 1.3 × 3 at the peak; of that each of six brokers writes 3 copies and sends 4 + 2.
+    let peak = 40.0 / 2.5 * 1.3 * 3.0;
+    let volume = f64::from(sized(&prod).volume.throughput_mibs).min(limits.ebs_mibs()) - peak * 3.0 / 6.0;
+    let network = limits.network_mibs() - peak * 6.0 / 6.0;
+    assert!(near(spare(&prod).expect("a known type"), volume.min(network)), "{:?}", spare(&prod));
+    let busy = stack(&PROD.replace("40 MiB/s", "400 MiB/s"), "count: 6, instance_type: m7g.xlarge");
+    assert!(spare(&busy).is_some_and(|spare| spare < 0.0));
+}

@@ -1,0 +1,28 @@
+//! Which replica should be where: the moves that bring the partitions of a live cluster into balance, or off a broker that leaves.
+//!
+//! The planner keeps nothing. [`State::next_move`] looks at the present assignment only, so a plan that was cut off and is made
+//! again is the rest of the plan. Its aims, in this order: no replica on a broker that leaves; replicas spread over racks; the bytes
+//! of each broker within a band around the mean; the same for the number of replicas. What is inside its bands is left alone.
+//!
+//! Each move lowers, in this order, the replicas on leaving brokers, the replicas that crowd a rack, the bytes outside of the
+//! band, and the difference between the counts; and raises nothing that comes before. So there is an end.
+
+mod balance;
+mod batch;
+mod drain;
+mod leaders;
+mod next;
+mod progress;
+mod proposal;
+mod state;
+mod throttle;
+mod view;
+
+pub use batch::{Limits, Room};
+pub use leaders::{elections, leader_counts, leader_orders};
+pub use next::{Action, Patience, all_lifted, next};
+pub use progress::{Progress, time_text};
+pub use proposal::{Proposal, amount};
+pub use state::{Bands, Move, Node, Place, Reason, Replicas, State, Stuck};
+pub use throttle::{ListChange, Lists, RateChange, Rates, Side, is_ours, own_entry, own_rate};
+pub use view::{Broker, Disk, Key, Moving, Partition, View, what_holds};

@@ -1,0 +1,97 @@
+//! How far the moves are.
+
+use serde::Serialize;
+
+use super::proposal::amount;
+use super::state::Bands;
+use super::view::View;
+
+/// A partition that is being copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Copying {
+    pub topic: String,
+    pub partition: u32,
+    pub from: Vec<u32>,
+    pub to: Vec<u32>,
+    pub copied_bytes: u64,
+    pub bytes: u64,
+    /// Whether kstack has started it.
+    pub ours: bool,
+}
+
+/// What is under way, and what is left after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    pub copying: Vec<Copying>,
+    /// Still to be copied of what is under way.
+    pub left_bytes: u64,
+    /// Moves after these, and their bytes.
+    pub later_moves: usize,
+    pub later_bytes: u64,
+}
+
+impl Progress {
+    /// The progress that a look shows.
+    pub fn of(view: &View, bands: Bands) -> Progress {
+        let (moves, _) = view.state(bands).moves();
+        let copying = view.moving.iter().map(|(key, moving)| {
+            let bytes = view.partitions.get(key).map(super::view::Partition::bytes).unwrap_or_default();
+            let all = bytes.saturating_mul(moving.adding.len() as u64);
+            Copying {
+                topic: key.0.clone(),
+                partition: key.1,
+                from: moving.removing.clone(),
+                to: moving.adding.clone(),
+                copied_bytes: all.saturating_sub(view.to_copy(key)),
+                bytes: all,
+                ours: view.is_ours(key),
+            }
+        });
+        Progress {
+            copying: copying.collect(),
+            left_bytes: view.moving.keys().map(|key| view.to_copy(key)).sum(),
+            later_moves: moves.len(),
+            later_bytes: moves.iter().map(|one| one.bytes).sum(),
+        }
+    }
+
+    /// All bytes that are left.
+    pub fn bytes(&self) -> u64 {
+        self.left_bytes + self.later_bytes
+    }
+
+    /// One line, with the time that is left at this many bytes a second.
+    pub fn text(&self, speed: Option<u64>) -> String {
+        let named = self.copying.iter().take(3).map(|one| {
+            let done = one.copied_bytes.saturating_mul(100).checked_div(one.bytes).unwrap_or(100);
+            format!("{}-{} {done}%", one.topic, one.partition)
+        });
+        let mut named: Vec<String> = named.collect();
+        if self.copying.len() > named.len() {
+            named.push("...".to_owned());
+        }
+        let now = match self.copying.len() {
+            0 => "nothing is copied".to_owned(),
+            count => format!("{count} copying ({}), {} left of them", named.join(", "), amount(self.left_bytes)),
+        };
+        let later = match self.later_moves {
+            0 => String::new(),
+            1 => format!("; then 1 move, {}", amount(self.later_bytes)),
+            count => format!("; then {count} moves, {}", amount(self.later_bytes)),
+        };
+        let speed = match speed.filter(|speed| *speed > 0 && self.bytes() > 0) {
+            Some(speed) => format!("; {} a second, about {}", amount(speed), time_text(self.bytes() / speed)),
+            None => String::new(),
+        };
+        format!("{now}{later}{speed}")
+    }
+}
+
+/// A length of time in two units at most: `2 h 10 min`.
+pub fn time_text(seconds: u64) -> String {
+    match seconds {
+        0..=99 => format!("{seconds} s"),
+        100..=5_999 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}

@@ -1,0 +1,6 @@
+//! What holds for every plan of partition moves, and for every run of one: properties over random clusters.
+
+mod cases;
+mod planner;
+mod runs;
+mod tables;

@@ -1,0 +1,167 @@
+//! `rebalance` and `move`: partitions of a live stack, moved into their bands by the core's planner, under the stack's lease.
+
+use std::collections::BTreeMap;
+
+use super::kafka::{brokers, link};
+use super::{Failure, LeasePolicy, LeasedWork, Task, guard, under_lease};
+use crate::aws::kinds::Sought;
+use crate::kafka::Server;
+use crate::moves::{self, Admin, Event, MoveError, Moved, Orders};
+use crate::roll::secured;
+use crate::session::Session;
+use kstack_core::engines::Engine;
+use kstack_core::engines::ec2::spare_mibs;
+use kstack_core::instance_types::InstanceTypes;
+use kstack_core::moves::{Bands, Limits, Progress, Proposal};
+use kstack_core::stack::{Rate, Stack};
+
+/// What moves get at least, in MiB/s, where nothing is left over the peak: without it they would never end.
+const LEAST_MIBS: f64 = 5.0;
+
+impl From<MoveError> for Failure {
+    fn from(error: MoveError) -> Failure {
+        let hint = match error {
+            MoveError::Silent(_) => Some("run it where the brokers can be reached, or with --via; see `kstack status`"),
+            MoveError::Kafka(_) | MoveError::NoLease => None,
+        };
+        let failure = Failure::new(error.to_string());
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// How fast moves may go in this stack: half of what each broker has left over the workload's peak, and all of it where half is not
+/// enough; or what was asked for.
+///
+/// # Errors
+/// That the file's instance type is not known.
+pub fn orders(stack: &Stack, throttle: Option<Rate>, types: &InstanceTypes) -> Result<Orders, Failure> {
+    let (bands, limits) = (Bands::default(), Limits::default());
+    if let Some(Rate(rate)) = throttle {
+        return Ok(Orders { bands, limits, rate, most_rate: rate });
+    }
+    let spare = stack.cluster.ec2.as_ref().and_then(|ec2| spare_mibs(ec2, stack.common(), types));
+    let spare = spare.ok_or_else(|| {
+        Failure::new("kstack does not know the limits of the brokers' instance type, so it has no throttle for moves")
+            .hint("say how fast they may go with --throttle, such as `60 MiB/s`")
+    })?;
+    let rate = |mibs: f64| Rate::from_mibs(mibs.max(LEAST_MIBS)).0;
+    Ok(Orders { bands, limits, rate: rate(spare / 2.0), most_rate: rate(spare) })
+}
+
+/// Refuses what has no brokers on EC2.
+///
+/// # Errors
+/// Why the stack's partitions are not kstack's to move.
+pub fn on_ec2(stack: &Stack) -> Result<(), Failure> {
+    match Engine::of(stack) {
+        Engine::Ec2 => Ok(()),
+        Engine::Msk => Err(Failure::new("partitions of an MSK cluster are not moved by kstack")
+            .hint("Express brokers are rebalanced by MSK itself; for standard brokers use Kafka's kafka-reassign-partitions.sh")),
+    }
+}
+
+/// Asks the stack's brokers what `work` asks.
+async fn asking<T>(
+    session: &Session,
+    stack: &Stack,
+    task: &Task<'_>,
+    may_write: &dyn Fn() -> bool,
+    work: impl AsyncFnOnce(&Admin<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    session.sought.get_or_init(|| Sought::of(stack));
+    let observed = task.signals.unless_stopped(session.observe()).await?;
+    let servers: BTreeMap<u32, Server> =
+        brokers(&observed, task.sandbox).into_iter().map(|(id, address)| (id, address.into())).collect();
+    if servers.is_empty() {
+        let failure = Failure::new(format!("the stack {} has no brokers that can be asked", stack.name));
+        return Err(failure.hint("see `kstack status`"));
+    }
+    let link = link(session, task.via, secured(&observed)).await?;
+    // Boxed: the compiler lays out no future that is nested any deeper.
+    let done = Box::pin(async { work(&Admin::new(servers, &link, task.sandbox, may_write)).await }).await;
+    link.way.close().await;
+    done
+}
+
+/// What a rebalance would do.
+///
+/// # Errors
+/// That the brokers can't be asked.
+pub async fn propose(session: &Session, stack: &Stack, bands: Bands, task: &Task<'_>) -> Result<Proposal, Failure> {
+    let look = async |admin: &Admin<'_>| {
+        let view = task.signals.unless_stopped(admin.look()).await?;
+        Ok(Proposal::of(&view, bands))
+    };
+    asking(session, stack, task, &|| false, look).await
+}
+
+/// What is under way.
+///
+/// # Errors
+/// That the brokers can't be asked.
+pub async fn status(session: &Session, stack: &Stack, task: &Task<'_>) -> Result<(Progress, Vec<String>), Failure> {
+    let look = async |admin: &Admin<'_>| {
+        let view = task.signals.unless_stopped(admin.look()).await?;
+        Ok((Progress::of(&view, Bands::default()), view.troubles()))
+    };
+    asking(session, stack, task, &|| false, look).await
+}
+
+/// Brings the partitions of the stack into their bands, under its lease.
+///
+/// # Errors
+/// Why they are not there yet. Running again goes on.
+pub async fn rebalance(
+    session: &Session,
+    stack: &Stack,
+    orders: Orders,
+    task: &Task<'_>,
+    mut tell: impl FnMut(Event),
+) -> Result<Moved, Failure> {
+    let run = async |admin: &Admin<'_>| {
+        let moved = async {
+            moves::run(admin, orders, &mut tell).await.map_err(|(why, remedy)| {
+                let failure = Failure::new(why);
+                match remedy {
+                    Some(remedy) => failure.hint(remedy),
+                    None => failure.hint("run it again: it goes on where it is"),
+                }
+            })
+        };
+        let stopped = "a signal came: what is being copied goes on, throttled, and nothing more is started";
+        let done = task.signals.until_signal(stopped, moved).await;
+        done.map_err(|failure| match failure.hint {
+            None => failure.hint("run it again to go on, or take the moves back with `kstack move cancel`"),
+            Some(_) => failure,
+        })
+    };
+    leased(session, stack, task, run).await
+}
+
+/// Takes back the moves that kstack has started in the stack, under its lease. Returns how many.
+///
+/// # Errors
+/// That the brokers can't be asked, or refuse.
+pub async fn cancel(session: &Session, stack: &Stack, task: &Task<'_>) -> Result<usize, Failure> {
+    let run = async |admin: &Admin<'_>| {
+        let stopped = "a signal came while moves were taken back";
+        task.signals.until_signal(stopped, moves::cancel(admin)).await
+    };
+    leased(session, stack, task, run).await
+}
+
+async fn leased<T>(
+    session: &Session,
+    stack: &Stack,
+    task: &Task<'_>,
+    work: impl AsyncFnOnce(&Admin<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let (account, caller) = task.signals.unless_stopped(session.aws.clients.identity()).await?;
+    guard(stack, &account)?;
+    let may_write = || session.fence.open();
+    let work = async || LeasedWork::on_stack(asking(session, stack, task, &may_write, work).await);
+    under_lease(session, &caller, task, LeasePolicy::default(), work).await
+}

@@ -1,0 +1,197 @@
+//! Partitions of a real Kafka, moved while records are written: every run but the last is killed, each after one request more.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::alone;
+use crate::client::{Client, PATIENCE, distribution};
+use crate::network::run;
+use crate::processes::{kstack, kstack_command};
+use crate::support::{Run, poll, skip, stack, text};
+
+/// What others have set, and nobody takes away.
+const FOREIGN_RATE: &str = "leader.replication.throttled.rate=50000000";
+const FOREIGN_LIST: &str = "leader.replication.throttled.replicas=[0:1,3:2]";
+
+const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+const CONFIGS: &str = "kafka.admin.ConfigCommand";
+
+/// A lease that ends soon after its holder.
+fn hasty(kafka: &Path, arguments: &[&str], dies_after: Option<usize>) -> Run {
+    let mut command = kstack_command(kafka, arguments);
+    command.env("KSTACK_TEST_LEASE", "6").env("KSTACK_TEST_SETTLE", "0");
+    if let Some(count) = dies_after {
+        command.env("KSTACK_TEST_DIE_AFTER", count.to_string());
+    }
+    Run::of(&mut command)
+}
+
+impl Client {
+    /// The output of one of Kafka's tools.
+    fn say(&self, class: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(self.kafka.join("bin/kafka-run-class.sh"));
+        command.args([class, "--bootstrap-server", &self.servers]).args(arguments).stdin(Stdio::null());
+        let output = command.output().expect("the tool starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{class}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    }
+
+    /// Makes a topic on the first three brokers only, and writes so many MiB to it.
+    fn fill(&self, topic: &str, partitions: usize, mib: usize) {
+        let on: Vec<&str> = ["1:2:3", "2:3:1", "3:1:2"].into_iter().cycle().take(partitions).collect();
+        self.say(TOPICS, &["--create", "--topic", topic, "--replica-assignment", &on.join(",")]);
+        let mut command = self.tool("kafka-console-producer.sh");
+        command.args(["--topic", topic, "--producer-property", "acks=all", "--producer-property", "batch.size=100000"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the tool starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        let line = format!("{}\n", "kstack".repeat(170));
+        for _ in 0..mib * 1024 {
+            stdin.write_all(line.as_bytes()).expect("it reads");
+        }
+        drop(stdin);
+        assert!(child.wait().expect("it ends").success());
+    }
+
+    /// Every throttle that a broker or a topic has of its own.
+    fn throttles(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for (kind, name) in [("brokers", "broker "), ("topics", "topic ")] {
+            let said = self.say(CONFIGS, &["--describe", "--entity-type", kind]);
+            let mut of = String::new();
+            for line in said.lines() {
+                if let Some(at) = line.to_lowercase().find(name) {
+                    line[at + name.len()..].split_whitespace().next().unwrap_or_default().clone_into(&mut of);
+                } else if let Some(setting) = line.trim().split(" sensitive=").next()
+                    && setting.contains("replication.throttled")
+                {
+                    found.insert(format!("{of} {setting}"));
+                }
+            }
+        }
+        found
+    }
+
+    /// Each partition with its replicas, in Kafka's order.
+    fn replicas(&self) -> BTreeSet<String> {
+        let said = self.say(TOPICS, &["--describe"]);
+        let field = |line: &str, name: &str| {
+            let rest = line.split(&format!("{name}: ")).nth(1)?;
+            Some(rest.split_whitespace().next()?.to_owned())
+        };
+        let line =
+            |line: &str| Some([field(line, "Topic")?, field(line, "Partition")?, field(line, "Replicas")?].join(" "));
+        said.lines().filter_map(line).collect()
+    }
+}
+
+fn copying(kafka: &Path, file: &str) -> Vec<Value> {
+    let status = kstack(kafka, &["move", "status", file, "--json"]).expect(0).json();
+    status["progress"]["copying"].as_array().expect("a list").clone()
+}
+
+#[test]
+fn partitions_move_to_new_brokers_under_writes_whatever_is_killed() {
+    let _alone = alone();
+    let kafka = match distribution() {
+        Ok(kafka) => kafka,
+        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("stack.yaml");
+    let block = format!("10.{}.0.0/16", 100 + std::process::id() % 100);
+    let write = |count: &str| {
+        std::fs::write(&path, stack("dev", &[("10.20.0.0/16", &block), ("count: 3", count)])).expect("a file");
+        path.display().to_string()
+    };
+    let file = write("count: 3");
+    kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
+    let status = kstack(&kafka, &["status", &file, "--wait", "--json"]).expect(0).json();
+    let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
+    let client = Client { kafka: kafka.clone(), servers: servers.join(",") };
+    client.create_topic();
+    client.fill("bulk", 9, 72);
+    let mut producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
+    producer.expect_more("writing to the new topic", 100);
+
+    write("count: 6");
+    let applied = kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
+    assert!(applied.out.contains("kstack rebalance"), "{applied}");
+    let set = |kind: &str, name: &str, setting: &str| {
+        let arguments = ["--alter", "--entity-type", kind, "--entity-name", name, "--add-config", setting];
+        client.say(CONFIGS, &arguments);
+    };
+    set("brokers", "1", FOREIGN_RATE);
+    set("topics", "bulk", FOREIGN_LIST);
+    let foreign = client.throttles();
+    assert_eq!(foreign.len(), 2, "{foreign:?}");
+
+    let proposal = kstack(&kafka, &["rebalance", &file, "--dry-run", "--json"]).expect(0).json();
+    assert_eq!(proposal["troubles"], serde_json::json!([]));
+    let (moved, least) = (&proposal["bytes"], &proposal["least_bytes"]);
+    assert!(least.as_u64() > Some(50 << 20) && moved.as_u64() >= least.as_u64(), "{proposal:#}");
+    assert_eq!(client.throttles(), foreign, "a dry run changes nothing");
+
+    // Each run dies after one request more than the last one, so wherever a run can die one does.
+    let mut kills = 0;
+    let arguments = ["rebalance", &file, "--yes", "--throttle", "6 MiB/s", "--json"];
+    let last = loop {
+        let ran = hasty(&kafka, &arguments, Some(kills + 1));
+        match ran.code {
+            0 => break ran,
+            1 if ran.err.contains("another kstack process") => std::thread::sleep(Duration::from_millis(500)),
+            1 => panic!("{ran}"),
+            _ => kills += 1,
+        }
+        assert!(kills < 100, "it comes to no end");
+    };
+    println!("{kills} runs were killed, each after one request more; the last one ended with:\n{}", last.out);
+    assert!(kills > 5, "{kills}");
+    assert_eq!(client.throttles(), foreign, "its own throttle is lifted, and that of others is there");
+    assert!(copying(&kafka, &file).is_empty());
+    let proposal = kstack(&kafka, &["rebalance", &file, "--dry-run"]).expect(0);
+    assert!(proposal.out.contains("inside their bands, nothing to do"), "{proposal}");
+    kstack(&kafka, &["status", &file, "--wait", "--timeout", "2m"]).expect(0);
+    producer.expect_more("writing after the moves", 100);
+
+    taken_back(&kafka, &file, &client);
+    assert_eq!(client.throttles(), foreign);
+    producer.expect_more("writing after they were taken back", 100);
+    let (acknowledged, found) = (producer.stop(), client.read());
+    let missing: Vec<&u64> = acknowledged.difference(&found).collect();
+    assert!(missing.is_empty(), "{} of {} records are missing: {missing:?}", missing.len(), acknowledged.len());
+    println!("{} records acknowledged, and none missing.", acknowledged.len());
+    kstack(&kafka, &["destroy", &file, "--yes"]).expect(0);
+    kstack(&kafka, &["sandbox", "stop"]);
+}
+
+/// A run that gets a signal leaves its moves to Kafka, and they can be taken back.
+fn taken_back(kafka: &Path, file: &str, client: &Client) {
+    client.fill("more", 6, 60);
+    kstack(kafka, &["status", file, "--wait", "--timeout", "2m"]).expect(0);
+    let before = client.replicas();
+    let mut command = kstack_command(kafka, &["rebalance", file, "--yes", "--throttle", "2 MiB/s"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let ours = poll("moves under way", PATIENCE, || {
+        let ours = copying(kafka, file);
+        (!ours.is_empty()).then_some(ours)
+    });
+    assert!(ours.iter().all(|one| one["ours"] == true), "{ours:?}");
+    run("kill", &["-s", "INT", &child.id().to_string()]).expect("it runs");
+    let ended = child.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(130));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("goes on, throttled"), "{ended:?}");
+    assert!(!copying(kafka, file).is_empty(), "Kafka goes on without it");
+    let cancelled = kstack(kafka, &["move", "cancel", file, "--yes"]).expect(0);
+    assert!(cancelled.out.starts_with("Took back "), "{cancelled}");
+    assert!(copying(kafka, file).is_empty());
+    assert_eq!(client.replicas(), before, "with their replicas in the order that they had");
+    // Again there is nothing to take back.
+    let again = kstack(kafka, &["move", "cancel", file, "--yes"]).expect(0);
+    assert!(again.out.starts_with("Took back 0 moves"), "{again}");
+}
