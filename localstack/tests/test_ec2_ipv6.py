@@ -24,7 +24,8 @@ def test_a_subnet_has_one_part_of_its_vpcs_block_and_nobody_elses(aws):
     new = {"VpcId": aws.vpc, "CidrBlock": "10.0.9.0/24"}
     refused("InvalidSubnet.Conflict", aws.ec2.create_subnet, Ipv6CidrBlock=aws.part(1), **new)
     made = aws.ec2.create_subnet(Ipv6CidrBlock=aws.part(2), **new)["Subnet"]
-    assert made["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"] == aws.part(2)
+    shown = made["Ipv6CidrBlockAssociationSet"][0]
+    assert (shown["Ipv6CidrBlock"], shown["Ipv6CidrBlockState"]["State"]) == (aws.part(2), "associated")
 
 
 def test_an_interface_has_addresses_of_its_subnets_block(aws):

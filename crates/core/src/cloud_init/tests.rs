@@ -234,6 +234,16 @@ fn a_host_that_speaks_tls_fetches_its_papers_before_its_storage_is_formatted() {
 }
 
 #[test]
+fn a_broker_with_ipv6_listens_on_every_address_and_tells_the_same() {
+    let listeners =
+        vec![Listener { name: "PARTNER".into(), port: 9192, host: "b-1.example.com".into(), advertised_port: 9192 }];
+    let of = |ipv6| loaded(&Host { ipv6, listeners: listeners.clone(), ..host(HostRole::Combined, Os::Al2023) });
+    let (plain, dual) = (of(false), of(true));
+    assert_eq!(dual["listeners"], "PLAINTEXT://:9092,CONTROLLER://10.40.1.10:9093,PARTNER://:9192");
+    assert_eq!(dual["advertised.listeners"], plain["advertised.listeners"]);
+}
+
+#[test]
 fn further_listeners_come_after_those_that_every_broker_has() {
     let listener = |name: &str, port, host: &str, advertised_port| Listener {
         name: name.to_owned(),

@@ -53,6 +53,7 @@ SUBJECTS = (
 def service() -> Service:
     groups.correct_moto()
     interfaces.correct_moto()
+    ipv6.correct_moto()
     tags.correct_moto()
     provider = Ec2Provider()
     model = load_service("ec2")

@@ -6,6 +6,8 @@ own; and what is in use is not taken away.
 
 import ipaddress
 
+from moto.ec2.models.subnets import Subnet
+
 from localstack_aws_rules.ec2.common import backend, error, matches, tag_values
 from localstack_aws_rules.ec2.interfaces import RESERVED_AT_START
 
@@ -40,6 +42,23 @@ def check_block(context, vpc_id: str, asked: str) -> None:
         raise error("InvalidSubnet.Range", f"The CIDR '{asked}' is invalid.")
     if any(block_of_subnet(subnet) == block for subnet in subnets_of(context, vpc_id)):
         raise error("InvalidSubnet.Conflict", f"The CIDR '{asked}' conflicts with another subnet")
+
+
+def associations(subnet) -> list[dict]:
+    """A subnet's blocks as DescribeSubnets shows them; moto shows the state as the text of a dict."""
+    return [
+        {
+            "ipv6CidrBlock": one["ipv6CidrBlock"],
+            "associationId": one["associationId"],
+            "ipv6CidrBlockState": {"state": one["ipv6CidrBlockState"]["State"]},
+        }
+        for one in subnet.ipv6_cidr_block_associations.values()
+        if one["ipv6CidrBlockState"]["State"] == USED
+    ]
+
+
+def correct_moto() -> None:
+    Subnet.ipv6_cidr_block_association_set = property(associations)
 
 
 def create_subnet(inner, context, request):
