@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::admin::{Admin, MoveError};
 use kstack_core::moves::{Action, Bands, Key, Limits, Patience, Progress, RateChange, View, amount, next};
+use kstack_core::text::many;
 
 /// How long it rests between two looks while replicas are copied.
 const REST: Duration = Duration::from_secs(2);
@@ -139,14 +140,14 @@ async fn act(
             admin.change_rates(rates).await?;
             moved.lifted = true;
             if !rates.is_empty() {
-                tell(Event::Did { what: format!("lifted the throttle of {} brokers", brokers(rates)) });
+                tell(Event::Did { what: format!("lifted the throttle of {}", many(brokers(rates), "broker")) });
             }
         }
         Action::Pace { rates, rate } => {
             admin.change_rates(rates).await?;
             (memory.patience.rate, memory.nearest) = (*rate, None);
             tell(Event::Did {
-                what: format!("the throttle is {} a second for {} brokers", amount(*rate), brokers(rates)),
+                what: format!("set the throttle of {} to {} a second", many(brokers(rates), "broker"), amount(*rate)),
             });
         }
         // The lists before the rates, and both before what they throttle.
@@ -166,18 +167,20 @@ async fn act(
         }
         Action::Cancel(keys) => {
             admin.take_back(view, keys).await?;
-            tell(Event::Did { what: format!("took back {} moves to a broker that does not serve", keys.len()) });
+            tell(Event::Did {
+                what: format!("took back {} to a broker that does not serve", many(keys.len(), "move")),
+            });
         }
         Action::Order(orders) => {
             let each: Vec<(Key, Option<Vec<u32>>)> =
                 orders.iter().map(|(key, to)| (key.clone(), Some(to.clone()))).collect();
             admin.reassign(&each).await?;
             moved.orders += orders.len();
-            tell(Event::Did { what: format!("put {} replica lists into another order", orders.len()) });
+            tell(Event::Did { what: format!("put {} into another order", many(orders.len(), "replica list")) });
         }
         Action::Elect(keys) => {
             admin.elect(keys).await?;
-            tell(Event::Did { what: format!("let {} preferred leaders lead", keys.len()) });
+            tell(Event::Did { what: format!("let preferred leaders lead {}", many(keys.len(), "partition")) });
             // Metadata follows in a moment.
             tokio::time::sleep(REST).await;
         }
