@@ -14,6 +14,7 @@ mod error;
 mod extend;
 mod fleet;
 mod help;
+mod lag;
 mod list;
 mod msk;
 mod plan;
@@ -84,6 +85,7 @@ enum Command {
     Extend(extend::Args),
     Reap(reap::Args),
     Status(status::Args),
+    Lag(lag::Args),
     List(list::Args),
     Unlock(unlock::Args),
     Sandbox(sandbox::Args),
@@ -98,6 +100,7 @@ impl Command {
             Command::Up(args) => Some(&args.via),
             Command::With(args) => Some(&args.via),
             Command::Status(args) => Some(&args.via),
+            Command::Lag(args) => Some(&args.via),
             _ => None,
         }
     }
@@ -153,6 +156,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Extend(args) => block_on(extend::run(&args, &context)),
         Command::Reap(args) => block_on(reap::run(&args, &context)),
         Command::Status(args) => block_on(status::run(&args, &context)),
+        Command::Lag(args) => block_on(lag::run(&args, &context)),
         Command::List(args) => block_on(list::run(&args, &context)),
         Command::Unlock(args) => block_on(unlock::run(&args, &context)),
     }

@@ -5,6 +5,7 @@
 
 mod client;
 mod definitions;
+mod lag;
 mod machine;
 mod network;
 mod processes;

@@ -42,8 +42,8 @@ const CORE: &[&str] = &[
 
 /// The modules of the program.
 const PROGRAM: &[&str] = &[
-    "clock", "error", "wait", "driver", "aws", "lease", "kafka", "health", "sandbox", "roll", "apply", "session",
-    "survey", "ops", "cli",
+    "clock", "error", "wait", "driver", "aws", "lease", "kafka", "health", "lag", "sandbox", "roll", "apply",
+    "session", "survey", "ops", "cli",
 ];
 
 /// A crate's sources: its folder below the repository, and its modules from the bottom up.
