@@ -129,6 +129,7 @@ fn properties(address: Ipv4Addr, config: &[(&str, &str)]) -> (Host, String) {
         advertised: None,
         proxy: None,
         listeners: Vec::new(),
+        monitoring: None,
     };
     let text = cloud_init::server_properties(&host).expect("it renders");
     (host, text)

@@ -53,13 +53,17 @@ impl Network {
         Ok(space)
     }
 
-    /// Serves `file` to whoever asks, whatever the path, until this process ends.
-    pub fn serve(&self, file: PathBuf) -> io::Result<()> {
+    /// Serves `files` to whoever asks, by their names, and the first of them for every other path, until this process ends.
+    pub fn serve(&self, files: Vec<PathBuf>) -> io::Result<()> {
         let listener = TcpListener::bind((self.router, 80))?;
         let answer = move |stream: io::Result<std::net::TcpStream>| -> io::Result<()> {
             let mut stream = stream?;
-            BufReader::new(stream.try_clone()?).lines().map_while(Result::ok).find(|line| line.is_empty());
-            let mut file = File::open(&file)?;
+            let mut lines = BufReader::new(stream.try_clone()?).lines().map_while(Result::ok);
+            let asked = lines.next().unwrap_or_default();
+            lines.find(|line| line.is_empty());
+            let named = |file: &&PathBuf| file.file_name().is_some_and(|name| asked.contains(&*name.to_string_lossy()));
+            let file = files.iter().find(named).or(files.first());
+            let mut file = File::open(file.ok_or(io::ErrorKind::NotFound)?)?;
             let length = file.metadata()?.len();
             write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
             io::copy(&mut file, &mut stream).map(|_| ())

@@ -19,11 +19,13 @@ use serde::{Deserialize, Serialize};
 
 use check::check;
 pub use decode::decode;
+pub use monitoring::{Download, Exporters, JMX_PORT, NODE_PORT};
 use quote::{properties_escape, shell_word, yaml_scalar};
 use view::View;
 
 mod check;
 mod decode;
+mod monitoring;
 mod quote;
 #[cfg(test)]
 mod tests;
@@ -79,7 +81,7 @@ const HOST: &str = "host.yaml.hbs";
 const SERVER_PROPERTIES: &str = "server.properties.hbs";
 
 /// Every template, by file name.
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 11] = [
     (HOST, include_str!("../../../cloud-init/host.yaml.hbs")),
     (SERVER_PROPERTIES, include_str!("../../../cloud-init/server.properties.hbs")),
     ("log4j2.yaml.hbs", include_str!("../../../cloud-init/log4j2.yaml.hbs")),
@@ -88,6 +90,9 @@ const TEMPLATES: [(&str, &str); 8] = [
     ("format-storage.sh.hbs", include_str!("../../../cloud-init/format-storage.sh.hbs")),
     ("kstack-prepare.service.hbs", include_str!("../../../cloud-init/kstack-prepare.service.hbs")),
     ("kafka.service.hbs", include_str!("../../../cloud-init/kafka.service.hbs")),
+    ("install-exporters.sh.hbs", include_str!("../../../cloud-init/install-exporters.sh.hbs")),
+    ("jmx-exporter.yaml.hbs", include_str!("../../../cloud-init/jmx-exporter.yaml.hbs")),
+    ("node-exporter.service.hbs", include_str!("../../../cloud-init/node-exporter.service.hbs")),
 ];
 
 /// Template overrides: file name to text, from the user's override folder. The caller reads the files.
@@ -209,6 +214,9 @@ pub struct Host {
     /// Further listeners of a broker; a host without any has the fingerprint that it had before there were some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listeners: Vec<Listener>,
+    /// Exporters for Prometheus; a host without them has the fingerprint that it had before there were some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<Exporters>,
 }
 
 /// Why no user data could be made.

@@ -57,7 +57,12 @@ impl Stack {
     pub fn peers(&self) -> impl Iterator<Item = &Peer> {
         let listeners = self.cluster.ec2.iter().filter_map(|ec2| ec2.listeners.as_ref());
         let others = listeners.flat_map(|listeners| listeners.others.values().flat_map(|one| &one.clients));
-        self.network.clients.iter().chain(self.network.rules.iter().map(|rule| &rule.from)).chain(others)
+        self.network
+            .clients
+            .iter()
+            .chain(&self.network.monitors)
+            .chain(self.network.rules.iter().map(|rule| &rule.from))
+            .chain(others)
     }
 }
 

@@ -225,6 +225,7 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>) -> Found<Instance> {
         os: tagged(tag::OS),
         kafka: tagged(tag::KAFKA),
         volumes: tagged(tag::VOLUMES).and_then(|count| count.parse().ok()),
+        monitoring: tagged(tag::MONITORING),
         storage: tagged(tag::STORAGE),
         config: tagged(tag::CONFIG),
         retention: tagged(tag::RETENTION),

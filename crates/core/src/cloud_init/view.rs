@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::monitoring::ExportersView;
 use super::{CLIENT_PORT, CONTROLLER_PORT, Checksum, Host, HostRole, Listener, Voter, heap_mib};
 
 /// What the templates see: the host, and what follows from it.
@@ -36,6 +37,7 @@ pub(super) struct View<'a> {
     /// Where they are mounted, each with Kafka's log directory `data` in it.
     mount_points: Vec<String>,
     log_dirs: String,
+    exporters: Option<ExportersView>,
 }
 
 impl<'a> View<'a> {
@@ -75,6 +77,7 @@ impl<'a> View<'a> {
             volume_ids: std::iter::once(&host.volume_id).chain(&host.more_volumes).map(String::as_str).collect(),
             several_volumes: count > 1,
             disks,
+            exporters: host.monitoring.as_ref().map(ExportersView::of),
             mount_points,
             host,
         }

@@ -46,6 +46,8 @@ pub const EXPIRES: &str = "kstack:expires-at";
 pub const PROTECTED: &str = "kstack:protected";
 /// Where an instance has its data, where that is on its own disks.
 pub const STORAGE: &str = "kstack:storage";
+/// That an instance has exporters for Prometheus.
+pub const MONITORING: &str = "kstack:monitoring";
 /// How many data volumes an instance has been made for, where there are several.
 pub const VOLUMES: &str = "kstack:volumes";
 /// That kstack protected an instance against termination.
