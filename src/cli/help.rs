@@ -4,7 +4,7 @@ use clap::Command;
 
 /// Each group's heading and its commands, in order.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Stack files, offline", &["check", "size", "cost", "compare", "prices", "policy", "diff", "schema"]),
+    ("Stack files, offline", &["check", "size", "cost", "compare", "prices", "policy", "diff", "monitoring", "schema"]),
     ("Stacks", &["plan", "apply", "destroy", "status", "lag", "render", "unlock"]),
     ("Existing clusters", &["describe", "adopt"]),
     ("Ephemeral stacks", &["up", "with", "extend", "reap", "list"]),

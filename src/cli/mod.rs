@@ -16,6 +16,7 @@ mod fleet;
 mod help;
 mod lag;
 mod list;
+mod monitoring;
 mod msk;
 mod plan;
 mod policy;
@@ -74,6 +75,7 @@ enum Command {
     Prices(prices::Args),
     Render(render::Args),
     Policy(policy::Args),
+    Monitoring(monitoring::Args),
     Diff(diff::Args),
     Plan(plan::Args),
     Apply(apply::Args),
@@ -145,6 +147,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Sandbox(args) => sandbox::run(&args, &context),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Diff(args) => diff::run(&args),
+        Command::Monitoring(args) => monitoring::run(&args),
         Command::Render(args) => block_on(render::run(&args, &context)),
         Command::Plan(args) => block_on(plan::run(&args, &context)),
         Command::Apply(args) => block_on(apply::run(&args, &context)),

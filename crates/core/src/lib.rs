@@ -15,6 +15,7 @@ pub mod file;
 pub mod instance_types;
 pub mod kinds;
 pub mod model;
+pub mod monitoring;
 pub mod network;
 pub mod observed;
 pub mod offline;

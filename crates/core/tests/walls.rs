@@ -27,6 +27,7 @@ const CORE: &[&str] = &[
     "check",
     "compare",
     "model",
+    "monitoring",
     "design",
     "kinds",
     "observed",
