@@ -8,6 +8,7 @@ pub mod driver;
 pub mod error;
 pub mod health;
 pub mod kafka;
+pub mod lag;
 pub mod lease;
 pub mod moves;
 pub mod ops;

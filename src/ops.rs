@@ -10,6 +10,7 @@ pub mod destroy;
 pub mod extend;
 mod failure;
 pub mod kafka;
+pub mod lag;
 mod lease;
 pub mod msk;
 pub mod policy;

@@ -4,8 +4,8 @@ use clap::Command;
 
 /// Each group's heading and its commands, in order.
 const GROUPS: [(&str, &[&str]); 7] = [
-    ("Stack files, offline", &["check", "size", "cost", "compare", "prices", "policy", "diff", "schema"]),
-    ("Stacks", &["plan", "apply", "destroy", "status", "credentials", "shell", "recover", "render", "unlock"]),
+    ("Stack files, offline", &["check", "size", "cost", "compare", "prices", "policy", "diff", "monitoring", "schema"]),
+    ("Stacks", &["plan", "apply", "destroy", "status", "lag", "credentials", "shell", "recover", "render", "unlock"]),
     ("Partitions", &["rebalance", "move"]),
     ("Existing clusters", &["describe", "adopt"]),
     ("Ephemeral stacks", &["up", "with", "extend", "reap", "list"]),

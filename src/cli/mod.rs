@@ -15,7 +15,9 @@ mod error;
 mod extend;
 mod fleet;
 mod help;
+mod lag;
 mod list;
+mod monitoring;
 mod moves;
 mod msk;
 mod plan;
@@ -78,6 +80,7 @@ enum Command {
     Prices(prices::Args),
     Render(render::Args),
     Policy(policy::Args),
+    Monitoring(monitoring::Args),
     Diff(diff::Args),
     Plan(plan::Args),
     Apply(apply::Args),
@@ -94,6 +97,7 @@ enum Command {
     Status(status::Args),
     Credentials(credentials::Args),
     Shell(shell::Args),
+    Lag(lag::Args),
     List(list::Args),
     Unlock(unlock::Args),
     Sandbox(sandbox::Args),
@@ -112,6 +116,7 @@ impl Command {
             Command::Recover(args) => Some(&args.via),
             Command::Rebalance(args) => Some(&args.via),
             Command::Move(args) => Some(args.via()),
+            Command::Lag(args) => Some(&args.via),
             _ => None,
         }
     }
@@ -156,6 +161,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Sandbox(args) => sandbox::run(&args, &context),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Diff(args) => diff::run(&args),
+        Command::Monitoring(args) => monitoring::run(&args),
         Command::Render(args) => block_on(render::run(&args, &context)),
         Command::Plan(args) => block_on(plan::run(&args, &context)),
         Command::Apply(args) => block_on(apply::run(&args, &context)),
@@ -172,6 +178,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Status(args) => block_on(status::run(&args, &context)),
         Command::Credentials(args) => block_on(credentials::run(&args, &context)),
         Command::Shell(args) => block_on(shell::run(&args, &context)),
+        Command::Lag(args) => block_on(lag::run(&args, &context)),
         Command::List(args) => block_on(list::run(&args, &context)),
         Command::Unlock(args) => block_on(unlock::run(&args, &context)),
     }

@@ -20,6 +20,7 @@ pub struct Args {
 enum Output {
     Plan,
     Status,
+    Lag,
     List,
     Size,
     Cost,
@@ -39,6 +40,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         }
         Some(Output::Plan) => include_str!("schema/plan.json"),
         Some(Output::Status) => include_str!("schema/status.json"),
+        Some(Output::Lag) => include_str!("schema/lag.json"),
         Some(Output::List) => include_str!("schema/list.json"),
         Some(Output::Size) => include_str!("schema/size.json"),
         Some(Output::Cost) => include_str!("schema/cost.json"),

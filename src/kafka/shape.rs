@@ -132,6 +132,21 @@ pub const DESCRIBE_LOG_DIRS_4: &[Shape] = &[
     List(&[Fixed(2), Text, List(&[Text, List(&[Fixed(4 + 8 + 8 + 1), Tags]), Tags]), Fixed(8 + 8), Tags]),
     Tags,
 ];
+/// Throttle time, error, and the groups: id, protocol, state, and type.
+pub const LIST_GROUPS_5: &[Shape] = &[Fixed(4 + 2), List(&[Text, Text, Text, Text, Tags]), Tags];
+
+/// The same of Kafka 2.6 and newer, without the type.
+pub const LIST_GROUPS_4: &[Shape] = &[Fixed(4 + 2), List(&[Text, Text, Text, Tags]), Tags];
+
+/// Throttle time, and for each group its topics, with offset, epoch, metadata and error of each partition, and its error.
+pub const OFFSET_FETCH_8: &[Shape] = &[
+    Fixed(4),
+    List(&[Text, List(&[Text, List(&[Fixed(4 + 8 + 4), Text, Fixed(2), Tags]), Tags]), Fixed(2), Tags]),
+    Tags,
+];
+
+/// Throttle time, and for each topic the partitions: error, time, offset and epoch.
+pub const LIST_OFFSETS_7: &[Shape] = &[Fixed(4), List(&[Text, List(&[Fixed(4 + 2 + 8 + 8 + 4), Tags]), Tags]), Tags];
 
 /// What is before the body of an answer to a request of a version with tagged fields.
 pub const HEADER_1: &[Shape] = &[Fixed(4), Tags];

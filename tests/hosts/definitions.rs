@@ -131,6 +131,7 @@ fn properties(address: Ipv4Addr, config: &[(&str, &str)]) -> (Host, String) {
         listeners: Vec::new(),
         security: None,
         ipv6: false,
+        monitoring: None,
     };
     let text = cloud_init::server_properties(&host).expect("it renders");
     (host, text)

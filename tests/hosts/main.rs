@@ -6,7 +6,9 @@
 mod client;
 mod client_host;
 mod definitions;
+mod lag;
 mod machine;
+mod monitoring;
 mod moves;
 mod network;
 mod processes;
@@ -130,11 +132,20 @@ impl Host {
 
 /// Boots every host of the file, breaks one, boots one anew, and counts the records.
 fn prove(ground: &Ground, account: &Account, file: &str) {
+    let (network, hosts) = hosts_of(ground, account, file, Vec::new());
+    let mut proof = Proof { ground, account, file, network: &network, hosts, done: false };
+    proof.run();
+    proof.done = true;
+}
+
+/// The hosts of the file, applied and not launched, on a network where Kafka's archive and `files` are served.
+fn hosts_of(ground: &Ground, account: &Account, file: &str, files: Vec<PathBuf>) -> (Network, Vec<Host>) {
     account.run(&["apply", file, "--yes"]).expect(0);
     let status = account.run(&["status", file, "--json"]).expect(0).json();
     let cidr: Vec<&str> = text(&status["hosts"][0]["address"]).split('.').collect();
     let network = Network::new(Ipv4Addr::new(10, cidr[1].parse().expect("a number"), 255, 254), 16).expect("a bridge");
-    network.serve(vec![ground.kafka.with_file_name(archive(&ground.kafka))]).expect("a web server");
+    let served = [vec![ground.kafka.with_file_name(archive(&ground.kafka))], files].concat();
+    network.serve(served).expect("a web server");
     let mut hosts: Vec<Host> = Vec::new();
     for (number, host) in status["hosts"].as_array().expect("hosts").iter().enumerate() {
         let name = text(&host["name"]).to_owned();
@@ -151,9 +162,7 @@ fn prove(ground: &Ground, account: &Account, file: &str) {
             boot: Duration::ZERO,
         });
     }
-    let mut proof = Proof { ground, account, file, network: &network, hosts, done: false };
-    proof.run();
-    proof.done = true;
+    (network, hosts)
 }
 
 fn archive(kafka: &Path) -> String {

@@ -131,12 +131,17 @@ fn advertised(address: &str, port: u16) -> BTreeMap<u32, (String, u32)> {
     (0..brokers).map(broker).collect()
 }
 
-/// With one broker lost, two replicas of three are in sync, and both are needed: no other broker is stopped.
-fn refused_while_one_is_missing(kafka: &Path, file: &str) {
+/// Kills a host of the only cluster.
+pub fn kill(host: &str) {
     let clusters = sandbox_folder().join("kafka");
     let cluster = std::fs::read_dir(&clusters).expect("a folder").flatten().next().expect("a cluster").path();
-    let group = std::fs::read_to_string(cluster.join("broker-3/pid")).expect("a process id");
+    let group = std::fs::read_to_string(cluster.join(host).join("pid")).expect("a process id");
     run("kill", &["-s", "KILL", "--", &format!("-{}", group.trim())]).expect("a process");
+}
+
+/// With one broker lost, two replicas of three are in sync, and both are needed: no other broker is stopped.
+fn refused_while_one_is_missing(kafka: &Path, file: &str) {
+    kill("broker-3");
     let mut command = kstack_command(kafka, &["apply", file, "--yes", "--json"]);
     let mut apply = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary starts");
     let lines = BufReader::new(apply.stdout.take().expect("a pipe")).lines().map_while(Result::ok);

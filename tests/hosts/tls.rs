@@ -134,6 +134,7 @@ impl Cluster {
             listeners: Vec::new(),
             advertised: None,
             ipv6: false,
+            monitoring: None,
             more_volumes: Vec::new(),
             own_disks: None,
             security: Some(Security {

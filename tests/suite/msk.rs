@@ -308,6 +308,8 @@ fn serverless_and_express_clusters_come_and_go() {
         // Nobody says of brokers that do not run how they are.
         assert_eq!(status["kafka"]["reachable"], false, "{status:#}");
         assert_eq!(status["kafka"]["problems"], serde_json::json!(["the sandbox runs no brokers of MSK"]));
+        let lag = account.run(&["lag", &file]).expect(1);
+        assert!(lag.err.contains("the lag is not known: the sandbox runs no brokers of MSK"), "{lag}");
         assert!(text(&status["bootstrap_servers"][0]).ends_with(":9098"), "{status:#}");
         account.destroy(&file);
     }

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use kstack_core::cloud_init::{self, Checksum, ClientHost, Host, HostRole, IamAuth, Os, Overrides, Security, Voter};
+use kstack_core::cloud_init::{
+    self, Checksum, ClientHost, Exporters, Host, HostRole, IamAuth, Os, Overrides, Security, Voter,
+};
 
 use crate::support::skip;
 
@@ -41,6 +43,7 @@ pub fn host(role: HostRole, os: Os) -> Host {
         advertised: None,
         proxy: None,
         listeners: Vec::new(),
+        monitoring: None,
         ipv6: false,
         security: None,
     }
@@ -89,7 +92,8 @@ fn every_rendering_is_valid_by_cloud_inits_own_schema() {
         for role in [HostRole::Broker, HostRole::Controller, HostRole::Combined] {
             for security in [None, Some(security())] {
                 let more_volumes = (2..=11).map(cloud_init::volume_placeholder).collect();
-                let host = Host { more_volumes, security, ..host(role, os) };
+                let monitoring = Some(Exporters::default());
+                let host = Host { more_volumes, security, monitoring, ..host(role, os) };
                 judge(&cloud_init::render(&host, &Overrides::new()).unwrap(), &format!("{role:?} on {os:?}"));
             }
         }
@@ -236,4 +240,65 @@ fn the_instances_own_disks_keep_their_places_by_their_serial_numbers() {
         "mount --types xfs --options noatime /dev/nvme1n1 /var/lib/kafka-2",
     ];
     assert_eq!(did, expected);
+}
+
+/// The script of the exporters on `os`, with its places in `folder`, and whether downloads have the pinned checksums.
+fn install_exporters(os: Os, folder: &Path, machine: &str, verified: bool) -> (Vec<String>, bool) {
+    let host = Host { monitoring: Some(Exporters::default()), ..host(HostRole::Broker, os) };
+    let text = script(&host, "install-exporters");
+    let text = ["/etc/kafka/exporter.env", "/opt/jmx-exporter", "/opt/node-exporter", "/opt/.node-exporter"]
+        .iter()
+        .fold(text, |text, place| text.replace(place, &format!("{}{place}", folder.display())));
+    for place in ["etc/kafka", "opt"] {
+        fs::create_dir_all(folder.join(place)).expect("a folder");
+    }
+    let check = format!("cat >> {}/sums; {verified}", folder.display());
+    let commands = [
+        ("curl", "while [ $1 != --output ]; do shift; done; : > $2"),
+        ("sha512sum", check.as_str()),
+        ("sha256sum", check.as_str()),
+        ("uname", &format!("echo {machine}")),
+        ("tar", "while [ $1 != --directory ]; do shift; done; : > $2/node_exporter"),
+        ("systemctl", ""),
+        ("apt-get", ""),
+        ("sync", ""),
+    ];
+    run(&text, folder, &commands)
+}
+
+#[test]
+fn exporters_are_fetched_and_verified_on_each_system() {
+    let systems = [
+        (Os::Al2023, "aarch64", "arm64"),
+        (Os::Al2023, "x86_64", "amd64"),
+        (Os::Debian12, "x86_64", ""),
+        (Os::Ubuntu2404, "x86_64", ""),
+    ];
+    for (os, machine, architecture) in systems {
+        let folder = tempfile::tempdir().unwrap();
+        let (calls, well) = install_exporters(os, folder.path(), machine, true);
+        assert!(well, "{os:?}: {calls:#?}");
+        let options = fs::read_to_string(folder.path().join("etc/kafka/exporter.env")).unwrap();
+        assert!(options.contains("agent.jar=10.40.0.5:11001:/etc/kafka/jmx-exporter.yaml"), "{options}");
+        let did = |what: &str| calls.iter().any(|call| call.contains(what));
+        assert!(did("jmx_prometheus_javaagent-1.0.1.jar") && did("systemctl start --no-block node-exporter.service"));
+        assert_eq!(did(&format!("linux-{architecture}.tar.gz")), os == Os::Al2023, "{calls:#?}");
+        // The package that Debian and Ubuntu have may be installed on this machine.
+        let packaged = Command::new("prometheus-node-exporter").arg("--version").output().is_ok();
+        assert_eq!(did("apt-get "), os != Os::Al2023 && !packaged, "{calls:#?}");
+        let sums = fs::read_to_string(folder.path().join("sums")).unwrap();
+        let pinned = if machine == "aarch64" { "848f1399" } else { "becb950e" };
+        assert!(sums.starts_with("f81d876e8110cbab") && (os != Os::Al2023 || sums.contains(pinned)), "{sums}");
+    }
+}
+
+#[test]
+fn an_exporter_that_is_not_what_was_pinned_is_left_out_and_kafka_starts_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("etc/kafka")).unwrap();
+    fs::write(folder.path().join("etc/kafka/exporter.env"), "of an earlier boot").unwrap();
+    let (calls, well) = install_exporters(Os::Al2023, folder.path(), "aarch64", false);
+    assert!(well, "it only says what is wrong");
+    assert!(!folder.path().join("etc/kafka/exporter.env").exists());
+    assert!(!calls.iter().any(|call| call.starts_with("systemctl")), "{calls:#?}");
 }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use check::check;
 pub use client::{ClientHost, FIRST_BROKERS, IamAuth, brokers_placeholder, render_client, with_brokers};
 pub use decode::decode;
+pub use monitoring::{Download, Exporters, JMX_PORT, NODE_PORT};
 use quote::{properties_escape, shell_word, yaml_scalar};
 pub use security::{
     INTERNAL_PORT, MTLS_PORT, PAPERS, QUORUM_PORT, SCRAM_PORT, Security, authority_parameter, papers_address,
@@ -31,6 +32,7 @@ use view::View;
 mod check;
 mod client;
 mod decode;
+mod monitoring;
 mod quote;
 mod security;
 #[cfg(test)]
@@ -94,7 +96,7 @@ const INSTALL: &str = "install-kafka.sh.hbs";
 const SERVER_PROPERTIES: &str = "server.properties.hbs";
 
 /// Every template, by file name.
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 16] = [
     (HOST, include_str!("../../../cloud-init/host.yaml.hbs")),
     (SERVER_PROPERTIES, include_str!("../../../cloud-init/server.properties.hbs")),
     ("log4j2.yaml.hbs", include_str!("../../../cloud-init/log4j2.yaml.hbs")),
@@ -108,6 +110,9 @@ const TEMPLATES: [(&str, &str); 13] = [
     (CLIENTS[1], include_str!("../../../cloud-init/client-profile.sh.hbs")),
     (CLIENTS[2], include_str!("../../../cloud-init/install-iam-auth.sh.hbs")),
     (CLIENTS[3], KAFKA_TOOL),
+    ("install-exporters.sh.hbs", include_str!("../../../cloud-init/install-exporters.sh.hbs")),
+    ("jmx-exporter.yaml.hbs", include_str!("../../../cloud-init/jmx-exporter.yaml.hbs")),
+    ("node-exporter.service.hbs", include_str!("../../../cloud-init/node-exporter.service.hbs")),
 ];
 
 /// Template overrides: file name to text, from the user's override folder. The caller reads the files.
@@ -235,6 +240,9 @@ pub struct Host {
     /// Whether a broker listens on IPv6 too. A host that does not has the fingerprint that it had before one could.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ipv6: bool,
+    /// Exporters for Prometheus; a host without them has the fingerprint that it had before there were some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<Exporters>,
 }
 
 /// Why no user data could be made.

@@ -18,6 +18,7 @@ pub mod host_policy;
 pub mod instance_types;
 pub mod kinds;
 pub mod model;
+pub mod monitoring;
 pub mod moves;
 pub mod network;
 pub mod observed;

@@ -84,7 +84,8 @@ impl Stack {
     pub fn peers(&self) -> impl Iterator<Item = &Peer> {
         let others = self.cluster.ec2.iter().flat_map(|ec2| ec2.listeners.others.values());
         let others = others.flat_map(|one| &one.clients);
-        self.network.clients.iter().chain(self.network.rules.iter().map(|rule| &rule.from)).chain(others)
+        let network = &self.network;
+        network.clients.iter().chain(&network.monitors).chain(network.rules.iter().map(|rule| &rule.from)).chain(others)
     }
 }
 

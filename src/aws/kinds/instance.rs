@@ -208,6 +208,7 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, certificate: Option<String>) -> F
         os: tagged(tag::OS),
         kafka: tagged(tag::KAFKA),
         volumes: tagged(tag::VOLUMES).and_then(|count| count.parse().ok()),
+        monitoring: tagged(tag::MONITORING),
         storage: tagged(tag::STORAGE),
         listeners: tagged(tag::LISTENERS),
         // Of one that speaks plaintext there is none.

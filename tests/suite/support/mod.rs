@@ -7,6 +7,7 @@ pub mod proxy;
 pub mod rounds;
 pub mod running;
 pub mod sandboxes;
+pub mod schema;
 pub mod stale;
 
 use std::path::{Path, PathBuf};

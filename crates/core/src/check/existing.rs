@@ -47,6 +47,9 @@ pub fn check_access(net: &Network, checker: &mut Checker<'_>) {
     for (index, peer) in net.clients.iter().enumerate() {
         check_peer(peer, &format!("network.clients.{index}"), public, checker);
     }
+    for (index, peer) in net.monitors.iter().enumerate() {
+        check_peer(peer, &format!("network.monitors.{index}"), false, checker);
+    }
     for (index, rule) in net.rules.iter().enumerate() {
         check_peer(&rule.from, &format!("network.rules.{index}.from"), public, checker);
     }
@@ -107,7 +110,9 @@ fn check_own_groups(net: &Network, checker: &mut Checker<'_>) {
             "name at least one below `network.security_groups`, or remove `own_groups: false`",
         );
     }
-    for (key, some) in [("clients", !net.clients.is_empty()), ("rules", !net.rules.is_empty())] {
+    for (key, some) in
+        [("clients", !net.clients.is_empty()), ("monitors", !net.monitors.is_empty()), ("rules", !net.rules.is_empty())]
+    {
         if some {
             let message = format!("`{key}` become rules of the stack's own groups, and this stack has none");
             let help = format!("remove `{key}`, and add rules to the groups in `security_groups`");

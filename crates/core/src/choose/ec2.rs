@@ -7,12 +7,12 @@ use std::net::Ipv4Addr;
 
 use super::PlanningInput;
 use crate::cloud_init::{
-    self, HostRole, Overrides, Security, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter, overrides_of,
-    volume_placeholder,
+    self, Download, Exporters, HostRole, Overrides, Security, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter,
+    overrides_of, volume_placeholder,
 };
 use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat};
 use crate::digest;
-use crate::engines::ec2::keys::VolumeType;
+use crate::engines::ec2::keys::{Archive, VolumeType};
 use crate::engines::ec2::{self, EbsVolume, archive};
 use crate::instance_types::{self, Arch};
 use crate::kinds::{Instance, NetworkInterface, Volume};
@@ -175,6 +175,7 @@ fn host(
             ssm: format!("https://ssm.{}.{}", stack.region, stack.region.domain()),
         }),
         ipv6: stack.network.ipv6 && role != HostRole::Controller,
+        monitoring: exporters(ec2, instances),
     };
     // Only a text that is too long as it is must be compressed to know whether it fits: that takes time, for each host.
     let fits = |text: String| match text.len() {
@@ -206,6 +207,22 @@ fn host(
             None
         }
     }
+}
+
+/// The exporters of the hosts: as the file says; else as the live hosts have them, since other ones would roll them; else they are on, where
+/// the hosts may be able to fetch them.
+fn exporters(ec2: &Ec2, live: &Instances<'_>) -> Option<Exporters> {
+    let on = match &ec2.monitoring {
+        Some(monitoring) => monitoring.prometheus,
+        None if live.is_empty() => ec2.archive.is_none(),
+        None => live.values().any(|(_, instance)| instance.monitoring.is_some()),
+    };
+    let monitoring = ec2.monitoring.as_ref();
+    let download = |archive: &Archive| Download { url: archive.url.clone(), sha512: archive.sha512.clone() };
+    on.then(|| Exporters {
+        agent: monitoring.and_then(|one| one.agent.as_ref()).map(download),
+        node: monitoring.and_then(|one| one.node.as_ref()).map(download),
+    })
 }
 
 /// Volumes that are larger than any of the type that the file has for brokers.

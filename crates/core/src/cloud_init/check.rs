@@ -1,6 +1,6 @@
 //! What a host must be, to come out of the templates as itself.
 
-use super::{Checksum, Host, RESERVED_SETTINGS, SCHEMES, TemplateError, is_url};
+use super::{Checksum, Download, Host, RESERVED_SETTINGS, SCHEMES, TemplateError, is_url};
 
 /// Refuses what could not come out as itself: most values stand unquoted in a comment or a path.
 pub(super) fn check(host: &Host) -> Result<(), TemplateError> {
@@ -59,6 +59,12 @@ pub(super) fn check(host: &Host) -> Result<(), TemplateError> {
     }
     if let Some(proxy) = &host.proxy {
         ensure(is_url(proxy, &SCHEMES), "the proxy", proxy, "an https or http URL")?;
+    }
+    let own = host.monitoring.iter().flat_map(|exporters| exporters.agent.iter().chain(&exporters.node));
+    for Download { url, sha512 } in own {
+        ensure(is_url(url, &SCHEMES), "an exporter's address", url, "an https or http URL")?;
+        let hex = sha512.len() == 128 && sha512.chars().all(|c| c.is_ascii_hexdigit());
+        ensure(hex, "an exporter's checksum", sha512, "a SHA-512 of 128 hexadecimal digits")?;
     }
     match host.settings.keys().find(|name| RESERVED_SETTINGS.contains(&name.as_str())) {
         Some(name) => Err(TemplateError::ReservedSetting { name: name.clone() }),

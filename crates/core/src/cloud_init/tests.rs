@@ -38,19 +38,24 @@ fn host(role: HostRole, os: Os) -> Host {
         listeners: Vec::new(),
         security: None,
         ipv6: false,
+        monitoring: None,
     }
 }
 
 fn every_host() -> impl Iterator<Item = Host> {
     [HostRole::Broker, HostRole::Controller, HostRole::Combined].into_iter().flat_map(|role| {
         [Os::Al2023, Os::Debian12, Os::Ubuntu2404].into_iter().flat_map(move |os| {
-            [(None, None), (Some("http://10.40.0.2:8080/mirror"), Some("http://proxy.example.net:3128"))].map(
-                |(mirror, proxy)| Host {
+            let own = || Some(Download { url: "http://10.40.0.2/file".to_owned(), sha512: "0A".repeat(64) });
+            let exporters = [None, Some(Exporters::default()), Some(Exporters { agent: own(), node: own() })];
+            let around = [(None, None), (Some("http://10.40.0.2:8080/mirror"), Some("http://proxy.example.net:3128"))];
+            exporters.into_iter().flat_map(move |monitoring| {
+                around.map(|(mirror, proxy)| Host {
                     package_mirror: mirror.map(str::to_owned),
                     proxy: proxy.map(str::to_owned),
+                    monitoring: monitoring.clone(),
                     ..host(role, os)
-                },
-            )
+                })
+            })
         })
     })
 }
@@ -119,6 +124,33 @@ fn every_role_and_system_renders_to_cloud_config() {
         assert!(files["/etc/systemd/system/kafka.service"].contains("\nRequires=kstack-prepare.service\n"));
         assert!(files.values().all(|content| !content.contains("{{")));
         assert!(encode(&user_data).expect("fits").len() < USER_DATA_LIMIT / 2);
+    }
+}
+
+/// A host without exporters has nothing of them, and one with them starts Kafka without them too.
+#[test]
+fn exporters_are_where_they_are_asked_for() {
+    for host in every_host() {
+        let user_data = render(&host, &plain()).expect("renders");
+        let files = files(&user_data);
+        let Some(exporters) = &host.monitoring else {
+            assert!(!user_data.contains("exporter") && !user_data.contains("11001"));
+            continue;
+        };
+        let script = &files["/usr/local/lib/kstack/install-exporters"];
+        let digits = if exporters.agent.is_some() { "0a".repeat(64) } else { "f81d876e8110cbab".to_owned() };
+        assert!(
+            script.contains(&format!("sum='{digits}"))
+                && script.contains("10.40.1.10:11001:/etc/kafka/jmx-exporter.yaml")
+        );
+        assert_eq!(script.contains("apt-get"), exporters.node.is_none() && host.os != Os::Al2023);
+        assert_eq!(script.contains("sha256sum"), exporters.node.is_none() && host.os == Os::Al2023);
+        let checked = std::process::Command::new("bash").args(["-n", "-c", script]).output().expect("bash runs");
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+        assert!(files["/etc/systemd/system/kafka.service"].contains("\nEnvironmentFile=-/etc/kafka/exporter.env\n"));
+        let prepare = &files["/etc/systemd/system/kstack-prepare.service"];
+        assert!(prepare.contains("\nExecStart=-/usr/local/lib/kstack/install-exporters\n"));
+        assert!(files["/etc/systemd/system/node-exporter.service"].contains("--web.listen-address=10.40.1.10:11002 "));
     }
 }
 
@@ -377,7 +409,8 @@ fn faults_in_overrides_say_where_they_are() {
         "the override folder has `hots.yaml.hbs`, which is no template; the templates are `host.yaml.hbs`, \
          `server.properties.hbs`, `log4j2.yaml.hbs`, `install-kafka.sh.hbs`, `mount-data.sh.hbs`, \
          `fetch-papers.sh.hbs`, `format-storage.sh.hbs`, `kstack-prepare.service.hbs`, `kafka.service.hbs`, `client.yaml.hbs`, \
-         `client-profile.sh.hbs`, `install-iam-auth.sh.hbs`, `kafka-tool.sh.hbs`"
+         `client-profile.sh.hbs`, `install-iam-auth.sh.hbs`, `kafka-tool.sh.hbs`, \
+         `install-exporters.sh.hbs`, `jmx-exporter.yaml.hbs`, `node-exporter.service.hbs`"
     );
     let at = |template: &str, line: u8, column: u8, reason: &str| {
         format!("the template `{template}` cannot be used (line {line}, column {column}): {reason}")

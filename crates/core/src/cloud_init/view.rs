@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::monitoring::ExportersView;
 use super::security::SecurityView;
 use super::{CLIENT_PORT, CONTROLLER_PORT, Checksum, Host, HostRole, Listener, QUORUM_PORT, Voter, heap_mib};
 
@@ -41,6 +42,7 @@ pub(super) struct View<'a> {
     /// Where they are mounted, each with Kafka's log directory `data` in it.
     mount_points: Vec<String>,
     log_dirs: String,
+    exporters: Option<ExportersView>,
 }
 
 impl<'a> View<'a> {
@@ -84,6 +86,7 @@ impl<'a> View<'a> {
             volume_ids: std::iter::once(&host.volume_id).chain(&host.more_volumes).map(String::as_str).collect(),
             several_volumes: count > 1,
             disks,
+            exporters: host.monitoring.as_ref().map(ExportersView::of),
             mount_points,
             host,
         }

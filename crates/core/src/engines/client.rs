@@ -98,7 +98,11 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
     }
     for (key, archive) in [("archive", &client.archive), ("iam_auth", &client.iam_auth)] {
         if let Some(archive) = archive {
-            check_archive(&format!("client.{key}"), archive, checker);
+            let example = match key {
+                "archive" => "https://files.example.net/kafka_2.13-4.1.1.tgz",
+                _ => "https://files.example.net/aws-msk-iam-auth-2.3.9-all.jar",
+            };
+            check_archive(&format!("client.{key}"), archive, example, checker);
         }
     }
     if let Some(mirror) = &client.package_mirror {

@@ -34,6 +34,8 @@ fields! {
         flow_logs: Option<BucketArn>,
         /// From where clients outside the stack's client security group may connect to every listener, but those of `listeners.others`: address blocks, such as a peered VPC's, prefix lists (`pl-...`) and security groups (`sg-...`; of a peered VPC in another account: `ACCOUNT/sg-...`).
         clients: Vec<Peer> = Vec::new(),
+        /// From where Prometheus may scrape the brokers' and controllers' exporters: address blocks, prefix lists and security groups, as in `clients`.
+        monitors: Vec<Peer> = Vec::new(),
         /// More rules for brokers: who may connect to which listener.
         rules: Vec<AccessRule> = Vec::new(),
         /// Routes of the stack's subnets to other networks. Routes that others make there are left alone. Not with `existing`.

@@ -46,6 +46,9 @@ spec! {
         /// How many volumes it has been made for, where there are several.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub volumes: Option<u32> => Rule::roll().hidden(),
+        /// `on` where it has exporters for Prometheus.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub monitoring: Option<String> => Rule::roll().hidden(),
         /// Where its data is, where that is on disks of its own: it is lost with it.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub storage: Option<String> => Rule::roll().hidden(),
@@ -100,6 +103,7 @@ impl Kind for Instance {
             os: Some(host.cloud.os.word().to_owned()),
             kafka: Some(host.cloud.kafka_version.clone()),
             volumes: Some(host.volumes().len() as u32).filter(|count| *count > 1),
+            monitoring: host.cloud.monitoring.as_ref().map(|_| "on".to_owned()),
             storage: host.cloud.own_disks.map(|_| host.volume.kind.word().to_owned()),
             listeners: host.cloud.security.as_ref().map(|_| TLS.to_owned()),
             certificate: host.cloud.security.as_ref().map(|_| VALID.to_owned()),
@@ -131,6 +135,7 @@ impl Kind for Instance {
         let pairs = [
             (tag::OS, &self.os),
             (tag::KAFKA, &self.kafka),
+            (tag::MONITORING, &self.monitoring),
             (tag::STORAGE, &self.storage),
             (tag::LISTENERS, &self.listeners),
             (tag::CONFIG, &self.config),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::prelude::*;
 use super::security_group::groups;
+use crate::cloud_init::{JMX_PORT, NODE_PORT};
 use crate::design::{MskDesign, Provisioned, listeners};
 use crate::engines::ec2::archive;
 use crate::network::{EVERYWHERE, EVERYWHERE_V6};
@@ -112,6 +113,18 @@ fn has_ipv6(design: &Design) -> bool {
     design.existing.as_ref().map_or(design.stack.network.ipv6, |existing| existing.ipv6)
 }
 
+/// The rules for whoever scrapes the exporters at `ports`, beside those that `ingress` has.
+fn of_monitors(design: &Design, ports: &[(u16, &str)], ingress: &mut Vec<NetworkRule>) {
+    for from in &design.stack.network.monitors {
+        for (port, what) in ports {
+            let new = rule(*port, Ref::Id(from.to_string()), what);
+            if !ingress.iter().any(|one| (&one.ports, &one.peer) == (&new.ports, &new.peer)) {
+                ingress.push(new);
+            }
+        }
+    }
+}
+
 /// Endpoints in a VPC of others: a service's public name leads every host of the VPC to them, so that each must get in.
 fn from_the_vpc(design: &Design) -> Vec<NetworkRule> {
     let blocks = design.existing.iter().flat_map(|existing| &existing.blocks);
@@ -181,6 +194,10 @@ impl Kind for SecurityGroupRules {
                 }
             }
             if ["brokers", "controllers"].contains(&name) {
+                if design.hosts.iter().any(|host| host.cloud.monitoring.is_some()) {
+                    let ports = [(JMX_PORT, "Kafka's metrics"), (NODE_PORT, "The hosts' metrics")];
+                    of_monitors(design, &ports, &mut ingress);
+                }
                 egress.extend(to_downloads(design, &downloads));
                 if endpoints {
                     egress.push(rule(443, group("endpoints"), "AWS services inside the VPC"));
@@ -231,6 +248,8 @@ fn of_msk(design: &Design, msk: &MskDesign) -> Vec<(String, SecurityGroupRules)>
                     clients.chain(scraped.map(|(_, port, what)| (*port, *what))).collect()
                 }));
                 ingress.extend(exporters.iter().map(|(_, port, what)| rule(*port, group("clients"), what)));
+                let ports: Vec<(u16, &str)> = exporters.iter().map(|(_, port, what)| (*port, *what)).collect();
+                of_monitors(design, &ports, &mut ingress);
             }
             "clients" => {
                 egress.extend(listeners.iter().map(|one| rule(one.port, group("brokers"), one.what)));

@@ -207,6 +207,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     warn_of_others(observed, &mut plan);
     say_later_routes(design, &mut plan);
     added::say_empty(design, observed, &mut plan);
+    say_unmonitored(design, observed, &mut plan);
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
     for (address, live) in own.filter(|(address, _)| !desired.contains_key(address)) {
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
@@ -238,6 +239,16 @@ fn say_later_routes(design: &Design, plan: &mut Plan) {
         );
         Note { warning: true, ..Note::of(&Address::new("vpc", "main"), text) }
     }));
+}
+
+/// Says which live hosts have no exporters, where the file does not say whether they should: kstack rolls no host unasked.
+fn say_unmonitored(design: &Design, observed: &Observed, plan: &mut Plan) {
+    let silent = design.stack.cluster.ec2.as_ref().is_some_and(|ec2| ec2.monitoring.is_none());
+    let off = design.hosts.iter().filter(|host| silent && host.cloud.monitoring.is_none());
+    let live =
+        off.map(|host| Address::new("instance", &host.name)).filter(|address| observed.live.contains_key(address));
+    let text = "it has no exporters for Prometheus; `monitoring: {prometheus: true}` below `ec2` adds them by a roll, and `false` ends this note";
+    plan.notes.extend(live.map(|address| Note::of(&address, text.to_owned())));
 }
 
 /// Empty volumes for a majority of the voters would elect a leader without the cluster's metadata, whatever was allowed.

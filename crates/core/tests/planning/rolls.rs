@@ -107,13 +107,91 @@ fn the_active_controller_is_last_of_its_role() {
     }
 }
 
+/// The first broker as a plan for nothing live has it.
+fn first_broker(file: &str) -> Instance {
+    let plan = Model::empty("eu-west-1", 3).plan(&parsed(file), false);
+    let broker = Address::new(Instance::NAME, "broker-1");
+    let step = plan.steps.iter().find(|step| step.address == broker).expect("it is made");
+    step.wanted().and_then(Instance::of).expect("an instance").clone()
+}
+
+/// The file with exporters on or off, in words.
+fn monitoring(file: &str, prometheus: bool) -> String {
+    file.replace("combined: true", &format!("combined: true\n    monitoring: {{prometheus: {prometheus}}}"))
+}
+
 /// The fingerprint of a host that was made by the kstack of 2026-11-25: whoever changes it rolls every host of every live stack.
 #[test]
 fn a_newer_kstack_rolls_no_host() {
     let file = fs::read_to_string("../../stacks/dev.yaml").unwrap();
-    let plan = Model::empty("eu-west-1", 3).plan(&parsed(&file), false);
-    let broker = Address::new(Instance::NAME, "broker-1");
-    let step = plan.steps.iter().find(|step| step.address == broker).expect("it is made");
-    let instance = step.wanted().and_then(Instance::of).expect("an instance");
-    assert_eq!(instance.config.as_deref(), Some("21b178576c64"));
+    let (without, with) = (first_broker(&monitoring(&file, false)), first_broker(&file));
+    assert_eq!((without.config.as_deref(), without.monitoring), (Some("21b178576c64"), None));
+    // And that of one with exporters, of 2026-11-26.
+    assert_eq!(with.monitoring.as_deref(), Some("on"));
+    assert_eq!(with.config.as_deref(), Some("d29e41e8da12"));
+}
+
+/// A live stack stays as it is about exporters until its file says something: new stacks have them.
+#[test]
+fn exporters_come_and_go_by_the_file_alone() {
+    let file = fs::read_to_string("../../stacks/dev.yaml").unwrap();
+    let (on, off) = (monitoring(&file, true), monitoring(&file, false));
+    let rolls = |model: &Model, file: &str| {
+        let plan = model.plan(&parsed(file), false);
+        assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
+        let noted = plan.notes.iter().any(|note| note.text.contains("no exporters for Prometheus"));
+        (plan.steps.iter().filter(|step| step.action() == Action::Roll).count(), plan.steps.len(), noted)
+    };
+    let mut model = Model::empty("eu-west-1", 3);
+    model.apply(&model.plan(&parsed(&off), false));
+    assert_eq!(rolls(&model, &off), (0, 0, false));
+    assert_eq!(rolls(&model, &file), (0, 0, true), "a stack of an earlier kstack, which is told");
+    let more = file.replace("count: 3", "count: 6");
+    assert_eq!(rolls(&model, &more).0, 0, "and neither do its new brokers roll the old ones");
+    assert_eq!(rolls(&model, &on), (3, 3, false));
+    model.apply(&model.plan(&parsed(&on), false));
+    assert_eq!(rolls(&model, &file), (0, 0, false), "they stay where the key goes");
+    assert_eq!(rolls(&model, &off), (3, 3, false));
+    let mut model = Model::empty("eu-west-1", 3);
+    model.apply(&model.plan(&parsed(&file), false));
+    assert_eq!(rolls(&model, &on), (0, 0, false), "a new stack has them");
+    // One that died while it was made goes on as it began.
+    let mut died = Model::empty("eu-west-1", 3);
+    died.apply(&died.plan(&parsed(&file), false));
+    died.end(&Address::new("instance", "broker-2"));
+    assert_eq!(rolls(&died, &file), (0, 1, false));
+    // Hosts with an archive of their own may not reach Maven Central.
+    let archive =
+        format!("combined: true\n    archive: {{url: \"https://a.example/k.tgz\", sha512: {}}}", "0".repeat(128));
+    assert_eq!(first_broker(&file.replace("combined: true", &archive)).monitoring, None);
+}
+
+#[test]
+fn monitors_may_scrape_every_host_that_has_exporters() {
+    let file = fs::read_to_string("../../stacks/prod.yaml").unwrap();
+    let (cidr, with) = ("  cidr: 10.40.0.0/16", "  cidr: 10.40.0.0/16\n  monitors: [10.9.0.0/16, 10.10.0.0/16]");
+    assert!(file.contains(cidr));
+    let rules = |file: &str| -> Vec<String> {
+        let plan = Model::empty("ap-northeast-2", 3).plan(&parsed(file), false);
+        let all = plan.steps.iter().filter_map(|step| Some((&step.address, step.wanted()?.clone())));
+        let of_exporters =
+            all.filter(|(address, _)| address.kind == "security_group_rules").flat_map(|(address, wanted)| {
+                let rules = wanted.spec()["ingress"].as_array().cloned().unwrap_or_default();
+                let one = |rule: serde_json::Value| {
+                    format!("{} {} {}", address.name, rule["ports"], rule["peer"]).replace('"', "")
+                };
+                rules.into_iter().map(one).filter(|rule| rule.contains("1100")).collect::<Vec<_>>()
+            });
+        of_exporters.collect()
+    };
+    assert_eq!(rules(&file), Vec::<String>::new(), "nobody, unless the file says so");
+    let mut all = rules(&file.replace(cidr, with));
+    all.sort_unstable();
+    let expected = |name: &str| {
+        ["11001", "11002"].map(|port| ["10.10.0.0/16", "10.9.0.0/16"].map(|peer| format!("{name} tcp {port} {peer}")))
+    };
+    let expected: Vec<String> = ["brokers", "controllers"].into_iter().flat_map(expected).flatten().collect();
+    assert_eq!(all, expected);
+    let off = file.replace(cidr, with).replace("  ec2:\n", "  ec2:\n    monitoring: {prometheus: false}\n");
+    assert_eq!(rules(&off), Vec::<String>::new());
 }

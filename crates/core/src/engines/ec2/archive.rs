@@ -54,9 +54,11 @@ pub fn published(url: &str) -> Checksum {
 /// The TCP ports at which hosts fetch packages and Kafka: those of HTTP and HTTPS, and those of the file's mirror, archive and
 /// proxy.
 pub fn ports(ec2: &Ec2) -> BTreeSet<u16> {
-    let archive = ec2.archive.as_ref().map(|archive| &archive.url);
-    let urls = [archive, ec2.package_mirror.as_ref(), ec2.proxy.as_ref()];
-    ports_of(urls.into_iter().flatten())
+    let monitoring = ec2.monitoring.as_ref();
+    let (agent, node) = (monitoring.and_then(|one| one.agent.as_ref()), monitoring.and_then(|one| one.node.as_ref()));
+    let archives = [ec2.archive.as_ref(), agent, node].map(|archive| archive.map(|archive| &archive.url));
+    let urls = archives.into_iter().chain([ec2.package_mirror.as_ref(), ec2.proxy.as_ref()]);
+    ports_of(urls.flatten())
 }
 
 /// The same for the servers of `urls`.

@@ -3,10 +3,10 @@
 use ipnet::Ipv4Net;
 
 use super::archive::{self, is_sha512};
-use super::check_listeners;
 use super::ebs::{MIBS_PER_IOPS, MOST_VOLUMES};
 use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version, VolumeType};
 use super::settings::{self, CONFIG};
+use super::{check_listeners, check_monitoring};
 use crate::cloud_init;
 use crate::engines::rules::{self, POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
 use crate::file::read::one_of;
@@ -42,6 +42,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
     }
     settings::check(checker);
     super::iam::check(checker);
+    check_monitoring::check(checker);
     check_count(checker);
     check_controllers(checker);
     check_types(checker);
@@ -58,7 +59,9 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
         check_proxy("cluster.ec2.proxy", &proxy, checker);
     }
     match checker.part::<Option<Archive>>("cluster.ec2.archive") {
-        Some(Some(archive)) => check_archive("cluster.ec2.archive", &archive, checker),
+        Some(Some(archive)) => {
+            check_archive("cluster.ec2.archive", &archive, "https://files.example.net/kafka_2.13-4.1.1.tgz", checker);
+        }
         Some(None) => check_pinned(checker),
         None => {}
     }
@@ -344,14 +347,9 @@ pub(in crate::engines) fn check_proxy(path: &str, proxy: &str, checker: &mut Che
     check_url(path, proxy, "such as `http://proxy.example.net:3128`", checker);
 }
 
-/// A file that is downloaded, with its checksum.
-pub(in crate::engines) fn check_archive(path: &str, archive: &Archive, checker: &mut Checker<'_>) {
-    check_url(
-        &format!("{path}.url"),
-        &archive.url,
-        "such as `https://files.example.net/kafka_2.13-4.1.1.tgz`",
-        checker,
-    );
+/// A file that hosts fetch, and its checksum.
+pub(in crate::engines) fn check_archive(path: &str, archive: &Archive, example: &str, checker: &mut Checker<'_>) {
+    check_url(&format!("{path}.url"), &archive.url, &format!("such as `{example}`"), checker);
     if !is_sha512(&archive.sha512) {
         let message = "this is not a SHA-512 in hexadecimal";
         checker.error(&format!("{path}.sha512"), message, "write its 128 digits, as `sha512sum FILE` prints them");

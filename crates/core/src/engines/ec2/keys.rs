@@ -45,6 +45,8 @@ fields! {
         templates: Option<String>,
         /// KMS key id, alias or ARN for the volumes; the account's default EBS key when absent.
         kms_key: Option<String>,
+        /// Exporters for Prometheus on the hosts. When absent, a new stack has them, unless it has an `archive` of its own; and a live stack stays as it is.
+        monitoring: Option<Ec2Monitoring>,
         /// The hosts' IAM role where a company has rules for roles, or an instance profile that is there already.
         iam: Option<Iam>,
     }
@@ -68,6 +70,7 @@ impl Ec2 {
             listeners: Listeners::DEFAULT,
             templates: None,
             kms_key: None,
+            monitoring: None,
             iam: None,
         }
     }
@@ -147,6 +150,18 @@ impl Storage {
     /// All of it follows from the workload.
     pub const DERIVED: Storage =
         Storage { kind: VolumeType::Gp3, volumes: 1, size: None, iops: None, throughput: None };
+}
+
+fields! {
+    /// Exporters for Prometheus, as MSK has them: Kafka's metrics at port 11001 of each host, the host's own at 11002. `network.monitors` says who may scrape them. A live stack gets or loses them by a roll.
+    pub struct Ec2Monitoring {
+        /// Whether the hosts have them.
+        prometheus: bool = true,
+        /// The JMX exporter's agent, a .jar file, and its checksum, instead of the one on Maven Central.
+        agent: Option<Archive>,
+        /// Node exporter's .tar.gz file, and its checksum, instead of the system's package, or of the project's own release on Amazon Linux.
+        node: Option<Archive>,
+    }
 }
 
 fields! {

@@ -4,6 +4,7 @@ pub mod archive;
 mod candidates;
 pub(super) mod check;
 pub(super) mod check_listeners;
+mod check_monitoring;
 pub mod ebs;
 pub mod iam;
 pub mod keys;
