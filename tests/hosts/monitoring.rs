@@ -131,6 +131,8 @@ fn the_metrics_of_a_real_kafka_are_those_of_the_list() {
         min_insync_replicas: 1,
         retention_ms: 86_400_000,
         package_mirror: None,
+        ipv6: false,
+        security: None,
         advertised: None,
         proxy: None,
         listeners: Vec::new(),
