@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 
 use crate::stack::Stack;
 
-/// Panels: title, unit, and what is asked with the legend.
-const PANELS: &[(&str, &str, &[(&str, &str)])] = &[
+/// What is asked, and its legend.
+type Target = (&'static str, &'static str);
+
+/// Panels: title, unit, and what is asked.
+const PANELS: &[(&str, &str, &[Target])] = &[
     (
         "Active controllers",
         "none",
