@@ -1,5 +1,7 @@
 //! Renderings: what stands in them, that hostile values come out as themselves, and what is refused.
 
+mod security;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -189,90 +191,6 @@ fn the_roles_have_their_settings() {
     let combined = loaded(&host(HostRole::Combined, Os::Ubuntu2404));
     assert_eq!(combined["process.roles"], "broker,controller");
     assert_eq!(combined["advertised.listeners"], "PLAINTEXT://10.40.1.10:9092,CONTROLLER://10.40.1.10:9093");
-}
-
-/// With each way in for clients that there is.
-fn security() -> Security {
-    Security {
-        scram: true,
-        mtls: true,
-        plaintext: false,
-        region: "eu-west-1".to_owned(),
-        ssm: "https://ssm.eu-west-1.amazonaws.com".to_owned(),
-    }
-}
-
-#[test]
-fn a_host_that_speaks_tls_has_no_listener_without_it() {
-    let of = |role| loaded(&Host { security: Some(security()), ..host(role, Os::Debian12) });
-    let address = "10.40.1.10";
-    let clients = format!("INTERNAL://{address}:9091,MTLS://{address}:9094,SCRAM://{address}:9096");
-    let (broker, controller, combined) = (of(HostRole::Broker), of(HostRole::Controller), of(HostRole::Combined));
-    assert_eq!(broker["listeners"], clients);
-    assert_eq!(broker["listener.security.protocol.map"], "INTERNAL:SSL,MTLS:SSL,SCRAM:SASL_SSL,QUORUM:SSL");
-    assert_eq!(controller["listeners"], format!("QUORUM://{address}:9095"));
-    assert_eq!(controller["listener.security.protocol.map"], "QUORUM:SSL");
-    assert_eq!(combined["listeners"], format!("{clients},QUORUM://{address}:9095"));
-    for host in [&broker, &controller, &combined] {
-        assert_eq!(host["advertised.listeners"], host["listeners"]);
-        assert_eq!(host["controller.listener.names"], "QUORUM");
-        let bootstrap = &host["controller.quorum.bootstrap.servers"];
-        assert_eq!(bootstrap, "10.40.1.10:9095,10.40.2.10:9095,10.40.3.10:9095");
-        assert_eq!(host["super.users"], "User:kstack:host;User:kstack:admin");
-        assert_eq!(host["listener.name.quorum.ssl.client.auth"], "required");
-        assert_eq!(host["allow.everyone.if.no.acl.found"], "false");
-    }
-    for host in [&broker, &combined] {
-        assert_eq!(host["inter.broker.listener.name"], "INTERNAL");
-        assert_eq!(host["listener.name.internal.ssl.principal.mapping.rules"], crate::certificates::HOST_RULES);
-        assert_eq!(host["listener.name.mtls.ssl.principal.mapping.rules"], crate::certificates::CLIENT_RULES);
-        assert!(!host.contains_key("ssl.client.auth"), "it would ask clients with passwords for certificates");
-    }
-    let names =
-        Host { advertised: Some("broker-1.kafka.example.com".to_owned()), ..host(HostRole::Combined, Os::Debian12) };
-    let names = loaded(&Host { security: Some(security()), ..names });
-    let told = "MTLS://broker-1.kafka.example.com:9094,SCRAM://broker-1.kafka.example.com:9096";
-    assert_eq!(names["advertised.listeners"], format!("INTERNAL://{address}:9091,{told},QUORUM://{address}:9095"));
-    assert_eq!(names["listeners"], combined["listeners"]);
-    let alone = Security { mtls: false, plaintext: true, ..security() };
-    let alone = loaded(&Host { security: Some(alone), ..host(HostRole::Broker, Os::Debian12) });
-    assert!(alone["listeners"].ends_with(":9091,SCRAM://10.40.1.10:9096,PLAINTEXT://10.40.1.10:9092"), "{alone:?}");
-    assert!(alone.keys().all(|key| !key.starts_with("listener.name.mtls.")), "{alone:?}");
-    let format = format_arguments(&Host { security: Some(security()), ..host(HostRole::Combined, Os::Debian12) });
-    assert!(format.last().is_some_and(|voters| voters.starts_with("1@10.40.1.10:9095:1kU3")), "{format:?}");
-}
-
-#[test]
-fn a_host_that_speaks_tls_fetches_its_papers_before_its_storage_is_formatted() {
-    for plain in every_host() {
-        let files_of = |host: &Host| files(&render(host, &self::plain()).expect("renders"));
-        let prepare = "/etc/systemd/system/kstack-prepare.service";
-        let before = files_of(&plain);
-        assert!(!before.contains_key("/usr/local/lib/kstack/fetch-papers") && !before[prepare].contains("papers"));
-        let secured = files_of(&Host { security: Some(security()), ..plain });
-        let script = &secured["/usr/local/lib/kstack/fetch-papers"];
-        assert!(script.contains("\nparameter='/kstack-papers/prod/hosts/10.40.1.10/tls'\n"), "{script}");
-        let place = |step: &str| secured[prepare].find(step).unwrap_or_else(|| panic!("{step}"));
-        assert!(place("/install-kafka") < place("/fetch-papers") && place("/fetch-papers") < place("/format-storage"));
-    }
-    let outside = |change: fn(&mut Security)| {
-        let mut security = security();
-        change(&mut security);
-        let host = Host { security: Some(security), ..host(HostRole::Broker, Os::Al2023) };
-        render(&host, &plain()).expect_err("refused").to_string()
-    };
-    assert!(outside(|one| one.region = "eu\" -o /etc/x".to_owned()).starts_with("the region of host `host-1`"));
-    assert!(outside(|one| one.ssm = "http://ssm".to_owned()).contains("must be an https URL"));
-}
-
-#[test]
-fn a_broker_with_ipv6_listens_on_every_address_and_tells_the_same() {
-    let listeners =
-        vec![Listener { name: "PARTNER".into(), port: 9192, host: "b-1.example.com".into(), advertised_port: 9192 }];
-    let of = |ipv6| loaded(&Host { ipv6, listeners: listeners.clone(), ..host(HostRole::Combined, Os::Al2023) });
-    let (plain, dual) = (of(false), of(true));
-    assert_eq!(dual["listeners"], "PLAINTEXT://:9092,CONTROLLER://10.40.1.10:9093,PARTNER://:9192");
-    assert_eq!(dual["advertised.listeners"], plain["advertised.listeners"]);
 }
 
 #[test]

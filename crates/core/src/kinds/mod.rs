@@ -17,8 +17,10 @@ use crate::pricing::Costs;
 
 mod access;
 mod msk_operation;
+mod siblings;
 
 pub use msk_operation::{MskOperation, storage_again, to_kraft};
+pub use siblings::Siblings;
 
 /// What kstack knows of one kind of resource without asking anybody.
 pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Fields + References {
@@ -136,14 +138,6 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
 
     /// Adds what the resource costs for being there. One that costs nothing adds nothing.
     fn price(&self, costs: &mut Costs<'_>);
-}
-
-/// Resources of other kinds with the name of a resource's owner.
-pub struct Siblings<'a> {
-    /// Whether there is one of this kind.
-    pub is_live: &'a dyn Fn(&str) -> bool,
-    /// Its spec, where there is exactly one.
-    pub spec: &'a dyn Fn(&str) -> Option<&'a Resource>,
 }
 
 /// What every kind's file uses.

@@ -7,8 +7,10 @@ use crate::stack::Stack;
 /// What is asked, and its legend.
 type Target = (&'static str, &'static str);
 
-/// Panels: title, unit, and what is asked.
-const PANELS: &[(&str, &str, &[Target])] = &[
+/// A panel: title, unit, and what is asked.
+type Panel = (&'static str, &'static str, &'static [Target]);
+
+const PANELS: &[Panel] = &[
     (
         "Active controllers",
         "none",

@@ -1,6 +1,8 @@
 //! Where a permission holds: the resources, and the conditions, as far as AWS lets them be named before there is anything.
 
+mod msk_endpoints;
 mod papers;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -302,7 +304,6 @@ impl<'a> Subject<'a> {
         // The account of the cluster, its name, and an id.
         let connections = || vec![self.arn("kafka", &format!("vpc-connection/*/{}/*", &*stack.name))];
         let name = &*stack.name;
-        let endpoints = || vec![self.arn("ec2", "vpc-endpoint/*")];
         let groups = || vec![self.arn("ec2", "security-group/*")];
         let untagged = || json!({"Null": {(format!("aws:ResourceTag/{}", tag::STACK)): "true"}});
         let volume_key = || stack.cluster.ec2.as_ref()?.kms_key.as_deref().map(|key| self.key(key));
@@ -371,21 +372,9 @@ impl<'a> Subject<'a> {
                 // Public parameters belong to no account.
                 (vec![format!("arn:{}:ssm:{}::parameter/aws/service/*", self.partition(), &*stack.region)], Value::Null)
             }
-            Scope::SessionInstances => (
-                vec![self.arn("ec2", "instance/*")],
-                json!({"StringEquals": {(format!("ssm:resourceTag/{}", tag::STACK)): name}}),
-            ),
-            Scope::SessionDocument => {
-                // AWS's own documents belong to no account.
-                let document = "document/AWS-StartPortForwardingSessionToRemoteHost";
-                (vec![format!("arn:{}:ssm:{}::{document}", self.partition(), &*stack.region)], Value::Null)
+            Scope::SessionInstances | Scope::SessionDocument | Scope::ShellDocuments | Scope::OwnSessions => {
+                (self.sessions(scope)?, self.of_sessions(scope))
             }
-            Scope::ShellDocuments => {
-                let documents = ["AWS-StartInteractiveCommand", "AWS-StartNonInteractiveCommand"];
-                let arn = |name| format!("arn:{}:ssm:{}::document/{name}", self.partition(), &*stack.region);
-                (documents.map(arn).into(), Value::Null)
-            }
-            Scope::OwnSessions => (vec![self.arn("ssm", "session/${aws:userid}-*")], Value::Null),
             Scope::Cluster => (cluster(), Value::Null),
             Scope::OwnCluster => (cluster(), own()),
             Scope::MadeCluster => (cluster(), self.tagged("RequestTag")),
@@ -413,14 +402,8 @@ impl<'a> Subject<'a> {
             Scope::KafkaRole => {
                 (vec![self.iam("role/aws-service-role/kafka.amazonaws.com/AWSServiceRoleForKafka*")], Value::Null)
             }
-            Scope::NewMskEndpoint => (endpoints(), json!({"StringEquals": {"aws:RequestTag/AWSMSKManaged": "true"}})),
-            Scope::MskEndpointTags => {
-                (endpoints(), json!({"StringEquals": {"ec2:CreateAction": ["CreateVpcEndpoint"]}}))
-            }
-            Scope::MskEndpoint => (endpoints(), json!({"StringEquals": {"aws:ResourceTag/AWSMSKManaged": "true"}})),
-            Scope::MskEndpointIpv6 => {
-                self.msk().filter(|msk| msk.serverless && stack.network.ipv6)?;
-                return self.place(Scope::MskEndpoint);
+            Scope::NewMskEndpoint | Scope::MskEndpointTags | Scope::MskEndpoint | Scope::MskEndpointIpv6 => {
+                (vec![self.arn("ec2", "vpc-endpoint/*")], self.of_msk_endpoint(scope)?)
             }
             Scope::VolumeKeys => volume_key()?,
             Scope::VolumeKeyGrants => for_services(volume_key()?),

@@ -100,7 +100,7 @@ fn what_is_used_elsewhere_is_refused_whatever_its_tags_say() {
             }
         }
     }
-    assert_eq!(rows, 15 * 4);
+    assert_eq!(rows, 16 * 4);
 }
 
 /// What is the stack's own is where its resources are, and attached to them.
