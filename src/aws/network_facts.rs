@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{
     AttachmentStatus, AttributeBooleanValue, Filter, RouteState, RouteTable, Subnet, SubnetCidrBlockStateCode,
-    SubnetIpv6CidrBlockAssociation, TransitGatewayAttachmentState, VpcAttributeName, VpcCidrBlockStateCode,
+    SubnetIpv6CidrBlockAssociation, TransitGatewayAttachmentState, Vpc, VpcAttributeName, VpcCidrBlockStateCode,
     VpcEndpoint, VpcEndpointType, VpcIpv6CidrBlockAssociation, VpcPeeringConnectionStateReasonCode,
 };
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -58,6 +58,22 @@ impl Clients {
         Ok(all.first().and_then(|one| one.vpc_id()).map(str::to_owned))
     }
 
+    /// The VPC `id` with all of its subnets and their routes; none where AWS does not know it.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn network_of(&self, id: &str) -> Result<Option<(VpcFacts, Vec<SubnetFacts>)>, StepError> {
+        let by_id = filter("vpc-id", [id]);
+        let vpcs = async {
+            let call = self.ec2.describe_vpcs().filters(by_id.clone()).send();
+            call.await.map_err(failed("DescribeVpcs")).map(|answer| answer.vpcs.unwrap_or_default())
+        };
+        let (vpcs, subnets, tables) = tokio::try_join!(vpcs, self.subnets_by(vec![by_id.clone()]), self.tables_in(id))?;
+        let Some(vpc) = vpcs.first() else { return Ok(None) };
+        let subnets = subnets.iter().map(|one| subnet(one, &tables, Vec::new())).collect();
+        Ok(Some((vpc_facts(vpc), subnets)))
+    }
+
     async fn existing(&self, existing: &Existing, stack: &Stack) -> Result<NetworkFacts, StepError> {
         let vpcs = self.vpcs_of(&existing.vpc);
         let (mut vpcs, subnets) = match &existing.subnets {
@@ -103,24 +119,7 @@ impl Clients {
         };
         let pages = self.ec2.describe_vpcs().set_filters(Some(filters)).max_results(1000).into_paginator().items();
         let vpcs = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVpcs"))?;
-        let facts = vpcs.iter().map(|vpc| {
-            let associated = vpc.cidr_block_association_set().iter().filter(|one| {
-                let state = one.cidr_block_state().and_then(|state| state.state());
-                !matches!(state, Some(VpcCidrBlockStateCode::Disassociated | VpcCidrBlockStateCode::Failed))
-            });
-            let all = vpc.cidr_block().into_iter().chain(associated.filter_map(|one| one.cidr_block()));
-            let mut blocks: Vec<Ipv4Net> = all.filter_map(|block| block.parse().ok()).collect();
-            blocks.sort();
-            blocks.dedup();
-            let id = vpc.vpc_id().unwrap_or_default().to_owned();
-            let has = |one: &VpcIpv6CidrBlockAssociation| {
-                let state = one.ipv6_cidr_block_state().and_then(|state| state.state());
-                matches!(state, Some(VpcCidrBlockStateCode::Associated | VpcCidrBlockStateCode::Associating))
-            };
-            let ipv6 = vpc.ipv6_cidr_block_association_set().iter().any(has);
-            VpcFacts { id, blocks, dns_support: true, dns_hostnames: true, ipv6 }
-        });
-        Ok(facts.collect())
+        Ok(vpcs.iter().map(vpc_facts).collect())
     }
 
     async fn subnets_by(&self, filters: Vec<Filter>) -> Result<Vec<Subnet>, StepError> {
@@ -336,4 +335,23 @@ fn default_route(table: &RouteTable) -> Option<String> {
         route.core_network_arn(),
     ];
     targets.into_iter().flatten().next().map(str::to_owned)
+}
+
+/// A VPC, without its attributes.
+fn vpc_facts(vpc: &Vpc) -> VpcFacts {
+    let associated = vpc.cidr_block_association_set().iter().filter(|one| {
+        let state = one.cidr_block_state().and_then(|state| state.state());
+        !matches!(state, Some(VpcCidrBlockStateCode::Disassociated | VpcCidrBlockStateCode::Failed))
+    });
+    let all = vpc.cidr_block().into_iter().chain(associated.filter_map(|one| one.cidr_block()));
+    let mut blocks: Vec<Ipv4Net> = all.filter_map(|block| block.parse().ok()).collect();
+    blocks.sort();
+    blocks.dedup();
+    let id = vpc.vpc_id().unwrap_or_default().to_owned();
+    let has = |one: &VpcIpv6CidrBlockAssociation| {
+        let state = one.ipv6_cidr_block_state().and_then(|state| state.state());
+        matches!(state, Some(VpcCidrBlockStateCode::Associated | VpcCidrBlockStateCode::Associating))
+    };
+    let ipv6 = vpc.ipv6_cidr_block_association_set().iter().any(has);
+    VpcFacts { id, blocks, dns_support: true, dns_hostnames: true, ipv6 }
 }

@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::aws::kinds::{Sought, find_of};
 use crate::session::Session;
-use kstack_core::describe::{Described, describe};
+use kstack_core::describe::{Described, DescribedNetwork, describe, describe_network};
 use kstack_core::engines::arn;
 use kstack_core::kinds::MskCluster;
 use kstack_core::kinds::msk_cluster::is_to_be_adopted;
@@ -46,6 +46,25 @@ impl ClusterArn {
         })?;
         Ok(ClusterArn { arn: text.to_owned(), region: region.to_owned(), account: account.to_owned(), name })
     }
+}
+
+/// The stack file in the VPC `vpc`, made by a session for the stack's name and the VPC's region.
+///
+/// # Errors
+/// That it is not there, or has no private subnet; AWS's answer.
+pub async fn network_file(session: &Session, vpc: &str) -> Result<String, Failure> {
+    let clients = &session.aws.clients;
+    let ((account, _), network) = tokio::try_join!(clients.identity(), clients.network_of(vpc))?;
+    let Some((vpc, subnets)) = network else {
+        let message = format!("there is no VPC {vpc} in {} for this account", session.region);
+        return Err(Failure::new(message).hint("`aws ec2 describe-vpcs --query Vpcs[].VpcId` prints those of a region"));
+    };
+    let (name, region) = (&*session.name, session.region.as_str());
+    let described = DescribedNetwork { name, region, account: &account, vpc: &vpc, subnets: &subnets };
+    describe_network(&described).map_err(|error| {
+        Failure::new(format!("{} can't have a stack: {error}", vpc.id))
+            .hint("have a private subnet made in each of three zones; or let kstack make a VPC: write `network.cidr`")
+    })
 }
 
 /// The stack file of `cluster`, made by a session for its name and region.

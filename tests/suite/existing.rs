@@ -82,6 +82,24 @@ fn a_stack_lives_in_a_vpc_of_others_which_is_as_before_when_it_is_gone() {
 }
 
 #[test]
+fn the_file_of_a_vpc_puts_a_stack_into_it() {
+    let account = Account::new();
+    let company = Company::make(&account, DEV, 71);
+    let before = account.look(DEV).others();
+    let run = account.run(&["describe", &company.vpc, "--region", DEV, "--name", "orders"]).expect(0);
+    assert!(company.private.iter().all(|subnet| run.out.contains(&format!("      - {subnet} # {DEV}"))), "{run}");
+    assert!(!run.out.contains(&company.public) && run.out.contains("out by nat-"), "{run}");
+    std::fs::write(account.path("orders.yaml"), &run.out).expect("a file");
+    account.apply("orders.yaml");
+    account.assert_converged("orders.yaml");
+    account.look(DEV).assert_others_kept(&before);
+    account.run(&["destroy", "orders.yaml", "--yes"]).expect(0);
+    assert_eq!(account.look(DEV).others(), before);
+    let unknown = account.run(&["describe", "vpc-0123456789abcdef0", "--region", DEV]).expect(1);
+    assert!(unknown.err.contains(&format!("there is no VPC vpc-0123456789abcdef0 in {DEV}")), "{unknown}");
+}
+
+#[test]
 fn an_msk_cluster_lives_in_subnets_of_others() {
     let account = crate::msk::account();
     Company::make(&account, DEV, 61);

@@ -1,5 +1,7 @@
 //! The stack file of an MSK cluster that others made: what is live, in the words of the file. Pure.
 
+mod network;
+
 use std::fmt::Write as _;
 
 use crate::check::{self, Report};
@@ -7,6 +9,8 @@ use crate::design::Provisioned;
 use crate::kinds::{MskAutoscaling, MskCluster, MskClusterPolicy};
 use crate::model::{Ref, Tags, tag};
 use crate::observed::Observed;
+
+pub use network::{DescribedNetwork, NoPrivateSubnet, describe_network};
 
 /// A live cluster, and where it is.
 #[derive(Debug, Clone, Copy)]
