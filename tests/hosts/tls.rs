@@ -141,6 +141,7 @@ impl Cluster {
                 scram: true,
                 mtls: true,
                 plaintext: false,
+                names: Vec::new(),
                 region: "us-east-1".to_owned(),
                 ssm: "https://ssm.us-east-1.amazonaws.com".to_owned(),
             }),

@@ -14,6 +14,7 @@ use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat};
 use crate::digest;
 use crate::engines::ec2::keys::{Archive, VolumeType};
 use crate::engines::ec2::{self, EbsVolume, archive};
+use crate::file::bootstrap_name;
 use crate::instance_types::{self, Arch};
 use crate::kinds::{Instance, NetworkInterface, Volume};
 use crate::observed::{Live, Observed};
@@ -135,7 +136,8 @@ fn host(
     };
     let live = input.observed.of::<NetworkInterface>();
     let ipv6 = stack.network.ipv6 || live.get(name.as_str()).is_some_and(|(_, interface)| interface.ipv6);
-    let dns = stack.network.dns.as_ref().filter(|dns| dns.advertise && role != HostRole::Controller);
+    let named = stack.network.dns.as_ref().filter(|_| role != HostRole::Controller);
+    let dns = named.filter(|dns| dns.advertise);
     let settings = stack.common().settings;
     let version = ec2.kafka.to_string();
     let (archive_url, archive_checksum) = archive::of(&version, ec2.archive.as_ref());
@@ -171,6 +173,9 @@ fn host(
             scram: ec2.listeners.scram,
             mtls: ec2.listeners.mtls,
             plaintext: ec2.listeners.in_plaintext(),
+            names: named
+                .map(|dns| dns.domain(&stack.name))
+                .map_or_else(Vec::new, |domain| vec![format!("{name}.{domain}"), bootstrap_name(&domain)]),
             region: stack.region.to_string(),
             ssm: format!("https://ssm.{}.{}", stack.region, stack.region.domain()),
         }),

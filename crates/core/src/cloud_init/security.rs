@@ -28,6 +28,9 @@ pub struct Security {
     pub mtls: bool,
     /// Clients without anything: they are the user ANONYMOUS.
     pub plaintext: bool,
+    /// The names in DNS by which clients may verify the host, beside its address: it rolls for others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     /// The region of the parameter that has the host's key and certificates.
     pub region: String,
     /// The URL of Systems Manager there, without a path.

@@ -42,7 +42,7 @@ impl Kind for HostCertificate {
         let of = |host: &HostDesign| {
             let facts = Facts::host(&design.stack.name, &host.name, host.address);
             let (subject, mut names) = (facts.subject(), facts.names);
-            names.extend(host.cloud.advertised.clone());
+            names.extend(host.cloud.security.iter().flat_map(|security| security.names.clone()));
             names.sort();
             let authority = |one: Authority| Ref::to(super::CertificateAuthority::NAME, one.word());
             HostCertificate {
