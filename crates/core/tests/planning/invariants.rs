@@ -31,6 +31,8 @@ struct Shape {
     clients: bool,
     /// Whether it has IPv6, and names.
     ipv6: (bool, bool),
+    /// Whether its hosts speak TLS.
+    secured: bool,
     ttl: Option<&'static str>,
     protected: bool,
 }
@@ -46,7 +48,13 @@ fn shape() -> impl Strategy<Value = Shape> {
     );
     let ipv6 = (any::<bool>(), any::<bool>());
     let life = select(vec![(None, false), (Some("4h"), false), (Some("2d"), false), (None, true)]);
-    let rest = (subsequence(vec!["team", "cost-center", "env"], 0..=3), any::<bool>(), any::<bool>(), life, ipv6);
+    let rest = (
+        subsequence(vec!["team", "cost-center", "env"], 0..=3),
+        any::<bool>(),
+        any::<bool>(),
+        life,
+        (ipv6, any::<bool>()),
+    );
     (size, hosts, load, network, rest).prop_map(|(size, hosts, load, network, rest)| Shape {
         zones: size.0,
         brokers_per_zone: size.1,
@@ -61,7 +69,8 @@ fn shape() -> impl Strategy<Value = Shape> {
         tags: rest.0,
         config: rest.1,
         clients: rest.2,
-        ipv6: rest.4,
+        ipv6: rest.4.0,
+        secured: rest.4.1,
         ttl: rest.3.0,
         protected: rest.3.1,
     })
@@ -74,12 +83,18 @@ fn shapes() -> impl Strategy<Value = (Shape, Shape)> {
             after.zones = before.zones;
             after.brokers_per_zone = after.brokers_per_zone.max(before.brokers_per_zone);
             after.controllers = before.controllers;
+            after.secured = before.secured;
         }
         (before, after)
     })
 }
 
 impl Shape {
+    /// Whether hosts reach Systems Manager, from where they fetch certificates.
+    fn reaches_ssm(&self) -> bool {
+        self.nat != "none" || self.endpoints.contains(&"ssm")
+    }
+
     fn parsed(&self) -> Parsed {
         let mut ec2 = json!({
             "kafka": self.kafka,
@@ -89,6 +104,9 @@ impl Shape {
         match self.controllers {
             Some(count) => ec2["controllers"] = json!({"count": count, "instance_type": "t4g.medium"}),
             None => ec2["combined"] = json!(true),
+        }
+        if self.secured && self.reaches_ssm() {
+            ec2["listeners"] = json!({"scram": true, "mtls": self.clients});
         }
         if self.config {
             ec2["config"] = json!({"num.io.threads": "16"});
