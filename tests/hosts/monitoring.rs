@@ -209,12 +209,14 @@ fn a_host_that_boots_has_the_exporters() {
         let account = Account::new();
         let download = |path: &Path| {
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            format!("{{url: \"http://10.20.255.254/{name}\", sha512: {}}}", sha512(path))
+            format!("{{url: \"http://10.27.255.254/{name}\", sha512: {}}}", sha512(path))
         };
         let monitoring =
             format!("\n    monitoring:\n      agent: {}\n      node: {}", download(&agent), download(&node));
         let edits = [
-            ("kafka: 4.1.1", on_this_machine(&account, DEV, &ground.kafka, 20) + &monitoring),
+            // The web servers of other tests in this process stay at their addresses.
+            ("10.20.0.0/16", "10.27.0.0/16".to_owned()),
+            ("kafka: 4.1.1", on_this_machine(&account, DEV, &ground.kafka, 27) + &monitoring),
             ("nat: single", "zones: 1\n  nat: single\n  monitors: [10.9.0.0/16]".to_owned()),
             ("retention: 1d", "retention: 1d\n  replication_factor: 1\n  min_insync_replicas: 1".to_owned()),
             ("count: 3", "count: 1".to_owned()),
@@ -225,7 +227,7 @@ fn a_host_that_boots_has_the_exporters() {
         host.launch(ground);
         host.booted();
         account.run(&["status", &file, "--wait", "--timeout", "10m"]).expect(0);
-        let address = Ipv4Addr::new(10, 20, 0, 10);
+        let address = Ipv4Addr::new(10, 27, 0, 10);
         let kafka = poll("Kafka's metrics", PATIENCE, || scrape(address, 11001));
         assert!(
             kafka.contains("kafka_controller_KafkaController_Value{name=\"ActiveControllerCount\"} 1.0"),
