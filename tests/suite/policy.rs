@@ -257,6 +257,7 @@ const EC2_REASONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("an earlier file, or another kstack, may have put the boundary", &["iam:DeleteRolePermissionsBoundary"]),
+    ("an earlier file may have had IPv6", &["ec2:DeleteEgressOnlyInternetGateway"]),
 ];
 
 /// The resources of the statements that allow `action`.
@@ -348,6 +349,7 @@ const MSK_REASONS: &[(&str, &[&str])] = &[
     (
         "an earlier file may have had what it deletes",
         &[
+            "ec2:DeleteEgressOnlyInternetGateway",
             "ec2:DeleteFlowLogs",
             "ec2:DeleteNatGateway",
             "ec2:DeleteVpcEndpoints",
