@@ -1,6 +1,7 @@
 //! Where a permission holds: the resources, and the conditions, as far as AWS lets them be named before there is anything.
 
 mod msk_endpoints;
+mod names;
 mod papers;
 mod sessions;
 
@@ -232,13 +233,6 @@ impl<'a> Subject<'a> {
         paths.iter().map(|path| self.arn("ssm", &format!("parameter/kstack/{path}"))).collect()
     }
 
-    /// Where the stack's names may be: a zone of its own has no name before it is made.
-    fn name_zones(&self) -> Option<Vec<String>> {
-        let dns = self.stack.network.dns.as_ref()?;
-        let id = dns.existing.as_ref().map_or("*", |id| &id.0);
-        Some(vec![format!("arn:{}:route53:::hostedzone/{id}", self.partition())])
-    }
-
     fn tagged(&self, key: &str) -> Value {
         json!({"StringEquals": {(format!("aws:{key}/{}", tag::STACK)): &*self.stack.name}})
     }
@@ -426,11 +420,7 @@ impl<'a> Subject<'a> {
                 (vec![self.arn("firehose", &format!("deliverystream/{}", logs?.firehose.as_ref()?))], Value::Null)
             }
             Scope::NameZones => (self.name_zones()?, Value::Null),
-            Scope::Names => {
-                let below = format!("*.{}", stack.network.dns.as_ref()?.domain(name));
-                let names = json!({"route53:ChangeResourceRecordSetsNormalizedRecordNames": [below]});
-                (self.name_zones()?, json!({"ForAllValues:StringLike": names}))
-            }
+            Scope::Names => (self.name_zones()?, self.below_domain()?),
             Scope::Papers
             | Scope::PaperKey
             | Scope::AnyPaperKey
