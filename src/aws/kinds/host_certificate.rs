@@ -86,7 +86,7 @@ pub async fn renew(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<(), S
 /// The same for the host of `ctx`, as it is live.
 ///
 /// # Errors
-/// As [`renew`]; or that the host has none.
+/// The call's own, that the authority can't sign, or that the host has none.
 pub async fn renew_live(ctx: &Ctx<'_, Aws>) -> Result<(), StepError> {
     let work = async {
         ctx.system.begin_round();
