@@ -38,19 +38,15 @@ impl Kind for CertificateAuthority {
         design.stack.secured().then(both).unwrap_or_default()
     }
 
-    /// Both are of every host; one that every stack has stands for all.
-    fn owner(_: &str) -> &str {
-        "broker-1"
-    }
-
     fn missing(name: &str, siblings: &Siblings<'_>) -> Missing {
-        match (siblings.spec)(super::Instance::NAME) {
-            Some(Resource::Instance(host)) if host.listeners.as_deref() == Some(TLS) => Missing::Lost {
-                reason: "its key is gone, and another takes its place".to_owned(),
-                refusal: format!("the key of the authority of the {name} is gone, and hosts run that trust no other"),
-                remedy: "put its parameter back, where a copy of it is kept",
-            },
-            _ => Missing::New,
+        let trusts = |one: &Resource| matches!(one, Resource::Instance(host) if host.listeners.as_deref() == Some(TLS));
+        if !(siblings.all)(super::Instance::NAME).into_iter().any(trusts) {
+            return Missing::New;
+        }
+        Missing::Lost {
+            reason: "its key is gone, and another takes its place".to_owned(),
+            refusal: format!("the key of the authority of the {name} is gone, and hosts run that trust no other"),
+            remedy: "put its parameter back, where a copy of it is kept",
         }
     }
 

@@ -8,4 +8,6 @@ pub struct Siblings<'a> {
     pub is_live: &'a dyn Fn(&str) -> bool,
     /// Its spec, where there is exactly one.
     pub spec: &'a dyn Fn(&str) -> Option<&'a Resource>,
+    /// The live specs of every resource of this kind, whatever its name.
+    pub all: &'a dyn Fn(&str) -> Vec<&'a Resource>,
 }

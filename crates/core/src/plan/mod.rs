@@ -370,7 +370,11 @@ fn missing(address: &Address, observed: &Observed) -> Missing {
     let sibling = |kind: &str| Address::new(kind, kinds::owner(address));
     let is_live = |kind: &str| observed.live.contains_key(&sibling(kind)) || observed.is_contested(&sibling(kind));
     let spec = |kind: &str| observed.live.get(&sibling(kind)).map(|live| &live.spec);
-    kinds::missing(address, &kinds::Siblings { is_live: &is_live, spec: &spec })
+    let all = |kind: &str| {
+        let of_kind = observed.live.iter().filter(|(address, _)| address.kind == kind);
+        of_kind.map(|(_, live)| &live.spec).collect()
+    };
+    kinds::missing(address, &kinds::Siblings { is_live: &is_live, spec: &spec, all: &all })
 }
 
 /// The ordinary reason of a creation.
