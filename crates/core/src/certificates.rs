@@ -166,6 +166,13 @@ impl Told {
         }
         self.before
     }
+
+    /// The same, renewed after `old`, while a process may run that has `started` then: it is known for what it has until it starts again,
+    /// however often a run renews and dies before that.
+    pub fn renewed(self, old: Option<&Told>, started: Option<Timestamp>) -> Told {
+        let before = started.and_then(|started| old?.started_with(started));
+        Told { before, ..self }
+    }
 }
 
 impl Life {
@@ -228,6 +235,27 @@ mod tests {
         assert!(old.is_due(at("05-02T00:00")) && !old.is_due(at("04-30T00:00")));
         let text = serde_json::to_string(&told(Some(old))).expect("JSON");
         assert_eq!(serde_json::from_str::<Told>(&text).expect("the same"), told(Some(old)));
+    }
+
+    #[test]
+    fn a_process_is_known_for_what_it_has_however_often_a_run_renews_and_dies() {
+        let of = |day: i64| {
+            let begins =
+                Timestamp::from_second(1_800_000_000).expect("a date") + DAY * i32::try_from(day).expect("days");
+            let (subject, serial, by, clients) = (String::new(), day.to_string(), String::new(), String::new());
+            let (ends, names, before) = (begins + DAY * 365, Vec::new(), None);
+            Told { subject, serial, begins, ends, by, clients, names, before }
+        };
+        let life = |told: &Told| Some(Life { begins: told.begins, ends: told.ends });
+        let (first, started) = (of(0), of(0).begins + EARLIER + SignedDuration::from_mins(5));
+        let second = of(300).renewed(Some(&first), Some(started));
+        let third = of(310).renewed(Some(&second), Some(started));
+        assert_eq!((second.started_with(started), third.started_with(started)), (life(&first), life(&first)));
+        let again = third.begins + EARLIER + SignedDuration::from_mins(5);
+        assert_eq!(third.started_with(again), life(&third));
+        let fourth = of(600).renewed(Some(&third), Some(again));
+        assert_eq!(fourth.started_with(again), life(&third), "the one before that is forgotten");
+        assert_eq!(of(600).renewed(Some(&third), None).before, None, "nothing runs");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What hosts prove themselves with: a parameter for each, which kstack writes again with each roll of the host.
 
+use super::instance::{fetch, started};
 use super::no_call_for;
 use crate::aws::declared::during;
 use crate::aws::papers::{self, Paper, id, parts, unusable};
@@ -9,7 +10,7 @@ use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use crate::pki::{self, PrivateKey};
 use jiff::SignedDuration;
-use kstack_core::certificates::{Authority, Facts, Life, Told};
+use kstack_core::certificates::{Authority, Facts, Told};
 use kstack_core::cloud_init::{papers_address, papers_parameter};
 use kstack_core::kinds::instance::{ENDED, VALID};
 use kstack_core::kinds::{HostCertificate, Kind as _};
@@ -21,7 +22,12 @@ impl Driver<Aws> for HostCertificate {
     const CALLS: Calls = Calls {
         discover: &[call("DescribeParameters")],
         create: &[call_of("GetParameters", "papers"), call_of("PutParameter", "papers"), call("DescribeParameters")],
-        update: &[call_of("GetParameters", "papers"), call_of("PutParameter", "papers"), call("DescribeParameters")],
+        update: &[
+            call_of("GetParameters", "papers"),
+            call_of("PutParameter", "papers"),
+            call("DescribeParameters"),
+            call("DescribeInstances"),
+        ],
         delete: &[call_of("DeleteParameter", "papers")],
         retag: &[],
     };
@@ -73,14 +79,11 @@ pub async fn renew(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<(), S
     let (name, value, told) = sign(wanted, ctx).await?;
     ctx.system.begin_round();
     let all = ctx.system.every_paper().await?;
-    let before = all.iter().find(|paper| paper.parameter == name).and_then(|paper| paper.told.as_ref());
-    // Where a run died between a renewal and the roll, the process still has the one before that.
-    let now = clock::now();
-    let before = before.map(|told| match told.before {
-        Some(earlier) if told.begins + SignedDuration::from_hours(2) > now && earlier.ends < told.ends => earlier,
-        _ => Life { begins: told.begins, ends: told.ends },
-    });
-    ctx.renew_paper(&name, &ctx.id(&wanted.key)?, &value, &Told { before, ..told }).await
+    let running = ctx.system.instances.since(ctx.system.round(), || fetch(ctx.system)).await?;
+    let running = running.iter().find(|one| one.private_ip_address() == Some(&wanted.address));
+    let old = all.iter().find(|paper| paper.parameter == name).and_then(|paper| paper.told.as_ref());
+    let told = told.renewed(old, running.and_then(started));
+    ctx.renew_paper(&name, &ctx.id(&wanted.key)?, &value, &told).await
 }
 
 /// The same for the host of `ctx`, as it is live.

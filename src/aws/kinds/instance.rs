@@ -74,7 +74,7 @@ impl Driver<Aws> for Instance {
             tokio::try_join!(aws.instances.since(aws.round(), || fetch(aws)), volumes, papers)?;
         let own: BTreeSet<&str> = volumes.iter().filter_map(|volume| volume.volume_id()).collect();
         let certificate = |instance: &Sdk| {
-            let started = instance.launch_time().and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok())?;
+            let started = started(instance)?;
             let address = instance.private_ip_address().unwrap_or_default();
             papers.as_ref().map(|papers| host_certificate::of_running(papers, aws.stack(), address, started))
         };
@@ -152,6 +152,11 @@ impl Driver<Aws> for Instance {
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
         retag_with_root(ctx, id, set, unset).await
     }
+}
+
+/// When it started last.
+pub fn started(instance: &Sdk) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(instance.launch_time()?.as_nanos()).ok()
 }
 
 /// EC2's word on whether it runs.
