@@ -439,7 +439,7 @@ fn certificates(hosts: &[HostStatus]) -> String {
     match (all.count(), old.is_empty()) {
         (0, _) => String::new(),
         (count, true) => {
-            format!("Certificates: {count} of {count} hosts valid, each for more than a third of its life\n")
+            format!("Certificates: valid on all {count} hosts\n")
         }
         (_, false) => format!("Certificates to renew: {}; the next apply rolls these hosts\n", old.join(", ")),
     }

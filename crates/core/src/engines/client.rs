@@ -90,7 +90,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
         if listeners.secured() && !listeners.in_plaintext() {
             checker.error(
                 "client",
-                "a client host does not get to know the authority of hosts that speak TLS yet",
+                "a client host does not have the certificate of the hosts' authority yet, so it can't reach brokers that speak TLS alone",
                 "leave `client` out, and make settings of a client with `kstack credentials`; or write `plaintext: true` below `cluster.ec2.listeners`",
             );
         }
