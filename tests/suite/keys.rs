@@ -1,7 +1,7 @@
 //! The KMS key of a stack whose hosts speak TLS: found whatever happened to it, and gone with the stack as far as KMS lets a key go.
 
 use aws_sdk_kms::types::KeyMetadata;
-use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType};
+use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType, ResourceTypeForTagging};
 
 use crate::support::Account;
 use crate::support::aws::{DEV, wait};
@@ -114,6 +114,11 @@ fn what_is_secret_is_encrypted_with_the_stacks_key() {
     for parameter in listed.parameters() {
         assert_eq!(parameter.r#type(), Some(&ParameterType::SecureString), "{parameter:?}");
         assert!(!parameter.value().expect("a value").contains("BEGIN"), "{parameter:?}");
+    }
+    for name in listed.parameters().iter().filter_map(|one| one.name()) {
+        let tags = ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(name);
+        let tags = wait(tags.send()).tag_list.unwrap_or_default();
+        assert!(tags.iter().any(|tag| (tag.key(), tag.value()) == ("kstack:stack", "dev")), "{name}: {tags:?}");
     }
     let key = wait(account.kms(DEV).describe_key().key_id(ALIAS).send()).key_metadata.expect("a key");
     let path = ParameterStringFilter::builder().key("Path").option("Recursive").values("/kstack-papers");
