@@ -64,13 +64,14 @@ fn shape() -> impl Strategy<Value = Shape> {
         retention_days: load.0,
         ingress: load.1,
         nat: network.0,
+        // Hosts fetch their certificates from Systems Manager, and must reach it.
+        secured: rest.4.1 && (network.0 != "none" || network.1.contains(&"ssm")),
         endpoints: network.1,
         placement: network.2,
         tags: rest.0,
         config: rest.1,
         clients: rest.2,
         ipv6: rest.4.0,
-        secured: rest.4.1,
         ttl: rest.3.0,
         protected: rest.3.1,
     })
@@ -79,11 +80,15 @@ fn shape() -> impl Strategy<Value = Shape> {
 /// A shape and what became of it: most often with the same zones, and no fewer brokers.
 fn shapes() -> impl Strategy<Value = (Shape, Shape)> {
     (shape(), shape(), 0..4_u8).prop_map(|(before, mut after, anything)| {
+        // A live stack can't change whether its hosts speak TLS.
+        after.secured = before.secured;
+        if after.secured && !after.reaches_ssm() {
+            after.endpoints.push("ssm");
+        }
         if anything > 0 {
             after.zones = before.zones;
             after.brokers_per_zone = after.brokers_per_zone.max(before.brokers_per_zone);
             after.controllers = before.controllers;
-            after.secured = before.secured;
         }
         (before, after)
     })
@@ -105,7 +110,7 @@ impl Shape {
             Some(count) => ec2["controllers"] = json!({"count": count, "instance_type": "t4g.medium"}),
             None => ec2["combined"] = json!(true),
         }
-        if self.secured && self.reaches_ssm() {
+        if self.secured {
             ec2["listeners"] = json!({"scram": true, "mtls": self.clients});
         }
         if self.config {
