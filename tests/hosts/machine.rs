@@ -18,6 +18,9 @@ const PACKAGES: &str = "systemd,systemd-sysv,dbus,iproute2,procps,ca-certificate
 /// What differs between a cloud's image and one in general: where user data comes from, and who sets the addresses.
 const CLOUD: &str = "datasource_list: [NoCloud]\nnetwork: {config: disabled}\nlocale: C.UTF-8\n";
 
+/// Machines here have a part of a core each: what compiles for a long run would cost more than it saves.
+const JAVA: &str = "[Manager]\nDefaultEnvironment=JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1\n";
+
 /// The root folder of the image, made once: about three minutes.
 pub fn image(folder: &Path) -> Result<PathBuf, String> {
     let image = folder.join("debian-12");
@@ -123,6 +126,9 @@ impl Machine {
         let meta = format!("instance-id: {}\nlocal-hostname: {}\n", with.instance, with.name);
         fs::write(seed.join("meta-data"), meta).map_err(|error| error.to_string())?;
         fs::write(seed.join("user-data"), with.user_data).map_err(|error| error.to_string())?;
+        let systemd = folder.join("upper/etc/systemd/system.conf.d");
+        fs::create_dir_all(&systemd).map_err(|error| error.to_string())?;
+        fs::write(systemd.join("java.conf"), JAVA).map_err(|error| error.to_string())?;
         let path = |name: &str| folder.join(name).display().to_string();
         let (lower, upper, work) = (image.display(), path("upper"), path("work"));
         let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");

@@ -13,6 +13,7 @@ mod moves;
 mod network;
 mod processes;
 mod proxies;
+mod room;
 mod secured;
 mod secured_stack;
 mod sessions;
@@ -24,7 +25,6 @@ mod with;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_ec2::types::Filter;
@@ -33,14 +33,9 @@ use serde_json::Value;
 use client::{Client, PATIENCE, Producer, distribution};
 use machine::{Launch, Machine, Volume, image, sweep, trial};
 use network::{Network, run};
+use room::alone;
 use support::aws::{DEV, PROD, wait};
 use support::{Account, poll, skip, text};
-
-/// One cluster at a time: each wants some gigabytes of memory, and the bridge is one.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Where images are kept and machines run.
 fn folder() -> PathBuf {

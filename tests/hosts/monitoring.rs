@@ -10,11 +10,12 @@ use std::process::{Child, Command, Stdio};
 use kstack_core::cloud_init::{self, Checksum, Exporters, Host, HostRole, Os, Overrides, Voter};
 use serde_json::Value;
 
-use crate::client::{Client, PATIENCE, distribution};
+use crate::client::{Client, PATIENCE};
 use crate::network::run;
+use crate::room::{beside, block};
 use crate::support::aws::DEV;
 use crate::support::{Account, poll, skip};
-use crate::{alone, hosts_of, on_this_machine, with_machines};
+use crate::{hosts_of, on_this_machine, with_machines};
 
 const AGENT: &str = "jmx_prometheus_javaagent-1.0.1.jar";
 
@@ -101,13 +102,13 @@ fn file(host: &Host, path: &str) -> String {
 
 #[test]
 fn the_metrics_of_a_real_kafka_are_those_of_the_list() {
-    let _alone = alone();
+    let Some((_room, kafka)) = beside() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let (kafka, agent) = match distribution().and_then(|kafka| Ok((kafka, agent(folder.path())?))) {
-        Ok(both) => both,
-        Err(why) => return skip(&format!("no Kafka and no agent can be had here: {why}")),
+    let agent = match agent(folder.path()) {
+        Ok(agent) => agent,
+        Err(why) => return skip(&format!("no agent can be had here: {why}")),
     };
-    let address = Ipv4Addr::new(127, 77, (std::process::id() % 250) as u8, 5);
+    let address = Ipv4Addr::new(127, block(), 202, 5);
     let voter = Voter { node_id: 1, address, directory_id: "AAAAAAAAQACAAAAAAAAAA1".to_owned() };
     let host = Host {
         stack: "dev".into(),

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::alone;
-use crate::client::{Client, PATIENCE, distribution};
+use crate::client::{Client, PATIENCE};
 use crate::network::run;
 use crate::processes::{kstack, kstack_command};
-use crate::support::{Run, poll, skip, stack, text};
+use crate::room::{beside, block};
+use crate::support::{Run, poll, stack, text};
 
 /// What others have set, and nobody takes away.
 const FOREIGN_RATE: &str = "leader.replication.throttled.rate=50000000";
@@ -97,14 +97,10 @@ fn copying(kafka: &Path, file: &str) -> Vec<Value> {
 
 #[test]
 fn partitions_move_to_new_brokers_under_writes_whatever_is_killed() {
-    let _alone = alone();
-    let kafka = match distribution() {
-        Ok(kafka) => kafka,
-        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
-    };
+    let Some((_room, kafka)) = beside() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("stack.yaml");
-    let block = format!("10.{}.0.0/16", 100 + std::process::id() % 100);
+    let block = format!("10.{}.0.0/16", block());
     let write = |count: &str| {
         std::fs::write(&path, stack("dev", &[("10.20.0.0/16", &block), ("count: 3", count)])).expect("a file");
         path.display().to_string()

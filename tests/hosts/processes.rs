@@ -8,20 +8,20 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::alone;
-use crate::client::{Client, distribution};
+use crate::client::Client;
 use crate::network::run;
-use crate::support::{Run, sandbox_command, skip, stack, text};
+use crate::room::{beside, block, owner};
+use crate::support::{Run, sandbox_command, stack, text};
 
-/// Where the sandbox of this process keeps what runs.
+/// Where the sandbox of this test keeps what runs.
 fn sandbox_folder() -> PathBuf {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kstack-test");
-    cache.join("sandbox").join(format!("of-{}", std::process::id()))
+    cache.join("sandbox").join(format!("of-{}", owner()))
 }
 
-/// The binary with a sandbox of this process and its Kafka.
+/// The binary with a sandbox of this test's and its Kafka.
 pub fn kstack_command(kafka: &Path, arguments: &[&str]) -> Command {
-    let mut command: Command = sandbox_command(std::process::id());
+    let mut command: Command = sandbox_command(owner());
     command.env("KSTACK_SANDBOX_KAFKA", kafka).arg("--sandbox").args(arguments);
     command
 }
@@ -37,15 +37,10 @@ pub fn kstack_with_life(kafka: &Path, seconds: u64, arguments: &[&str]) -> Run {
 
 #[test]
 fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
-    let _alone = alone();
-    let kafka = match distribution() {
-        Ok(kafka) => kafka,
-        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
-    };
+    let Some((_room, kafka)) = beside() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("stack.yaml");
-    // A block of loopback addresses of this run's own.
-    let block = format!("10.{}.0.0/16", 100 + std::process::id() % 100);
+    let block = format!("10.{}.0.0/16", block());
     let write = |settings: &str| {
         let text = stack("dev", &[("10.20.0.0/16", &block), ("combined: true", settings)]);
         std::fs::write(&path, text).expect("a file");
@@ -55,6 +50,7 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     let applied = kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
     let status = kstack(&kafka, &["status", &file, "--wait", "--json"]).expect(0).json();
     assert_eq!(status["kafka"]["brokers"].as_array().map(Vec::len), Some(3), "{status:#}");
+    assert_eq!(status["findings"], serde_json::json!([]), "all is well");
     let racks: BTreeSet<&str> =
         status["kafka"]["brokers"].as_array().expect("brokers").iter().map(|broker| text(&broker["rack"])).collect();
     assert_eq!(racks.len(), 3, "a rack is a zone");
@@ -152,4 +148,8 @@ fn refused_while_one_is_missing(kafka: &Path, file: &str) {
     let done: Vec<Value> = events.filter(|event| event["event"] == "done").collect();
     assert_eq!(apply.wait().expect("it ends").code(), Some(130));
     assert_eq!(done, Vec::<Value>::new(), "nothing was rolled");
+    let status = kstack(kafka, &["status", file, "--json"]).expect(0).json();
+    let alerts: BTreeSet<&str> =
+        status["findings"].as_array().expect("findings").iter().filter_map(|one| one["alert"].as_str()).collect();
+    assert_eq!(alerts, BTreeSet::from(["KafkaBrokerFenced", "KafkaPartitionsUnderReplicated"]), "{status:#}");
 }

@@ -18,11 +18,11 @@ use rcgen::{
     date_time_ymd,
 };
 
-use crate::alone;
-use crate::client::{PATIENCE, distribution};
+use crate::client::PATIENCE;
 use crate::proxies::{self, Behind};
+use crate::room::beside;
 use crate::sessions::{self, TOKEN};
-use crate::support::{poll, skip};
+use crate::support::poll;
 
 /// The name that the broker's certificate has beside its address.
 const NAME: &str = "broker-1.secured.kstack.internal";
@@ -208,11 +208,7 @@ async fn look(row: &Row<'_>) -> Result<KafkaHealth, AskError> {
 
 #[test]
 fn kstack_gets_into_a_secured_kafka_by_every_way_and_says_why_not() {
-    let _alone = alone();
-    let kafka = match distribution() {
-        Ok(kafka) => kafka,
-        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
-    };
+    let Some((_room, kafka)) = beside() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let broker = Broker::start(&kafka, folder.path());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");

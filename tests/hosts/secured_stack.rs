@@ -15,10 +15,9 @@ use kstack_core::certificates::Told;
 use kstack_core::permissions::{Call, call};
 use serde_json::Value;
 
-use crate::alone;
-use crate::client::distribution;
 use crate::processes::{kstack, kstack_with_life};
-use crate::support::{poll, skip};
+use crate::room::{beside, block};
+use crate::support::poll;
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
@@ -37,8 +36,7 @@ impl Stack {
     }
 
     fn write(&self, instance_type: &str) -> String {
-        // A block of loopback addresses of this run's own.
-        let block = 100 + std::process::id() % 100;
+        let block = block();
         let text = format!(
             "apiVersion: kstack/v1\nname: payments\nregion: us-east-1\nnetwork: {{cidr: 10.{block}.0.0/16, nat: single, endpoints: [ssm]}}\n\
              workload: {{ingress: 1 MiB/s, retention: 1d}}\ncluster:\n  ec2:\n    kafka: 4.1.1\n    combined: true\n    \
@@ -60,6 +58,7 @@ impl Stack {
     fn tool(&self, script: &str) -> Command {
         let mut command = Command::new(self.kafka.join("bin").join(script));
         command.env("KAFKA_HEAP_OPTS", "-Xms64m -Xmx192m").env("LOG_DIR", self.folder.path()).stdin(Stdio::null());
+        command.env("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
         command
     }
 
@@ -136,11 +135,7 @@ fn servers(settings: &str) -> String {
 
 #[test]
 fn a_secured_stack_is_made_used_rolled_and_destroyed() {
-    let _alone = alone();
-    let kafka = match distribution() {
-        Ok(kafka) => kafka,
-        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
-    };
+    let Some((_room, kafka)) = beside() else { return };
     let stack = Stack { kafka, folder: tempfile::tempdir().expect("a folder") };
     let run = |arguments: &[&str]| kstack(&stack.kafka, arguments);
     let file = stack.write("t4g.medium");
@@ -204,11 +199,7 @@ const SHORT: u64 = 180;
 
 #[test]
 fn certificates_are_renewed_in_time_and_a_quorum_without_valid_ones_is_brought_back() {
-    let _alone = alone();
-    let kafka = match distribution() {
-        Ok(kafka) => kafka,
-        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
-    };
+    let Some((_room, kafka)) = beside() else { return };
     let stack = Stack { kafka, folder: tempfile::tempdir().expect("a folder") };
     let run = |arguments: &[&str]| kstack(&stack.kafka, arguments);
     let file = stack.write("t4g.medium");

@@ -19,9 +19,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::alone;
-use crate::client::{PATIENCE, distribution};
-use crate::support::{poll, skip};
+use crate::client::PATIENCE;
+use crate::room::{beside, block};
+use crate::support::poll;
 
 // Kafka's tools: the assembled distribution has no scripts for some of them.
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
@@ -68,9 +68,7 @@ impl Cluster {
         };
         cluster.write("hosts-ca.pem", &cluster.hosts.pair().certificate);
         cluster.write("clients-ca.pem", &cluster.clients.pair().certificate);
-        let [high, low] = (std::process::id() as u16).to_be_bytes();
-        let address =
-            |node: u32| Ipv4Addr::new(127, 100 + high % 100, low, 100 + (node % 100) as u8 + (node / 1000) as u8 * 50);
+        let address = |node: u32| Ipv4Addr::new(127, block(), 200, 100 + (node % 100) as u8 + (node / 1000) as u8 * 50);
         let voters = nodes.iter().filter(|(_, role)| *role != HostRole::Broker).map(|(node_id, _)| Voter {
             node_id: *node_id,
             address: address(*node_id),
@@ -282,14 +280,9 @@ impl Cluster {
     }
 }
 
-fn kafka() -> Option<PathBuf> {
-    distribution().map_err(|why| skip(&format!("no Kafka can be had here: {why}"))).ok()
-}
-
 #[test]
 fn each_may_do_what_was_allowed_and_nobody_else_comes_in() {
-    let _alone = alone();
-    let Some(kafka) = kafka() else { return };
+    let Some((_room, kafka)) = beside() else { return };
     let nodes = [(1001, HostRole::Controller), (1, HostRole::Broker), (2, HostRole::Broker)];
     let mut cluster = Cluster::start(&kafka, &nodes);
     let now = Timestamp::now();
@@ -371,8 +364,7 @@ fn each_may_do_what_was_allowed_and_nobody_else_comes_in() {
 
 #[test]
 fn a_broker_that_is_a_controller_too_speaks_tls_alone() {
-    let _alone = alone();
-    let Some(kafka) = kafka() else { return };
+    let Some((_room, kafka)) = beside() else { return };
     let mut cluster = Cluster::start(&kafka, &[(1, HostRole::Combined)]);
     let kstack = cluster.hosts.sign(&Facts::admin(), Timestamp::now()).expect("a certificate");
     let admin = cluster.with_certificate("kstack", &kstack);

@@ -3,10 +3,9 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::alone;
-use crate::client::distribution;
 use crate::processes::kstack;
-use crate::support::{skip, stack};
+use crate::room::{beside, block};
+use crate::support::stack;
 
 /// Makes a topic, writes a hundred numbers and reads them, with Kafka's own tools and the client properties of `with`.
 const SCRIPT: &str = r#"set -e
@@ -19,14 +18,12 @@ exit 7"#;
 
 #[test]
 fn the_command_of_with_writes_to_a_real_kafka_and_reads_from_it() {
-    let _alone = alone();
-    let kafka = match distribution() {
-        Ok(kafka) => kafka,
-        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
-    };
+    let Some((_room, kafka)) = beside() else { return };
     let folder = tempfile::tempdir().expect("a folder");
+    let block = format!("10.{}.0.0/20", block());
     let path = folder.path().join("ephemeral.yaml");
     let edits = [
+        ("10.0.0.0/20", block.as_str()),
         ("nat: single", "zones: 1\n  nat: none"),
         ("retention: 4h", "retention: 4h\n  replication_factor: 1\n  min_insync_replicas: 1"),
         ("count: 3", "count: 1"),
@@ -51,14 +48,12 @@ fn the_command_of_with_writes_to_a_real_kafka_and_reads_from_it() {
 
 #[test]
 fn a_shell_in_the_sandbox_has_kafkas_tools_for_its_brokers() {
-    let _alone = alone();
-    let kafka = match distribution() {
-        Ok(kafka) => kafka,
-        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
-    };
+    let Some((_room, kafka)) = beside() else { return };
     let folder = tempfile::tempdir().expect("a folder");
+    let block = format!("10.{}.0.0/20", block());
     let path = folder.path().join("shell.yaml");
     let edits = [
+        ("10.0.0.0/20", block.as_str()),
         ("nat: single", "zones: 1\n  nat: none"),
         ("retention: 4h", "retention: 4h\n  replication_factor: 1\n  min_insync_replicas: 1"),
         ("count: 3", "count: 1"),
