@@ -22,6 +22,11 @@ impl Msk {
         Msk { zones: zones(&cluster, observed), cluster }
     }
 
+    /// MSK's state of it.
+    pub fn state(&self) -> &str {
+        &self.cluster.state
+    }
+
     /// The number of its brokers; none are known of a serverless cluster.
     pub fn brokers(&self) -> usize {
         self.cluster.brokers.len()

@@ -1,4 +1,7 @@
-//! `kstack status`: the stack's hosts, Kafka's health, and where clients connect.
+//! `kstack status`: the stack's hosts, Kafka's health, where clients connect, and what is to be done.
+
+mod findings;
+mod hosts;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
@@ -8,6 +11,7 @@ use anstyle::AnsiColor;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::hosts::{HostStatus, certificates, hosts};
 use super::context::Context;
 use super::msk::{self, Msk};
 use super::ui;
@@ -23,18 +27,16 @@ use crate::ops::{Failure, kafka};
 use crate::roll;
 use crate::session::read_source;
 use kstack_core::cloud_init::CLIENT_PORT;
-use kstack_core::design::{host_of_volume, node_id, volume_name};
+use kstack_core::design::node_id;
 use kstack_core::engines::Engine;
-use kstack_core::engines::ec2::ebs::MOST_VOLUMES;
 use kstack_core::engines::msk::client_properties::AuthMethod;
 use kstack_core::expiry;
 use kstack_core::expiry::Lifetime;
-use kstack_core::kinds::instance::VALID;
-use kstack_core::kinds::{ClientInstance, DnsRecords, Instance, NetworkInterface, Volume};
+use kstack_core::kinds::{ClientInstance, DnsRecords};
 use kstack_core::model::Address;
 use kstack_core::model::{Holder, Record};
+use kstack_core::monitoring::findings::Finding;
 use kstack_core::observed::Observed;
-use kstack_core::plan::rank;
 use kstack_core::stack::{Ec2, Scalar as _, TimeSpan};
 
 /// Show a stack's brokers and controllers, Kafka's health, and the bootstrap servers
@@ -58,6 +60,12 @@ pub struct Args {
     /// Print the properties of a Kafka client of an MSK cluster that uses this authentication method
     #[arg(long, value_name = "METHOD", value_parser = AuthMethod::parse, conflicts_with_all = ["json", "wait"])]
     client_properties: Option<AuthMethod>,
+    /// Look again and again, after this time
+    #[arg(
+        long, value_name = "TIME", value_parser = TimeSpan::parse, num_args = 0..=1, require_equals = true,
+        default_missing_value = "5s", conflicts_with_all = ["json", "wait", "client_properties"]
+    )]
+    watch: Option<TimeSpan>,
     #[command(flatten)]
     pub via: ViaArgs,
 }
@@ -90,6 +98,8 @@ struct Status {
     protected: bool,
     /// What others have put onto the stack's resources, and kstack leaves there.
     others: Vec<Others>,
+    /// What is not well, the most urgent first.
+    findings: Vec<Finding>,
 }
 
 /// What others have put onto one resource.
@@ -129,6 +139,9 @@ struct KafkaStatus {
     under_replicated: usize,
     offline: usize,
     under_min_insync: usize,
+    /// The same by what helps.
+    #[serde(skip)]
+    seen: Option<findings::OfKafka>,
 }
 
 /// The client host, which `kstack shell` opens.
@@ -154,31 +167,19 @@ impl ClientStatus {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct HostStatus {
-    name: String,
-    zone: Option<String>,
-    instance: Option<String>,
-    instance_type: Option<String>,
-    /// EC2's state; absent when there is no instance.
-    state: Option<String>,
-    kafka: Option<String>,
-    address: Option<String>,
-    /// The first data volume.
-    volume: Option<String>,
-    /// Further ones.
-    more_volumes: Vec<String>,
-    /// Of all of them together.
-    volume_gib: Option<u64>,
-    /// Of one that speaks TLS: `valid`, or when the certificate ends that it started with.
-    certificate: Option<String>,
-}
-
 /// Shows the live resources of a stack and Kafka's health.
 ///
 /// # Errors
 /// That there is no such stack, that it did not become healthy in time, or AWS's answer.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
+    let Some(every) = args.watch else { return Box::pin(once(args, context)).await };
+    loop {
+        Box::pin(once(args, context)).await?;
+        tokio::time::sleep(Duration::from_secs(every.0)).await;
+    }
+}
+
+async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (_, parsed) = read_source(&args.file)?;
     let stack = &parsed.stack;
     let session = context.session(&stack.region, &stack.name).await?;
@@ -245,7 +246,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let way = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.listeners.ways().first().map(|way| way.kafka_name()));
     let local = kafka::local_brokers(&observed, &way.unwrap_or_default());
     let in_vpc = || roll::brokers_at(&observed, port).into_values().collect();
-    let status = Status {
+    let mut status = Status {
         stack: stack.name.to_string(),
         region: stack.region.to_string(),
         resources: observed.live.len(),
@@ -266,11 +267,16 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         expires_at: term.at(),
         protected: term == Lifetime::Protected,
         others: Others::of(&observed),
+        findings: Vec::new(),
     };
-    if args.json {
-        ui::json(&status);
-    } else {
-        ui::out(&text(&status, now, args.verbose));
+    status.findings = findings::of(&args.file, &status);
+    match args.watch {
+        _ if args.json => ui::json(&status),
+        None => ui::out(&text(&status, now, args.verbose)),
+        Some(every) => {
+            let head = format!("{}, again every {every}; Ctrl-C ends it\n\n", now.strftime("%F %T UTC"));
+            ui::page(&(head + &text(&status, now, args.verbose)));
+        }
     }
     // AWS's own word on an MSK cluster is what was waited for.
     match status.kafka.filter(|kafka| args.wait && engine == Engine::Ec2 && !kafka.healthy) {
@@ -299,6 +305,7 @@ fn kafka(health: &Result<KafkaHealth, String>, ids: &BTreeSet<u32>) -> KafkaStat
         under_replicated,
         offline,
         under_min_insync,
+        seen: health.as_ref().ok().map(|cluster| findings::of_kafka(cluster, ids)),
     }
 }
 
@@ -318,37 +325,6 @@ fn kafka_text(kafka: &KafkaStatus, hosts: usize) -> String {
     );
     kafka.problems.iter().for_each(|problem| out.push_str(&format!("  {problem}\n")));
     out
-}
-
-fn hosts(observed: &Observed) -> Vec<HostStatus> {
-    let (volumes, interfaces, instances) =
-        (observed.of::<Volume>(), observed.of::<NetworkInterface>(), observed.of::<Instance>());
-    let owners = volumes.keys().map(|name| host_of_volume(name).0);
-    let mut names: Vec<&str> = owners.chain(interfaces.keys().copied()).chain(instances.keys().copied()).collect();
-    names.sort_by_cached_key(|name| rank(&Address::new("instance", name)));
-    names.dedup();
-    let host = |name: &str| {
-        let (volume, instance) = (volumes.get(name), instances.get(name));
-        let own: Vec<_> =
-            volumes.iter().filter(|(one, _)| host_of_volume(one).0 == name).map(|(_, volume)| volume).collect();
-        HostStatus {
-            name: name.to_owned(),
-            zone: volume.map(|(_, volume)| volume.zone.clone()),
-            instance: instance.map(|(live, _)| live.id.clone()),
-            instance_type: instance.map(|(_, instance)| instance.instance_type.clone()),
-            state: instance.map(|(_, instance)| instance.state.clone()),
-            kafka: instance.and_then(|(_, instance)| instance.kafka.clone()),
-            address: interfaces.get(name).map(|(_, interface)| interface.address.clone()),
-            volume: volume.map(|(live, _)| live.id.clone()),
-            more_volumes: (2..=MOST_VOLUMES)
-                .filter_map(|number| volumes.get(volume_name(name, number).as_str()))
-                .map(|(live, _)| live.id.clone())
-                .collect(),
-            volume_gib: (!own.is_empty()).then(|| own.iter().map(|(_, volume)| volume.size_gib).sum()),
-            certificate: instance.and_then(|(_, instance)| instance.certificate.clone()),
-        }
-    };
-    names.into_iter().map(host).collect()
 }
 
 fn text(status: &Status, now: Timestamp, verbose: bool) -> String {
@@ -395,6 +371,7 @@ fn text(status: &Status, now: Timestamp, verbose: bool) -> String {
         out.push_str(&format!("{head}:\n"));
         others.what.iter().for_each(|what| out.push_str(&format!("  {what}\n")));
     }
+    out.push_str(&findings::text(status));
     out
 }
 
@@ -429,18 +406,4 @@ fn on_ec2(status: &Status, kafka: &KafkaStatus) -> String {
     out.push_str(&kafka_text(kafka, brokers));
     out.push_str(&certificates(&status.hosts));
     out
-}
-
-/// What is to be said of the hosts' certificates.
-fn certificates(hosts: &[HostStatus]) -> String {
-    let all = hosts.iter().filter_map(|host| Some((host, host.certificate.as_deref()?)));
-    let old: Vec<String> =
-        all.clone().filter(|(_, one)| *one != VALID).map(|(host, one)| format!("{} {one}", host.name)).collect();
-    match (all.count(), old.is_empty()) {
-        (0, _) => String::new(),
-        (count, true) => {
-            format!("Certificates: valid on all {count} hosts\n")
-        }
-        (_, false) => format!("Certificates to renew: {}; the next apply rolls these hosts\n", old.join(", ")),
-    }
 }

@@ -13,6 +13,12 @@ pub fn out(text: &str) {
     let _ = write!(anstream::stdout(), "{}", printable(text));
 }
 
+/// Writes a result in place of what the terminal shows; after an empty line where standard output is no terminal.
+pub fn page(text: &str) {
+    raw(if io::stdout().is_terminal() { "\x1b[H\x1b[2J\x1b[3J" } else { "\n" });
+    out(text);
+}
+
 /// Writes JSON, which has escapes of its own.
 fn raw(text: &str) {
     let _ = write!(anstream::stdout(), "{text}");

@@ -3,7 +3,7 @@
 
 mod client;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kstack_core::text::many;
 use serde::Serialize;
@@ -30,6 +30,19 @@ pub struct QuorumVoter {
     /// Milliseconds since it was caught up, on the leader's clock.
     pub behind_ms: u64,
 }
+
+impl QuorumVoter {
+    /// How far it is behind the active one, as the end of a sentence.
+    pub fn behind(&self) -> String {
+        match self.behind_ms < NEVER_MS {
+            true => format!("is {} and {} s behind the active one", many(self.lag, "record"), self.behind_ms / 1000),
+            false => "has not caught up with the active one since that became it".to_owned(),
+        }
+    }
+}
+
+/// More than this is no time since a voter was caught up: Kafka gives the year 1969 for one that never was since its leader is one.
+const NEVER_MS: u64 = 10 * 365 * 86_400_000;
 
 /// A registered broker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -82,22 +95,8 @@ impl KafkaHealth {
         if self.controller.is_none() {
             problems.push("there is no active controller".to_owned());
         }
-        for voter in self.voters.iter().filter(|voter| voter.behind_ms > VOTER_BEHIND_MS) {
-            problems.push(format!(
-                "controller {} is {} records and {} s behind the active one",
-                voter.node,
-                voter.lag,
-                voter.behind_ms / 1000
-            ));
-        }
-        for node in expected {
-            match self.brokers.iter().find(|broker| broker.node == *node) {
-                None => problems.push(format!("broker {node} is not registered")),
-                Some(broker) if broker.fenced => problems.push(format!("broker {node} is fenced")),
-                Some(broker) if broker.silent => problems.push(format!("broker {node} does not answer")),
-                Some(_) => {}
-            }
-        }
+        problems.extend(self.laggards().into_values());
+        problems.extend(self.not_serving(expected).into_values());
         let (under_replicated, offline, under_min_isr) = self.counts();
         let what = [
             (offline, "without a leader"),
@@ -108,6 +107,26 @@ impl KafkaHealth {
             what.iter().filter(|one| one.0 > 0).map(|(count, what)| format!("{} {what}", many(count, "partition"))),
         );
         problems
+    }
+
+    /// The controllers that are behind the active one, each in words, by node id.
+    pub fn laggards(&self) -> BTreeMap<u32, String> {
+        let behind = self.voters.iter().filter(|voter| voter.behind_ms > VOTER_BEHIND_MS);
+        behind.map(|voter| (voter.node, format!("controller {} {}", voter.node, voter.behind()))).collect()
+    }
+
+    /// Why brokers of `expected` serve nobody, in words, by node id.
+    pub fn not_serving(&self, expected: &BTreeSet<u32>) -> BTreeMap<u32, String> {
+        let why = |node: &u32| {
+            let what = match self.brokers.iter().find(|broker| broker.node == *node) {
+                None => "is not registered",
+                Some(broker) if broker.fenced => "is fenced",
+                Some(broker) if broker.silent => "does not answer",
+                Some(_) => return None,
+            };
+            Some((*node, format!("broker {node} {what}")))
+        };
+        expected.iter().filter_map(why).collect()
     }
 
     /// Why the node must not be stopped now; empty when it may. A partition with a replica on the node prevents the stop if it

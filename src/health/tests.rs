@@ -86,6 +86,14 @@ fn problems_are_named_each() {
 }
 
 #[test]
+fn a_controller_that_was_never_caught_up_is_not_decades_behind() {
+    let voter = |behind_ms| QuorumVoter { node: 2, lag: 1, behind_ms };
+    assert_eq!(voter(61_000).behind(), "is 1 record and 61 s behind the active one");
+    // Kafka's -1, on a clock of 2026.
+    assert_eq!(voter(1_795_732_361_000).behind(), "has not caught up with the active one since that became it");
+}
+
+#[test]
 fn a_rolled_node_is_back_when_it_has_caught_up_since() {
     let mut cluster = cluster(vec![partition(&ALL, &ALL, 2)]);
     assert!(cluster.missing_of(1, 10_000).is_empty());

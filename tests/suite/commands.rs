@@ -1,6 +1,7 @@
 //! The commands as a user and a script see them: what they print, where, and how they end.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -203,6 +204,10 @@ fn status_shows_hosts_and_where_clients_reach_them() {
     let status = account.run(&["status", FILE]).expect(0);
     let broker = status.out.lines().find(|line| line.starts_with("broker-2")).expect("a line");
     assert!(broker.contains("stop"), "{status}");
+    let told = format!("Hosts are down: broker-2 (stopped).\n          Run `kstack apply {FILE}`: it starts hosts");
+    assert!(status.out.contains(&told), "{status}");
+    let found = account.run(&["status", FILE, "--json"]).expect(0).json()["findings"][0].clone();
+    assert_eq!((&found["severity"], found.get("alert")), (&"page".into(), None), "{found:#}");
     // A broker that was stopped by hand is started again.
     assert_eq!(account.plan(FILE).steps(), ["update instance/broker-2"]);
     account.apply(FILE);
@@ -327,4 +332,16 @@ fn a_usage_error_is_an_error_and_help_is_not() {
     let run = |arguments: &[&str]| Run::of(Command::new(crate::support::KSTACK).args(arguments));
     assert!(run(&["--help"]).expect(0).out.contains("Usage: kstack"));
     assert!(run(&["nonsense"]).expect(1).err.contains("unrecognized subcommand"));
+}
+
+#[test]
+fn status_looks_again_and_again() {
+    let account = Account::new();
+    account.write("dev", &[]);
+    let mut watch = account.command(&["status", FILE, "--watch=1s"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    let pages = lines.filter(|line| line.ends_with("UTC, again every 1s; Ctrl-C ends it")).take(2).count();
+    watch.kill().expect("it has no end of its own");
+    watch.wait().expect("it ends");
+    assert_eq!(pages, 2);
 }

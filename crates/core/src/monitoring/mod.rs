@@ -1,7 +1,8 @@
 //! What Prometheus and Grafana need to watch a stack: where it is scraped, alerts with thresholds from its file, their tests, and a
-//! dashboard. One set for both engines, since both have the same metrics. Pure.
+//! dashboard. One set for both engines, since both have the same metrics. And what is not well in a stack, as `kstack status` tells it. Pure.
 
 mod dashboard;
+pub mod findings;
 mod rules;
 
 use serde_json::{Value, json};
