@@ -87,6 +87,8 @@ struct Status {
     lease: Option<Holder>,
     /// When the stack expires.
     expires_at: Option<Timestamp>,
+    #[serde(skip)]
+    listeners: Option<String>,
     protected: bool,
     /// What others have put onto the stack's resources, and kstack leaves there.
     others: Vec<Others>,
@@ -264,6 +266,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         record: metadata.record,
         lease,
         expires_at: term.at(),
+        listeners: super::listeners::said(&observed),
         protected: term == Lifetime::Protected,
         others: Others::of(&observed),
     };
@@ -428,6 +431,7 @@ fn on_ec2(status: &Status, kafka: &KafkaStatus) -> String {
     let brokers = status.hosts.iter().filter(|host| host.name.starts_with("broker-")).count();
     out.push_str(&kafka_text(kafka, brokers));
     out.push_str(&certificates(&status.hosts));
+    out.extend(status.listeners.clone());
     out
 }
 
