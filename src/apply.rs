@@ -232,7 +232,14 @@ async fn run(
     let address = &step.address;
     let ctx = Ctx { system: aws, address, tags, token, ids, progress: &waiting, check_instance: false, batch: None };
     match &step.work {
-        Work::Create(new) => create(&ctx, &new.spec, "").await,
+        Work::Create(new) => {
+            let id = create(&ctx, &new.spec, "").await?;
+            // Beside hosts that run, its process runs as soon as its instance does: the next roll needs it.
+            if matches!(new.spec, Resource::Instance(_)) && !kafka.brokers.is_empty() {
+                kafka.instance_started(&address.name, aws).await?;
+            }
+            Ok(id)
+        }
         Work::Update { live, wanted, changes, .. } => {
             update(&ctx, wanted, &live.id, changes).await?;
             Ok(live.id.clone())

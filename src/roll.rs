@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::aws::Aws;
 use crate::error::StepError;
 use crate::health::{self, AskError, KafkaHealth, shortened};
 use crate::kafka::{Link, Server};
 use crate::sandbox;
-use kstack_core::cloud_init::{CLIENT_PORT, INTERNAL_PORT};
+use kstack_core::certificates::Authority;
+use kstack_core::cloud_init::{CLIENT_PORT, Course, INTERNAL_PORT};
 use kstack_core::design::{HostDesign, node_id};
-use kstack_core::kinds::instance::TLS;
 use kstack_core::kinds::{Instance, NetworkInterface};
 use kstack_core::observed::Observed;
 
@@ -33,6 +34,8 @@ pub struct KafkaAccess {
     pub local: Option<Local>,
     /// Whether hosts roll one after another although Kafka can't be asked: it was asked for, or there is no Kafka.
     pub blind: bool,
+    /// Where the hosts are on their way between plaintext and TLS; absent where it is not asked after: hosts without Kafka.
+    pub course: Option<Course>,
     so_far: Mutex<SoFar>,
 }
 
@@ -49,14 +52,23 @@ struct SoFar {
 const LOOK_FIRST: &str = "see that Kafka on it is back and every replica in sync, and run the command again: each run rolls one host more. \
     Run from where the brokers can be reached, it asks them itself; `kstack apply --blind` goes on by EC2's checks alone";
 
+const TURN_KNOWING: &str = "run the command from where the brokers can be reached, or with `--via`: without Kafka's word no host goes from one listener to another";
+
 /// The processes that stand for a stack's hosts.
 #[derive(Debug)]
 pub struct Local {
     pub cluster: sandbox::kafka::SandboxCluster,
     pub distribution: PathBuf,
     pub hosts: Vec<HostDesign>,
-    /// What hosts that speak TLS get their certificates by.
-    pub papers: sandbox::kafka::Papers,
+}
+
+/// The authorities of the stack's hosts and clients, for processes that speak TLS.
+///
+/// # Errors
+/// AWS's answer, or that there are none.
+pub async fn authorities(aws: &Aws) -> Result<sandbox::kafka::Papers, StepError> {
+    let (hosts, clients) = tokio::try_join!(aws.signer(Authority::Hosts, None), aws.signer(Authority::Clients, None))?;
+    Ok(Some([hosts, clients]))
 }
 
 /// By what a rolled host is known to be well.
@@ -74,9 +86,10 @@ pub fn brokers(observed: &Observed) -> BTreeMap<u32, SocketAddrV4> {
     brokers_at(observed, if secured(observed) { INTERNAL_PORT } else { CLIENT_PORT })
 }
 
-/// Whether hosts of what is `observed` speak TLS.
+/// Whether all hosts of what is `observed` have listeners with TLS.
 pub fn secured(observed: &Observed) -> bool {
-    observed.of::<Instance>().values().any(|(_, instance)| instance.listeners.as_deref() == Some(TLS))
+    let instances = observed.of::<Instance>();
+    !instances.is_empty() && instances.values().all(|(_, instance)| instance.speaks_tls())
 }
 
 /// Where those brokers are with this port.
@@ -91,7 +104,7 @@ impl KafkaAccess {
     /// Access over `link` to `brokers` and what stands for their hosts, before any roll.
     pub fn new(brokers: BTreeMap<u32, SocketAddrV4>, link: Link, local: Option<Local>, blind: bool) -> KafkaAccess {
         let brokers = brokers.into_iter().map(|(node, address)| (node, address.into())).collect();
-        KafkaAccess { brokers, link, local, blind, so_far: Mutex::default() }
+        KafkaAccess { brokers, link, local, blind, course: None, so_far: Mutex::default() }
     }
 
     /// Where every broker takes clients.
@@ -99,8 +112,23 @@ impl KafkaAccess {
         self.brokers.values().cloned().collect()
     }
 
+    /// Whether the hosts that are rolled reach the others by other listeners afterwards.
+    pub fn turns(&self) -> bool {
+        self.course.is_some_and(|course| course.turns())
+    }
+
     /// Whether `host` may be stopped although no broker can be asked, for the reason `why`: the first of a run may.
     fn unasked(&self, host: &str, why: Option<&AskError>) -> Result<Checks, StepError> {
+        if let Some(listener) = self.course.filter(Course::turns).and_then(|course| course.needs()) {
+            let why = why.map_or_else(|| "no broker can be reached from here".to_owned(), ToString::to_string);
+            return Err(StepError::Ended {
+                what: format!("{host} was not stopped"),
+                why: format!(
+                    "{why}, so it is not known whether every controller has its listener {listener}, by which the host reaches them afterwards"
+                ),
+                remedy: Some(TURN_KNOWING),
+            });
+        }
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
         match &so_far.unasked {
             Some(first) if !self.blind => Err(StepError::Ended {
@@ -146,7 +174,11 @@ impl KafkaAccess {
     /// What is still in the way at the end of the time.
     pub async fn before_stop(&self, host: &str, tell: impl Fn(String)) -> Result<Checks, StepError> {
         let Some(node) = node_id(host) else { return self.unasked(host, None) };
-        let way = |cluster: &KafkaHealth| cluster.in_the_way_of_stopping(node);
+        let needs = self.course.and_then(|course| course.needs());
+        let way = |cluster: &KafkaHealth| {
+            let without = needs.map(|listener| cluster.voters_without(listener, None)).unwrap_or_default();
+            [cluster.in_the_way_of_stopping(node), without].concat()
+        };
         let all = self.servers();
         match health::ask(&all, &self.link).await {
             Err(error) if error.is_unasked() && !self.answered(false) => return self.unasked(host, Some(&error)),
@@ -181,7 +213,12 @@ impl KafkaAccess {
             None => self.servers(),
         };
         let ago = || u64::try_from(stopped.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match health::wait_until(&asked, &self.link, RESYNC_TIMEOUT, |cluster| cluster.missing_of(node, ago())).await {
+        let brings = self.course.map_or(&[][..], |course| course.brings());
+        let missing = |cluster: &KafkaHealth| {
+            let without = brings.iter().flat_map(|listener| cluster.voters_without(listener, Some(node)));
+            cluster.missing_of(node, ago()).into_iter().chain(without).collect()
+        };
+        match health::wait_until(&asked, &self.link, RESYNC_TIMEOUT, missing).await {
             Ok(_) => Ok(()),
             Err(reasons) => Err(StepError::Kafka {
                 what: format!(
@@ -205,10 +242,11 @@ impl KafkaAccess {
     ///
     /// # Errors
     /// Why it does not start.
-    pub fn instance_started(&self, host: &str) -> Result<(), StepError> {
+    pub async fn instance_started(&self, host: &str, aws: &Aws) -> Result<(), StepError> {
         let Some(local) = &self.local else { return Ok(()) };
         let Some(host) = local.hosts.iter().find(|one| one.name == host) else { return Ok(()) };
-        let started = local.cluster.start_host(&local.distribution, host, &local.papers);
+        let papers = if host.cloud.security.is_some() { authorities(aws).await? } else { None };
+        let started = local.cluster.start_host(&local.distribution, host, &papers);
         started.map_err(|error| StepError::Kafka {
             what: format!("Kafka on {} was not started", host.name),
             source: Some(Box::new(error)),

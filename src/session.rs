@@ -199,7 +199,7 @@ impl Session {
     /// AWS's answer.
     pub async fn ensure_record(&self, design: &Design, input: &PlanningInput) -> Result<Record, StepError> {
         let own_role = design.stack.has_own_role();
-        let secured = design.stack.secured();
+        let secured = design.has_papers();
         if secured {
             // From now on there may be some that a lost answer does not tell of.
             self.aws.expect_papers(Papers::Begun);
@@ -258,7 +258,7 @@ impl Session {
         let zone = names::place(&design.stack);
         let complete = Record {
             zone,
-            papers: design.stack.secured(),
+            papers: design.has_papers(),
             expires_at: design.expires,
             engine,
             own_role,

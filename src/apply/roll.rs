@@ -39,7 +39,9 @@ pub(super) async fn roll(
     retry(|| drivers::may_start(wanted, ctx)).await?;
     // What does not run is not stopped, so nothing has to be well for it. It may have been started since the plan was made.
     let down = live.spec.is_down() && ctx.system.clients.is_down(&live.id).await?;
-    let by = if down { kafka.instead(host).await } else { kafka.before_stop(host, ctx.progress).await? };
+    // Whoever goes from one listener to another needs all controllers to have that.
+    let by =
+        if down && !kafka.turns() { kafka.instead(host).await } else { kafka.before_stop(host, ctx.progress).await? };
     let ctx = &Ctx { check_instance: by == Checks::Instance, ..*ctx };
     if by == Checks::Instance && !down {
         let others = |(address, _): &(&Address, &String)| address.kind == ctx.address.kind && *address != ctx.address;
@@ -71,7 +73,7 @@ pub(super) async fn roll(
         Err(error) if refused(&error) => go_back(ctx, live, new, before, error).await?,
         Err(error) => return Err(error),
     };
-    kafka.instance_started(host)?;
+    kafka.instance_started(host, ctx.system).await?;
     if by == Checks::Kafka {
         kafka.after_start(host, stopped).await?;
     }

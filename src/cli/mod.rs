@@ -17,6 +17,7 @@ mod fleet;
 mod help;
 mod lag;
 mod list;
+mod listeners;
 mod monitoring;
 mod moves;
 mod msk;

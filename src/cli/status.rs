@@ -95,6 +95,8 @@ struct Status {
     lease: Option<Holder>,
     /// When the stack expires.
     expires_at: Option<Timestamp>,
+    #[serde(skip)]
+    listeners: Option<String>,
     protected: bool,
     /// What others have put onto the stack's resources, and kstack leaves there.
     others: Vec<Others>,
@@ -265,6 +267,7 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
         record: metadata.record,
         lease,
         expires_at: term.at(),
+        listeners: super::listeners::said(&observed),
         protected: term == Lifetime::Protected,
         others: Others::of(&observed),
         findings: Vec::new(),
@@ -405,5 +408,6 @@ fn on_ec2(status: &Status, kafka: &KafkaStatus) -> String {
     let brokers = status.hosts.iter().filter(|host| host.name.starts_with("broker-")).count();
     out.push_str(&kafka_text(kafka, brokers));
     out.push_str(&certificates(&status.hosts));
+    out.extend(status.listeners.clone());
     out
 }

@@ -210,7 +210,9 @@ fn quorum_of(quorum: &DescribeQuorumResponse) -> Result<(Option<u32>, Vec<Quorum
     let voter = |one: &kafka_protocol::messages::describe_quorum_response::ReplicaState| {
         let difference = |newest: i64, own: i64| u64::try_from(newest.saturating_sub(own.max(0))).unwrap_or_default();
         let (lag, behind_ms) = (difference(end, one.log_end_offset), difference(now, one.last_caught_up_timestamp));
-        Some(QuorumVoter { node: node(one.replica_id.0)?, lag, behind_ms })
+        let told = quorum.nodes.iter().filter(|node| node.node_id == one.replica_id);
+        let listeners = told.flat_map(|node| &node.listeners).map(|listener| listener.name.to_string()).collect();
+        Some(QuorumVoter { node: node(one.replica_id.0)?, lag, behind_ms, listeners })
     };
     Ok((node(partition.leader_id.0), partition.current_voters.iter().filter_map(voter).collect()))
 }

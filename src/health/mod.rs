@@ -29,6 +29,9 @@ pub struct QuorumVoter {
     pub lag: u64,
     /// Milliseconds since it was caught up, on the leader's clock.
     pub behind_ms: u64,
+    /// The listeners that it has told the others of.
+    #[serde(skip)]
+    pub listeners: Vec<String>,
 }
 
 impl QuorumVoter {
@@ -152,6 +155,15 @@ impl KafkaHealth {
             reasons.push(format!("only {left} of {all} controllers would be left that are up to date"));
         }
         reasons
+    }
+
+    /// Which voters have not told the others of their listener `name`, in words; of the one voter `node`, where that is given.
+    pub fn voters_without(&self, name: &str, node: Option<u32>) -> Vec<String> {
+        let asked = self.voters.iter().filter(|voter| node.is_none_or(|node| voter.node == node));
+        let without = asked.filter(|voter| voter.listeners.iter().all(|one| one != name));
+        without
+            .map(|voter| format!("controller {} has not told the others of its listener {name}", voter.node))
+            .collect()
     }
 
     /// What a node that was stopped `stopped_ms` ago still lacks; empty when it is back and all its replicas are in sync. A voter

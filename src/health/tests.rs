@@ -13,7 +13,9 @@ fn broker(node: u32) -> BrokerHealth {
 
 /// Three brokers that are controllers too, all well.
 fn cluster(partitions: Vec<Partition>) -> KafkaHealth {
-    let voters = (1..=3).map(|node| QuorumVoter { node, lag: 0, behind_ms: 200 }).collect();
+    let voters = (1..=3)
+        .map(|node| QuorumVoter { node, lag: 0, behind_ms: 200, listeners: vec!["CONTROLLER".to_owned()] })
+        .collect();
     let brokers = (1..=3).map(broker).collect();
     KafkaHealth { id: "c".into(), controller: Some(2), voters, brokers, partitions }
 }
@@ -52,6 +54,18 @@ fn a_silent_broker_is_not_counted_before_the_cluster_notices() {
 }
 
 #[test]
+fn the_voters_are_told_that_have_a_listener_not_yet() {
+    let mut cluster = cluster(Vec::new());
+    cluster.voters[0].listeners.push("QUORUM".to_owned());
+    let without = |number: u32| format!("controller {number} has not told the others of its listener QUORUM");
+    assert_eq!(cluster.voters_without("QUORUM", None), [without(2), without(3)]);
+    assert_eq!(cluster.voters_without("QUORUM", Some(3)), [without(3)]);
+    assert_eq!(cluster.voters_without("QUORUM", Some(1)), Vec::<String>::new());
+    assert_eq!(cluster.voters_without("CONTROLLER", None), Vec::<String>::new());
+    assert_eq!(cluster.voters_without("QUORUM", Some(7)), Vec::<String>::new(), "a broker that does not vote");
+}
+
+#[test]
 fn a_controller_may_stop_only_while_a_majority_stays() {
     let mut cluster = cluster(Vec::new());
     assert!(cluster.in_the_way_of_stopping(1).is_empty());
@@ -67,7 +81,7 @@ fn problems_are_named_each() {
     assert!(cluster(vec![partition(&ALL, &ALL, 2)]).problems(&ALL.into()).is_empty());
     let mut cluster = cluster(vec![partition(&ALL, &[], 2), partition(&ALL, &[1, 2], 2)]);
     cluster.controller = None;
-    cluster.voters[0] = QuorumVoter { node: 1, lag: 40, behind_ms: 61_000 };
+    cluster.voters[0] = QuorumVoter { node: 1, lag: 40, behind_ms: 61_000, listeners: Vec::new() };
     cluster.brokers[1].fenced = true;
     let expected = [1, 2, 3, 4].into();
     assert_eq!(

@@ -135,21 +135,45 @@ impl ApplyRequest {
         task: &Task<'_>,
         report: &mut impl FnMut(RunReport<'_>),
     ) -> Result<Option<Applied>, Failure> {
+        let (mut foreseen, mut changed) = (None, false);
+        loop {
+            let done = Box::pin(self.stage(session, approved, foreseen.take(), task, report)).await?;
+            let Some((applied, then)) = done else { return Ok(None) };
+            changed |= applied.changed;
+            let Some(then) = then else { return Ok(Some(Applied { changed, ..applied })) };
+            task.note("Every host is rolled; the next stage begins.");
+            foreseen = Some(then);
+        }
+    }
+
+    /// Runs one stage of the plan: the first, or the one that was `foreseen`. Returns what is foreseen after it.
+    async fn stage(
+        &self,
+        session: &Session,
+        approved: Option<&[Value]>,
+        foreseen: Option<Box<Plan>>,
+        task: &Task<'_>,
+        report: &mut impl FnMut(RunReport<'_>),
+    ) -> Result<Option<(Applied, Option<Box<Plan>>)>, Failure> {
         let signals = task.signals;
         let seen = signals.unless_stopped(session.look(&self.parsed)).await?;
-        let (design, plan) = make_plan(&self.source, &self.parsed, &seen.input, self.allow_data_loss);
+        let (design, mut plan) = make_plan(&self.source, &self.parsed, &seen.input, self.allow_data_loss);
         let observed = &seen.input.observed;
-        match approved {
-            // The plan that was shown is the plan that runs.
-            Some(steps) => {
-                if let Some(difference) = plan.difference(steps) {
-                    return Err(Failure::new(format!(
-                        "the live resources have changed since the plan was made: {difference}; nothing was changed"
-                    ))
-                    .hint("review the new plan and approve it"));
-                }
-            }
-            None => report(RunReport::Planned { plan: &plan, observed }),
+        // The plan that was shown is the plan that runs.
+        let difference = match (&foreseen, approved) {
+            (Some(foreseen), _) => plan.deviation(foreseen),
+            (None, Some(steps)) => plan.difference(steps),
+            (None, None) => None,
+        };
+        if let Some(difference) = difference {
+            let since = if foreseen.is_some() { " in this stage" } else { "" };
+            return Err(Failure::new(format!(
+                "the live resources have changed since the plan was made: {difference}; nothing was changed{since}"
+            ))
+            .hint("review the new plan and approve it"));
+        }
+        if foreseen.is_none() && approved.is_none() {
+            report(RunReport::Planned { plan: &plan, observed });
         }
         if !plan.refusals.is_empty() {
             return Err(refused(&plan));
@@ -161,9 +185,10 @@ impl ApplyRequest {
             return Err(Failure::new(message).hint("make the plan again with `kstack plan --out`"));
         }
         let kafka = kafka::of(session, &design, observed, task, self.blind).await?;
+        let then = plan.then.take();
         let done = Box::pin(self.run(session, (design, plan), &seen, &kafka, task, report)).await;
         kafka.link.way.close().await;
-        done
+        Ok(done?.map(|applied| (applied, then)))
     }
 
     /// Runs the plan, or completes what an earlier run did not record.

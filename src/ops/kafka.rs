@@ -12,9 +12,10 @@ use crate::health::{self, shortened};
 use crate::kafka::{Gate, Identity, Link, PLUGIN, Roots, Security, Server, Via, Way};
 use crate::roll::{self, KafkaAccess, Local};
 use crate::sandbox::SandboxError;
-use crate::sandbox::kafka::{Papers, SandboxCluster, distribution};
+use crate::sandbox::kafka::{SandboxCluster, distribution};
 use crate::session::Session;
 use kstack_core::certificates::{Authority, Facts};
+use kstack_core::cloud_init::{CLIENT_PORT, INTERNAL_PORT, Phase};
 use kstack_core::design::Design;
 use kstack_core::model::tag;
 use kstack_core::observed::Observed;
@@ -22,8 +23,12 @@ use kstack_core::observed::Observed;
 /// How long the hosts of the sandbox may take to become a healthy cluster.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// The listeners by which kstack reaches a broker, and those for clients, the first of which counts.
-const INSIDE: [&str; 2] = ["INTERNAL", "PLAINTEXT"];
+/// The listener by which kstack reaches brokers.
+const fn inside(secured: bool) -> [&'static str; 1] {
+    if secured { ["INTERNAL"] } else { ["PLAINTEXT"] }
+}
+
+/// Those for clients, the first of which counts.
 const CLIENTS: [&str; 3] = ["SCRAM", "MTLS", "PLAINTEXT"];
 
 /// The processes that stand for what is `observed`, whether they run or not; `None` where nothing has a cluster id.
@@ -33,9 +38,14 @@ fn processes(observed: &Observed) -> Option<SandboxCluster> {
 
 /// Where the `observed` brokers accept clients from here, by node id. In a sandbox without Kafka there are none.
 pub fn brokers(observed: &Observed, sandbox: bool) -> BTreeMap<u32, SocketAddrV4> {
+    brokers_by(observed, sandbox, roll::secured(observed))
+}
+
+/// The same at the listener with TLS, or at that without.
+fn brokers_by(observed: &Observed, sandbox: bool, secured: bool) -> BTreeMap<u32, SocketAddrV4> {
     match sandbox {
-        true => processes(observed).map(|cluster| cluster.brokers(&INSIDE)).unwrap_or_default(),
-        false => roll::brokers(observed),
+        true => processes(observed).map(|cluster| cluster.brokers(&inside(secured))).unwrap_or_default(),
+        false => roll::brokers_at(observed, if secured { INTERNAL_PORT } else { CLIENT_PORT }),
     }
 }
 
@@ -66,18 +76,12 @@ async fn own_certificate(aws: &Aws) -> Result<Security, StepError> {
     Security::tls_by(&Roots::Pem(&signer.pair().certificate), Some(&identity)).map_err(|error| none(&error))
 }
 
-/// The authorities of the stack's hosts and clients, for the processes of the sandbox.
-async fn authorities(aws: &Aws) -> Result<Papers, StepError> {
-    let (hosts, clients) = tokio::try_join!(aws.signer(Authority::Hosts, None), aws.signer(Authority::Clients, None))?;
-    Ok(Some([hosts, clients]))
-}
-
 /// The link to brokers of `design` that are up by now, where it is another than before they were: they had no certificates then.
 ///
 /// # Errors
 /// As [`link`].
 pub async fn link_to(session: &Session, design: &Design, task: &Task<'_>) -> Result<Option<Link>, StepError> {
-    match design.stack.secured() {
+    match design.speaks_tls() {
         true => link(session, task.via, true).await.map(Some),
         false => Ok(None),
     }
@@ -96,21 +100,20 @@ pub async fn of(
 ) -> Result<KafkaAccess, Failure> {
     let sandbox = task.sandbox;
     let distribution = if sandbox { distribution()? } else { None };
-    // Of what is being made there are none yet: see `start`.
-    let secured = roll::secured(observed);
-    let papers = match secured && distribution.is_some() {
-        true => authorities(&session.aws).await?,
-        false => None,
-    };
+    // Plaintext until every host has TLS, and again before the first one has it no more. Of what is being made there are none yet: see
+    // `start`.
+    let secured = roll::secured(observed) && design.course.next != Phase::Plaintext;
     let local = distribution.map(|distribution| Local {
         cluster: SandboxCluster::of(&design.cluster_id),
         distribution,
         hosts: design.hosts.clone(),
-        papers,
     });
     // Hosts of a sandbox without Kafka have none that could be out of sync.
-    let blind = blind || sandbox && local.is_none();
-    Ok(KafkaAccess::new(brokers(observed, sandbox), link(session, task.via, secured).await?, local, blind))
+    let nobody = sandbox && local.is_none();
+    let brokers = brokers_by(observed, sandbox, secured);
+    let mut access = KafkaAccess::new(brokers, link(session, task.via, secured).await?, local, blind || nobody);
+    access.course = Some(design.course).filter(|_| !nobody);
+    Ok(access)
 }
 
 /// The host of the active controller, where a broker answers.
@@ -135,9 +138,9 @@ pub async fn start(
         task.note("The sandbox's brokers tell their addresses: nobody finds their names on this machine.");
     }
     task.note(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
-    let papers = if design.stack.secured() { authorities(&session.aws).await? } else { None };
+    let papers = if design.has_papers() { roll::authorities(&session.aws).await? } else { None };
     local.cluster.start(&local.distribution, design, &papers)?;
-    let brokers: Vec<SocketAddrV4> = local.cluster.brokers(&INSIDE).into_values().collect();
+    let brokers: Vec<SocketAddrV4> = local.cluster.brokers(&inside(design.speaks_tls())).into_values().collect();
     let own = link_to(session, design, task).await?;
     let ids: BTreeSet<u32> = design.hosts.iter().filter(|host| host.broker()).map(|host| host.cloud.node_id).collect();
     let servers: Vec<Server> = brokers.iter().map(|broker| (*broker).into()).collect();

@@ -49,16 +49,26 @@ impl Client {
 
     /// Starts to write numbers, which all replicas in sync must acknowledge, and notes each in `log`.
     pub fn produce(&self, log: PathBuf, rate: u32) -> Producer {
+        self.produce_to(TOPIC, log, rate, &[])
+    }
+
+    /// The same to another topic, with more arguments.
+    pub fn produce_to(&self, topic: &str, log: PathBuf, rate: u32, more: &[&str]) -> Producer {
         let mut command = self.tool("kafka-verifiable-producer.sh");
-        command.args(["--topic", TOPIC, "--acks", "-1", "--throughput", &rate.to_string()]);
+        command.args(["--topic", topic, "--acks", "-1", "--throughput", &rate.to_string()]).args(more);
         let file = File::create(&log).expect("a file");
         Producer { child: command.stdout(file).stderr(Stdio::null()).spawn().expect("the tool starts"), log }
     }
 
     /// Everything that is in the topic.
     pub fn read(&self) -> BTreeSet<u64> {
+        self.read_from(TOPIC, &[])
+    }
+
+    /// The same of another topic, with more arguments.
+    pub fn read_from(&self, topic: &str, more: &[&str]) -> BTreeSet<u64> {
         let mut command = self.tool("kafka-console-consumer.sh");
-        command.args(["--topic", TOPIC, "--from-beginning", "--timeout-ms", "20000"]);
+        command.args(["--topic", topic, "--from-beginning", "--timeout-ms", "20000"]).args(more);
         let output = command.output().expect("the tool starts");
         String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.parse().ok()).collect()
     }

@@ -8,6 +8,7 @@ mod client_host;
 mod definitions;
 mod lag;
 mod machine;
+mod migration;
 mod monitoring;
 mod moves;
 mod network;

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use kstack::pki::{Pair, Signer};
 use kstack_core::certificates::{Authority, Facts};
 use kstack_core::cloud_init::{
-    self, Checksum, Host, HostRole, INTERNAL_PORT, MTLS_PORT, Os, SCRAM_PORT, Security, Voter,
+    self, Checksum, Host, HostRole, INTERNAL_PORT, MTLS_PORT, Os, Phase, SCRAM_PORT, Security, Voter,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -139,6 +139,7 @@ impl Cluster {
                 scram: true,
                 mtls: true,
                 plaintext: false,
+                phase: Phase::Closed,
                 names: Vec::new(),
                 region: "us-east-1".to_owned(),
                 ssm: "https://ssm.us-east-1.amazonaws.com".to_owned(),

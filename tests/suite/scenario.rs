@@ -74,6 +74,13 @@ const NAMES: Edits = &[("nat: single", "nat: single\n  dns: {zone: kafka.interna
 pub const SECURED_APPLY: Scenario = Scenario::apply("apply with TLS", dev, None, SECURED);
 pub const SECURED_UNDO: Scenario = Scenario { name: "apply with TLS, then destroy", then: "destroy", ..SECURED_APPLY };
 
+pub const TO_TLS: Scenario = Scenario::apply("plaintext to TLS", dev, Some(&[]), BOTH);
+pub const TO_PLAINTEXT: Scenario = Scenario::apply("TLS to plaintext", dev, Some(BOTH), PLAINTEXT);
+
+/// TLS and plaintext; plaintext alone, by its word.
+const BOTH: Edits = &[("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true, plaintext: true}")];
+const PLAINTEXT: Edits = &[("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {plaintext: true}")];
+
 /// Hosts that speak TLS.
 const SECURED: Edits = &[("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}")];
 

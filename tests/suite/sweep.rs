@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::scenario::{
     APPLY, CLIENT_APPLY, CLIENT_REMOVE, CLIENT_REPLACE, DESTROY, DUAL_APPLY, DUAL_ON, FILE, MSK_APPLY, MSK_DESTROY,
     MSK_UPDATE, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, SECURED_APPLY, SECURED_UNDO, Scenario,
-    UNDO, Whole,
+    TO_PLAINTEXT, TO_TLS, UNDO, Whole,
 };
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -343,6 +343,12 @@ fn a_run_with_keys_and_certificates_that_is_cut_short_is_finished_by_the_next() 
 #[test]
 fn a_destroy_after_an_apply_that_died_leaves_no_key_and_no_certificate() {
     SECURED_UNDO.sweep(&KILLS, 3, false);
+}
+
+#[test]
+fn hosts_come_to_tls_and_back_to_plaintext_wherever_a_run_dies() {
+    TO_TLS.sweep(&KILLS, 3, true);
+    TO_PLAINTEXT.sweep(&KILLS, 3, true);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use kstack_core::cloud_init::{
-    self, Checksum, ClientHost, Exporters, Host, HostRole, IamAuth, Os, Overrides, Security, Voter,
+    self, Checksum, ClientHost, Exporters, Host, HostRole, IamAuth, Os, Overrides, Phase, Security, Voter,
 };
 
 use crate::support::skip;
@@ -52,7 +52,7 @@ pub fn host(role: HostRole, os: Os) -> Host {
 /// TLS, with each way in for clients.
 pub fn security() -> Security {
     let (region, ssm) = ("us-east-1".into(), "https://ssm.us-east-1.amazonaws.com".into());
-    Security { scram: true, mtls: true, plaintext: false, names: Vec::new(), region, ssm }
+    Security { scram: true, mtls: true, plaintext: false, phase: Phase::Closed, names: Vec::new(), region, ssm }
 }
 
 /// A client host with everything that one can have.

@@ -22,6 +22,7 @@ use check::check;
 pub use client::{ClientHost, FIRST_BROKERS, IamAuth, brokers_placeholder, render_client, with_brokers};
 pub use decode::decode;
 pub use monitoring::{Download, Exporters, JMX_PORT, NODE_PORT};
+pub use phase::{Course, Phase};
 use quote::{properties_escape, shell_word, yaml_scalar};
 pub use security::{
     INTERNAL_PORT, MTLS_PORT, PAPERS, QUORUM_PORT, SCRAM_PORT, Security, authority_parameter, papers_address,
@@ -33,6 +34,7 @@ mod check;
 mod client;
 mod decode;
 mod monitoring;
+mod phase;
 mod quote;
 mod security;
 #[cfg(test)]
@@ -243,6 +245,13 @@ pub struct Host {
     /// Exporters for Prometheus; a host without them has the fingerprint that it had before there were some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<Exporters>,
+}
+
+impl Host {
+    /// How far it is on its way from plaintext to TLS.
+    pub fn phase(&self) -> Phase {
+        self.security.as_ref().map_or(Phase::Plaintext, |security| security.phase)
+    }
 }
 
 /// Why no user data could be made.

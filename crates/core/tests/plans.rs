@@ -37,6 +37,8 @@ struct Case {
     stack: Option<PathBuf>,
     /// The stack file that was applied before; nothing is live without it.
     applied: Option<PathBuf>,
+    /// The changes of it that were applied since, one after another; the last may have died half-way.
+    begun: Vec<Begun>,
     /// How many zones the region had when that was applied.
     zones: Option<usize>,
     /// What happened since: resources deleted by hand, instances ended,
@@ -74,6 +76,17 @@ struct Case {
     destroy: bool,
 }
 
+/// A stack file that was applied.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Begun {
+    stack: PathBuf,
+    /// The stage in which the run died, and the step before which it did; it did not where there is none.
+    #[serde(default)]
+    stage: usize,
+    before: Option<Address>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Added {
@@ -101,6 +114,18 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     if let Some(before) = &case.applied {
         let first = model.plan(&parsed(&read(before)), false);
         model.apply(&first);
+    }
+    for begun in &case.begun {
+        let plan = model.plan(&parsed(&read(&begun.stack)), false);
+        assert_eq!(plan.refusals, vec![]);
+        let Some(last) = &begun.before else {
+            model.apply(&plan);
+            continue;
+        };
+        for (number, stage) in plan.stages().take(begun.stage + 1).enumerate() {
+            let done = stage.steps.iter().take_while(|step| number < begun.stage || step.address != *last);
+            done.for_each(|step| model.step(step));
+        }
     }
     case.remove.iter().for_each(|address| model.end(address));
     for (address, fields) in &case.set {

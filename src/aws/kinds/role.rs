@@ -248,7 +248,7 @@ async fn inline(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
 /// Brings the policy by which hosts read their papers to what `role` is to have.
 async fn put_papers(role: &Role, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let iam = &ctx.system.clients.iam;
-    let (Some(key), Some(vpc)) = (&role.papers_key, &role.papers_vpc) else {
+    let (Some(key), Some(vpc)) = (role.papers_key.as_ref().filter(|key| **key != Ref::None), &role.papers_vpc) else {
         let call = iam.delete_role_policy().role_name(id).policy_name(PAPERS_POLICY);
         return call.send().await.map_err(failed("DeleteRolePolicy")).or_gone();
     };

@@ -63,8 +63,12 @@ fn answers_are_read_and_shapes_fit_them() {
     let read: DescribeQuorumResponse = decode(bytes, 7, shape::HEADER_1, shape::DESCRIBE_QUORUM_2, 2).unwrap();
     let (controller, voters) = quorum_of(&read).unwrap();
     assert_eq!(controller, Some(2));
-    assert_eq!(voters[0], QuorumVoter { node: 1, lag: 10, behind_ms: 60_000 });
-    assert_eq!(voters[2], QuorumVoter { node: 3, lag: 100, behind_ms: 61_000 }, "one that was never heard of");
+    assert_eq!(voters[0], QuorumVoter { node: 1, lag: 10, behind_ms: 60_000, listeners: Vec::new() });
+    assert_eq!(
+        voters[2],
+        QuorumVoter { node: 3, lag: 100, behind_ms: 61_000, listeners: Vec::new() },
+        "one that was never heard of"
+    );
     let configs = DescribeConfigsResponse::default();
     decode::<DescribeConfigsResponse>(answer(&configs, 4), 7, shape::HEADER_1, shape::DESCRIBE_CONFIGS_4, 4).unwrap();
     let cluster = DescribeClusterResponse::default();

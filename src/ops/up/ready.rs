@@ -48,7 +48,7 @@ pub async fn wait(
         }
         Engine::Ec2 => {
             let brokers = on_hosts(session, design, kafka, task).await?;
-            if design.stack.secured() {
+            if design.speaks_tls() {
                 return secured(session, design, task).await;
             }
             let advertised = design.stack.network.dns.as_ref().is_some_and(|dns| dns.advertise);

@@ -139,6 +139,8 @@ fn host(
     let named = stack.network.dns.as_ref().filter(|_| role != HostRole::Controller);
     let dns = named.filter(|dns| dns.advertise);
     let settings = stack.common().settings;
+    let live = instances.get(name.as_str()).and_then(|(_, one)| one.phase());
+    let phase = design.course.of_host(live);
     let version = ec2.kafka.to_string();
     let (archive_url, archive_checksum) = archive::of(&version, ec2.archive.as_ref());
     let cloud = cloud_init::Host {
@@ -169,10 +171,11 @@ fn host(
             HostRole::Controller => Vec::new(),
             _ => ec2.listeners.of(node_id, address),
         },
-        security: ec2.listeners.secured().then(|| Security {
+        security: phase.tls().then(|| Security {
             scram: ec2.listeners.scram,
             mtls: ec2.listeners.mtls,
             plaintext: ec2.listeners.in_plaintext(),
+            phase,
             names: named
                 .map(|dns| dns.domain(&stack.name))
                 .map_or_else(Vec::new, |domain| vec![format!("{name}.{domain}"), bootstrap_name(&domain)]),

@@ -4,6 +4,7 @@
 
 mod assumed;
 mod client;
+mod course;
 mod dns;
 mod ec2;
 mod endpoints;
@@ -22,8 +23,8 @@ use crate::cloud_init::Overrides;
 use crate::design::{Design, Facts};
 use crate::engines::Engine;
 use crate::engines::msk::unknown_type_misfit;
-use crate::kinds::{MskCluster, SecurityGroup, Vpc};
-use crate::model::{Record, tag};
+use crate::kinds::{MskCluster, Role, SecurityGroup, Vpc};
+use crate::model::{Record, Ref, tag};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
 use crate::sizing::Fit;
@@ -90,11 +91,15 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         later_routes,
         zones,
         hosts: Vec::new(),
+        course: course::choose(stack, observed, overrides, &mut refusals),
+        papers_left: false,
         msk: None,
         client: None,
         cluster_id,
         expires: input.expires,
     };
+    let reads = |role: &Role| role.papers_key.as_ref().is_some_and(|key| *key != Ref::None);
+    design.papers_left = !design.has_papers() && observed.of::<Role>().values().any(|(_, role)| reads(role));
     existing::check_subnets(&design, input, &mut refusals);
     if let Some(ec2) = stack.cluster.ec2.as_ref().filter(|_| refusals.is_empty()) {
         design.hosts = ec2::choose(&design, ec2, input, overrides, &mut refusals);

@@ -7,7 +7,8 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use super::{CLIENT_PORT, Host, HostRole};
+use super::phase::{CONTROLLER, QUORUM};
+use super::{CLIENT_PORT, CONTROLLER_PORT, Host, HostRole, Phase};
 use crate::certificates::{Authority, CLIENT_RULES, HOST_RULES, super_users};
 
 /// Where brokers, and kstack, reach a broker.
@@ -28,6 +29,9 @@ pub struct Security {
     pub mtls: bool,
     /// Clients without anything: they are the user ANONYMOUS.
     pub plaintext: bool,
+    /// How far the host is on its way from plaintext to TLS. One that is there has the fingerprint that it had before there was a way.
+    #[serde(skip_serializing_if = "is_closed")]
+    pub phase: Phase,
     /// The names in DNS by which clients may verify the host, beside its address: it rolls for others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
@@ -35,6 +39,10 @@ pub struct Security {
     pub region: String,
     /// The URL of Systems Manager there, without a path.
     pub ssm: String,
+}
+
+fn is_closed(phase: &Phase) -> bool {
+    *phase == Phase::Closed
 }
 
 /// What the templates see of it.
@@ -49,6 +57,11 @@ pub(super) struct SecurityView {
     host_rules: &'static str,
     client_rules: &'static str,
     super_users: String,
+    /// The controllers' listeners, and by which brokers reach each other.
+    controllers: String,
+    between_brokers: &'static str,
+    /// Whether everybody may do everything that no ACL forbids.
+    open_to_all: bool,
     /// The name of the parameter.
     parameter: String,
 }
@@ -80,21 +93,26 @@ impl Security {
             (broker, "INTERNAL", INTERNAL_PORT, "SSL"),
             (broker && self.mtls, "MTLS", MTLS_PORT, "SSL"),
             (broker && self.scram, "SCRAM", SCRAM_PORT, "SASL_SSL"),
-            (broker && self.plaintext, "PLAINTEXT", CLIENT_PORT, "PLAINTEXT"),
-            (role != HostRole::Broker, "QUORUM", QUORUM_PORT, "SSL"),
+            (broker && (self.plaintext || self.phase.plain()), "PLAINTEXT", CLIENT_PORT, "PLAINTEXT"),
+            (role != HostRole::Broker, QUORUM, QUORUM_PORT, "SSL"),
+            (role != HostRole::Broker && self.phase.plain(), CONTROLLER, CONTROLLER_PORT, "PLAINTEXT"),
         ];
         all.into_iter().filter(|(is, ..)| *is).map(|(_, name, port, protocol)| (name, port, protocol)).collect()
     }
 
     pub(super) fn view(&self, host: &Host) -> SecurityView {
         let all = self.listeners(host.role);
-        let quorum = all.iter().all(|(name, ..)| *name != "QUORUM").then_some(("QUORUM", QUORUM_PORT, "SSL"));
+        let quorum = [(QUORUM, QUORUM_PORT, "SSL"), (CONTROLLER, CONTROLLER_PORT, "PLAINTEXT")];
+        let elsewhere = |(one, ..): &&(&str, u16, &str)| {
+            self.phase.controllers().contains(one) && all.iter().all(|(name, ..)| name != one)
+        };
+        let inside = |name: &str| ["INTERNAL", QUORUM, CONTROLLER].contains(&name);
         let told = |name: &str| match &host.advertised {
-            Some(own) if !["INTERNAL", "QUORUM"].contains(&name) => own.clone(),
+            Some(own) if !inside(name) => own.clone(),
             _ => host.address.to_string(),
         };
         // Clients come by each of the host's addresses; brokers, controllers and kstack by the private IPv4 one.
-        let bound = |name: &str| match host.ipv6 && !["INTERNAL", "QUORUM"].contains(&name) {
+        let bound = |name: &str| match host.ipv6 && !inside(name) {
             true => String::new(),
             false => host.address.to_string(),
         };
@@ -102,10 +120,21 @@ impl Security {
         SecurityView {
             listeners: join(all.iter().map(|(name, port, _)| format!("{name}://{}:{port}", bound(name))).collect()),
             advertised: join(all.iter().map(|(name, port, _)| format!("{name}://{}:{port}", told(name))).collect()),
-            protocols: join(all.iter().chain(&quorum).map(|(name, _, how)| format!("{name}:{how}")).collect()),
+            protocols: join(
+                all.iter()
+                    .chain(quorum.iter().filter(elsewhere))
+                    .map(|(name, _, how)| format!("{name}:{how}"))
+                    .collect(),
+            ),
             host_rules: HOST_RULES,
             client_rules: CLIENT_RULES,
-            super_users: super_users(),
+            super_users: match self.phase.plain() {
+                true => format!("{};User:ANONYMOUS", super_users()),
+                false => super_users(),
+            },
+            controllers: self.phase.controllers().join(","),
+            between_brokers: if self.phase.uses_tls() { "INTERNAL" } else { "PLAINTEXT" },
+            open_to_all: self.phase.plain(),
             parameter: papers_parameter(&host.stack, host.address),
         }
     }

@@ -47,7 +47,7 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(host: &'a Host) -> Self {
-        let quorum = if host.security.is_some() { QUORUM_PORT } else { CONTROLLER_PORT };
+        let quorum = if host.phase().uses_tls() { QUORUM_PORT } else { CONTROLLER_PORT };
         let join = |text: &dyn Fn(&Voter) -> String| host.controllers.iter().map(text).collect::<Vec<_>>().join(",");
         let more = |text: &dyn Fn(&Listener) -> String| host.listeners.iter().map(text).collect::<String>();
         let disks = host.own_disks.unwrap_or_default();

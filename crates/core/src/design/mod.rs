@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cloud_init::{self, HostRole};
+use crate::cloud_init::{self, Course, HostRole};
 use crate::endpoint_services::EndpointService;
 use crate::engines::ec2::EbsVolume;
 use crate::file::bootstrap_name;
@@ -138,6 +138,10 @@ pub struct Design {
     pub later_routes: Vec<NamedRoute>,
     pub zones: Vec<Zone>,
     pub hosts: Vec<HostDesign>,
+    /// Where the hosts are on their way between plaintext and TLS.
+    pub course: Course,
+    /// Whether the live role lets hosts read papers, of which there are to be none.
+    pub papers_left: bool,
     /// The MSK cluster, where there is one.
     pub msk: Option<MskDesign>,
     /// The client host, where there is one.
@@ -155,6 +159,14 @@ impl Design {
     /// The name in DNS that stands for all brokers, where they have names.
     pub fn bootstrap_name(&self) -> Option<String> {
         self.stack.network.dns.as_ref().map(|dns| bootstrap_name(&dns.domain(&self.stack.name)))
+    }
+    /// Whether a host has keys and certificates, or is to have some.
+    pub fn has_papers(&self) -> bool {
+        self.course.tls()
+    }
+    /// Whether every host is to speak TLS, so that kstack reaches brokers by it.
+    pub fn speaks_tls(&self) -> bool {
+        self.hosts.iter().all(|host| host.cloud.phase().tls()) && self.has_papers()
     }
     /// Whether the stack has dedicated controllers.
     pub fn dedicated(&self) -> bool {

@@ -4,7 +4,6 @@
 use super::Resource;
 use super::prelude::*;
 use crate::certificates::Authority;
-use crate::kinds::instance::TLS;
 
 spec! {
     pub struct CertificateAuthority {
@@ -35,11 +34,11 @@ impl Kind for CertificateAuthority {
             (authority.word().to_owned(), CertificateAuthority { subject, key, ends_soon: None })
         };
         let both = || [Authority::Hosts, Authority::Clients].map(one).into();
-        design.stack.secured().then(both).unwrap_or_default()
+        design.has_papers().then(both).unwrap_or_default()
     }
 
     fn missing(name: &str, siblings: &Siblings<'_>) -> Missing {
-        let trusts = |one: &Resource| matches!(one, Resource::Instance(host) if host.listeners.as_deref() == Some(TLS));
+        let trusts = |one: &Resource| matches!(one, Resource::Instance(host) if host.speaks_tls());
         if !(siblings.all)(super::Instance::NAME).into_iter().any(trusts) {
             return Missing::New;
         }

@@ -1,6 +1,7 @@
 //! What a host that speaks TLS proves itself with: its key, its certificate and those of the authorities that it trusts, in one
 //! parameter, which that host alone reads. Each roll of the host makes a new key and certificate.
 
+use super::Resource;
 use super::prelude::*;
 use crate::certificates::{Authority, Facts};
 
@@ -36,7 +37,7 @@ impl Kind for HostCertificate {
     const OF_PAPERS: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
-        if !design.stack.secured() {
+        if !design.has_papers() {
             return Vec::new();
         }
         let of = |host: &HostDesign| {
@@ -58,7 +59,8 @@ impl Kind for HostCertificate {
     }
 
     fn missing(_: &str, siblings: &Siblings<'_>) -> Missing {
-        match (siblings.is_live)(super::Instance::NAME) {
+        let reads = |one: &Resource| matches!(one, Resource::Instance(host) if host.speaks_tls());
+        match (siblings.spec)(super::Instance::NAME).is_some_and(reads) {
             true => Missing::Gone("its parameter is gone: the host reads the new one when it starts"),
             false => Missing::New,
         }

@@ -1,12 +1,9 @@
 //! Instances: brokers and controllers as replaceable machines. Volume and interface stay when one is terminated.
 
 use super::prelude::*;
-use crate::cloud_init::CLIENT_PORT;
+use crate::cloud_init::{CLIENT_PORT, Phase};
 use crate::engines::ec2::ROOT_GIB;
 use crate::settings::Retention;
-
-/// What hosts are marked with that reach each other by TLS alone.
-pub const TLS: &str = "closed";
 
 /// What is said of the certificate that a host runs with while more than a third of its life is left.
 pub const VALID: &str = "valid";
@@ -52,9 +49,9 @@ spec! {
         /// Where its data is, where that is on disks of its own: it is lost with it.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub storage: Option<String> => Rule::roll().hidden(),
-        /// Which listeners hosts have for each other: [`TLS`]; absent for plaintext. Hosts of both kinds don't reach each other.
+        /// How far it is on its way from plaintext to TLS: a [`Phase`]'s word; absent for plaintext.
         #[serde(skip_serializing_if = "Option::is_none", default)]
-        pub listeners: Option<String> => Rule::fixed("whether hosts speak TLS with each other", NEW_STACK).hidden(),
+        pub listeners: Option<String> => Rule::by(go_on).hidden(),
         /// With which certificate it runs, where it speaks TLS: [`VALID`], or when that ends, or [`ENDED`] and when.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub certificate: Option<String> => Rule::by(renew).hidden(),
@@ -72,6 +69,18 @@ spec! {
         /// once they are taken.
         #[serde(skip)]
         pub voters: Vec<Ref> => Rule::creation_only(),
+    }
+}
+
+impl Instance {
+    /// How far it is on its way from plaintext to TLS; `None` for a mark that kstack does not set.
+    pub fn phase(&self) -> Option<Phase> {
+        Phase::of_mark(self.listeners.as_deref())
+    }
+
+    /// Whether it has listeners with TLS, and a certificate.
+    pub fn speaks_tls(&self) -> bool {
+        self.phase().is_some_and(Phase::tls)
     }
 }
 
@@ -105,7 +114,7 @@ impl Kind for Instance {
             volumes: Some(host.volumes().len() as u32).filter(|count| *count > 1),
             monitoring: host.cloud.monitoring.as_ref().map(|_| "on".to_owned()),
             storage: host.cloud.own_disks.map(|_| host.volume.kind.word().to_owned()),
-            listeners: host.cloud.security.as_ref().map(|_| TLS.to_owned()),
+            listeners: mark(design, host.cloud.phase()),
             certificate: host.cloud.security.as_ref().map(|_| VALID.to_owned()),
             config: Some(host.config.clone()),
             retention: host.broker().then(|| design.stack.common().settings.retention.to_string()),
@@ -166,6 +175,9 @@ impl Kind for Instance {
 
     fn roll_reason(&self, changes: &[FieldChange]) -> &'static str {
         let alone = changes.iter().all(|change| change.field == "certificate");
+        if let Some(reason) = changes.iter().find(|change| change.field == "listeners").and_then(phase_reason) {
+            return reason;
+        }
         let changes = |field: &str| changes.iter().any(|change| change.field == field);
         if alone && self.storage.is_none() {
             "the host is replaced while the others run, and starts with a new certificate; its volume and address are kept"
@@ -203,6 +215,52 @@ fn kept(setting: &str, change: &FieldChange) -> String {
     format!(
         "running brokers keep {setting} at {before}; to set {after}, run\nkafka-configs.sh --bootstrap-server BROKER:{CLIENT_PORT} --alter \\\n    --entity-type brokers --entity-default --add-config {setting}={value}"
     )
+}
+
+/// What a host is marked with. Plaintext has no mark; but while hosts go there it is said, since what is absent is no difference.
+fn mark(design: &Design, phase: Phase) -> Option<String> {
+    phase.mark().or_else(|| (!design.course.rests()).then(|| phase.word().to_owned()))
+}
+
+/// The phases that a change of `listeners` is from and to.
+fn phases(change: &FieldChange) -> Option<(Phase, Phase)> {
+    Some((Phase::of_mark(change.before.as_str())?, Phase::of_mark(change.after.as_str())?))
+}
+
+/// Hosts of phases that are not beside each other don't reach each other.
+fn go_on(change: &FieldChange, _: bool) -> Effect {
+    match phases(change) {
+        Some((before, after)) if before.is_beside(after) => Effect::Roll,
+        _ => Effect::Refuse {
+            reason: "hosts that speak plaintext and hosts that speak TLS don't reach each other".to_owned(),
+            remedy: "this is a defect of kstack: please report it with this message".to_owned(),
+        },
+    }
+}
+
+/// What a roll into the next phase does.
+fn phase_reason(change: &FieldChange) -> Option<&'static str> {
+    Some(match phases(change)? {
+        (Phase::Plaintext, Phase::Open) => {
+            "open: the host gets listeners with TLS beside those in plaintext; it is replaced while the others run, its volume and address are kept"
+        }
+        (Phase::Open, Phase::Switched) => {
+            "switch: the host reaches the others by TLS from now on; it is replaced while the others run, its volume and address are kept"
+        }
+        (Phase::Switched, Phase::Closed) => {
+            "close: the host's listeners in plaintext go, and ACLs count; it is replaced while the others run, its volume and address are kept"
+        }
+        (Phase::Closed, Phase::Switched) => {
+            "open again: the host gets listeners in plaintext beside those with TLS, and ACLs count no more; it is replaced while the others run, its volume and address are kept"
+        }
+        (Phase::Switched, Phase::Open) => {
+            "switch back: the host reaches the others in plaintext from now on; it is replaced while the others run, its volume and address are kept"
+        }
+        (Phase::Open, Phase::Plaintext) => {
+            "close TLS: the host's listeners with TLS go; it is replaced while the others run, its volume and address are kept"
+        }
+        _ => return None,
+    })
 }
 
 /// A roll brings a host a new certificate; where it has ended, brokers and controllers don't know each other any more, and a roll of one

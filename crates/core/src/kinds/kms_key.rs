@@ -33,7 +33,7 @@ impl Kind for KmsKey {
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let key = || KmsKey { alias: alias(&design.stack.name), state: ENABLED.to_owned(), rotation: true };
-        design.stack.secured().then(|| (PAPERS.to_owned(), key())).into_iter().collect()
+        design.has_papers().then(|| (PAPERS.to_owned(), key())).into_iter().collect()
     }
 
     fn price(&self, costs: &mut Costs<'_>) {

@@ -92,6 +92,14 @@ pub fn is_earlier(arn: &str) -> bool {
     arn.ends_with(":aws:policy/AmazonSSMManagedInstanceCore")
 }
 
+/// What the papers are read by; nothing named where that is to go.
+fn papers(design: &Design, named: impl FnOnce() -> Ref) -> Option<Ref> {
+    match design.has_papers() {
+        true => Some(named()),
+        false => design.papers_left.then_some(Ref::None),
+    }
+}
+
 impl Role {
     /// The end of its name in the account.
     pub const SUFFIX: &str = "role";
@@ -115,8 +123,8 @@ impl Kind for Role {
             policies: policies.map(ToString::to_string).collect(),
             permissions_boundary: boundary.map(ToString::to_string).unwrap_or_default(),
             path: path_of(design),
-            papers_key: design.stack.secured().then(|| Ref::to(super::KmsKey::NAME, PAPERS)),
-            papers_vpc: design.stack.secured().then(|| design.vpc()),
+            papers_key: papers(design, || Ref::to(super::KmsKey::NAME, PAPERS)),
+            papers_vpc: papers(design, || design.vpc()),
             boundary_by_others: None,
             attached_by_others: None,
             inline_by_others: None,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::prelude::*;
 use super::security_group::groups;
-use crate::cloud_init::{JMX_PORT, NODE_PORT};
+use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT, INTERNAL_PORT, JMX_PORT, NODE_PORT, QUORUM_PORT};
 use crate::design::{MskDesign, Provisioned, listeners};
 use crate::engines::ec2::archive;
 use crate::network::{EVERYWHERE, EVERYWHERE_V6};
@@ -144,8 +144,16 @@ impl Kind for SecurityGroupRules {
         let dedicated = design.dedicated();
         let endpoints = groups(design).iter().any(|(name, _)| *name == "endpoints");
         let Some(ec2) = &design.stack.cluster.ec2 else { return Vec::new() };
-        let (secured, ways) = (ec2.listeners.secured(), ec2.listeners.ways());
-        let (internal, quorum) = (ec2.broker_port(), ec2.quorum_port());
+        let (secured, plain) = (design.course.tls(), design.course.plain());
+        let ways = ec2.listeners.ways_beside(ec2.listeners.in_plaintext() || plain);
+        // On the way between plaintext and TLS hosts have both for each other.
+        let both = |tls: u16, other: u16| -> Vec<u16> {
+            [(secured, tls), (plain, other)].into_iter().filter(|(is, _)| *is).map(|(_, port)| port).collect()
+        };
+        let (internal, quorum) = (both(INTERNAL_PORT, CLIENT_PORT), both(QUORUM_PORT, CONTROLLER_PORT));
+        let rules = |ports: &[u16], peer: &str, what: &str| -> Vec<NetworkRule> {
+            ports.iter().map(|port| rule(*port, group(peer), what)).collect()
+        };
         let downloads = archive::ports(ec2);
         let mut all = Vec::new();
         for (name, _) in groups(design) {
@@ -153,35 +161,35 @@ impl Kind for SecurityGroupRules {
             match name {
                 "brokers" => {
                     ingress.extend(ways.iter().map(|way| rule(way.port, group("clients"), way.what)));
-                    ingress.extend(secured.then(|| rule(internal, group("clients"), KSTACK)));
-                    ingress.push(rule(internal, group("brokers"), "Replication between brokers"));
+                    ingress.extend(secured.then(|| rule(INTERNAL_PORT, group("clients"), KSTACK)));
+                    ingress.extend(rules(&internal, "brokers", "Replication between brokers"));
                     ingress.extend(from_outside(design, |listener| {
                         let on = ways.iter().filter(|way| listener.is_none_or(|listener| listener == way.listener));
-                        let kstack = (secured && listener.is_none()).then_some((internal, KSTACK));
+                        let kstack = (secured && listener.is_none()).then_some((INTERNAL_PORT, KSTACK));
                         on.map(|way| (way.port, way.outside)).chain(kstack).collect()
                     }));
                     ingress.extend(of_further_listeners(design));
-                    egress.push(rule(internal, group("brokers"), "Replication between brokers"));
+                    egress.extend(rules(&internal, "brokers", "Replication between brokers"));
                     if dedicated {
-                        ingress.push(rule(internal, group("controllers"), "Controllers to brokers"));
-                        egress.push(rule(quorum, group("controllers"), "Brokers to controllers"));
+                        ingress.extend(rules(&internal, "controllers", "Controllers to brokers"));
+                        egress.extend(rules(&quorum, "controllers", "Brokers to controllers"));
                     } else {
-                        ingress.push(rule(quorum, group("brokers"), "The controllers' quorum"));
-                        egress.push(rule(quorum, group("brokers"), "The controllers' quorum"));
+                        ingress.extend(rules(&quorum, "brokers", "The controllers' quorum"));
+                        egress.extend(rules(&quorum, "brokers", "The controllers' quorum"));
                     }
                 }
                 "controllers" => {
-                    ingress.push(rule(quorum, group("brokers"), "Brokers to controllers"));
-                    ingress.push(rule(quorum, group("controllers"), "The controllers' quorum"));
-                    egress.push(rule(quorum, group("controllers"), "The controllers' quorum"));
-                    egress.push(rule(internal, group("brokers"), "Controllers to brokers"));
+                    ingress.extend(rules(&quorum, "brokers", "Brokers to controllers"));
+                    ingress.extend(rules(&quorum, "controllers", "The controllers' quorum"));
+                    egress.extend(rules(&quorum, "controllers", "The controllers' quorum"));
+                    egress.extend(rules(&internal, "brokers", "Controllers to brokers"));
                 }
                 "clients" => {
                     egress.extend(ways.iter().map(|way| match way.listener {
                         ListenerName::Plaintext => rule(way.port, group("brokers"), "To the Kafka brokers"),
                         _ => rule(way.port, group("brokers"), way.what),
                     }));
-                    egress.extend(secured.then(|| rule(internal, group("brokers"), KSTACK)));
+                    egress.extend(secured.then(|| rule(INTERNAL_PORT, group("brokers"), KSTACK)));
                 }
                 super::ClientInstance::CLIENT => egress.extend(of_client(design, &downloads)),
                 _ if design.existing.is_some() => ingress.extend(from_the_vpc(design)),

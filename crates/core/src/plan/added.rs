@@ -18,3 +18,13 @@ pub(super) fn say_empty(design: &Design, observed: &Observed, plan: &mut Plan) {
         plan.notes.extend(new.iter().map(|host| Note::of(&Address::new("instance", &host.name), text.to_owned())));
     }
 }
+
+/// Says which live hosts have no exporters, where the file does not say whether they should: kstack rolls no host unasked.
+pub(super) fn say_unmonitored(design: &Design, observed: &Observed, plan: &mut Plan) {
+    let silent = design.stack.cluster.ec2.as_ref().is_some_and(|ec2| ec2.monitoring.is_none());
+    let off = design.hosts.iter().filter(|host| silent && host.cloud.monitoring.is_none());
+    let live =
+        off.map(|host| Address::new("instance", &host.name)).filter(|address| observed.live.contains_key(address));
+    let text = "it has no exporters for Prometheus; `monitoring: {prometheus: true}` below `ec2` adds them by a roll, and `false` ends this note";
+    plan.notes.extend(live.map(|address| Note::of(&address, text.to_owned())));
+}

@@ -7,8 +7,13 @@ use crate::kinds::{Resource, from_json};
 use crate::model::{Address, Ref, Tags};
 use crate::observed::{Live, Observed};
 
-/// Does what `plan` says to what is `observed`, step by step. Ids are made up: `vol-broker-1`.
+/// Does what `plan` says to what is `observed`, step by step and in every stage. Ids are made up: `vol-broker-1`.
 pub fn apply(plan: &Plan, observed: &mut Observed) {
+    plan.stages().for_each(|stage| apply_stage(stage, observed));
+}
+
+/// Does the steps of one stage.
+pub fn apply_stage(plan: &Plan, observed: &mut Observed) {
     plan.steps.iter().for_each(|step| apply_step(step, observed));
 }
 

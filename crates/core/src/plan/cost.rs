@@ -49,14 +49,15 @@ pub fn cost_delta(plan: &Plan, live: &Observed, prices: &Prices) -> CostDelta {
     let mut steps = BTreeMap::new();
     // What a resource is after the operations before.
     let mut specs: BTreeMap<Address, Option<Resource>> = BTreeMap::new();
-    for step in &plan.steps {
+    for step in plan.stages().flat_map(|stage| &stage.steps) {
         let live = || step.live().map(|live| live.spec.clone());
         let spec = specs.entry(step.address.clone()).or_insert_with(live);
         let before = spec.as_ref().map_or(0.0, |spec| of(&step.address, spec));
         *spec = after(step, spec.take());
         let after = spec.as_ref().map_or(0.0, |spec| of(&step.address, spec));
         if (after - before).abs() > 1e-9 {
-            steps.insert(step.id(), exact(after - before));
+            let sum = steps.entry(step.id()).or_insert(0.0);
+            *sum = exact(*sum + after - before);
         }
     }
     gaps.sort();

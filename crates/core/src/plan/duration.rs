@@ -15,6 +15,8 @@ impl Plan {
             let own = spec.map_or(0, |spec| spec.minutes(step.operation));
             own + if step.action() == Action::Roll { ROLL_MINUTES } else { 0 }
         };
-        if self.steps.is_empty() { 0 } else { MINUTES + self.steps.iter().map(long).sum::<u64>() }
+        let of =
+            |stage: &Plan| if stage.steps.is_empty() { 0 } else { MINUTES + stage.steps.iter().map(long).sum::<u64>() };
+        self.stages().map(of).sum()
     }
 }

@@ -14,6 +14,7 @@ mod escape;
 mod markdown;
 mod order;
 mod saved;
+mod stages;
 mod step;
 mod text;
 mod verify;
@@ -94,6 +95,9 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
     /// What of the workload fits only tightly, and what to do about it.
     pub warnings: Vec<Misfit>,
+    /// What the same run does once all of this is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub then: Option<Box<Plan>>,
     /// Whether steps may lose data: it was asked for.
     #[serde(skip)]
     pub data_loss_allowed: bool,
@@ -110,13 +114,15 @@ impl Plan {
             notes: Vec::new(),
             refusals: Vec::new(),
             warnings: Vec::new(),
+            then: None,
             data_loss_allowed,
         }
     }
 
-    /// How many steps of each action.
+    /// How many steps of each action, in all stages.
     pub fn counts(&self) -> Counts {
-        let count = |action| self.steps.iter().filter(|step| step.action() == action).count();
+        let steps = || self.stages().flat_map(|stage| &stage.steps);
+        let count = |action| steps().filter(|step| step.action() == action).count();
         Counts {
             create: count(Action::Create),
             change: count(Action::Update),
@@ -172,6 +178,7 @@ pub fn make_plan(
     match choose::design(stack, input, overrides) {
         Ok(design) => {
             let plan = plan(&design, &input.observed, allow_data_loss);
+            let plan = stages::foresee(plan, &design, input, overrides);
             (Some(design), Plan { warnings, ..plan })
         }
         Err(refusals) => {
@@ -207,7 +214,8 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     warn_of_others(observed, &mut plan);
     say_later_routes(design, &mut plan);
     added::say_empty(design, observed, &mut plan);
-    say_unmonitored(design, observed, &mut plan);
+    added::say_unmonitored(design, observed, &mut plan);
+    stages::say(design, observed, &mut plan);
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
     for (address, live) in own.filter(|(address, _)| !desired.contains_key(address)) {
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
@@ -239,16 +247,6 @@ fn say_later_routes(design: &Design, plan: &mut Plan) {
         );
         Note { warning: true, ..Note::of(&Address::new("vpc", "main"), text) }
     }));
-}
-
-/// Says which live hosts have no exporters, where the file does not say whether they should: kstack rolls no host unasked.
-fn say_unmonitored(design: &Design, observed: &Observed, plan: &mut Plan) {
-    let silent = design.stack.cluster.ec2.as_ref().is_some_and(|ec2| ec2.monitoring.is_none());
-    let off = design.hosts.iter().filter(|host| silent && host.cloud.monitoring.is_none());
-    let live =
-        off.map(|host| Address::new("instance", &host.name)).filter(|address| observed.live.contains_key(address));
-    let text = "it has no exporters for Prometheus; `monitoring: {prometheus: true}` below `ec2` adds them by a roll, and `false` ends this note";
-    plan.notes.extend(live.map(|address| Note::of(&address, text.to_owned())));
 }
 
 /// Empty volumes for a majority of the voters would elect a leader without the cluster's metadata, whatever was allowed.

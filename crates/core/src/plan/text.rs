@@ -85,6 +85,10 @@ fn rendered(plan: &Plan) -> String {
         return out;
     }
     steps(&mut out, &plan.steps);
+    for stage in plan.stages().skip(1) {
+        let _ = writeln!(out, "After all of these, in the same run:\n");
+        steps(&mut out, &stage.steps);
+    }
     notes(&mut out, &plan.notes);
     for warning in &plan.warnings {
         let yellow = AnsiColor::Yellow.on_default();

@@ -31,11 +31,14 @@ struct Shape {
     clients: bool,
     /// Whether it has IPv6, and names.
     ipv6: (bool, bool),
-    /// Whether its hosts speak TLS.
-    secured: bool,
+    /// By which listeners clients come: the file's word for them, which may have none.
+    listeners: &'static str,
     ttl: Option<&'static str>,
     protected: bool,
 }
+
+/// None in the file; plaintext by its word; TLS alone; both.
+const LISTENERS: [&str; 4] = ["none", "plaintext", "tls", "both"];
 
 fn shape() -> impl Strategy<Value = Shape> {
     let size = (2..=3_usize, 1..=2_usize, select(vec![None, Some(1), Some(3)]));
@@ -53,7 +56,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         any::<bool>(),
         any::<bool>(),
         life,
-        (ipv6, any::<bool>()),
+        (ipv6, select(LISTENERS.to_vec())),
     );
     (size, hosts, load, network, rest).prop_map(|(size, hosts, load, network, rest)| Shape {
         zones: size.0,
@@ -65,7 +68,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         ingress: load.1,
         nat: network.0,
         // Hosts fetch their certificates from Systems Manager, and must reach it.
-        secured: rest.4.1 && (network.0 != "none" || network.1.contains(&"ssm")),
+        listeners: if network.0 != "none" || network.1.contains(&"ssm") { rest.4.1 } else { "none" },
         endpoints: network.1,
         placement: network.2,
         tags: rest.0,
@@ -80,9 +83,8 @@ fn shape() -> impl Strategy<Value = Shape> {
 /// A shape and what became of it: most often with the same zones, and no fewer brokers.
 fn shapes() -> impl Strategy<Value = (Shape, Shape)> {
     (shape(), shape(), 0..4_u8).prop_map(|(before, mut after, anything)| {
-        // A live stack can't change whether its hosts speak TLS.
-        after.secured = before.secured;
-        if after.secured && !after.reaches_ssm() {
+        // As long as a host speaks TLS.
+        if (before.secured() || after.secured()) && !after.reaches_ssm() {
             after.endpoints.push("ssm");
         }
         if anything > 0 {
@@ -95,6 +97,16 @@ fn shapes() -> impl Strategy<Value = (Shape, Shape)> {
 }
 
 impl Shape {
+    fn secured(&self) -> bool {
+        ["tls", "both"].contains(&self.listeners)
+    }
+
+    /// Whether clients would have no listener that they have now, or TLS would go unasked: such a change takes two files.
+    fn leaves_clients(&self, after: &Shape) -> bool {
+        let left = [("none", "tls"), ("plaintext", "tls"), ("tls", "plaintext"), ("tls", "none"), ("both", "none")];
+        left.contains(&(self.listeners, after.listeners))
+    }
+
     /// Whether hosts reach Systems Manager, from where they fetch certificates.
     fn reaches_ssm(&self) -> bool {
         self.nat != "none" || self.endpoints.contains(&"ssm")
@@ -110,8 +122,11 @@ impl Shape {
             Some(count) => ec2["controllers"] = json!({"count": count, "instance_type": "t4g.medium"}),
             None => ec2["combined"] = json!(true),
         }
-        if self.secured {
-            ec2["listeners"] = json!({"scram": true, "mtls": self.clients});
+        match self.listeners {
+            "plaintext" => ec2["listeners"] = json!({"plaintext": true}),
+            "tls" => ec2["listeners"] = json!({"scram": true, "mtls": self.clients}),
+            "both" => ec2["listeners"] = json!({"scram": true, "mtls": self.clients, "plaintext": true}),
+            _ => {}
         }
         if self.config {
             ec2["config"] = json!({"num.io.threads": "16"});
@@ -203,8 +218,14 @@ fn suffer(model: &mut Model, damages: &[Damage]) {
 
 /// Does a random part of `plan` that its order allows, and ends some instances without starting the next.
 fn apply_partly(model: &mut Model, plan: &Plan, dice: &[u8]) {
+    let mut dice = dice.iter().cycle();
+    // The next stage is begun where this one is done.
+    let _ = plan.stages().find(|stage| !apply_stage_partly(model, stage, &mut dice));
+}
+
+fn apply_stage_partly<'a>(model: &mut Model, plan: &Plan, dice: &mut impl Iterator<Item = &'a u8>) -> bool {
     let mut done: BTreeSet<StepId> = BTreeSet::new();
-    for (step, die) in plan.steps.iter().zip(dice.iter().cycle()) {
+    for (step, die) in plan.steps.iter().zip(dice) {
         if !step.after.iter().all(|one| done.contains(one)) {
             continue;
         }
@@ -217,6 +238,7 @@ fn apply_partly(model: &mut Model, plan: &Plan, dice: &[u8]) {
             }
         }
     }
+    done.len() == plan.steps.len()
 }
 
 /// What is there, whatever its ids are.
@@ -320,7 +342,7 @@ proptest! {
         let shrinks = before.zones != after.zones || before.brokers_per_zone > after.brokers_per_zone;
         let voters = |shape: &Shape| shape.controllers.unwrap_or(if shape.zones * shape.brokers_per_zone < 3 { 1 } else { 3 });
         let quorum = before.controllers.is_some() != after.controllers.is_some() || voters(&before) != voters(&after);
-        prop_assert!(possible || !damages.is_empty() || shrinks || quorum);
+        prop_assert!(possible || !damages.is_empty() || shrinks || quorum || before.leaves_clients(&after));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod existing;
 mod fields;
 mod fit;
 mod invariants;
+mod migration;
 #[allow(dead_code, reason = "the fixtures use the rest")]
 mod model;
 mod msk_order;

@@ -100,10 +100,13 @@ impl Model {
         plan
     }
 
-    /// Does what `plan` says, step by step.
+    /// Does what `plan` says, step by step, in every stage.
     pub fn apply(&mut self, plan: &Plan) {
-        assert!(plan.refusals.is_empty(), "a refused plan is not applied: {:?}", plan.refusals);
-        plan.steps.iter().for_each(|step| self.step(step));
+        for stage in plan.stages() {
+            assert!(stage.refusals.is_empty(), "a refused plan is not applied: {:?}", stage.refusals);
+            assert_eq!(verify(stage, &self.observed), Vec::<String>::new(), "{}", plan::render(stage));
+            stage.steps.iter().for_each(|step| self.step(step));
+        }
     }
 
     /// Does one step.

@@ -8,6 +8,7 @@ fn security() -> Security {
         scram: true,
         mtls: true,
         plaintext: false,
+        phase: Phase::Closed,
         names: Vec::new(),
         region: "eu-west-1".to_owned(),
         ssm: "https://ssm.eu-west-1.amazonaws.com".to_owned(),
@@ -52,6 +53,43 @@ fn a_host_that_speaks_tls_has_no_listener_without_it() {
     assert!(alone.keys().all(|key| !key.starts_with("listener.name.mtls.")), "{alone:?}");
     let format = format_arguments(&Host { security: Some(security()), ..host(HostRole::Combined, Os::Debian12) });
     assert!(format.last().is_some_and(|voters| voters.starts_with("1@10.40.1.10:9095:1kU3")), "{format:?}");
+}
+
+#[test]
+fn on_the_way_from_plaintext_a_host_has_both_and_uses_what_its_phase_says() {
+    let address = "10.40.1.10";
+    let of = |role, phase| {
+        let security = Security { phase, ..security() };
+        loaded(&Host { security: Some(security), ..host(role, Os::Debian12) })
+    };
+    let clients =
+        format!("INTERNAL://{address}:9091,MTLS://{address}:9094,SCRAM://{address}:9096,PLAINTEXT://{address}:9092");
+    let voters = format!("QUORUM://{address}:9095,CONTROLLER://{address}:9093");
+    let maps = "INTERNAL:SSL,MTLS:SSL,SCRAM:SASL_SSL,PLAINTEXT:PLAINTEXT,QUORUM:SSL,CONTROLLER:PLAINTEXT";
+    for (phase, controllers, brokers, port) in [
+        (Phase::Open, "CONTROLLER,QUORUM", "PLAINTEXT", 9093),
+        (Phase::Switched, "QUORUM,CONTROLLER", "INTERNAL", 9095),
+    ] {
+        let (broker, controller) = (of(HostRole::Broker, phase), of(HostRole::Controller, phase));
+        let combined = of(HostRole::Combined, phase);
+        assert_eq!(broker["listeners"], clients);
+        assert_eq!(controller["listeners"], voters);
+        assert_eq!(combined["listeners"], format!("{clients},{voters}"));
+        assert_eq!(combined["advertised.listeners"], combined["listeners"]);
+        // A broker knows how to speak to controllers by both.
+        assert_eq!(broker["listener.security.protocol.map"], maps);
+        assert_eq!(controller["listener.security.protocol.map"], "QUORUM:SSL,CONTROLLER:PLAINTEXT");
+        for host in [&broker, &controller, &combined] {
+            assert_eq!(host["controller.listener.names"], controllers);
+            assert!(host["controller.quorum.bootstrap.servers"].starts_with(&format!("10.40.1.10:{port},")));
+            assert_eq!(host["super.users"], "User:kstack:host;User:kstack:admin;User:ANONYMOUS");
+            assert_eq!(host["allow.everyone.if.no.acl.found"], "true");
+        }
+        assert_eq!(
+            (&broker["inter.broker.listener.name"], &combined["inter.broker.listener.name"]),
+            (&brokers.to_owned(), &brokers.to_owned())
+        );
+    }
 }
 
 #[test]

@@ -96,11 +96,16 @@ fn check_plaintext(listeners: &Listeners, checker: &mut Checker<'_>) {
     }
 }
 
+/// Whether hosts reach Systems Manager; in a network of others they may.
+pub fn reaches_ssm(net: &Network) -> bool {
+    let way_out = net.existing.is_some() || net.routes.iter().any(|route| route.to.to_string() == EVERYWHERE);
+    way_out || net.nat != Nat::None || net.endpoints.iter().any(|one| one.to_string() == "ssm")
+}
+
 /// Hosts that speak TLS fetch their keys and certificates from Systems Manager, with their own role.
 fn check_papers(checker: &mut Checker<'_>) {
     let Some(net) = checker.part::<Network>("network") else { return };
-    let way_out = net.existing.is_some() || net.routes.iter().any(|route| route.to.to_string() == EVERYWHERE);
-    if !way_out && net.nat == Nat::None && !net.endpoints.iter().any(|one| one.to_string() == "ssm") {
+    if !reaches_ssm(&net) {
         checker.error(
             checker.written(&["network.endpoints", "network.nat", "network"]),
             "hosts that speak TLS fetch their certificates from Systems Manager, which they can't reach with `nat: none`",

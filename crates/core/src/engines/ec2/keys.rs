@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 pub use super::iam::{Iam, IamPath, InstanceProfileName, PolicyArn};
 use super::listeners::Listeners;
-use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT, INTERNAL_PORT, Os, QUORUM_PORT};
+use crate::cloud_init::{CLIENT_PORT, Os};
 use crate::file::read::{Scalar, choices, fields, text};
 use crate::settings::KafkaVersion;
 use crate::units::{Rate, Size};
@@ -83,16 +83,6 @@ impl Ec2 {
     /// Where clients reach a broker by the first of the ways that there are.
     pub fn client_port(&self) -> u16 {
         self.listeners.ways().first().map_or(CLIENT_PORT, |way| way.port)
-    }
-
-    /// Where brokers reach each other, and kstack reaches them.
-    pub fn broker_port(&self) -> u16 {
-        if self.listeners.secured() { INTERNAL_PORT } else { CLIENT_PORT }
-    }
-
-    /// Where every node reaches a controller.
-    pub fn quorum_port(&self) -> u16 {
-        if self.listeners.secured() { QUORUM_PORT } else { CONTROLLER_PORT }
     }
 
     /// How many controllers vote.

@@ -87,10 +87,15 @@ impl Listeners {
 
     /// The ways in that every broker has, the one for most clients first.
     pub fn ways(&self) -> Vec<Way> {
+        self.ways_beside(self.in_plaintext())
+    }
+
+    /// The same, where `plaintext` says whether clients may come in it.
+    pub fn ways_beside(&self, plaintext: bool) -> Vec<Way> {
         let all = [
             (self.scram, ListenerName::Scram, SCRAM_PORT, SCRAM, SCRAM),
             (self.mtls, ListenerName::Tls, MTLS_PORT, MTLS, MTLS),
-            (self.in_plaintext(), ListenerName::Plaintext, CLIENT_PORT, "Kafka clients", "Kafka clients outside"),
+            (plaintext, ListenerName::Plaintext, CLIENT_PORT, "Kafka clients", "Kafka clients outside"),
         ];
         let on = all.into_iter().filter(|(on, ..)| *on);
         on.map(|(_, listener, port, what, outside)| Way { listener, port, what, outside }).collect()

@@ -18,6 +18,7 @@ mod steps;
 mod tests;
 mod warnings;
 
+pub use check_listeners::reaches_ssm;
 pub use ebs::EbsVolume;
 pub use price::{Ec2Hosts, ROOT_GIB, charge_bare_machines};
 pub use sizing::{Ec2Sizing, size, spare_mibs};
