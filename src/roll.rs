@@ -1,21 +1,24 @@
 //! What a roll asks Kafka: whether a host may be stopped, and whether it is back in sync. Where no broker can be reached from
 //! here, the instance's own checks have to do, for one host: whether Kafka on it came back is not known then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::aws::Aws;
 use crate::error::StepError;
 use crate::health::{self, AskError, KafkaHealth, shortened};
 use crate::kafka::{Link, Server};
 use crate::sandbox;
+use kstack_core::certificates::Authority;
 use kstack_core::cloud_init::{CLIENT_PORT, INTERNAL_PORT};
 use kstack_core::design::{HostDesign, node_id};
 use kstack_core::kinds::instance::TLS;
-use kstack_core::kinds::{Instance, NetworkInterface};
+use kstack_core::kinds::{CertificateAuthority, Instance, NetworkInterface};
 use kstack_core::observed::Observed;
+use kstack_core::trust::{Running, Trust};
 
 /// How long a cluster is given to get well enough that the host may be stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -55,8 +58,8 @@ pub struct Local {
     pub cluster: sandbox::kafka::SandboxCluster,
     pub distribution: PathBuf,
     pub hosts: Vec<HostDesign>,
-    /// What hosts that speak TLS get their certificates by.
-    pub papers: sandbox::kafka::Papers,
+    /// The authorities of those that speak TLS.
+    pub trust: Option<Trust>,
 }
 
 /// By what a rolled host is known to be well.
@@ -79,12 +82,43 @@ pub fn secured(observed: &Observed) -> bool {
     observed.of::<Instance>().values().any(|(_, instance)| instance.listeners.as_deref() == Some(TLS))
 }
 
+/// By which authority kstack's own certificate is, so that every host of what is `observed` takes it, and by which those of hosts and
+/// clients are; `None` where no host speaks TLS.
+pub fn trust(observed: &Observed) -> Option<Trust> {
+    let instances = observed.of::<Instance>();
+    let all = instances.values().filter(|(_, one)| one.listeners.as_deref() == Some(TLS));
+    let all: Vec<Option<Trust>> = all.map(|(_, one)| Trust::parse(one.trust.as_deref().unwrap_or_default())).collect();
+    let signer = Running::of(&all)?.signer();
+    let live = |of: Authority| -> BTreeSet<u32> {
+        let all = observed.of::<CertificateAuthority>();
+        let numbers = all.keys().filter_map(|name| Authority::of(name)).filter(|(one, _)| *one == of);
+        numbers.map(|(_, number)| number).collect()
+    };
+    // Clients take what every broker takes.
+    let mut taken = all.into_iter().flatten().map(|one| one.clients).filter(|clients| !clients.is_empty());
+    let first = taken.next().unwrap_or_else(|| live(Authority::Clients));
+    Some(Trust { signer, hosts: live(Authority::Hosts), clients: taken.fold(first, |all, one| &all & &one) })
+}
+
 /// Where those brokers are with this port.
 pub fn brokers_at(observed: &Observed, port: u16) -> BTreeMap<u32, SocketAddrV4> {
     let interfaces = observed.of::<NetworkInterface>();
     let brokers = interfaces.iter().filter(|(name, _)| name.starts_with("broker-"));
     let address = |text: &str| text.parse::<Ipv4Addr>().ok().map(|ip| SocketAddrV4::new(ip, port));
     brokers.filter_map(|(name, (_, interface))| Some((node_id(name)?, address(&interface.address)?))).collect()
+}
+
+impl Local {
+    /// What hosts that speak TLS get their papers with.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn papers(&self, aws: &Aws) -> Result<sandbox::kafka::Papers, StepError> {
+        match &self.trust {
+            Some(trust) => aws.trusted(trust).await.map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
 impl KafkaAccess {
@@ -205,10 +239,11 @@ impl KafkaAccess {
     ///
     /// # Errors
     /// Why it does not start.
-    pub fn instance_started(&self, host: &str) -> Result<(), StepError> {
+    pub async fn instance_started(&self, aws: &Aws, host: &str) -> Result<(), StepError> {
         let Some(local) = &self.local else { return Ok(()) };
         let Some(host) = local.hosts.iter().find(|one| one.name == host) else { return Ok(()) };
-        let started = local.cluster.start_host(&local.distribution, host, &local.papers);
+        let papers = local.papers(aws).await?;
+        let started = local.cluster.start_host(&local.distribution, host, &papers);
         started.map_err(|error| StepError::Kafka {
             what: format!("Kafka on {} was not started", host.name),
             source: Some(Box::new(error)),

@@ -71,7 +71,7 @@ pub(super) async fn roll(
         Err(error) if refused(&error) => go_back(ctx, live, new, before, error).await?,
         Err(error) => return Err(error),
     };
-    kafka.instance_started(host)?;
+    kafka.instance_started(ctx.system, host).await?;
     if by == Checks::Kafka {
         kafka.after_start(host, stopped).await?;
     }

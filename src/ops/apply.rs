@@ -16,7 +16,7 @@ use crate::session::{Observation, Session, make_plan, read_file, read_source};
 use kstack_core::check::Parsed;
 use kstack_core::design::Design;
 use kstack_core::expiry;
-use kstack_core::plan::{Plan, roll_last};
+use kstack_core::plan::{Plan, Step, roll_last};
 use kstack_core::plan::{SavedPlan, Source};
 use kstack_core::stack::TimeSpan;
 
@@ -135,10 +135,55 @@ impl ApplyRequest {
         task: &Task<'_>,
         report: &mut impl FnMut(RunReport<'_>),
     ) -> Result<Option<Applied>, Failure> {
+        let mut done = Box::pin(self.plan_and_run(session, approved, task, report)).await?;
+        // What was approved goes on by the plans that follow from it.
+        let mut expected = done.as_ref().map_or(0, |(_, then)| *then);
+        while expected > 0 {
+            expected -= 1;
+            let next = Box::pin(self.go_on(session, expected, task, report)).await?;
+            done = next.map(|(applied, then)| (Applied { changed: true, ..applied }, then));
+        }
+        Ok(done.map(|(applied, _)| applied))
+    }
+
+    /// Runs the next of the plans that follow from an approved one, after which `left` are to follow. It does nothing that was not said.
+    async fn go_on(
+        &self,
+        session: &Session,
+        left: usize,
+        task: &Task<'_>,
+        report: &mut impl FnMut(RunReport<'_>),
+    ) -> Result<Option<(Applied, usize)>, Failure> {
+        let (plan, _) = task.signals.unless_stopped(self.preview(session)).await?;
+        let said = |step: &Step| Plan::FOLLOWS.contains(&step.address.kind.as_str());
+        if let Some(other) = plan.steps.iter().find(|step| !said(step)) {
+            let message =
+                format!("the live resources have changed since the plan was made: {} has a step now", other.id());
+            let failure = Failure { maybe_applied: true, ..Failure::new(message) };
+            return Err(
+                failure.hint("what was planned is done as far as it was shown; review the new plan and approve it")
+            );
+        }
+        if plan.then.len() != left {
+            let message = "not every host has what the plan gave it".to_owned();
+            return Err(Failure { maybe_applied: true, ..Failure::new(message) }
+                .hint("run the command again: it continues where it stopped"));
+        }
+        self.plan_and_run(session, None, task, report).await
+    }
+
+    /// Plans and runs; returns how many plans follow from this one.
+    async fn plan_and_run(
+        &self,
+        session: &Session,
+        approved: Option<&[Value]>,
+        task: &Task<'_>,
+        report: &mut impl FnMut(RunReport<'_>),
+    ) -> Result<Option<(Applied, usize)>, Failure> {
         let signals = task.signals;
         let seen = signals.unless_stopped(session.look(&self.parsed)).await?;
         let (design, plan) = make_plan(&self.source, &self.parsed, &seen.input, self.allow_data_loss);
-        let observed = &seen.input.observed;
+        let (observed, then) = (&seen.input.observed, plan.then.len());
         match approved {
             // The plan that was shown is the plan that runs.
             Some(steps) => {
@@ -163,7 +208,7 @@ impl ApplyRequest {
         let kafka = kafka::of(session, &design, observed, task, self.blind).await?;
         let done = Box::pin(self.run(session, (design, plan), &seen, &kafka, task, report)).await;
         kafka.link.way.close().await;
-        done
+        done.map(|done| done.map(|applied| (applied, then)))
     }
 
     /// Runs the plan, or completes what an earlier run did not record.

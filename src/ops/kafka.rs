@@ -12,12 +12,13 @@ use crate::health::{self, shortened};
 use crate::kafka::{Gate, Identity, Link, PLUGIN, Roots, Security, Server, Via, Way};
 use crate::roll::{self, KafkaAccess, Local};
 use crate::sandbox::SandboxError;
-use crate::sandbox::kafka::{Papers, SandboxCluster, distribution};
+use crate::sandbox::kafka::{SandboxCluster, distribution};
 use crate::session::Session;
-use kstack_core::certificates::{Authority, Facts};
+use kstack_core::certificates::Facts;
 use kstack_core::design::Design;
 use kstack_core::model::tag;
 use kstack_core::observed::Observed;
+use kstack_core::trust::Trust;
 
 /// How long the hosts of the sandbox may take to become a healthy cluster.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
@@ -44,32 +45,29 @@ pub fn local_brokers(observed: &Observed, listener: &str) -> Vec<SocketAddrV4> {
     processes(observed).map(|cluster| cluster.brokers(&[listener]).into_values().collect()).unwrap_or_default()
 }
 
-/// As whom, and by the way `via`, brokers on EC2 are asked: hosts that are `secured` know kstack by a certificate for the run, an hour
+/// As whom, and by the way `via`, brokers on EC2 are asked: hosts with this `trust` know kstack by a certificate for the run, an hour
 /// long. Tunnels go through the stack's own instances; the emulator's run nothing.
 ///
 /// # Errors
 /// That there can be no such certificate.
-pub async fn link(session: &Session, via: &Via, secured: bool) -> Result<Link, StepError> {
+pub async fn link(session: &Session, via: &Via, trust: Option<&Trust>) -> Result<Link, StepError> {
     let clients = &session.aws.clients;
     let gate = || Gate { clients: clients.clone(), stack: session.name.to_string(), plugin: PLUGIN.into() };
-    let security = if secured { own_certificate(&session.aws).await? } else { Security::default() };
+    let security = match trust {
+        Some(trust) => own_certificate(&session.aws, trust).await?,
+        None => Security::default(),
+    };
     Ok(Link { security, way: Way::new(via.clone(), (!clients.emulated()).then(gate)) })
 }
 
-/// kstack's own certificate, by the authority of the stack's hosts. It is made in memory, and nowhere else.
-async fn own_certificate(aws: &Aws) -> Result<Security, StepError> {
-    let signer = aws.signer(Authority::Hosts, None).await?;
+/// kstack's own certificate, by an authority of the stack's hosts. It is made in memory, and nowhere else.
+async fn own_certificate(aws: &Aws, trust: &Trust) -> Result<Security, StepError> {
+    let trusted = aws.trusted(trust).await?;
     let none =
         |error: &dyn std::fmt::Display| StepError::ended("kstack has no certificate for brokers", error.to_string());
-    let pair = signer.sign(&Facts::admin(), clock::now()).map_err(|error| none(&error))?;
+    let pair = trusted.signer.sign(&Facts::admin(), clock::now()).map_err(|error| none(&error))?;
     let identity = Identity { certificate: pair.certificate, key: pair.key.expose().to_owned() };
-    Security::tls_by(&Roots::Pem(&signer.pair().certificate), Some(&identity)).map_err(|error| none(&error))
-}
-
-/// The authorities of the stack's hosts and clients, for the processes of the sandbox.
-async fn authorities(aws: &Aws) -> Result<Papers, StepError> {
-    let (hosts, clients) = tokio::try_join!(aws.signer(Authority::Hosts, None), aws.signer(Authority::Clients, None))?;
-    Ok(Some([hosts, clients]))
+    Security::tls_by(&Roots::Pem(&trusted.hosts), Some(&identity)).map_err(|error| none(&error))
 }
 
 /// The link to brokers of `design` that are up by now, where it is another than before they were: they had no certificates then.
@@ -78,7 +76,7 @@ async fn authorities(aws: &Aws) -> Result<Papers, StepError> {
 /// As [`link`].
 pub async fn link_to(session: &Session, design: &Design, task: &Task<'_>) -> Result<Option<Link>, StepError> {
     match design.stack.secured() {
-        true => link(session, task.via, true).await.map(Some),
+        true => link(session, task.via, Some(&design.authorities.trust)).await.map(Some),
         false => Ok(None),
     }
 }
@@ -96,21 +94,20 @@ pub async fn of(
 ) -> Result<KafkaAccess, Failure> {
     let sandbox = task.sandbox;
     let distribution = if sandbox { distribution()? } else { None };
-    // Of what is being made there are none yet: see `start`.
-    let secured = roll::secured(observed);
-    let papers = match secured && distribution.is_some() {
-        true => authorities(&session.aws).await?,
-        false => None,
-    };
     let local = distribution.map(|distribution| Local {
         cluster: SandboxCluster::of(&design.cluster_id),
         distribution,
         hosts: design.hosts.clone(),
-        papers,
+        trust: design.stack.secured().then(|| design.authorities.trust.clone()),
     });
     // Hosts of a sandbox without Kafka have none that could be out of sync.
     let blind = blind || sandbox && local.is_none();
-    Ok(KafkaAccess::new(brokers(observed, sandbox), link(session, task.via, secured).await?, local, blind))
+    Ok(KafkaAccess::new(
+        brokers(observed, sandbox),
+        link(session, task.via, roll::trust(observed).as_ref()).await?,
+        local,
+        blind,
+    ))
 }
 
 /// The host of the active controller, where a broker answers.
@@ -135,7 +132,7 @@ pub async fn start(
         task.note("The sandbox's brokers tell their addresses: nobody finds their names on this machine.");
     }
     task.note(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
-    let papers = if design.stack.secured() { authorities(&session.aws).await? } else { None };
+    let papers = local.papers(&session.aws).await?;
     local.cluster.start(&local.distribution, design, &papers)?;
     let brokers: Vec<SocketAddrV4> = local.cluster.brokers(&INSIDE).into_values().collect();
     let own = link_to(session, design, task).await?;

@@ -160,7 +160,7 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     // What can be run leaves nothing to do.
     if plan.refusals.is_empty() {
         let mut after = model.clone();
-        after.apply(&plan);
+        after.run(&wanted, &plan);
         let again = if case.destroy { after.destroy(&wanted) } else { after.plan(&wanted, false) };
         assert!(again.steps.is_empty() && again.refusals.is_empty(), "{}:\n{}", folder.display(), render(&again));
     }

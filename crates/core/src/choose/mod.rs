@@ -3,6 +3,7 @@
 //! Every choice that the file leaves open is made here, and a choice once made stays made: the live value wins. Pure.
 
 mod assumed;
+mod authorities;
 mod client;
 mod dns;
 mod ec2;
@@ -92,6 +93,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         hosts: Vec::new(),
         msk: None,
         client: None,
+        authorities: authorities::choose(stack, observed, &mut refusals),
         cluster_id,
         expires: input.expires,
     };

@@ -4,6 +4,7 @@ use super::prelude::*;
 use crate::cloud_init::CLIENT_PORT;
 use crate::engines::ec2::ROOT_GIB;
 use crate::settings::Retention;
+use crate::trust::Trust;
 
 /// What hosts are marked with that reach each other by TLS alone.
 pub const TLS: &str = "closed";
@@ -58,6 +59,9 @@ spec! {
         /// With which certificate it runs, where it speaks TLS: [`VALID`], or when that ends, or [`ENDED`] and when.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub certificate: Option<String> => Rule::by(renew).hidden(),
+        /// The authorities that it runs with, where it speaks TLS: a [`Trust`], or something else where nothing is known.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub trust: Option<String> => Rule::roll().hidden(),
         /// Fingerprint of the host's configuration.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub config: Option<String> => Rule::roll().hidden().saying("config: the host's settings differ"),
@@ -107,6 +111,11 @@ impl Kind for Instance {
             storage: host.cloud.own_disks.map(|_| host.volume.kind.word().to_owned()),
             listeners: host.cloud.security.as_ref().map(|_| TLS.to_owned()),
             certificate: host.cloud.security.as_ref().map(|_| VALID.to_owned()),
+            trust: host
+                .cloud
+                .security
+                .as_ref()
+                .map(|_| design.authorities.trust.clone().of_host(&host.name).to_string()),
             config: Some(host.config.clone()),
             retention: host.broker().then(|| design.stack.common().settings.retention.to_string()),
             min_insync_replicas: Some(design.stack.common().settings.min_insync.to_string()),
@@ -128,7 +137,11 @@ impl Kind for Instance {
             Address::new(super::HostCertificate::NAME, name),
             Address::new(super::DnsRecords::NAME, super::dns_records::MAIN),
         ];
-        before.into_iter().chain(table).collect()
+        // An authority that it trusts goes only after it has let go of it.
+        let trust = self.trust.as_deref().and_then(Trust::parse);
+        let trusted = trust.iter().flat_map(super::certificate_authority::all_of);
+        let trusted = trusted.map(|(of, number)| Address::new(super::CertificateAuthority::NAME, &of.name(number)));
+        before.into_iter().chain(table).chain(trusted).collect()
     }
 
     fn tags(&self) -> Tags {
@@ -165,7 +178,7 @@ impl Kind for Instance {
     }
 
     fn roll_reason(&self, changes: &[FieldChange]) -> &'static str {
-        let alone = changes.iter().all(|change| change.field == "certificate");
+        let alone = changes.iter().all(|change| ["certificate", "trust"].contains(&change.field.as_str()));
         let changes = |field: &str| changes.iter().any(|change| change.field == field);
         if alone && self.storage.is_none() {
             "the host is replaced while the others run, and starts with a new certificate; its volume and address are kept"

@@ -5,6 +5,7 @@
 mod added;
 mod adopt;
 pub mod applied;
+mod authorities;
 mod change;
 mod cost;
 mod destroy;
@@ -97,9 +98,15 @@ pub struct Plan {
     /// Whether steps may lose data: it was asked for.
     #[serde(skip)]
     pub data_loss_allowed: bool,
+    /// What a run goes on with once the steps are done, by plans that follow from what they leave: as sentences, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<String>,
 }
 
 impl Plan {
+    /// The kinds that plans change which follow from another: see [`Plan::then`].
+    pub const FOLLOWS: [&'static str; 3] = ["certificate_authority", "host_certificate", "instance"];
+
     /// A plan without steps.
     pub fn empty(stack: &str, region: &str, account: &str, data_loss_allowed: bool) -> Plan {
         Plan {
@@ -111,6 +118,7 @@ impl Plan {
             refusals: Vec::new(),
             warnings: Vec::new(),
             data_loss_allowed,
+            then: Vec::new(),
         }
     }
 
@@ -206,6 +214,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     }
     warn_of_others(observed, &mut plan);
     say_later_routes(design, &mut plan);
+    authorities::say(design, observed, &mut plan);
     added::say_empty(design, observed, &mut plan);
     say_unmonitored(design, observed, &mut plan);
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());

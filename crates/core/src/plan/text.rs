@@ -93,6 +93,9 @@ fn rendered(plan: &Plan) -> String {
     let counts = plan.counts();
     if !plan.steps.is_empty() {
         let _ = writeln!(out, "Plan: {counts}.");
+        for sentence in &plan.then {
+            let _ = writeln!(out, "Then: {sentence}");
+        }
     } else if plan.notes.is_empty() {
         let _ = writeln!(out, "Nothing to do: the live resources match the stack file.");
     } else {

@@ -292,7 +292,7 @@ fn check(model: &Model, wanted: &Parsed, allow_data_loss: bool) -> bool {
         check_data(&plan);
     }
     let mut after = model.clone();
-    after.apply(&plan);
+    after.run(wanted, &plan);
     check_closed(&after);
     let again = after.plan(wanted, false);
     assert!(again.steps.is_empty() && again.refusals.is_empty(), "{}", render(&again));

@@ -106,6 +106,16 @@ impl Model {
         plan.steps.iter().for_each(|step| self.step(step));
     }
 
+    /// Does what a run of `plan`, of `parsed`, does: the plan, and those that follow from it.
+    pub fn run(&mut self, parsed: &Parsed, plan: &Plan) {
+        self.apply(plan);
+        for left in (0..plan.then.len()).rev() {
+            let next = self.plan(parsed, false);
+            assert_eq!(next.then.len(), left, "{}", plan::render(&next));
+            self.apply(&next);
+        }
+    }
+
     /// Does one step.
     pub fn step(&mut self, step: &Step) {
         let there = self.observed.live.contains_key(&step.address);
