@@ -1,7 +1,7 @@
 //! What a roll asks Kafka: whether a host may be stopped, and whether it is back in sync. Where no broker can be reached from
 //! here, the instance's own checks have to do, for one host: whether Kafka on it came back is not known then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -15,8 +15,9 @@ use crate::sandbox;
 use kstack_core::certificates::Authority;
 use kstack_core::cloud_init::{CLIENT_PORT, Course, INTERNAL_PORT};
 use kstack_core::design::{HostDesign, node_id};
-use kstack_core::kinds::{Instance, NetworkInterface};
+use kstack_core::kinds::{CertificateAuthority, Instance, NetworkInterface};
 use kstack_core::observed::Observed;
+use kstack_core::trust::{Running, Trust};
 
 /// How long a cluster is given to get well enough that the host may be stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -60,15 +61,8 @@ pub struct Local {
     pub cluster: sandbox::kafka::SandboxCluster,
     pub distribution: PathBuf,
     pub hosts: Vec<HostDesign>,
-}
-
-/// The authorities of the stack's hosts and clients, for processes that speak TLS.
-///
-/// # Errors
-/// AWS's answer, or that there are none.
-pub async fn authorities(aws: &Aws) -> Result<sandbox::kafka::Papers, StepError> {
-    let (hosts, clients) = tokio::try_join!(aws.signer(Authority::Hosts, None), aws.signer(Authority::Clients, None))?;
-    Ok(Some([hosts, clients]))
+    /// The authorities of those that speak TLS.
+    pub trust: Option<Trust>,
 }
 
 /// By what a rolled host is known to be well.
@@ -92,12 +86,43 @@ pub fn secured(observed: &Observed) -> bool {
     !instances.is_empty() && instances.values().all(|(_, instance)| instance.speaks_tls())
 }
 
+/// By which authority kstack's own certificate is, so that every host of what is `observed` takes it, and by which those of hosts and
+/// clients are; `None` where no host speaks TLS.
+pub fn trust(observed: &Observed) -> Option<Trust> {
+    let instances = observed.of::<Instance>();
+    let all = instances.values().filter(|(_, one)| one.speaks_tls());
+    let all: Vec<Option<Trust>> = all.map(|(_, one)| Trust::parse(one.trust.as_deref().unwrap_or_default())).collect();
+    let signer = Running::of(&all)?.signer();
+    let live = |of: Authority| -> BTreeSet<u32> {
+        let all = observed.of::<CertificateAuthority>();
+        let numbers = all.keys().filter_map(|name| Authority::of(name)).filter(|(one, _)| *one == of);
+        numbers.map(|(_, number)| number).collect()
+    };
+    // Clients take what every broker takes.
+    let mut taken = all.into_iter().flatten().map(|one| one.clients).filter(|clients| !clients.is_empty());
+    let first = taken.next().unwrap_or_else(|| live(Authority::Clients));
+    Some(Trust { signer, hosts: live(Authority::Hosts), clients: taken.fold(first, |all, one| &all & &one) })
+}
+
 /// Where those brokers are with this port.
 pub fn brokers_at(observed: &Observed, port: u16) -> BTreeMap<u32, SocketAddrV4> {
     let interfaces = observed.of::<NetworkInterface>();
     let brokers = interfaces.iter().filter(|(name, _)| name.starts_with("broker-"));
     let address = |text: &str| text.parse::<Ipv4Addr>().ok().map(|ip| SocketAddrV4::new(ip, port));
     brokers.filter_map(|(name, (_, interface))| Some((node_id(name)?, address(&interface.address)?))).collect()
+}
+
+impl Local {
+    /// What hosts that speak TLS get their papers with.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn papers(&self, aws: &Aws) -> Result<sandbox::kafka::Papers, StepError> {
+        match &self.trust {
+            Some(trust) => aws.trusted(trust).await.map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
 impl KafkaAccess {
@@ -245,7 +270,7 @@ impl KafkaAccess {
     pub async fn instance_started(&self, host: &str, aws: &Aws) -> Result<(), StepError> {
         let Some(local) = &self.local else { return Ok(()) };
         let Some(host) = local.hosts.iter().find(|one| one.name == host) else { return Ok(()) };
-        let papers = if host.cloud.security.is_some() { authorities(aws).await? } else { None };
+        let papers = if host.cloud.security.is_some() { local.papers(aws).await? } else { None };
         let started = local.cluster.start_host(&local.distribution, host, &papers);
         started.map_err(|error| StepError::Kafka {
             what: format!("Kafka on {} was not started", host.name),

@@ -13,11 +13,22 @@ use crate::error::StepError;
 use crate::pki::{PkiError, PrivateKey, Signer, read};
 use kstack_core::certificates::{Authority, Told};
 use kstack_core::cloud_init::{PAPERS, authority_parameter};
+use kstack_core::kinds::certificate_authority::all_of;
 use kstack_core::model::tag;
+use kstack_core::trust::Trust;
 
 /// The authorities that this process has read or made.
 #[derive(Debug, Default)]
-pub struct Signers(tokio::sync::Mutex<BTreeMap<Authority, Arc<Signer>>>);
+pub struct Signers(tokio::sync::Mutex<BTreeMap<(Authority, u32), Arc<Signer>>>);
+
+/// What a host's papers are made with.
+#[derive(Debug, Clone)]
+pub struct Trusted {
+    pub signer: Arc<Signer>,
+    /// The certificates of the authorities that it trusts, PEM.
+    pub hosts: String,
+    pub clients: String,
+}
 
 /// A parameter, as far as it is no secret.
 #[derive(Debug, Clone)]
@@ -66,38 +77,75 @@ impl Aws {
         Ok(pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default()).filter_map(paper).collect())
     }
 
-    /// The authority whose certificate has this serial number, to sign with.
+    /// The authority with this number, whose certificate has this serial number, to sign with.
     ///
     /// # Errors
     /// AWS's answer, or that another one is in its place.
-    pub async fn signer(&self, authority: Authority, serial: Option<&str>) -> Result<Arc<Signer>, StepError> {
+    pub async fn signer(
+        &self,
+        authority: Authority,
+        number: u32,
+        serial: Option<&str>,
+    ) -> Result<Arc<Signer>, StepError> {
         let is = |signer: &Arc<Signer>| serial.is_none_or(|serial| signer.certificate().serial == serial);
+        let key = (authority, number);
         let mut known = self.signers.0.lock().await;
-        if let Some(signer) = known.get(&authority).filter(|one| is(one)) {
-            return Ok(Arc::clone(signer));
+        if known.get(&key).is_none_or(|one| !is(one)) {
+            let both = [Authority::Hosts, Authority::Clients].map(|one| (one, number));
+            known.extend(self.fetch_signers(&both).await?);
         }
-        let both = [Authority::Hosts, Authority::Clients];
-        let names = both.map(|one| authority_parameter(self.stack(), one));
-        let call = self.clients.ssm.get_parameters().set_names(Some(names.to_vec())).with_decryption(true);
+        known.get(&key).filter(|one| is(one)).cloned().ok_or_else(|| self.no_signer(key))
+    }
+
+    /// What a host with this `trust` has its papers with.
+    ///
+    /// # Errors
+    /// AWS's answer, or that an authority is gone.
+    pub async fn trusted(&self, trust: &Trust) -> Result<Trusted, StepError> {
+        let all: Vec<(Authority, u32)> = all_of(trust).collect();
+        let mut known = self.signers.0.lock().await;
+        let missing: Vec<_> = all.iter().filter(|one| !known.contains_key(one)).copied().collect();
+        if !missing.is_empty() {
+            known.extend(self.fetch_signers(&missing).await?);
+        }
+        let of = |key| known.get(&key).ok_or_else(|| self.no_signer(key));
+        let pem = |wanted: Authority| -> Result<String, StepError> {
+            let all = all.iter().filter(|(one, _)| *one == wanted);
+            all.map(|key| Ok(of(*key)?.pair().certificate.clone())).collect()
+        };
+        let signer = Arc::clone(of((Authority::Hosts, trust.signer))?);
+        Ok(Trusted { signer, hosts: pem(Authority::Hosts)?, clients: pem(Authority::Clients)? })
+    }
+
+    /// Those of the authorities that are there.
+    async fn fetch_signers(
+        &self,
+        all: &[(Authority, u32)],
+    ) -> Result<BTreeMap<(Authority, u32), Arc<Signer>>, StepError> {
+        let names: Vec<String> =
+            all.iter().map(|(one, number)| authority_parameter(self.stack(), *one, *number)).collect();
+        let call = self.clients.ssm.get_parameters().set_names(Some(names.clone())).with_decryption(true);
         let answer = call.send().await.map_err(failed("GetParameters"))?;
-        for (one, name) in both.into_iter().zip(&names) {
+        let mut found = BTreeMap::new();
+        for (one, name) in all.iter().zip(&names) {
             let parameter = answer.parameters().iter().find(|parameter| parameter.name() == Some(name));
             let Some(value) = parameter.and_then(|parameter| parameter.value()) else { continue };
             let pair = crate::pki::Pair::read(value);
             let pair = pair.ok_or_else(|| unusable(name, &"it has no key and certificate"))?;
             let signer = Signer::of(pair, clock::now()).map_err(|error| unusable(name, &error))?;
-            known.insert(one, Arc::new(signer));
+            found.insert(*one, Arc::new(signer));
         }
-        let signer = known.get(&authority).filter(|one| is(one));
-        let name = authority_parameter(self.stack(), authority);
-        signer.cloned().ok_or_else(|| {
-            StepError::ended(format!("{name} can't be used"), "it is another than was planned with, or gone")
-        })
+        Ok(found)
+    }
+
+    fn no_signer(&self, (authority, number): (Authority, u32)) -> StepError {
+        let name = authority_parameter(self.stack(), authority, number);
+        StepError::ended(format!("{name} can't be used"), "it is another than was planned with, or gone")
     }
 
     /// Keeps an authority that this process has made.
-    pub async fn keep_signer(&self, authority: Authority, signer: Signer) {
-        self.signers.0.lock().await.insert(authority, Arc::new(signer));
+    pub async fn keep_signer(&self, authority: Authority, number: u32, signer: Signer) {
+        self.signers.0.lock().await.insert((authority, number), Arc::new(signer));
     }
 }
 
@@ -158,7 +206,9 @@ pub fn told(pem: &str, by: &str, clients: &str) -> Result<Told, PkiError> {
         by: by.to_owned(),
         clients: clients.to_owned(),
         names: certificate.names,
+        trust: Trust::default(),
         before: None,
+        running: None,
     })
 }
 

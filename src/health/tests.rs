@@ -101,7 +101,7 @@ fn problems_are_named_each() {
 
 #[test]
 fn a_controller_that_was_never_caught_up_is_not_decades_behind() {
-    let voter = |behind_ms| QuorumVoter { node: 2, lag: 1, behind_ms };
+    let voter = |behind_ms| QuorumVoter { node: 2, lag: 1, behind_ms, listeners: Default::default() };
     assert_eq!(voter(61_000).behind(), "is 1 record and 61 s behind the active one");
     // Kafka's -1, on a clock of 2026.
     assert_eq!(voter(1_795_732_361_000).behind(), "has not caught up with the active one since that became it");

@@ -6,11 +6,10 @@ use std::net::SocketAddrV4;
 use jiff::SignedDuration;
 
 use super::{Failure, kafka};
-use crate::aws::Aws;
 use crate::clock;
 use crate::error::StepError;
 use crate::kafka::{Server, Via, users};
-use crate::pki::Pair;
+use crate::pki::{Pair, Signer};
 use crate::roll;
 use crate::session::Session;
 use kstack_core::certificates::{Authority, Facts, is_user};
@@ -52,22 +51,26 @@ impl Request<'_> {
             let hint = format!("write `{key}: true` below `cluster.ec2.listeners`, and apply the file");
             Failure::new(format!("the stack {} has no listener for such clients", self.stack.name)).hint(hint)
         };
-        if !roll::secured(self.observed) {
+        let Some(trust) = roll::trust(self.observed) else {
             let failure = Failure::new(format!("no host of the stack {} speaks TLS", self.stack.name));
             return Err(failure.hint("apply the file first; a stack in plaintext needs no credentials"));
-        }
-        let ca = session.aws.signer(Authority::Hosts, None).await?.pair().certificate.clone();
+        };
+        // Of two that take each other's place a client trusts both.
+        let trusted = session.aws.trusted(&trust).await?;
+        let ca = trusted.hosts;
         match who {
             Who::Certificate { user, life } => {
                 if !has(ListenerName::Tls) {
                     return Err(missing("mtls"));
                 }
                 let facts = Facts::client(user, life).ok_or_else(|| no_user(user))?;
-                let pair = sign(&session.aws, &facts).await?;
+                let newest = trust.clients.last().copied().unwrap_or(1);
+                let signer = session.aws.signer(Authority::Clients, newest, None).await?;
+                let pair = sign(&signer, &facts)?;
                 Ok(self.certificate(&self.servers(ListenerName::Tls).join(","), &ca, &pair))
             }
             Who::Admin { life } => {
-                let pair = sign(&session.aws, &Facts { life, ..Facts::admin() }).await?;
+                let pair = sign(&trusted.signer, &Facts { life, ..Facts::admin() })?;
                 Ok(self.certificate(&self.inside().join(","), &ca, &pair))
             }
             Who::Password { user, another } => {
@@ -91,7 +94,7 @@ impl Request<'_> {
 
     /// A new password of `user`, which brokers know from now on.
     async fn password(&self, session: &Session, user: &str, another: bool) -> Result<String, Failure> {
-        let link = kafka::link(session, self.via, true).await?;
+        let link = kafka::link(session, self.via, roll::trust(self.observed).as_ref()).await?;
         let brokers: Vec<Server> =
             kafka::brokers(self.observed, self.sandbox).into_values().map(Server::from).collect();
         let asked = async {
@@ -139,8 +142,7 @@ fn shown(all: impl Iterator<Item = SocketAddrV4>) -> Vec<String> {
     all.map(|one| one.to_string()).collect()
 }
 
-async fn sign(aws: &Aws, facts: &Facts) -> Result<Pair, StepError> {
-    let signer = aws.signer(facts.authority, None).await?;
+fn sign(signer: &Signer, facts: &Facts) -> Result<Pair, StepError> {
     signer.sign(facts, clock::now()).map_err(|error| StepError::ended("there is no certificate", error.to_string()))
 }
 

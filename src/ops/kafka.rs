@@ -14,11 +14,12 @@ use crate::roll::{self, KafkaAccess, Local};
 use crate::sandbox::SandboxError;
 use crate::sandbox::kafka::{SandboxCluster, distribution};
 use crate::session::Session;
-use kstack_core::certificates::{Authority, Facts};
+use kstack_core::certificates::Facts;
 use kstack_core::cloud_init::{CLIENT_PORT, INTERNAL_PORT, Phase};
 use kstack_core::design::Design;
 use kstack_core::model::tag;
 use kstack_core::observed::Observed;
+use kstack_core::trust::Trust;
 
 /// How long the hosts of the sandbox may take to become a healthy cluster.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
@@ -54,26 +55,29 @@ pub fn local_brokers(observed: &Observed, listener: &str) -> Vec<SocketAddrV4> {
     processes(observed).map(|cluster| cluster.brokers(&[listener]).into_values().collect()).unwrap_or_default()
 }
 
-/// As whom, and by the way `via`, brokers on EC2 are asked: hosts that are `secured` know kstack by a certificate for the run, an hour
+/// As whom, and by the way `via`, brokers on EC2 are asked: hosts with this `trust` know kstack by a certificate for the run, an hour
 /// long. Tunnels go through the stack's own instances; the emulator's run nothing.
 ///
 /// # Errors
 /// That there can be no such certificate.
-pub async fn link(session: &Session, via: &Via, secured: bool) -> Result<Link, StepError> {
+pub async fn link(session: &Session, via: &Via, trust: Option<&Trust>) -> Result<Link, StepError> {
     let clients = &session.aws.clients;
     let gate = || Gate { clients: clients.clone(), stack: session.name.to_string(), plugin: PLUGIN.into() };
-    let security = if secured { own_certificate(&session.aws).await? } else { Security::default() };
+    let security = match trust {
+        Some(trust) => own_certificate(&session.aws, trust).await?,
+        None => Security::default(),
+    };
     Ok(Link { security, way: Way::new(via.clone(), (!clients.emulated()).then(gate)) })
 }
 
-/// kstack's own certificate, by the authority of the stack's hosts. It is made in memory, and nowhere else.
-async fn own_certificate(aws: &Aws) -> Result<Security, StepError> {
-    let signer = aws.signer(Authority::Hosts, None).await?;
+/// kstack's own certificate, by an authority of the stack's hosts. It is made in memory, and nowhere else.
+async fn own_certificate(aws: &Aws, trust: &Trust) -> Result<Security, StepError> {
+    let trusted = aws.trusted(trust).await?;
     let none =
         |error: &dyn std::fmt::Display| StepError::ended("kstack has no certificate for brokers", error.to_string());
-    let pair = signer.sign(&Facts::admin(), clock::now()).map_err(|error| none(&error))?;
+    let pair = trusted.signer.sign(&Facts::admin(), clock::now()).map_err(|error| none(&error))?;
     let identity = Identity { certificate: pair.certificate, key: pair.key.expose().to_owned() };
-    Security::tls_by(&Roots::Pem(&signer.pair().certificate), Some(&identity)).map_err(|error| none(&error))
+    Security::tls_by(&Roots::Pem(&trusted.hosts), Some(&identity)).map_err(|error| none(&error))
 }
 
 /// The link to brokers of `design` that are up by now, where it is another than before they were: they had no certificates then.
@@ -82,7 +86,7 @@ async fn own_certificate(aws: &Aws) -> Result<Security, StepError> {
 /// As [`link`].
 pub async fn link_to(session: &Session, design: &Design, task: &Task<'_>) -> Result<Option<Link>, StepError> {
     match design.speaks_tls() {
-        true => link(session, task.via, true).await.map(Some),
+        true => link(session, task.via, Some(&design.authorities.trust)).await.map(Some),
         false => Ok(None),
     }
 }
@@ -107,11 +111,14 @@ pub async fn of(
         cluster: SandboxCluster::of(&design.cluster_id),
         distribution,
         hosts: design.hosts.clone(),
+        trust: design.has_papers().then(|| design.authorities.trust.clone()),
     });
     // Hosts of a sandbox without Kafka have none that could be out of sync.
     let nobody = sandbox && local.is_none();
     let brokers = brokers_by(observed, sandbox, secured);
-    let mut access = KafkaAccess::new(brokers, link(session, task.via, secured).await?, local, blind || nobody);
+    let trust = roll::trust(observed).filter(|_| secured);
+    let link = link(session, task.via, trust.as_ref()).await?;
+    let mut access = KafkaAccess::new(brokers, link, local, blind || nobody);
     access.course = Some(design.course).filter(|_| !nobody);
     Ok(access)
 }
@@ -138,7 +145,7 @@ pub async fn start(
         task.note("The sandbox's brokers tell their addresses: nobody finds their names on this machine.");
     }
     task.note(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
-    let papers = if design.has_papers() { roll::authorities(&session.aws).await? } else { None };
+    let papers = local.papers(&session.aws).await?;
     local.cluster.start(&local.distribution, design, &papers)?;
     let brokers: Vec<SocketAddrV4> = local.cluster.brokers(&inside(design.speaks_tls())).into_values().collect();
     let own = link_to(session, design, task).await?;

@@ -7,7 +7,7 @@ use super::{Failure, LeasePolicy, LeasedWork, Task, guard, under_lease};
 use crate::aws::kinds::Sought;
 use crate::kafka::Server;
 use crate::moves::{self, Admin, Event, MoveError, Moved, Orders};
-use crate::roll::secured;
+use crate::roll::trust;
 use crate::session::Session;
 use kstack_core::engines::Engine;
 use kstack_core::engines::ec2::spare_mibs;
@@ -79,7 +79,7 @@ async fn asking<T>(
         let failure = Failure::new(format!("the stack {} has no brokers that can be asked", stack.name));
         return Err(failure.hint("see `kstack status`"));
     }
-    let link = link(session, task.via, secured(&observed)).await?;
+    let link = link(session, task.via, trust(&observed).as_ref()).await?;
     // Boxed: the compiler lays out no future that is nested any deeper.
     let done = Box::pin(async { work(&Admin::new(servers, &link, task.sandbox, may_write)).await }).await;
     link.way.close().await;

@@ -102,13 +102,13 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// A new authority of `stack`.
+    /// A new authority of `stack`, with this number.
     ///
     /// # Errors
     /// That no key could be made.
-    pub fn make(authority: Authority, stack: &str, now: Timestamp) -> Result<Signer, PkiError> {
+    pub fn make(authority: Authority, number: u32, stack: &str, now: Timestamp) -> Result<Signer, PkiError> {
         let mut params = dated(now, Authority::LIFE)?;
-        params.distinguished_name.push(DnType::CommonName, authority.common_name(stack));
+        params.distinguished_name.push(DnType::CommonName, authority.common_name(stack, number));
         // It signs for hosts and clients, and for no other authority.
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

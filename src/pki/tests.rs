@@ -22,7 +22,7 @@ fn now() -> Timestamp {
 }
 
 fn signer(authority: Authority) -> Signer {
-    Signer::make(authority, "prod", now()).expect("an authority")
+    Signer::make(authority, 1, "prod", now()).expect("an authority")
 }
 
 fn day(facts: &str) -> Facts {

@@ -12,14 +12,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::aws::kinds::host_life;
+use crate::aws::papers::Trusted;
 use crate::clock;
-use crate::pki::Signer;
 
 use super::{SandboxError, home, io_error, running};
 use kstack_core::certificates::Facts;
@@ -185,23 +184,20 @@ pub(super) fn remove_all() -> Result<(), SandboxError> {
     nodes(&home().join("kafka")).into_iter().try_for_each(|folder| SandboxCluster { folder }.remove())
 }
 
-/// The authorities by which hosts that speak TLS get their certificates here; absent for those that do not.
-pub type Papers = Option<[Arc<Signer>; 2]>;
+/// What hosts that speak TLS get their papers with here; absent for those that do not.
+pub type Papers = Option<Trusted>;
 
 /// Writes what a host has fetched before Kafka starts. Its certificate is another than the one in Parameter Store: it has the address that
 /// the process listens on.
 fn write_papers(papers: &Papers, host: &HostDesign, node: &Path) -> Result<(), SandboxError> {
     let none = |why: String| SandboxError::NoKafka(format!("{} has no certificate: {why}", host.name));
-    let [hosts, clients] = papers.as_ref().ok_or_else(|| none("the authorities are not known".to_owned()))?;
+    let trusted = papers.as_ref().ok_or_else(|| none("the authorities are not known".to_owned()))?;
     let facts = Facts::host(&host.cloud.stack, &host.name, loopback(host.address));
     let facts = Facts { life: host_life(), ..facts };
-    let pair = hosts.sign(&facts, clock::now()).map_err(|error| none(error.to_string()))?;
+    let pair = trusted.signer.sign(&facts, clock::now()).map_err(|error| none(error.to_string()))?;
     let keystore = pair.keystore();
-    let files = [
-        ("host.pem", keystore.expose()),
-        ("hosts-ca.pem", &hosts.pair().certificate),
-        ("clients-ca.pem", &clients.pair().certificate),
-    ];
+    let files =
+        [("host.pem", keystore.expose()), ("hosts-ca.pem", &trusted.hosts), ("clients-ca.pem", &trusted.clients)];
     for (name, text) in files {
         let path = node.join(name);
         let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);

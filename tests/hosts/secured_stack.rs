@@ -182,7 +182,7 @@ fn a_secured_stack_is_made_used_rolled_and_destroyed() {
     for (parameter, told) in &after {
         let old = &before[parameter];
         assert_ne!(told.serial, old.serial, "{parameter}");
-        assert_eq!(told.before.map(|life| life.ends), Some(old.ends), "{parameter}");
+        assert_eq!(told.before.as_ref().map(|life| life.ends), Some(old.ends), "{parameter}");
         assert_eq!((&told.by, &told.names, &told.subject), (&old.by, &old.names, &old.subject), "{parameter}");
     }
     assert_eq!(stack.produce(&newer), "");

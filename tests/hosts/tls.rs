@@ -57,7 +57,7 @@ impl Cluster {
     /// Starts a node for each role, named by its node id.
     fn start(kafka: &Path, nodes: &[(u32, HostRole)]) -> Cluster {
         let now = Timestamp::now();
-        let signer = |authority| Signer::make(authority, "prod", now).expect("an authority");
+        let signer = |authority| Signer::make(authority, 1, "prod", now).expect("an authority");
         let folder = tempfile::tempdir().expect("a folder");
         let mut cluster = Cluster {
             kafka: kafka.to_owned(),

@@ -197,7 +197,7 @@ fn said(output: &Output) -> String {
 fn a_host_fetches_its_papers_with_its_roles_credentials_and_shows_none_of_them() {
     let script = Script::new();
     let now = Timestamp::now();
-    let signer = |authority| Signer::make(authority, "prod", now).expect("an authority");
+    let signer = |authority| Signer::make(authority, 1, "prod", now).expect("an authority");
     let (hosts, clients) = (signer(Authority::Hosts), signer(Authority::Clients));
     let sign = || hosts.sign(&Facts::host("prod", "broker-1", script.host.address), now).expect("a certificate");
     let text = |pair: &Pair| papers(pair, &hosts.pair().certificate, &clients.pair().certificate);

@@ -15,7 +15,8 @@ fn plan() -> String {
     let text = fs::read_to_string("stacks/prod.yaml").expect("the stack file");
     let before = parsed(&text);
     let mut model = Model::empty("ap-northeast-2", 3);
-    model.apply(&model.plan(&before, false));
+    let first = model.plan(&before, false);
+    model.apply(&first);
     model.end(&Address::new("instance", "broker-5"));
     let rules =
         model.observed.live.get_mut(&Address::new("security_group_rules", "brokers")).expect("the brokers' rules");

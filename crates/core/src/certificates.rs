@@ -8,6 +8,8 @@ use std::net::Ipv4Addr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::trust::Trust;
+
 /// Certificates begin some time before they are made: clocks differ.
 pub const EARLIER: SignedDuration = SignedDuration::from_hours(1);
 
@@ -28,9 +30,21 @@ impl Authority {
             Authority::Clients => "clients",
         }
     }
-    /// The common name of its own certificate, by which stacks are told apart.
-    pub fn common_name(self, stack: &str) -> String {
-        format!("kstack {stack} {}", self.word())
+    /// The name of the one with this number, in its stack and in its parameter: the first has just the word.
+    pub fn name(self, number: u32) -> String {
+        if number == 1 { self.word().to_owned() } else { format!("{}-{number}", self.word()) }
+    }
+    /// The authority of this name, and its number.
+    pub fn of(name: &str) -> Option<(Authority, u32)> {
+        let (word, number) =
+            name.split_once('-').map_or(Some((name, 1)), |(word, text)| Some((word, text.parse().ok()?)))?;
+        let one = [Authority::Hosts, Authority::Clients].into_iter().find(|one| one.word() == word)?;
+        (one.name(number) == name).then_some((one, number))
+    }
+    /// The common name of its own certificate, by which stacks, and those of one stack, are told apart.
+    pub fn common_name(self, stack: &str, number: u32) -> String {
+        let further = if number == 1 { String::new() } else { format!(" {number}") };
+        format!("kstack {stack} {}{further}", self.word())
     }
 }
 
@@ -142,16 +156,24 @@ pub struct Told {
     /// The names beside the address.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub names: Vec<String>,
-    /// When the one before it ends, with which a process may still run.
+    /// The authorities that the host has it with.
+    #[serde(skip_serializing_if = "Trust::is_first", default)]
+    pub trust: Trust,
+    /// The one before it, with which a process may still run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub before: Option<Life>,
+    /// When the instance had started that ran as this was written: one that started since has this. By EC2's clock alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub running: Option<Timestamp>,
 }
 
-/// From when to when a certificate is valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// From when to when a certificate is valid, and with which authorities a host has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Life {
     pub begins: Timestamp,
     pub ends: Timestamp,
+    #[serde(skip_serializing_if = "Trust::is_first", default)]
+    pub trust: Trust,
 }
 
 /// How far AWS's clock and kstack's may be apart, at most, for what they say to be compared.
@@ -161,17 +183,19 @@ impl Told {
     /// The life of the certificate that a process has which started then; `None` where nothing tells of it. A process never takes
     /// another one while it runs: Kafka's quorum keeps what it started with (KAFKA-20025).
     pub fn started_with(&self, started: Timestamp) -> Option<Life> {
-        if started + CLOCKS >= self.begins + EARLIER {
-            return Some(Life { begins: self.begins, ends: self.ends });
-        }
-        self.before
+        let since = self.running.map_or(started + CLOCKS >= self.begins + EARLIER, |running| started > running);
+        if since { Some(self.life()) } else { self.before.clone() }
+    }
+
+    fn life(&self) -> Life {
+        Life { begins: self.begins, ends: self.ends, trust: self.trust.clone() }
     }
 
     /// The same, renewed after `old`, while a process may run that has `started` then: it is known for what it has until it starts again,
     /// however often a run renews and dies before that.
     pub fn renewed(self, old: Option<&Told>, started: Option<Timestamp>) -> Told {
         let before = started.and_then(|started| old?.started_with(started));
-        Told { before, ..self }
+        Told { before, running: started, ..self }
     }
 }
 
@@ -192,6 +216,22 @@ mod tests {
     use super::*;
 
     const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+    fn life(begins: Timestamp, ends: Timestamp) -> Life {
+        Life { begins, ends, trust: Trust::default() }
+    }
+
+    #[test]
+    fn an_authority_has_a_number_and_a_name() {
+        for (name, expected) in [("hosts", (Authority::Hosts, 1)), ("clients-12", (Authority::Clients, 12))] {
+            assert_eq!((Authority::of(name), expected.0.name(expected.1).as_str()), (Some(expected), name));
+        }
+        for name in ["", "host", "hosts-", "hosts-1", "hosts-02", "hosts-x", "clients-2-2"] {
+            assert_eq!(Authority::of(name), None, "{name}");
+        }
+        assert_eq!(Authority::Hosts.common_name("prod", 1), "kstack prod hosts");
+        assert_eq!(Authority::Clients.common_name("prod", 2), "kstack prod clients 2");
+    }
 
     #[test]
     fn a_subject_has_its_last_part_first() {
@@ -215,10 +255,9 @@ mod tests {
     #[test]
     fn a_process_has_the_certificate_that_was_there_when_it_started() {
         let at = |text: &str| -> Timestamp { format!("2026-{text}:00Z").parse().expect("a date") };
-        let (old, begins, ends) =
-            (Life { begins: at("01-01T00:00"), ends: at("07-01T00:00") }, at("06-01T00:00"), at("12-01T00:00"));
-        let (made, new) = (begins + EARLIER, Life { begins, ends });
-        let told = |before| Told {
+        let (old, begins, ends) = (life(at("01-01T00:00"), at("07-01T00:00")), at("06-01T00:00"), at("12-01T00:00"));
+        let (made, new) = (begins + EARLIER, life(begins, ends));
+        let told = |before: Option<&Life>| Told {
             subject: String::new(),
             serial: String::new(),
             begins,
@@ -226,15 +265,17 @@ mod tests {
             by: String::new(),
             clients: String::new(),
             names: Vec::new(),
-            before,
+            trust: Trust::default(),
+            before: before.cloned(),
+            running: None,
         };
-        assert_eq!(told(Some(old)).started_with(made), Some(new));
-        assert_eq!(told(Some(old)).started_with(made - SignedDuration::from_secs(59)), Some(new), "clocks differ");
-        assert_eq!(told(Some(old)).started_with(made - SignedDuration::from_mins(2)), Some(old));
+        assert_eq!(told(Some(&old)).started_with(made), Some(new.clone()));
+        assert_eq!(told(Some(&old)).started_with(made - SignedDuration::from_secs(59)), Some(new), "clocks differ");
+        assert_eq!(told(Some(&old)).started_with(made - SignedDuration::from_mins(2)), Some(old.clone()));
         assert_eq!(told(None).started_with(made - SignedDuration::from_mins(2)), None);
         assert!(old.is_due(at("05-02T00:00")) && !old.is_due(at("04-30T00:00")));
-        let text = serde_json::to_string(&told(Some(old))).expect("JSON");
-        assert_eq!(serde_json::from_str::<Told>(&text).expect("the same"), told(Some(old)));
+        let text = serde_json::to_string(&told(Some(&old))).expect("JSON");
+        assert_eq!(serde_json::from_str::<Told>(&text).expect("the same"), told(Some(&old)));
     }
 
     #[test]
@@ -243,14 +284,16 @@ mod tests {
             let begins =
                 Timestamp::from_second(1_800_000_000).expect("a date") + DAY * i32::try_from(day).expect("days");
             let (subject, serial, by, clients) = (String::new(), day.to_string(), String::new(), String::new());
-            let (ends, names, before) = (begins + DAY * 365, Vec::new(), None);
-            Told { subject, serial, begins, ends, by, clients, names, before }
+            let (ends, names, trust) = (begins + DAY * 365, Vec::new(), Trust::default());
+            Told { subject, serial, begins, ends, by, clients, names, trust, before: None, running: None }
         };
-        let life = |told: &Told| Some(Life { begins: told.begins, ends: told.ends });
+        let life = |told: &Told| Some(life(told.begins, told.ends));
         let (first, started) = (of(0), of(0).begins + EARLIER + SignedDuration::from_mins(5));
         let second = of(300).renewed(Some(&first), Some(started));
         let third = of(310).renewed(Some(&second), Some(started));
         assert_eq!((second.started_with(started), third.started_with(started)), (life(&first), life(&first)));
+        let soon = started + SignedDuration::from_secs(1);
+        assert_eq!(third.started_with(soon), life(&third), "EC2's own times tell two starts apart");
         let again = third.begins + EARLIER + SignedDuration::from_mins(5);
         assert_eq!(third.started_with(again), life(&third));
         let fourth = of(600).renewed(Some(&third), Some(again));

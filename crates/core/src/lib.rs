@@ -33,4 +33,5 @@ pub mod stack;
 pub mod surroundings;
 pub mod tables;
 pub mod text;
+pub mod trust;
 pub mod units;

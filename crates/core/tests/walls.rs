@@ -13,6 +13,7 @@ const CORE: &[&str] = &[
     "text",
     "units",
     "digest",
+    "trust",
     "certificates",
     "client_files",
     "tables",

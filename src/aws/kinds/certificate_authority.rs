@@ -9,8 +9,8 @@ use crate::error::StepError;
 use crate::pki::Signer;
 use jiff::SignedDuration;
 use kstack_core::certificates::Authority;
-use kstack_core::cloud_init::authority_parameter;
-use kstack_core::kinds::certificate_authority::SOON;
+use kstack_core::cloud_init::{authority_of, authority_parameter};
+use kstack_core::kinds::certificate_authority::{SOON, ends_soon as ends_soon_text};
 use kstack_core::kinds::{CertificateAuthority, Kind as _};
 use kstack_core::model::{Address, FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
@@ -31,14 +31,14 @@ impl Driver<Aws> for CertificateAuthority {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        let (aws, authority) = (ctx.system, of(&ctx.address.name)?);
-        let name = authority_parameter(aws.stack(), authority);
+        let (aws, (authority, number)) = (ctx.system, of(&ctx.address.name)?);
+        let name = authority_parameter(aws.stack(), authority, number);
         let making = |error: crate::pki::PkiError| StepError::Internal(error.to_string());
-        let signer = Signer::make(authority, aws.stack(), clock::now()).map_err(making)?;
+        let signer = Signer::make(authority, number, aws.stack(), clock::now()).map_err(making)?;
         let serial = signer.certificate().serial.clone();
         let told = papers::told(&signer.pair().certificate, &serial, "").map_err(making)?;
         if ctx.make_paper(&name, &ctx.id(&self.key)?, &signer.pair().keystore(), &told).await? {
-            aws.keep_signer(authority, signer).await;
+            aws.keep_signer(authority, number, signer).await;
             return Ok(id(&name, &serial));
         }
         // A try before this one arrived, and its answer did not.
@@ -62,20 +62,18 @@ impl Driver<Aws> for CertificateAuthority {
     }
 }
 
-fn of(name: &str) -> Result<Authority, StepError> {
-    let both = [Authority::Hosts, Authority::Clients];
-    let known = both.into_iter().find(|one| one.word() == name);
-    known.ok_or_else(|| StepError::Internal(format!("{name} is no authority")))
+fn of(name: &str) -> Result<(Authority, u32), StepError> {
+    Authority::of(name).ok_or_else(|| StepError::Internal(format!("{name} is no authority")))
 }
 
 fn found(paper: &Paper) -> Option<Found<CertificateAuthority>> {
-    let both = [Authority::Hosts, Authority::Clients];
-    let one = both.into_iter().find(|one| authority_parameter(&paper.stack, *one) == paper.parameter)?;
+    let (one, number) = authority_of(&paper.stack, &paper.parameter)?;
     let soon = |ends: jiff::Timestamp| clock::now() + SignedDuration::from_hours(24 * SOON) > ends;
-    let ends_soon = paper.told.as_ref().filter(|told| soon(told.ends)).map(|told| told.ends.strftime("%F").to_string());
+    let ends_soon = paper.told.as_ref().filter(|told| soon(told.ends));
+    let ends_soon = ends_soon.map(|told| ends_soon_text(one, number, &told.ends.strftime("%F").to_string()));
     let subject = paper.told.as_ref().map(|told| told.subject.clone()).unwrap_or_default();
     let spec = CertificateAuthority { subject, key: Ref::live(Some(&paper.key)), ends_soon };
-    let address = Address::new(CertificateAuthority::NAME, one.word()).to_string();
+    let address = Address::new(CertificateAuthority::NAME, &one.name(number)).to_string();
     let tags = [(tag::STACK, paper.stack.clone()), (tag::ADDRESS, address)].map(|(key, value)| (key.to_owned(), value));
     Some(Found { id: paper.id(), tags: tags.into(), spec, terminated: false })
 }

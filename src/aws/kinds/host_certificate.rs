@@ -10,13 +10,16 @@ use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use crate::pki::{self, PrivateKey};
 use jiff::SignedDuration;
-use kstack_core::certificates::{Authority, Facts, Told};
-use kstack_core::cloud_init::{papers_address, papers_parameter};
+use kstack_core::certificates::{Authority, Facts, Life, Told};
+use kstack_core::cloud_init::{authority_of, authority_parameter, papers_address, papers_parameter};
+use kstack_core::kinds::certificate_authority::all_of;
 use kstack_core::kinds::instance::{ENDED, VALID};
 use kstack_core::kinds::{HostCertificate, Kind as _};
 use kstack_core::model::{Address, FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::{call, call_of};
+use kstack_core::trust::Trust;
+use std::collections::BTreeSet;
 
 impl Driver<Aws> for HostCertificate {
     const CALLS: Calls = Calls {
@@ -114,33 +117,63 @@ pub fn host_life() -> SignedDuration {
     test.and_then(|seconds| seconds.parse().ok()).map_or(Facts::HOST_LIFE, SignedDuration::from_secs)
 }
 
-/// The certificate with which the host at `address` runs that started at `started`, as an instance has it.
-pub fn of_running(all: &[Paper], stack: &str, address: &str, started: jiff::Timestamp) -> String {
-    let name = address.parse().ok().map(|address| papers_parameter(stack, address));
-    let paper = all.iter().find(|paper| Some(&paper.parameter) == name.as_ref());
-    match paper.and_then(|paper| paper.told.as_ref()).map(|told| told.started_with(started)) {
-        Some(Some(life)) if life.ends <= clock::now() => format!("{ENDED} {}", life.ends.strftime("%F %R UTC")),
-        Some(Some(life)) if life.is_due(clock::now()) => format!("ends {}", life.ends.strftime("%F %R UTC")),
-        Some(Some(_)) => VALID.to_owned(),
-        _ => "unknown".to_owned(),
+/// What the host at `address` runs with that started at `started`; `None` where nothing tells of it.
+pub fn of_running(all: &[Paper], stack: &str, address: &str, started: jiff::Timestamp) -> Option<Life> {
+    let name = papers_parameter(stack, address.parse().ok()?);
+    let paper = all.iter().find(|paper| paper.parameter == name);
+    paper?.told.as_ref()?.started_with(started)
+}
+
+/// Its certificate, as an instance has it.
+pub fn certificate_of(life: Option<&Life>) -> String {
+    match life {
+        Some(life) if life.ends <= clock::now() => format!("{ENDED} {}", life.ends.strftime("%F %R UTC")),
+        Some(life) if life.is_due(clock::now()) => format!("ends {}", life.ends.strftime("%F %R UTC")),
+        Some(_) => VALID.to_owned(),
+        None => "unknown".to_owned(),
     }
 }
 
 /// A new key and certificate, as the parameter of this name has them, and what its description tells.
 async fn sign(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<(String, PrivateKey, Told), StepError> {
     let (aws, internal) = (ctx.system, |error: &dyn std::fmt::Display| StepError::Internal(error.to_string()));
-    let number = |one: &Ref| ctx.id(one).map(|id| parts(&id).1.to_owned());
-    let (by, clients) = (number(&wanted.authority)?, number(&wanted.clients)?);
-    let hosts = aws.signer(Authority::Hosts, Some(&by)).await?;
-    let trusted = aws.signer(Authority::Clients, Some(&clients)).await?;
+    let trust = trust(wanted, ctx)?;
+    let trusted = aws.trusted(&trust).await?;
+    // They may be others than were planned with.
+    let (by, clients) =
+        (parts(&ctx.id(&wanted.authority)?).1.to_owned(), parts(&ctx.id(&wanted.clients)?).1.to_owned());
+    let newest = trust.clients.last().copied().unwrap_or(1);
+    let (hosts, _) = tokio::try_join!(
+        aws.signer(Authority::Hosts, trust.signer, Some(&by)),
+        aws.signer(Authority::Clients, newest, Some(&clients))
+    )?;
     let facts = wanted.facts(aws.stack(), &ctx.address.name);
     let facts = facts.ok_or_else(|| internal(&format!("{} is no address", wanted.address)))?;
     let facts = Facts { life: host_life(), ..facts };
     let pair = hosts.sign(&facts, clock::now()).map_err(|error| internal(&error))?;
     let told = papers::told(&pair.certificate, &by, &clients).map_err(|error| internal(&error))?;
-    let value = pki::papers(&pair, &hosts.pair().certificate, &trusted.pair().certificate);
+    let told = Told { trust, ..told };
+    let value = pki::papers(&pair, &trusted.hosts, &trusted.clients);
     let address = wanted.address.parse().map_err(|error| internal(&error))?;
     Ok((papers_parameter(aws.stack(), address), value, told))
+}
+
+/// The authorities that it names, by number.
+fn trust(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<Trust, StepError> {
+    let number = |one: &Ref| -> Result<(Authority, u32), StepError> {
+        let id = ctx.id(one)?;
+        let known = authority_of(ctx.system.stack(), parts(&id).0);
+        known.ok_or_else(|| unusable(parts(&id).0, &"it is no authority's"))
+    };
+    let (_, signer) = number(&wanted.authority)?;
+    let mut trust = Trust { signer, hosts: [signer].into(), clients: BTreeSet::new() };
+    for one in [&wanted.clients].into_iter().chain(&wanted.trusted) {
+        match number(one)? {
+            (Authority::Hosts, number) => trust.hosts.insert(number),
+            (Authority::Clients, number) => trust.clients.insert(number),
+        };
+    }
+    Ok(trust)
 }
 
 fn found(paper: &Paper, all: &[Paper]) -> Option<Found<HostCertificate>> {
@@ -152,13 +185,20 @@ fn found(paper: &Paper, all: &[Paper]) -> Option<Found<HostCertificate>> {
         let there = all.iter().find(|one| one.told.as_ref().is_some_and(|told| told.serial == serial));
         Ref::live(Some(&there.map_or_else(|| serial.to_owned(), Paper::id)))
     };
+    let further = all_of(&told.trust).map(|(of, number)| authority_parameter(&paper.stack, of, number)).map(|name| {
+        let there = all.iter().find(|one| one.parameter == name);
+        Ref::live(Some(&there.map_or(name, Paper::id)))
+    });
+    let (by, clients) = (authority(&told.by), authority(&told.clients));
+    let trusted = further.filter(|one| *one != by && *one != clients).collect();
     let mut names = told.names.clone();
     names.sort();
     let spec = HostCertificate {
         address: address.to_string(),
         names,
-        authority: authority(&told.by),
-        clients: authority(&told.clients),
+        authority: by,
+        clients,
+        trusted,
         key: Ref::live(Some(&paper.key)),
         subject: told.subject.clone(),
     };

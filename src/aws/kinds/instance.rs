@@ -17,9 +17,10 @@ use aws_sdk_ec2::types::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use kstack_core::certificates::Life;
 use kstack_core::cloud_init;
 use kstack_core::kinds::Instance;
-use kstack_core::model::{FieldChange, Ref, Tags, tag};
+use kstack_core::model::{Address, FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
 use std::collections::BTreeSet;
@@ -73,13 +74,13 @@ impl Driver<Aws> for Instance {
         let (all, volumes, papers) =
             tokio::try_join!(aws.instances.since(aws.round(), || fetch(aws)), volumes, papers)?;
         let own: BTreeSet<&str> = volumes.iter().filter_map(|volume| volume.volume_id()).collect();
-        let certificate = |instance: &Sdk| {
-            let started = started(instance)?;
+        let runs_with = |instance: &Sdk| {
+            let (papers, started) = (papers.as_ref()?, started(instance)?);
             let address = instance.private_ip_address().unwrap_or_default();
-            papers.as_ref().map(|papers| host_certificate::of_running(papers, aws.stack(), address, started))
+            Some(host_certificate::of_running(papers, aws.stack(), address, started))
         };
         let hosts = all.iter().filter(|instance| !is_client(instance));
-        Ok(hosts.map(|instance| found(instance, &own, certificate(instance))).collect())
+        Ok(hosts.map(|instance| found(instance, &own, runs_with(instance))).collect())
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
@@ -171,8 +172,8 @@ fn data_volumes(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<Vec<String>, 
 }
 
 /// `own` are the ids of the stack's volumes: what others attach is none of its data volumes.
-/// `certificate` is what is known of the one with which it runs.
-fn found(instance: &Sdk, own: &BTreeSet<&str>, certificate: Option<String>) -> Found<Instance> {
+/// `runs_with` is what is known of the certificate and the authorities with which it runs, where that was asked.
+fn found(instance: &Sdk, own: &BTreeSet<&str>, runs_with: Option<Option<Life>>) -> Found<Instance> {
     let tags = tags_of(Some(instance.tags()));
     let tagged = |key: &str| tags.get(key).cloned();
     let interface = instance
@@ -188,6 +189,11 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, certificate: Option<String>) -> F
     let placement = instance.placement();
     let group = placement.and_then(|placement| placement.group_name()).filter(|name| !name.is_empty());
     let tokens = instance.metadata_options().and_then(|options| options.http_tokens()).map(HttpTokensState::as_str);
+    let name = tags.get(tag::ADDRESS).and_then(|address| Address::parse(address)).map(|address| address.name);
+    let trust = |life: Option<Life>| match life {
+        Some(life) => life.trust.of_host(&name.unwrap_or_default()).to_string(),
+        None => "unknown".to_owned(),
+    };
     let state = state(instance).map(InstanceStateName::as_str).unwrap_or_default();
     let spec = Instance {
         instance_type: instance.instance_type().map(InstanceType::as_str).unwrap_or_default().to_owned(),
@@ -217,7 +223,9 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, certificate: Option<String>) -> F
         storage: tagged(tag::STORAGE),
         listeners: tagged(tag::LISTENERS),
         // Of one that speaks plaintext there is none.
-        certificate: tagged(tag::LISTENERS).and(certificate),
+        certificate: tagged(tag::LISTENERS)
+            .and(runs_with.as_ref().map(|life| host_certificate::certificate_of(life.as_ref()))),
+        trust: tagged(tag::LISTENERS).and(runs_with.map(trust)),
         config: tagged(tag::CONFIG),
         retention: tagged(tag::RETENTION),
         min_insync_replicas: tagged(tag::MIN_INSYNC),

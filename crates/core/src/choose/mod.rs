@@ -3,6 +3,7 @@
 //! Every choice that the file leaves open is made here, and a choice once made stays made: the live value wins. Pure.
 
 mod assumed;
+mod authorities;
 mod client;
 mod course;
 mod dns;
@@ -95,6 +96,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         papers_left: false,
         msk: None,
         client: None,
+        authorities: authorities::choose(stack, observed, &mut refusals),
         cluster_id,
         expires: input.expires,
     };

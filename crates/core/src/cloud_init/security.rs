@@ -80,9 +80,14 @@ pub fn papers_address(stack: &str, name: &str) -> Option<Ipv4Addr> {
     name.strip_prefix(&format!("{PAPERS}/{stack}/hosts/"))?.strip_suffix("/tls")?.parse().ok()
 }
 
-/// The parameter with the key and the certificate of an authority of `stack`.
-pub fn authority_parameter(stack: &str, authority: Authority) -> String {
-    format!("{PAPERS}/{stack}/authorities/{}", authority.word())
+/// The parameter with the key and the certificate of the authority of `stack` with this number.
+pub fn authority_parameter(stack: &str, authority: Authority, number: u32) -> String {
+    format!("{PAPERS}/{stack}/authorities/{}", authority.name(number))
+}
+
+/// The authority of `stack`, and its number, that the parameter `name` has; `None` for another parameter.
+pub fn authority_of(stack: &str, name: &str) -> Option<(Authority, u32)> {
+    Authority::of(name.strip_prefix(&format!("{PAPERS}/{stack}/authorities/"))?)
 }
 
 impl Security {

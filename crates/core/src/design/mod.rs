@@ -19,6 +19,7 @@ use crate::engines::ec2::EbsVolume;
 use crate::file::bootstrap_name;
 use crate::instance_types::InstanceTypes;
 use crate::stack::{NamedRoute, Stack};
+use crate::trust::Next;
 
 pub use client::{ClientDesign, ClientListener, client_listeners};
 pub use listeners::{Listener, listeners};
@@ -146,6 +147,8 @@ pub struct Design {
     pub msk: Option<MskDesign>,
     /// The client host, where there is one.
     pub client: Option<ClientDesign>,
+    /// Which authorities hosts trust next, where they speak TLS.
+    pub authorities: Next,
     pub cluster_id: String,
     /// When the stack expires; never, when absent.
     pub expires: Option<Timestamp>,

@@ -4,6 +4,7 @@
 use super::Resource;
 use super::prelude::*;
 use crate::certificates::Authority;
+use crate::trust::Trust;
 
 spec! {
     pub struct CertificateAuthority {
@@ -11,7 +12,7 @@ spec! {
         pub subject: String => Rule::fixed("the subject of an authority", NEW_STACK),
         /// What encrypts the parameter.
         pub key: Ref => Rule::fixed("the KMS key that encrypts an authority's key", NEW_STACK).hidden(),
-        /// Of a live one that ends within two years: the day.
+        /// Of a live one that ends within two years: what to do about it.
         #[serde(skip)]
         pub ends_soon: Option<String> => Rule::creation_only(),
     }
@@ -19,6 +20,21 @@ spec! {
 
 /// What an authority's certificate is good for when nothing tells that it will end soon, in days.
 pub const SOON: i64 = 2 * 365;
+
+/// The authorities that a host with this `trust` has to do with.
+pub fn all_of(trust: &Trust) -> impl Iterator<Item = (Authority, u32)> {
+    let hosts: std::collections::BTreeSet<u32> = trust.hosts.iter().copied().chain([trust.signer]).collect();
+    let clients = trust.clients.clone().into_iter().map(|one| (Authority::Clients, one));
+    hosts.into_iter().map(|one| (Authority::Hosts, one)).chain(clients)
+}
+
+/// What is said of the live authority with this number that ends soon, on the day `ends`.
+pub fn ends_soon(authority: Authority, number: u32, ends: &str) -> String {
+    let (word, next) = (authority.word(), number + 1);
+    format!(
+        "it ends on {ends}, and every certificate that it has signed with it: write `{word}: [{number}, {next}]` below `cluster.ec2.authorities` for another beside it, and `[{next}]` once clients have new settings"
+    )
+}
 
 impl Kind for CertificateAuthority {
     const NAME: &'static str = "certificate_authority";
@@ -28,30 +44,46 @@ impl Kind for CertificateAuthority {
     const OF_PAPERS: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
-        let one = |authority: Authority| {
-            let subject = format!("CN={}", authority.common_name(&design.stack.name));
+        if !design.has_papers() {
+            return Vec::new();
+        }
+        let one = |(authority, number): (Authority, u32)| {
+            let subject = format!("CN={}", authority.common_name(&design.stack.name, number));
             let key = Ref::to(super::KmsKey::NAME, super::kms_key::PAPERS);
-            (authority.word().to_owned(), CertificateAuthority { subject, key, ends_soon: None })
+            (authority.name(number), CertificateAuthority { subject, key, ends_soon: None })
         };
-        let both = || [Authority::Hosts, Authority::Clients].map(one).into();
-        design.has_papers().then(both).unwrap_or_default()
+        all_of(&design.authorities.trust).map(one).collect()
     }
 
     fn missing(name: &str, siblings: &Siblings<'_>) -> Missing {
-        let trusts = |one: &Resource| matches!(one, Resource::Instance(host) if host.speaks_tls());
+        // Of one of which nothing is known, it may be what is not live.
+        let trusts = |one: &Resource| match one {
+            Resource::Instance(host) if host.speaks_tls() => {
+                let known = Trust::parse(host.trust.as_deref().unwrap_or_default());
+                known.is_none_or(|trust| all_of(&trust).any(|(authority, number)| authority.name(number) == name))
+            }
+            _ => false,
+        };
         if !(siblings.all)(super::Instance::NAME).into_iter().any(trusts) {
             return Missing::New;
         }
         Missing::Lost {
             reason: "its key is gone, and another takes its place".to_owned(),
-            refusal: format!("the key of the authority of the {name} is gone, and hosts run that trust no other"),
+            refusal: match Authority::of(name) {
+                Some((one, number)) if number > 1 => {
+                    format!(
+                        "the key of the authority {number} of the {} is gone, and hosts run that trust it",
+                        one.word()
+                    )
+                }
+                _ => format!("the key of the authority of the {name} is gone, and hosts run that trust it"),
+            },
             remedy: "put its parameter back, where a copy of it is kept",
         }
     }
 
     fn warning(&self) -> Option<String> {
-        let ends = self.ends_soon.as_ref()?;
-        Some(format!("it ends on {ends}, and every certificate that it has signed with it"))
+        self.ends_soon.clone()
     }
 
     fn price(&self, _: &mut Costs<'_>) {}

@@ -2,6 +2,7 @@
 //! parameter, which that host alone reads. Each roll of the host makes a new key and certificate.
 
 use super::Resource;
+use super::certificate_authority::all_of;
 use super::prelude::*;
 use crate::certificates::{Authority, Facts};
 
@@ -16,6 +17,9 @@ spec! {
         /// Who signed it, and whom the host trusts for clients.
         pub authority: Ref => Rule::in_place().hidden().saying("another authority signs it"),
         pub clients: Ref => Rule::in_place().hidden().saying("the host trusts another authority for clients"),
+        /// Further ones that it trusts, while one takes the place of another.
+        #[serde(default)]
+        pub trusted: Vec<Ref> => Rule::in_place().hidden().saying("the host trusts other authorities beside it"),
         /// What encrypts the parameter.
         pub key: Ref => Rule::in_place().hidden().saying("another KMS key encrypts it"),
     }
@@ -45,13 +49,19 @@ impl Kind for HostCertificate {
             let (subject, mut names) = (facts.subject(), facts.names);
             names.extend(host.cloud.security.iter().flat_map(|security| security.names.clone()));
             names.sort();
-            let authority = |one: Authority| Ref::to(super::CertificateAuthority::NAME, one.word());
+            let (trust, kind) = (&design.authorities.trust, super::CertificateAuthority::NAME);
+            let authority = Ref::to(kind, &Authority::Hosts.name(trust.signer));
+            let clients = trust.clients.last().map(|one| Ref::to(kind, &Authority::Clients.name(*one)));
+            let clients = clients.unwrap_or(Ref::None);
+            let all = all_of(trust).map(|(of, number)| Ref::to(kind, &of.name(number)));
+            let trusted = all.filter(|one| *one != authority && *one != clients).collect();
             HostCertificate {
                 subject,
                 address: host.address.to_string(),
                 names,
-                authority: authority(Authority::Hosts),
-                clients: authority(Authority::Clients),
+                authority,
+                clients,
+                trusted,
                 key: Ref::to(super::KmsKey::NAME, super::kms_key::PAPERS),
             }
         };

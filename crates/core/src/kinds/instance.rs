@@ -4,6 +4,7 @@ use super::prelude::*;
 use crate::cloud_init::{CLIENT_PORT, Phase};
 use crate::engines::ec2::ROOT_GIB;
 use crate::settings::Retention;
+use crate::trust::Trust;
 
 /// What is said of the certificate that a host runs with while more than a third of its life is left.
 pub const VALID: &str = "valid";
@@ -55,6 +56,9 @@ spec! {
         /// With which certificate it runs, where it speaks TLS: [`VALID`], or when that ends, or [`ENDED`] and when.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub certificate: Option<String> => Rule::by(renew).hidden(),
+        /// The authorities that it runs with, where it speaks TLS: a [`Trust`], or something else where nothing is known.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub trust: Option<String> => Rule::roll().hidden(),
         /// Fingerprint of the host's configuration.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub config: Option<String> => Rule::roll().hidden().saying("config: the host's settings differ"),
@@ -116,6 +120,11 @@ impl Kind for Instance {
             storage: host.cloud.own_disks.map(|_| host.volume.kind.word().to_owned()),
             listeners: mark(design, host.cloud.phase()),
             certificate: host.cloud.security.as_ref().map(|_| VALID.to_owned()),
+            trust: host
+                .cloud
+                .security
+                .as_ref()
+                .map(|_| design.authorities.trust.clone().of_host(&host.name).to_string()),
             config: Some(host.config.clone()),
             retention: host.broker().then(|| design.stack.common().settings.retention.to_string()),
             min_insync_replicas: Some(design.stack.common().settings.min_insync.to_string()),
@@ -137,7 +146,11 @@ impl Kind for Instance {
             Address::new(super::HostCertificate::NAME, name),
             Address::new(super::DnsRecords::NAME, super::dns_records::MAIN),
         ];
-        before.into_iter().chain(table).collect()
+        // An authority that it trusts goes only after it has let go of it.
+        let trust = self.trust.as_deref().and_then(Trust::parse);
+        let trusted = trust.iter().flat_map(super::certificate_authority::all_of);
+        let trusted = trusted.map(|(of, number)| Address::new(super::CertificateAuthority::NAME, &of.name(number)));
+        before.into_iter().chain(table).chain(trusted).collect()
     }
 
     fn tags(&self) -> Tags {
@@ -174,7 +187,7 @@ impl Kind for Instance {
     }
 
     fn roll_reason(&self, changes: &[FieldChange]) -> &'static str {
-        let alone = changes.iter().all(|change| change.field == "certificate");
+        let alone = changes.iter().all(|change| ["certificate", "trust"].contains(&change.field.as_str()));
         if let Some(reason) = changes.iter().find(|change| change.field == "listeners").and_then(phase_reason) {
             return reason;
         }

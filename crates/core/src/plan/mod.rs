@@ -5,6 +5,7 @@
 mod added;
 mod adopt;
 pub mod applied;
+mod authorities;
 mod change;
 mod cost;
 mod destroy;
@@ -213,6 +214,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     }
     warn_of_others(observed, &mut plan);
     say_later_routes(design, &mut plan);
+    authorities::say(design, observed, &mut plan);
     added::say_empty(design, observed, &mut plan);
     added::say_unmonitored(design, observed, &mut plan);
     stages::say(design, observed, &mut plan);

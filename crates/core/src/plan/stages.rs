@@ -1,4 +1,4 @@
-//! Plans in stages: hosts go from plaintext to TLS, and back, by several rolls, of which each begins when the one before has ended. Each
+//! Plans in stages: hosts go from plaintext to TLS, and back, or from one authority to another, by several rolls, of which each begins when the one before has ended. Each
 //! stage is planned from what is live then; what is shown of the later ones is what they do if nothing else changes.
 
 use super::{Note, Plan, applied, make_plan};
@@ -29,7 +29,8 @@ impl Plan {
 
 /// `plan` with what follows it, where hosts have not come to the end of their way with it.
 pub(super) fn foresee(mut plan: Plan, design: &Design, input: &PlanningInput, overrides: &Overrides) -> Plan {
-    if design.course.rests() || !plan.refusals.is_empty() {
+    let rests = design.course.rests() && design.authorities.then.is_empty();
+    if rests || !plan.refusals.is_empty() {
         return plan;
     }
     let mut after = input.clone();

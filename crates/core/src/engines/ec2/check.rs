@@ -6,7 +6,7 @@ use super::archive::{self, is_sha512};
 use super::ebs::{MIBS_PER_IOPS, MOST_VOLUMES};
 use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version, VolumeType};
 use super::settings::{self, CONFIG};
-use super::{check_listeners, check_monitoring};
+use super::{authorities, check_listeners, check_monitoring};
 use crate::cloud_init;
 use crate::engines::rules::{self, POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
 use crate::file::read::one_of;
@@ -33,6 +33,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
     check_rules(checker);
     check_ipv6(checker);
     check_listeners::check(checker);
+    authorities::check(checker);
     if let Some(kafka) = checker.part::<Version>("cluster.ec2.kafka").filter(|kafka| *kafka < OLDEST_KAFKA) {
         checker.error(
             "cluster.ec2.kafka",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::authorities::Authorities;
 pub use super::iam::{Iam, IamPath, InstanceProfileName, PolicyArn};
 use super::listeners::Listeners;
 use crate::cloud_init::{CLIENT_PORT, Os};
@@ -41,6 +42,8 @@ fields! {
         proxy: Option<String>,
         /// How clients reach brokers; in plaintext on port 9092 alone when absent.
         listeners: Listeners = Listeners::DEFAULT,
+        /// Which of its own authorities for certificates the stack has; those that it has, or the first ones, when absent.
+        authorities: Authorities = Authorities::KEPT,
         /// A folder with your own cloud-init templates, relative to this file. A template replaces kstack's with the same file name.
         templates: Option<String>,
         /// KMS key id, alias or ARN for the volumes; the account's default EBS key when absent.
@@ -68,6 +71,7 @@ impl Ec2 {
             package_mirror: None,
             proxy: None,
             listeners: Listeners::DEFAULT,
+            authorities: Authorities::KEPT,
             templates: None,
             kms_key: None,
             monitoring: None,

@@ -1,6 +1,7 @@
 //! Kafka brokers on EC2 instances with volumes: all that kstack knows of this engine.
 
 pub mod archive;
+pub mod authorities;
 mod candidates;
 pub(super) mod check;
 pub(super) mod check_listeners;

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Scope, Subject};
-use crate::certificates::Authority;
-use crate::cloud_init::{PAPERS, authority_parameter};
+use crate::cloud_init::PAPERS;
 use crate::kinds::kms_key;
 
 impl Subject<'_> {
@@ -20,8 +19,7 @@ impl Subject<'_> {
             }
             Scope::PaperParameters => (vec![self.arn("ssm", &format!("parameter{PAPERS}/{name}/*"))], Value::Null),
             Scope::AuthorityParameters => {
-                let all = [Authority::Hosts, Authority::Clients].map(|one| authority_parameter(name, one));
-                (all.iter().map(|one| self.arn("ssm", &format!("parameter{one}"))).collect(), Value::Null)
+                (vec![self.arn("ssm", &format!("parameter{PAPERS}/{name}/authorities/*"))], Value::Null)
             }
             Scope::PaperKey => (vec![self.arn("kms", "key/*")], self.tagged("ResourceTag")),
             Scope::AnyPaperKey => (vec![self.arn("kms", "key/*")], Value::Null),
