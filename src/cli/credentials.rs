@@ -10,9 +10,9 @@ use super::ui;
 use super::via::ViaArgs;
 use crate::ops::Failure;
 use crate::ops::client::{Request, Who};
-use crate::session::{read_source, write_file};
+use crate::session::{read_stack, write_file};
 use kstack_core::client_files;
-use kstack_core::stack::{ListenerName, TimeSpan};
+use kstack_core::stack::{ClientsCa, ListenerName, Stack, TimeSpan};
 
 /// Make the credentials of a client of a stack whose brokers speak TLS
 ///
@@ -75,7 +75,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// # Errors
 /// That the stack has no such listener or is not there; AWS's answer, or Kafka's; that the file can't be written.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let (_, parsed) = read_source(&args.file)?;
+    let parsed = read_stack(&args.file)?;
     let stack = &parsed.stack;
     if let Some(path) = &args.out {
         crate::session::check_writable(path).map_err(|error| unwritable(path, &error))?;
@@ -96,6 +96,17 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         }
         (Some(user), _) => Who::Password { user, another: args.new_password },
     };
+    if let (Who::Certificate { user, .. }, Some(ca)) = (&who, clients_ca(stack)) {
+        if args.life.is_some() {
+            let why = format!("clients have certificates of the CA in {}: kstack makes none, of no life", ca.file);
+            return Err(Failure::new(why).hint("leave --life out, and get the certificate from who runs that CA"));
+        }
+        context.printer.progress(&format!(
+            "Clients have certificates of the CA in {}: kstack makes none. Get one with the subject CN={user} from who runs that CA, and add \
+             it and its key to the settings.",
+            ca.file
+        ));
+    }
     let request = Request { stack, observed: &observed, sandbox: context.sandbox, via: &context.via, format };
     let text = request.settings(&session, who).await?;
     match &args.out {
@@ -106,6 +117,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         }
     }
     Ok(0)
+}
+
+fn clients_ca(stack: &Stack) -> Option<&ClientsCa> {
+    stack.cluster.ec2.as_ref()?.listeners.clients_ca()
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

@@ -62,6 +62,10 @@ impl Request<'_> {
                 if !has(ListenerName::Tls) {
                     return Err(missing("mtls"));
                 }
+                if self.stack.has_own_clients_ca() {
+                    let bootstrap = self.servers(ListenerName::Tls).join(",");
+                    return Ok(client_file(self.format, &bootstrap, &ca, Identity::OwnCertificate));
+                }
                 let facts = Facts::client(user, life).ok_or_else(|| no_user(user))?;
                 let pair = sign(&session.aws, &facts).await?;
                 Ok(self.certificate(&self.servers(ListenerName::Tls).join(","), &ca, &pair))

@@ -67,9 +67,14 @@ async fn own_certificate(aws: &Aws) -> Result<Security, StepError> {
 }
 
 /// The authorities of the stack's hosts and clients, for the processes of the sandbox.
-async fn authorities(aws: &Aws) -> Result<Papers, StepError> {
-    let (hosts, clients) = tokio::try_join!(aws.signer(Authority::Hosts, None), aws.signer(Authority::Clients, None))?;
-    Ok(Some([hosts, clients]))
+async fn authorities(aws: &Aws, design: &Design) -> Result<Papers, StepError> {
+    let clients = async {
+        match design.stack.has_own_clients_ca() {
+            true => Ok(None),
+            false => aws.signer(Authority::Clients, None).await.map(Some),
+        }
+    };
+    tokio::try_join!(aws.signer(Authority::Hosts, None), clients).map(Some)
 }
 
 /// The link to brokers of `design` that are up by now, where it is another than before they were: they had no certificates then.
@@ -99,7 +104,7 @@ pub async fn of(
     // Of what is being made there are none yet: see `start`.
     let secured = roll::secured(observed);
     let papers = match secured && distribution.is_some() {
-        true => authorities(&session.aws).await?,
+        true => authorities(&session.aws, design).await?,
         false => None,
     };
     let local = distribution.map(|distribution| Local {
@@ -135,7 +140,7 @@ pub async fn start(
         task.note("The sandbox's brokers tell their addresses: nobody finds their names on this machine.");
     }
     task.note(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
-    let papers = if design.stack.secured() { authorities(&session.aws).await? } else { None };
+    let papers = if design.stack.secured() { authorities(&session.aws, design).await? } else { None };
     local.cluster.start(&local.distribution, design, &papers)?;
     let brokers: Vec<SocketAddrV4> = local.cluster.brokers(&INSIDE).into_values().collect();
     let own = link_to(session, design, task).await?;

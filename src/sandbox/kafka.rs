@@ -185,22 +185,24 @@ pub(super) fn remove_all() -> Result<(), SandboxError> {
     nodes(&home().join("kafka")).into_iter().try_for_each(|folder| SandboxCluster { folder }.remove())
 }
 
-/// The authorities by which hosts that speak TLS get their certificates here; absent for those that do not.
-pub type Papers = Option<[Arc<Signer>; 2]>;
+/// The authorities by which hosts that speak TLS get their certificates here, and clients, where these have none of their own; absent for
+/// hosts that do not.
+pub type Papers = Option<(Arc<Signer>, Option<Arc<Signer>>)>;
 
 /// Writes what a host has fetched before Kafka starts. Its certificate is another than the one in Parameter Store: it has the address that
 /// the process listens on.
 fn write_papers(papers: &Papers, host: &HostDesign, node: &Path) -> Result<(), SandboxError> {
     let none = |why: String| SandboxError::NoKafka(format!("{} has no certificate: {why}", host.name));
-    let [hosts, clients] = papers.as_ref().ok_or_else(|| none("the authorities are not known".to_owned()))?;
+    let (hosts, clients) = papers.as_ref().ok_or_else(|| none("the authorities are not known".to_owned()))?;
     let facts = Facts::host(&host.cloud.stack, &host.name, loopback(host.address));
     let facts = Facts { life: host_life(), ..facts };
     let pair = hosts.sign(&facts, clock::now()).map_err(|error| none(error.to_string()))?;
     let keystore = pair.keystore();
+    let own = host.cloud.security.as_ref().and_then(|security| security.clients_ca.as_deref());
     let files = [
         ("host.pem", keystore.expose()),
         ("hosts-ca.pem", &hosts.pair().certificate),
-        ("clients-ca.pem", &clients.pair().certificate),
+        ("clients-ca.pem", own.or(clients.as_ref().map(|one| one.pair().certificate.as_str())).unwrap_or_default()),
     ];
     for (name, text) in files {
         let path = node.join(name);

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kstack::pki::{Pair, Signer};
+use kstack::pki::{Pair, Signer, clients_ca};
 use kstack_core::certificates::{Authority, Facts};
+use kstack_core::check::At;
 use kstack_core::cloud_init::{
     self, Checksum, Host, HostRole, INTERNAL_PORT, MTLS_PORT, Os, SCRAM_PORT, Security, Voter,
 };
@@ -67,7 +68,12 @@ impl Cluster {
             clients: signer(Authority::Clients),
         };
         cluster.write("hosts-ca.pem", &cluster.hosts.pair().certificate);
-        cluster.write("clients-ca.pem", &cluster.clients.pair().certificate);
+        // Beside a CA of a user's own, as a file of both has them.
+        let company = cluster.company_ca();
+        let both = format!("{}{company}", cluster.clients.pair().certificate);
+        let (both, wrong) = clients_ca("ca.pem", both.as_bytes(), At::START, now);
+        assert!(wrong.is_empty(), "{wrong:?}");
+        cluster.write("clients-ca.pem", &both);
         let [high, low] = (std::process::id() as u16).to_be_bytes();
         let address =
             |node: u32| Ipv4Addr::new(127, 100 + high % 100, low, 100 + (node % 100) as u8 + (node / 1000) as u8 * 50);
@@ -93,6 +99,33 @@ impl Cluster {
         let path = self.path(name);
         fs::write(&path, text).expect("a file");
         path
+    }
+
+    fn openssl(&self, arguments: &[&str]) -> String {
+        let output = Command::new("openssl").args(arguments).current_dir(self.folder.path()).output();
+        let output = output.expect("openssl runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// The certificate of a CA that is none of kstack's, with what people write around it.
+    fn company_ca(&self) -> String {
+        let subject = ["-subj", "/O=Company/CN=Company clients", "-days", "365", "-keyout", "company.key"];
+        self.openssl(
+            &[&["req", "-x509", "-newkey", "rsa:3072", "-nodes"], &subject[..], &["-out", "company.pem"]].concat(),
+        );
+        self.openssl(&["x509", "-in", "company.pem", "-text"])
+    }
+
+    /// A client's key and certificate by that CA.
+    fn of_company(&self, user: &str) -> Pair {
+        let subject = format!("/CN={user}");
+        self.openssl(&[
+            "req", "-newkey", "rsa:2048", "-nodes", "-subj", &subject, "-keyout", "user.key", "-out", "user.csr",
+        ]);
+        let by = ["-CA", "company.pem", "-CAkey", "company.key", "-CAcreateserial", "-days", "1"];
+        let certificate = self.openssl(&[&["x509", "-req", "-in", "user.csr"], &by[..]].concat());
+        Pair { key: fs::read_to_string(self.path("user.key")).expect("a key").into(), certificate }
     }
 
     fn host(&self, node_id: u32, role: HostRole, address: Ipv4Addr, voters: &[Voter]) -> Host {
@@ -141,6 +174,7 @@ impl Cluster {
                 scram: true,
                 mtls: true,
                 plaintext: false,
+                clients_ca: None,
                 names: Vec::new(),
                 region: "us-east-1".to_owned(),
                 ssm: "https://ssm.us-east-1.amazonaws.com".to_owned(),
@@ -343,6 +377,8 @@ fn each_may_do_what_was_allowed_and_nobody_else_comes_in() {
     let with = |name: &str, pair: &Pair| cluster.with_certificate(name, pair);
     assert_eq!(cluster.produce(&with("etl", &etl), MTLS_PORT, "payments"), "");
     refused(cluster.produce(&with("mallory", &mallory), MTLS_PORT, "payments"), "TopicAuthorizationException");
+    let own = cluster.with_certificate("own", &cluster.of_company("etl"));
+    assert_eq!(cluster.produce(&own, MTLS_PORT, "payments"), "", "a CA of the user's own");
     for (number, pair) in posing.iter().enumerate() {
         let said = cluster.produce(&with(&format!("posing-{number}"), pair), MTLS_PORT, "payments");
         refused(said, "TopicAuthorizationException");
@@ -360,6 +396,7 @@ fn each_may_do_what_was_allowed_and_nobody_else_comes_in() {
     alert(INTERNAL_PORT, None);
     alert(INTERNAL_PORT, Some(&etl));
     alert(INTERNAL_PORT, Some(&posing[0]));
+    alert(INTERNAL_PORT, Some(&cluster.of_company("broker-1")));
     alert(MTLS_PORT, Some(&kstack));
     alert(MTLS_PORT, None);
     let plain = cluster.write("plain.client", "max.block.ms=5000\nrequest.timeout.ms=3000\ndelivery.timeout.ms=5000\n");

@@ -17,6 +17,8 @@ pub enum Format {
 pub enum Identity<'a> {
     /// By a certificate and its key, each PEM.
     Certificate { certificate: &'a str, key: &'a str },
+    /// By a certificate of a CA of the user's own: the client's settings name it and its key.
+    OwnCertificate,
     /// By a user name and a password (SCRAM-SHA-512).
     Scram { user: &'a str, password: &'a str },
 }
@@ -37,6 +39,12 @@ fn java(bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
             "ssl.keystore.type=PEM".to_owned(),
             format!("ssl.keystore.key={}", pem(key)),
             format!("ssl.keystore.certificate.chain={}", pem(certificate)),
+        ]),
+        Identity::OwnCertificate => lines.extend([
+            "security.protocol=SSL".to_owned(),
+            "# The client's own, by your CA: a file with its key (PKCS#8) and its certificate.".to_owned(),
+            "# ssl.keystore.type=PEM".to_owned(),
+            "# ssl.keystore.location=/path/to/client.pem".to_owned(),
         ]),
         Identity::Scram { user, password } => lines.extend([
             "security.protocol=SASL_SSL".to_owned(),
@@ -67,6 +75,8 @@ fn librdkafka(bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
             set("ssl.certificate.pem", certificate);
             set("ssl.key.pem", key);
         }
+        // JSON has no place for what is still to be added.
+        Identity::OwnCertificate => set("security.protocol", "SSL"),
         Identity::Scram { user, password } => {
             set("security.protocol", "SASL_SSL");
             set("sasl.mechanisms", "SCRAM-SHA-512");
@@ -91,6 +101,8 @@ mod tests {
         assert!(text.starts_with("bootstrap.servers=10.0.0.1:9094\nsecurity.protocol=SSL\n"), "{text}");
         let key = "ssl.keystore.key=\\\n  -----BEGIN PRIVATE KEY-----\\n\\\n  BBBB\\n\\\n  CC\\n\\\n  -----END PRIVATE KEY-----\n";
         assert!(text.contains(key), "{text}");
+        let own = client_file(Format::Java, "a:1", CA, Identity::OwnCertificate);
+        assert!(own.contains("\n# ssl.keystore.location=") && own.contains("\nssl.truststore.certificates="), "{own}");
         let scram = client_file(Format::Java, "a:1", CA, Identity::Scram { user: "orders", password: "s3cret" });
         assert!(scram.contains("required username=\"orders\" password=\"s3cret\";\n"), "{scram}");
     }

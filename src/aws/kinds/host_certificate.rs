@@ -130,9 +130,18 @@ pub fn of_running(all: &[Paper], stack: &str, address: &str, started: jiff::Time
 async fn sign(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<(String, PrivateKey, Told), StepError> {
     let (aws, internal) = (ctx.system, |error: &dyn std::fmt::Display| StepError::Internal(error.to_string()));
     let number = |one: &Ref| ctx.id(one).map(|id| parts(&id).1.to_owned());
-    let (by, clients) = (number(&wanted.authority)?, number(&wanted.clients)?);
+    let by = number(&wanted.authority)?;
     let hosts = aws.signer(Authority::Hosts, Some(&by)).await?;
-    let trusted = aws.signer(Authority::Clients, Some(&clients)).await?;
+    let (clients, trusted) = match &wanted.clients {
+        // Brokers have the user's own CA by their user data. A broker that has not been rolled yet looks for one here when it starts, and may
+        // find one that signs for no client.
+        Ref::None => (String::new(), hosts.clone()),
+        one => {
+            let clients = number(one)?;
+            let trusted = aws.signer(Authority::Clients, Some(&clients)).await?;
+            (clients, trusted)
+        }
+    };
     let facts = wanted.facts(aws.stack(), &ctx.address.name);
     let facts = facts.ok_or_else(|| internal(&format!("{} is no address", wanted.address)))?;
     let facts = Facts { life: host_life(), ..facts };

@@ -28,6 +28,9 @@ pub struct Security {
     pub mtls: bool,
     /// Clients without anything: they are the user ANONYMOUS.
     pub plaintext: bool,
+    /// The certificates of the user's own CAs that sign for clients, in PEM: brokers trust those alone where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients_ca: Option<String>,
     /// The names in DNS by which clients may verify the host, beside its address: it rolls for others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
@@ -49,9 +52,16 @@ pub(super) struct SecurityView {
     host_rules: &'static str,
     client_rules: &'static str,
     super_users: String,
+    /// The user's own CAs of clients.
+    clients_ca: Option<String>,
+    /// The file with those that a broker trusts.
+    clients_trust: &'static str,
     /// The name of the parameter.
     parameter: String,
 }
+
+/// Where a broker has the user's own CAs of clients.
+pub const CLIENTS_CA: &str = "/etc/kafka/clients-ca.pem";
 
 /// Where the parameters of all stacks are that have keys or certificates. It is not below `/kstack`, which every command lists for
 /// leases and records.
@@ -106,6 +116,8 @@ impl Security {
             host_rules: HOST_RULES,
             client_rules: CLIENT_RULES,
             super_users: super_users(),
+            clients_ca: self.clients_ca.clone(),
+            clients_trust: if self.clients_ca.is_some() { CLIENTS_CA } else { "/etc/kafka/tls/clients-ca.pem" },
             parameter: papers_parameter(&host.stack, host.address),
         }
     }

@@ -34,12 +34,18 @@ impl Kind for CertificateAuthority {
             let key = Ref::to(super::KmsKey::NAME, super::kms_key::PAPERS);
             (authority.word().to_owned(), CertificateAuthority { subject, key, ends_soon: None })
         };
-        let both = || [Authority::Hosts, Authority::Clients].map(one).into();
-        design.stack.secured().then(both).unwrap_or_default()
+        let clients = (!design.stack.has_own_clients_ca()).then_some(Authority::Clients);
+        let all = || [Authority::Hosts].into_iter().chain(clients).map(one).collect();
+        design.stack.secured().then(all).unwrap_or_default()
     }
 
     fn missing(name: &str, siblings: &Siblings<'_>) -> Missing {
         let trusts = |one: &Resource| matches!(one, Resource::Instance(host) if host.listeners.as_deref() == Some(TLS));
+        // Brokers that trust the user's own CA have been told of no other.
+        let told = |one: &Resource| matches!(one, Resource::HostCertificate(host) if host.clients != Ref::None);
+        if name == Authority::Clients.word() && !(siblings.all)(super::HostCertificate::NAME).into_iter().any(told) {
+            return Missing::New;
+        }
         if !(siblings.all)(super::Instance::NAME).into_iter().any(trusts) {
             return Missing::New;
         }

@@ -12,7 +12,7 @@ spec! {
         pub address: String => Rule::replace(),
         /// The names by which clients may verify the host.
         pub names: Vec<String> => Rule::in_place().hidden(),
-        /// Who signed it, and whom the host trusts for clients.
+        /// Who signed it, and whom the host trusts for clients; nobody here where these have a CA of the user's.
         pub authority: Ref => Rule::in_place().hidden().saying("another authority signs it"),
         pub clients: Ref => Rule::in_place().hidden().saying("the host trusts another authority for clients"),
         /// What encrypts the parameter.
@@ -50,7 +50,10 @@ impl Kind for HostCertificate {
                 address: host.address.to_string(),
                 names,
                 authority: authority(Authority::Hosts),
-                clients: authority(Authority::Clients),
+                clients: match design.stack.has_own_clients_ca() {
+                    true => Ref::None,
+                    false => authority(Authority::Clients),
+                },
                 key: Ref::to(super::KmsKey::NAME, super::kms_key::PAPERS),
             }
         };

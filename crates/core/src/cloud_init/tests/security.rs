@@ -8,6 +8,7 @@ fn security() -> Security {
         scram: true,
         mtls: true,
         plaintext: false,
+        clients_ca: None,
         names: Vec::new(),
         region: "eu-west-1".to_owned(),
         ssm: "https://ssm.eu-west-1.amazonaws.com".to_owned(),
