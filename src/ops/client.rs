@@ -27,6 +27,8 @@ pub enum Who<'a> {
     Certificate { user: &'a str, life: SignedDuration },
     /// A user with a password; one that has a password already keeps it unless another is asked for.
     Password { user: &'a str, another: bool },
+    /// A client with tokens of the issuer that the file names.
+    Token,
     /// Who may do everything, for this long, over the brokers' own listener.
     Admin { life: SignedDuration },
 }
@@ -69,6 +71,14 @@ impl Request<'_> {
                 let facts = Facts::client(user, life).ok_or_else(|| no_user(user))?;
                 let pair = sign(&session.aws, &facts).await?;
                 Ok(self.certificate(&self.servers(ListenerName::Tls).join(","), &ca, &pair))
+            }
+            Who::Token => {
+                if !has(ListenerName::Oauth) {
+                    let failure =
+                        Failure::new(format!("the stack {} has no listener for such clients", self.stack.name));
+                    return Err(failure.hint("write `oauth` below `cluster.ec2.listeners`, and apply the file"));
+                }
+                Ok(client_file(self.format, &self.servers(ListenerName::Oauth).join(","), &ca, Identity::Token))
             }
             Who::Admin { life } => {
                 let pair = sign(&session.aws, &Facts { life, ..Facts::admin() }).await?;

@@ -24,7 +24,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The listeners by which kstack reaches a broker, and those for clients, the first of which counts.
 const INSIDE: [&str; 2] = ["INTERNAL", "PLAINTEXT"];
-const CLIENTS: [&str; 3] = ["SCRAM", "MTLS", "PLAINTEXT"];
+const CLIENTS: [&str; 4] = ["SCRAM", "MTLS", "OAUTH", "PLAINTEXT"];
 
 /// The processes that stand for what is `observed`, whether they run or not; `None` where nothing has a cluster id.
 fn processes(observed: &Observed) -> Option<SandboxCluster> {

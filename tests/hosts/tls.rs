@@ -13,15 +13,18 @@ use jiff::{SignedDuration, Timestamp};
 use kstack::pki::{Pair, Signer, clients_ca};
 use kstack_core::certificates::{Authority, Facts};
 use kstack_core::check::At;
+use kstack_core::client_files::{self, CLIENT_ID, CLIENT_SECRET, Format, TOKEN_URL, client_file};
 use kstack_core::cloud_init::{
-    self, Checksum, Host, HostRole, INTERNAL_PORT, MTLS_PORT, Os, SCRAM_PORT, Security, Voter,
+    self, Checksum, Host, HostRole, INTERNAL_PORT, MTLS_PORT, OAUTH_PORT, Os, SCRAM_PORT, Security, Voter,
 };
+use rcgen::KeyPair;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::alone;
 use crate::client::{PATIENCE, distribution};
+use crate::issuer::{Issuer, tokens};
 use crate::support::{poll, skip};
 
 // Kafka's tools: the assembled distribution has no scripts for some of them.
@@ -39,6 +42,7 @@ struct Cluster {
     nodes: Vec<(Host, Child)>,
     hosts: Signer,
     clients: Signer,
+    issuer: Issuer,
 }
 
 impl Drop for Cluster {
@@ -66,6 +70,7 @@ impl Cluster {
             nodes: Vec::new(),
             hosts: signer(Authority::Hosts),
             clients: signer(Authority::Clients),
+            issuer: Issuer::start(),
         };
         cluster.write("hosts-ca.pem", &cluster.hosts.pair().certificate);
         // Beside a CA of a user's own, as a file of both has them.
@@ -174,6 +179,7 @@ impl Cluster {
                 scram: true,
                 mtls: true,
                 plaintext: false,
+                oauth: Some(tokens(&self.issuer)),
                 clients_ca: None,
                 names: Vec::new(),
                 region: "us-east-1".to_owned(),
@@ -186,6 +192,7 @@ impl Cluster {
         let mut command = Command::new(self.kafka.join("bin").join(name));
         command.env("KAFKA_HEAP_OPTS", "-Xms64m -Xmx256m").env("LOG_DIR", self.folder.path()).stdin(Stdio::null());
         command.env("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
+        command.env("KAFKA_OPTS", format!("{},{}", tokens(&self.issuer).jvm_option(), self.issuer.url("token")));
         command
     }
 
@@ -238,6 +245,19 @@ impl Cluster {
         let login = format!("{module} required username=\"{user}\" password=\"{password}\";");
         let lines = format!("security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\nsasl.jaas.config={login}");
         self.properties(&format!("{user}-{}", password.len()), &lines)
+    }
+
+    /// As `kstack credentials` makes the settings of a client with tokens, with what the issuer knows of it put in: the client's id is the
+    /// token itself.
+    fn with_token(&self, name: &str, token: &str) -> String {
+        let ca = &self.hosts.pair().certificate;
+        let text = client_file(Format::Java, "", ca, client_files::Identity::Token).replace("bootstrap.servers=\n", "");
+        let text = text.replace(&format!("={TOKEN_URL}"), &format!("={}", self.issuer.url("token")));
+        let text = text.replace(CLIENT_ID, token).replace(CLIENT_SECRET, "secret");
+        self.write(
+            &format!("{name}.client"),
+            &format!("{text}max.block.ms=20000\ndelivery.timeout.ms=20000\nrequest.timeout.ms=10000\n"),
+        )
     }
 
     /// Writes five records to a topic, and gives what was said against it.
@@ -373,6 +393,34 @@ fn each_may_do_what_was_allowed_and_nobody_else_comes_in() {
     let said = cluster.ask(ACLS, "--command-config", &intruder, SCRAM_PORT, &arguments);
     refused(said, "ClusterAuthorizationException");
 
+    // By token.
+    let mut number = 0;
+    let mut with = |token: &str| {
+        number += 1;
+        cluster.produce(&cluster.with_token(&format!("token-{number}"), token), OAUTH_PORT, "orders")
+    };
+    let issuer = &cluster.issuer;
+    let good = |user: &str| issuer.token(&issuer.key, &[("client_id", user.into())]);
+    assert_eq!(with(&good("orders-api")), "", "{}", cluster.logs());
+    refused(with(&good("intruder")), "TopicAuthorizationException");
+    // No token makes a super user, with or without what Kafka drops of a name.
+    refused(with(&good("kstack:admin")), "TopicAuthorizationException");
+    refused(with(&good(" kstack:admin")), "TopicAuthorizationException");
+    let of = |key: &KeyPair, claims: &[(&str, serde_json::Value)]| {
+        issuer.token(key, &[&[("client_id", "orders-api".into())], claims].concat())
+    };
+    let past = Timestamp::now().as_second() - 3600;
+    for (what, token) in [
+        ("another issuer", of(&issuer.key, &[("iss", "https://login.example.net".into())])),
+        ("another audience", of(&issuer.key, &[("aud", "billing".into())])),
+        ("an end in the past", of(&issuer.key, &[("iat", (past - 60).into()), ("exp", past.into())])),
+        ("no user", issuer.token(&issuer.key, &[])),
+        ("another's signature", of(&KeyPair::generate().expect("a key"), &[])),
+    ] {
+        let said = with(&token);
+        assert!(said.contains("SaslAuthenticationException"), "{what}: {said}");
+    }
+
     // By certificate.
     let with = |name: &str, pair: &Pair| cluster.with_certificate(name, pair);
     assert_eq!(cluster.produce(&with("etl", &etl), MTLS_PORT, "payments"), "");
@@ -396,7 +444,8 @@ fn each_may_do_what_was_allowed_and_nobody_else_comes_in() {
     alert(INTERNAL_PORT, None);
     alert(INTERNAL_PORT, Some(&etl));
     alert(INTERNAL_PORT, Some(&posing[0]));
-    alert(INTERNAL_PORT, Some(&cluster.of_company("broker-1")));
+    let theirs = cluster.of_company("broker-1");
+    alert(INTERNAL_PORT, Some(&theirs));
     alert(MTLS_PORT, Some(&kstack));
     alert(MTLS_PORT, None);
     let plain = cluster.write("plain.client", "max.block.ms=5000\nrequest.timeout.ms=3000\ndelivery.timeout.ms=5000\n");

@@ -19,9 +19,16 @@ pub enum Identity<'a> {
     Certificate { certificate: &'a str, key: &'a str },
     /// By a certificate of a CA of the user's own: the client's settings name it and its key.
     OwnCertificate,
+    /// By tokens of an issuer that kstack knows nothing of but its name: who the client is to that is still to be added.
+    Token,
     /// By a user name and a password (SCRAM-SHA-512).
     Scram { user: &'a str, password: &'a str },
 }
+
+/// What stands where the issuer's part of a client's settings is to be put in.
+pub const TOKEN_URL: &str = "TOKEN-ENDPOINT-URL";
+pub const CLIENT_ID: &str = "CLIENT-ID";
+pub const CLIENT_SECRET: &str = "CLIENT-SECRET";
 
 /// The settings of a client that reaches a stack at `bootstrap`, whose brokers have certificates of the authority `ca` (PEM).
 pub fn client_file(format: Format, bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
@@ -45,6 +52,18 @@ fn java(bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
             "# The client's own, by your CA: a file with its key (PKCS#8) and its certificate.".to_owned(),
             "# ssl.keystore.type=PEM".to_owned(),
             "# ssl.keystore.location=/path/to/client.pem".to_owned(),
+        ]),
+        Identity::Token => lines.extend([
+            "security.protocol=SASL_SSL".to_owned(),
+            "sasl.mechanism=OAUTHBEARER".to_owned(),
+            "sasl.login.callback.handler.class=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler"
+                .to_owned(),
+            "# Where your issuer gives tokens, and who the client is to it. Java asks that URL where it is started with".to_owned(),
+            "# -Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=URL (in KAFKA_OPTS of Kafka's tools).".to_owned(),
+            format!("sasl.oauthbearer.token.endpoint.url={TOKEN_URL}"),
+            format!(
+                "sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId=\"{CLIENT_ID}\" clientSecret=\"{CLIENT_SECRET}\";"
+            ),
         ]),
         Identity::Scram { user, password } => lines.extend([
             "security.protocol=SASL_SSL".to_owned(),
@@ -77,6 +96,14 @@ fn librdkafka(bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
         }
         // JSON has no place for what is still to be added.
         Identity::OwnCertificate => set("security.protocol", "SSL"),
+        Identity::Token => {
+            set("security.protocol", "SASL_SSL");
+            set("sasl.mechanisms", "OAUTHBEARER");
+            set("sasl.oauthbearer.method", "oidc");
+            set("sasl.oauthbearer.token.endpoint.url", TOKEN_URL);
+            set("sasl.oauthbearer.client.id", CLIENT_ID);
+            set("sasl.oauthbearer.client.secret", CLIENT_SECRET);
+        }
         Identity::Scram { user, password } => {
             set("security.protocol", "SASL_SSL");
             set("sasl.mechanisms", "SCRAM-SHA-512");

@@ -24,8 +24,8 @@ pub use decode::decode;
 pub use monitoring::{Download, Exporters, JMX_PORT, NODE_PORT};
 use quote::{properties_escape, shell_word, yaml_scalar};
 pub use security::{
-    CLIENTS_CA, INTERNAL_PORT, MTLS_PORT, PAPERS, QUORUM_PORT, SCRAM_PORT, Security, authority_parameter,
-    papers_address, papers_parameter,
+    CLIENTS_CA, INTERNAL_PORT, MTLS_PORT, OAUTH_PORT, PAPERS, QUORUM_PORT, SCRAM_PORT, Security, Tokens,
+    authority_parameter, papers_address, papers_parameter,
 };
 use view::View;
 

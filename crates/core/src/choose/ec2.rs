@@ -20,7 +20,7 @@ use crate::kinds::{Instance, NetworkInterface, Volume};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
 use crate::settings;
-use crate::stack::{Ec2, Mtls};
+use crate::stack::{Ec2, Mtls, Oauth};
 pub use place::missing_hosts;
 use place::{Seats, addresses, place, voters};
 
@@ -177,6 +177,7 @@ fn host(
         security: ec2.listeners.secured().then(|| Security {
             scram: ec2.listeners.scram,
             mtls: ec2.listeners.mtls != Mtls::Off,
+            oauth: ec2.listeners.oauth.as_ref().filter(|_| role != HostRole::Controller).map(Oauth::tokens),
             plaintext: ec2.listeners.in_plaintext(),
             // Controllers have no such listener: another CA rolls none.
             clients_ca: clients_ca.filter(|_| role != HostRole::Controller).map(|ca| ca.pem.clone()),

@@ -10,6 +10,7 @@ mod endpoints;
 mod existing;
 mod iam;
 mod msk;
+mod papers_key;
 mod routes;
 mod zones;
 
@@ -93,6 +94,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         msk: None,
         client: None,
         cluster_id,
+        papers_key: papers_key::choose(stack, facts, &mut refusals),
         expires: input.expires,
     };
     existing::check_subnets(&design, input, &mut refusals);

@@ -14,6 +14,8 @@ use crate::certificates::{Authority, CLIENT_RULES, HOST_RULES, super_users};
 pub const INTERNAL_PORT: u16 = 9091;
 /// Where clients with certificates do.
 pub const MTLS_PORT: u16 = 9094;
+/// Where clients with tokens reach a broker.
+pub const OAUTH_PORT: u16 = 9097;
 /// Where every node reaches a controller.
 pub const QUORUM_PORT: u16 = 9095;
 /// Where clients with user names and passwords reach a broker.
@@ -26,6 +28,9 @@ pub struct Security {
     pub scram: bool,
     /// Clients with certificates.
     pub mtls: bool,
+    /// Clients with tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<Tokens>,
     /// Clients without anything: they are the user ANONYMOUS.
     pub plaintext: bool,
     /// The certificates of the user's own CAs that sign for clients, in PEM: brokers trust those alone where there are any.
@@ -40,6 +45,26 @@ pub struct Security {
     pub ssm: String,
 }
 
+/// Which tokens of clients brokers take (OAUTHBEARER, RFC 7628).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tokens {
+    /// What a token's `iss` is.
+    pub issuer: String,
+    /// What its `aud` has.
+    pub audience: String,
+    /// The URL of the keys that sign (JWKS, RFC 7517).
+    pub jwks: String,
+    /// The claim that is the client's name.
+    pub claim: String,
+}
+
+impl Tokens {
+    /// The option of the Java machine without which Kafka fetches nothing from the URL (since 3.9.1).
+    pub fn jvm_option(&self) -> String {
+        format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={}", self.jwks)
+    }
+}
+
 /// What the templates see of it.
 #[derive(Debug, Serialize)]
 pub(super) struct SecurityView {
@@ -52,6 +77,9 @@ pub(super) struct SecurityView {
     host_rules: &'static str,
     client_rules: &'static str,
     super_users: String,
+    oauth: Option<Tokens>,
+    /// What Java is started with for it.
+    oauth_option: String,
     /// The user's own CAs of clients.
     clients_ca: Option<String>,
     /// The file with those that a broker trusts.
@@ -90,6 +118,7 @@ impl Security {
             (broker, "INTERNAL", INTERNAL_PORT, "SSL"),
             (broker && self.mtls, "MTLS", MTLS_PORT, "SSL"),
             (broker && self.scram, "SCRAM", SCRAM_PORT, "SASL_SSL"),
+            (broker && self.oauth.is_some(), "OAUTH", OAUTH_PORT, "SASL_SSL"),
             (broker && self.plaintext, "PLAINTEXT", CLIENT_PORT, "PLAINTEXT"),
             (role != HostRole::Broker, "QUORUM", QUORUM_PORT, "SSL"),
         ];
@@ -116,6 +145,8 @@ impl Security {
             host_rules: HOST_RULES,
             client_rules: CLIENT_RULES,
             super_users: super_users(),
+            oauth: self.oauth.clone(),
+            oauth_option: self.oauth.as_ref().map(Tokens::jvm_option).unwrap_or_default(),
             clients_ca: self.clients_ca.clone(),
             clients_trust: if self.clients_ca.is_some() { CLIENTS_CA } else { "/etc/kafka/tls/clients-ca.pem" },
             parameter: papers_parameter(&host.stack, host.address),

@@ -54,7 +54,7 @@ impl Kind for HostCertificate {
                     true => Ref::None,
                     false => authority(Authority::Clients),
                 },
-                key: Ref::to(super::KmsKey::NAME, super::kms_key::PAPERS),
+                key: super::kms_key::of(design),
             }
         };
         design.hosts.iter().map(|host| (host.name.clone(), of(host))).collect()

@@ -69,6 +69,7 @@ impl Model {
                 network: NetworkFacts::default(),
                 missing_policies: BTreeSet::new(),
                 boundary: None,
+                papers_key: None,
                 images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),
             },
             observed: Observed::default(),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use crate::cloud_init::{CLIENT_PORT, Listener, MTLS_PORT, SCRAM_PORT};
+use crate::cloud_init::{CLIENT_PORT, Listener, MTLS_PORT, OAUTH_PORT, SCRAM_PORT, Tokens};
 use crate::file::node::{Content, Node};
 use crate::file::problem::Problem;
 use crate::file::read::Read;
@@ -18,15 +18,19 @@ const BROKER: &str = "{broker}";
 pub(super) const LEAST_PORT: u16 = 1024;
 
 fields! {
-    /// How clients reach brokers. Where there is neither `scram` nor `mtls`, brokers and controllers speak plaintext to each other and to
+    /// How clients reach brokers. Where there is none of `scram`, `mtls` and `oauth`, brokers and controllers speak plaintext to each other and to
     /// clients, and take whoever reaches them.
     pub struct Listeners {
         /// Clients with user names and passwords (SCRAM-SHA-512), over TLS, on port 9096.
         scram: bool = false,
         /// Clients with certificates, on port 9094: `true` for those of an authority that kstack makes for the stack, or whose they are.
         mtls: Mtls = Mtls::Off,
-        /// Clients in plaintext, on port 9092: on by default where there is neither `scram` nor `mtls`. Beside those, such clients are the user ANONYMOUS.
+        /// Clients with tokens of an OAuth 2.0 issuer (OAUTHBEARER), over TLS, on port 9097.
+        oauth: Option<Oauth>,
+        /// Clients in plaintext, on port 9092: on by default where there is none of `scram`, `mtls` and `oauth`. Beside those, such clients are the user ANONYMOUS.
         plaintext: Option<bool>,
+        /// KMS key id, alias or ARN of the stack's account and region, symmetric, that encrypts the hosts' keys and certificates; kstack then makes none, for 1 USD a month. A live stack keeps its key.
+        kms_key: Option<String>,
         /// Listeners for clients in other networks, who reach brokers by other names or ports: by name, of lower-case letters, digits and hyphens. A change rolls the brokers.
         others: BTreeMap<String, OtherListener> = BTreeMap::new(),
     }
@@ -38,6 +42,20 @@ pub enum Mtls {
     Off,
     Own,
     Of(ClientsMtls),
+}
+
+fields! {
+    /// Which tokens of clients brokers take. Nothing is allowed to a client that no ACL allows to the user whom its token names.
+    pub struct Oauth {
+        /// Who issues them: the token's `iss`, to the letter.
+        issuer: String,
+        /// For whom they are: what the token's `aud` has.
+        audience: String,
+        /// The https URL of the issuer's public keys (JWKS). Brokers fetch them without a proxy, and trust the server as Java does by itself.
+        jwks: String,
+        /// The claim of a token that is the user's name in ACLs.
+        claim: String = "sub".to_owned(),
+    }
 }
 
 fields! {
@@ -98,15 +116,22 @@ impl Way {
 
 const SCRAM: &str = "Kafka clients with SCRAM";
 const MTLS: &str = "Kafka clients with certificates";
+const OAUTH: &str = "Kafka clients with tokens";
 
 impl Listeners {
     /// What a stack has whose file has no `listeners`. A new stack's are to be SCRAM's once a secured one can be made from the file alone.
-    pub const DEFAULT: Listeners =
-        Listeners { scram: false, mtls: Mtls::Off, plaintext: None, others: BTreeMap::new() };
+    pub const DEFAULT: Listeners = Listeners {
+        scram: false,
+        mtls: Mtls::Off,
+        oauth: None,
+        plaintext: None,
+        kms_key: None,
+        others: BTreeMap::new(),
+    };
 
     /// Whether hosts speak TLS: with each other, with kstack and with clients that prove who they are.
     pub fn secured(&self) -> bool {
-        self.scram || self.mtls != Mtls::Off
+        self.scram || self.mtls != Mtls::Off || self.oauth.is_some()
     }
 
     /// The user's own CAs of clients.
@@ -134,6 +159,7 @@ impl Listeners {
         let all = [
             (self.scram, ListenerName::Scram, SCRAM_PORT, SCRAM, SCRAM),
             (self.mtls != Mtls::Off, ListenerName::Tls, MTLS_PORT, MTLS, MTLS),
+            (self.oauth.is_some(), ListenerName::Oauth, OAUTH_PORT, OAUTH, OAUTH),
             (self.in_plaintext(), ListenerName::Plaintext, CLIENT_PORT, "Kafka clients", "Kafka clients outside"),
         ];
         let on = all.into_iter().filter(|(on, ..)| *on);
@@ -150,6 +176,14 @@ impl Listeners {
             advertised_port: one.advertised_port(broker).unwrap_or(one.port.0),
         };
         self.others.iter().map(listener).collect()
+    }
+}
+
+impl Oauth {
+    /// The same, as hosts are told of it.
+    pub fn tokens(&self) -> Tokens {
+        let Oauth { issuer, audience, jwks, claim } = self.clone();
+        Tokens { issuer, audience, jwks, claim }
     }
 }
 

@@ -24,6 +24,10 @@ impl Subject<'_> {
                 (all.iter().map(|one| self.arn("ssm", &format!("parameter{one}"))).collect(), Value::Null)
             }
             Scope::PaperKey => (vec![self.arn("kms", "key/*")], self.tagged("ResourceTag")),
+            Scope::PaperKeyUse => match self.stack.cluster.ec2.as_ref()?.listeners.kms_key.as_deref() {
+                Some(key) => self.key(key),
+                None => return self.papers(Scope::PaperKey),
+            },
             Scope::AnyPaperKey => (vec![self.arn("kms", "key/*")], Value::Null),
             Scope::NewPaperKey => (vec!["*".to_owned()], self.tagged("RequestTag")),
             Scope::PaperAlias => (vec![self.arn("kms", &kms_key::alias(name))], Value::Null),
