@@ -15,7 +15,8 @@ use crate::aws::{Aws, Class, Clients, Fence, Papers, Place, surroundings};
 use crate::clock;
 use crate::driver::{Ctx, IdMap};
 use crate::error::StepError;
-use kstack_core::check::{self, Parsed, Report};
+use crate::pki;
+use kstack_core::check::{self, Parsed, Problem, Report};
 use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::Overrides;
 use kstack_core::design::Design;
@@ -40,7 +41,29 @@ pub enum SourceError {
     Problems(Report),
 }
 
-/// Reads and checks `file`, and the templates in the folder that it names.
+/// Reads and checks `file` alone: what it names beside it may be gone.
+///
+/// # Errors
+/// That it can't be read, or every problem of it.
+pub fn read_stack(file: &str) -> Result<Parsed, SourceError> {
+    let unreadable = |error| SourceError::Read { file: file.to_owned(), error };
+    let bytes = read_file(Path::new(file)).map_err(unreadable)?;
+    check::parse(file, &String::from_utf8_lossy(&bytes)).map_err(SourceError::Problems)
+}
+
+/// The certificates in the file of the user's own CAs of clients that the stack file `text` at `path` names, and what is wrong with them.
+fn read_clients_ca(path: &Path, text: &str) -> Option<(String, Vec<Problem>)> {
+    let (name, at) = check::clients_ca(text)?;
+    Some(match read_file(&path.parent().unwrap_or(Path::new(".")).join(&name)) {
+        Ok(bytes) => pki::clients_ca(&name, &bytes, at, clock::now()),
+        Err(error) => {
+            let help = "name a PEM file with the certificates of your CAs, by its path from the stack file";
+            (String::new(), vec![Problem::new(at, format!("`{name}` can't be read: {error}")).help(help)])
+        }
+    })
+}
+
+/// Reads and checks `file`, the templates in the folder that it names, and the CAs of clients.
 ///
 /// # Errors
 /// That a file can't be read, or every problem of the stack file.
@@ -52,7 +75,20 @@ pub fn read_source(file: &str) -> Result<(Source, Parsed), SourceError> {
     let path = Path::new(file);
     let bytes = read_file(path).map_err(unreadable(path))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let parsed = check::parse(file, &text).map_err(SourceError::Problems)?;
+    let (clients_ca, problems) = read_clients_ca(path, &text).unzip();
+    let problems: Vec<Problem> = problems.unwrap_or_default();
+    let mut parsed = match check::parse(file, &text) {
+        Ok(parsed) => parsed,
+        Err(mut report) => {
+            report.problems.extend(problems);
+            return Err(SourceError::Problems(report));
+        }
+    };
+    parsed.warnings.problems.extend(problems);
+    if parsed.warnings.counts().0 > 0 {
+        return Err(SourceError::Problems(parsed.warnings));
+    }
+    clients_ca.iter().for_each(|pem: &String| parsed.stack.trust(pem));
     let mut overrides = Overrides::new();
     if let Some(folder) = parsed.stack.cluster.ec2.as_ref().and_then(|ec2| ec2.templates.as_ref()) {
         let folder = path.parent().unwrap_or(Path::new(".")).join(folder);
@@ -65,7 +101,7 @@ pub fn read_source(file: &str) -> Result<(Source, Parsed), SourceError> {
             }
         }
     }
-    Ok((Source { file: file.to_owned(), text, overrides }, parsed))
+    Ok((Source { file: file.to_owned(), text, overrides, clients_ca }, parsed))
 }
 
 /// A stack and its AWS.

@@ -44,6 +44,8 @@ pub const PLAN_ZONES_OF_VPC: &[&Call] = &[call("ListHostedZonesByVPC")];
 /// What a plan asks for brokers on EC2.
 pub const PLAN_EC2: &[&Call] =
     &[call("DescribeInstanceTypes"), call("DescribeInstanceTypeOfferings"), call("GetParameters")];
+/// What a plan asks about the KMS key that the file names for its hosts' keys and certificates.
+pub const PLAN_KEY: &[&Call] = &[call("DescribeKey")];
 /// What a plan asks for a provisioned MSK cluster.
 pub const PLAN_MSK: &[&Call] = &[call("ListKafkaVersions")];
 /// How a cluster that others made gets the stack's tags.
@@ -112,6 +114,7 @@ const BESIDE: &[&[&Call]] = &[
     PLAN_ZONE,
     PLAN_ZONES_OF_VPC,
     PLAN_EC2,
+    PLAN_KEY,
     PLAN_MSK,
     LEASE,
     ROLL,

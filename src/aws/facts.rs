@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Class, Clients, failed};
 use crate::error::StepError;
 use kstack_core::cloud_init::Os;
-use kstack_core::design::{Facts, NetworkFacts};
+use kstack_core::design::{Facts, KeyFacts, NetworkFacts};
 use kstack_core::endpoint_services::{EndpointService, full_name};
 use kstack_core::engines::Engine;
 use kstack_core::instance_types::{Arch, InstanceLimits, InstanceTypes};
@@ -50,14 +50,15 @@ impl Clients {
         types.extend(stack.client.as_ref().map(|client| client.instance_type.clone()));
         types.sort();
         types.dedup();
-        let ((account, caller), zones, types, offers, images, endpoints, (missing_policies, boundary)) = tokio::try_join!(
+        let ((account, caller), zones, types, offers, images, endpoints, (missing_policies, boundary), papers_key) = tokio::try_join!(
             self.identity(),
             self.zones(),
             self.types(types.clone()),
             self.offers(types),
             self.images(ec2.os),
             self.endpoints(stack),
-            self.policies(stack)
+            self.policies(stack),
+            self.papers_key(stack)
         )?;
         Ok(Facts {
             account,
@@ -71,6 +72,7 @@ impl Clients {
             network: NetworkFacts::default(),
             missing_policies,
             boundary,
+            papers_key,
         })
     }
 
@@ -111,7 +113,26 @@ impl Clients {
             network,
             missing_policies,
             boundary,
+            papers_key: None,
         })
+    }
+
+    /// The KMS key that the file names for its hosts' keys and certificates, where there is one.
+    async fn papers_key(&self, stack: &Stack) -> Result<Option<KeyFacts>, StepError> {
+        let named = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.listeners.kms_key.as_ref());
+        let Some(named) = named else { return Ok(None) };
+        let key = match self.kms.describe_key().key_id(named).send().await.map_err(failed("DescribeKey")) {
+            Err(error) if error.class() == Class::NotFound => return Ok(None),
+            // One of another account, of which the file tells.
+            Err(error) if error.class() == Class::Denied && named.starts_with("arn:") => return Ok(None),
+            answer => answer?.key_metadata,
+        };
+        Ok(key.map(|key| KeyFacts {
+            state: key.key_state().map_or("unknown", |state| state.as_str()).to_owned(),
+            usage: key.key_usage().map_or("unknown", |usage| usage.as_str()).to_owned(),
+            spec: key.key_spec().map_or("unknown", |spec| spec.as_str()).to_owned(),
+            arn: key.arn.unwrap_or_default(),
+        }))
     }
 
     /// The managed policies that the file names and IAM does not have, and the document of the boundary: a call for each, all at once,

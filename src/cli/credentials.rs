@@ -10,14 +10,14 @@ use super::ui;
 use super::via::ViaArgs;
 use crate::ops::Failure;
 use crate::ops::client::{Request, Who};
-use crate::session::{read_source, write_file};
-use kstack_core::client_files;
-use kstack_core::stack::{ListenerName, TimeSpan};
+use crate::session::{read_stack, write_file};
+use kstack_core::client_files::{self, CLIENT_ID, CLIENT_SECRET, TOKEN_URL};
+use kstack_core::stack::{ClientsCa, ListenerName, Stack, TimeSpan};
 
 /// Make the credentials of a client of a stack whose brokers speak TLS
 ///
 /// A user of the listener `scram` gets a new password, which is shown this once; a user of `mtls` gets a new certificate, as often as you
-/// ask. Neither may do anything before an ACL allows it: make ACLs with Kafka's tools and --admin. kstack keeps no copy of what it makes.
+/// ask; one of `oauth` gets the settings, and its tokens from the issuer. None may do anything before an ACL allows it: make ACLs with Kafka's tools and --admin. kstack keeps no copy of what it makes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
@@ -57,6 +57,8 @@ enum By {
     Scram,
     /// A certificate
     Mtls,
+    /// Tokens of the issuer that the file names (OAUTHBEARER)
+    Oauth,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -75,7 +77,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// # Errors
 /// That the stack has no such listener or is not there; AWS's answer, or Kafka's; that the file can't be written.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let (_, parsed) = read_source(&args.file)?;
+    let parsed = read_stack(&args.file)?;
     let stack = &parsed.stack;
     if let Some(path) = &args.out {
         crate::session::check_writable(path).map_err(|error| unwritable(path, &error))?;
@@ -90,12 +92,30 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let first = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.listeners.ways().first().map(|way| way.listener));
     let who = match (&args.user, args.by) {
         (None, _) => Who::Admin { life: life.unwrap_or(HOUR) },
+        (Some(_), Some(By::Oauth)) => Who::Token,
+        (Some(_), None) if first == Some(ListenerName::Oauth) => Who::Token,
         (Some(user), Some(By::Mtls)) => Who::Certificate { user, life: life.unwrap_or(YEAR) },
         (Some(user), None) if first != Some(ListenerName::Scram) => {
             Who::Certificate { user, life: life.unwrap_or(YEAR) }
         }
         (Some(user), _) => Who::Password { user, another: args.new_password },
     };
+    if let (Who::Certificate { user, .. }, Some(ca)) = (&who, clients_ca(stack)) {
+        if args.life.is_some() {
+            let why = format!("clients have certificates of the CA in {}: kstack makes none, of no life", ca.file);
+            return Err(Failure::new(why).hint("leave --life out, and get the certificate from who runs that CA"));
+        }
+        context.printer.progress(&format!(
+            "Clients have certificates of the CA in {}: kstack makes none. Get one with the subject CN={user} from who runs that CA, and add \
+             it and its key to the settings.",
+            ca.file
+        ));
+    }
+    if matches!(who, Who::Token) {
+        context.printer.progress(&format!(
+            "Put in where the issuer gives tokens, and the client's id and secret: {TOKEN_URL}, {CLIENT_ID} and {CLIENT_SECRET} stand for them."
+        ));
+    }
     let request = Request { stack, observed: &observed, sandbox: context.sandbox, via: &context.via, format };
     let text = request.settings(&session, who).await?;
     match &args.out {
@@ -106,6 +126,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         }
     }
     Ok(0)
+}
+
+fn clients_ca(stack: &Stack) -> Option<&ClientsCa> {
+    stack.cluster.ec2.as_ref()?.listeners.clients_ca()
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

@@ -25,7 +25,7 @@ use crate::kafka::Server;
 use crate::ops::msk::{health as in_msk, properties, wait};
 use crate::ops::{Failure, kafka};
 use crate::roll;
-use crate::session::read_source;
+use crate::session::read_stack;
 use kstack_core::cloud_init::CLIENT_PORT;
 use kstack_core::design::node_id;
 use kstack_core::engines::Engine;
@@ -182,7 +182,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
 }
 
 async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let (_, parsed) = read_source(&args.file)?;
+    let parsed = read_stack(&args.file)?;
     let stack = &parsed.stack;
     let session = context.session(&stack.region, &stack.name).await?;
     let (engine, sought) = (Engine::of(stack), Sought::of(stack));

@@ -2,7 +2,7 @@
 
 use super::context::region;
 use crate::ops::Failure;
-use crate::session::read_source;
+use crate::session::read_stack;
 use kstack_core::stack::{Name, Stack};
 
 /// The stack, by its file or by its name.
@@ -34,7 +34,7 @@ impl Which {
     pub async fn find(&self) -> Result<(Name, String, Option<Stack>), Failure> {
         match (&self.named.file, &self.named.name) {
             (Some(file), _) => {
-                let stack = read_source(file)?.1.stack;
+                let stack = read_stack(file)?.stack;
                 Ok((stack.name.clone(), stack.region.to_string(), Some(stack)))
             }
             (None, Some(name)) => Ok((name.clone(), region(self.region.as_ref()).await?, None)),

@@ -26,6 +26,8 @@ pub enum Who<'a> {
     Certificate { user: &'a str, life: SignedDuration },
     /// A user with a password; one that has a password already keeps it unless another is asked for.
     Password { user: &'a str, another: bool },
+    /// A client with tokens of the issuer that the file names.
+    Token,
     /// Who may do everything, for this long, over the brokers' own listener.
     Admin { life: SignedDuration },
 }
@@ -63,11 +65,23 @@ impl Request<'_> {
                 if !has(ListenerName::Tls) {
                     return Err(missing("mtls"));
                 }
+                if self.stack.has_own_clients_ca() {
+                    let bootstrap = self.servers(ListenerName::Tls).join(",");
+                    return Ok(client_file(self.format, &bootstrap, &ca, Identity::OwnCertificate));
+                }
                 let facts = Facts::client(user, life).ok_or_else(|| no_user(user))?;
                 let newest = trust.clients.last().copied().unwrap_or(1);
                 let signer = session.aws.signer(Authority::Clients, newest, None).await?;
                 let pair = sign(&signer, &facts)?;
                 Ok(self.certificate(&self.servers(ListenerName::Tls).join(","), &ca, &pair))
+            }
+            Who::Token => {
+                if !has(ListenerName::Oauth) {
+                    let failure =
+                        Failure::new(format!("the stack {} has no listener for such clients", self.stack.name));
+                    return Err(failure.hint("write `oauth` below `cluster.ec2.listeners`, and apply the file"));
+                }
+                Ok(client_file(self.format, &self.servers(ListenerName::Oauth).join(","), &ca, Identity::Token))
             }
             Who::Admin { life } => {
                 let pair = sign(&trusted.signer, &Facts { life, ..Facts::admin() })?;

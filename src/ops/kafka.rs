@@ -30,7 +30,7 @@ const fn inside(secured: bool) -> [&'static str; 1] {
 }
 
 /// Those for clients, the first of which counts.
-const CLIENTS: [&str; 3] = ["SCRAM", "MTLS", "PLAINTEXT"];
+const CLIENTS: [&str; 4] = ["SCRAM", "MTLS", "OAUTH", "PLAINTEXT"];
 
 /// The processes that stand for what is `observed`, whether they run or not; `None` where nothing has a cluster id.
 fn processes(observed: &Observed) -> Option<SandboxCluster> {

@@ -1,5 +1,6 @@
 //! Keys and certificates: made here, in memory alone, from the facts that the core has of them, and read again. EC P-256, PEM, PKCS#8.
 
+mod clients_ca;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use rcgen::{
 };
 use time::OffsetDateTime;
 
+pub use clients_ca::clients_ca;
 use kstack_core::certificates::{Authority, EARLIER, Facts};
 pub use read::{Certificate, read};
 

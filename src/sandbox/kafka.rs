@@ -136,11 +136,17 @@ impl SandboxCluster {
         let log = node.join("kafka.log");
         let file = OpenOptions::new().create(true).append(true).open(&log).map_err(io_error("opening", &log))?;
         let errors = file.try_clone().map_err(io_error("opening", &log))?;
+        let tokens = host.cloud.security.as_ref().and_then(|security| security.oauth.as_ref());
         let mut command = Command::new("sh");
         command.args(["-c", WATCH, "kstack-kafka", &guard.to_string()]).arg(node.join("pid"));
         command.arg(script("kafka-server-start.sh")).arg(&properties);
         // A group of its own, as the sandbox has; and it is killed as one.
-        settings_of(&mut command, &node).process_group(0).stdin(Stdio::null()).stdout(file).stderr(errors);
+        settings_of(&mut command, &node)
+            .envs(tokens.map(|tokens| ("KAFKA_OPTS", tokens.jvm_option())))
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(errors);
         let mut child = command.spawn().map_err(io_error("starting", &log))?;
         // From here on its folder identifies it; or it has ended already, and the log says why.
         while process(&node).is_none() && matches!(child.try_wait(), Ok(None)) {
@@ -196,8 +202,12 @@ fn write_papers(papers: &Papers, host: &HostDesign, node: &Path) -> Result<(), S
     let facts = Facts { life: host_life(), ..facts };
     let pair = trusted.signer.sign(&facts, clock::now()).map_err(|error| none(error.to_string()))?;
     let keystore = pair.keystore();
-    let files =
-        [("host.pem", keystore.expose()), ("hosts-ca.pem", &trusted.hosts), ("clients-ca.pem", &trusted.clients)];
+    let own = host.cloud.security.as_ref().and_then(|security| security.clients_ca.as_deref());
+    let files = [
+        ("host.pem", keystore.expose()),
+        ("hosts-ca.pem", &trusted.hosts),
+        ("clients-ca.pem", own.unwrap_or(&trusted.clients)),
+    ];
     for (name, text) in files {
         let path = node.join(name);
         let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);

@@ -6,6 +6,7 @@
 mod client;
 mod client_host;
 mod definitions;
+mod issuer;
 mod lag;
 mod machine;
 mod migration;

@@ -10,16 +10,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kstack::pki::{Pair, Signer};
+use kstack::pki::{Pair, Signer, clients_ca};
 use kstack_core::certificates::{Authority, Facts};
+use kstack_core::check::At;
+use kstack_core::client_files::{self, CLIENT_ID, CLIENT_SECRET, Format, TOKEN_URL, client_file};
 use kstack_core::cloud_init::{
-    self, Checksum, Host, HostRole, INTERNAL_PORT, MTLS_PORT, Os, Phase, SCRAM_PORT, Security, Voter,
+    self, Checksum, Host, HostRole, INTERNAL_PORT, MTLS_PORT, OAUTH_PORT, Os, Phase, SCRAM_PORT, Security, Voter,
 };
+use rcgen::KeyPair;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::client::PATIENCE;
+use crate::issuer::{Issuer, tokens};
 use crate::room::{beside, block};
 use crate::support::poll;
 
@@ -38,6 +42,7 @@ struct Cluster {
     nodes: Vec<(Host, Child)>,
     hosts: Signer,
     clients: Signer,
+    issuer: Issuer,
 }
 
 impl Drop for Cluster {
@@ -65,9 +70,15 @@ impl Cluster {
             nodes: Vec::new(),
             hosts: signer(Authority::Hosts),
             clients: signer(Authority::Clients),
+            issuer: Issuer::start(),
         };
         cluster.write("hosts-ca.pem", &cluster.hosts.pair().certificate);
-        cluster.write("clients-ca.pem", &cluster.clients.pair().certificate);
+        // Beside a CA of a user's own, as a file of both has them.
+        let company = cluster.company_ca();
+        let both = format!("{}{company}", cluster.clients.pair().certificate);
+        let (both, wrong) = clients_ca("ca.pem", both.as_bytes(), At::START, now);
+        assert!(wrong.is_empty(), "{wrong:?}");
+        cluster.write("clients-ca.pem", &both);
         let address = |node: u32| Ipv4Addr::new(127, block(), 200, 100 + (node % 100) as u8 + (node / 1000) as u8 * 50);
         let voters = nodes.iter().filter(|(_, role)| *role != HostRole::Broker).map(|(node_id, _)| Voter {
             node_id: *node_id,
@@ -91,6 +102,33 @@ impl Cluster {
         let path = self.path(name);
         fs::write(&path, text).expect("a file");
         path
+    }
+
+    fn openssl(&self, arguments: &[&str]) -> String {
+        let output = Command::new("openssl").args(arguments).current_dir(self.folder.path()).output();
+        let output = output.expect("openssl runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// The certificate of a CA that is none of kstack's, with what people write around it.
+    fn company_ca(&self) -> String {
+        let subject = ["-subj", "/O=Company/CN=Company clients", "-days", "365", "-keyout", "company.key"];
+        self.openssl(
+            &[&["req", "-x509", "-newkey", "rsa:3072", "-nodes"], &subject[..], &["-out", "company.pem"]].concat(),
+        );
+        self.openssl(&["x509", "-in", "company.pem", "-text"])
+    }
+
+    /// A client's key and certificate by that CA.
+    fn of_company(&self, user: &str) -> Pair {
+        let subject = format!("/CN={user}");
+        self.openssl(&[
+            "req", "-newkey", "rsa:2048", "-nodes", "-subj", &subject, "-keyout", "user.key", "-out", "user.csr",
+        ]);
+        let by = ["-CA", "company.pem", "-CAkey", "company.key", "-CAcreateserial", "-days", "1"];
+        let certificate = self.openssl(&[&["x509", "-req", "-in", "user.csr"], &by[..]].concat());
+        Pair { key: fs::read_to_string(self.path("user.key")).expect("a key").into(), certificate }
     }
 
     fn host(&self, node_id: u32, role: HostRole, address: Ipv4Addr, voters: &[Voter]) -> Host {
@@ -140,6 +178,8 @@ impl Cluster {
                 mtls: true,
                 plaintext: false,
                 phase: Phase::Closed,
+                oauth: Some(tokens(&self.issuer)),
+                clients_ca: None,
                 names: Vec::new(),
                 region: "us-east-1".to_owned(),
                 ssm: "https://ssm.us-east-1.amazonaws.com".to_owned(),
@@ -151,6 +191,7 @@ impl Cluster {
         let mut command = Command::new(self.kafka.join("bin").join(name));
         command.env("KAFKA_HEAP_OPTS", "-Xms64m -Xmx256m").env("LOG_DIR", self.folder.path()).stdin(Stdio::null());
         command.env("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
+        command.env("KAFKA_OPTS", format!("{},{}", tokens(&self.issuer).jvm_option(), self.issuer.url("token")));
         command
     }
 
@@ -203,6 +244,19 @@ impl Cluster {
         let login = format!("{module} required username=\"{user}\" password=\"{password}\";");
         let lines = format!("security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\nsasl.jaas.config={login}");
         self.properties(&format!("{user}-{}", password.len()), &lines)
+    }
+
+    /// As `kstack credentials` makes the settings of a client with tokens, with what the issuer knows of it put in: the client's id is the
+    /// token itself.
+    fn with_token(&self, name: &str, token: &str) -> String {
+        let ca = &self.hosts.pair().certificate;
+        let text = client_file(Format::Java, "", ca, client_files::Identity::Token).replace("bootstrap.servers=\n", "");
+        let text = text.replace(&format!("={TOKEN_URL}"), &format!("={}", self.issuer.url("token")));
+        let text = text.replace(CLIENT_ID, token).replace(CLIENT_SECRET, "secret");
+        self.write(
+            &format!("{name}.client"),
+            &format!("{text}max.block.ms=20000\ndelivery.timeout.ms=20000\nrequest.timeout.ms=10000\n"),
+        )
     }
 
     /// Writes five records to a topic, and gives what was said against it.
@@ -333,10 +387,40 @@ fn each_may_do_what_was_allowed_and_nobody_else_comes_in() {
     let said = cluster.ask(ACLS, "--command-config", &intruder, SCRAM_PORT, &arguments);
     refused(said, "ClusterAuthorizationException");
 
+    // By token.
+    let mut number = 0;
+    let mut with = |token: &str| {
+        number += 1;
+        cluster.produce(&cluster.with_token(&format!("token-{number}"), token), OAUTH_PORT, "orders")
+    };
+    let issuer = &cluster.issuer;
+    let good = |user: &str| issuer.token(&issuer.key, &[("client_id", user.into())]);
+    assert_eq!(with(&good("orders-api")), "", "{}", cluster.logs());
+    refused(with(&good("intruder")), "TopicAuthorizationException");
+    // No token makes a super user, with or without what Kafka drops of a name.
+    refused(with(&good("kstack:admin")), "TopicAuthorizationException");
+    refused(with(&good(" kstack:admin")), "TopicAuthorizationException");
+    let of = |key: &KeyPair, claims: &[(&str, serde_json::Value)]| {
+        issuer.token(key, &[&[("client_id", "orders-api".into())], claims].concat())
+    };
+    let past = Timestamp::now().as_second() - 3600;
+    for (what, token) in [
+        ("another issuer", of(&issuer.key, &[("iss", "https://login.example.net".into())])),
+        ("another audience", of(&issuer.key, &[("aud", "billing".into())])),
+        ("an end in the past", of(&issuer.key, &[("iat", (past - 60).into()), ("exp", past.into())])),
+        ("no user", issuer.token(&issuer.key, &[])),
+        ("another's signature", of(&KeyPair::generate().expect("a key"), &[])),
+    ] {
+        let said = with(&token);
+        assert!(said.contains("SaslAuthenticationException"), "{what}: {said}");
+    }
+
     // By certificate.
     let with = |name: &str, pair: &Pair| cluster.with_certificate(name, pair);
     assert_eq!(cluster.produce(&with("etl", &etl), MTLS_PORT, "payments"), "");
     refused(cluster.produce(&with("mallory", &mallory), MTLS_PORT, "payments"), "TopicAuthorizationException");
+    let own = cluster.with_certificate("own", &cluster.of_company("etl"));
+    assert_eq!(cluster.produce(&own, MTLS_PORT, "payments"), "", "a CA of the user's own");
     for (number, pair) in posing.iter().enumerate() {
         let said = cluster.produce(&with(&format!("posing-{number}"), pair), MTLS_PORT, "payments");
         refused(said, "TopicAuthorizationException");
@@ -354,6 +438,8 @@ fn each_may_do_what_was_allowed_and_nobody_else_comes_in() {
     alert(INTERNAL_PORT, None);
     alert(INTERNAL_PORT, Some(&etl));
     alert(INTERNAL_PORT, Some(&posing[0]));
+    let theirs = cluster.of_company("broker-1");
+    alert(INTERNAL_PORT, Some(&theirs));
     alert(MTLS_PORT, Some(&kstack));
     alert(MTLS_PORT, None);
     let plain = cluster.write("plain.client", "max.block.ms=5000\nrequest.timeout.ms=3000\ndelivery.timeout.ms=5000\n");

@@ -129,3 +129,53 @@ fn what_is_secret_is_encrypted_with_the_stacks_key() {
     }
     account.destroy(&file);
 }
+
+/// A key of the company's is used, and neither made, changed nor deleted.
+#[test]
+fn a_key_that_the_file_names_encrypts_everything_and_stays() {
+    let account = Account::new();
+    let kms = account.kms(DEV);
+    let theirs = wait(kms.create_key().description("the company's").send()).key_metadata.expect("a key");
+    let (id, arn) = (theirs.key_id(), theirs.arn().expect("an ARN"));
+    wait(kms.create_alias().alias_name("alias/company").target_key_id(id).send());
+    let with = |key: &str| {
+        let listeners = format!("    kafka: 4.1.1\n    listeners: {{scram: true, kms_key: {key}}}");
+        account.write("dev", &[("    kafka: 4.1.1", &listeners)])
+    };
+    // What can't be used is told before anything is made.
+    let file = with("alias/compny");
+    let run = account.run(&["apply", &file, "--yes"]).expect(1);
+    assert!(run.err.contains("there is no KMS key alias/compny in eu-west-1"), "{run}");
+    let file = with("alias/company");
+    wait(kms.disable_key().key_id(id).send());
+    let run = account.run(&["apply", &file, "--yes"]).expect(1);
+    assert!(run.err.contains("the KMS key alias/company can't be used: its state is Disabled"), "{run}");
+    assert!(account.instances(DEV).is_empty());
+    wait(kms.enable_key().key_id(id).send());
+
+    account.apply(&file);
+    account.assert_converged(&file);
+    assert!(keys(&account).is_empty(), "kstack makes none");
+    let path = ParameterStringFilter::builder().key("Path").option("Recursive").values("/kstack-papers");
+    let described =
+        wait(account.ssm(DEV).describe_parameters().parameter_filters(path.build().expect("a filter")).send());
+    assert_eq!(described.parameters().len(), 5);
+    for one in described.parameters() {
+        assert_eq!(one.key_id(), Some(arn), "{one:?}");
+    }
+    let role = account.iam().get_role_policy().role_name("kstack-dev-eu-west-1-role").policy_name("kstack-papers");
+    let document = wait(role.send()).policy_document;
+    let document = percent_encoding::percent_decode_str(&document).decode_utf8().expect("text").into_owned();
+    assert!(document.contains(arn), "{document}");
+    // By its ARN it is the same key.
+    account.assert_converged(&with(arn));
+    let policy = account.run(&["policy", &with("alias/company"), "--for", "apply"]).expect(0);
+    assert!(policy.out.contains("\"kms:ResourceAliases\": \"alias/company\""), "{policy}");
+    // A live stack keeps its key.
+    let file = account.write("dev", &[SECURED]);
+    let refusals = account.plan(&file).refusals().join("\n");
+    assert!(refusals.contains("the KMS key that encrypts an authority's key can't be changed"), "{refusals}");
+    account.destroy(&with("alias/company"));
+    let after = wait(kms.describe_key().key_id(id).send()).key_metadata.expect("a key");
+    assert_eq!(after.key_state().map(|state| state.as_str()), Some("Enabled"));
+}

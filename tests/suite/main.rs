@@ -8,6 +8,7 @@ mod calls;
 mod changes;
 mod checkov;
 mod client;
+mod clients_ca;
 mod clocks;
 mod commands;
 mod company;

@@ -52,7 +52,17 @@ pub fn host(role: HostRole, os: Os) -> Host {
 /// TLS, with each way in for clients.
 pub fn security() -> Security {
     let (region, ssm) = ("us-east-1".into(), "https://ssm.us-east-1.amazonaws.com".into());
-    Security { scram: true, mtls: true, plaintext: false, phase: Phase::Closed, names: Vec::new(), region, ssm }
+    Security {
+        scram: true,
+        mtls: true,
+        plaintext: false,
+        oauth: None,
+        clients_ca: None,
+        phase: Phase::Closed,
+        names: Vec::new(),
+        region,
+        ssm,
+    }
 }
 
 /// A client host with everything that one can have.

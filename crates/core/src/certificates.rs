@@ -53,14 +53,15 @@ const HOSTS_UNIT: &str = "kstack-hosts";
 const ADMINS_UNIT: &str = "kstack-admins";
 
 /// The users of brokers and controllers, and of kstack. Nobody else can have these names: a certificate gives a client a name without
-/// `:` or a whole subject, which has `=`. See [`CLIENT_RULES`].
-pub const HOST_USER: &str = "kstack:host";
-pub const ADMIN_USER: &str = "kstack:admin";
+/// `:` or a whole subject, which has `=` (see [`CLIENT_RULES`]); a token gives it a claim without the spaces around it, whatever its issuer
+/// writes; and a user with a password is made by a super user alone.
+pub const HOST_USER: &str = " kstack:host";
+pub const ADMIN_USER: &str = " kstack:admin";
 
 /// How brokers make a user of a subject of the hosts' authority. Java writes a subject by RFC 2253, its last part first. One name for
 /// all hosts: `super.users` is read at start alone, and a broker more must not roll the others.
-pub const HOST_RULES: &str = "RULE:^OU=kstack-hosts,CN=(broker|controller)-[0-9]+$/kstack:host/,\
-    RULE:^OU=kstack-admins,CN=[^,=]+$/kstack:admin/,DEFAULT";
+pub const HOST_RULES: &str = "RULE:^OU=kstack-hosts,CN=(broker|controller)-[0-9]+$/ kstack:host/,\
+    RULE:^OU=kstack-admins,CN=[^,=]+$/ kstack:admin/,DEFAULT";
 
 /// How brokers make a user of a client's subject: the common name where there is nothing else, or the subject as it is.
 pub const CLIENT_RULES: &str = "RULE:^CN=([A-Za-z0-9._-]+)$/$1/,DEFAULT";
@@ -276,6 +277,33 @@ mod tests {
         assert!(old.is_due(at("05-02T00:00")) && !old.is_due(at("04-30T00:00")));
         let text = serde_json::to_string(&told(Some(&old))).expect("JSON");
         assert_eq!(serde_json::from_str::<Told>(&text).expect("the same"), told(Some(&old)));
+    }
+
+    /// Source of the limit: the API reference of Systems Manager, `PutParameter`, `Description`.
+    #[test]
+    fn what_is_told_of_the_longest_names_fits_into_a_description() {
+        // Controllers have no names in DNS.
+        let (host, stack, zone) = ("broker-1000", "s".repeat(30), "z".repeat(200));
+        let facts = Facts::host(&stack, host, Ipv4Addr::LOCALHOST);
+        let below = |name: &str| format!("{name}.{stack}.{zone}");
+        // A serial number has at most 20 bytes (RFC 5280, 4.1.2.2), and one more where its first bit is set.
+        let (number, ends) = ("f".repeat(42), Timestamp::UNIX_EPOCH);
+        // While one authority takes the place of another.
+        let trust = Trust { signer: 10, hosts: [10, 11].into(), clients: [10, 11].into() };
+        let told = Told {
+            subject: facts.subject(),
+            serial: number.clone(),
+            begins: ends,
+            ends,
+            by: number.clone(),
+            clients: number,
+            names: facts.names.into_iter().chain([below(host), below("bootstrap")]).collect(),
+            trust: trust.clone(),
+            before: Some(Life { begins: ends, ends, trust }),
+            running: Some(ends),
+        };
+        let text = serde_json::to_string(&told).expect("JSON");
+        assert!(text.len() <= 1024, "{} characters: {text}", text.len());
     }
 
     #[test]

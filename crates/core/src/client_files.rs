@@ -17,9 +17,18 @@ pub enum Format {
 pub enum Identity<'a> {
     /// By a certificate and its key, each PEM.
     Certificate { certificate: &'a str, key: &'a str },
+    /// By a certificate of a CA of the user's own: the client's settings name it and its key.
+    OwnCertificate,
+    /// By tokens of an issuer that kstack knows nothing of but its name: who the client is to that is still to be added.
+    Token,
     /// By a user name and a password (SCRAM-SHA-512).
     Scram { user: &'a str, password: &'a str },
 }
+
+/// What stands where the issuer's part of a client's settings is to be put in.
+pub const TOKEN_URL: &str = "TOKEN-ENDPOINT-URL";
+pub const CLIENT_ID: &str = "CLIENT-ID";
+pub const CLIENT_SECRET: &str = "CLIENT-SECRET";
 
 /// The settings of a client that reaches a stack at `bootstrap`, whose brokers have certificates of the authority `ca` (PEM).
 pub fn client_file(format: Format, bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
@@ -37,6 +46,24 @@ fn java(bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
             "ssl.keystore.type=PEM".to_owned(),
             format!("ssl.keystore.key={}", pem(key)),
             format!("ssl.keystore.certificate.chain={}", pem(certificate)),
+        ]),
+        Identity::OwnCertificate => lines.extend([
+            "security.protocol=SSL".to_owned(),
+            "# The client's own, by your CA: a file with its key (PKCS#8) and its certificate.".to_owned(),
+            "# ssl.keystore.type=PEM".to_owned(),
+            "# ssl.keystore.location=/path/to/client.pem".to_owned(),
+        ]),
+        Identity::Token => lines.extend([
+            "security.protocol=SASL_SSL".to_owned(),
+            "sasl.mechanism=OAUTHBEARER".to_owned(),
+            "sasl.login.callback.handler.class=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler"
+                .to_owned(),
+            "# Where your issuer gives tokens, and who the client is to it. Java asks that URL where it is started with".to_owned(),
+            "# -Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=URL (in KAFKA_OPTS of Kafka's tools).".to_owned(),
+            format!("sasl.oauthbearer.token.endpoint.url={TOKEN_URL}"),
+            format!(
+                "sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId=\"{CLIENT_ID}\" clientSecret=\"{CLIENT_SECRET}\";"
+            ),
         ]),
         Identity::Scram { user, password } => lines.extend([
             "security.protocol=SASL_SSL".to_owned(),
@@ -67,6 +94,16 @@ fn librdkafka(bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
             set("ssl.certificate.pem", certificate);
             set("ssl.key.pem", key);
         }
+        // JSON has no place for what is still to be added.
+        Identity::OwnCertificate => set("security.protocol", "SSL"),
+        Identity::Token => {
+            set("security.protocol", "SASL_SSL");
+            set("sasl.mechanisms", "OAUTHBEARER");
+            set("sasl.oauthbearer.method", "oidc");
+            set("sasl.oauthbearer.token.endpoint.url", TOKEN_URL);
+            set("sasl.oauthbearer.client.id", CLIENT_ID);
+            set("sasl.oauthbearer.client.secret", CLIENT_SECRET);
+        }
         Identity::Scram { user, password } => {
             set("security.protocol", "SASL_SSL");
             set("sasl.mechanisms", "SCRAM-SHA-512");
@@ -91,6 +128,8 @@ mod tests {
         assert!(text.starts_with("bootstrap.servers=10.0.0.1:9094\nsecurity.protocol=SSL\n"), "{text}");
         let key = "ssl.keystore.key=\\\n  -----BEGIN PRIVATE KEY-----\\n\\\n  BBBB\\n\\\n  CC\\n\\\n  -----END PRIVATE KEY-----\n";
         assert!(text.contains(key), "{text}");
+        let own = client_file(Format::Java, "a:1", CA, Identity::OwnCertificate);
+        assert!(own.contains("\n# ssl.keystore.location=") && own.contains("\nssl.truststore.certificates="), "{own}");
         let scram = client_file(Format::Java, "a:1", CA, Identity::Scram { user: "orders", password: "s3cret" });
         assert!(scram.contains("required username=\"orders\" password=\"s3cret\";\n"), "{scram}");
     }

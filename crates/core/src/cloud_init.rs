@@ -25,8 +25,8 @@ pub use monitoring::{Download, Exporters, JMX_PORT, NODE_PORT};
 pub use phase::{Course, Phase};
 use quote::{properties_escape, shell_word, yaml_scalar};
 pub use security::{
-    INTERNAL_PORT, MTLS_PORT, PAPERS, QUORUM_PORT, SCRAM_PORT, Security, authority_of, authority_parameter,
-    papers_address, papers_parameter,
+    CLIENTS_CA, INTERNAL_PORT, MTLS_PORT, OAUTH_PORT, PAPERS, QUORUM_PORT, SCRAM_PORT, Security, Tokens, authority_of,
+    authority_parameter, papers_address, papers_parameter,
 };
 use view::View;
 

@@ -68,6 +68,18 @@ impl Stack {
         self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.secured())
     }
 
+    /// Whether clients have certificates of a CA of the user's own.
+    pub fn has_own_clients_ca(&self) -> bool {
+        self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.clients_ca().is_some())
+    }
+
+    /// Takes `pem` for what is in the file of the user's own CAs of clients, where the stack file names one.
+    pub fn trust(&mut self, pem: &str) {
+        if let Some(ec2) = &mut self.cluster.ec2 {
+            ec2.listeners.trust(pem);
+        }
+    }
+
     /// The keys that every engine asks for.
     pub fn common(&self) -> CommonKeys<'_> {
         let settings = self.cluster.settings(&self.workload);

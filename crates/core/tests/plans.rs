@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
-use kstack_core::design::NetworkFacts;
+use kstack_core::design::{KeyFacts, NetworkFacts};
 use kstack_core::endpoint_services::EndpointService;
 use kstack_core::instance_types::InstanceLimits;
 use kstack_core::kinds::{Resource, from_json};
@@ -64,6 +64,8 @@ struct Case {
     account_now: Option<String>,
     policies_missing: BTreeSet<String>,
     boundary: Option<Value>,
+    /// What KMS says of the key for papers that the file names, when it was applied and now.
+    papers_key: Option<KeyFacts>,
     images_now: BTreeMap<String, String>,
     /// Hours that have passed since it was applied.
     hours_later: i64,
@@ -111,6 +113,7 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     let zones = case.zones.unwrap_or(3);
     let mut model = Model::empty(&wanted.stack.region, zones);
     model.facts.network.clone_from(&case.network);
+    model.facts.papers_key.clone_from(&case.papers_key);
     if let Some(before) = &case.applied {
         let first = model.plan(&parsed(&read(before)), false);
         model.apply(&first);

@@ -140,20 +140,25 @@ async fn sign(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<(String, P
     let trust = trust(wanted, ctx)?;
     let trusted = aws.trusted(&trust).await?;
     // They may be others than were planned with.
-    let (by, clients) =
-        (parts(&ctx.id(&wanted.authority)?).1.to_owned(), parts(&ctx.id(&wanted.clients)?).1.to_owned());
-    let newest = trust.clients.last().copied().unwrap_or(1);
-    let (hosts, _) = tokio::try_join!(
-        aws.signer(Authority::Hosts, trust.signer, Some(&by)),
-        aws.signer(Authority::Clients, newest, Some(&clients))
-    )?;
+    let serial = |one: &Ref| match one {
+        Ref::None => Ok(None),
+        one => ctx.id(one).map(|id| Some(parts(&id).1.to_owned())),
+    };
+    let (by, clients) = (serial(&wanted.authority)?.unwrap_or_default(), serial(&wanted.clients)?);
+    let hosts = aws.signer(Authority::Hosts, trust.signer, Some(&by)).await?;
+    if let (Some(clients), Some(newest)) = (&clients, trust.clients.last()) {
+        aws.signer(Authority::Clients, *newest, Some(clients)).await?;
+    }
+    // Brokers have the user's own CA by their user data. One that has not been rolled yet looks for one here when it starts, and may find one
+    // that signs for no client.
+    let of_clients = if trusted.clients.is_empty() { &trusted.hosts } else { &trusted.clients };
     let facts = wanted.facts(aws.stack(), &ctx.address.name);
     let facts = facts.ok_or_else(|| internal(&format!("{} is no address", wanted.address)))?;
     let facts = Facts { life: host_life(), ..facts };
     let pair = hosts.sign(&facts, clock::now()).map_err(|error| internal(&error))?;
-    let told = papers::told(&pair.certificate, &by, &clients).map_err(|error| internal(&error))?;
+    let told = papers::told(&pair.certificate, &by, clients.as_deref().unwrap_or_default()).map_err(|error| internal(&error))?;
     let told = Told { trust, ..told };
-    let value = pki::papers(&pair, &trusted.hosts, &trusted.clients);
+    let value = pki::papers(&pair, &trusted.hosts, of_clients);
     let address = wanted.address.parse().map_err(|error| internal(&error))?;
     Ok((papers_parameter(aws.stack(), address), value, told))
 }
@@ -167,7 +172,7 @@ fn trust(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<Trust, StepErro
     };
     let (_, signer) = number(&wanted.authority)?;
     let mut trust = Trust { signer, hosts: [signer].into(), clients: BTreeSet::new() };
-    for one in [&wanted.clients].into_iter().chain(&wanted.trusted) {
+    for one in [&wanted.clients].into_iter().chain(&wanted.trusted).filter(|one| **one != Ref::None) {
         match number(one)? {
             (Authority::Hosts, number) => trust.hosts.insert(number),
             (Authority::Clients, number) => trust.clients.insert(number),

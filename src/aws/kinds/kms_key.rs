@@ -1,6 +1,8 @@
 //! The KMS key of a stack's certificates. Nobody can give a key a name in the call that makes it, and KMS finds none by tags: it is
 //! found by its alias, and where a run died before that was made, by looking at every key of the account that says it is a stack's.
 
+use std::collections::BTreeSet;
+
 use super::{no_call_for, no_id};
 use crate::aws::{Aws, Class, Done, Papers, failed};
 use crate::driver::{Calls, Ctx, Driver};
@@ -19,7 +21,13 @@ const PENDING: &str = "PendingDeletion";
 
 impl Driver<Aws> for KmsKey {
     const CALLS: Calls = Calls {
-        discover: &[call("DescribeKey"), call("ListKeys"), call("ListResourceTags"), call("GetKeyRotationStatus")],
+        discover: &[
+            call("DescribeKey"),
+            call("ListKeys"),
+            call("ListResourceTags"),
+            call("GetKeyRotationStatus"),
+            call("DescribeParameters"),
+        ],
         create: &[
             call("CreateKey"),
             call("EnableKeyRotation"),
@@ -49,9 +57,10 @@ impl Driver<Aws> for KmsKey {
         {
             return Ok(vec![found]);
         }
-        // A key without an alias is one whose making was interrupted; one that is to be deleted is gone.
+        // A key without an alias is one whose making was interrupted, before anything was encrypted with it, or that has lost its alias; one
+        // that is to be deleted is gone. The papers of a stack may be encrypted with a key of others.
         let mut found = Vec::new();
-        let all = if aws.papers() == Papers::Begun { every_key(aws).await? } else { Vec::new() };
+        let all = if aws.papers() == Papers::Begun { unnamed(aws).await? } else { Vec::new() };
         for id in all {
             if let Some(key) = describe(aws, &id).await?
                 && key.key_manager() == Some(&KeyManagerType::Customer)
@@ -153,6 +162,13 @@ async fn own(aws: &Aws, key: &KeyMetadata, alias: &str) -> Result<Option<Found<K
         state(key) != ENABLED || call.send().await.map_err(failed("GetKeyRotationStatus"))?.key_rotation_enabled;
     let spec = KmsKey { alias: alias.to_owned(), state: state(key).to_owned(), rotation };
     Ok(Some(Found { id: key.arn().unwrap_or(key.key_id()).to_owned(), tags, spec, terminated: false }))
+}
+
+/// The ids of the keys that may be the stack's without its alias: of those that its papers are encrypted with, or else of the region.
+async fn unnamed(aws: &Aws) -> Result<Vec<String>, StepError> {
+    let papers = aws.every_paper().await?;
+    let used: BTreeSet<&String> = papers.iter().map(|paper| &paper.key).filter(|key| !key.is_empty()).collect();
+    if used.is_empty() { every_key(aws).await } else { Ok(used.into_iter().cloned().collect()) }
 }
 
 /// The ids of all keys of the region.

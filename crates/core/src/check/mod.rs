@@ -15,15 +15,15 @@ mod sources;
 mod tags;
 mod workload;
 
+pub use crate::file::problem::{At, Problem};
 pub use crate::file::{Report, Severity};
 pub use lifetime::lasts;
 
 use crate::engines::ENGINES;
 use crate::file::Checker;
 use crate::file::node::{self, Content, Node};
-use crate::file::problem::{At, Problem};
 use crate::file::read::Read as _;
-use crate::stack::Stack;
+use crate::stack::{ClientsCa, Stack};
 use crate::text::{any_of, quoted_list};
 
 /// A stack file without errors, and its warnings.
@@ -45,6 +45,13 @@ pub fn parse(file: &str, text: &str) -> Result<Parsed, Report> {
         (0, _) => Ok(Parsed { stack, warnings }),
         _ => Err(warnings),
     }
+}
+
+/// The file of the user's own CAs of clients that the stack file `text` names, and where, whatever else is wrong with it.
+pub fn clients_ca(text: &str) -> Option<(String, At)> {
+    let tree = node::parse(text).ok()?;
+    let node = tree.get("cluster.ec2.listeners.mtls.clients_ca")?;
+    ClientsCa::read(node, &mut Vec::new()).map(|ca| (ca.file, node.at))
 }
 
 /// The same without asking whether the workload fits, and the tree.

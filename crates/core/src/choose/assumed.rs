@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::design::{Facts, HostedZoneFacts, NetworkFacts, SubnetFacts, VpcFacts};
+use crate::design::{Facts, HostedZoneFacts, KeyFacts, NetworkFacts, SubnetFacts, VpcFacts};
 use crate::endpoint_services::EndpointService;
 use crate::instance_types::{self, Arch, InstanceLimits, InstanceTypes};
 use crate::stack::{Iam, Peer, PolicyArn, Stack, SubnetChoice, VpcChoice, Zones};
@@ -66,7 +66,21 @@ pub fn assumed_facts(stack: &Stack) -> Facts {
         msk_versions: version.map(|version| version.to_string()).into_iter().collect(),
         missing_policies: BTreeSet::new(),
         boundary: None,
+        papers_key: papers_key(stack),
     }
+}
+
+/// The KMS key that `stack` names for its hosts' keys and certificates. The key of an alias is not known.
+fn papers_key(stack: &Stack) -> Option<KeyFacts> {
+    let named = stack.cluster.ec2.as_ref()?.listeners.kms_key.as_ref()?;
+    let account = stack.account.as_ref().map(|account| account.0.as_str()).unwrap_or_default();
+    let id = named.rsplit('/').next().unwrap_or(named);
+    let arn = match named.strip_prefix("arn:") {
+        Some(_) => named.replace("alias/", "key/"),
+        None => format!("arn:aws:kms:{}:{account}:key/{id}", stack.region),
+    };
+    let (state, usage, spec) = ("Enabled".to_owned(), "ENCRYPT_DECRYPT".to_owned(), "SYMMETRIC_DEFAULT".to_owned());
+    Some(KeyFacts { arn, state, usage, spec })
 }
 
 /// The VPC, the subnets, the groups and the prefix lists that `stack` names of others' networks: the subnets in one zone after the

@@ -43,7 +43,11 @@ pub fn choose(stack: &Stack, observed: &Observed, refusals: &mut Vec<Refusal>) -
         asked
     };
     let hosts = wanted(Authority::Hosts, asked.map(|one| one.hosts()).unwrap_or_default(), refusals);
-    let clients = wanted(Authority::Clients, asked.map(|one| one.clients()).unwrap_or_default(), refusals);
+    // Those of the user's own CA have none here.
+    let clients = match stack.has_own_clients_ca() {
+        true => BTreeSet::new(),
+        false => wanted(Authority::Clients, asked.map(|one| one.clients()).unwrap_or_default(), refusals),
+    };
     let common = Running::of(&known().cloned().map(Some).collect::<Vec<_>>());
     let unknown = common.is_some_and(|running| !next(&hosts, &clients, Some(&running)).goes_on_from(&running));
     let cut_off = !trusted(Authority::Clients).is_empty() && trusted(Authority::Clients).is_disjoint(&clients);

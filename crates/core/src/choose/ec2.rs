@@ -20,7 +20,7 @@ use crate::kinds::{Instance, NetworkInterface, Volume};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
 use crate::settings;
-use crate::stack::Ec2;
+use crate::stack::{Ec2, Mtls, Oauth};
 pub use place::missing_hosts;
 use place::{Seats, addresses, place, voters};
 
@@ -56,6 +56,10 @@ pub fn choose(
         refusals.push(Refusal::general(what, "use a type with disks, or EBS volumes"));
     }
     refusals.extend(too_large(&input.observed, ec2.brokers.storage.kind));
+    if let Some(ca) = ec2.listeners.clients_ca().filter(|ca| ca.pem.is_empty()) {
+        refusals
+            .push(Refusal::general(format!("{} has not been read", ca.file), "name it in a stack file that is one"));
+    }
     let instances = input.observed.of::<Instance>();
     let mut seats = Seats::default();
     let mut hosts = Vec::new();
@@ -138,6 +142,7 @@ fn host(
     let ipv6 = stack.network.ipv6 || live.get(name.as_str()).is_some_and(|(_, interface)| interface.ipv6);
     let named = stack.network.dns.as_ref().filter(|_| role != HostRole::Controller);
     let dns = named.filter(|dns| dns.advertise);
+    let clients_ca = ec2.listeners.clients_ca();
     let settings = stack.common().settings;
     let live = instances.get(name.as_str()).and_then(|(_, one)| one.phase());
     let phase = design.course.of_host(live);
@@ -173,9 +178,12 @@ fn host(
         },
         security: phase.tls().then(|| Security {
             scram: ec2.listeners.scram,
-            mtls: ec2.listeners.mtls,
+            mtls: ec2.listeners.mtls != Mtls::Off,
+            oauth: ec2.listeners.oauth.as_ref().filter(|_| role != HostRole::Controller).map(Oauth::tokens),
             plaintext: ec2.listeners.in_plaintext(),
             phase,
+            // Controllers have no such listener: another CA rolls none.
+            clients_ca: clients_ca.filter(|_| role != HostRole::Controller).map(|ca| ca.pem.clone()),
             names: named
                 .map(|dns| dns.domain(&stack.name))
                 .map_or_else(Vec::new, |domain| vec![format!("{name}.{domain}"), bootstrap_name(&domain)]),

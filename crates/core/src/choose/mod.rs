@@ -12,6 +12,7 @@ mod endpoints;
 mod existing;
 mod iam;
 mod msk;
+mod papers_key;
 mod routes;
 mod zones;
 
@@ -98,6 +99,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         client: None,
         authorities: authorities::choose(stack, observed, &mut refusals),
         cluster_id,
+        papers_key: papers_key::choose(stack, facts, &mut refusals),
         expires: input.expires,
     };
     let reads = |role: &Role| role.papers_key.as_ref().is_some_and(|key| *key != Ref::None);

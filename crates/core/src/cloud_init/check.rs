@@ -55,6 +55,15 @@ pub(super) fn check(host: &Host) -> Result<(), TemplateError> {
     if let Some(security) = &host.security {
         let plain = security.region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         ensure(plain, "the region", &security.region, "made of lower-case letters, digits and hyphens")?;
+        if let Some(tokens) = &security.oauth {
+            let plain = is_url(&tokens.jwks, &SCHEMES) && !tokens.jwks.contains(['%', ',', '*', '?', '[']);
+            ensure(
+                plain,
+                "the address of the issuer's keys",
+                &tokens.jwks,
+                "an https URL without `%`, `,`, `*`, `?` and `[`",
+            )?;
+        }
         ensure(is_url(&security.ssm, &["https://"]), "Systems Manager's address", &security.ssm, "an https URL")?;
     }
     if let Some(proxy) = &host.proxy {

@@ -15,6 +15,8 @@ use crate::certificates::{Authority, CLIENT_RULES, HOST_RULES, super_users};
 pub const INTERNAL_PORT: u16 = 9091;
 /// Where clients with certificates do.
 pub const MTLS_PORT: u16 = 9094;
+/// Where clients with tokens reach a broker.
+pub const OAUTH_PORT: u16 = 9097;
 /// Where every node reaches a controller.
 pub const QUORUM_PORT: u16 = 9095;
 /// Where clients with user names and passwords reach a broker.
@@ -27,11 +29,17 @@ pub struct Security {
     pub scram: bool,
     /// Clients with certificates.
     pub mtls: bool,
+    /// Clients with tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<Tokens>,
     /// Clients without anything: they are the user ANONYMOUS.
     pub plaintext: bool,
     /// How far the host is on its way from plaintext to TLS. One that is there has the fingerprint that it had before there was a way.
     #[serde(skip_serializing_if = "is_closed")]
     pub phase: Phase,
+    /// The certificates of the user's own CAs that sign for clients, in PEM: brokers trust those alone where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients_ca: Option<String>,
     /// The names in DNS by which clients may verify the host, beside its address: it rolls for others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
@@ -43,6 +51,26 @@ pub struct Security {
 
 fn is_closed(phase: &Phase) -> bool {
     *phase == Phase::Closed
+}
+
+/// Which tokens of clients brokers take (OAUTHBEARER, RFC 7628).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tokens {
+    /// What a token's `iss` is.
+    pub issuer: String,
+    /// What its `aud` has.
+    pub audience: String,
+    /// The URL of the keys that sign (JWKS, RFC 7517).
+    pub jwks: String,
+    /// The claim that is the client's name.
+    pub claim: String,
+}
+
+impl Tokens {
+    /// The option of the Java machine without which Kafka fetches nothing from the URL (since 3.9.1).
+    pub fn jvm_option(&self) -> String {
+        format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={}", self.jwks)
+    }
 }
 
 /// What the templates see of it.
@@ -62,9 +90,19 @@ pub(super) struct SecurityView {
     between_brokers: &'static str,
     /// Whether everybody may do everything that no ACL forbids.
     open_to_all: bool,
+    oauth: Option<Tokens>,
+    /// What Java is started with for it.
+    oauth_option: String,
+    /// The user's own CAs of clients.
+    clients_ca: Option<String>,
+    /// The file with those that a broker trusts.
+    clients_trust: &'static str,
     /// The name of the parameter.
     parameter: String,
 }
+
+/// Where a broker has the user's own CAs of clients.
+pub const CLIENTS_CA: &str = "/etc/kafka/clients-ca.pem";
 
 /// Where the parameters of all stacks are that have keys or certificates. It is not below `/kstack`, which every command lists for
 /// leases and records.
@@ -98,6 +136,7 @@ impl Security {
             (broker, "INTERNAL", INTERNAL_PORT, "SSL"),
             (broker && self.mtls, "MTLS", MTLS_PORT, "SSL"),
             (broker && self.scram, "SCRAM", SCRAM_PORT, "SASL_SSL"),
+            (broker && self.oauth.is_some(), "OAUTH", OAUTH_PORT, "SASL_SSL"),
             (broker && (self.plaintext || self.phase.plain()), "PLAINTEXT", CLIENT_PORT, "PLAINTEXT"),
             (role != HostRole::Broker, QUORUM, QUORUM_PORT, "SSL"),
             (role != HostRole::Broker && self.phase.plain(), CONTROLLER, CONTROLLER_PORT, "PLAINTEXT"),
@@ -140,6 +179,10 @@ impl Security {
             controllers: self.phase.controllers().join(","),
             between_brokers: if self.phase.uses_tls() { "INTERNAL" } else { "PLAINTEXT" },
             open_to_all: self.phase.plain(),
+            oauth: self.oauth.clone(),
+            oauth_option: self.oauth.as_ref().map(Tokens::jvm_option).unwrap_or_default(),
+            clients_ca: self.clients_ca.clone(),
+            clients_trust: if self.clients_ca.is_some() { CLIENTS_CA } else { "/etc/kafka/tls/clients-ca.pem" },
             parameter: papers_parameter(&host.stack, host.address),
         }
     }

@@ -57,6 +57,21 @@ pub struct Facts {
     /// The document of the permissions boundary that the file names.
     #[serde(default)]
     pub boundary: Option<Value>,
+    /// The KMS key that the file names for its hosts' keys and certificates, where KMS knows it.
+    #[serde(default)]
+    pub papers_key: Option<KeyFacts>,
+}
+
+/// A KMS key as KMS describes it, in its words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeyFacts {
+    pub arn: String,
+    /// `Enabled`, or why it can't be used.
+    pub state: String,
+    /// `ENCRYPT_DECRYPT`, or what else it is for.
+    pub usage: String,
+    /// `SYMMETRIC_DEFAULT`, or which other key it is.
+    pub spec: String,
 }
 
 /// A zone of the stack.
@@ -150,6 +165,8 @@ pub struct Design {
     /// Which authorities hosts trust next, where they speak TLS.
     pub authorities: Next,
     pub cluster_id: String,
+    /// The ARN of the KMS key that the file names for its hosts' keys and certificates.
+    pub papers_key: Option<String>,
     /// When the stack expires; never, when absent.
     pub expires: Option<Timestamp>,
 }

@@ -25,7 +25,7 @@ fields! {
     pub struct AccessRule {
         /// Who: an address block, a prefix list (`pl-...`), or a security group (`sg-...`; of a peered VPC in another account: `ACCOUNT/sg-...`).
         from: Peer,
-        /// The listener: `plaintext`, `scram` or `tls` (that is `mtls`) of brokers on EC2; `iam`, `scram`, `tls` or `plaintext` of MSK, and `jmx` or `node` of its Prometheus exporters.
+        /// The listener: `plaintext`, `scram`, `oauth` or `tls` (that is `mtls`) of brokers on EC2; `iam`, `scram`, `tls` or `plaintext` of MSK, and `jmx` or `node` of its Prometheus exporters.
         listener: ListenerName,
         /// Why, for whoever reads the rule in AWS: at most 200 characters.
         description: Option<RuleDescription>,
@@ -41,6 +41,8 @@ choices! {
         Tls = "tls",
         /// User names and passwords: port 9096.
         Scram = "scram",
+        /// Tokens of brokers on EC2: port 9097.
+        Oauth = "oauth",
         /// MSK with IAM: port 9098.
         Iam = "iam",
         /// MSK's Kafka metrics for Prometheus: port 11001.

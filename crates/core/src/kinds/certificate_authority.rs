@@ -11,12 +11,16 @@ spec! {
         /// By RFC 2253.
         pub subject: String => Rule::fixed("the subject of an authority", NEW_STACK),
         /// What encrypts the parameter.
-        pub key: Ref => Rule::fixed("the KMS key that encrypts an authority's key", NEW_STACK).hidden(),
+        pub key: Ref => Rule::fixed("the KMS key that encrypts an authority's key", SAME_KEY).hidden(),
         /// Of a live one that ends within two years: what to do about it.
         #[serde(skip)]
         pub ends_soon: Option<String> => Rule::creation_only(),
     }
 }
+
+/// What to do to keep the key that a live stack has.
+const SAME_KEY: &str = "write the ARN of the live one as `kms_key` below `cluster.ec2.listeners`, or leave that out where the stack has a key \
+    of its own; with another key, create a second stack with another name";
 
 /// What an authority's certificate is good for when nothing tells that it will end soon, in days.
 pub const SOON: i64 = 2 * 365;
@@ -49,7 +53,7 @@ impl Kind for CertificateAuthority {
         }
         let one = |(authority, number): (Authority, u32)| {
             let subject = format!("CN={}", authority.common_name(&design.stack.name, number));
-            let key = Ref::to(super::KmsKey::NAME, super::kms_key::PAPERS);
+            let key = super::kms_key::of(design);
             (authority.name(number), CertificateAuthority { subject, key, ends_soon: None })
         };
         all_of(&design.authorities.trust).map(one).collect()

@@ -14,7 +14,7 @@ spec! {
         pub address: String => Rule::replace(),
         /// The names by which clients may verify the host.
         pub names: Vec<String> => Rule::in_place().hidden(),
-        /// Who signed it, and whom the host trusts for clients.
+        /// Who signed it, and whom the host trusts for clients; nobody here where these have a CA of the user's.
         pub authority: Ref => Rule::in_place().hidden().saying("another authority signs it"),
         pub clients: Ref => Rule::in_place().hidden().saying("the host trusts another authority for clients"),
         /// Further ones that it trusts, while one takes the place of another.
@@ -62,7 +62,7 @@ impl Kind for HostCertificate {
                 authority,
                 clients,
                 trusted,
-                key: Ref::to(super::KmsKey::NAME, super::kms_key::PAPERS),
+                key: super::kms_key::of(design),
             }
         };
         design.hosts.iter().map(|host| (host.name.clone(), of(host))).collect()

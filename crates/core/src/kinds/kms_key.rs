@@ -19,6 +19,14 @@ spec! {
     }
 }
 
+/// What encrypts the papers of `design`: the key that the file names, or the stack's own.
+pub fn of(design: &Design) -> Ref {
+    match &design.papers_key {
+        Some(arn) => Ref::Id(arn.clone()),
+        None => Ref::to(KmsKey::NAME, PAPERS),
+    }
+}
+
 /// The alias of the key of `stack`.
 pub fn alias(stack: &str) -> String {
     format!("alias/kstack-{stack}")
@@ -33,7 +41,8 @@ impl Kind for KmsKey {
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let key = || KmsKey { alias: alias(&design.stack.name), state: ENABLED.to_owned(), rotation: true };
-        design.has_papers().then(|| (PAPERS.to_owned(), key())).into_iter().collect()
+        let own = design.has_papers() && design.papers_key.is_none();
+        own.then(|| (PAPERS.to_owned(), key())).into_iter().collect()
     }
 
     fn price(&self, costs: &mut Costs<'_>) {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::kms_key::PAPERS;
 use super::prelude::*;
 use crate::digest::fingerprint;
 use crate::text::many;
@@ -123,7 +122,7 @@ impl Kind for Role {
             policies: policies.map(ToString::to_string).collect(),
             permissions_boundary: boundary.map(ToString::to_string).unwrap_or_default(),
             path: path_of(design),
-            papers_key: papers(design, || Ref::to(super::KmsKey::NAME, PAPERS)),
+            papers_key: papers(design, || super::kms_key::of(design)),
             papers_vpc: papers(design, || design.vpc()),
             boundary_by_others: None,
             attached_by_others: None,

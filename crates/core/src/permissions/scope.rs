@@ -135,6 +135,8 @@ pub enum Scope {
     Names,
     /// The KMS key of the stack's certificates, by its tag.
     PaperKey,
+    /// The key that encrypts them: that one, or the file's.
+    PaperKeyUse,
     /// Any key, to look at what it says of itself: the stack's own is not known before, and may have no alias.
     AnyPaperKey,
     /// That key as it is made.
@@ -423,6 +425,7 @@ impl<'a> Subject<'a> {
             Scope::Names => (self.name_zones()?, self.below_domain()?),
             Scope::Papers
             | Scope::PaperKey
+            | Scope::PaperKeyUse
             | Scope::AnyPaperKey
             | Scope::NewPaperKey
             | Scope::PaperAlias

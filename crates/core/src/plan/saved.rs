@@ -15,6 +15,9 @@ pub struct Source {
     pub text: String,
     /// The user's own cloud-init templates, by file name.
     pub overrides: Overrides,
+    /// What is in the file of the user's own CAs of clients: certificates, in PEM.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clients_ca: Option<String>,
 }
 
 impl Source {
@@ -23,7 +26,9 @@ impl Source {
     /// # Errors
     /// Every problem of the stack file.
     pub fn parsed(&self) -> Result<Parsed, Report> {
-        check::parse(&self.file, &self.text)
+        let mut parsed = check::parse(&self.file, &self.text)?;
+        self.clients_ca.iter().for_each(|pem| parsed.stack.trust(pem));
+        Ok(parsed)
     }
 }
 

@@ -33,7 +33,12 @@ pub struct Model {
 
 /// The stack file `text`, which must have no problems.
 pub fn parsed(text: &str) -> Parsed {
-    check::parse("stack.yaml", text).unwrap_or_else(|report| panic!("{}", report.render(false)))
+    let mut parsed = check::parse("stack.yaml", text).unwrap_or_else(|report| panic!("{}", report.render(false)));
+    if let Some((file, _)) = check::clients_ca(text) {
+        // Another file has another certificate in it.
+        parsed.stack.trust(&format!("-----BEGIN CERTIFICATE-----\n{file}\n-----END CERTIFICATE-----\n"));
+    }
+    parsed
 }
 
 impl Model {
@@ -64,6 +69,7 @@ impl Model {
                 network: NetworkFacts::default(),
                 missing_policies: BTreeSet::new(),
                 boundary: None,
+                papers_key: None,
                 images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),
             },
             observed: Observed::default(),

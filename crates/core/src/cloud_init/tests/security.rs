@@ -9,6 +9,8 @@ fn security() -> Security {
         mtls: true,
         plaintext: false,
         phase: Phase::Closed,
+        oauth: None,
+        clients_ca: None,
         names: Vec::new(),
         region: "eu-west-1".to_owned(),
         ssm: "https://ssm.eu-west-1.amazonaws.com".to_owned(),
@@ -31,7 +33,7 @@ fn a_host_that_speaks_tls_has_no_listener_without_it() {
         assert_eq!(host["controller.listener.names"], "QUORUM");
         let bootstrap = &host["controller.quorum.bootstrap.servers"];
         assert_eq!(bootstrap, "10.40.1.10:9095,10.40.2.10:9095,10.40.3.10:9095");
-        assert_eq!(host["super.users"], "User:kstack:host;User:kstack:admin");
+        assert_eq!(host["super.users"], "User: kstack:host;User: kstack:admin");
         assert_eq!(host["listener.name.quorum.ssl.client.auth"], "required");
         assert_eq!(host["allow.everyone.if.no.acl.found"], "false");
     }

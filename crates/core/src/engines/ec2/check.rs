@@ -107,7 +107,7 @@ fn check_rules(checker: &mut Checker<'_>) {
     let words: Vec<&str> = ways.iter().map(|way| way.listener.word()).collect();
     for (index, rule) in net.rules.iter().enumerate().filter(|(_, rule)| !words.contains(&rule.listener.word())) {
         let message = match rule.listener {
-            ListenerName::Scram | ListenerName::Tls | ListenerName::Plaintext => {
+            ListenerName::Scram | ListenerName::Tls | ListenerName::Oauth | ListenerName::Plaintext => {
                 format!("the brokers have no listener `{}`", rule.listener.word())
             }
             _ => format!("brokers on EC2 have no listener `{}`", rule.listener.word()),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::check::MOST_BROKERS;
 use super::listeners::{HostPattern, LEAST_PORT, Listeners, OtherListener, Port, PortFormula};
 use crate::cloud_init::{INTERNAL_PORT, PAPERS};
+use crate::engines::rules::check_key;
 use crate::file::node::{Content, Key, Node};
 use crate::file::read::Read;
 use crate::file::{Checker, Nat, Network};
@@ -56,6 +57,8 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     if listeners.secured() {
         check_papers(checker);
     }
+    check_papers_key(&listeners, checker);
+    super::check_oauth::check(&listeners, checker);
     let count = checker.part::<u32>(super::check::BROKERS).unwrap_or(1).clamp(1, MOST_BROKERS);
     let all: Vec<One<'_>> = checker.entries(OTHERS).iter().map(|(key, node)| One { key, node }).collect();
     if let Some(first) = all.first() {
@@ -98,8 +101,13 @@ fn check_plaintext(listeners: &Listeners, checker: &mut Checker<'_>) {
 
 /// Whether hosts reach Systems Manager; in a network of others they may.
 pub fn reaches_ssm(net: &Network) -> bool {
-    let way_out = net.existing.is_some() || net.routes.iter().any(|route| route.to.to_string() == EVERYWHERE);
-    way_out || net.nat != Nat::None || net.endpoints.iter().any(|one| one.to_string() == "ssm")
+    has_way_out(net) || net.endpoints.iter().any(|one| one.to_string() == "ssm")
+}
+
+/// Whether hosts may reach what is not in the VPC: of a network of others that is not known.
+pub(super) fn has_way_out(net: &Network) -> bool {
+    let routed = net.existing.is_some() || net.routes.iter().any(|route| route.to.to_string() == EVERYWHERE);
+    routed || net.nat != Nat::None
 }
 
 /// Hosts that speak TLS fetch their keys and certificates from Systems Manager, with their own role.
@@ -122,6 +130,22 @@ fn check_papers(checker: &mut Checker<'_>) {
             message,
             "leave the profile out, and kstack makes a role by which each host reads its own alone",
         );
+    }
+}
+
+/// The key is one that the hosts' role is allowed, and Systems Manager uses. What only KMS knows of it is asked for in a plan.
+fn check_papers_key(listeners: &Listeners, checker: &mut Checker<'_>) {
+    const KEY: &str = "cluster.ec2.listeners.kms_key";
+    let Some(key) = &listeners.kms_key else { return };
+    check_key(KEY, key, "Systems Manager", checker);
+    if key.contains("alias/aws/") {
+        let message = format!("`{key}` is a key of AWS's own: every host of the account may decrypt with it");
+        checker.error(KEY, message, "name one of your own; or leave it out, and kstack makes one");
+    }
+    if !listeners.secured() {
+        let help =
+            "remove it, or set `scram: true` or `mtls: true`; the key of the volumes is `kms_key` of `cluster.ec2`";
+        checker.error(KEY, "hosts in plaintext have no keys and certificates to encrypt", help);
     }
 }
 

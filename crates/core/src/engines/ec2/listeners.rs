@@ -5,7 +5,10 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use crate::cloud_init::{CLIENT_PORT, Listener, MTLS_PORT, SCRAM_PORT};
+use crate::cloud_init::{CLIENT_PORT, Listener, MTLS_PORT, OAUTH_PORT, SCRAM_PORT, Tokens};
+use crate::file::node::{Content, Node};
+use crate::file::problem::Problem;
+use crate::file::read::Read;
 use crate::file::read::{Scalar, fields};
 use crate::file::{ListenerName, Peer};
 
@@ -15,18 +18,61 @@ const BROKER: &str = "{broker}";
 pub(super) const LEAST_PORT: u16 = 1024;
 
 fields! {
-    /// How clients reach brokers. Where there is neither `scram` nor `mtls`, brokers and controllers speak plaintext to each other and to
+    /// How clients reach brokers. Where there is none of `scram`, `mtls` and `oauth`, brokers and controllers speak plaintext to each other and to
     /// clients, and take whoever reaches them.
     pub struct Listeners {
         /// Clients with user names and passwords (SCRAM-SHA-512), over TLS, on port 9096.
         scram: bool = false,
-        /// Clients with certificates of the stack's own authority for clients, on port 9094.
-        mtls: bool = false,
-        /// Clients in plaintext, on port 9092: on by default where there is neither `scram` nor `mtls`. Beside those, such clients are the user ANONYMOUS.
+        /// Clients with certificates, on port 9094: `true` for those of an authority that kstack makes for the stack, or whose they are.
+        mtls: Mtls = Mtls::Off,
+        /// Clients with tokens of an OAuth 2.0 issuer (OAUTHBEARER), over TLS, on port 9097.
+        oauth: Option<Oauth>,
+        /// Clients in plaintext, on port 9092: on by default where there is none of `scram`, `mtls` and `oauth`. Beside those, such clients are the user ANONYMOUS.
         plaintext: Option<bool>,
+        /// KMS key id, alias or ARN of the stack's account and region, symmetric, that encrypts the hosts' keys and certificates; kstack then makes none, for 1 USD a month. A live stack keeps its key.
+        kms_key: Option<String>,
         /// Listeners for clients in other networks, who reach brokers by other names or ports: by name, of lower-case letters, digits and hyphens. A change rolls the brokers.
         others: BTreeMap<String, OtherListener> = BTreeMap::new(),
     }
+}
+
+/// Clients with certificates: none, those of the stack's own authority, or of the user's.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mtls {
+    Off,
+    Own,
+    Of(ClientsMtls),
+}
+
+fields! {
+    /// Which tokens of clients brokers take. Nothing is allowed to a client that no ACL allows to the user whom its token names.
+    pub struct Oauth {
+        /// Who issues them: the token's `iss`, to the letter.
+        issuer: String,
+        /// For whom they are: what the token's `aud` has.
+        audience: String,
+        /// The https URL of the issuer's public keys (JWKS). Brokers fetch them without a proxy, and trust the server as Java does by itself.
+        jwks: String,
+        /// The claim of a token that is the user's name in ACLs.
+        claim: String = "sub".to_owned(),
+    }
+}
+
+fields! {
+    /// Whose certificates clients have.
+    pub struct ClientsMtls {
+        /// A file in PEM with the certificates of your own CAs that sign for clients, relative to this file. kstack then makes no authority for clients. A change rolls the brokers.
+        clients_ca: ClientsCa,
+    }
+}
+
+/// A file with the certificates of the CAs of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientsCa {
+    /// Its name, as the stack file has it.
+    pub file: String,
+    /// What is in it, which the core does not read: see [`Listeners::trust`].
+    pub pem: String,
 }
 
 fields! {
@@ -70,14 +116,37 @@ impl Way {
 
 const SCRAM: &str = "Kafka clients with SCRAM";
 const MTLS: &str = "Kafka clients with certificates";
+const OAUTH: &str = "Kafka clients with tokens";
 
 impl Listeners {
     /// What a stack has whose file has no `listeners`. A new stack's are to be SCRAM's once a secured one can be made from the file alone.
-    pub const DEFAULT: Listeners = Listeners { scram: false, mtls: false, plaintext: None, others: BTreeMap::new() };
+    pub const DEFAULT: Listeners = Listeners {
+        scram: false,
+        mtls: Mtls::Off,
+        oauth: None,
+        plaintext: None,
+        kms_key: None,
+        others: BTreeMap::new(),
+    };
 
     /// Whether hosts speak TLS: with each other, with kstack and with clients that prove who they are.
     pub fn secured(&self) -> bool {
-        self.scram || self.mtls
+        self.scram || self.mtls != Mtls::Off || self.oauth.is_some()
+    }
+
+    /// The user's own CAs of clients.
+    pub fn clients_ca(&self) -> Option<&ClientsCa> {
+        match &self.mtls {
+            Mtls::Of(whose) => Some(&whose.clients_ca),
+            Mtls::Off | Mtls::Own => None,
+        }
+    }
+
+    /// Takes `pem` for what is in the file of the user's own CAs, where the stack file names one.
+    pub fn trust(&mut self, pem: &str) {
+        if let Mtls::Of(whose) = &mut self.mtls {
+            pem.clone_into(&mut whose.clients_ca.pem);
+        }
     }
 
     /// Whether clients may come in plaintext.
@@ -94,7 +163,8 @@ impl Listeners {
     pub fn ways_beside(&self, plaintext: bool) -> Vec<Way> {
         let all = [
             (self.scram, ListenerName::Scram, SCRAM_PORT, SCRAM, SCRAM),
-            (self.mtls, ListenerName::Tls, MTLS_PORT, MTLS, MTLS),
+            (self.mtls != Mtls::Off, ListenerName::Tls, MTLS_PORT, MTLS, MTLS),
+            (self.oauth.is_some(), ListenerName::Oauth, OAUTH_PORT, OAUTH, OAUTH),
             (plaintext, ListenerName::Plaintext, CLIENT_PORT, "Kafka clients", "Kafka clients outside"),
         ];
         let on = all.into_iter().filter(|(on, ..)| *on);
@@ -114,10 +184,59 @@ impl Listeners {
     }
 }
 
+impl Oauth {
+    /// The same, as hosts are told of it.
+    pub fn tokens(&self) -> Tokens {
+        let Oauth { issuer, audience, jwks, claim } = self.clone();
+        Tokens { issuer, audience, jwks, claim }
+    }
+}
+
 impl OtherListener {
     /// The port by which clients reach this broker; `None` where there is no port with that number.
     pub(super) fn advertised_port(&self, broker: u32) -> Option<u16> {
         self.advertise_port.as_ref().map_or(Some(self.port.0), |formula| formula.of(broker))
+    }
+}
+
+impl Read for Mtls {
+    fn read(node: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        match node.content {
+            Content::Map(_) => ClientsMtls::read(node, problems).map(Mtls::Of),
+            _ => bool::read(node, problems).map(|on| if on { Mtls::Own } else { Mtls::Off }),
+        }
+    }
+    fn schema() -> Value {
+        json!({"oneOf": [<bool as Read>::schema(), ClientsMtls::schema()]})
+    }
+}
+
+impl serde::Serialize for Mtls {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Mtls::Off => serializer.serialize_bool(false),
+            Mtls::Own => serializer.serialize_bool(true),
+            Mtls::Of(whose) => whose.serialize(serializer),
+        }
+    }
+}
+
+impl serde::Serialize for ClientsCa {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.file)
+    }
+}
+
+impl Scalar for ClientsCa {
+    const WHAT: &'static str = "the name of a file";
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Err("name the file with the CA's certificate, such as `ca.pem`, relative to this file".to_owned()),
+            _ => Ok(ClientsCa { file: text.to_owned(), pem: String::new() }),
+        }
+    }
+    fn schema() -> Value {
+        json!({"type": "string", "examples": ["ca.pem"]})
     }
 }
 

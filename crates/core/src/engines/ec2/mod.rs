@@ -6,6 +6,7 @@ mod candidates;
 pub(super) mod check;
 pub(super) mod check_listeners;
 mod check_monitoring;
+mod check_oauth;
 pub mod ebs;
 pub mod iam;
 pub mod keys;

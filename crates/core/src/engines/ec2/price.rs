@@ -64,7 +64,7 @@ pub(super) fn cost(
     if common.network.dns.as_ref().is_some_and(|dns| dns.existing.is_none()) {
         bill.charge(market, "hosted zone", "hosted zone", 1.0, "1 zone, without queries".to_owned());
     }
-    if ec2.listeners.secured() {
+    if ec2.listeners.secured() && ec2.listeners.kms_key.is_none() {
         bill.charge(market, "KMS key", "kms key", 1.0, "1 key, for certificates and passwords".to_owned());
     }
     bill.charge(market, "logs", "logs", 0.0, "0 GiB: hosts keep their logs on their root volumes".to_owned());

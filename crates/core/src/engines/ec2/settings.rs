@@ -16,20 +16,29 @@ use crate::settings::{Found, KafkaVersion, Setting};
 pub(super) const CONFIG: &str = "cluster.ec2.config";
 
 /// Settings of a host that speaks TLS by which it is known who is who, and who may do what; those of each listener, and of all.
-const IDENTITY: [&str; 8] = [
+const IDENTITY: [&str; 15] = [
     "allow.everyone.if.no.acl.found",
     "authorizer.class.name",
     "principal.builder.class",
     "sasl.enabled.mechanisms",
+    "sasl.oauthbearer.expected.audience",
+    "sasl.oauthbearer.expected.issuer",
+    "sasl.oauthbearer.jwks.endpoint.url",
+    "sasl.oauthbearer.jwt.validator.class",
+    "sasl.oauthbearer.scope.claim.name",
+    "sasl.oauthbearer.sub.claim.name",
+    "sasl.server.callback.handler.class",
     "ssl.client.auth",
     "ssl.engine.factory.class",
     "ssl.principal.mapping.rules",
     "super.users",
 ];
-const IDENTITY_HELP: &str = "remove it: with `scram` or `mtls` below `listeners`, hosts prove who they are by kstack's certificates, and ACLs say who may do what";
+const IDENTITY_HELP: &str = "remove it: with `scram`, `mtls` or `oauth` below `listeners`, the file says who is who, hosts have kstack's certificates, and ACLs say who may do what";
 
 /// Whether `name` is one of those, or of a host's key, its certificates and those that it trusts.
 fn is_identity(name: &str) -> bool {
+    // A mechanism's own settings win over those of its listener.
+    let name = name.strip_prefix("oauthbearer.").unwrap_or(name);
     let papers = ["ssl.key.", "ssl.keystore.", "ssl.truststore."];
     IDENTITY.contains(&name) || name.ends_with("sasl.jaas.config") || papers.iter().any(|begin| name.starts_with(begin))
 }

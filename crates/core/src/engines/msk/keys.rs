@@ -272,6 +272,7 @@ impl Msk {
         let encrypted = word != InTransit::Plaintext || self.serverless;
         let exporters = &self.monitoring.prometheus.0;
         match listener {
+            ListenerName::Oauth => false,
             ListenerName::Iam => access.iam && encrypted,
             ListenerName::Scram => access.scram && encrypted,
             ListenerName::Tls => (access.tls || access.unauthenticated) && encrypted,

@@ -22,6 +22,10 @@ impl Subject<'_> {
                 (vec![self.arn("ssm", &format!("parameter{PAPERS}/{name}/authorities/*"))], Value::Null)
             }
             Scope::PaperKey => (vec![self.arn("kms", "key/*")], self.tagged("ResourceTag")),
+            Scope::PaperKeyUse => match self.stack.cluster.ec2.as_ref()?.listeners.kms_key.as_deref() {
+                Some(key) => self.key(key),
+                None => return self.papers(Scope::PaperKey),
+            },
             Scope::AnyPaperKey => (vec![self.arn("kms", "key/*")], Value::Null),
             Scope::NewPaperKey => (vec!["*".to_owned()], self.tagged("RequestTag")),
             Scope::PaperAlias => (vec![self.arn("kms", &kms_key::alias(name))], Value::Null),

@@ -6,7 +6,7 @@
 use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
-    Account, AnyPaperKey, AuthorityParameters, NewPaperKey, PaperAlias, PaperKey, PaperParameters, Papers,
+    Account, AnyPaperKey, AuthorityParameters, NewPaperKey, PaperAlias, PaperKey, PaperKeyUse, PaperParameters, Papers,
 };
 
 pub const CALLS: &[Call] = &[
@@ -28,7 +28,7 @@ pub const CALLS: &[Call] = &[
     call!("kms" "UntagResource" of "key", PaperKey),
     // It has no narrower scope.
     call!("ssm" "DescribeParameters", Papers),
-    call!("ssm" "PutParameter" of "papers", PaperParameters; with "ssm:AddTagsToResource" PaperParameters, "kms:Encrypt" PaperKey),
-    call!("ssm" "GetParameters" of "papers", AuthorityParameters; with "kms:Decrypt" PaperKey),
+    call!("ssm" "PutParameter" of "papers", PaperParameters; with "ssm:AddTagsToResource" PaperParameters, "kms:Encrypt" PaperKeyUse),
+    call!("ssm" "GetParameters" of "papers", AuthorityParameters; with "kms:Decrypt" PaperKeyUse),
     call!("ssm" "DeleteParameter" of "papers", PaperParameters),
 ];
