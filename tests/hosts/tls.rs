@@ -76,7 +76,7 @@ impl Cluster {
         // Beside a CA of a user's own, as a file of both has them.
         let company = cluster.company_ca();
         let both = format!("{}{company}", cluster.clients.pair().certificate);
-        let (both, wrong) = clients_ca("ca.pem", both.as_bytes(), At::START, now);
+        let (both, wrong) = clients_ca("ca.pem", both.as_bytes(), At::START, Timestamp::now());
         assert!(wrong.is_empty(), "{wrong:?}");
         cluster.write("clients-ca.pem", &both);
         let address = |node: u32| Ipv4Addr::new(127, block(), 200, 100 + (node % 100) as u8 + (node / 1000) as u8 * 50);

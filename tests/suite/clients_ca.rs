@@ -30,7 +30,7 @@ fn each_problem_of_the_file_is_told_where_the_stack_file_names_it() {
     let file = account.write("dev", &[OWN]);
     let line =
         fs::read_to_string(account.path(&file)).expect("the file").lines().position(|one| one.contains("clients_ca"));
-    let place = format!("dev.yaml:{}:37", line.expect("a line") + 1);
+    let place = format!("dev.yaml:{}:36", line.expect("a line") + 1);
     let refused = |parts: &[&str]| {
         let run = account.run(&["check", &file]).expect(1);
         for part in parts.iter().chain([&place.as_str(), &"= help: "]) {

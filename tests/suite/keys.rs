@@ -145,11 +145,11 @@ fn a_key_that_the_file_names_encrypts_everything_and_stays() {
     // What can't be used is told before anything is made.
     let file = with("alias/compny");
     let run = account.run(&["apply", &file, "--yes"]).expect(1);
-    assert!(run.err.contains("there is no KMS key alias/compny in eu-west-1"), "{run}");
+    assert!(run.out.contains("there is no KMS key alias/compny in eu-west-1"), "{run}");
     let file = with("alias/company");
     wait(kms.disable_key().key_id(id).send());
     let run = account.run(&["apply", &file, "--yes"]).expect(1);
-    assert!(run.err.contains("the KMS key alias/company can't be used: its state is Disabled"), "{run}");
+    assert!(run.out.contains("the KMS key alias/company can't be used: its state is Disabled"), "{run}");
     assert!(account.instances(DEV).is_empty());
     wait(kms.enable_key().key_id(id).send());
 
@@ -169,7 +169,7 @@ fn a_key_that_the_file_names_encrypts_everything_and_stays() {
     assert!(document.contains(arn), "{document}");
     // By its ARN it is the same key.
     account.assert_converged(&with(arn));
-    let policy = account.run(&["policy", &with("alias/company"), "--for", "apply"]).expect(0);
+    let policy = account.run(&["policy", &with("alias/company"), "--apply"]).expect(0);
     assert!(policy.out.contains("\"kms:ResourceAliases\": \"alias/company\""), "{policy}");
     // A live stack keeps its key.
     let file = account.write("dev", &[SECURED]);

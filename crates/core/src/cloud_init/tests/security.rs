@@ -126,3 +126,34 @@ fn a_broker_with_ipv6_listens_on_every_address_and_tells_the_same() {
     assert_eq!(dual["listeners"], "PLAINTEXT://:9092,CONTROLLER://10.40.1.10:9093,PARTNER://:9192");
     assert_eq!(dual["advertised.listeners"], plain["advertised.listeners"]);
 }
+
+#[test]
+fn brokers_trust_the_users_own_ca_of_clients_and_the_issuer_of_tokens_where_there_are_any() {
+    let ca = "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n";
+    let tokens = Tokens {
+        issuer: "https://login.example.com/realms/\u{fc}".to_owned(),
+        audience: "kafka".to_owned(),
+        jwks: "https://login.example.com/keys".to_owned(),
+        claim: "client_id".to_owned(),
+    };
+    let with = |security| Host { security: Some(security), ..host(HostRole::Combined, Os::Debian12) };
+    let own = with(Security { clients_ca: Some(ca.to_owned()), oauth: Some(tokens.clone()), ..security() });
+    let (own, plain) = ((loaded(&own), files(&render(&own, &plain()).expect("renders"))), with(security()));
+    let (plain, before) = (loaded(&plain), files(&render(&plain, &self::plain()).expect("renders")));
+    assert_eq!(own.0["listener.name.mtls.ssl.truststore.location"], CLIENTS_CA);
+    assert_eq!(own.1[CLIENTS_CA], ca);
+    assert_eq!(plain["listener.name.mtls.ssl.truststore.location"], "/etc/kafka/tls/clients-ca.pem");
+    assert!(!before.contains_key(CLIENTS_CA));
+    assert!(own.0["listeners"].contains(",OAUTH://10.40.1.10:9097,"), "{}", own.0["listeners"]);
+    assert!(own.0["listener.security.protocol.map"].contains(",OAUTH:SASL_SSL,"));
+    assert_eq!(own.0["listener.name.oauth.sasl.oauthbearer.expected.issuer"], tokens.issuer);
+    let service = "/etc/systemd/system/kafka.service";
+    let option = "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=";
+    assert!(own.1[service].contains(&format!("headless=true {option}{}\"\n", tokens.jwks)), "{}", own.1[service]);
+    assert!(!before[service].contains(option) && plain.keys().all(|key| !key.contains("oauth")), "{plain:?}");
+    for wrong in ["https://a,https://b", "https://a/%20", "ftp://a", "https://a/\"x"] {
+        let tokens = Tokens { jwks: wrong.to_owned(), ..tokens.clone() };
+        let error = render(&with(Security { oauth: Some(tokens), ..security() }), &self::plain());
+        assert!(error.is_err_and(|error| error.to_string().contains("the address of the issuer's keys")), "{wrong}");
+    }
+}
