@@ -67,6 +67,16 @@ pub fn papers_address(stack: &str, name: &str) -> Option<Ipv4Addr> {
     name.strip_prefix(&format!("{PAPERS}/{stack}/hosts/"))?.strip_suffix("/tls")?.parse().ok()
 }
 
+/// The parameter with the papers of the client host of `stack` at `address`, which the policy of the hosts lets that host read.
+pub fn client_parameter(stack: &str, address: Ipv4Addr) -> String {
+    format!("{PAPERS}/{stack}/hosts/{address}/client")
+}
+
+/// The address of the client host of `stack` whose papers the parameter `name` has; `None` for another parameter.
+pub fn client_address(stack: &str, name: &str) -> Option<Ipv4Addr> {
+    name.strip_prefix(&format!("{PAPERS}/{stack}/hosts/"))?.strip_suffix("/client")?.parse().ok()
+}
+
 /// The parameter with the key and the certificate of an authority of `stack`.
 pub fn authority_parameter(stack: &str, authority: Authority) -> String {
     format!("{PAPERS}/{stack}/authorities/{}", authority.word())
