@@ -12,12 +12,14 @@ use crate::kafka::{Server, Via, users};
 use crate::pki::{Pair, Signer};
 use crate::roll;
 use crate::session::Session;
-use kstack_core::certificates::{Authority, Facts, is_user};
+use kstack_core::certificates::{Authority, CLIENT_HOST, Facts, is_user};
 use kstack_core::client_files::{Format, Identity, client_file};
-use kstack_core::cloud_init::INTERNAL_PORT;
+use kstack_core::cloud_init::{FROM_ENVIRONMENT, INTERNAL_PORT};
 use kstack_core::file::bootstrap_name;
 use kstack_core::observed::Observed;
 use kstack_core::stack::{ListenerName, Stack};
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// As whom a client is to come.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +101,23 @@ impl Request<'_> {
                 Ok(client_file(self.format, &self.servers(ListenerName::Scram).join(","), &ca, identity))
             }
         }
+    }
+
+    /// The settings of the client host, where a process of this machine stands for it: as the host itself, or, without a listener for
+    /// certificates, as the user whom the environment names.
+    ///
+    /// # Errors
+    /// As [`Request::settings`].
+    pub async fn of_client_host(&self, session: &Session) -> Result<String, Failure> {
+        let ways = self.stack.cluster.ec2.as_ref().map(|ec2| ec2.listeners.ways()).unwrap_or_default();
+        if ways.iter().any(|way| way.listener == ListenerName::Tls) {
+            return self.settings(session, Who::Certificate { user: CLIENT_HOST, life: HOUR }).await;
+        }
+        let trust = roll::trust(self.observed).unwrap_or_default();
+        let ca = session.aws.trusted(&trust).await?.hosts;
+        let identity = Identity::Scram { user: "${env:KAFKA_USERNAME}", password: "${env:KAFKA_PASSWORD}" };
+        let servers = self.servers(ListenerName::Scram).join(",");
+        Ok(client_file(self.format, &servers, &ca, identity) + FROM_ENVIRONMENT)
     }
 
     fn certificate(&self, bootstrap: &str, ca: &str, pair: &Pair) -> String {

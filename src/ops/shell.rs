@@ -10,11 +10,12 @@ use std::process::ExitStatus;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-use super::{Failure, Signals, kafka};
+use super::{Failure, Signals, client, kafka};
 use crate::aws::kinds::discover_one;
-use crate::kafka::{Gate, PLUGIN};
+use crate::kafka::{Gate, PLUGIN, Via};
 use crate::sandbox::kafka::{VARIABLE, distribution};
 use crate::session::Session;
+use kstack_core::client_files::Format;
 use kstack_core::cloud_init::KAFKA_TOOL;
 use kstack_core::design::client_listeners;
 use kstack_core::engines::Engine;
@@ -110,15 +111,25 @@ async fn here(session: &Session, stack: &Stack, command: &[String], signals: &Si
             Failure::new(why).hint(format!("set {VARIABLE} to the folder of a Kafka distribution, and apply again"))
         );
     };
-    let brokers = kafka::brokers(&session.observe().await?, true);
+    let observed = session.observe().await?;
+    let brokers = kafka::brokers(&observed, true);
     let servers: Vec<String> = brokers.into_values().map(|broker| broker.to_string()).collect();
     if servers.is_empty() {
         return Err(Failure::new("no broker of the stack runs in the sandbox")
             .hint(format!("`kstack apply` with {VARIABLE} starts them")));
     }
-    let servers = servers.join(",");
-    let listener = client_listeners(stack, None).into_iter().next();
-    let properties = listener.map(|listener| listener.properties(&servers)).unwrap_or_default();
+    let mut servers = servers.join(",");
+    let properties = if stack.secured() {
+        let (via, format) = (&Via::default(), Format::Java);
+        let request = client::Request { stack, observed: &observed, sandbox: true, via, format };
+        let properties = request.of_client_host(session).await?;
+        let found = properties.lines().find_map(|line| line.strip_prefix("bootstrap.servers="));
+        servers = found.unwrap_or_default().to_owned();
+        properties
+    } else {
+        let listener = client_listeners(stack, None).into_iter().next();
+        listener.map(|listener| listener.properties(&servers)).unwrap_or_default()
+    };
     let failed = |error: std::io::Error| Failure::new(format!("the client host's files can't be written: {error}"));
     // Gone with the shell, however that ends.
     let folder = tempfile::Builder::new().prefix("kstack-client-").tempdir().map_err(failed)?;

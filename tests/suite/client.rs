@@ -5,8 +5,10 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
 use aws_sdk_ec2::types::{Instance, InstanceStateName};
+use aws_sdk_ssm::types::ParameterStringFilter;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kstack_core::certificates::Told;
 use kstack_core::cloud_init::{self, KAFKA_TOOL};
 
 use crate::msk;
@@ -82,6 +84,52 @@ fn a_client_host_of_a_stack_on_ec2_is_replaced_in_place() {
     assert_eq!(second.private_ip_address(), first.private_ip_address());
     account.destroy(FILE);
     account.assert_nothing_left();
+}
+
+/// The serial number of the client host's certificate, as the description of its parameter tells it.
+fn certificate(account: &Account) -> Option<String> {
+    let path = ParameterStringFilter::builder().key("Path").option("Recursive").values("/kstack-papers/dev");
+    let call = account.ssm(DEV).describe_parameters().max_results(50);
+    let answer = wait(call.parameter_filters(path.build().expect("a filter")).send());
+    let one = answer.parameters().iter().find(|one| one.name() == Some("/kstack-papers/dev/hosts/10.20.31.254/client"));
+    let told: Told = serde_json::from_str(one?.description().expect("a description")).expect("what it tells");
+    assert_eq!(told.subject, "CN=kstack-client-host");
+    Some(told.serial)
+}
+
+#[test]
+fn a_client_host_beside_brokers_with_tls_has_a_certificate_that_is_renewed_in_time() {
+    let account = Account::new();
+    let edits =
+        [("cluster:", "client: {}\ncluster:"), ("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {mtls: true}")];
+    account.write("dev", &edits);
+    // Seconds after its making, the certificates of this run have less than a third of their life left.
+    let mut short = account.command(&["apply", FILE, "--yes"]);
+    Run::of(short.env("KSTACK_TEST_CERTIFICATE_LIFE", "1500")).expect(0);
+    let first = certificate(&account).expect("a certificate");
+    let data = user_data(&account, DEV);
+    for wanted in ["parameter='/kstack-papers/dev/hosts/10.20.31.254/client'", "/etc/kafka/mtls.properties"] {
+        assert!(data.contains(wanted), "{wanted} in {data}");
+    }
+    assert!(!data.contains("PRIVATE KEY-----\n"), "{data}");
+    let id = live(&account, DEV).and_then(|one| one.instance_id);
+    let plan = account.plan(FILE);
+    assert!(plan.steps().iter().any(|step| step.contains("client_certificate/client")), "{:?}", plan.steps());
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    let second = certificate(&account).expect("a certificate");
+    assert_ne!(first, second);
+    assert_eq!(live(&account, DEV).and_then(|one| one.instance_id), id, "the host fetches it by itself");
+    // Without the client host there is none; and again with it, and gone with the stack.
+    account.write("dev", &edits[1..]);
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    assert_eq!(certificate(&account), None);
+    account.write("dev", &edits);
+    account.apply(FILE);
+    assert!(certificate(&account).is_some());
+    account.destroy(FILE);
+    assert_eq!(certificate(&account), None);
 }
 
 #[test]

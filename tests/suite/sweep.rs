@@ -335,8 +335,12 @@ fn a_run_with_names_that_is_cut_short_is_finished_by_the_next() {
 }
 
 #[test]
-fn a_run_with_keys_and_certificates_that_is_cut_short_is_finished_by_the_next() {
+fn a_run_with_keys_and_certificates_survives_its_death_at_any_call() {
     SECURED_APPLY.sweep(&KILLS, 3, false);
+}
+
+#[test]
+fn a_run_with_keys_and_certificates_survives_any_answer_that_is_lost() {
     SECURED_APPLY.sweep(quick(), 4, true);
 }
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use kstack_core::cloud_init::{
-    self, Checksum, ClientHost, Exporters, Host, HostRole, IamAuth, Os, Overrides, Phase, Security, Voter,
+    self, Checksum, ClientHost, ClientPapers, Exporters, Host, HostRole, IamAuth, Os, Overrides, Phase, Security,
+    Voter, client_parameter,
 };
 
 use crate::support::skip;
@@ -81,6 +82,11 @@ fn client(os: Os) -> ClientHost {
             .map(|name| (name.to_owned(), format!("bootstrap.servers=b-1:9092\nclient.id={name} # \"$(reboot)\"\n")))
             .into(),
         listener: "iam".into(),
+        papers: Some(ClientPapers {
+            parameter: client_parameter("prod", [10, 40, 0, 250].into()),
+            region: "us-east-1".into(),
+            ssm: "https://ssm.us-east-1.amazonaws.com".into(),
+        }),
     }
 }
 

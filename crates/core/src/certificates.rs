@@ -58,6 +58,9 @@ const ADMINS_UNIT: &str = "kstack-admins";
 pub const HOST_USER: &str = " kstack:host";
 pub const ADMIN_USER: &str = " kstack:admin";
 
+/// The user that the client host is to brokers: it may do what ACLs allow this user.
+pub const CLIENT_HOST: &str = "kstack-client-host";
+
 /// How brokers make a user of a subject of the hosts' authority. Java writes a subject by RFC 2253, its last part first. One name for
 /// all hosts: `super.users` is read at start alone, and a broker more must not roll the others.
 pub const HOST_RULES: &str = "RULE:^OU=kstack-hosts,CN=(broker|controller)-[0-9]+$/ kstack:host/,\
@@ -133,6 +136,19 @@ impl Facts {
         })
     }
 
+    /// The client host, a user as any other: its certificate ends, and is renewed, as a host's.
+    pub fn client_host() -> Facts {
+        Facts {
+            authority: Authority::Clients,
+            common_name: CLIENT_HOST.to_owned(),
+            unit: None,
+            addresses: Vec::new(),
+            names: Vec::new(),
+            server: false,
+            life: Facts::HOST_LIFE,
+        }
+    }
+
     /// The subject as Java and `openssl x509 -nameopt RFC2253` write it.
     pub fn subject(&self) -> String {
         let unit = self.unit.map(|unit| format!("OU={unit},")).unwrap_or_default();
@@ -188,7 +204,8 @@ impl Told {
         if since { Some(self.life()) } else { self.before.clone() }
     }
 
-    fn life(&self) -> Life {
+    /// Its own life, with the authorities that are told.
+    pub fn life(&self) -> Life {
         Life { begins: self.begins, ends: self.ends, trust: self.trust.clone() }
     }
 
@@ -240,6 +257,7 @@ mod tests {
         assert_eq!(Facts::host("prod", "broker-1", address).subject(), "OU=kstack-hosts,CN=broker-1");
         assert_eq!(Facts::admin().subject(), "OU=kstack-admins,CN=kstack");
         assert_eq!(Facts::client("orders-api", DAY).map(|one| one.subject()).as_deref(), Some("CN=orders-api"));
+        assert_eq!(Some(Facts::client_host()), Facts::client(CLIENT_HOST, Facts::HOST_LIFE), "a user as any other");
     }
 
     #[test]

@@ -19,14 +19,17 @@ use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContex
 use serde::{Deserialize, Serialize};
 
 use check::check;
-pub use client::{ClientHost, FIRST_BROKERS, IamAuth, brokers_placeholder, render_client, with_brokers};
+pub use client::{
+    ClientHost, ClientPapers, FIRST_BROKERS, FROM_ENVIRONMENT, IamAuth, brokers_placeholder, render_client,
+    secured_properties, with_brokers,
+};
 pub use decode::decode;
 pub use monitoring::{Download, Exporters, JMX_PORT, NODE_PORT};
 pub use phase::{Course, Phase};
 use quote::{properties_escape, shell_word, yaml_scalar};
 pub use security::{
     CLIENTS_CA, INTERNAL_PORT, MTLS_PORT, OAUTH_PORT, PAPERS, QUORUM_PORT, SCRAM_PORT, Security, Tokens, authority_of,
-    authority_parameter, papers_address, papers_parameter,
+    authority_parameter, client_address, client_parameter, papers_address, papers_parameter,
 };
 use view::View;
 

@@ -163,17 +163,19 @@ async fn sign(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<(String, P
     Ok((papers_parameter(aws.stack(), address), value, told))
 }
 
+/// The authority that `one` names, and its number.
+pub(super) fn authority(one: &Ref, ctx: &Ctx<'_, Aws>) -> Result<(Authority, u32), StepError> {
+    let id = ctx.id(one)?;
+    let known = authority_of(ctx.system.stack(), parts(&id).0);
+    known.ok_or_else(|| unusable(parts(&id).0, &"it is no authority's"))
+}
+
 /// The authorities that it names, by number.
 fn trust(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<Trust, StepError> {
-    let number = |one: &Ref| -> Result<(Authority, u32), StepError> {
-        let id = ctx.id(one)?;
-        let known = authority_of(ctx.system.stack(), parts(&id).0);
-        known.ok_or_else(|| unusable(parts(&id).0, &"it is no authority's"))
-    };
-    let (_, signer) = number(&wanted.authority)?;
+    let (_, signer) = authority(&wanted.authority, ctx)?;
     let mut trust = Trust { signer, hosts: [signer].into(), clients: BTreeSet::new() };
     for one in [&wanted.clients].into_iter().chain(&wanted.trusted).filter(|one| **one != Ref::None) {
-        match number(one)? {
+        match authority(one, ctx)? {
             (Authority::Hosts, number) => trust.hosts.insert(number),
             (Authority::Clients, number) => trust.clients.insert(number),
         };

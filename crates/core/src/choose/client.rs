@@ -2,7 +2,8 @@
 
 use super::PlanningInput;
 use crate::cloud_init::{
-    self, ClientHost, FIRST_BROKERS, IamAuth, Os, Overrides, USER_DATA_LIMIT, brokers_placeholder, overrides_of,
+    self, ClientHost, ClientPapers, FIRST_BROKERS, IamAuth, Os, Overrides, USER_DATA_LIMIT, brokers_placeholder,
+    client_parameter, overrides_of, secured_properties,
 };
 use crate::design::{ClientDesign, Design, client_listeners};
 use crate::digest;
@@ -13,7 +14,7 @@ use crate::instance_types::{self, Arch};
 use crate::kinds::ClientInstance;
 use crate::network;
 use crate::refusal::Refusal;
-use crate::stack::{Archive, Ec2, Engine, Stack};
+use crate::stack::{Archive, Ec2, Engine, ListenerName, Stack};
 
 /// A change of the templates that a running client host must get: raising it replaces that of every stack.
 const TEMPLATE_REVISION: u32 = 1;
@@ -91,7 +92,8 @@ pub fn choose(
     };
     let properties = properties(design);
     let (listener, _) = properties.first()?;
-    let iam = properties.iter().any(|(method, _)| *method == AuthMethod::Iam);
+    let iam = properties.iter().any(|(name, _)| *name == AuthMethod::Iam.word());
+    let address = address(design, zone);
     let jar = |archive: &Archive| IamAuth { url: archive.url.clone(), sha512: archive.sha512.clone() };
     let (archive_url, archive_checksum) = archive::of(&software.kafka, software.archive);
     let cloud = ClientHost {
@@ -106,8 +108,13 @@ pub fn choose(
         }),
         package_mirror: software.package_mirror.cloned(),
         proxy: software.proxy.cloned(),
-        listener: listener.word().to_owned(),
-        properties: properties.iter().map(|(method, text)| (method.word().to_owned(), text.clone())).collect(),
+        listener: (*listener).to_owned(),
+        properties: properties.iter().map(|(name, text)| ((*name).to_owned(), text.clone())).collect(),
+        papers: address.filter(|_| stack.secured()).map(|address| ClientPapers {
+            parameter: client_parameter(&stack.name, address),
+            region: stack.region.to_string(),
+            ssm: format!("https://ssm.{}.{}", stack.region, stack.region.domain()),
+        }),
     };
     let fits = |text: String| match text.len() {
         0..=USER_DATA_LIMIT => Ok(text),
@@ -118,7 +125,6 @@ pub fn choose(
         Ok(user_data) => {
             let config = fingerprint(&cloud, software.archive.is_some(), client.iam_auth.is_some(), &own);
             let instance_type = instance_type.clone();
-            let address = address(design, zone);
             Some(ClientDesign { zone, address, instance_type, image, cloud, user_data, config })
         }
         Err(error) => {
@@ -159,8 +165,8 @@ fn image(software: &Software<'_>, live: Option<&ClientInstance>, arch: Arch, inp
     software.image.clone().or(kept).or_else(|| input.facts.images.get(arch.word()).cloned())
 }
 
-/// The properties of each listener that the group of clients may use, the one that is best to begin with first.
-fn properties(design: &Design) -> Vec<(AuthMethod, String)> {
+/// The properties of each listener that the group of clients may use, by its name, the one that is best to begin with first.
+fn properties(design: &Design) -> Vec<(&'static str, String)> {
     let cluster = design.msk.as_ref().and_then(|msk| msk.provisioned.as_ref());
     let servers = |port: u16| {
         if Engine::of(&design.stack) == Engine::Msk {
@@ -170,8 +176,14 @@ fn properties(design: &Design) -> Vec<(AuthMethod, String)> {
         let addresses = || brokers.map(|host| format!("{}:{port}", host.address)).collect::<Vec<_>>().join(",");
         design.bootstrap_name().map_or_else(addresses, |name| format!("{name}:{port}"))
     };
+    if design.stack.secured() {
+        let mut ways = design.stack.cluster.ec2.as_ref().map(|ec2| ec2.listeners.ways()).unwrap_or_default();
+        // The host has a certificate of its own, and no password.
+        ways.sort_by_key(|way| way.listener != ListenerName::Tls);
+        return ways.iter().map(|way| (way.word(), secured_properties(way.listener, &servers(way.port)))).collect();
+    }
     let all = client_listeners(&design.stack, cluster);
-    all.into_iter().map(|one| (one.method, one.properties(&servers(one.port)))).collect()
+    all.into_iter().map(|one| (one.method.word(), one.properties(&servers(one.port)))).collect()
 }
 
 /// A fingerprint of what the host is configured with, but for the templates' own text and what kstack itself knows of archives: a newer

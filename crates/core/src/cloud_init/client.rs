@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{CLIENT, Checksum, Os, Overrides, SCHEMES, TemplateError, is_url, of_overrides, render_error};
+use crate::certificates::CLIENT_HOST;
+use crate::file::ListenerName;
 
 /// Everything that the user data of the client host is made from.
 #[derive(Debug, Clone, Serialize)]
@@ -24,6 +26,46 @@ pub struct ClientHost {
     pub properties: BTreeMap<String, String>,
     /// The listener whose properties are those of the shell's environment.
     pub listener: String,
+    /// Where its certificate is, beside brokers that speak TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub papers: Option<ClientPapers>,
+}
+
+/// From where the client host fetches its key and certificates, by the script of the hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClientPapers {
+    /// The name of the parameter.
+    pub parameter: String,
+    pub region: String,
+    /// The URL of Systems Manager there, without a path.
+    pub ssm: String,
+}
+
+/// Reads variables of the environment into the properties that name them; in Kafka's clients from 3.5 on.
+pub const FROM_ENVIRONMENT: &str = "\
+config.providers=env
+config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
+";
+
+/// The properties of a client on the client host that comes in by a listener of hosts that speak TLS, as the host itself or as a user whom
+/// the environment names.
+pub fn secured_properties(listener: ListenerName, servers: &str) -> String {
+    const TRUST: &str = "ssl.truststore.type=PEM\nssl.truststore.location=/etc/kafka/tls/hosts-ca.pem\n";
+    let own = match listener {
+        ListenerName::Tls => format!(
+            "# The client host itself is the user {CLIENT_HOST}, who may do what ACLs allow him.\n\
+             security.protocol=SSL\nssl.keystore.type=PEM\nssl.keystore.location=/etc/kafka/tls/host.pem\n{TRUST}"
+        ),
+        ListenerName::Scram => format!(
+            "# KAFKA_USERNAME and KAFKA_PASSWORD are variables of the client's environment.\n\
+             security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n\
+             sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
+             username=\"${{env:KAFKA_USERNAME}}\" password=\"${{env:KAFKA_PASSWORD}}\";\n\
+             {FROM_ENVIRONMENT}{TRUST}"
+        ),
+        _ => "security.protocol=PLAINTEXT\n".to_owned(),
+    };
+    format!("bootstrap.servers={servers}\n{own}")
 }
 
 /// A .jar file with aws-msk-iam-auth, and its SHA-512.
@@ -40,6 +82,11 @@ struct View<'a> {
     client: &'a ClientHost,
     checksum_sha512: Option<String>,
     checksum_url: Option<&'a str>,
+    // As the script of the hosts has them.
+    tls: Option<&'a ClientPapers>,
+    security: Option<&'a ClientPapers>,
+    papers_owner: &'static str,
+    papers_mode: &'static str,
 }
 
 /// How many brokers a client host is told of to begin with: others may come and go without a new client host.
@@ -76,7 +123,10 @@ pub fn render_client(client: &ClientHost, overrides: &Overrides) -> Result<Strin
         Checksum::Sha512(digits) => (Some(digits.to_ascii_lowercase()), None),
         Checksum::Published(url) => (None, Some(url.as_str())),
     };
-    let view = View { client, checksum_sha512, checksum_url };
+    // Whoever has a shell on the host is its user to brokers: each of them reads the key.
+    let (papers_owner, papers_mode) = ("root:root", "0444");
+    let (tls, security) = (client.papers.as_ref(), client.papers.as_ref());
+    let view = View { client, checksum_sha512, checksum_url, tls, security, papers_owner, papers_mode };
     of_overrides(overrides, |registry| registry.render(CLIENT, &view).map_err(|error| render_error(CLIENT, &error)))
 }
 
@@ -145,6 +195,11 @@ mod tests {
                 .map(|port| (format!("p{port}"), format!("bootstrap.servers={}\n", brokers_placeholder(port))))
                 .into(),
             listener: "p9098".to_owned(),
+            papers: closed.then(|| ClientPapers {
+                parameter: "/kstack-papers/orders/hosts/10.40.0.250/client".to_owned(),
+                region: "us-east-1".to_owned(),
+                ssm: "https://ssm.us-east-1.amazonaws.com".to_owned(),
+            }),
         }
     }
 
@@ -173,6 +228,12 @@ mod tests {
                 );
                 assert!(content("/usr/local/lib/kstack/install-kafka").contains(&"a".repeat(128)));
                 assert_eq!(text.contains("10.40.0.2:8080"), closed);
+                assert_eq!(
+                    text.contains("parameter='/kstack-papers/orders/hosts/10.40.0.250/client'"),
+                    closed,
+                    "{text}"
+                );
+                assert_eq!(text.contains("kstack-papers.timer"), closed, "{text}");
                 assert!(files.iter().all(|file| !file["content"].as_str().is_some_and(|text| text.contains("{{"))));
             }
         }

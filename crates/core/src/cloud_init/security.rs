@@ -128,6 +128,16 @@ pub fn authority_of(stack: &str, name: &str) -> Option<(Authority, u32)> {
     Authority::of(name.strip_prefix(&format!("{PAPERS}/{stack}/authorities/"))?)
 }
 
+/// The parameter with the papers of the client host of `stack` at `address`, which the policy of the hosts lets that host read.
+pub fn client_parameter(stack: &str, address: Ipv4Addr) -> String {
+    format!("{PAPERS}/{stack}/hosts/{address}/client")
+}
+
+/// The address of the client host of `stack` whose papers the parameter `name` has; `None` for another parameter.
+pub fn client_address(stack: &str, name: &str) -> Option<Ipv4Addr> {
+    name.strip_prefix(&format!("{PAPERS}/{stack}/hosts/"))?.strip_suffix("/client")?.parse().ok()
+}
+
 impl Security {
     /// The listeners that a host with this role has: name, port and protocol.
     fn listeners(&self, role: HostRole) -> Vec<(&'static str, u16, &'static str)> {

@@ -31,6 +31,9 @@ pub(super) struct View<'a> {
     more_protocols: String,
     /// Of a host that speaks TLS.
     tls: Option<SecurityView>,
+    /// Who owns its key and certificates, and by which mode they are read.
+    papers_owner: &'static str,
+    papers_mode: &'static str,
     heap_mib: u64,
     checksum_sha512: Option<String>,
     checksum_url: Option<&'a str>,
@@ -79,6 +82,8 @@ impl<'a> View<'a> {
             more_advertised: more(&|one| format!(",{}://{}:{}", one.name, one.host, one.advertised_port)),
             more_protocols: more(&|one| format!(",{}:PLAINTEXT", one.name)),
             tls: host.security.as_ref().map(|security| security.view(host)),
+            papers_owner: "kafka:kafka",
+            papers_mode: "0400",
             heap_mib: heap_mib(host.memory_mib, host.role),
             checksum_sha512,
             checksum_url,

@@ -87,11 +87,19 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
             }
         }
         let listeners = listeners(checker);
-        if listeners.secured() && !listeners.in_plaintext() {
+        let of_others = checker.part::<Network>("network").is_some_and(|network| network.existing.is_some());
+        if listeners.clients_ca().is_some() {
             checker.error(
                 "client",
-                "a client host does not have the certificate of the hosts' authority yet, so it can't reach brokers that speak TLS alone",
-                "leave `client` out, and make settings of a client with `kstack credentials`; or write `plaintext: true` below `cluster.ec2.listeners`",
+                "the client host has a certificate of kstack's authority for clients, which brokers with `clients_ca` don't trust",
+                "leave `client` out, and make settings of a client with `kstack credentials`; or leave `clients_ca` out",
+            );
+        }
+        if listeners.secured() && of_others {
+            checker.error(
+                "client",
+                "in a network of others the client host has no fixed address, by which alone it could read a certificate of its own",
+                "leave `client` out, and make settings of a client with `kstack credentials`",
             );
         }
         return;

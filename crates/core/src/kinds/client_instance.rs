@@ -86,6 +86,7 @@ impl Kind for ClientInstance {
             Address::new(super::SecurityGroupRules::NAME, Self::CLIENT),
             Address::new(super::SecurityGroupRules::NAME, "clients"),
             Address::new(super::Role::NAME, "hosts"),
+            Address::new(super::ClientCertificate::NAME, Self::CLIENT),
             Address::new(super::DnsRecords::NAME, super::dns_records::MAIN),
         ];
         before.into_iter().chain(table).collect()

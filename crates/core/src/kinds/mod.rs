@@ -171,6 +171,7 @@ macro_rules! all_kinds {
             kms_key::KmsKey,
             certificate_authority::CertificateAuthority,
             host_certificate::HostCertificate,
+            client_certificate::ClientCertificate,
             role::Role,
             instance_profile::InstanceProfile,
             placement_group::PlacementGroup,

@@ -18,6 +18,7 @@ mod sizing;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod warnings;
 
 pub use check_listeners::reaches_ssm;

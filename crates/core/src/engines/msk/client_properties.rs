@@ -2,6 +2,7 @@
 //! the client's environment, through Kafka's own configuration provider.
 
 use super::keys::{InTransit, Msk};
+use crate::cloud_init::FROM_ENVIRONMENT;
 use crate::file::read::choices;
 
 choices! {
@@ -41,12 +42,6 @@ impl AuthMethod {
             .collect()
     }
 }
-
-/// Reads variables of the environment into the properties that name them; in Kafka's clients from 3.5 on.
-const FROM_ENVIRONMENT: &str = "\
-config.providers=env
-config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
-";
 
 /// The properties of a client that connects by `method` to the brokers in `bootstrap`, such as `b-1.….amazonaws.com:9098,…`.
 /// A text that Kafka's tools take with `--command-config`; ends with a newline.
