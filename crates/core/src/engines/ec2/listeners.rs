@@ -22,7 +22,7 @@ fields! {
         scram: bool = false,
         /// Clients with certificates of the stack's own authority for clients, on port 9094.
         mtls: bool = false,
-        /// Clients in plaintext, on port 9092: on by default where there is neither `scram` nor `mtls`. Beside those, such clients are the user ANONYMOUS.
+        /// Clients in plaintext, on port 9092: on by default where there is neither `scram` nor `mtls`. Beside those, such clients are the user ANONYMOUS. In a live stack that comes from plaintext no ACL counts while it is on.
         plaintext: Option<bool>,
         /// Listeners for clients in other networks, who reach brokers by other names or ports: by name, of lower-case letters, digits and hyphens. A change rolls the brokers.
         others: BTreeMap<String, OtherListener> = BTreeMap::new(),
