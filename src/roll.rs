@@ -312,10 +312,9 @@ mod tests {
             // Each host gets both, and reaches the others as before.
             kafka.course = course(Phase::Plaintext, Phase::Switched);
             assert_eq!(may_stop(&kafka, "broker-1").await, Ok(Checks::Instance));
-            for (live, goal, listener) in [
-                (Phase::Open, Phase::Switched, "QUORUM"),
-                (Phase::Switched, Phase::Plaintext, "CONTROLLER"),
-            ] {
+            for (live, goal, listener) in
+                [(Phase::Open, Phase::Switched, "QUORUM"), (Phase::Switched, Phase::Plaintext, "CONTROLLER")]
+            {
                 kafka.course = course(live, goal);
                 let error = may_stop(&kafka, "broker-1").await.expect_err("it is not known");
                 assert!(error.contains(&format!("every controller has its listener {listener}")), "{error}");
