@@ -282,6 +282,7 @@ impl KafkaAccess {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kstack_core::cloud_init::Phase;
     use std::io::Read as _;
     use std::net::{Ipv4Addr, TcpListener};
 
@@ -325,6 +326,24 @@ mod tests {
         let kafka = KafkaAccess::new(nowhere(), Link::default(), None, true);
         for host in ["controller-1", "broker-1", "broker-2"] {
             assert_eq!(may_stop(&kafka, host).await, Ok(Checks::Instance), "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_goes_to_another_listener_without_kafkas_word() {
+        let course = |live: Phase, goal| Some(Course::to(goal, std::iter::once(live)));
+        for blind in [false, true] {
+            let mut kafka = KafkaAccess::new(nowhere(), Link::default(), None, blind);
+            // Each host gets both, and reaches the others as before.
+            kafka.course = course(Phase::Plaintext, Phase::Switched);
+            assert_eq!(may_stop(&kafka, "broker-1").await, Ok(Checks::Instance));
+            for (live, goal, listener) in
+                [(Phase::Open, Phase::Switched, "QUORUM"), (Phase::Switched, Phase::Plaintext, "CONTROLLER")]
+            {
+                kafka.course = course(live, goal);
+                let error = may_stop(&kafka, "broker-1").await.expect_err("it is not known");
+                assert!(error.contains(&format!("every controller has its listener {listener}")), "{error}");
+            }
         }
     }
 

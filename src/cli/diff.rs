@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         ui::markdown(&format!("\n{UNKNOWN}\n"));
     } else {
         // Nothing live was asked, so a plan's own words for that would not be true.
-        let same = plan.steps.is_empty() && plan.refusals.is_empty() && plan.notes.is_empty();
+        let same = plan.steps.is_empty() && plan.refusals.is_empty() && plan.notes.iter().all(|note| note.warning);
         ui::out(&if same { "Nothing would change.\n".to_owned() } else { render(&plan) });
         ui::out(&cost.text());
         ui::out(&format!("\n{UNKNOWN}\n"));

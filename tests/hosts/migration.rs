@@ -18,10 +18,10 @@ use crate::support::{Run, skip, stack, text};
 /// The topic of the client that came to SCRAM.
 const MOVED: &str = "moved";
 
-/// Lets nobody wait for the lease of a run that was killed.
+/// Lets nobody wait after a run that was killed.
 fn hasty(kafka: &Path, arguments: &[&str]) -> Command {
     let mut command = kstack_command(kafka, arguments);
-    command.env("KSTACK_TEST_LEASE", "6").env("KSTACK_TEST_SETTLE", "0");
+    command.env("KSTACK_TEST_LEASE", "60").env("KSTACK_TEST_SETTLE", "0");
     command
 }
 
@@ -34,6 +34,7 @@ fn cut_off(kafka: &Path, file: &str, at: impl Fn(&Value) -> bool) {
     assert!(events.any(|event| at(&event)), "the run ended before");
     apply.kill().expect("it runs");
     let _ = apply.wait();
+    kstack(kafka, &["unlock", file, "--yes"]).expect(0);
 }
 
 fn rolled(event: &Value) -> bool {

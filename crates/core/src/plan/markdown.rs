@@ -164,7 +164,8 @@ fn summary(one: &Planned<'_>) -> String {
         false => writeln!(out, "**{}.**\n", plan.counts()),
     };
     let ids = |action: Action| {
-        plan.steps.iter().filter(move |step| step.action() == action).map(|step| code(&step.id().to_string()))
+        let steps = plan.stages().flat_map(|stage| &stage.steps);
+        steps.filter(move |step| step.action() == action).map(|step| code(&step.id().to_string()))
     };
     list(&mut out, "Data is lost", &plan.steps.iter().filter_map(lost).collect::<Vec<_>>());
     list(&mut out, "Made again", &plan.steps.iter().filter_map(again).collect::<Vec<_>>());

@@ -27,7 +27,7 @@ fields! {
         mtls: Mtls = Mtls::Off,
         /// Clients with tokens of an OAuth 2.0 issuer (OAUTHBEARER), over TLS, on port 9097.
         oauth: Option<Oauth>,
-        /// Clients in plaintext, on port 9092: on by default where there is none of `scram`, `mtls` and `oauth`. Beside those, such clients are the user ANONYMOUS.
+        /// Clients in plaintext, on port 9092: on by default where there is none of `scram`, `mtls` and `oauth`. Beside those, such clients are the user ANONYMOUS. In a live stack that comes from plaintext no ACL counts while it is on.
         plaintext: Option<bool>,
         /// KMS key id, alias or ARN of the stack's account and region, symmetric, that encrypts the hosts' keys and certificates; kstack then makes none, for 1 USD a month. A live stack keeps its key.
         kms_key: Option<String>,
