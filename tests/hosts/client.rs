@@ -49,16 +49,28 @@ impl Client {
 
     /// Starts to write numbers, which all replicas in sync must acknowledge, and notes each in `log`.
     pub fn produce(&self, log: PathBuf, rate: u32) -> Producer {
+        self.produce_as(log, rate, None)
+    }
+
+    /// The same with the settings in this file.
+    pub fn produce_as(&self, log: PathBuf, rate: u32, settings: Option<&str>) -> Producer {
         let mut command = self.tool("kafka-verifiable-producer.sh");
         command.args(["--topic", TOPIC, "--acks", "-1", "--throughput", &rate.to_string()]);
+        command.args(settings.iter().flat_map(|file| ["--producer.config", *file]));
         let file = File::create(&log).expect("a file");
         Producer { child: command.stdout(file).stderr(Stdio::null()).spawn().expect("the tool starts"), log }
     }
 
     /// Everything that is in the topic.
     pub fn read(&self) -> BTreeSet<u64> {
+        self.read_as(None)
+    }
+
+    /// The same with the settings in this file.
+    pub fn read_as(&self, settings: Option<&str>) -> BTreeSet<u64> {
         let mut command = self.tool("kafka-console-consumer.sh");
         command.args(["--topic", TOPIC, "--from-beginning", "--timeout-ms", "20000"]);
+        command.args(settings.iter().flat_map(|file| ["--consumer.config", *file]));
         let output = command.output().expect("the tool starts");
         String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.parse().ok()).collect()
     }

@@ -74,6 +74,17 @@ const NAMES: Edits = &[("nat: single", "nat: single\n  dns: {zone: kafka.interna
 pub const SECURED_APPLY: Scenario = Scenario::apply("apply with TLS", dev, None, SECURED);
 pub const SECURED_UNDO: Scenario = Scenario { name: "apply with TLS, then destroy", then: "destroy", ..SECURED_APPLY };
 
+/// A second authority takes the place of the first: two rolls in one run.
+pub const SECURED_ROTATE: Scenario = Scenario::apply("another authority signs", dev, Some(BOTH), NEXT);
+const BOTH: Edits = &[(
+    "    kafka: 4.1.1",
+    "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}\n    authorities: {hosts: [1, 2]}",
+)];
+const NEXT: Edits = &[(
+    "    kafka: 4.1.1",
+    "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}\n    authorities: {hosts: [2]}",
+)];
+
 /// Hosts that speak TLS.
 const SECURED: Edits = &[("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}")];
 
