@@ -92,12 +92,12 @@ pub fn trust(observed: &Observed) -> Option<Trust> {
     let instances = observed.of::<Instance>();
     let all = instances.values().filter(|(_, one)| one.speaks_tls());
     let all: Vec<Option<Trust>> = all.map(|(_, one)| Trust::parse(one.trust.as_deref().unwrap_or_default())).collect();
-    let signer = Running::of(&all)?.signer();
     let live = |of: Authority| -> BTreeSet<u32> {
         let all = observed.of::<CertificateAuthority>();
         let numbers = all.keys().filter_map(|name| Authority::of(name)).filter(|(one, _)| *one == of);
         numbers.map(|(_, number)| number).collect()
     };
+    let signer = Running::of(&all, &live(Authority::Hosts))?.signer();
     // Clients take what every broker takes.
     let mut taken = all.into_iter().flatten().map(|one| one.clients).filter(|clients| !clients.is_empty());
     let first = taken.next().unwrap_or_else(|| live(Authority::Clients));

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::context::Context;
 use super::ui;
 use super::via::ViaArgs;
+use crate::aws::Papers;
 use crate::ops::Failure;
 use crate::ops::client::{Request, Who};
 use crate::session::{read_stack, write_file};
@@ -83,6 +84,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         crate::session::check_writable(path).map_err(|error| unwritable(path, &error))?;
     }
     let session = context.session(&stack.region, &stack.name).await?;
+    if stack.secured() {
+        session.aws.expect_papers(Papers::Wanted);
+    }
     let observed = session.observe().await?;
     let format = match args.format {
         Format::Java => client_files::Format::Java,

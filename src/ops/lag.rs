@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Failure, kafka, msk};
+use crate::aws::Papers;
 use crate::aws::kinds as drivers;
 use crate::aws::kinds::{Sought, msk_status};
 use crate::clock;
@@ -40,6 +41,9 @@ pub async fn lags(
         }
         reasons.dedup();
         return Err(unasked(reasons.join("; ")));
+    }
+    if stack.secured() {
+        session.aws.expect_papers(Papers::Wanted);
     }
     let found = drivers::find_of(&session.aws, Sought::of(stack)).await?;
     let observed = drivers::with_others(&session.aws, Sought::of(stack), found, None).await?;

@@ -13,6 +13,9 @@ use kstack_core::kinds::instance::ENDED;
 use kstack_core::observed::Observed;
 use kstack_core::plan::Source;
 
+/// What a signal cuts short after the hosts have started.
+const INTERRUPTED_WAIT: &str = "a signal came; the hosts have started with new certificates, but kstack did not wait until Kafka is healthy: `kstack status --wait` does";
+
 /// Recovers the stack; returns the hosts that were started again, by name.
 ///
 /// # Errors
@@ -48,7 +51,9 @@ async fn work(session: &Session, source: &Source, parsed: &Parsed, task: &Task<'
     let restarted = async {
         task.note(&format!("Stopping and starting {} hosts with new certificates ...", all.len()));
         restart::all(&session.aws, &all, || all.iter().for_each(|(host, _)| access.instance_ended(host))).await?;
-        ready::on_hosts(session, &design, &access, task).await
+        let healthy = ready::on_hosts(session, &design, &access, task);
+        let healthy = task.signals.until_signal(INTERRUPTED_WAIT, healthy).await;
+        healthy.map_err(|failure| Failure { maybe_applied: true, ..failure })
     };
     let restarted = restarted.await;
     access.link.way.close().await;

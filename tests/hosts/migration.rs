@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::alone;
-use crate::client::{Client, distribution};
+use crate::client::Client;
 use crate::processes::{kstack, kstack_command};
-use crate::support::{Run, skip, stack, text};
+use crate::room::{beside, block};
+use crate::support::{Run, stack, text};
 
 /// The topic of the client that came to SCRAM.
 const MOVED: &str = "moved";
@@ -52,15 +52,11 @@ fn phases(kafka: &Path, file: &str) -> String {
 
 #[test]
 fn a_plaintext_cluster_comes_to_tls_under_writes_wherever_runs_die() {
-    let _alone = alone();
-    let kafka = match distribution() {
-        Ok(kafka) => kafka,
-        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
-    };
+    let Some((_room, kafka)) = beside() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("stack.yaml");
     let at = |name: &str| folder.path().join(name).display().to_string();
-    let block = format!("10.{}.0.0/16", 100 + std::process::id() % 100);
+    let block = format!("10.{}.0.0/16", block());
     let write = |listeners: &str| {
         fs::write(&path, stack("dev", &[("10.20.0.0/16", &block), ("combined: true", listeners)])).expect("a file");
         path.display().to_string()

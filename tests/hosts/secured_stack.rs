@@ -15,6 +15,7 @@ use kstack_core::certificates::Told;
 use kstack_core::permissions::{Call, call};
 use serde_json::Value;
 
+use crate::client::{Client, TOPIC};
 use crate::processes::{kstack, kstack_with_life};
 use crate::room::{beside, block};
 use crate::support::poll;
@@ -36,11 +37,16 @@ impl Stack {
     }
 
     fn write(&self, instance_type: &str) -> String {
+        self.write_with(instance_type, "{}")
+    }
+
+    /// The same with these authorities.
+    fn write_with(&self, instance_type: &str, authorities: &str) -> String {
         let block = block();
         let text = format!(
             "apiVersion: kstack/v1\nname: payments\nregion: us-east-1\nnetwork: {{cidr: 10.{block}.0.0/16, nat: single, endpoints: [ssm]}}\n\
              workload: {{ingress: 1 MiB/s, retention: 1d}}\ncluster:\n  ec2:\n    kafka: 4.1.1\n    combined: true\n    \
-             listeners: {{scram: true, mtls: true}}\n    brokers: {{count: 3, instance_type: {instance_type}}}\n"
+             listeners: {{scram: true, mtls: true}}\n    authorities: {authorities}\n    brokers: {{count: 3, instance_type: {instance_type}}}\n"
         );
         fs::write(self.path("payments.yaml"), text).expect("a file");
         self.path("payments.yaml")
@@ -174,10 +180,10 @@ fn a_secured_stack_is_made_used_rolled_and_destroyed() {
         run(&["credentials", &file, "web", "--by", "mtls", "--show", "--format", "librdkafka"]).expect(0).json();
     assert_eq!(shown["security.protocol"], "SSL", "{shown}");
 
-    // Each roll brings a new certificate, and the client's settings stay good.
+    // Each roll brings a new certificate, and the client's settings stay good; so they do beside another authority.
     let (before, count) = stack.papers();
     assert_eq!((before.len(), count), (3, 5), "one for each host, and the two authorities");
-    run(&["apply", &stack.write("t4g.large"), "--yes"]).expect(0);
+    run(&["apply", &stack.write_with("t4g.large", "{hosts: [1, 2], clients: [1, 2]}"), "--yes"]).expect(0);
     let (after, _) = stack.papers();
     for (parameter, told) in &after {
         let old = &before[parameter];
@@ -187,6 +193,38 @@ fn a_secured_stack_is_made_used_rolled_and_destroyed() {
     }
     assert_eq!(stack.produce(&newer), "");
     done(stack.consume(&billing, 10), "Processed a total of 10 messages");
+    assert!(run(&["plan", &file]).expect(0).out.contains("Nothing to do"));
+
+    // The second authorities take the place of the first, while a producer writes.
+    // A certificate of `--admin` is by the old one, and is no longer taken in the end.
+    let both = stack.credentials("both.properties", &["orders-api", "--new-password"]);
+    let new_billing = stack.credentials("new-billing.properties", &["billing", "--by", "mtls"]);
+    let client = Client { kafka: stack.kafka.clone(), servers: servers(&both) };
+    let mut producer =
+        client.produce_to(TOPIC, stack.folder.path().join("acknowledged.jsonl"), 100, &["--producer.config", &both]);
+    producer.expect_more("writing beside the old authority", 100);
+    let rotated = run(&["apply", &stack.write_with("t4g.large", "{hosts: [2], clients: [2]}"), "--yes"]).expect(0);
+    assert!(rotated.out.contains("Then: All hosts are rolled again"), "{rotated}");
+    producer.expect_more("writing by the new authority", 100);
+    let acknowledged = producer.stop();
+    let (last, count) = stack.papers();
+    assert_eq!((last.len(), count), (3, 5), "the old authorities are gone");
+    for (parameter, told) in &last {
+        assert_eq!(told.trust.to_string(), "by 2, trusts 2, clients 2", "{parameter}");
+        assert_ne!((&told.by, &told.clients), (&after[parameter].by, &after[parameter].clients), "{parameter}");
+    }
+    for server in servers(&both).split(',') {
+        let shown = Command::new("openssl").args(["s_client", "-connect", server]).stdin(Stdio::null()).output();
+        let shown = String::from_utf8_lossy(&shown.expect("openssl runs").stdout).into_owned();
+        assert!(shown.contains("CN = kstack payments hosts 2"), "{server}: {shown}");
+    }
+    let newest = stack.credentials("newest.properties", &["--admin"]);
+    let read = Client { kafka: stack.kafka.clone(), servers: servers(&newest) }
+        .read_from(TOPIC, &["--consumer.config", &newest]);
+    let lost: Vec<_> = acknowledged.difference(&read).collect();
+    assert!(lost.is_empty() && acknowledged.len() > 300, "{} of {} lost", lost.len(), acknowledged.len());
+    assert!(!stack.consume(&new_billing, 5).contains("Exception"), "a certificate by the new authority is taken");
+    done(stack.consume(&billing, 5), "SslAuthenticationException");
     assert!(run(&["plan", &file]).expect(0).out.contains("Nothing to do"));
 
     run(&["destroy", &file, "--yes"]).expect(0);

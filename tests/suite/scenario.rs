@@ -81,6 +81,17 @@ pub const TO_PLAINTEXT: Scenario = Scenario::apply("TLS to plaintext", dev, Some
 const BOTH: Edits = &[("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true, plaintext: true}")];
 const PLAINTEXT: Edits = &[("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {plaintext: true}")];
 
+/// A second authority takes the place of the first: two rolls in one run.
+pub const SECURED_ROTATE: Scenario = Scenario::apply("another authority signs", dev, Some(SECOND), NEXT);
+const SECOND: Edits = &[(
+    "    kafka: 4.1.1",
+    "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}\n    authorities: {hosts: [1, 2]}",
+)];
+const NEXT: Edits = &[(
+    "    kafka: 4.1.1",
+    "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}\n    authorities: {hosts: [2]}",
+)];
+
 /// Hosts that speak TLS.
 const SECURED: Edits = &[("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}")];
 

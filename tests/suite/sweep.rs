@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use crate::scenario::{
     APPLY, CLIENT_APPLY, CLIENT_REMOVE, CLIENT_REPLACE, DESTROY, DUAL_APPLY, DUAL_ON, FILE, MSK_APPLY, MSK_DESTROY,
-    MSK_UPDATE, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, SECURED_APPLY, SECURED_UNDO, Scenario,
-    TO_PLAINTEXT, TO_TLS, UNDO, Whole,
+    MSK_UPDATE, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, SECURED_APPLY, SECURED_ROTATE,
+    SECURED_UNDO, Scenario, TO_PLAINTEXT, TO_TLS, UNDO, Whole,
 };
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -342,6 +342,11 @@ fn a_run_with_keys_and_certificates_survives_its_death_at_any_call() {
 #[test]
 fn a_run_with_keys_and_certificates_survives_any_answer_that_is_lost() {
     SECURED_APPLY.sweep(quick(), 4, true);
+}
+
+#[test]
+fn a_run_in_which_another_authority_signs_is_finished_by_the_next_wherever_it_dies() {
+    SECURED_ROTATE.sweep(&KILLS, 3, false);
 }
 
 #[test]

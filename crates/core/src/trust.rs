@@ -85,12 +85,12 @@ pub struct Running {
 
 impl Running {
     /// Of hosts of which each has this; `None` where none runs. Of one with `None` nothing is known: it counts for one that knows no more
-    /// than all others do.
-    pub fn of(all: &[Option<Trust>]) -> Option<Running> {
+    /// than all others do; where nothing is known of any, than that the newest of the `live` authorities is.
+    pub fn of(all: &[Option<Trust>], live: &BTreeSet<u32>) -> Option<Running> {
         let known: Vec<&Trust> = all.iter().flatten().collect();
         let signers: BTreeSet<u32> = known.iter().map(|one| one.signer).collect();
         let mut common = known.iter().map(|one| one.hosts.clone());
-        let first = common.next().or_else(|| (!all.is_empty()).then(|| Trust::default().hosts))?;
+        let first = common.next().or_else(|| (!all.is_empty()).then(|| live.clone()))?;
         let common = common.fold(first, |common, one| &common & &one);
         let mut running = Running { signers, common };
         if known.len() < all.len() {
@@ -204,7 +204,7 @@ mod tests {
         ];
         for (running, asked, expected, then) in cases {
             let running: Vec<Option<Trust>> = running.iter().map(|text| Some(trust(text))).collect();
-            let next = next(&set(asked), &set(&[]), Running::of(&running).as_ref());
+            let next = next(&set(asked), &set(&[]), Running::of(&running, &set(&[])).as_ref());
             assert_eq!((next.trust.to_string().as_str(), &next.then[..]), (expected, then), "{running:?} {asked:?}");
         }
     }
@@ -212,11 +212,12 @@ mod tests {
     #[test]
     fn a_host_of_which_nothing_is_known_holds_the_others_back() {
         let half = Some(trust("by 1, trusts 1+2"));
-        let running = Running::of(&[half.clone(), None, half]).expect("some run");
+        let running = Running::of(&[half.clone(), None, half], &set(&[])).expect("some run");
         let next = next(&set(&[2]), &set(&[1]), Some(&running));
         assert_eq!((next.trust.to_string().as_str(), next.then.len()), ("by 1, trusts 1+2, clients 1", 2));
-        assert_eq!(Running::of(&[None, None]).map(|running| running.signer()), Some(1));
-        assert_eq!(Running::of(&[]), None);
+        assert_eq!(Running::of(&[None, None], &set(&[2, 3])).map(|running| running.signer()), Some(3));
+        assert_eq!(Running::of(&[None, None], &set(&[])).map(|running| running.signer()), Some(1));
+        assert_eq!(Running::of(&[], &set(&[1])), None);
     }
 
     fn asked() -> impl Strategy<Value = BTreeSet<u32>> {
@@ -238,7 +239,7 @@ mod tests {
             };
             let mut last = set(&[1]);
             for (wanted, rolled) in wishes {
-                let running = Running::of(&hosts).expect("some run");
+                let running = Running::of(&hosts, &set(&[])).expect("some run");
                 let next = next(&wanted, &set(&[]), Some(&running));
                 for index in rolled {
                     hosts[index.index(count)] = Some(next.trust.clone());
@@ -248,7 +249,7 @@ mod tests {
             }
             let mut left = None;
             for _ in 0..4 {
-                let running = Running::of(&hosts).expect("some run");
+                let running = Running::of(&hosts, &set(&[])).expect("some run");
                 let next = next(&last, &set(&[]), Some(&running));
                 prop_assert!(left.is_none_or(|left: usize| next.then.len() == left.saturating_sub(1)), "one less is left each time");
                 left = Some(next.then.len());

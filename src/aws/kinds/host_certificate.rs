@@ -57,7 +57,7 @@ impl Driver<Aws> for HostCertificate {
 
     /// A certificate is never changed: another takes its place.
     async fn update(&self, ctx: &Ctx<'_, Aws>, _: &str, changes: &[FieldChange]) -> Result<(), StepError> {
-        let known = ["subject", "names", "authority", "clients", "key"];
+        let known = ["subject", "names", "authority", "clients", "trusted", "key"];
         if let Some(other) = changes.iter().find(|change| !known.contains(&change.field.as_str())) {
             return Err(no_call_for(other));
         }

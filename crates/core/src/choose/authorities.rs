@@ -48,7 +48,7 @@ pub fn choose(stack: &Stack, observed: &Observed, refusals: &mut Vec<Refusal>) -
         true => BTreeSet::new(),
         false => wanted(Authority::Clients, asked.map(|one| one.clients()).unwrap_or_default(), refusals),
     };
-    let common = Running::of(&known().cloned().map(Some).collect::<Vec<_>>());
+    let common = Running::of(&known().cloned().map(Some).collect::<Vec<_>>(), &BTreeSet::new());
     let unknown = common.is_some_and(|running| !next(&hosts, &clients, Some(&running)).goes_on_from(&running));
     let cut_off = !trusted(Authority::Clients).is_empty() && trusted(Authority::Clients).is_disjoint(&clients);
     for (of, numbers, refused) in [(Authority::Hosts, &hosts, unknown), (Authority::Clients, &clients, cut_off)] {
@@ -72,7 +72,7 @@ pub fn choose(stack: &Stack, observed: &Observed, refusals: &mut Vec<Refusal>) -
             refusals.push(Refusal::at(&address(of, new), reason, remedy));
         }
     }
-    next(&hosts, &clients, Running::of(&running).as_ref())
+    next(&hosts, &clients, Running::of(&running, &numbers(observed, Authority::Hosts)).as_ref())
 }
 
 fn by(numbers: &BTreeSet<u32>) -> String {
