@@ -13,6 +13,7 @@ use crate::file::read::{Read as _, fields};
 pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
+pub use crate::file::Topic;
 pub use crate::file::{Account, ApiVersion, Dns, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
 
@@ -41,6 +42,8 @@ fields! {
         cluster: Cluster,
         /// A small host inside the network with Kafka's tools, which `kstack shell` opens; `{}` for one as it is by default.
         client: Option<Client>,
+        /// Topics, by name. Topics that are not here are left alone.
+        topics: BTreeMap<String, Topic> = BTreeMap::new(),
     }
 }
 
@@ -78,6 +81,16 @@ impl Stack {
             settings,
             client: self.client.as_ref(),
         }
+    }
+
+    /// Copies of each partition of a topic that asks for no number of its own.
+    pub fn topic_copies(&self) -> u32 {
+        self.common().settings.copies
+    }
+
+    /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.
+    pub fn has_inside(&self) -> bool {
+        !self.topics.is_empty()
     }
 
     /// Whom the file lets in, to whichever listener.
