@@ -5,18 +5,19 @@ mod gather;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kstack_core::all_kinds;
 use kstack_core::kinds::Resource;
-use kstack_core::model::FieldChange;
+use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;
 use kstack_core::plan::{Step, Work};
 use kstack_core::stack::Stack;
 use tokio::sync::OnceCell;
 
 use self::topic::Topics;
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Ctx, Driver, IdMap};
 use crate::error::StepError;
 use crate::kafka::{Brokers, BrokersError};
 
@@ -32,6 +33,8 @@ pub struct Kafka<'a> {
     /// Waits until the cluster serves, and is asked once.
     open: Box<dyn Fn() -> Opening<'a> + 'a>,
     brokers: OnceCell<Result<Brokers<'a>, String>>,
+    /// Whether a step has said that it waits for them.
+    waited: AtomicBool,
     /// What the file has of it.
     stack: Option<&'a Stack>,
     topics: Topics,
@@ -40,7 +43,13 @@ pub struct Kafka<'a> {
 impl<'a> Kafka<'a> {
     /// The cluster to which `open` leads, and what `stack` has of it.
     pub fn new(stack: &'a Stack, open: impl Fn() -> Opening<'a> + 'a) -> Kafka<'a> {
-        Kafka { open: Box::new(open), brokers: OnceCell::new(), stack: Some(stack), topics: Topics::default() }
+        Kafka {
+            open: Box::new(open),
+            brokers: OnceCell::new(),
+            waited: AtomicBool::new(false),
+            stack: Some(stack),
+            topics: Topics::default(),
+        }
     }
 
     /// No cluster: for plans that have nothing inside of one.
@@ -48,7 +57,13 @@ impl<'a> Kafka<'a> {
         let open = || -> Opening<'a> {
             Box::pin(async { Err(StepError::Internal("no cluster was named to be asked".to_owned())) })
         };
-        Kafka { open: Box::new(open), brokers: OnceCell::new(), stack: None, topics: Topics::default() }
+        Kafka {
+            open: Box::new(open),
+            brokers: OnceCell::new(),
+            waited: AtomicBool::new(false),
+            stack: None,
+            topics: Topics::default(),
+        }
     }
 
     /// The brokers, once they serve. All who ask wait together.
@@ -56,7 +71,12 @@ impl<'a> Kafka<'a> {
     /// # Errors
     /// Why they don't.
     pub async fn brokers(&self) -> Result<&Brokers<'a>, StepError> {
-        let open = || async { (self.open)().await.map_err(|error| error.to_string()) };
+        let open = || async {
+            (self.open)().await.map_err(|error| match error {
+                StepError::Ended { why, .. } if !why.is_empty() => why,
+                other => other.to_string(),
+            })
+        };
         match self.brokers.get_or_init(open).await {
             Ok(brokers) => Ok(brokers),
             Err(why) => Err(unasked(why.clone())),
@@ -81,7 +101,9 @@ fn unasked(why: String) -> StepError {
     StepError::Ended {
         what: "Kafka can't be asked".to_owned(),
         why,
-        remedy: Some("run it where the brokers can be reached, or name a way with --via or --proxy: it continues where it stopped"),
+        remedy: Some(
+            "run it where the brokers can be reached, or name a way with --via or --proxy: it continues where it stopped",
+        ),
     }
 }
 
@@ -129,7 +151,12 @@ all_kinds!(drivers);
 ///
 /// # Errors
 /// What Kafka refuses, or why it can't be asked.
-pub async fn run(ctx: &Ctx<'_, Kafka<'_>>, step: &Step) -> Result<String, StepError> {
+pub async fn run(kafka: &Kafka<'_>, step: &Step, ids: &IdMap, progress: &dyn Fn(String)) -> Result<String, StepError> {
+    let (address, tags) = (&step.address, &Tags::new());
+    let ctx = &Ctx { system: kafka, address, tags, token: "", ids, progress, check_instance: false, batch: None };
+    if !kafka.waited.swap(true, Ordering::Relaxed) {
+        progress("Kafka has to serve on every broker first".to_owned());
+    }
     match &step.work {
         Work::Create(new) => each_kind!(&new.spec, spec => spec.create(ctx).await),
         Work::Update { live, wanted, changes, .. } => {
@@ -141,7 +168,9 @@ pub async fn run(ctx: &Ctx<'_, Kafka<'_>>, step: &Step) -> Result<String, StepEr
             ctx.ids.lock().remove(&step.address);
             Ok(live.id.clone())
         }
-        Work::Roll { .. } | Work::Replace { .. } => Err(StepError::Internal(format!("{} can't be made anew", step.id()))),
+        Work::Roll { .. } | Work::Replace { .. } => {
+            Err(StepError::Internal(format!("{} can't be made anew", step.id())))
+        }
     }
 }
 
@@ -161,7 +190,9 @@ async fn update(
 async fn again<T>(mut send: impl AsyncFnMut() -> Result<T, BrokersError>) -> Result<T, BrokersError> {
     for _ in 1..TRIES {
         match send().await {
-            Err(BrokersError::Lost(_) | BrokersError::Unasked(_)) => tokio::time::sleep(crate::wait::jitter(PAUSE)).await,
+            Err(BrokersError::Lost(_) | BrokersError::Unasked(_)) => {
+                tokio::time::sleep(crate::wait::jitter(PAUSE)).await
+            }
             done => return done,
         }
     }

@@ -14,6 +14,12 @@ pub fn is_held(address: &Address, observed: &Observed) -> bool {
     is_of_kafka(&address.kind) && observed.unknown_inside().is_some()
 }
 
+/// Whether a live resource that the design does not ask for may be deleted: of what Kafka has that is what the stack file says is absent,
+/// since others make topics too.
+pub fn may_go(address: &Address, stack: &Stack) -> bool {
+    !is_of_kafka(&address.kind) || stack.topics.get(&address.name).is_some_and(|topic| topic.absent)
+}
+
 /// Says what of the stack file is held back, and why.
 pub fn say_unknown(desired: &BTreeMap<Address, Resource>, stack: &Stack, observed: &Observed, plan: &mut Plan) {
     let Some(why) = observed.unknown_inside() else { return };
@@ -23,11 +29,11 @@ pub fn say_unknown(desired: &BTreeMap<Address, Resource>, stack: &Stack, observe
     if count == 0 {
         return;
     }
-    let (waits, is, it) = if count == 1 { ("waits", "is", "it") } else { ("wait", "are", "them") };
+    let has = if count == 1 { "has" } else { "have" };
     let text = format!(
-        "{} of the stack file {waits}, and {is} left as they are: {why}. Run it where the brokers can be reached, or name a way with \
-         --via or --proxy; then the plan has {it}",
-        many(count, "Kafka resource")
+        "{} of the stack file {has} no step, as it is not known what Kafka has: {why}; run it where the brokers can be reached, or name a \
+         way with --via or --proxy",
+        many(count, "topic")
     );
     plan.notes.push(Note { warning: true, ..Note::of(&Address::new("kafka", "main"), text) });
 }
