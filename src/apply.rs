@@ -93,12 +93,11 @@ const GENERATIONS: u32 = 5;
 /// is the same: then looking only saves a call. Where AWS would let a second one be made, it is [`LIST_DELAY`].
 const SHORT_LIST_DELAY: Duration = Duration::from_secs(2);
 
-/// Runs `plan`. Rolls query `kafka`; `incarnation` tells this stack from earlier ones of the same name; `stop` turns true on a
+/// Runs `plan`. Rolls query `kafka`, and what Kafka has is `inside`; `incarnation` tells this stack from earlier ones of the same name; `stop` turns true on a
 /// signal.
 pub async fn apply(
     aws: &Aws,
-    kafka: &KafkaAccess,
-    inside: &Kafka<'_>,
+    (kafka, inside): (&KafkaAccess, &Kafka<'_>),
     plan: &Plan,
     observed: &Observed,
     incarnation: &str,
@@ -430,7 +429,7 @@ mod tests {
         plan.steps.iter_mut().zip(ids.iter().rev()).for_each(|(step, other)| step.after = vec![other.clone()]);
         let place = Place { region: "us-east-1".to_owned(), sandbox: Some("http://127.0.0.1:9".to_owned()) };
         let aws = Aws::new(Clients::connect(&place, Fence::default()).await, &Name("dev".to_owned()));
-        apply(&aws, &KafkaAccess::default(), &Kafka::none(), &plan, &observed, "", stop, |_| {}).await
+        apply(&aws, (&KafkaAccess::default(), &Kafka::none()), &plan, &observed, "", stop, |_| {}).await
     }
 
     #[tokio::test]

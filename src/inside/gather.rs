@@ -51,3 +51,24 @@ impl<Q> Gather<Q> {
         told.await.unwrap_or_else(|_| Err("there is no answer to the request".to_owned())).map_err(failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_asked_at_the_same_time_is_sent_once_and_each_hears_its_own_answer() {
+        let (gather, sent) = (Gather::default(), Mutex::new(Vec::new()));
+        let send = async |all: Vec<u32>| {
+            sent.lock().expect("the lock").push(all.len());
+            all.iter().map(|one| if one % 2 == 0 { Ok(()) } else { Err(format!("{one} is odd")) }).collect()
+        };
+        let answers = futures::future::join_all((0..100).map(|number| gather.ask(number, send))).await;
+        for (number, answer) in answers.into_iter().enumerate() {
+            let expected = (number % 2 != 0).then(|| format!("{number} is odd"));
+            assert_eq!(answer.err().map(|error| error.to_string()), expected);
+        }
+        assert!(gather.ask(4, send).await.is_ok());
+        assert_eq!(*sent.lock().expect("the lock"), [100, 1]);
+    }
+}

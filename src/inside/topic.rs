@@ -376,3 +376,40 @@ impl<'a> Driver<Kafka<'a>> for Topic {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Requests are not too large, one whose answer is lost is sent again, and so is what Kafka could not do just then.
+    #[tokio::test]
+    async fn all_is_sent_until_there_is_an_answer_that_stays() {
+        let asked: Vec<(String, u32)> =
+            [("a", 1500), ("b", 1500), ("c", 1500), ("d", 9000)].map(|(name, count)| (name.to_owned(), count)).into();
+        let mut sent = Vec::new();
+        let answers = each(
+            &asked,
+            |(name, count)| (name, *count as usize),
+            async |some: &[&(String, u32)]| {
+                let names: String = some.iter().map(|(name, _)| name.as_str()).collect();
+                sent.push(names.clone());
+                let again = sent.iter().filter(|one| **one == names).count() > 1;
+                if names == "c" && !again {
+                    return Err(BrokersError::Lost("the connection broke".to_owned()));
+                }
+                let code = |name: &str| match name {
+                    "b" => TOPIC_ALREADY_EXISTS,
+                    "d" if !again => PASSING[0],
+                    _ => 0,
+                };
+                Ok(some.iter().map(|(name, _)| (name.clone(), (code(name), None))).collect())
+            },
+        )
+        .await;
+        assert_eq!(sent, ["ab", "c", "c", "d", "d"]);
+        let codes: Vec<Option<i16>> = answers.iter().map(|answer| answer.as_ref().map(|(code, _)| *code)).collect();
+        assert_eq!(codes, [None, Some(TOPIC_ALREADY_EXISTS), None, None]);
+        let fine = results(answers, |index, code| index == 1 && code == TOPIC_ALREADY_EXISTS);
+        assert!(fine.iter().all(Result::is_ok), "{fine:?}");
+    }
+}

@@ -200,7 +200,7 @@ impl ApplyRequest {
         let may_write = || session.fence.open();
         let within = inside::of(session, &design, kafka, task, &may_write);
         let done =
-            Box::pin(execute(session, kafka, &within, &plan, observed, &record.incarnation(), task, report)).await;
+            Box::pin(execute(session, (kafka, &within), &plan, observed, &record.incarnation(), task, report)).await;
         within.close().await;
         drop(within);
         done?;

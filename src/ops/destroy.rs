@@ -64,5 +64,5 @@ async fn work(
     if task.sandbox {
         kafka::remove(&observed)?;
     }
-    execute(session, &KafkaAccess::default(), &Kafka::none(), &plan, &observed, "", task, report).await
+    execute(session, (&KafkaAccess::default(), &Kafka::none()), &plan, &observed, "", task, report).await
 }

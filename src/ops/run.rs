@@ -50,8 +50,7 @@ pub fn refused_with_causes(plan: &Plan) -> Failure {
 /// What failed, and what is left.
 pub async fn execute(
     session: &Session,
-    kafka: &KafkaAccess,
-    inside: &Kafka<'_>,
+    (kafka, inside): (&KafkaAccess, &Kafka<'_>),
     plan: &Plan,
     observed: &Observed,
     incarnation: &str,
@@ -64,9 +63,10 @@ pub async fn execute(
     }
     report(RunReport::Begun { plan });
     let stop = task.signals.stop.clone();
-    let outcome =
-        apply(&session.aws, kafka, inside, plan, observed, incarnation, stop, |event| report(RunReport::Step(&event)))
-            .await;
+    let outcome = apply(&session.aws, (kafka, inside), plan, observed, incarnation, stop, |event| {
+        report(RunReport::Step(&event))
+    })
+    .await;
     report(RunReport::Ended { plan, outcome: &outcome });
     if outcome.complete() { Ok(()) } else { Err(failure(&outcome)) }
 }
@@ -91,7 +91,7 @@ pub async fn tear_down(session: &Session, account: &str, task: &Task<'_>) -> Res
         }
         let stop = task.signals.stop.clone();
         let outcome =
-            apply(&session.aws, &KafkaAccess::default(), &Kafka::none(), &plan, &observed, "", stop, |_| {}).await;
+            apply(&session.aws, (&KafkaAccess::default(), &Kafka::none()), &plan, &observed, "", stop, |_| {}).await;
         deleted += outcome.done.len();
         if !outcome.complete() {
             return Err(failure(&outcome));

@@ -170,7 +170,8 @@ impl StackRequest {
                 let mut report = |one: RunReport<'_>| report(UpReport::Run(one));
                 let within = inside::of(session, &design, &kafka, task, &may_write);
                 let done =
-                    execute(session, &kafka, &within, &plan, observed, &record.incarnation(), task, &mut report).await;
+                    execute(session, (&kafka, &within), &plan, observed, &record.incarnation(), task, &mut report)
+                        .await;
                 within.close().await;
                 done?;
             }

@@ -32,19 +32,16 @@ const ROWS: [(&str, &str, bool, &[&str]); 5] = [
 
 /// The binary with a lease that ends soon after its holder, which dies at this request that changes something in Kafka: after it, or
 /// before it where there is a minus.
-fn dying(kafka: &Path, arguments: &[&str], at: Option<String>) -> Run {
+fn dying(kafka: &Path, arguments: &[&str], at: &str) -> Run {
     let mut command = kstack_command(kafka, arguments);
-    command.env("KSTACK_TEST_LEASE", "4").env("KSTACK_TEST_SETTLE", "0");
-    if let Some(at) = at {
-        command.env("KSTACK_TEST_DIE_IN_KAFKA", at);
-    }
+    command.env("KSTACK_TEST_LEASE", "10").env("KSTACK_TEST_SETTLE", "0").env("KSTACK_TEST_DIE_IN_KAFKA", at);
     Run::of(&mut command)
 }
 
 /// Runs it to its end, once the lease of who died has ended.
 fn finish(kafka: &Path, arguments: &[&str]) {
     poll("the lease's end", Duration::from_secs(60), || {
-        let last = dying(kafka, arguments, None);
+        let last = kstack(kafka, arguments);
         (!last.err.contains("another kstack process")).then(|| last.expect(0))
     });
 }
@@ -99,10 +96,10 @@ fn topics_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
     // The plan is complete before there is a cluster; the topics come last, after what they wait for.
     let fresh = steps(&kafka, &file, &[]);
     assert_eq!(fresh[fresh.len() - 2..], ["create topic/Audit_log.v1", "create topic/orders"]);
-    let killed = dying(&kafka, &["apply", &file, "--yes"], Some("-1".to_owned()));
+    let killed = dying(&kafka, &["apply", &file, "--yes"], "-1");
     assert!(killed.code != 0, "{killed}");
     poll("the lease's end", Duration::from_secs(60), || {
-        let again = dying(&kafka, &["apply", &file, "--yes"], Some("1".to_owned()));
+        let again = dying(&kafka, &["apply", &file, "--yes"], "1");
         assert!(again.code != 0, "it is killed after the request: {again}");
         (!again.err.contains("another kstack process")).then_some(())
     });
@@ -130,7 +127,7 @@ fn topics_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
         let apply = [&["apply", &file, "--yes"], allowed].concat();
         // A run that dies once Kafka has done it, and has told nobody, leaves nothing to do twice.
         if lossy || after == "partitions: 8" {
-            let killed = dying(&kafka, &apply, Some("1".to_owned()));
+            let killed = dying(&kafka, &apply, "1");
             assert!(killed.code != 0, "{killed}");
         }
         finish(&kafka, &apply);
