@@ -14,11 +14,12 @@ use crate::aws::kinds as drivers;
 use crate::aws::{Aws, Class, neighbours};
 use crate::driver::{Ctx, IdMap};
 use crate::error::StepError;
+use crate::inside::{self, Kafka};
 use crate::lease::LIST_DELAY;
 use crate::roll::{Checks, KafkaAccess};
 use crate::wait::{Backoff, Look, RETRY_LIMIT, Retries, VISIBLE_LIMIT, may_pass, poll, retry};
 use kstack_core::kinds::{self, Resource};
-use kstack_core::model::{FieldChange, StepId, tag};
+use kstack_core::model::{FieldChange, StepId, is_of_kafka, tag};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{Action, Creation, LiveTarget, Plan, Step, Work, tag_changes};
 use kstack_core::surroundings::{Neighbour, Own};
@@ -92,11 +93,11 @@ const GENERATIONS: u32 = 5;
 /// is the same: then looking only saves a call. Where AWS would let a second one be made, it is [`LIST_DELAY`].
 const SHORT_LIST_DELAY: Duration = Duration::from_secs(2);
 
-/// Runs `plan`. Rolls query `kafka`; `incarnation` tells this stack from earlier ones of the same name; `stop` turns true on a
+/// Runs `plan`. Rolls query `kafka`, and what Kafka has is `inside`; `incarnation` tells this stack from earlier ones of the same name; `stop` turns true on a
 /// signal.
 pub async fn apply(
     aws: &Aws,
-    kafka: &KafkaAccess,
+    (kafka, inside): (&KafkaAccess, &Kafka<'_>),
     plan: &Plan,
     observed: &Observed,
     incarnation: &str,
@@ -127,7 +128,16 @@ pub async fn apply(
                 let (ids, own, tell) = (&ids, &own, &tell);
                 running.push(async move {
                     let start = Instant::now();
-                    (step, run(aws, kafka, step, &token, (ids, own), tell).await, start.elapsed())
+                    let done = match is_of_kafka(&step.address.kind) {
+                        true => {
+                            Box::pin(inside::run(inside, step, ids, &|reason| {
+                                drop(tell.send(Event::Waiting { address: step.id(), reason }));
+                            }))
+                            .await
+                        }
+                        false => run(aws, kafka, step, &token, (ids, own), tell).await,
+                    };
+                    (step, done, start.elapsed())
                 });
             }
         }
@@ -426,7 +436,7 @@ mod tests {
         plan.steps.iter_mut().zip(ids.iter().rev()).for_each(|(step, other)| step.after = vec![other.clone()]);
         let place = Place { region: "us-east-1".to_owned(), sandbox: Some("http://127.0.0.1:9".to_owned()) };
         let aws = Aws::new(Clients::connect(&place, Fence::default()).await, &Name("dev".to_owned()));
-        apply(&aws, &KafkaAccess::default(), &plan, &observed, "", stop, |_| {}).await
+        apply(&aws, (&KafkaAccess::default(), &Kafka::none()), &plan, &observed, "", stop, |_| {}).await
     }
 
     #[tokio::test]

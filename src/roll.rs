@@ -87,8 +87,11 @@ pub fn secured(observed: &Observed) -> bool {
 }
 
 /// By which authority kstack's own certificate is, so that every host of what is `observed` takes it, and by which those of hosts and
-/// clients are; `None` where no host speaks TLS.
+/// clients are; `None` where not every host has listeners with TLS.
 pub fn trust(observed: &Observed) -> Option<Trust> {
+    if !secured(observed) {
+        return None;
+    }
     let instances = observed.of::<Instance>();
     let all = instances.values().filter(|(_, one)| one.speaks_tls());
     let all: Vec<Option<Trust>> = all.map(|(_, one)| Trust::parse(one.trust.as_deref().unwrap_or_default())).collect();

@@ -1,6 +1,7 @@
 //! How a broker is spoken to: by which way a connection gets there, in TLS or not, as whom, and Kafka's protocol on it. What is asked
 //! is not known here.
 
+mod brokers;
 mod connection;
 mod error;
 mod proxy;
@@ -17,6 +18,7 @@ mod way;
 use std::fmt;
 use std::net::SocketAddrV4;
 
+pub use brokers::{Brokers, BrokersError, refused, text};
 pub use connection::{Connection, check, decode};
 pub use error::ConnectError;
 pub use sasl::Sasl;

@@ -23,6 +23,7 @@ mod sessions;
 #[path = "../suite/support/mod.rs"]
 mod support;
 mod tls;
+mod topics;
 mod with;
 
 use std::net::Ipv4Addr;

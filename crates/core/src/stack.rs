@@ -9,6 +9,7 @@ pub use crate::engines::ec2::keys::*;
 pub use crate::engines::ec2::listeners::*;
 pub use crate::engines::msk::keys::*;
 pub use crate::engines::{Cluster, CommonKeys, Engine};
+pub use crate::file::Topic;
 use crate::file::read::{Read as _, fields};
 pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
@@ -41,6 +42,8 @@ fields! {
         cluster: Cluster,
         /// A small host inside the network with Kafka's tools, which `kstack shell` opens; `{}` for one as it is by default.
         client: Option<Client>,
+        /// Topics, by name. Topics that are not here are left alone.
+        topics: BTreeMap<String, Topic> = BTreeMap::new(),
     }
 }
 
@@ -90,6 +93,16 @@ impl Stack {
             settings,
             client: self.client.as_ref(),
         }
+    }
+
+    /// Copies of each partition of a topic that asks for no number of its own.
+    pub fn topic_copies(&self) -> u32 {
+        self.common().settings.copies
+    }
+
+    /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.
+    pub fn has_inside(&self) -> bool {
+        !self.topics.is_empty()
     }
 
     /// Whom the file lets in, to whichever listener.

@@ -15,6 +15,7 @@ pub mod read;
 mod routes;
 pub(crate) mod secret;
 mod syntax;
+mod topics;
 
 pub use checker::Checker;
 pub use dns::{Dns, bootstrap_name};
@@ -23,3 +24,4 @@ pub use keys::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Worklo
 pub use problem::{Problem, Report, Severity};
 pub use read::Scalar;
 pub use routes::{Destination, Gateway, NamedRoute};
+pub use topics::Topic;

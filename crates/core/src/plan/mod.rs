@@ -8,10 +8,12 @@ pub mod applied;
 mod authorities;
 mod change;
 mod cost;
+mod counts;
 mod destroy;
 mod diff;
 mod duration;
 mod escape;
+mod inside;
 mod markdown;
 mod order;
 mod saved;
@@ -30,7 +32,7 @@ use crate::cloud_init::Overrides;
 use crate::design::Design;
 use crate::expiry::PROTECTED;
 use crate::kinds::{self, Resource};
-use crate::model::{Address, Deletion, Missing, StepId, Tags, tag};
+use crate::model::{Address, Deletion, Missing, StepId, Tags, is_of_kafka, tag};
 use crate::observed::{Cause, Live, Observed};
 use crate::refusal::Refusal;
 use crate::sizing::{Fit, Misfit};
@@ -39,6 +41,7 @@ use crate::stack::Stack;
 pub use adopt::adopt;
 pub use change::tag_changes;
 pub use cost::{CostDelta, cost_delta, running_cost};
+pub use counts::Counts;
 pub use destroy::destroy;
 pub use markdown::{COMMENT, Planned, markdown};
 pub use order::rank;
@@ -60,28 +63,6 @@ impl Note {
     /// A note that is no warning.
     fn of(address: &Address, text: String) -> Self {
         Note { address: address.clone(), text, warning: false }
-    }
-}
-
-/// How many steps of each action.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    pub create: usize,
-    pub change: usize,
-    pub roll: usize,
-    pub replace: usize,
-    pub delete: usize,
-}
-
-impl std::iter::Sum for Counts {
-    fn sum<I: Iterator<Item = Counts>>(all: I) -> Counts {
-        all.fold(Counts::default(), |sum, one| Counts {
-            create: sum.create + one.create,
-            change: sum.change + one.change,
-            roll: sum.roll + one.roll,
-            replace: sum.replace + one.replace,
-            delete: sum.delete + one.delete,
-        })
     }
 }
 
@@ -208,6 +189,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         match observed.live.get(address) {
             // It is refused already, and none of them is gone.
             None if observed.is_contested(address) => {}
+            None if inside::is_held(address, observed) => {}
             None => create(address, creation, observed, &mut plan),
             Some(live) => change::change(address, creation, live, &new, &mut plan),
         }
@@ -216,12 +198,16 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     say_later_routes(design, &mut plan);
     authorities::say(design, observed, &mut plan);
     added::say_empty(design, observed, &mut plan);
+    inside::say_unknown(&desired, &design.stack, observed, &mut plan);
     added::say_unmonitored(design, observed, &mut plan);
     stages::say(design, observed, &mut plan);
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
-    for (address, live) in own.filter(|(address, _)| !desired.contains_key(address)) {
+    let own = own.filter(|(address, _)| !desired.contains_key(address));
+    for (address, live) in own.filter(|(address, _)| inside::may_go(address, &design.stack)) {
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
-        let reason = if duplicate {
+        let reason = if is_of_kafka(&address.kind) {
+            "the stack file says that it is absent"
+        } else if duplicate {
             "it is a duplicate from a call whose answer was lost, and nothing uses it"
         } else {
             "it is no longer in the stack file"
@@ -397,6 +383,11 @@ fn create(address: &Address, creation: Creation, observed: &Observed, plan: &mut
 
 fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {
     match live.spec.deletion() {
+        Deletion::Data(held) if !plan.data_loss_allowed && is_of_kafka(&address.kind) => {
+            let reason = format!("the stack file says that {} is absent, and it has {held}", address.name);
+            let remedy = "run again with --allow-data-loss to delete it with its records; or remove `absent: true`";
+            plan.refusals.push(Refusal::at(address, reason, remedy));
+        }
         Deletion::Data(held) if !plan.data_loss_allowed => plan.refusals.push(Refusal::at(
             address,
             format!("{} is no longer in the stack file, and its volume {} has {held}", address.name, live.id),
