@@ -13,6 +13,7 @@ use crate::file::read::{Read as _, fields};
 pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
+pub use crate::file::{Access, Mechanism, User};
 pub use crate::file::{Account, ApiVersion, Dns, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
 
@@ -41,6 +42,8 @@ fields! {
         cluster: Cluster,
         /// A small host inside the network with Kafka's tools, which `kstack shell` opens; `{}` for one as it is by default.
         client: Option<Client>,
+        /// The cluster's users and what they may do.
+        access: Access = Access::NONE,
     }
 }
 
@@ -66,6 +69,12 @@ impl Stack {
     /// Whether the stack's hosts speak TLS.
     pub fn secured(&self) -> bool {
         self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.secured())
+    }
+
+    /// The cluster's users, each with how it proves who it is. A checked file has a listener for each.
+    pub fn users(&self) -> impl Iterator<Item = (&str, Mechanism, &User)> {
+        let scram = self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.scram);
+        self.access.users.iter().map(move |(name, user)| (name.as_str(), user.mechanism(scram), user))
     }
 
     /// The keys that every engine asks for.

@@ -13,6 +13,7 @@ mod network;
 mod routes;
 mod sources;
 mod tags;
+mod users;
 mod workload;
 
 pub use crate::file::{Report, Severity};
@@ -85,6 +86,7 @@ fn rules(source: &str, tree: &Node, problems: &mut Vec<Problem>) {
     crate::engines::client::check(&mut checker);
     workload::check_replicas(&mut checker);
     sources::check(&mut checker);
+    users::check(&mut checker);
 }
 
 /// A cluster has exactly one engine.

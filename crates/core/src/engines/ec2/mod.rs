@@ -3,7 +3,7 @@
 pub mod archive;
 mod candidates;
 pub(super) mod check;
-pub(super) mod check_listeners;
+pub(crate) mod check_listeners;
 mod check_monitoring;
 pub mod ebs;
 pub mod iam;
