@@ -1,5 +1,6 @@
 //! The stack file of an MSK cluster that others made: what is live, in the words of the file. Pure.
 
+mod access;
 mod network;
 
 use std::fmt::Write as _;
@@ -10,6 +11,7 @@ use crate::kinds::{MskAutoscaling, MskCluster, MskClusterPolicy};
 use crate::model::{Ref, Tags, tag};
 use crate::observed::Observed;
 
+pub use access::{LiveUser, access_block};
 pub use network::{DescribedNetwork, NoPrivateSubnet, describe_network};
 
 /// A live cluster, and where it is.
