@@ -14,11 +14,12 @@ use crate::aws::kinds as drivers;
 use crate::aws::{Aws, Class, neighbours};
 use crate::driver::{Ctx, IdMap};
 use crate::error::StepError;
+use crate::inside::{self, Kafka};
 use crate::lease::LIST_DELAY;
 use crate::roll::{Checks, KafkaAccess};
 use crate::wait::{Backoff, Look, RETRY_LIMIT, Retries, VISIBLE_LIMIT, may_pass, poll, retry};
 use kstack_core::kinds::{self, Resource};
-use kstack_core::model::{FieldChange, StepId, tag};
+use kstack_core::model::{FieldChange, StepId, Tags, is_of_kafka, tag};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{Action, Creation, LiveTarget, Plan, Step, Work, tag_changes};
 use kstack_core::surroundings::{Neighbour, Own};
@@ -97,6 +98,7 @@ const SHORT_LIST_DELAY: Duration = Duration::from_secs(2);
 pub async fn apply(
     aws: &Aws,
     kafka: &KafkaAccess,
+    inside: &Kafka<'_>,
     plan: &Plan,
     observed: &Observed,
     incarnation: &str,
@@ -127,7 +129,11 @@ pub async fn apply(
                 let (ids, own, tell) = (&ids, &own, &tell);
                 running.push(async move {
                     let start = Instant::now();
-                    (step, run(aws, kafka, step, &token, (ids, own), tell).await, start.elapsed())
+                    let done = match is_of_kafka(&step.address.kind) {
+                        true => run_inside(inside, step, ids, tell).await,
+                        false => run(aws, kafka, step, &token, (ids, own), tell).await,
+                    };
+                    (step, done, start.elapsed())
                 });
             }
         }
@@ -212,6 +218,20 @@ fn token(plan: &Plan, incarnation: &str, step: &Step) -> String {
 /// A token made of `parts`.
 fn digest(parts: &[&str]) -> String {
     kstack_core::digest::fingerprint(parts.join("\n"), 32)
+}
+
+/// The same for a step on what Kafka has.
+async fn run_inside(
+    inside: &Kafka<'_>,
+    step: &Step,
+    ids: &IdMap,
+    tell: &UnboundedSender<Event>,
+) -> Result<String, StepError> {
+    let progress = |reason| drop(tell.send(Event::Waiting { address: step.id(), reason }));
+    let (address, tags) = (&step.address, &Tags::new());
+    let ctx =
+        Ctx { system: inside, address, tags, token: "", ids, progress: &progress, check_instance: false, batch: None };
+    Box::pin(inside::run(&ctx, step)).await
 }
 
 /// Runs one step and returns the resource's id.
@@ -419,7 +439,7 @@ mod tests {
         plan.steps.iter_mut().zip(ids.iter().rev()).for_each(|(step, other)| step.after = vec![other.clone()]);
         let place = Place { region: "us-east-1".to_owned(), sandbox: Some("http://127.0.0.1:9".to_owned()) };
         let aws = Aws::new(Clients::connect(&place, Fence::default()).await, &Name("dev".to_owned()));
-        apply(&aws, &KafkaAccess::default(), &plan, &observed, "", stop, |_| {}).await
+        apply(&aws, &KafkaAccess::default(), &Kafka::none(), &plan, &observed, "", stop, |_| {}).await
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod driver;
 pub mod error;
 pub mod health;
+pub mod inside;
 pub mod kafka;
 pub mod lag;
 pub mod lease;

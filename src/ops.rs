@@ -9,6 +9,7 @@ pub mod describe;
 pub mod destroy;
 pub mod extend;
 mod failure;
+pub mod inside;
 pub mod kafka;
 pub mod lag;
 mod lease;

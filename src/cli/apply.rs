@@ -83,7 +83,7 @@ async fn ask(
     json: bool,
     context: &Context,
 ) -> Result<Option<Vec<Value>>, Failure> {
-    let (plan, seen) = request.preview(session).await?;
+    let (plan, seen) = request.preview(session, context.looking()).await?;
     show(&plan, &seen.input.observed, json);
     if !plan.refusals.is_empty() {
         return Err(refused(&plan));

@@ -3,6 +3,7 @@
 use super::ui::Printer;
 use crate::aws::{Clients, Fence, Place, default_region};
 use crate::kafka::Via;
+use crate::ops::inside::Looking;
 use crate::ops::{Failure, Signals, Task};
 use crate::session::Session;
 use kstack_core::stack::Name;
@@ -45,6 +46,11 @@ impl Context {
     /// As [`Context::place`].
     pub async fn clients(&self, region: &str) -> Result<Clients, Failure> {
         Ok(Clients::connect(&self.place(region)?, Fence::default()).await)
+    }
+
+    /// By which way plans ask brokers.
+    pub fn looking(&self) -> Looking<'_> {
+        Looking { sandbox: self.sandbox, via: &self.via }
     }
 
     /// What use cases need.

@@ -11,6 +11,7 @@ use super::error::print;
 use super::plan::{Args, shown};
 use super::ui;
 use crate::aws::Clients;
+use crate::ops::inside::{self, Looking};
 use crate::ops::Failure;
 use crate::ops::prices::cost_of;
 use crate::session::{Session, make_plan, read_source};
@@ -47,7 +48,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
             match one {
                 Ok((source, parsed)) => {
                     let of_region = &clients[&*parsed.stack.region];
-                    plan(of_region, source, parsed, *allow_data_loss).await.map_err(|failure| about(file, failure))
+                    plan(of_region, source, parsed, *allow_data_loss, context.looking()).await.map_err(|failure| about(file, failure))
                 }
                 Err(failure) => Err(failure.clone()),
             }
@@ -107,9 +108,15 @@ fn read(files: &[String]) -> Vec<Result<(Source, Parsed), Failure>> {
 }
 
 /// One stack, beside others.
-async fn plan(clients: &Clients, source: &Source, parsed: &Parsed, allow_data_loss: bool) -> Planned {
+async fn plan(
+    clients: &Clients,
+    source: &Source,
+    parsed: &Parsed,
+    allow_data_loss: bool,
+    looking: Looking<'_>,
+) -> Planned {
     let session = Session::beside(clients, &parsed.stack.name);
-    let seen = session.look(parsed).await?;
+    let seen = inside::look(&session, parsed, looking).await?;
     let (_, plan) = make_plan(source, parsed, &seen.input, allow_data_loss);
     let cost = cost_of(&plan, &seen.input.observed);
     Ok((plan, cost))

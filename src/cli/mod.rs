@@ -108,6 +108,7 @@ impl Command {
     /// How the command reaches Kafka, where it asks it.
     fn via(&self) -> Option<&ViaArgs> {
         match self {
+            Command::Plan(args) => Some(&args.via),
             Command::Apply(args) => Some(&args.via),
             Command::Up(args) => Some(&args.via),
             Command::With(args) => Some(&args.via),

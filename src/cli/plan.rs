@@ -6,9 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::context::Context;
+use super::via::ViaArgs;
 use super::{fleet, ui};
 use crate::ops::prices::cost_of;
-use crate::ops::{Failure, refused};
+use crate::ops::{Failure, inside, refused};
 use crate::session::{check_writable, make_plan, read_source, write_file};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{COMMENT, CostDelta, Counts, Plan, Planned, markdown, render};
@@ -35,6 +36,8 @@ pub struct Args {
     /// Allow steps that delete data, and steps that replace lost data with nothing
     #[arg(long)]
     pub allow_data_loss: bool,
+    #[command(flatten)]
+    pub via: ViaArgs,
 }
 
 #[derive(Serialize)]
@@ -84,7 +87,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     }
     let (source, parsed) = read_source(file)?;
     let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;
-    let seen = session.look(&parsed).await?;
+    let seen = inside::look(&session, &parsed, context.looking()).await?;
     let (_, plan) = make_plan(&source, &parsed, &seen.input, args.allow_data_loss);
     let cost = cost_of(&plan, &seen.input.observed);
     if args.json {

@@ -2,6 +2,7 @@
 //! is not known here.
 
 pub mod acls;
+mod brokers;
 mod connection;
 mod error;
 mod proxy;
@@ -19,6 +20,7 @@ mod way;
 use std::fmt;
 use std::net::SocketAddrV4;
 
+pub use brokers::{Brokers, BrokersError, refused, text};
 pub use connection::{Connection, check, decode};
 pub use error::ConnectError;
 pub use sasl::Sasl;

@@ -126,6 +126,19 @@ pub const ELECT_LEADERS_2: &[Shape] = &[Fixed(4 + 2), PARTITION_ERRORS, Tags];
 /// Throttle time, and for each resource an error with its words, and its kind and name.
 pub const INCREMENTAL_ALTER_CONFIGS_1: &[Shape] = &[Fixed(4), List(&[Fixed(2), Text, Fixed(1), Text, Tags]), Tags];
 
+/// Throttle time, and for each topic: name, id, error with its words, partitions, copies, and its settings.
+pub const CREATE_TOPICS_7: &[Shape] = &[
+    Fixed(4),
+    List(&[Text, Fixed(16 + 2), Text, Fixed(4 + 2), List(&[Text, Text, Fixed(1 + 1 + 1), Tags]), Tags]),
+    Tags,
+];
+
+/// Throttle time, and for each topic an error with its words.
+pub const CREATE_PARTITIONS_2: &[Shape] = &[Fixed(4), List(&[Text, Fixed(2), Text, Tags]), Tags];
+
+/// Throttle time, and for each topic: name, id, and an error with its words.
+pub const DELETE_TOPICS_6: &[Shape] = &[Fixed(4), List(&[Text, Fixed(16 + 2), Text, Tags]), Tags];
+
 /// Throttle time, error, and for each directory: error, path, topics with the size of each partition, total and usable bytes.
 pub const DESCRIBE_LOG_DIRS_4: &[Shape] = &[
     Fixed(4 + 2),

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::run::{RunReport, execute};
 use super::{Failure, LeasePolicy, LeasedWork, Task, guard, under_lease};
+use crate::inside::Kafka;
 use crate::roll::KafkaAccess;
 use crate::session::{Observation, Session, make_plan, read_source};
 use kstack_core::check::Parsed;
@@ -98,7 +99,7 @@ impl AdoptRequest {
         let record = session.ensure_record(&design, input).await?;
         if steps {
             let (kafka, incarnation) = (KafkaAccess::default(), record.incarnation());
-            Box::pin(execute(session, &kafka, &plan, &input.observed, &incarnation, task, report)).await?;
+            Box::pin(execute(session, &kafka, &Kafka::none(), &plan, &input.observed, &incarnation, task, report)).await?;
         }
         session.complete_record(&design, &record, true).await?;
         Ok(true)

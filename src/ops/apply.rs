@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::run::{RunReport, execute, refused, refused_with_causes};
-use super::{Failure, LeasePolicy, LeasedWork, Task, guard, kafka, under_lease};
+use super::inside::Looking;
+use super::{Failure, LeasePolicy, LeasedWork, Task, guard, inside, kafka, under_lease};
 use crate::apply::Outcome;
 use crate::clock;
 use crate::roll::KafkaAccess;
@@ -98,8 +99,8 @@ impl ApplyRequest {
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn preview(&self, session: &Session) -> Result<(Plan, Observation), Failure> {
-        let seen = session.look(&self.parsed).await?;
+    pub async fn preview(&self, session: &Session, looking: Looking<'_>) -> Result<(Plan, Observation), Failure> {
+        let seen = inside::look(session, &self.parsed, looking).await?;
         let (_, plan) = make_plan(&self.source, &self.parsed, &seen.input, self.allow_data_loss);
         Ok((plan, seen))
     }
@@ -136,7 +137,7 @@ impl ApplyRequest {
         report: &mut impl FnMut(RunReport<'_>),
     ) -> Result<Option<Applied>, Failure> {
         let signals = task.signals;
-        let seen = signals.unless_stopped(session.look(&self.parsed)).await?;
+        let seen = signals.unless_stopped(inside::look(session, &self.parsed, task.into())).await?;
         let (design, plan) = make_plan(&self.source, &self.parsed, &seen.input, self.allow_data_loss);
         let observed = &seen.input.observed;
         match approved {
@@ -196,7 +197,13 @@ impl ApplyRequest {
             }
         }
         let record = session.ensure_record(&design, &seen.input).await?;
-        execute(session, kafka, &plan, observed, &record.incarnation(), task, report).await?;
+        let may_write = || session.fence.open();
+        let within = inside::of(session, &design, kafka, task, &may_write);
+        let done =
+            Box::pin(execute(session, kafka, &within, &plan, observed, &record.incarnation(), task, report)).await;
+        within.close().await;
+        drop(within);
+        done?;
         session.complete_record(&design, &record, true).await?;
         let local = signals.unless_stopped(kafka::start(session, &design, kafka, task)).await?;
         Ok(Some(Applied { design, changed: true, local }))

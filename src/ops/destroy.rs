@@ -3,6 +3,7 @@
 use super::run::{RunReport, execute, refused};
 use super::{Failure, LeasePolicy, LeasedWork, Task, kafka, under_lease};
 use crate::error::StepError;
+use crate::inside::Kafka;
 use crate::roll::KafkaAccess;
 use crate::session::Session;
 use kstack_core::observed::Observed;
@@ -63,5 +64,5 @@ async fn work(
     if task.sandbox {
         kafka::remove(&observed)?;
     }
-    execute(session, &KafkaAccess::default(), &plan, &observed, "", task, report).await
+    execute(session, &KafkaAccess::default(), &Kafka::none(), &plan, &observed, "", task, report).await
 }

@@ -5,6 +5,7 @@ use super::failure::{Failure, INTERRUPTED};
 use super::{Task, credentials, kafka};
 use crate::apply::{Event, Outcome, apply};
 use crate::error::StepError;
+use crate::inside::Kafka;
 use crate::roll::KafkaAccess;
 use crate::session::Session;
 use kstack_core::model::StepId;
@@ -50,6 +51,7 @@ pub fn refused_with_causes(plan: &Plan) -> Failure {
 pub async fn execute(
     session: &Session,
     kafka: &KafkaAccess,
+    inside: &Kafka<'_>,
     plan: &Plan,
     observed: &Observed,
     incarnation: &str,
@@ -63,7 +65,7 @@ pub async fn execute(
     report(RunReport::Begun { plan });
     let stop = task.signals.stop.clone();
     let outcome =
-        apply(&session.aws, kafka, plan, observed, incarnation, stop, |event| report(RunReport::Step(&event))).await;
+        apply(&session.aws, kafka, inside, plan, observed, incarnation, stop, |event| report(RunReport::Step(&event))).await;
     report(RunReport::Ended { plan, outcome: &outcome });
     if outcome.complete() { Ok(()) } else { Err(failure(&outcome)) }
 }
@@ -87,7 +89,7 @@ pub async fn tear_down(session: &Session, account: &str, task: &Task<'_>) -> Res
             return Ok(deleted);
         }
         let stop = task.signals.stop.clone();
-        let outcome = apply(&session.aws, &KafkaAccess::default(), &plan, &observed, "", stop, |_| {}).await;
+        let outcome = apply(&session.aws, &KafkaAccess::default(), &Kafka::none(), &plan, &observed, "", stop, |_| {}).await;
         deleted += outcome.done.len();
         if !outcome.complete() {
             return Err(failure(&outcome));

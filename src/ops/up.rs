@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run::{RunReport, execute, refused_with_causes, tear_down};
-use super::{Failure, LeasePolicy, LeasedWork, Task, guard, kafka, under_lease};
+use super::{Failure, LeasePolicy, LeasedWork, Task, guard, inside, kafka, under_lease};
 use crate::lease::DURATION;
 use crate::session::{Session, make_plan, read_source};
 use kstack_core::check::Parsed;
@@ -118,7 +118,7 @@ impl StackRequest {
         report: &mut impl FnMut(UpReport<'_>),
     ) -> Result<CreatedStack, Failure> {
         let signals = task.signals;
-        let seen = signals.unless_stopped(session.look(&self.parsed)).await?;
+        let seen = signals.unless_stopped(inside::look(session, &self.parsed, task.into())).await?;
         let name = self.parsed.stack.name.to_string();
         let observed = &seen.input.observed;
         if matches!(seen.term, Lifetime::Lasting | Lifetime::Protected) {
@@ -164,10 +164,15 @@ impl StackRequest {
         }
         let record = session.ensure_record(&design, &seen.input).await?;
         let kafka = kafka::of(session, &design, observed, task, false).await?;
+        let may_write = || session.fence.open();
         let done = Box::pin(async {
             if worked {
                 let mut report = |one: RunReport<'_>| report(UpReport::Run(one));
-                execute(session, &kafka, &plan, observed, &record.incarnation(), task, &mut report).await?;
+                let within = inside::of(session, &design, &kafka, task, &may_write);
+                let done =
+                    execute(session, &kafka, &within, &plan, observed, &record.incarnation(), task, &mut report).await;
+                within.close().await;
+                done?;
             }
             signals.until_signal(ready::INTERRUPTED_WAIT, ready::wait(session, &design, &kafka, task)).await
         });

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::kinds::{self, OfKind, Resource};
+use crate::kinds::{self, Instance, Kind as _, MskCluster, OfKind, Resource, Volume};
 use crate::model::{Address, Ref, Tags, tag};
 
 /// A live resource as its driver finds it, references still by id.
@@ -52,6 +52,18 @@ pub enum Cause {
     Elsewhere,
 }
 
+/// What is known of Kafka's own resources, such as topics, which only the brokers tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Inside {
+    /// No broker was asked: nothing is known, unless nothing of a cluster is live.
+    #[default]
+    NotAsked,
+    /// The brokers have told; or there is no cluster yet, which has nothing.
+    Known,
+    /// There is a cluster, and nothing is known of what it has: why, as a clause.
+    Unknown(String),
+}
+
 /// The live resources of one stack.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observed {
@@ -61,6 +73,8 @@ pub struct Observed {
     pub unplaced: Vec<Unplaced>,
     /// The unplaced that say which resource of the stack they are: their addresses by their ids.
     pub contested: BTreeMap<String, Address>,
+    /// What is known of what Kafka has; where it is known, that is among `live`.
+    pub inside: Inside,
 }
 
 impl Observed {
@@ -158,6 +172,27 @@ impl Observed {
             self.live.insert(Address::new(spec.kind(), &id), Live { id, spec, tags });
         }
         self.name_references();
+    }
+
+    /// Places what the brokers have told, each by its name: Kafka has no tags. From now on all of it is known.
+    pub fn tell(&mut self, found: Vec<Found<Resource>>) {
+        self.inside = Inside::Known;
+        self.adopt(found);
+    }
+
+    /// Why it is not known what Kafka has, as a clause; `None` where it is.
+    pub fn unknown_inside(&self) -> Option<&str> {
+        match &self.inside {
+            Inside::Known => None,
+            Inside::Unknown(why) => Some(why),
+            Inside::NotAsked => self.has_cluster().then_some("the brokers were not asked"),
+        }
+    }
+
+    /// Whether anything is live in which a cluster may be.
+    pub fn has_cluster(&self) -> bool {
+        let of_cluster = |kind: &str| [Volume::NAME, Instance::NAME, MskCluster::NAME].contains(&kind);
+        self.live.keys().any(|address| of_cluster(&address.kind))
     }
 
     /// Whether `address` is claimed by several resources, or by one that is elsewhere: what is there is neither known nor missing.

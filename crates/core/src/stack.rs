@@ -14,6 +14,7 @@ pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
 pub use crate::file::{Access, Mechanism, User};
+pub use crate::file::Topic;
 pub use crate::file::{Account, ApiVersion, Dns, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
 
@@ -44,6 +45,8 @@ fields! {
         client: Option<Client>,
         /// The cluster's users and what they may do.
         access: Access = Access::NONE,
+        /// Topics, by name. Topics that are not here are left alone.
+        topics: BTreeMap<String, Topic> = BTreeMap::new(),
     }
 }
 
@@ -87,6 +90,16 @@ impl Stack {
             settings,
             client: self.client.as_ref(),
         }
+    }
+
+    /// Copies of each partition of a topic that asks for no number of its own.
+    pub fn topic_copies(&self) -> u32 {
+        self.common().settings.copies
+    }
+
+    /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.
+    pub fn has_inside(&self) -> bool {
+        !self.topics.is_empty()
     }
 
     /// Whom the file lets in, to whichever listener.

@@ -48,8 +48,8 @@ const CORE: &[&str] = &[
 
 /// The modules of the program.
 const PROGRAM: &[&str] = &[
-    "clock", "pki", "error", "wait", "driver", "aws", "lease", "kafka", "health", "lag", "moves", "sandbox", "roll",
-    "apply", "session", "survey", "ops", "cli",
+    "clock", "pki", "error", "wait", "driver", "aws", "lease", "kafka", "health", "lag", "moves", "inside", "sandbox",
+    "roll", "apply", "session", "survey", "ops", "cli",
 ];
 
 /// A crate's sources: its folder below the repository, and its modules from the bottom up.

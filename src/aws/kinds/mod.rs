@@ -52,12 +52,17 @@ const fn part<K: Kind>() -> Part {
 
 /// Makes the dispatch to the drivers of all kinds.
 macro_rules! drivers {
-    ($($module:ident::$kind:ident),* $(,)?) => {
+    (aws { $($module:ident::$kind:ident),* $(,)? } kafka { $($inside:tt)* }) => {
         $(mod $module;)*
 
         /// Runs `$body` with `$spec` as the kind's own type.
         macro_rules! each_kind {
-            ($resource:expr, $spec:ident => $body:expr) => { match $resource { $(Resource::$kind($spec) => $body,)* } };
+            ($resource:expr, $spec:ident => $body:expr) => {
+                match $resource {
+                    $(Resource::$kind($spec) => $body,)*
+                    other => Err(StepError::Internal(format!("AWS has no {}", other.kind()))),
+                }
+            };
         }
 
         /// Discovers, all at once, the live resources of every kind for which `asked` is true, by its engine and where it is.

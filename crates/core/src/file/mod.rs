@@ -16,6 +16,7 @@ mod routes;
 pub(crate) mod secret;
 mod syntax;
 mod users;
+mod topics;
 
 pub use checker::Checker;
 pub use dns::{Dns, bootstrap_name};
@@ -27,3 +28,4 @@ pub use routes::{Destination, Gateway, NamedRoute};
 pub use users::{
     Access, Acl, Consume, HostAddress, Mechanism, NamePattern, Operation, Pattern, Quota, ThreadShare, TopicPattern, User,
 };
+pub use topics::Topic;

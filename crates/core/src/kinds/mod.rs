@@ -152,47 +152,55 @@ mod prelude {
 }
 
 /// Hands the list of all kinds to the macro `$then`: the rules here, and the drivers above, are made from it. A new kind is one
-/// line in it. The order is the one in which kinds depend on each other.
+/// line in it. The order is the one in which kinds depend on each other. Those below `kafka` are inside of the cluster.
 #[macro_export]
 macro_rules! all_kinds {
     ($then:ident) => {
         $then! {
-            vpc::Vpc,
-            internet_gateway::InternetGateway,
-            egress_only_gateway::EgressOnlyGateway,
-            flow_log::FlowLog,
-            subnet::Subnet,
-            elastic_ip::ElasticIp,
-            nat_gateway::NatGateway,
-            route_table::RouteTable,
-            vpc_endpoint::VpcEndpoint,
-            security_group::SecurityGroup,
-            security_group_rules::SecurityGroupRules,
-            kms_key::KmsKey,
-            certificate_authority::CertificateAuthority,
-            host_certificate::HostCertificate,
-            role::Role,
-            instance_profile::InstanceProfile,
-            placement_group::PlacementGroup,
-            hosted_zone::HostedZone,
-            dns_records::DnsRecords,
-            volume::Volume,
-            network_interface::NetworkInterface,
-            instance::Instance,
-            dns_aaaa_records::DnsAaaaRecords,
-            msk_configuration::MskConfiguration,
-            msk_cluster::MskCluster,
-            msk_autoscaling::MskAutoscaling,
-            msk_scram_association::MskScramAssociation,
-            msk_cluster_policy::MskClusterPolicy,
-            msk_vpc_connection::MskVpcConnection,
-            client_instance::ClientInstance,
+            aws {
+                vpc::Vpc,
+                internet_gateway::InternetGateway,
+                egress_only_gateway::EgressOnlyGateway,
+                flow_log::FlowLog,
+                subnet::Subnet,
+                elastic_ip::ElasticIp,
+                nat_gateway::NatGateway,
+                route_table::RouteTable,
+                vpc_endpoint::VpcEndpoint,
+                security_group::SecurityGroup,
+                security_group_rules::SecurityGroupRules,
+                kms_key::KmsKey,
+                certificate_authority::CertificateAuthority,
+                host_certificate::HostCertificate,
+                role::Role,
+                instance_profile::InstanceProfile,
+                placement_group::PlacementGroup,
+                hosted_zone::HostedZone,
+                dns_records::DnsRecords,
+                volume::Volume,
+                network_interface::NetworkInterface,
+                instance::Instance,
+                dns_aaaa_records::DnsAaaaRecords,
+                msk_configuration::MskConfiguration,
+                msk_cluster::MskCluster,
+                msk_autoscaling::MskAutoscaling,
+                msk_scram_association::MskScramAssociation,
+                msk_cluster_policy::MskClusterPolicy,
+                msk_vpc_connection::MskVpcConnection,
+                client_instance::ClientInstance,
+            }
+            kafka {
+                topic::Topic,
+            }
         }
     };
 }
 
 /// Makes the enum of all kinds, and the dispatch to their rules.
 macro_rules! rules {
+    (aws { $($aws:tt)* } kafka { $($kafka:tt)* }) => {
+        rules! { $($aws)* $($kafka)* }
+    };
     ($($module:ident::$kind:ident),* $(,)?) => {
         $(pub mod $module; pub use $module::$kind;)*
 
@@ -286,6 +294,9 @@ pub fn is_of_names(kind: &str) -> bool {
 pub fn is_of_papers(kind: &str) -> bool {
     with_kind!(kind, K => K::OF_PAPERS, false)
 }
+
+/// Whether resources of `kind` are Kafka's own, inside of the cluster.
+pub use crate::model::is_of_kafka;
 
 /// Whether resources of `kind` are of a client host.
 pub fn is_of_client(kind: &str) -> bool {

@@ -6,6 +6,44 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The longest name of a resource, in characters.
 const LONGEST_NAME: usize = 64;
+/// The same of what Kafka has: a topic's name has at most 249 characters, and a principal's has no limit of Kafka's.
+const LONGEST_IN_KAFKA: usize = 1024;
+
+/// The kinds of Kafka's own resources, which are inside of the cluster: their names are Kafka's, and may have any character. They are
+/// written with `%` and two digits for each byte that is neither a letter, a digit, `.`, `_` nor `-`.
+pub const KAFKA_KINDS: &[&str] = &["topic"];
+
+/// Whether resources of `kind` are Kafka's own.
+pub fn is_of_kafka(kind: &str) -> bool {
+    KAFKA_KINDS.contains(&kind)
+}
+
+/// Whether the byte stands for itself in the address of what Kafka has.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
+}
+
+/// The name as addresses of Kafka's kinds have it.
+fn escaped(name: &str) -> String {
+    let each = name.bytes().map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") });
+    each.collect()
+}
+
+/// The name that is written as `text`; `None` where [`escaped`] writes no name so.
+fn unescaped(text: &str) -> Option<String> {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if *byte == b'%' {
+            let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &rest[2..];
+        } else {
+            bytes.push(*byte);
+        }
+    }
+    String::from_utf8(bytes).ok().filter(|name| escaped(name) == text)
+}
 
 /// A resource's name inside its stack: `subnet/private-a`. It is also the tag `kstack:address`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,10 +58,14 @@ impl Address {
         Address { kind: kind.to_owned(), name: name.to_owned() }
     }
 
-    /// Reads `kind/name`: a kind of lower-case letters and underscores, a name of lower-case letters, digits and hyphens.
-    /// Whether there is such a kind is not asked.
+    /// Reads `kind/name`: a kind of lower-case letters and underscores, a name of lower-case letters, digits and hyphens; or a
+    /// name of Kafka's. Whether there is such a kind is not asked.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, name) = text.split_once('/')?;
+        if is_of_kafka(kind) {
+            let name = unescaped(name).filter(|name| !name.is_empty() && name.len() <= LONGEST_IN_KAFKA)?;
+            return Some(Address::new(kind, &name));
+        }
         let kind_char = |c: char| c.is_ascii_lowercase() || c == '_';
         let name_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let reads = |part: &str, fits: &dyn Fn(char) -> bool| {
@@ -35,7 +77,10 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}/{}", self.kind, self.name)
+        match is_of_kafka(&self.kind) {
+            true => write!(out, "{}/{}", self.kind, escaped(&self.name)),
+            false => write!(out, "{}/{}", self.kind, self.name),
+        }
     }
 }
 
@@ -76,5 +121,37 @@ impl fmt::Display for StepId {
 impl Serialize for StepId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_name_of_kafkas_is_written_in_one_way_and_read_back(one in ".{1,40}", other in "[a-zA-Z0-9._%:/ -]{1,20}") {
+            for name in [&one, &other] {
+                let address = Address::new("topic", name);
+                prop_assert_eq!(Address::parse(&address.to_string()), Some(address));
+            }
+            let text = |name: &str| Address::new("topic", name).to_string();
+            prop_assert_eq!(text(&one) == text(&other), one == other);
+            prop_assert!(text(&one).is_ascii() && !text(&one).contains(':'));
+            // Whatever reads as an address is written like that.
+            let other = format!("topic/{other}");
+            let read = Address::parse(&other);
+            prop_assert!(read.is_none_or(|read| read.to_string() == other));
+        }
+    }
+
+    #[test]
+    fn only_names_of_kafkas_may_have_every_character() {
+        assert_eq!(Address::new("topic", "Orders_v1.dead").to_string(), "topic/Orders_v1.dead");
+        assert_eq!(Address::new("topic", "a b:/\u{e4}").to_string(), "topic/a%20b%3A%2F%C3%A4");
+        for text in ["volume/Broker-1", "volume/broker_1", "volume/broker%2D1", "topic/", "topic/%2d", "topic/%", "topic/a b"] {
+            assert_eq!(Address::parse(text), None, "{text}");
+        }
     }
 }

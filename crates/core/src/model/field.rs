@@ -17,6 +17,8 @@ pub struct Rule {
     pub shown: bool,
     /// What is said of a difference instead of both values, where those say nothing to people.
     pub says: Option<&'static str>,
+    /// Whether the field is a mapping, whose keys are compared one by one: `config.retention.ms` is a key of `config`.
+    pub keyed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +40,7 @@ enum RuleEffect {
 
 impl Rule {
     const fn new(effect: RuleEffect) -> Self {
-        Rule { effect, shown: true, says: None }
+        Rule { effect, shown: true, says: None, keyed: false }
     }
     /// The live resource is changed in place.
     pub const fn in_place() -> Self {
@@ -76,6 +78,12 @@ impl Rule {
     /// The same, with what is said of a difference instead of both values.
     pub const fn saying(mut self, text: &'static str) -> Self {
         self.says = Some(text);
+        self
+    }
+
+    /// The same of each key of a mapping.
+    pub const fn keyed(mut self) -> Self {
+        self.keyed = true;
         self
     }
 
@@ -132,6 +140,10 @@ fn find(fields: &'static [Field], name: &str) -> Option<&'static Field> {
     fields.iter().find_map(|field| match field.rule.effect {
         RuleEffect::Nested(fields) => find(fields, name),
         RuleEffect::CreationOnly => None,
+        _ if field.rule.keyed => {
+            let rest = name.strip_prefix(field.name)?;
+            (rest.is_empty() || rest.starts_with('.')).then_some(field)
+        }
         _ => (field.name == name).then_some(field),
     })
 }

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{Plan, Step, Work};
-use crate::kinds::{Resource, from_json};
-use crate::model::{Address, Ref, Tags};
-use crate::observed::{Live, Observed};
+use crate::kinds::{Resource, field as declared, from_json};
+use crate::model::{Address, Ref, Tags, is_of_kafka};
+use crate::observed::{Inside, Live, Observed};
 
 /// Does what `plan` says to what is `observed`, step by step. Ids are made up: `vol-broker-1`.
 pub fn apply(plan: &Plan, observed: &mut Observed) {
@@ -14,6 +14,9 @@ pub fn apply(plan: &Plan, observed: &mut Observed) {
 
 /// Does one step.
 pub fn apply_step(step: &Step, observed: &mut Observed) {
+    if observed.inside == Inside::NotAsked {
+        observed.inside = Inside::Known;
+    }
     match &step.work {
         Work::Create(new) => make(observed, &step.address, &new.spec, &new.tags),
         Work::Roll { new, .. } | Work::Replace { new, .. } => {
@@ -51,6 +54,10 @@ fn new_id(observed: &Observed, address: &Address) -> String {
 /// Takes the resource away. What named it names an id that is nobody's now; an instance loses its volume.
 pub fn end(observed: &mut Observed, address: &Address) {
     let Some(live) = observed.live.remove(address) else { return };
+    // What the cluster has goes with its last volume.
+    if !observed.live.keys().any(|address| HOLDS_DATA.contains(&address.kind.as_str())) {
+        observed.live.retain(|address, _| !is_of_kafka(&address.kind));
+    }
     if address.kind == "instance" {
         observed.terminated.entry(address.clone()).or_default().insert(live.id);
     } else {
@@ -58,6 +65,9 @@ pub fn end(observed: &mut Observed, address: &Address) {
         observed.live.values_mut().for_each(|other| rename(&mut other.spec, address, &dangling));
     }
 }
+
+/// Kinds that hold what Kafka has.
+const HOLDS_DATA: [&str; 3] = ["volume", "instance", "msk_cluster"];
 
 fn prefix(kind: &str) -> &str {
     match kind {
@@ -79,7 +89,17 @@ fn prefix(kind: &str) -> &str {
 /// Sets the field at a dotted path, where that makes a spec of the kind.
 pub fn set(spec: &mut Resource, field: &str, value: Value) {
     let mut json = spec.spec();
-    let place = field.split('.').fold(&mut json, |json, key| &mut json[key]);
+    // The key of a mapping may have dots.
+    let place = match declared(spec.kind(), field).filter(|one| one.rule.keyed).map(|one| one.name) {
+        Some(name) => {
+            let key = field.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
+            match key {
+                Some(key) => &mut json[name][key],
+                None => &mut json[name],
+            }
+        }
+        None => field.split('.').fold(&mut json, |json, key| &mut json[key]),
+    };
     *place = value;
     if let Some(changed) = from_json(spec.kind(), &json) {
         *spec = changed;

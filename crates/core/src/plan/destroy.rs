@@ -3,7 +3,7 @@
 use super::{Note, Plan, delete, ordered, refuse_unplaced};
 use crate::expiry::Lifetime;
 use crate::kinds::{ClientInstance, Instance, Kind as _, Vpc};
-use crate::model::{StepId, tag};
+use crate::model::{StepId, is_of_kafka, tag};
 use crate::observed::{Cause, Observed};
 use crate::refusal::Refusal;
 use crate::stack::Name;
@@ -26,6 +26,10 @@ pub fn destroy(stack: &Name, region: &str, account: &str, observed: &Observed, s
     }
     // What is somebody else's goes with what it hangs on.
     for (address, live) in observed.live.iter().filter(|(_, live)| !live.spec.of_others()) {
+        // What Kafka has goes with the cluster.
+        if is_of_kafka(&address.kind) {
+            continue;
+        }
         let reason = if is_adopted(live) { GUARD_DUTY_REASON } else { "the stack is destroyed" };
         delete(address, live, reason, &mut plan);
     }

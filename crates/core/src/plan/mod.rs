@@ -11,6 +11,7 @@ mod destroy;
 mod diff;
 mod duration;
 mod escape;
+mod inside;
 mod markdown;
 mod order;
 mod saved;
@@ -28,7 +29,7 @@ use crate::cloud_init::Overrides;
 use crate::design::Design;
 use crate::expiry::PROTECTED;
 use crate::kinds::{self, Resource};
-use crate::model::{Address, Deletion, Missing, StepId, Tags, tag};
+use crate::model::{Address, Deletion, Missing, StepId, Tags, is_of_kafka, tag};
 use crate::observed::{Cause, Live, Observed};
 use crate::refusal::Refusal;
 use crate::sizing::{Fit, Misfit};
@@ -200,6 +201,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         match observed.live.get(address) {
             // It is refused already, and none of them is gone.
             None if observed.is_contested(address) => {}
+            None if inside::is_held(address, observed) => {}
             None => create(address, creation, observed, &mut plan),
             Some(live) => change::change(address, creation, live, &new, &mut plan),
         }
@@ -207,11 +209,14 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     warn_of_others(observed, &mut plan);
     say_later_routes(design, &mut plan);
     added::say_empty(design, observed, &mut plan);
+    inside::say_unknown(&desired, &design.stack, observed, &mut plan);
     say_unmonitored(design, observed, &mut plan);
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
     for (address, live) in own.filter(|(address, _)| !desired.contains_key(address)) {
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
-        let reason = if duplicate {
+        let reason = if is_of_kafka(&address.kind) {
+            "the stack file says that it is absent"
+        } else if duplicate {
             "it is a duplicate from a call whose answer was lost, and nothing uses it"
         } else {
             "it is no longer in the stack file"
@@ -397,6 +402,11 @@ fn create(address: &Address, creation: Creation, observed: &Observed, plan: &mut
 
 fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {
     match live.spec.deletion() {
+        Deletion::Data(held) if !plan.data_loss_allowed && is_of_kafka(&address.kind) => {
+            let reason = format!("the stack file says that {} is absent, and it has {held}", address.name);
+            let remedy = "run again with --allow-data-loss to delete it with its records; or remove `absent: true`";
+            plan.refusals.push(Refusal::at(address, reason, remedy));
+        }
         Deletion::Data(held) if !plan.data_loss_allowed => plan.refusals.push(Refusal::at(
             address,
             format!("{} is no longer in the stack file, and its volume {} has {held}", address.name, live.id),

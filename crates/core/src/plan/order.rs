@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Step, Work};
 use crate::kinds::{self, NAMES, Resource};
-use crate::model::{Address, Ref, StepId};
+use crate::model::{Address, Ref, StepId, is_of_kafka};
 
 /// Fills in `after` of every step and sorts them so that they could be run one by one. What is there already, the operation
 /// before, stays.
@@ -42,6 +42,7 @@ pub fn wire(steps: &mut Vec<Step>) -> Result<(), Vec<StepId>> {
         }
     }
     chain_rolls(steps, &mut after);
+    inside_last(steps, &mut after);
     close_last(steps, &mut after);
     for step in steps.iter_mut() {
         step.after = after.remove(&step.id()).unwrap_or_default().into_iter().collect();
@@ -81,6 +82,18 @@ fn close_last(steps: &[Step], after: &mut BTreeMap<StepId, BTreeSet<StepId>>) {
         steps.iter().filter(makes).filter_map(|step| after.get(&step.id())).flatten().collect();
     let ends: Vec<StepId> = steps.iter().filter(makes).map(Step::id).filter(|id| !waited.contains(id)).collect();
     for step in steps.iter().filter(|step| step.closes() || takes_away(step)) {
+        after.entry(step.id()).or_default().extend(ends.iter().cloned());
+    }
+}
+
+/// What Kafka has comes after everything that is made or changed of what it runs on: for each step that no other of those waits for.
+fn inside_last(steps: &[Step], after: &mut BTreeMap<StepId, BTreeSet<StepId>>) {
+    let inside = |step: &&Step| is_of_kafka(&step.address.kind);
+    let outside = |step: &&Step| !inside(step) && !step.closes() && step.action() != Action::Delete;
+    let waited: BTreeSet<&StepId> =
+        steps.iter().filter(outside).filter_map(|step| after.get(&step.id())).flatten().collect();
+    let ends: Vec<StepId> = steps.iter().filter(outside).map(Step::id).filter(|id| !waited.contains(id)).collect();
+    for step in steps.iter().filter(inside) {
         after.entry(step.id()).or_default().extend(ends.iter().cloned());
     }
 }

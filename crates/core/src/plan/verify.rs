@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::order::dependencies;
 use super::{Action, Plan, Step};
 use crate::kinds;
-use crate::model::{Address, Deletion, Operation, Ref, StepId};
+use crate::model::{Address, Deletion, Operation, Ref, StepId, is_of_kafka};
 use crate::observed::Observed;
 
 /// Every reason why `plan` must not be run on what is `observed`, as clauses; none for a plan that is right.
@@ -20,6 +20,7 @@ pub fn verify(plan: &Plan, observed: &Observed) -> Vec<String> {
     order.what_uses_it_goes_first(&mut faults);
     order.one_roll_at_a_time(&mut faults);
     order.access_goes_last(&mut faults);
+    order.kafka_runs_first(&mut faults);
     nothing_is_lost_unasked(plan, &mut faults);
     of_what_is_live(plan, observed, &mut faults);
     faults
@@ -109,6 +110,18 @@ impl<'a> Order<'a> {
             let early = self.places(changes).into_values().flatten().filter(|other| !self.waits(place, *other));
             faults.extend(early.map(|other| {
                 format!("{} takes access away before {} is done", self.steps[place].id(), self.steps[other].id())
+            }));
+        }
+    }
+
+    /// What Kafka has is made, changed and deleted after everything that is made or changed of what it runs on.
+    fn kafka_runs_first(&self, faults: &mut Vec<String>) {
+        let inside = |step: &Step| is_of_kafka(&step.address.kind);
+        let outside = |step: &Step| !inside(step) && !step.closes() && step.action() != Action::Delete;
+        for place in self.places(inside).into_values().flatten() {
+            let late = self.places(outside).into_values().flatten().find(|other| !self.waits(place, *other));
+            faults.extend(late.map(|other| {
+                format!("{} does not wait for {}, on which Kafka runs", self.steps[place].id(), self.steps[other].id())
             }));
         }
     }

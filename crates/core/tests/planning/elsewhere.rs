@@ -2,7 +2,7 @@
 //! whether the stack has its own resource at that address or not.
 
 use kstack_core::kinds::{NAMES, Resource, from_json};
-use kstack_core::model::{Address, Tags};
+use kstack_core::model::{Address, KAFKA_KINDS, Tags};
 use kstack_core::observed::Found;
 use kstack_core::plan::Plan;
 use serde_json::{Value, json};
@@ -42,6 +42,7 @@ fn elsewhere(kind: &str) -> Result<Value, &'static str> {
         "msk_autoscaling" | "msk_scram_association" | "msk_cluster_policy" => {
             return Err("it is looked for on the stack's own cluster only");
         }
+        kind if KAFKA_KINDS.contains(&kind) => return Err("it is inside of the stack's own cluster, and has no tags"),
         other => panic!("where can a {other} be that is not the stack's?"),
     })
 }

@@ -135,7 +135,8 @@ impl Model {
         let found =
             live.into_values().map(|live| Found { id: live.id, tags: live.tags, spec: live.spec, terminated: false });
         let terminated = std::mem::take(&mut self.observed.terminated);
-        self.observed = Observed { terminated, ..Observed::collect(found.chain(added).collect()) };
+        let inside = self.observed.inside.clone();
+        self.observed = Observed { terminated, inside, ..Observed::collect(found.chain(added).collect()) };
     }
 }
 

@@ -1,0 +1,76 @@
+//! Topics.
+
+use std::collections::BTreeMap;
+
+use super::prelude::*;
+use crate::stack::Topic as Wanted;
+
+spec! {
+    pub struct Topic {
+        pub partitions: u32 => Rule::by(partitions),
+        pub replication_factor: u32 => Rule::by(copies),
+        /// The settings that the topic itself has; others are the brokers'.
+        #[serde(default)]
+        pub config: BTreeMap<String, String> => Rule::in_place().keyed(),
+    }
+}
+
+/// Kafka adds partitions, and never takes one away.
+fn partitions(change: &FieldChange, _: bool) -> Effect {
+    match (change.before.as_u64(), change.after.as_u64()) {
+        (Some(before), Some(after)) if after < before => Effect::Refuse {
+            reason: "Kafka takes no partition away from a topic".to_owned(),
+            remedy: format!("write `partitions: {before}`; or make another topic, and let its clients move there"),
+        },
+        _ => Effect::InPlace,
+    }
+}
+
+/// kstack moves no replicas for a topic's factor.
+fn copies(change: &FieldChange, _: bool) -> Effect {
+    Effect::Refuse {
+        reason: "kstack does not change the replication factor of a live topic".to_owned(),
+        remedy: format!(
+            "write `replication_factor: {}`; kafka-reassign-partitions.sh changes it, and the plan is empty then",
+            change.before
+        ),
+    }
+}
+
+impl Topic {
+    /// The topic that the stack file asks for. `copies` is for one that asks for no number of its own.
+    fn of(wanted: &Wanted, copies: u32) -> Self {
+        Topic {
+            partitions: wanted.partitions.unwrap_or(1),
+            replication_factor: wanted.replication_factor.unwrap_or(copies),
+            config: wanted.config.clone(),
+        }
+    }
+}
+
+impl Kind for Topic {
+    const NAME: &'static str = "topic";
+    const TAGGED: bool = false;
+
+    fn desired(design: &Design) -> Vec<(String, Self)> {
+        let stack = &design.stack;
+        let copies = stack.topic_copies();
+        let there = stack.topics.iter().filter(|(_, topic)| !topic.absent);
+        there.map(|(name, topic)| (name.clone(), Topic::of(topic, copies))).collect()
+    }
+
+    fn deletion(&self) -> Deletion {
+        let partitions = crate::text::many(self.partitions as usize, "partition");
+        Deletion::Data(format!("{partitions}, with all their records"))
+    }
+
+    fn update_reason(changes: &[FieldChange]) -> String {
+        match changes.iter().any(|change| change.field == "partitions") {
+            true => "with more partitions, records of a key go to another partition from then on: their order is kept no longer"
+                .to_owned(),
+            false => crate::model::DIFFERS.to_owned(),
+        }
+    }
+
+    fn price(&self, _: &mut Costs<'_>) {}
+}

@@ -1,0 +1,197 @@
+//! The brokers of a cluster, any of which may be asked: connections that are kept from one request to the next.
+
+use kafka_protocol::messages::ApiVersionsResponse;
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::shape::Shape;
+use super::{ConnectError, Connection, Link, Server};
+
+/// How long a broker may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many brokers are tried at once for the first connection.
+const AT_ONCE: usize = 6;
+
+/// Why brokers did not do what they were asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BrokersError {
+    /// No broker can be reached, or lets kstack in: nothing was asked.
+    #[error("no broker can be asked: {0}")]
+    Unasked(String),
+    /// A request was sent, and there is no answer: it may have been done.
+    #[error("{0}")]
+    Lost(String),
+    /// Kafka refuses, or is too old.
+    #[error("{0}")]
+    Refused(String),
+    /// The stack's lease has ended, so another run may be at work.
+    #[error("the lease on the stack has ended, so nothing more was started")]
+    NoLease,
+}
+
+/// An open connection, and the requests that its broker knows.
+struct Line {
+    broker: Server,
+    connection: Connection,
+    versions: ApiVersionsResponse,
+}
+
+/// The brokers of a cluster, as whom and by which way they are asked, and whether this process may write now.
+pub struct Brokers<'a> {
+    servers: Vec<Server>,
+    link: Link,
+    may_write: &'a dyn Fn() -> bool,
+    line: Mutex<Option<Line>>,
+    /// Only builds for tests: the number of requests that change something before or after which the process dies.
+    dies: Mutex<Option<Death>>,
+}
+
+/// When a test lets the process die: `3` after the third request that changes something, `-3` before it is sent.
+#[derive(Debug, Clone, Copy)]
+struct Death {
+    left: u32,
+    before: bool,
+}
+
+impl Death {
+    /// What `KSTACK_TEST_DIE_IN_KAFKA` says in a build for tests.
+    fn asked() -> Option<Death> {
+        let text = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_DIE_IN_KAFKA").ok()? } else { return None };
+        let left = text.trim_start_matches('-').parse().ok()?;
+        Some(Death { left, before: text.starts_with('-') })
+    }
+}
+
+impl<'a> Brokers<'a> {
+    /// The brokers at `servers`.
+    pub fn new(servers: Vec<Server>, link: Link, may_write: &'a dyn Fn() -> bool) -> Brokers<'a> {
+        Brokers { servers, link, may_write, line: Mutex::default(), dies: Mutex::new(Death::asked()) }
+    }
+
+    /// Asks a broker; `shapes` are the versions of the request that kstack knows, from the oldest to the newest, with the shapes of their
+    /// answers.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn ask<R>(&self, request: &R, shapes: &[(i16, &[Shape])]) -> Result<R::Response, BrokersError>
+    where
+        R: Request + Encodable + HeaderVersion,
+        R::Response: Decodable + HeaderVersion,
+    {
+        let mut line = self.line.lock().await;
+        let Line { broker, mut connection, versions } = match line.take() {
+            Some(open) => open,
+            None => Box::pin(self.open()).await?,
+        };
+        let known = versions.api_keys.iter().find(|one| one.api_key == R::KEY);
+        let newest = |(version, _): &&(i16, &[Shape])| {
+            known.is_some_and(|known| (known.min_version..=known.max_version).contains(version))
+        };
+        let Some((version, shape)) = shapes.iter().rev().find(newest) else {
+            return Err(BrokersError::Refused(format!("{broker}: its Kafka does not know the request {}", R::KEY)));
+        };
+        let called = timeout(ANSWER_TIMEOUT, Box::pin(connection.call(request, *version, shape))).await;
+        // A connection on which an answer is missing is not used again.
+        match called {
+            Err(_) => Err(BrokersError::Lost(format!("{broker}: no answer within {} s", ANSWER_TIMEOUT.as_secs()))),
+            Ok(Err(why)) => Err(BrokersError::Lost(format!("{broker}: {why}"))),
+            Ok(Ok(answer)) => {
+                *line = Some(Line { broker, connection, versions });
+                Ok(answer)
+            }
+        }
+    }
+
+    /// The same for a request that changes something: not without the lease.
+    ///
+    /// # Errors
+    /// As [`Brokers::ask`].
+    pub async fn change<R>(&self, request: &R, shapes: &[(i16, &[Shape])]) -> Result<R::Response, BrokersError>
+    where
+        R: Request + Encodable + HeaderVersion,
+        R::Response: Decodable + HeaderVersion,
+    {
+        if !(self.may_write)() {
+            return Err(BrokersError::NoLease);
+        }
+        self.die(true).await;
+        let answer = self.ask(request, shapes).await;
+        self.die(false).await;
+        answer
+    }
+
+    /// Reaches a broker, and asks nothing yet.
+    ///
+    /// # Errors
+    /// Why none can be reached.
+    pub async fn reach(&self) -> Result<(), BrokersError> {
+        let mut line = self.line.lock().await;
+        if line.is_none() {
+            *line = Some(Box::pin(self.open()).await?);
+        }
+        Ok(())
+    }
+
+    /// A connection to the first broker that lets kstack in.
+    async fn open(&self) -> Result<Line, BrokersError> {
+        self.link.way.find(&self.servers).await;
+        let mut last = None;
+        for some in self.servers.chunks(AT_ONCE) {
+            let open = |server: &Server| {
+                let broker = server.clone();
+                Box::pin(async move {
+                    let opened = Connection::open(&broker, &self.link).await;
+                    opened.map(|(connection, versions)| Line { broker: broker.clone(), connection, versions }).map_err(|error| (broker, error))
+                })
+            };
+            let mut waiting: Vec<_> = some.iter().map(open).collect();
+            while !waiting.is_empty() {
+                let (opened, _, rest) = futures::future::select_all(waiting).await;
+                waiting = rest;
+                match opened {
+                    Ok(line) => return Ok(line),
+                    // Who refuses says more than who is not there.
+                    Err((broker, error)) => {
+                        if last.is_none() || !matches!(error, ConnectError::Unreachable(_)) {
+                            last = Some(format!("{broker}: {error}"));
+                        }
+                    }
+                }
+            }
+        }
+        Err(BrokersError::Unasked(last.unwrap_or_else(|| "there is no broker".to_owned())))
+    }
+
+    /// A test may let the process die here.
+    async fn die(&self, before: bool) {
+        let mut dies = self.dies.lock().await;
+        let Some(death) = dies.as_mut().filter(|death| death.before == before) else { return };
+        if death.left <= 1 {
+            std::process::abort();
+        }
+        death.left -= 1;
+    }
+
+    /// Ends what was started for the way to the brokers.
+    pub async fn close(&self) {
+        self.link.way.close().await;
+    }
+}
+
+/// A text of Kafka's protocol.
+pub fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+/// Kafka's error, with its words, unless the code is 0.
+///
+/// # Errors
+/// That.
+pub fn refused(what: &str, code: i16, words: Option<&StrBytes>) -> Result<(), BrokersError> {
+    super::check(what, code).map_err(|why| {
+        let words = words.filter(|words| !words.is_empty()).map(|words| format!(": {words}")).unwrap_or_default();
+        BrokersError::Refused(format!("{why}{words}"))
+    })
+}

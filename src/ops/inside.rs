@@ -1,0 +1,159 @@
+//! What Kafka has inside of a stack's cluster: asked for a plan, and reached while one runs.
+
+use std::time::Duration;
+
+use super::kafka::{brokers, link, link_to, start};
+use super::{Task, msk};
+use crate::aws::kinds::msk_status;
+use crate::error::StepError;
+use crate::health::{self, shortened};
+use crate::inside::{Kafka, Opening, discover};
+use crate::kafka::{Brokers, Server, Via};
+use crate::roll::{KafkaAccess, secured};
+use crate::sandbox::kafka::distribution;
+use crate::session::{Observation, Session};
+use kstack_core::check::Parsed;
+use kstack_core::design::Design;
+use kstack_core::engines::Engine;
+use kstack_core::kinds::{Instance, MskCluster};
+use kstack_core::observed::{Inside, Observed};
+use kstack_core::stack::Stack;
+
+/// How long new brokers may take until all of them serve.
+const SERVE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// By which way a plan asks brokers.
+#[derive(Clone, Copy)]
+pub struct Looking<'a> {
+    pub sandbox: bool,
+    pub via: &'a Via,
+}
+
+impl<'a> From<&Task<'a>> for Looking<'a> {
+    fn from(task: &Task<'a>) -> Looking<'a> {
+        Looking { sandbox: task.sandbox, via: task.via }
+    }
+}
+
+/// Asks AWS for everything that planning `parsed` needs; and the brokers, where the file has anything that only they know.
+///
+/// # Errors
+/// The first call to AWS that failed. Brokers that can't be asked are no error: what they have is not known then.
+pub async fn look(session: &Session, parsed: &Parsed, looking: Looking<'_>) -> Result<Observation, StepError> {
+    let mut seen = session.look(parsed).await?;
+    let stack = &parsed.stack;
+    if stack.has_inside() {
+        let applied = seen.input.record.as_ref().is_some_and(|record| record.applies > 0);
+        Box::pin(ask(session, stack, &mut seen.input.observed, applied, looking)).await;
+    }
+    Ok(seen)
+}
+
+/// Asks the brokers of what is `observed`. `applied` says whether an apply of the stack was ever complete.
+async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied: bool, looking: Looking<'_>) {
+    if looking.sandbox && !matches!(distribution(), Ok(Some(_))) {
+        observed.inside = Inside::Unknown("the sandbox runs no Kafka".to_owned());
+        return;
+    }
+    let runs = match Engine::of(stack) {
+        Engine::Ec2 => !observed.of::<Instance>().is_empty(),
+        Engine::Msk => !observed.of::<MskCluster>().is_empty(),
+    };
+    // Volumes of brokers that ran have what was made before; those of a first apply that ended half-way have nothing.
+    if !runs && !(applied && observed.has_cluster()) {
+        observed.inside = Inside::Known;
+        return;
+    }
+    let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking)));
+    let found = discover(&kafka).await;
+    kafka.close().await;
+    drop(kafka);
+    match found {
+        Ok(found) => observed.tell(found),
+        Err(StepError::Ended { why, .. }) if !why.is_empty() => observed.inside = Inside::Unknown(why),
+        Err(error) => observed.inside = Inside::Unknown(error.to_string()),
+    }
+}
+
+/// The brokers of what is `observed`, which a plan only asks.
+async fn reach<'a>(
+    session: &Session,
+    stack: &Stack,
+    observed: &Observed,
+    looking: Looking<'_>,
+) -> Result<Brokers<'a>, StepError> {
+    match Engine::of(stack) {
+        Engine::Ec2 => {
+            let servers: Vec<Server> =
+                brokers(observed, looking.sandbox).into_values().map(Server::from).collect();
+            if servers.is_empty() {
+                return Err(StepError::ended("Kafka can't be asked", "no broker runs"));
+            }
+            Ok(Brokers::new(servers, link(session, looking.via, secured(observed)).await?, &|| false))
+        }
+        Engine::Msk => of_msk(session, looking.via, &|| false).await,
+    }
+}
+
+/// The brokers of the session's MSK cluster, by the first way that leads there.
+async fn of_msk<'a>(session: &Session, via: &Via, may_write: &'a dyn Fn() -> bool) -> Result<Brokers<'a>, StepError> {
+    let none = |why: String| StepError::ended("Kafka can't be asked", why);
+    let cluster = msk_status(&session.aws).await?.ok_or_else(|| none("there is no cluster".to_owned()))?;
+    let mut reasons: Vec<String> = Vec::new();
+    for (servers, link) in msk::links(session, &cluster, via).map_err(none)? {
+        let brokers = Brokers::new(servers, link, may_write);
+        match brokers.reach().await {
+            Ok(()) => return Ok(brokers),
+            Err(error) => reasons.push(error.to_string()),
+        }
+        brokers.close().await;
+    }
+    reasons.dedup();
+    Err(none(reasons.join("; ")))
+}
+
+/// What a plan for `design` writes to, once its brokers serve. `kafka` is how they were asked before.
+pub fn of<'a>(
+    session: &'a Session,
+    design: &'a Design,
+    kafka: &'a KafkaAccess,
+    task: &'a Task<'_>,
+    may_write: &'a dyn Fn() -> bool,
+) -> Kafka<'a> {
+    Kafka::new(&design.stack, move || -> Opening<'a> { Box::pin(serve(session, design, kafka, task, may_write)) })
+}
+
+/// Waits until the brokers of `design` serve.
+async fn serve<'a>(
+    session: &'a Session,
+    design: &'a Design,
+    kafka: &'a KafkaAccess,
+    task: &'a Task<'_>,
+    may_write: &'a dyn Fn() -> bool,
+) -> Result<Brokers<'a>, StepError> {
+    let stack = &design.stack;
+    if Engine::of(stack) == Engine::Msk {
+        session.aws.begin_round();
+        return of_msk(session, task.via, may_write).await;
+    }
+    if kafka.local.is_some() {
+        let started = start(session, design, kafka, task).await;
+        started.map_err(|failure| StepError::ended("Kafka can't be asked", failure.message))?;
+    }
+    let observed = session.observe().await?;
+    let all = brokers(&observed, task.sandbox);
+    let ids = all.keys().copied().collect();
+    let servers: Vec<Server> = all.into_values().map(Server::from).collect();
+    let own = match link_to(session, design, task).await? {
+        Some(own) => own,
+        None => link(session, task.via, false).await?,
+    };
+    let healthy = health::wait_until(&servers, &own, SERVE_TIMEOUT, |cluster| {
+        cluster.problems(&ids).into_iter().filter(|problem| problem.starts_with("broker")).collect()
+    });
+    if let Err(reasons) = healthy.await {
+        own.way.close().await;
+        return Err(StepError::ended("Kafka can't be asked", shortened(&reasons)));
+    }
+    Ok(Brokers::new(servers, own, may_write))
+}
