@@ -2,6 +2,7 @@
 //! What many steps ask at the same time goes out in few requests.
 
 mod gather;
+mod users;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,6 +17,8 @@ use kstack_core::stack::Stack;
 use tokio::sync::OnceCell;
 
 use self::topic::Topics;
+pub use self::topic::every as every_topic;
+pub use self::users::{Keeper, Users};
 use crate::driver::{Ctx, Driver};
 use crate::error::StepError;
 use crate::kafka::{Brokers, BrokersError};
@@ -35,12 +38,19 @@ pub struct Kafka<'a> {
     /// What the file has of it.
     stack: Option<&'a Stack>,
     topics: Topics,
+    users: Users<'a>,
 }
 
 impl<'a> Kafka<'a> {
     /// The cluster to which `open` leads, and what `stack` has of it.
     pub fn new(stack: &'a Stack, open: impl Fn() -> Opening<'a> + 'a) -> Kafka<'a> {
-        Kafka { open: Box::new(open), brokers: OnceCell::new(), stack: Some(stack), topics: Topics::default() }
+        Kafka { open: Box::new(open), brokers: OnceCell::new(), stack: Some(stack), topics: Topics::default(), users: Users::default() }
+    }
+
+    /// The same with these users.
+    #[must_use]
+    pub fn with_users(self, users: Users<'a>) -> Kafka<'a> {
+        Kafka { users, ..self }
     }
 
     /// No cluster: for plans that have nothing inside of one.
@@ -48,7 +58,7 @@ impl<'a> Kafka<'a> {
         let open = || -> Opening<'a> {
             Box::pin(async { Err(StepError::Internal("no cluster was named to be asked".to_owned())) })
         };
-        Kafka { open: Box::new(open), brokers: OnceCell::new(), stack: None, topics: Topics::default() }
+        Kafka { open: Box::new(open), brokers: OnceCell::new(), stack: None, topics: Topics::default(), users: Users::default() }
     }
 
     /// The brokers, once they serve. All who ask wait together.

@@ -6,12 +6,9 @@ use kafka_protocol::messages::create_acls_request::AclCreation;
 use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
 use kafka_protocol::messages::{CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest};
 use kafka_protocol::protocol::StrBytes;
-use tokio::time::timeout;
 
-use super::Connection;
-use super::connection::said;
 use super::shape::Shape::{self, Fixed, List, Tags, Text};
-use super::users::{ANSWER, silent};
+use super::{Brokers, BrokersError, refused, text};
 use kstack_core::file::Operation;
 use kstack_core::rights::{ResourceType, Right};
 
@@ -83,7 +80,7 @@ pub type Rights = BTreeMap<String, BTreeSet<Right>>;
 ///
 /// # Errors
 /// What the broker said.
-pub async fn all(broker: &mut Connection) -> Result<Option<Rights>, String> {
+pub async fn all(brokers: &Brokers<'_>) -> Result<Option<Rights>, BrokersError> {
     let request = DescribeAclsRequest::default()
         .with_resource_type_filter(ANY)
         .with_resource_name_filter(None)
@@ -92,12 +89,11 @@ pub async fn all(broker: &mut Connection) -> Result<Option<Rights>, String> {
         .with_host_filter(None)
         .with_operation(ANY)
         .with_permission_type(ANY);
-    let answer = broker.call(&request, VERSION, DESCRIBE_ACLS_2);
-    let answer = timeout(ANSWER, answer).await.map_err(|_| silent())??;
+    let answer = brokers.ask(&request, &[(VERSION, DESCRIBE_ACLS_2)]).await?;
     if answer.error_code == SECURITY_DISABLED {
         return Ok(None);
     }
-    said("DescribeAcls", answer.error_code, answer.error_message.as_ref())?;
+    refused("DescribeAcls", answer.error_code, answer.error_message.as_ref())?;
     let mut rights = Rights::new();
     for of in &answer.resources {
         let Some(resource) = value(&RESOURCES, of.resource_type) else { continue };
@@ -124,7 +120,7 @@ pub async fn all(broker: &mut Connection) -> Result<Option<Rights>, String> {
 ///
 /// # Errors
 /// That there is no answer, or not for all.
-pub async fn give(broker: &mut Connection, all: &[(&str, &Right)]) -> Result<Vec<Result<(), String>>, String> {
+pub async fn give(brokers: &Brokers<'_>, all: &[(&str, &Right)]) -> Result<Vec<Result<(), String>>, BrokersError> {
     let creation = |(user, right): &(&str, &Right)| {
         AclCreation::default()
             .with_resource_type(number(&RESOURCES, &right.resource))
@@ -136,8 +132,7 @@ pub async fn give(broker: &mut Connection, all: &[(&str, &Right)]) -> Result<Vec
             .with_permission_type(permission(right))
     };
     let request = CreateAclsRequest::default().with_creations(all.iter().map(creation).collect());
-    let answer = broker.call(&request, VERSION, CREATE_ACLS_2);
-    let answer = timeout(ANSWER, answer).await.map_err(|_| silent())??;
+    let answer = brokers.change(&request, &[(VERSION, CREATE_ACLS_2)]).await?;
     let results = answer.results.iter();
     whole(all.len(), results.map(|one| said("CreateAcls", one.error_code, one.error_message.as_ref())).collect())
 }
@@ -146,7 +141,7 @@ pub async fn give(broker: &mut Connection, all: &[(&str, &Right)]) -> Result<Vec
 ///
 /// # Errors
 /// That there is no answer, or not for all.
-pub async fn take(broker: &mut Connection, all: &[(&str, &Right)]) -> Result<Vec<Result<(), String>>, String> {
+pub async fn take(brokers: &Brokers<'_>, all: &[(&str, &Right)]) -> Result<Vec<Result<(), String>>, BrokersError> {
     let filter = |(user, right): &(&str, &Right)| {
         DeleteAclsFilter::default()
             .with_resource_type_filter(number(&RESOURCES, &right.resource))
@@ -158,8 +153,7 @@ pub async fn take(broker: &mut Connection, all: &[(&str, &Right)]) -> Result<Vec
             .with_permission_type(permission(right))
     };
     let request = DeleteAclsRequest::default().with_filters(all.iter().map(filter).collect());
-    let answer = broker.call(&request, VERSION, DELETE_ACLS_2);
-    let answer = timeout(ANSWER, answer).await.map_err(|_| silent())??;
+    let answer = brokers.change(&request, &[(VERSION, DELETE_ACLS_2)]).await?;
     let results = answer.filter_results.iter().map(|one| {
         said("DeleteAcls", one.error_code, one.error_message.as_ref())?;
         one.matching_acls.iter().try_for_each(|one| said("DeleteAcls", one.error_code, one.error_message.as_ref()))
@@ -167,15 +161,11 @@ pub async fn take(broker: &mut Connection, all: &[(&str, &Right)]) -> Result<Vec
     whole(all.len(), results.collect())
 }
 
-fn whole(asked: usize, results: Vec<Result<(), String>>) -> Result<Vec<Result<(), String>>, String> {
+fn whole(asked: usize, results: Vec<Result<(), String>>) -> Result<Vec<Result<(), String>>, BrokersError> {
     match results.len() == asked {
         true => Ok(results),
-        false => Err(format!("the broker says what became of {} of {asked} rights", results.len())),
+        false => Err(BrokersError::Lost(format!("the broker says what became of {} of {asked} rights", results.len()))),
     }
-}
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
 }
 
 fn pattern(right: &Right) -> i8 {
@@ -184,6 +174,11 @@ fn pattern(right: &Right) -> i8 {
 
 fn permission(right: &Right) -> i8 {
     if right.allows { ALLOW } else { DENY }
+}
+
+/// The error of one of many, in words.
+fn said(what: &str, code: i16, words: Option<&StrBytes>) -> Result<(), String> {
+    refused(what, code, words).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -194,12 +194,3 @@ pub fn check(what: &str, code: i16) -> Result<(), String> {
         Some(error) => Err(format!("{what} failed with {error:?}")),
     }
 }
-
-/// Kafka's error with its own words, unless the code is 0.
-///
-/// # Errors
-/// What it says.
-pub(super) fn said(what: &str, code: i16, words: Option<&StrBytes>) -> Result<(), String> {
-    let words = words.map(StrBytes::as_str).filter(|words| !words.is_empty());
-    check(what, code).map_err(|error| words.map_or_else(|| error.clone(), |words| format!("{error}: {words}")))
-}

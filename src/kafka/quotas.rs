@@ -6,12 +6,9 @@ use kafka_protocol::messages::alter_client_quotas_request::{EntityData, EntryDat
 use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
 use kafka_protocol::messages::{AlterClientQuotasRequest, DescribeClientQuotasRequest};
 use kafka_protocol::protocol::StrBytes;
-use tokio::time::timeout;
 
-use super::Connection;
-use super::connection::said;
 use super::shape::Shape::{self, Fixed, List, Tags, Text};
-use super::users::{ANSWER, silent};
+use super::{Brokers, BrokersError, refused};
 
 /// Since Kafka 2.8.
 const VERSION: i16 = 1;
@@ -38,13 +35,12 @@ pub type Quotas = BTreeMap<String, f64>;
 ///
 /// # Errors
 /// What the broker said.
-pub async fn all(broker: &mut Connection) -> Result<BTreeMap<String, Quotas>, String> {
+pub async fn all(brokers: &Brokers<'_>) -> Result<BTreeMap<String, Quotas>, BrokersError> {
     let user = ComponentData::default().with_entity_type(StrBytes::from_static_str(USER)).with_match_type(ANY);
     let request =
         DescribeClientQuotasRequest::default().with_components(vec![user.with_match(None)]).with_strict(true);
-    let answer = broker.call(&request, VERSION, DESCRIBE_CLIENT_QUOTAS_1);
-    let answer = timeout(ANSWER, answer).await.map_err(|_| silent())??;
-    said("DescribeClientQuotas", answer.error_code, answer.error_message.as_ref())?;
+    let answer = brokers.ask(&request, &[(VERSION, DESCRIBE_CLIENT_QUOTAS_1)]).await?;
+    refused("DescribeClientQuotas", answer.error_code, answer.error_message.as_ref())?;
     let of = |entry: &kafka_protocol::messages::describe_client_quotas_response::EntryData| {
         let [entity] = &entry.entity[..] else { return None };
         let values = entry.values.iter().map(|one| (one.key.to_string(), one.value)).collect();
@@ -58,9 +54,9 @@ pub async fn all(broker: &mut Connection) -> Result<BTreeMap<String, Quotas>, St
 /// # Errors
 /// That there is no answer, or not for all.
 pub async fn alter(
-    broker: &mut Connection,
+    brokers: &Brokers<'_>,
     users: &[(&str, BTreeMap<&str, Option<f64>>)],
-) -> Result<Vec<Result<(), String>>, String> {
+) -> Result<Vec<Result<(), String>>, BrokersError> {
     let entry = |(user, quotas): &(&str, BTreeMap<&str, Option<f64>>)| {
         let op = |(key, value): (&&str, &Option<f64>)| {
             let op = OpData::default().with_key(StrBytes::from_string((*key).to_owned()));
@@ -73,14 +69,14 @@ pub async fn alter(
             .with_ops(quotas.iter().map(op).collect())
     };
     let request = AlterClientQuotasRequest::default().with_entries(users.iter().map(entry).collect());
-    let answer = broker.call(&request, VERSION, ALTER_CLIENT_QUOTAS_1);
-    let answer = timeout(ANSWER, answer).await.map_err(|_| silent())??;
+    let answer = brokers.change(&request, &[(VERSION, ALTER_CLIENT_QUOTAS_1)]).await?;
     // They come in an order of their own.
     let of = |(user, _): &(&str, BTreeMap<&str, Option<f64>>)| {
         let is = |name: &Option<StrBytes>| name.as_ref().is_some_and(|name| name.as_str() == *user);
         let result = answer.entries.iter().find(|entry| entry.entity.iter().any(|entity| is(&entity.entity_name)));
         let result = result.ok_or_else(|| format!("the broker says nothing of the user {user}"))?;
-        said("AlterClientQuotas", result.error_code, result.error_message.as_ref())
+        let answer = refused("AlterClientQuotas", result.error_code, result.error_message.as_ref());
+        answer.map_err(|error| error.to_string())
     };
     Ok(users.iter().map(of).collect())
 }

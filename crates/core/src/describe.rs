@@ -2,6 +2,7 @@
 
 mod access;
 mod network;
+mod topics;
 
 use std::fmt::Write as _;
 
@@ -13,6 +14,7 @@ use crate::observed::Observed;
 
 pub use access::{LiveUser, access_block};
 pub use network::{DescribedNetwork, NoPrivateSubnet, describe_network};
+pub use topics::topics_block;
 
 /// A live cluster, and where it is.
 #[derive(Debug, Clone, Copy)]

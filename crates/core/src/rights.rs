@@ -207,6 +207,17 @@ pub fn rights(user: &User) -> BTreeSet<Right> {
     all
 }
 
+/// What is done one after another to bring a user's rights from `live` to `wanted`: each right is given or taken. What is denied is denied
+/// first, and what is allowed is allowed last: so at no moment may the user do what it may do neither before nor afterwards.
+pub fn in_order<'a>(live: &'a BTreeSet<Right>, wanted: &'a BTreeSet<Right>) -> [Vec<&'a Right>; 4] {
+    let new = |allows: bool| wanted.difference(live).filter(move |right| right.allows == allows).collect();
+    let old = |allows: bool| live.difference(wanted).filter(move |right| right.allows == allows).collect();
+    [new(false), old(true), old(false), new(true)]
+}
+
+/// Whether each of the four of [`in_order`] gives or takes.
+pub const GIVES: [bool; 4] = [true, false, false, true];
+
 /// What `acl` is for: one resource, where the file has been checked.
 pub fn resources(acl: &Acl) -> Vec<(ResourceType, &str)> {
     let topic = acl.topic.iter().map(|name| (ResourceType::Topic, &**name));

@@ -99,7 +99,7 @@ impl Stack {
 
     /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.
     pub fn has_inside(&self) -> bool {
-        !self.topics.is_empty()
+        !self.topics.is_empty() || !self.access.users.is_empty()
     }
 
     /// Whom the file lets in, to whichever listener.

@@ -172,6 +172,7 @@ macro_rules! all_kinds {
                 kms_key::KmsKey,
                 certificate_authority::CertificateAuthority,
                 host_certificate::HostCertificate,
+                kafka_user::KafkaUser,
                 role::Role,
                 instance_profile::InstanceProfile,
                 placement_group::PlacementGroup,
@@ -191,6 +192,9 @@ macro_rules! all_kinds {
             }
             kafka {
                 topic::Topic,
+                scram_credential::ScramCredential,
+                user_quota::UserQuota,
+                user_rights::UserRights,
             }
         }
     };

@@ -14,6 +14,12 @@ pub fn is_held(address: &Address, observed: &Observed) -> bool {
     is_of_kafka(&address.kind) && observed.unknown_inside().is_some()
 }
 
+/// Whether what is kept of a user that is no longer in the file stays, as it is not known whether the cluster has the user still: it tells
+/// that the user is kstack's.
+pub fn is_kept(address: &Address, observed: &Observed) -> bool {
+    address.kind == "kafka_user" && observed.unknown_inside().is_some()
+}
+
 /// Says what of the stack file is held back, and why.
 pub fn say_unknown(desired: &BTreeMap<Address, Resource>, stack: &Stack, observed: &Observed, plan: &mut Plan) {
     let Some(why) = observed.unknown_inside() else { return };

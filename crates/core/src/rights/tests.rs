@@ -134,6 +134,34 @@ proptest! {
     }
 
     #[test]
+    fn no_right_is_too_much_at_any_moment(
+        live in prop::collection::btree_set(right(), 0..12), wanted in prop::collection::btree_set(right(), 0..12), asked in right(),
+    ) {
+        // What is asked: one operation on one name from one address.
+        let matches = |right: &Right| {
+            let name = match right.prefixed {
+                true => asked.name.starts_with(&right.name),
+                false => right.name == asked.name || right.name == "*",
+            };
+            let host = right.host == EVERY_HOST || right.host == asked.host;
+            let operation = right.operation == Operation::All || right.operation == asked.operation;
+            right.resource == asked.resource && name && host && operation
+        };
+        let may = |all: &BTreeSet<Right>| {
+            all.iter().any(|right| right.allows && matches(right)) && !all.iter().any(|right| !right.allows && matches(right))
+        };
+        let mut now = live.clone();
+        for (gives, part) in GIVES.into_iter().zip(in_order(&live, &wanted)) {
+            // Each may be done before the next one of the same part.
+            for right in part {
+                if gives { now.insert(right.clone()); } else { now.remove(right); }
+                prop_assert!(!may(&now) || may(&live) || may(&wanted));
+            }
+        }
+        prop_assert_eq!(now, wanted);
+    }
+
+    #[test]
     fn a_broken_text_is_no_right(text in "(allow|deny)? ?[a-z-]{0,8} ?(from [0-9.]{0,9})? ?(on topics? )?[a-z*]{0,3}") {
         if let Some(right) = Right::parse(&text) {
             prop_assert_eq!(right.to_string(), text);

@@ -21,7 +21,9 @@ impl Subject<'_> {
             Scope::PaperParameters => (vec![self.arn("ssm", &format!("parameter{PAPERS}/{name}/*"))], Value::Null),
             Scope::AuthorityParameters => {
                 let all = [Authority::Hosts, Authority::Clients].map(|one| authority_parameter(name, one));
-                (all.iter().map(|one| self.arn("ssm", &format!("parameter{one}"))).collect(), Value::Null)
+                let users = (!self.stack.access.users.is_empty()).then(|| format!("{PAPERS}/{name}/users/*"));
+                let all = all.into_iter().chain(users);
+                (all.map(|one| self.arn("ssm", &format!("parameter{one}"))).collect(), Value::Null)
             }
             Scope::PaperKey => (vec![self.arn("kms", "key/*")], self.tagged("ResourceTag")),
             Scope::AnyPaperKey => (vec![self.arn("kms", "key/*")], Value::Null),
