@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kstack_core::file::ThreadShare;
 use kstack_core::kinds::UserQuota;
 use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;
-use kstack_core::stack::Scalar as _;
 
 use super::users::{each, names, seen, unless_unseen};
 use super::{Kafka, again};
@@ -17,19 +15,15 @@ use crate::kafka::quotas::{self, CONSUME, PRODUCE, Quotas, REQUEST};
 
 type Asked = (String, BTreeMap<&'static str, Option<f64>>);
 
-/// The quotas that `spec` asks for, and those that it takes away.
-fn wanted(spec: &UserQuota) -> BTreeMap<&'static str, Option<f64>> {
-    let rate = |rate: Option<u64>| rate.map(|rate| rate as f64);
-    let request = spec.request.as_deref().and_then(|text| ThreadShare::parse(text).ok());
-    [(PRODUCE, rate(spec.produce)), (CONSUME, rate(spec.consume)), (REQUEST, request.map(ThreadShare::percent))].into()
+/// Quotas by Kafka's names, and those that are to be taken away.
+fn wanted([produce, consume, request]: [Option<f64>; 3]) -> BTreeMap<&'static str, Option<f64>> {
+    [(PRODUCE, produce), (CONSUME, consume), (REQUEST, request)].into()
 }
 
 /// What the file has words for; `None` where nothing of that is set.
 fn found(live: &Quotas) -> Option<UserQuota> {
-    let rate = |key: &str| live.get(key).map(|rate| *rate as u64);
-    let request = live.get(REQUEST).map(|percent| ThreadShare(percent / 100.0).to_string());
-    let spec = UserQuota { produce: rate(PRODUCE), consume: rate(CONSUME), request };
-    (spec != UserQuota::default()).then_some(spec)
+    let [produce, consume, request] = [PRODUCE, CONSUME, REQUEST].map(|key| live.get(key).copied());
+    UserQuota::of(produce, consume, request)
 }
 
 async fn alter(brokers: &Brokers<'_>, asked: Vec<Asked>) -> Vec<Result<(), String>> {
@@ -50,9 +44,9 @@ async fn alter(brokers: &Brokers<'_>, asked: Vec<Asked>) -> Vec<Result<(), Strin
     unless_unseen(answers, seen)
 }
 
-async fn set(ctx: &Ctx<'_, Kafka<'_>>, user: &str, spec: &UserQuota) -> Result<(), StepError> {
+async fn set(ctx: &Ctx<'_, Kafka<'_>>, user: &str, limits: [Option<f64>; 3]) -> Result<(), StepError> {
     let brokers = ctx.system.brokers().await?;
-    let one = (user.to_owned(), wanted(spec));
+    let one = (user.to_owned(), wanted(limits));
     ctx.system.users.quotas.ask(one, async |asked| alter(brokers, asked).await).await
 }
 
@@ -75,16 +69,16 @@ impl<'a> Driver<Kafka<'a>> for UserQuota {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Kafka<'a>>) -> Result<String, StepError> {
-        set(ctx, &ctx.address.name, self).await?;
+        set(ctx, &ctx.address.name, self.limits()).await?;
         Ok(ctx.address.name.clone())
     }
 
     async fn update(&self, ctx: &Ctx<'_, Kafka<'a>>, id: &str, _: &[FieldChange]) -> Result<(), StepError> {
-        set(ctx, id, self).await
+        set(ctx, id, self.limits()).await
     }
 
     async fn delete(&self, ctx: &Ctx<'_, Kafka<'a>>, id: &str) -> Result<(), StepError> {
-        set(ctx, id, &UserQuota::default()).await
+        set(ctx, id, [None; 3]).await
     }
 
     async fn retag(_: &Ctx<'_, Kafka<'a>>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {

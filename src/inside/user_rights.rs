@@ -12,8 +12,8 @@ use super::users::{each, names, seen, unless_unseen};
 use super::{Kafka, again};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
-use crate::kafka::acls::{self, Rights};
 use crate::kafka::Brokers;
+use crate::kafka::acls::{self, Rights};
 
 type Asked = (String, Vec<Right>);
 
@@ -34,7 +34,8 @@ async fn alter(brokers: &Brokers<'_>, gives: bool, asked: Vec<Asked>) -> Vec<Res
     .await;
     let seen = seen(async || {
         let live = live(brokers).await?;
-        let has = |(user, right): &(&str, &Right)| live.get(*user).is_some_and(|rights| rights.contains(*right)) == gives;
+        let has =
+            |(user, right): &(&str, &Right)| live.get(*user).is_some_and(|rights| rights.contains(*right)) == gives;
         Ok(all.iter().zip(&answers).all(|(one, answer)| answer.is_err() || has(one)))
     })
     .await;

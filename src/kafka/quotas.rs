@@ -37,8 +37,7 @@ pub type Quotas = BTreeMap<String, f64>;
 /// What the broker said.
 pub async fn all(brokers: &Brokers<'_>) -> Result<BTreeMap<String, Quotas>, BrokersError> {
     let user = ComponentData::default().with_entity_type(StrBytes::from_static_str(USER)).with_match_type(ANY);
-    let request =
-        DescribeClientQuotasRequest::default().with_components(vec![user.with_match(None)]).with_strict(true);
+    let request = DescribeClientQuotasRequest::default().with_components(vec![user.with_match(None)]).with_strict(true);
     let answer = brokers.ask(&request, &[(VERSION, DESCRIBE_CLIENT_QUOTAS_1)]).await?;
     refused("DescribeClientQuotas", answer.error_code, answer.error_message.as_ref())?;
     let of = |entry: &kafka_protocol::messages::describe_client_quotas_response::EntryData| {

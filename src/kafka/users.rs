@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::pbkdf2;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use kafka_protocol::messages::alter_user_scram_credentials_request::{ScramCredentialDeletion, ScramCredentialUpsertion};
+use kafka_protocol::messages::alter_user_scram_credentials_request::{
+    ScramCredentialDeletion, ScramCredentialUpsertion,
+};
 use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
 use kafka_protocol::messages::{AlterUserScramCredentialsRequest, DescribeUserScramCredentialsRequest};
 use kafka_protocol::protocol::StrBytes;
@@ -53,9 +55,9 @@ pub async fn alter_passwords(
         let name = text(user);
         match password {
             Some(password) => request.upsertions.push(verifier(name, password).map_err(BrokersError::Unasked)?),
-            None => request
-                .deletions
-                .push(ScramCredentialDeletion::default().with_name(name).with_mechanism(SCRAM_SHA_512)),
+            None => {
+                request.deletions.push(ScramCredentialDeletion::default().with_name(name).with_mechanism(SCRAM_SHA_512))
+            }
         }
     }
     let answer = brokers.change(&request, &[(0, shape::ALTER_USER_SCRAM_CREDENTIALS_0)]).await?;

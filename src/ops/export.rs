@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::inside::{Looking, reach};
 use super::Failure;
+use super::inside::{Looking, reach};
 use crate::error::StepError;
 use crate::inside::every_topic;
 use crate::kafka::{Brokers, acls, quotas, users};

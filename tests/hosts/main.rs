@@ -20,6 +20,7 @@ mod sessions;
 #[path = "../suite/support/mod.rs"]
 mod support;
 mod tls;
+mod users;
 mod with;
 
 use std::net::Ipv4Addr;

@@ -41,7 +41,9 @@ impl Driver<Aws> for KafkaUser {
             ctx.system.begin_round();
             let all = ctx.system.every_paper().await?;
             let there = all.iter().any(|paper| paper.parameter == name);
-            return there.then(|| id(&name)).ok_or_else(|| unusable(&name, &"AWS says that it exists, and does not list it"));
+            return there
+                .then(|| id(&name))
+                .ok_or_else(|| unusable(&name, &"AWS says that it exists, and does not list it"));
         }
         Ok(id(&name))
     }

@@ -42,7 +42,8 @@ mod tests {
         let block = topics_block(&topics);
         let head = "apiVersion: kstack/v1\nname: test\nregion: eu-central-1\nnetwork: {cidr: 10.60.0.0/16}\ncluster: {ec2: {kafka: 4.1.1, \
                     combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n";
-        let parsed = parse("test.yaml", &format!("{head}{block}")).unwrap_or_else(|report| panic!("{}", report.render(false)));
+        let parsed =
+            parse("test.yaml", &format!("{head}{block}")).unwrap_or_else(|report| panic!("{}", report.render(false)));
         let again: BTreeMap<String, Topic> = parsed
             .stack
             .topics

@@ -3,17 +3,38 @@
 use super::prelude::*;
 
 spec! {
-    #[derive(Default)]
     pub struct UserQuota {
-        /// Bytes per second that the user may write.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        pub produce: Option<u64> => Rule::in_place(),
-        /// Bytes per second that it may read.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        pub consume: Option<u64> => Rule::in_place(),
-        /// The part of the time of a thread that its requests may take, such as `50%`.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        pub request: Option<String> => Rule::in_place(),
+        /// How much per second the user may write, such as `1048576 B`, or [`UNLIMITED`].
+        pub produce: String => Rule::in_place(),
+        /// How much it may read.
+        pub consume: String => Rule::in_place(),
+        /// The part of the time of a thread that its requests may take, such as `50%`, or [`UNLIMITED`].
+        pub request: String => Rule::in_place(),
+    }
+}
+
+/// What stands for no limit.
+pub const UNLIMITED: &str = "unlimited";
+
+impl UserQuota {
+    /// Limits in bytes per second, and in percent of a thread's time; `None` where there is none at all.
+    pub fn of(produce: Option<f64>, consume: Option<f64>, request: Option<f64>) -> Option<UserQuota> {
+        let text = |value: Option<f64>, unit: &str| {
+            value.map_or_else(|| UNLIMITED.to_owned(), |value| format!("{value}{unit}"))
+        };
+        let any = produce.or(consume).or(request).is_some();
+        let spec = || UserQuota {
+            produce: text(produce, " B/s"),
+            consume: text(consume, " B/s"),
+            request: text(request, "%"),
+        };
+        any.then(spec)
+    }
+
+    /// The same three, as numbers.
+    pub fn limits(&self) -> [Option<f64>; 3] {
+        let number = |text: &String| text.trim_end_matches(" B/s").trim_end_matches('%').parse().ok();
+        [number(&self.produce), number(&self.consume), number(&self.request)]
     }
 }
 
@@ -25,9 +46,9 @@ impl Kind for UserQuota {
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let one = |(name, _, user): (&str, _, &crate::stack::User)| {
             let quota = &user.quota;
-            let request = quota.request.map(|share| share.to_string());
-            let spec = UserQuota { produce: quota.produce.map(|rate| rate.0), consume: quota.consume.map(|rate| rate.0), request };
-            (spec != UserQuota::default()).then(|| (name.to_owned(), spec))
+            let rate = |rate: Option<crate::stack::Rate>| rate.map(|rate| rate.0 as f64);
+            let request = quota.request.map(crate::file::ThreadShare::percent);
+            Some((name.to_owned(), UserQuota::of(rate(quota.produce), rate(quota.consume), request)?))
         };
         design.stack.users().filter_map(one).collect()
     }
