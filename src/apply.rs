@@ -19,7 +19,7 @@ use crate::lease::LIST_DELAY;
 use crate::roll::{Checks, KafkaAccess};
 use crate::wait::{Backoff, Look, RETRY_LIMIT, Retries, VISIBLE_LIMIT, may_pass, poll, retry};
 use kstack_core::kinds::{self, Resource};
-use kstack_core::model::{FieldChange, StepId, Tags, is_of_kafka, tag};
+use kstack_core::model::{FieldChange, StepId, is_of_kafka, tag};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{Action, Creation, LiveTarget, Plan, Step, Work, tag_changes};
 use kstack_core::surroundings::{Neighbour, Own};
@@ -130,7 +130,12 @@ pub async fn apply(
                 running.push(async move {
                     let start = Instant::now();
                     let done = match is_of_kafka(&step.address.kind) {
-                        true => run_inside(inside, step, ids, tell).await,
+                        true => {
+                            Box::pin(inside::run(inside, step, ids, &|reason| {
+                                drop(tell.send(Event::Waiting { address: step.id(), reason }));
+                            }))
+                            .await
+                        }
                         false => run(aws, kafka, step, &token, (ids, own), tell).await,
                     };
                     (step, done, start.elapsed())
@@ -218,20 +223,6 @@ fn token(plan: &Plan, incarnation: &str, step: &Step) -> String {
 /// A token made of `parts`.
 fn digest(parts: &[&str]) -> String {
     kstack_core::digest::fingerprint(parts.join("\n"), 32)
-}
-
-/// The same for a step on what Kafka has.
-async fn run_inside(
-    inside: &Kafka<'_>,
-    step: &Step,
-    ids: &IdMap,
-    tell: &UnboundedSender<Event>,
-) -> Result<String, StepError> {
-    let progress = |reason| drop(tell.send(Event::Waiting { address: step.id(), reason }));
-    let (address, tags) = (&step.address, &Tags::new());
-    let ctx =
-        Ctx { system: inside, address, tags, token: "", ids, progress: &progress, check_instance: false, batch: None };
-    Box::pin(inside::run(&ctx, step)).await
 }
 
 /// Runs one step and returns the resource's id.

@@ -250,7 +250,8 @@ impl Session {
     /// # Errors
     /// AWS's answer.
     pub async fn complete_record(&self, design: &Design, record: &Record, steps: bool) -> Result<Record, StepError> {
-        let resources = Some(kinds::desired(design).keys().filter(|address| !kinds::is_of_kafka(&address.kind)).count());
+        let resources =
+            Some(kinds::desired(design).keys().filter(|address| !kinds::is_of_kafka(&address.kind)).count());
         let applies = record.applies + u64::from(steps);
         let engine = Some(Engine::of(&design.stack).key().to_owned());
         let own_role = Some(design.stack.has_own_role());

@@ -46,6 +46,9 @@ pub const PLAN_EC2: &[&Call] =
     &[call("DescribeInstanceTypes"), call("DescribeInstanceTypeOfferings"), call("GetParameters")];
 /// What a plan asks for a provisioned MSK cluster.
 pub const PLAN_MSK: &[&Call] = &[call("ListKafkaVersions")];
+/// What a plan asks about where the brokers of an MSK cluster are, which it asks for topics.
+pub const INSIDE_MSK: &[&Call] =
+    &[call("ListClustersV2"), call("ListNodes"), call("ListClusterOperationsV2"), call("GetBootstrapBrokers")];
 /// How a cluster that others made gets the stack's tags.
 pub const ADOPT: &[&Call] = &[call_of("TagResource", "adoption")];
 /// What holding the lease takes, and writing the record.

@@ -11,8 +11,8 @@ use super::error::print;
 use super::plan::{Args, shown};
 use super::ui;
 use crate::aws::Clients;
-use crate::ops::inside::{self, Looking};
 use crate::ops::Failure;
+use crate::ops::inside::{self, Looking};
 use crate::ops::prices::cost_of;
 use crate::session::{Session, make_plan, read_source};
 use kstack_core::check::Parsed;
@@ -48,7 +48,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
             match one {
                 Ok((source, parsed)) => {
                     let of_region = &clients[&*parsed.stack.region];
-                    plan(of_region, source, parsed, *allow_data_loss, context.looking()).await.map_err(|failure| about(file, failure))
+                    plan(of_region, source, parsed, *allow_data_loss, context.looking())
+                        .await
+                        .map_err(|failure| about(file, failure))
                 }
                 Err(failure) => Err(failure.clone()),
             }

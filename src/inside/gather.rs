@@ -28,7 +28,11 @@ impl<Q> Gather<Q> {
     ///
     /// # Errors
     /// Why this one was not done.
-    pub async fn ask(&self, one: Q, send: impl AsyncFnOnce(Vec<Q>) -> Vec<Result<(), String>>) -> Result<(), StepError> {
+    pub async fn ask(
+        &self,
+        one: Q,
+        send: impl AsyncFnOnce(Vec<Q>) -> Vec<Result<(), String>>,
+    ) -> Result<(), StepError> {
         let (tell, told) = oneshot::channel();
         let first = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);

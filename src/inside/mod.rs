@@ -6,11 +6,12 @@ mod users;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kstack_core::all_kinds;
 use kstack_core::kinds::Resource;
-use kstack_core::model::FieldChange;
+use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;
 use kstack_core::plan::{Step, Work};
 use kstack_core::stack::Stack;
@@ -19,7 +20,7 @@ use tokio::sync::OnceCell;
 use self::topic::Topics;
 pub use self::topic::every as every_topic;
 pub use self::users::{Keeper, Users};
-use crate::driver::{Ctx, Driver};
+use crate::driver::{Ctx, Driver, IdMap};
 use crate::error::StepError;
 use crate::kafka::{Brokers, BrokersError};
 
@@ -35,6 +36,8 @@ pub struct Kafka<'a> {
     /// Waits until the cluster serves, and is asked once.
     open: Box<dyn Fn() -> Opening<'a> + 'a>,
     brokers: OnceCell<Result<Brokers<'a>, String>>,
+    /// Whether a step has said that it waits for them.
+    waited: AtomicBool,
     /// What the file has of it.
     stack: Option<&'a Stack>,
     topics: Topics,
@@ -44,7 +47,14 @@ pub struct Kafka<'a> {
 impl<'a> Kafka<'a> {
     /// The cluster to which `open` leads, and what `stack` has of it.
     pub fn new(stack: &'a Stack, open: impl Fn() -> Opening<'a> + 'a) -> Kafka<'a> {
-        Kafka { open: Box::new(open), brokers: OnceCell::new(), stack: Some(stack), topics: Topics::default(), users: Users::default() }
+        Kafka {
+            open: Box::new(open),
+            brokers: OnceCell::new(),
+            waited: AtomicBool::new(false),
+            stack: Some(stack),
+            topics: Topics::default(),
+            users: Users::default(),
+        }
     }
 
     /// The same with these users.
@@ -58,7 +68,14 @@ impl<'a> Kafka<'a> {
         let open = || -> Opening<'a> {
             Box::pin(async { Err(StepError::Internal("no cluster was named to be asked".to_owned())) })
         };
-        Kafka { open: Box::new(open), brokers: OnceCell::new(), stack: None, topics: Topics::default(), users: Users::default() }
+        Kafka {
+            open: Box::new(open),
+            brokers: OnceCell::new(),
+            waited: AtomicBool::new(false),
+            stack: None,
+            topics: Topics::default(),
+            users: Users::default(),
+        }
     }
 
     /// The brokers, once they serve. All who ask wait together.
@@ -66,7 +83,12 @@ impl<'a> Kafka<'a> {
     /// # Errors
     /// Why they don't.
     pub async fn brokers(&self) -> Result<&Brokers<'a>, StepError> {
-        let open = || async { (self.open)().await.map_err(|error| error.to_string()) };
+        let open = || async {
+            (self.open)().await.map_err(|error| match error {
+                StepError::Ended { why, .. } if !why.is_empty() => why,
+                other => other.to_string(),
+            })
+        };
         match self.brokers.get_or_init(open).await {
             Ok(brokers) => Ok(brokers),
             Err(why) => Err(unasked(why.clone())),
@@ -91,7 +113,9 @@ fn unasked(why: String) -> StepError {
     StepError::Ended {
         what: "Kafka can't be asked".to_owned(),
         why,
-        remedy: Some("run it where the brokers can be reached, or name a way with --via or --proxy: it continues where it stopped"),
+        remedy: Some(
+            "run it where the brokers can be reached, or name a way with --via or --proxy: it continues where it stopped",
+        ),
     }
 }
 
@@ -139,7 +163,12 @@ all_kinds!(drivers);
 ///
 /// # Errors
 /// What Kafka refuses, or why it can't be asked.
-pub async fn run(ctx: &Ctx<'_, Kafka<'_>>, step: &Step) -> Result<String, StepError> {
+pub async fn run(kafka: &Kafka<'_>, step: &Step, ids: &IdMap, progress: &dyn Fn(String)) -> Result<String, StepError> {
+    let (address, tags) = (&step.address, &Tags::new());
+    let ctx = &Ctx { system: kafka, address, tags, token: "", ids, progress, check_instance: false, batch: None };
+    if !kafka.waited.swap(true, Ordering::Relaxed) {
+        progress("Kafka has to serve on every broker first".to_owned());
+    }
     match &step.work {
         Work::Create(new) => each_kind!(&new.spec, spec => spec.create(ctx).await),
         Work::Update { live, wanted, changes, .. } => {
@@ -151,7 +180,9 @@ pub async fn run(ctx: &Ctx<'_, Kafka<'_>>, step: &Step) -> Result<String, StepEr
             ctx.ids.lock().remove(&step.address);
             Ok(live.id.clone())
         }
-        Work::Roll { .. } | Work::Replace { .. } => Err(StepError::Internal(format!("{} can't be made anew", step.id()))),
+        Work::Roll { .. } | Work::Replace { .. } => {
+            Err(StepError::Internal(format!("{} can't be made anew", step.id())))
+        }
     }
 }
 
@@ -171,7 +202,9 @@ async fn update(
 async fn again<T>(mut send: impl AsyncFnMut() -> Result<T, BrokersError>) -> Result<T, BrokersError> {
     for _ in 1..TRIES {
         match send().await {
-            Err(BrokersError::Lost(_) | BrokersError::Unasked(_)) => tokio::time::sleep(crate::wait::jitter(PAUSE)).await,
+            Err(BrokersError::Lost(_) | BrokersError::Unasked(_)) => {
+                tokio::time::sleep(crate::wait::jitter(PAUSE)).await
+            }
             done => return done,
         }
     }

@@ -155,7 +155,8 @@ async fn each<Q>(
     weigh: fn(&Q) -> (&str, usize),
     mut send: impl AsyncFnMut(&[&Q]) -> Result<Answers, BrokersError>,
 ) -> Vec<Option<(i16, String)>> {
-    let mut answers: Vec<Option<(i16, String)>> = asked.iter().map(|_| Some((0, "there is no answer".to_owned()))).collect();
+    let mut answers: Vec<Option<(i16, String)>> =
+        asked.iter().map(|_| Some((0, "there is no answer".to_owned()))).collect();
     let mut left: Vec<usize> = (0..asked.len()).collect();
     for pass in 0..=PASSES {
         let mut passing = Vec::new();
@@ -240,10 +241,12 @@ async fn create(brokers: &Brokers<'_>, asked: Vec<(String, Topic)>) -> Vec<Resul
     };
     let same = |index: usize| live.get(&asked[index].0).is_some_and(|live| is_as(&asked[index].1, live));
     let results = results(answers, |index, code| code == TOPIC_ALREADY_EXISTS && same(index));
-    let said = |result: Result<(), String>| result.map_err(|why| match why.contains("TopicAlreadyExists") {
-        true => "somebody else has made the topic meanwhile, and not as the stack file says; plan again".to_owned(),
-        false => why,
-    });
+    let said = |result: Result<(), String>| {
+        result.map_err(|why| match why.contains("TopicAlreadyExists") {
+            true => "somebody else has made the topic meanwhile, and not as the stack file says; plan again".to_owned(),
+            false => why,
+        })
+    };
     results.into_iter().map(said).collect()
 }
 
@@ -256,7 +259,8 @@ async fn grow(brokers: &Brokers<'_>, asked: Vec<(String, u32)>) -> Vec<Result<()
         };
         let topics = some.iter().map(|topic| one(topic)).collect();
         let request = CreatePartitionsRequest::default().with_topics(topics).with_timeout_ms(TIMEOUT_MS);
-        let answer = brokers.change(&request, &[(2, shape::CREATE_PARTITIONS_2), (3, shape::CREATE_PARTITIONS_2)]).await?;
+        let answer =
+            brokers.change(&request, &[(2, shape::CREATE_PARTITIONS_2), (3, shape::CREATE_PARTITIONS_2)]).await?;
         let of = answer.results.into_iter();
         Ok(of.map(|one| (one.name.0.to_string(), (one.error_code, one.error_message))).collect())
     })
@@ -285,10 +289,7 @@ async fn set(brokers: &Brokers<'_>, asked: Vec<(String, Vec<(String, String)>)>)
     let weigh: fn(&Settings) -> (&str, usize) = |(name, settings)| (name, 1 + settings.len());
     let answers = each(&asked, weigh, async |some: &[&Settings]| {
         let setting = |(name, value): &(String, String)| {
-            AlterableConfig::default()
-                .with_name(text(name))
-                .with_config_operation(SET)
-                .with_value(Some(text(value)))
+            AlterableConfig::default().with_name(text(name)).with_config_operation(SET).with_value(Some(text(value)))
         };
         let one = |(name, settings): &Settings| {
             let resource = AlterConfigsResource::default().with_resource_type(TOPIC).with_resource_name(text(name));
@@ -301,7 +302,8 @@ async fn set(brokers: &Brokers<'_>, asked: Vec<(String, Vec<(String, String)>)>)
         Ok(of.map(|one| (one.resource_name.to_string(), (one.error_code, one.error_message))).collect())
     })
     .await;
-    let done: Vec<&Settings> = asked.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(one, _)| one).collect();
+    let done: Vec<&Settings> =
+        asked.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(one, _)| one).collect();
     let names: Vec<String> = done.iter().map(|(name, _)| name.clone()).collect();
     let all = |live: &BTreeMap<String, Topic>| {
         let has = |live: &Topic, (name, value): &(String, String)| live.config.get(name) == Some(value);
@@ -314,13 +316,17 @@ async fn set(brokers: &Brokers<'_>, asked: Vec<(String, Vec<(String, String)>)>)
 }
 
 async fn delete(brokers: &Brokers<'_>, asked: Vec<String>) -> Vec<Result<(), String>> {
-    let answers = each(&asked, |name| (name, 1), async |some: &[&String]| {
-        let topics = some.iter().map(|name| DeleteTopicState::default().with_name(Some(topic(name)))).collect();
-        let request = DeleteTopicsRequest::default().with_topics(topics).with_timeout_ms(TIMEOUT_MS);
-        let answer = brokers.change(&request, &[(6, shape::DELETE_TOPICS_6)]).await?;
-        let of = answer.responses.into_iter();
-        Ok(of.filter_map(|one| Some((one.name?.0.to_string(), (one.error_code, one.error_message)))).collect())
-    })
+    let answers = each(
+        &asked,
+        |name| (name, 1),
+        async |some: &[&String]| {
+            let topics = some.iter().map(|name| DeleteTopicState::default().with_name(Some(topic(name)))).collect();
+            let request = DeleteTopicsRequest::default().with_topics(topics).with_timeout_ms(TIMEOUT_MS);
+            let answer = brokers.change(&request, &[(6, shape::DELETE_TOPICS_6)]).await?;
+            let of = answer.responses.into_iter();
+            Ok(of.filter_map(|one| Some((one.name?.0.to_string(), (one.error_code, one.error_message)))).collect())
+        },
+    )
     .await;
     let results = results(answers, |_, code| code == UNKNOWN_TOPIC_OR_PARTITION);
     let names: Vec<String> =

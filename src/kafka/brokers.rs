@@ -156,7 +156,9 @@ impl<'a> Brokers<'a> {
                 let broker = server.clone();
                 Box::pin(async move {
                     let opened = Connection::open(&broker, &self.link).await;
-                    opened.map(|(connection, versions)| Line { broker: broker.clone(), connection, versions }).map_err(|error| (broker, error))
+                    opened
+                        .map(|(connection, versions)| Line { broker: broker.clone(), connection, versions })
+                        .map_err(|error| (broker, error))
                 })
             };
             let mut waiting: Vec<_> = some.iter().map(open).collect();

@@ -99,7 +99,8 @@ impl AdoptRequest {
         let record = session.ensure_record(&design, input).await?;
         if steps {
             let (kafka, incarnation) = (KafkaAccess::default(), record.incarnation());
-            Box::pin(execute(session, &kafka, &Kafka::none(), &plan, &input.observed, &incarnation, task, report)).await?;
+            Box::pin(execute(session, &kafka, &Kafka::none(), &plan, &input.observed, &incarnation, task, report))
+                .await?;
         }
         session.complete_record(&design, &record, true).await?;
         Ok(true)

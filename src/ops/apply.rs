@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::run::{RunReport, execute, refused, refused_with_causes};
 use super::inside::Looking;
+use super::run::{RunReport, execute, refused, refused_with_causes};
 use super::{Failure, LeasePolicy, LeasedWork, Task, guard, inside, kafka, under_lease};
 use crate::apply::Outcome;
 use crate::clock;

@@ -89,8 +89,7 @@ pub(super) async fn reach<'a>(
 ) -> Result<Brokers<'a>, StepError> {
     match Engine::of(stack) {
         Engine::Ec2 => {
-            let servers: Vec<Server> =
-                brokers(observed, looking.sandbox).into_values().map(Server::from).collect();
+            let servers: Vec<Server> = brokers(observed, looking.sandbox).into_values().map(Server::from).collect();
             if servers.is_empty() {
                 return Err(StepError::ended("Kafka can't be asked", "no broker runs"));
             }

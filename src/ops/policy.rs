@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::Failure;
 use crate::aws::Aws;
 use crate::aws::declared::{
-    ADOPT, DESTROY, DESTROY_EC2, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING, PLAN_GROUPS, PLAN_MSK,
-    PLAN_POLICIES, PLAN_PREFIX_LISTS, PLAN_ROUTES, PLAN_ZONE, PLAN_ZONES_OF_VPC, RELEASE, RESTART, ROLL, SESSIONS,
-    SHELL, SURROUNDINGS,
+    ADOPT, AUTHORITIES, DESTROY, DESTROY_EC2, INSIDE_MSK, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING,
+    PLAN_GROUPS, PLAN_MSK, PLAN_POLICIES, PLAN_PREFIX_LISTS, PLAN_ROUTES, PLAN_ZONE, PLAN_ZONES_OF_VPC, RELEASE,
+    RESTART, ROLL, SESSIONS, SHELL, SURROUNDINGS,
 };
 use crate::aws::kinds::CALLS;
 use crate::driver::{Calls, Driver};
@@ -82,6 +82,12 @@ fn calls<'a>(
             (network.existing.is_some() && dns.is_some_and(|dns| dns.existing.is_none()), PLAN_ZONES_OF_VPC),
         ];
         lists.extend(asked.into_iter().filter(|(is, _)| *is).map(|(_, list)| list));
+    }
+    if stack.has_inside() && matches!(command, PolicyFor::Plan | PolicyFor::Apply) {
+        lists.push(if engine == Engine::Ec2 { SESSIONS } else { INSIDE_MSK });
+        if stack.secured() {
+            lists.push(AUTHORITIES);
+        }
     }
     if command == PolicyFor::Apply {
         lists.extend([LEASE, SURROUNDINGS]);

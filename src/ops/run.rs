@@ -65,7 +65,8 @@ pub async fn execute(
     report(RunReport::Begun { plan });
     let stop = task.signals.stop.clone();
     let outcome =
-        apply(&session.aws, kafka, inside, plan, observed, incarnation, stop, |event| report(RunReport::Step(&event))).await;
+        apply(&session.aws, kafka, inside, plan, observed, incarnation, stop, |event| report(RunReport::Step(&event)))
+            .await;
     report(RunReport::Ended { plan, outcome: &outcome });
     if outcome.complete() { Ok(()) } else { Err(failure(&outcome)) }
 }
@@ -89,7 +90,8 @@ pub async fn tear_down(session: &Session, account: &str, task: &Task<'_>) -> Res
             return Ok(deleted);
         }
         let stop = task.signals.stop.clone();
-        let outcome = apply(&session.aws, &KafkaAccess::default(), &Kafka::none(), &plan, &observed, "", stop, |_| {}).await;
+        let outcome =
+            apply(&session.aws, &KafkaAccess::default(), &Kafka::none(), &plan, &observed, "", stop, |_| {}).await;
         deleted += outcome.done.len();
         if !outcome.complete() {
             return Err(failure(&outcome));

@@ -20,6 +20,7 @@ mod sessions;
 #[path = "../suite/support/mod.rs"]
 mod support;
 mod tls;
+mod topics;
 mod users;
 mod with;
 

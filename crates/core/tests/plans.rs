@@ -14,8 +14,8 @@ use kstack_core::design::NetworkFacts;
 use kstack_core::endpoint_services::EndpointService;
 use kstack_core::instance_types::InstanceLimits;
 use kstack_core::kinds::{Resource, from_json};
-use kstack_core::model::{Address, Tags};
-use kstack_core::observed::Found;
+use kstack_core::model::{Address, Tags, is_of_kafka};
+use kstack_core::observed::{Found, Inside};
 use kstack_core::offline::foresee;
 use kstack_core::plan::{COMMENT, Plan, Planned, Step, cost_delta, markdown, render};
 use kstack_core::pricing::embedded;
@@ -72,6 +72,8 @@ struct Case {
     endpoints_now: BTreeMap<String, BTreeSet<String>>,
     allow_data_loss: bool,
     destroy: bool,
+    /// Why no broker can be asked now.
+    unreachable: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,6 +157,10 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     model.facts.endpoints.extend(case.endpoints_now.iter().map(|(name, zones)| (name.clone(), interface(zones))));
     if let Some(account) = &case.account_now {
         model.facts.account.clone_from(account);
+    }
+    if let Some(why) = &case.unreachable {
+        model.observed.live.retain(|address, _| !is_of_kafka(&address.kind));
+        model.observed.inside = Inside::Unknown(why.clone());
     }
     let plan = if case.destroy { model.destroy(&wanted) } else { model.plan(&wanted, case.allow_data_loss) };
     // What can be run leaves nothing to do.

@@ -13,6 +13,7 @@ mod network;
 mod routes;
 mod sources;
 mod tags;
+mod topics;
 mod users;
 mod workload;
 
@@ -63,7 +64,10 @@ pub(crate) fn read(file: &str, text: &str) -> Result<(Node, Parsed), Report> {
             .help("begin with `apiVersion: kstack/v1`; `kstack schema` shows what may follow");
         return Err(report(vec![problem]));
     }
-    let stack = Stack::read(&tree, &mut problems);
+    let mut stack = Stack::read(&tree, &mut problems);
+    if let Some(stack) = stack.as_mut().filter(|_| tree.get("workload.partitions").is_none()) {
+        stack.workload.count(&stack.topics);
+    }
     rules(text, &tree, &mut problems);
     let report = report(problems);
     match stack {
@@ -85,6 +89,7 @@ fn rules(source: &str, tree: &Node, problems: &mut Vec<Problem>) {
     }
     crate::engines::client::check(&mut checker);
     workload::check_replicas(&mut checker);
+    topics::check(&mut checker);
     sources::check(&mut checker);
     users::check(&mut checker);
 }

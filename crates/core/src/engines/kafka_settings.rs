@@ -4,7 +4,7 @@ use crate::file::Checker;
 use crate::file::node::{Content, Key, Node};
 use crate::file::problem::{Problem, nearest};
 use crate::settings::definitions::{self, definition, definitions, newest};
-use crate::settings::{Definition, Found, KafkaVersion, Kind, pairs};
+use crate::settings::{Definition, Found, KafkaVersion, Kind, Takes, pairs};
 use crate::text::quoted_list;
 
 /// Edits that a name may be away from one that is meant.
@@ -102,6 +102,14 @@ pub fn check_value(key: &Key, value: &Node, definition: &Definition, resolves: b
     if !definition.takes.accepts(definition.name, text) {
         let help = definition.takes.help(definition.name, text);
         checker.error_at(value.at, format!("`{name}` can't be `{text}`"), help);
+    }
+}
+
+/// Notes a value of a topic's setting `name` that Kafka does not take; `by` is the setting whose definition says so.
+pub fn check_value_of(name: &str, by: &str, value: &Node, takes: &Takes, checker: &mut Checker<'_>) {
+    let Content::Scalar(text) = &value.content else { return };
+    if !takes.accepts(by, text) {
+        checker.error_at(value.at, format!("`{name}` can't be `{}`", text.escape_debug()), takes.help(by, text));
     }
 }
 

@@ -3,7 +3,7 @@
 
 pub mod client;
 pub mod ec2;
-mod kafka_settings;
+pub(crate) mod kafka_settings;
 pub mod msk;
 pub(crate) mod rules;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::file::node::Content;
 use crate::file::problem::At;
-use crate::file::{Account, Checker, Region, Workload};
+use crate::file::{Account, Checker, Region, Topic, Workload};
 use crate::settings::{Setting, Settings};
 use crate::text::many;
 
@@ -15,7 +15,13 @@ const POSSIBLE_FACTORS: std::ops::RangeInclusive<u32> = 1..=10;
 
 /// The file's workload, when it reads.
 pub fn workload(checker: &Checker<'_>) -> Option<Workload> {
-    checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default)
+    let mut load = checker.part::<Option<Workload>>("workload").map(Option::unwrap_or_default)?;
+    if checker.given("workload.partitions").is_none()
+        && let Some(topics) = checker.part::<Option<BTreeMap<String, Topic>>>("topics").flatten()
+    {
+        load.count(&topics);
+    }
+    Some(load)
 }
 
 /// What counts of Kafka's settings with those in the mapping at `config` that nobody has refused, when the workload reads.

@@ -70,7 +70,7 @@ fields! {
         replication_factor: u32 = 3,
         /// Copies that must have a record before a producer with acks=all gets its acknowledgement.
         min_insync_replicas: u32 = 2,
-        /// Partitions of all topics, counted once each; their replicas are counted from the replication factor.
+        /// Partitions of all topics, counted once each; their replicas are counted from the replication factor. Without it those of `topics`, in whole hundreds.
         partitions: u32 = 100,
         /// Growth to plan for: the workload at the end of the planning period divided by today's.
         growth: f64 = 1.0,

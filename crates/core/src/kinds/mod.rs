@@ -16,9 +16,11 @@ use crate::model::{
 use crate::pricing::Costs;
 
 mod access;
+mod lists;
 mod msk_operation;
 mod siblings;
 
+use lists::sort_lists;
 pub use msk_operation::{MskOperation, storage_again, to_kraft};
 pub use siblings::Siblings;
 
@@ -447,17 +449,5 @@ impl Resource {
 impl Serialize for Resource {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.spec().serialize(serializer)
-    }
-}
-
-/// Lists in specs are sets: sorted, so that AWS's order is never a difference.
-fn sort_lists(value: &mut Value) {
-    match value {
-        Value::Array(items) => {
-            items.iter_mut().for_each(sort_lists);
-            items.sort_by_cached_key(ToString::to_string);
-        }
-        Value::Object(map) => map.values_mut().for_each(sort_lists),
-        _ => {}
     }
 }

@@ -10,7 +10,7 @@ spec! {
         pub partitions: u32 => Rule::by(partitions),
         pub replication_factor: u32 => Rule::by(copies),
         /// The settings that the topic itself has; others are the brokers'.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         pub config: BTreeMap<String, String> => Rule::in_place().keyed(),
     }
 }
@@ -61,7 +61,7 @@ impl Kind for Topic {
 
     fn deletion(&self) -> Deletion {
         let partitions = crate::text::many(self.partitions as usize, "partition");
-        Deletion::Data(format!("{partitions}, with all their records"))
+        Deletion::Data(format!("{partitions} with all their records"))
     }
 
     fn update_reason(changes: &[FieldChange]) -> String {

@@ -30,7 +30,8 @@ fn is_plain(byte: u8) -> bool {
 
 /// The name as addresses of Kafka's kinds have it.
 fn escaped(name: &str) -> String {
-    let each = name.bytes().map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") });
+    let each =
+        name.bytes().map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") });
     each.collect()
 }
 
@@ -155,7 +156,9 @@ mod tests {
     fn only_names_of_kafkas_may_have_every_character() {
         assert_eq!(Address::new("topic", "Orders_v1.dead").to_string(), "topic/Orders_v1.dead");
         assert_eq!(Address::new("topic", "a b:/\u{e4}").to_string(), "topic/a%20b%3A%2F%C3%A4");
-        for text in ["volume/Broker-1", "volume/broker_1", "volume/broker%2D1", "topic/", "topic/%2d", "topic/%", "topic/a b"] {
+        for text in
+            ["volume/Broker-1", "volume/broker_1", "volume/broker%2D1", "topic/", "topic/%2d", "topic/%", "topic/a b"]
+        {
             assert_eq!(Address::parse(text), None, "{text}");
         }
     }

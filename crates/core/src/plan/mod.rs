@@ -7,6 +7,7 @@ mod adopt;
 pub mod applied;
 mod change;
 mod cost;
+mod counts;
 mod destroy;
 mod diff;
 mod duration;
@@ -38,6 +39,7 @@ use crate::stack::Stack;
 pub use adopt::adopt;
 pub use change::tag_changes;
 pub use cost::{CostDelta, cost_delta, running_cost};
+pub use counts::Counts;
 pub use destroy::destroy;
 pub use markdown::{COMMENT, Planned, markdown};
 pub use order::rank;
@@ -59,28 +61,6 @@ impl Note {
     /// A note that is no warning.
     fn of(address: &Address, text: String) -> Self {
         Note { address: address.clone(), text, warning: false }
-    }
-}
-
-/// How many steps of each action.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    pub create: usize,
-    pub change: usize,
-    pub roll: usize,
-    pub replace: usize,
-    pub delete: usize,
-}
-
-impl std::iter::Sum for Counts {
-    fn sum<I: Iterator<Item = Counts>>(all: I) -> Counts {
-        all.fold(Counts::default(), |sum, one| Counts {
-            create: sum.create + one.create,
-            change: sum.change + one.change,
-            roll: sum.roll + one.roll,
-            replace: sum.replace + one.replace,
-            delete: sum.delete + one.delete,
-        })
     }
 }
 
@@ -212,10 +192,8 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     inside::say_unknown(&desired, &design.stack, observed, &mut plan);
     say_unmonitored(design, observed, &mut plan);
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
-    for (address, live) in own.filter(|(address, _)| !desired.contains_key(address)) {
-        if inside::is_kept(address, observed) {
-            continue;
-        }
+    let own = own.filter(|(address, _)| !desired.contains_key(address));
+    for (address, live) in own.filter(|(address, _)| inside::may_go(address, &design.stack, observed)) {
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
         let reason = if address.kind == "topic" {
             "the stack file says that it is absent"

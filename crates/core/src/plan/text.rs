@@ -186,13 +186,20 @@ fn summary(resource: &Resource) -> String {
     let shown = || spec.as_object().into_iter().flatten().filter(|(key, value)| !hidden(key) && !value.is_null());
     let named: Vec<String> = resource.refs().into_iter().filter_map(Ref::address).map(ToString::to_string).collect();
     let reference = |value: &Value| value.as_str().is_some_and(|text| named.iter().any(|one| one == text));
-    let own: Vec<String> =
-        shown().filter(|(_, value)| !reference(value)).filter_map(|(key, value)| part(key, value)).collect();
+    let keyed = |key: &str| kinds::field(kind, key).is_some_and(|field| field.rule.keyed);
+    let part = |(key, value): (&String, &Value)| if keyed(key) { pairs(value) } else { part(key, value) };
+    let own: Vec<String> = shown().filter(|(_, value)| !reference(value)).filter_map(part).collect();
     if own.is_empty() {
         shown().map(|(_, content)| value(content)).collect::<Vec<_>>().join(", ")
     } else {
         own.join(", ")
     }
+}
+
+/// The keys of a mapping with their values, if it has any.
+fn pairs(content: &Value) -> Option<String> {
+    let all = content.as_object()?.iter().map(|(key, content)| format!("{key}={}", value(content)));
+    Some(all.collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
 }
 
 /// A field of a summary, if there is something to say: a text by itself, a number with its unit or name, the length of a list.

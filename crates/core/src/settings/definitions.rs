@@ -107,6 +107,62 @@ static BY_NAME: LazyLock<BTreeMap<&'static str, Vec<Definition>>> = LazyLock::ne
 static TOPICS: LazyLock<BTreeMap<&'static str, Vec<&'static str>>> =
     LazyLock::new(|| TOPIC_SETTINGS.rows(topic_row).into_iter().collect());
 
+/// The versions that have each setting of topics.
+static TOPIC_SPANS: LazyLock<BTreeMap<&'static str, Vec<Span>>> = LazyLock::new(|| {
+    let mut all: BTreeMap<&'static str, Vec<Span>> = BTreeMap::new();
+    for (name, span) in
+        TOPIC_SETTINGS.rows(|[name, _, from, before]: [&'static str; 4]| Some((name, span(from, before)?)))
+    {
+        all.entry(name).or_default().push(span);
+    }
+    all
+});
+
+/// Settings of topics whose definitions are not those of the brokers' settings that they override, or that override none. Source: Kafka's
+/// `LogConfig` and `TopicConfig`.
+const OF_TOPICS_ALONE: [(&str, Kind, &str); 7] = [
+    ("errors.deadletterqueue.group.enable", Kind::Boolean, ""),
+    ("remote.log.copy.disable", Kind::Boolean, ""),
+    ("remote.log.delete.on.disable", Kind::Boolean, ""),
+    ("remote.storage.enable", Kind::Boolean, ""),
+    ("retention.ms", Kind::Long, "-1.."),
+    ("segment.jitter.ms", Kind::Long, "0.."),
+    ("segment.ms", Kind::Long, "1.."),
+];
+
+/// What a version of Kafka makes of a name as a setting of a topic.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FoundOfTopic {
+    /// What it takes, where that is known, and the name that the message of a refusal goes by.
+    Known(Option<(&'static str, Takes)>),
+    Gone(KafkaVersion),
+    Later(KafkaVersion),
+    Unknown,
+}
+
+/// What `version` makes of `name` as a setting of a topic.
+pub fn find_of_topic(name: &str, version: KafkaVersion) -> FoundOfTopic {
+    let Some((name, spans)) = TOPIC_SPANS.get_key_value(name) else { return FoundOfTopic::Unknown };
+    if !spans.iter().any(|span| span.contains(version)) {
+        let later = spans.iter().filter_map(|span| span.from).find(|from| *from > version);
+        let gone = spans.iter().filter_map(|span| span.before).max();
+        return later.map(FoundOfTopic::Later).or(gone.map(FoundOfTopic::Gone)).unwrap_or(FoundOfTopic::Unknown);
+    }
+    let own = OF_TOPICS_ALONE.iter().find(|(one, ..)| one == name);
+    FoundOfTopic::Known(match own {
+        Some((_, kind, takes)) => Takes::parse(*kind, takes).map(|takes| (*name, takes)),
+        None => {
+            let broker = TOPICS.get(name).and_then(|names| names.first());
+            broker.and_then(|broker| definition(broker, version)).map(|one| (one.name, one.takes.clone()))
+        }
+    })
+}
+
+/// The names of all settings of topics.
+pub fn topic_settings() -> impl Iterator<Item = &'static str> {
+    TOPIC_SPANS.keys().copied()
+}
+
 fn row([name, kind, takes, default, update, internal, from, before]: [&'static str; 8]) -> Option<Definition> {
     Some(Definition {
         name,
@@ -246,6 +302,30 @@ mod tests {
         for overrides in TOPICS.values().flatten() {
             assert!(BY_NAME.contains_key(overrides), "{overrides}");
         }
+    }
+
+    #[test]
+    fn settings_of_topics_take_what_their_brokers_settings_take() {
+        let takes = |name: &str, text: &str, version| match find_of_topic(name, version) {
+            FoundOfTopic::Known(Some((by, takes))) => Some(takes.accepts(by, text)),
+            _ => None,
+        };
+        for (name, good, bad) in [
+            ("cleanup.policy", "compact,delete", "compct"),
+            ("min.insync.replicas", "2", "0"),
+            ("retention.ms", "0", "7d"),
+            ("retention.ms", "-1", "-2"),
+            ("compression.type", "zstd", "rar"),
+            ("segment.ms", "1", "0"),
+            ("remote.storage.enable", "true", "yes"),
+            ("unclean.leader.election.enable", "false", "1"),
+        ] {
+            assert_eq!(takes(name, good, (4, 1, 1)), Some(true), "{name}: {good}");
+            assert_eq!(takes(name, bad, (4, 1, 1)), Some(false), "{name}: {bad}");
+        }
+        assert_eq!(find_of_topic("message.format.version", (4, 1, 1)), FoundOfTopic::Gone((4, 0, 0)));
+        assert_eq!(find_of_topic("compression.gzip.level", (3, 7, 0)), FoundOfTopic::Later((3, 8, 0)));
+        assert_eq!(find_of_topic("num.io.threads", (4, 1, 1)), FoundOfTopic::Unknown);
     }
 
     #[test]

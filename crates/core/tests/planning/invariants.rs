@@ -35,7 +35,12 @@ struct Shape {
     secured: bool,
     ttl: Option<&'static str>,
     protected: bool,
+    /// How many of the topics it has.
+    topics: usize,
 }
+
+/// Topics of the stacks: the second one's name is one that no resource of AWS may have.
+const TOPICS: [&str; 2] = ["orders", "Audit_log.v1"];
 
 fn shape() -> impl Strategy<Value = Shape> {
     let size = (2..=3_usize, 1..=2_usize, select(vec![None, Some(1), Some(3)]));
@@ -54,6 +59,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         any::<bool>(),
         life,
         (ipv6, any::<bool>()),
+        0..=TOPICS.len(),
     );
     (size, hosts, load, network, rest).prop_map(|(size, hosts, load, network, rest)| Shape {
         zones: size.0,
@@ -74,6 +80,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         ipv6: rest.4.0,
         ttl: rest.3.0,
         protected: rest.3.1,
+        topics: rest.5,
     })
 }
 
@@ -123,6 +130,8 @@ impl Shape {
         };
         let names = self.ipv6.1.then(|| json!({"zone": "kafka.example.internal"}));
         let tags: BTreeMap<&str, &str> = self.tags.iter().map(|key| (*key, "a value")).collect();
+        let topic = json!({"partitions": 6, "config": {"retention.ms": self.retention_days.to_string()}});
+        let topics: BTreeMap<&str, &Value> = TOPICS.iter().take(self.topics).map(|name| (*name, &topic)).collect();
         let stack = json!({
             "apiVersion": "kstack/v1",
             "name": "random",
@@ -139,6 +148,7 @@ impl Shape {
                 "replication_factor": 2, "min_insync_replicas": 1,
             },
             "cluster": {"ec2": ec2},
+            "topics": topics,
         });
         parsed(&stack.to_string()) // JSON is YAML.
     }
@@ -164,7 +174,8 @@ fn damage() -> impl Strategy<Value = Vec<Damage>> {
 }
 
 /// Fields that people change by hand.
-const CHANGEABLE: [(&str, &str, &str); 9] = [
+const CHANGEABLE: [(&str, &str, &str); 10] = [
+    ("topic", "config.retention.ms", r#""1""#),
     ("security_group_rules", "ingress", r#"[{"ports": "tcp 22", "peer": "0.0.0.0/0", "description": ""}]"#),
     ("instance", "state", r#""stopped""#),
     ("instance", "http_tokens", r#""optional""#),

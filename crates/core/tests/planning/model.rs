@@ -12,7 +12,7 @@ use kstack_core::design::{Facts, NetworkFacts};
 use kstack_core::endpoint_services::{self, EndpointService};
 use kstack_core::expiry::{ExpiryRequest, Lifetime};
 use kstack_core::instance_types;
-use kstack_core::kinds::{NetworkInterface, Resource, from_json};
+use kstack_core::kinds::{self, NetworkInterface, Resource, from_json};
 use kstack_core::model::{Address, Ref};
 use kstack_core::observed::{Found, Observed};
 use kstack_core::plan::applied::{self, rename};
@@ -142,9 +142,12 @@ impl Model {
 
 /// Sets the field at a dotted path, which must make a spec of the kind.
 pub fn set(spec: &mut Resource, field: &str, value: Value) {
-    let mut json = spec.spec();
-    let place = field.split('.').fold(&mut json, |json, key| &mut json[key]);
-    *place = value.clone();
-    assert!(from_json(spec.kind(), &json).is_some(), "{json} is no spec of a {}", spec.kind());
+    // The keys of a mapping have dots of their own.
+    if kinds::field(spec.kind(), field).is_none_or(|one| !one.rule.keyed) {
+        let mut json = spec.spec();
+        let place = field.split('.').fold(&mut json, |json, key| &mut json[key]);
+        *place = value.clone();
+        assert!(from_json(spec.kind(), &json).is_some(), "{json} is no spec of a {}", spec.kind());
+    }
     applied::set(spec, field, value);
 }
