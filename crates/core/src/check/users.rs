@@ -99,6 +99,9 @@ const LISTS: [(&str, &str); 4] = [
 fn check_grants(key: &Key, node: &Node, checker: &mut Checker<'_>) {
     for (path, noun) in LISTS {
         check_overlaps(node, path, noun, checker);
+        if noun == "topic" {
+            check_topics(node, path, checker);
+        }
     }
     for (path, node) in ["quota.produce", "quota.consume"].map(|path| (path, node.get(path))) {
         if let Some((node, Rate(0))) = node.and_then(|node| Some((node, part::<Rate>(node)?))) {
@@ -142,6 +145,20 @@ fn check_overlaps(node: &Node, path: &str, noun: &str, checker: &mut Checker<'_>
         if let Some(wider) = wider.filter(|wider| Some(*wider) != own) {
             let message = format!("`{wider}*` has `{text}` in it");
             checker.warning_at(item.at, message, format!("remove `{text}`, or keep it alone if less was meant"));
+        }
+    }
+}
+
+/// Warns of a grant for topics that the file does not have, where it has any: others may make them, or the name is misspelt.
+fn check_topics(node: &Node, path: &str, checker: &mut Checker<'_>) {
+    let topics = checker.entries("topics");
+    let Some(Content::List(items)) = node.get(path).map(|node| &node.content).filter(|_| !topics.is_empty()) else {
+        return;
+    };
+    for (item, text) in items.iter().filter_map(|item| Some((item, scalar(item)?))) {
+        if !topics.iter().any(|(topic, _)| Pattern::of(text).covers(&topic.name)) {
+            let message = format!("the file has no topic for `{text}`");
+            checker.warning_at(item.at, message, "add it below `topics`, unless others make it");
         }
     }
 }

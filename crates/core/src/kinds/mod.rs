@@ -274,7 +274,7 @@ pub trait OfKind: Kind {
 all_kinds!(rules);
 
 /// The remedy where only a new stack can have what is wanted.
-pub use crate::model::NEW_STACK;
+pub use crate::model::{NEW_STACK, is_of_kafka};
 
 /// Whether AWS itself makes no second resource of `kind` at the same address.
 pub fn is_unique(kind: &str) -> bool {
@@ -300,9 +300,6 @@ pub fn is_of_names(kind: &str) -> bool {
 pub fn is_of_papers(kind: &str) -> bool {
     with_kind!(kind, K => K::OF_PAPERS, false)
 }
-
-/// Whether resources of `kind` are Kafka's own, inside of the cluster.
-pub use crate::model::is_of_kafka;
 
 /// Whether resources of `kind` are of a client host.
 pub fn is_of_client(kind: &str) -> bool {
