@@ -69,7 +69,14 @@ impl Death {
 impl<'a> Brokers<'a> {
     /// The brokers at `servers`.
     pub fn new(servers: Vec<Server>, link: Link, may_write: &'a dyn Fn() -> bool) -> Brokers<'a> {
-        Brokers { servers, link, scram: Vec::new(), may_write, line: Mutex::default(), dies: Mutex::new(Death::asked()) }
+        Brokers {
+            servers,
+            link,
+            scram: Vec::new(),
+            may_write,
+            line: Mutex::default(),
+            dies: Mutex::new(Death::asked()),
+        }
     }
 
     /// The same brokers, which clients with passwords reach at `scram`.

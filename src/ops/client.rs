@@ -101,7 +101,9 @@ impl Request<'_> {
             (Some(password), _) if !another => return Ok(password.expose().to_owned()),
             (Some(_), _) => {
                 let hint = "delete the user's parameter in Systems Manager and apply the file: the user gets another password then";
-                return Err(Failure::new(format!("the password of {user} is kept, and goes by the stack file")).hint(hint));
+                return Err(
+                    Failure::new(format!("the password of {user} is kept, and goes by the stack file")).hint(hint)
+                );
             }
             (None, true) => {
                 let hint = "apply the file first: the user gets its password then";

@@ -11,10 +11,10 @@ pub use crate::engines::msk::keys::*;
 pub use crate::engines::{Cluster, CommonKeys, Engine};
 pub use crate::file::Topic;
 use crate::file::read::{Read as _, fields};
+pub use crate::file::{Access, Mechanism, User};
 pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
-pub use crate::file::{Access, Mechanism, User};
 pub use crate::file::{Account, ApiVersion, Dns, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
 

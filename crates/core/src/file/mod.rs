@@ -15,8 +15,8 @@ pub mod read;
 mod routes;
 pub(crate) mod secret;
 mod syntax;
-mod users;
 mod topics;
+mod users;
 
 pub use checker::Checker;
 pub use dns::{Dns, bootstrap_name};
@@ -25,7 +25,8 @@ pub use keys::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Worklo
 pub use problem::{Problem, Report, Severity};
 pub use read::Scalar;
 pub use routes::{Destination, Gateway, NamedRoute};
-pub use users::{
-    Access, Acl, Consume, HostAddress, Mechanism, NamePattern, Operation, Pattern, Quota, ThreadShare, TopicPattern, User,
-};
 pub use topics::Topic;
+pub use users::{
+    Access, Acl, Consume, HostAddress, Mechanism, NamePattern, Operation, Pattern, Quota, ThreadShare, TopicPattern,
+    User,
+};

@@ -33,7 +33,9 @@ fn elsewhere(kind: &str) -> Result<Value, &'static str> {
             return Err("its name is the stack's own, and AWS deletes none that is used");
         }
         "kms_key" => return Err("it is in nothing, and its tags are asked for wherever its alias leads"),
-        "certificate_authority" | "host_certificate" | "kafka_user" => return Err("its parameter's name says whose it is"),
+        "certificate_authority" | "host_certificate" | "kafka_user" => {
+            return Err("its parameter's name says whose it is");
+        }
         "hosted_zone" => return Err("it is known by the call that made it, which nobody can give another zone"),
         "dns_records" | "dns_aaaa_records" => {
             return Err("they are looked for in the stack's own zone, and in others' by what stands beside them");
