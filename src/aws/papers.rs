@@ -1,10 +1,14 @@
 //! Keys and certificates in Parameter Store. Their values are secret, and read only where something is signed or a broker is spoken to;
 //! what a plan needs of them is in their descriptions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter, ParameterType, Tag};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Aws, Class, failed};
 use crate::clock;
@@ -12,7 +16,7 @@ use crate::driver::Ctx;
 use crate::error::StepError;
 use crate::pki::{PkiError, PrivateKey, Signer, read};
 use kstack_core::certificates::{Authority, Told};
-use kstack_core::cloud_init::{PAPERS, authority_parameter};
+use kstack_core::cloud_init::{PAPERS, authority_of, authority_parameter, user_of, user_parameter};
 use kstack_core::kinds::certificate_authority::all_of;
 use kstack_core::model::tag;
 use kstack_core::trust::Trust;
@@ -40,6 +44,8 @@ pub struct Paper {
     pub key: String,
     /// What its description tells of the certificate; `None` where that is another than kstack writes.
     pub told: Option<Told>,
+    /// Its description.
+    pub description: String,
 }
 
 impl Paper {
@@ -75,6 +81,28 @@ impl Aws {
         let pages = self.clients.ssm.describe_parameters().parameter_filters(filter).into_paginator().send();
         let pages = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeParameters"))?;
         Ok(pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default()).filter_map(paper).collect())
+    }
+
+    /// The passwords that are kept of these users, by name: of those that have one.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn passwords(&self, users: &[String]) -> Result<BTreeMap<String, PrivateKey>, StepError> {
+        let mut all = BTreeMap::new();
+        for some in users.chunks(READ_AT_ONCE) {
+            let names = some.iter().map(|user| user_parameter(self.stack(), user)).collect();
+            let call = self.clients.ssm.get_parameters().set_names(Some(names)).with_decryption(true);
+            let answer = call.send().await.map_err(failed("GetParameters"))?;
+            for parameter in answer.parameters() {
+                let user = parameter.name().and_then(|name| user_of(self.stack(), name));
+                // A user without a password has a value that is too short for one.
+                let value = parameter.value().filter(|value| value.len() >= PASSWORD);
+                if let (Some(user), Some(value)) = (user, value) {
+                    all.insert(user.to_owned(), PrivateKey::from(value.to_owned()));
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// The authority with this number, whose certificate has this serial number, to sign with.
@@ -117,6 +145,18 @@ impl Aws {
         Ok(Trusted { signer, hosts: pem(Authority::Hosts)?, clients: pem(Authority::Clients)? })
     }
 
+    /// The certificates of every authority of the stack's hosts that there is, PEM.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn hosts_roots(&self) -> Result<String, StepError> {
+        let all = self.every_paper().await?;
+        let all = all.iter().filter_map(|paper| authority_of(self.stack(), &paper.parameter));
+        let hosts: BTreeSet<u32> = all.filter(|(of, _)| *of == Authority::Hosts).map(|(_, number)| number).collect();
+        let signer = hosts.last().copied().unwrap_or(1);
+        Ok(self.trusted(&Trust { signer, hosts, clients: BTreeSet::new() }).await?.hosts)
+    }
+
     /// Those of the authorities that are there.
     async fn fetch_signers(
         &self,
@@ -155,10 +195,24 @@ impl Ctx<'_, Aws> {
     /// # Errors
     /// AWS's answer.
     pub async fn make_paper(&self, name: &str, key: &str, value: &PrivateKey, told: &Told) -> Result<bool, StepError> {
+        self.make_parameter(name, key, value, described(told)?).await
+    }
+
+    /// The same with this description.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn make_parameter(
+        &self,
+        name: &str,
+        key: &str,
+        value: &PrivateKey,
+        description: String,
+    ) -> Result<bool, StepError> {
         let own = [(tag::STACK, self.system.stack().to_owned()), (tag::ADDRESS, self.address.to_string())];
         let tags = own.into_iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok());
         let call = self.system.clients.ssm.put_parameter().set_tags(Some(tags.collect()));
-        match self.put_paper(call, name, key, value, told).await {
+        match self.put_paper(call, name, key, value, description).await {
             Err(error) if error.class() == Class::Conflict => Ok(false),
             answer => answer.map(|()| true),
         }
@@ -169,8 +223,22 @@ impl Ctx<'_, Aws> {
     /// # Errors
     /// AWS's answer.
     pub async fn renew_paper(&self, name: &str, key: &str, value: &PrivateKey, told: &Told) -> Result<(), StepError> {
+        self.renew_parameter(name, key, value, described(told)?).await
+    }
+
+    /// The same with this description.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn renew_parameter(
+        &self,
+        name: &str,
+        key: &str,
+        value: &PrivateKey,
+        description: String,
+    ) -> Result<(), StepError> {
         let call = self.system.clients.ssm.put_parameter().overwrite(true);
-        self.put_paper(call, name, key, value, told).await
+        self.put_paper(call, name, key, value, description).await
     }
 
     async fn put_paper(
@@ -179,13 +247,31 @@ impl Ctx<'_, Aws> {
         name: &str,
         key: &str,
         value: &PrivateKey,
-        told: &Told,
+        description: String,
     ) -> Result<(), StepError> {
-        let told = serde_json::to_string(told).map_err(|error| StepError::Internal(error.to_string()))?;
-        let call = call.name(name).r#type(ParameterType::SecureString).key_id(key).description(told);
+        let call = call.name(name).r#type(ParameterType::SecureString).key_id(key).description(description);
         call.value(value.expose()).send().await.map_err(failed("PutParameter")).map(drop)
     }
 }
+
+fn described(told: &Told) -> Result<String, StepError> {
+    serde_json::to_string(told).map_err(|error| StepError::Internal(error.to_string()))
+}
+
+/// A password that nobody has had: 32 letters, digits, `-` and `_`.
+///
+/// # Errors
+/// That this machine gives no random numbers.
+pub fn new_password() -> Result<String, String> {
+    let mut bytes = [0; PASSWORD];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| "this machine gives no random numbers".to_owned())?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Bytes of a generated password: as many as nobody guesses.
+const PASSWORD: usize = 24;
+/// The most parameters that AWS reads in one call.
+const READ_AT_ONCE: usize = 10;
 
 /// Why the parameter `name` is of no use.
 pub fn unusable(name: &str, why: &dyn std::fmt::Display) -> StepError {
@@ -215,6 +301,7 @@ pub fn told(pem: &str, by: &str, clients: &str) -> Result<Told, PkiError> {
 fn paper(parameter: ParameterMetadata) -> Option<Paper> {
     let name = parameter.name?;
     let stack = name.strip_prefix(PAPERS)?.strip_prefix('/')?.split('/').next()?.to_owned();
-    let told = parameter.description.and_then(|text| serde_json::from_str(&text).ok());
-    Some(Paper { stack, parameter: name, key: parameter.key_id.unwrap_or_default(), told })
+    let description = parameter.description.unwrap_or_default();
+    let told = serde_json::from_str(&description).ok();
+    Some(Paper { stack, parameter: name, key: parameter.key_id.unwrap_or_default(), told, description })
 }

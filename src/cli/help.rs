@@ -5,7 +5,10 @@ use clap::Command;
 /// Each group's heading and its commands, in order.
 const GROUPS: [(&str, &[&str]); 7] = [
     ("Stack files, offline", &["check", "size", "cost", "compare", "prices", "policy", "diff", "monitoring", "schema"]),
-    ("Stacks", &["plan", "apply", "destroy", "status", "lag", "credentials", "shell", "recover", "render", "unlock"]),
+    (
+        "Stacks",
+        &["plan", "apply", "destroy", "status", "lag", "credentials", "export", "shell", "recover", "render", "unlock"],
+    ),
     ("Partitions", &["rebalance", "move"]),
     ("Existing clusters", &["describe", "adopt"]),
     ("Ephemeral stacks", &["up", "with", "extend", "reap", "list"]),

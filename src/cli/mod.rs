@@ -12,6 +12,7 @@ mod describe;
 mod destroy;
 mod diff;
 mod error;
+mod export;
 mod extend;
 mod fleet;
 mod help;
@@ -97,6 +98,7 @@ enum Command {
     Reap(reap::Args),
     Status(status::Args),
     Credentials(credentials::Args),
+    Export(export::Args),
     Shell(shell::Args),
     Lag(lag::Args),
     List(list::Args),
@@ -115,6 +117,7 @@ impl Command {
             Command::With(args) => Some(&args.via),
             Command::Status(args) => Some(&args.via),
             Command::Credentials(args) => Some(&args.via),
+            Command::Export(args) => Some(&args.via),
             Command::Recover(args) => Some(&args.via),
             Command::Rebalance(args) => Some(&args.via),
             Command::Move(args) => Some(args.via()),
@@ -179,6 +182,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Reap(args) => block_on(reap::run(&args, &context)),
         Command::Status(args) => block_on(status::run(&args, &context)),
         Command::Credentials(args) => block_on(credentials::run(&args, &context)),
+        Command::Export(args) => block_on(export::run(&args, &context)),
         Command::Shell(args) => block_on(shell::run(&args, &context)),
         Command::Lag(args) => block_on(lag::run(&args, &context)),
         Command::List(args) => block_on(list::run(&args, &context)),

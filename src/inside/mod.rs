@@ -2,6 +2,7 @@
 //! What many steps ask at the same time goes out in few requests.
 
 mod gather;
+mod users;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,6 +18,8 @@ use kstack_core::stack::Stack;
 use tokio::sync::OnceCell;
 
 use self::topic::Topics;
+pub use self::topic::every as every_topic;
+pub use self::users::{Keeper, Users};
 use crate::driver::{Ctx, Driver, IdMap};
 use crate::error::StepError;
 use crate::kafka::{Brokers, BrokersError};
@@ -38,6 +41,7 @@ pub struct Kafka<'a> {
     /// What the file has of it.
     stack: Option<&'a Stack>,
     topics: Topics,
+    users: Users<'a>,
 }
 
 impl<'a> Kafka<'a> {
@@ -49,7 +53,14 @@ impl<'a> Kafka<'a> {
             waited: AtomicBool::new(false),
             stack: Some(stack),
             topics: Topics::default(),
+            users: Users::default(),
         }
+    }
+
+    /// The same with these users.
+    #[must_use]
+    pub fn with_users(self, users: Users<'a>) -> Kafka<'a> {
+        Kafka { users, ..self }
     }
 
     /// No cluster: for plans that have nothing inside of one.
@@ -63,6 +74,7 @@ impl<'a> Kafka<'a> {
             waited: AtomicBool::new(false),
             stack: None,
             topics: Topics::default(),
+            users: Users::default(),
         }
     }
 

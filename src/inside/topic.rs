@@ -115,6 +115,18 @@ async fn look(brokers: &Brokers<'_>, names: &[String]) -> Result<BTreeMap<String
     Ok(found)
 }
 
+/// Every topic of the cluster but Kafka's own.
+///
+/// # Errors
+/// Why they are not known.
+pub async fn every(brokers: &Brokers<'_>) -> Result<BTreeMap<String, Topic>, StepError> {
+    let request = MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(false);
+    let answer = again(async || brokers.ask(&request, &[(12, shape::METADATA_12)]).await).await?;
+    let others = answer.topics.into_iter().filter(|one| !one.is_internal);
+    let names: Vec<String> = others.filter_map(|one| Some(one.name?.0.to_string())).collect();
+    Ok(look(brokers, &names).await?)
+}
+
 /// Whether the `live` topic has what is `wanted` of it.
 fn is_as(wanted: &Topic, live: &Topic) -> bool {
     let has = |(name, value): (&String, &String)| live.config.get(name) == Some(value);

@@ -42,6 +42,8 @@ struct Line {
 pub struct Brokers<'a> {
     servers: Vec<Server>,
     link: Link,
+    /// Where clients with passwords reach them.
+    scram: Vec<Server>,
     may_write: &'a dyn Fn() -> bool,
     line: Mutex<Option<Line>>,
     /// Only builds for tests: the number of requests that change something before or after which the process dies.
@@ -67,7 +69,25 @@ impl Death {
 impl<'a> Brokers<'a> {
     /// The brokers at `servers`.
     pub fn new(servers: Vec<Server>, link: Link, may_write: &'a dyn Fn() -> bool) -> Brokers<'a> {
-        Brokers { servers, link, may_write, line: Mutex::default(), dies: Mutex::new(Death::asked()) }
+        Brokers {
+            servers,
+            link,
+            scram: Vec::new(),
+            may_write,
+            line: Mutex::default(),
+            dies: Mutex::new(Death::asked()),
+        }
+    }
+
+    /// The same brokers, which clients with passwords reach at `scram`.
+    #[must_use]
+    pub fn with_scram(self, scram: Vec<Server>) -> Brokers<'a> {
+        Brokers { scram, ..self }
+    }
+
+    /// Where clients with passwords reach them; empty where that is not known, or nowhere.
+    pub fn scram(&self) -> &[Server] {
+        &self.scram
     }
 
     /// Asks a broker; `shapes` are the versions of the request that kstack knows, from the oldest to the newest, with the shapes of their

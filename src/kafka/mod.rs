@@ -1,10 +1,12 @@
 //! How a broker is spoken to: by which way a connection gets there, in TLS or not, as whom, and Kafka's protocol on it. What is asked
 //! is not known here.
 
+pub mod acls;
 mod brokers;
 mod connection;
 mod error;
 mod proxy;
+pub mod quotas;
 mod sasl;
 mod scram;
 mod security;

@@ -104,7 +104,7 @@ impl Sasl {
         let why = why.map(|why| format!("; the broker says: {why}")).unwrap_or_default();
         match self {
             Sasl::Scram { user, .. } => {
-                format!("it does not know the user {user}, or his password is another one{why}")
+                format!("{UNKNOWN} {user}, or his password is another one{why}")
             }
             Sasl::OAuth { .. } => format!("it does not take the token{why}"),
             Sasl::Iam(_) => format!(
@@ -112,6 +112,14 @@ impl Sasl {
             ),
         }
     }
+}
+
+/// How the refusal of a user or his password begins.
+const UNKNOWN: &str = "it does not know the user";
+
+/// Whether `error` says that a user is not known, or has another password.
+pub(super) fn is_denied(error: &str) -> bool {
+    error.starts_with(UNKNOWN)
 }
 
 /// A broker closes the connection where its listener has no SASL.

@@ -6,9 +6,10 @@ use std::net::SocketAddrV4;
 use jiff::SignedDuration;
 
 use super::{Failure, kafka};
+use crate::aws::papers::new_password;
 use crate::clock;
 use crate::error::StepError;
-use crate::kafka::{Server, Via, users};
+use crate::kafka::{Brokers, BrokersError, Server, Via, users};
 use crate::pki::{Pair, Signer};
 use crate::roll;
 use crate::session::Session;
@@ -125,20 +126,42 @@ impl Request<'_> {
         client_file(self.format, bootstrap, ca, identity)
     }
 
-    /// A new password of `user`, which brokers know from now on.
+    /// The password of `user`: the one that is kept, of a user of the file; else a new one, which brokers know from now on.
     async fn password(&self, session: &Session, user: &str, another: bool) -> Result<String, Failure> {
-        let link = kafka::link(session, self.via, roll::trust(self.observed).as_ref()).await?;
-        let brokers: Vec<Server> =
+        let name = user.to_owned();
+        let kept = match self.stack.access.users.contains_key(user) {
+            true => session.aws.passwords(std::slice::from_ref(&name)).await?.remove(user),
+            false => None,
+        };
+        match (kept, self.stack.access.users.contains_key(user)) {
+            (Some(password), _) if !another => return Ok(password.expose().to_owned()),
+            (Some(_), _) => {
+                let hint = "delete the user's parameter in Systems Manager and apply the file: the user gets another password then";
+                return Err(
+                    Failure::new(format!("the password of {user} is kept, and goes by the stack file")).hint(hint)
+                );
+            }
+            (None, true) => {
+                let hint = "apply the file first: the user gets its password then";
+                return Err(Failure::new(format!("no password is kept of the user {user}")).hint(hint));
+            }
+            (None, false) => {}
+        }
+        let servers: Vec<Server> =
             kafka::brokers(self.observed, self.sandbox).into_values().map(Server::from).collect();
+        let brokers =
+            Brokers::new(servers, kafka::link(session, self.via, roll::trust(self.observed).as_ref()).await?, &|| true);
         let asked = async {
-            if !another && users::has_password(&brokers, &link, user).await? {
+            let failed = |error: BrokersError| error.to_string();
+            if !another && users::with_passwords(&brokers, Some(&[user])).await.map_err(failed)?.contains(user) {
                 return Ok(None);
             }
-            let password = users::new_password()?;
-            users::set_password(&brokers, &link, user, &password).await.map(|()| Some(password))
+            let password = new_password()?;
+            let given = users::alter_passwords(&brokers, &[(user, Some(&password))]).await.map_err(failed)?;
+            given.into_iter().collect::<Result<(), String>>().map(|()| Some(password))
         };
         let asked = asked.await;
-        link.way.close().await;
+        brokers.close().await;
         let failed = |why: String| Failure::new(format!("the user {user} gets no password: {why}"));
         asked.map_err(failed)?.ok_or_else(|| {
             Failure::new(format!("the user {user} has a password, which Kafka tells nobody"))

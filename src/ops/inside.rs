@@ -1,21 +1,23 @@
 //! What Kafka has inside of a stack's cluster: asked for a plan, and reached while one runs.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::kafka::{brokers, link, link_to, start};
+use super::kafka::{brokers, link, link_to, local_brokers, start};
 use super::{Task, msk};
 use crate::aws::kinds::msk_status;
 use crate::error::StepError;
 use crate::health::{self, shortened};
-use crate::inside::{Kafka, Opening, discover};
+use crate::inside::{Kafka, Keeper, Opening, Users, discover};
 use crate::kafka::{Brokers, Server, Via};
-use crate::roll::{KafkaAccess, trust};
+use crate::roll::{KafkaAccess, brokers_at, trust};
 use crate::sandbox::kafka::distribution;
 use crate::session::{Observation, Session};
 use kstack_core::check::Parsed;
+use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
-use kstack_core::kinds::{Instance, MskCluster};
+use kstack_core::kinds::{Instance, KafkaUser, MskCluster};
 use kstack_core::observed::{Inside, Observed};
 use kstack_core::stack::Stack;
 
@@ -42,7 +44,8 @@ impl<'a> From<&Task<'a>> for Looking<'a> {
 pub async fn look(session: &Session, parsed: &Parsed, looking: Looking<'_>) -> Result<Observation, StepError> {
     let mut seen = session.look(parsed).await?;
     let stack = &parsed.stack;
-    if stack.has_inside() {
+    // Of users that are no longer in the file the cluster may have rights still.
+    if stack.has_inside() || !seen.input.observed.of::<KafkaUser>().is_empty() {
         let applied = seen.input.record.as_ref().is_some_and(|record| record.applies > 0);
         Box::pin(ask(session, stack, &mut seen.input.observed, applied, looking)).await;
     }
@@ -64,7 +67,9 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied:
         observed.inside = Inside::Known;
         return;
     }
-    let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking)));
+    let made = observed.of::<KafkaUser>().into_keys().map(ToString::to_string).collect();
+    let users = Users::new(Keeper { aws: &session.aws, via: looking.via }, made);
+    let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking))).with_users(users);
     let found = discover(&kafka).await;
     kafka.close().await;
     drop(kafka);
@@ -76,7 +81,7 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied:
 }
 
 /// The brokers of what is `observed`, which a plan only asks.
-async fn reach<'a>(
+pub(super) async fn reach<'a>(
     session: &Session,
     stack: &Stack,
     observed: &Observed,
@@ -88,9 +93,20 @@ async fn reach<'a>(
             if servers.is_empty() {
                 return Err(StepError::ended("Kafka can't be asked", "no broker runs"));
             }
-            Ok(Brokers::new(servers, link(session, looking.via, trust(observed).as_ref()).await?, &|| false))
+            let link = link(session, looking.via, trust(observed).as_ref()).await?;
+            Ok(Brokers::new(servers, link, &|| false).with_scram(scram(stack, observed, looking.sandbox)))
         }
         Engine::Msk => of_msk(session, looking.via, &|| false).await,
+    }
+}
+
+/// Where clients with passwords reach the brokers; nowhere, where the stack has no such listener.
+fn scram(stack: &Stack, observed: &Observed, sandbox: bool) -> Vec<Server> {
+    let has = stack.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.scram);
+    let local = if has && sandbox { local_brokers(observed, "SCRAM") } else { Vec::new() };
+    match has && !sandbox {
+        true => brokers_at(observed, SCRAM_PORT).into_values().map(Server::from).collect(),
+        false => local.into_iter().map(Server::from).collect(),
     }
 }
 
@@ -119,7 +135,9 @@ pub fn of<'a>(
     task: &'a Task<'_>,
     may_write: &'a dyn Fn() -> bool,
 ) -> Kafka<'a> {
-    Kafka::new(&design.stack, move || -> Opening<'a> { Box::pin(serve(session, design, kafka, task, may_write)) })
+    let users = Users::new(Keeper { aws: &session.aws, via: task.via }, BTreeSet::new());
+    let open = move || -> Opening<'a> { Box::pin(serve(session, design, kafka, task, may_write)) };
+    Kafka::new(&design.stack, open).with_users(users)
 }
 
 /// Waits until the brokers of `design` serve.
@@ -154,5 +172,5 @@ async fn serve<'a>(
         own.way.close().await;
         return Err(StepError::ended("Kafka can't be asked", shortened(&reasons)));
     }
-    Ok(Brokers::new(servers, own, may_write))
+    Ok(Brokers::new(servers, own, may_write).with_scram(scram(stack, &observed, task.sandbox)))
 }

@@ -24,6 +24,7 @@ mod sessions;
 mod support;
 mod tls;
 mod topics;
+mod users;
 mod with;
 
 use std::net::Ipv4Addr;

@@ -1,6 +1,8 @@
 //! The stack file of an MSK cluster that others made: what is live, in the words of the file. Pure.
 
+mod access;
 mod network;
+mod topics;
 
 use std::fmt::Write as _;
 
@@ -10,7 +12,9 @@ use crate::kinds::{MskAutoscaling, MskCluster, MskClusterPolicy};
 use crate::model::{Ref, Tags, tag};
 use crate::observed::Observed;
 
+pub use access::{LiveUser, access_block};
 pub use network::{DescribedNetwork, NoPrivateSubnet, describe_network};
+pub use topics::topics_block;
 
 /// A live cluster, and where it is.
 #[derive(Debug, Clone, Copy)]

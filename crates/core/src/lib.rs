@@ -27,6 +27,7 @@ pub mod permissions;
 pub mod plan;
 pub mod pricing;
 pub mod refusal;
+pub mod rights;
 pub mod settings;
 pub mod sizing;
 pub mod stack;

@@ -11,6 +11,7 @@ pub use crate::engines::msk::keys::*;
 pub use crate::engines::{Cluster, CommonKeys, Engine};
 pub use crate::file::Topic;
 use crate::file::read::{Read as _, fields};
+pub use crate::file::{Access, Mechanism, User};
 pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
@@ -42,6 +43,8 @@ fields! {
         cluster: Cluster,
         /// A small host inside the network with Kafka's tools, which `kstack shell` opens; `{}` for one as it is by default.
         client: Option<Client>,
+        /// The cluster's users and what they may do.
+        access: Access = Access::NONE,
         /// Topics, by name. Topics that are not here are left alone.
         topics: BTreeMap<String, Topic> = BTreeMap::new(),
     }
@@ -83,6 +86,12 @@ impl Stack {
         }
     }
 
+    /// The cluster's users, each with how it proves who it is. A checked file has a listener for each.
+    pub fn users(&self) -> impl Iterator<Item = (&str, Mechanism, &User)> {
+        let scram = self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.scram);
+        self.access.users.iter().map(move |(name, user)| (name.as_str(), user.mechanism(scram), user))
+    }
+
     /// The keys that every engine asks for.
     pub fn common(&self) -> CommonKeys<'_> {
         let settings = self.cluster.settings(&self.workload);
@@ -102,7 +111,7 @@ impl Stack {
 
     /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.
     pub fn has_inside(&self) -> bool {
-        !self.topics.is_empty()
+        !self.topics.is_empty() || !self.access.users.is_empty()
     }
 
     /// Whom the file lets in, to whichever listener.

@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-const KIB: u64 = 1 << 10;
+/// Bytes of a KiB.
+pub const KIB: u64 = 1 << 10;
 /// Bytes of a MiB.
 pub const MIB: u64 = 1 << 20;
 /// Bytes of a GiB.

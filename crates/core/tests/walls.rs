@@ -22,6 +22,7 @@ const CORE: &[&str] = &[
     "cloud_init",
     "host_policy",
     "file",
+    "rights",
     "network",
     "endpoint_services",
     "settings",

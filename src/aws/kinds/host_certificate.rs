@@ -156,7 +156,8 @@ async fn sign(wanted: &HostCertificate, ctx: &Ctx<'_, Aws>) -> Result<(String, P
     let facts = facts.ok_or_else(|| internal(&format!("{} is no address", wanted.address)))?;
     let facts = Facts { life: host_life(), ..facts };
     let pair = hosts.sign(&facts, clock::now()).map_err(|error| internal(&error))?;
-    let told = papers::told(&pair.certificate, &by, clients.as_deref().unwrap_or_default()).map_err(|error| internal(&error))?;
+    let told = papers::told(&pair.certificate, &by, clients.as_deref().unwrap_or_default())
+        .map_err(|error| internal(&error))?;
     let told = Told { trust, ..told };
     let value = pki::papers(&pair, &trusted.hosts, of_clients);
     let address = wanted.address.parse().map_err(|error| internal(&error))?;

@@ -14,6 +14,7 @@ mod routes;
 mod sources;
 mod tags;
 mod topics;
+mod users;
 mod workload;
 
 pub use crate::file::problem::{At, Problem};
@@ -97,6 +98,7 @@ fn rules(source: &str, tree: &Node, problems: &mut Vec<Problem>) {
     workload::check_replicas(&mut checker);
     topics::check(&mut checker);
     sources::check(&mut checker);
+    users::check(&mut checker);
 }
 
 /// A cluster has exactly one engine.

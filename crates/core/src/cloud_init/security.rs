@@ -108,6 +108,16 @@ pub const CLIENTS_CA: &str = "/etc/kafka/clients-ca.pem";
 /// leases and records.
 pub const PAPERS: &str = "/kstack-papers";
 
+/// The parameter that is kept of a user of `stack`: its password, where it has one.
+pub fn user_parameter(stack: &str, user: &str) -> String {
+    format!("{PAPERS}/{stack}/users/{user}")
+}
+
+/// The user of which `parameter` is kept.
+pub fn user_of<'a>(stack: &str, parameter: &'a str) -> Option<&'a str> {
+    parameter.strip_prefix(PAPERS)?.strip_prefix('/')?.strip_prefix(stack)?.strip_prefix("/users/")
+}
+
 /// The parameter with the papers of the host of `stack` at `address`: its key and certificate, and those of both authorities.
 pub fn papers_parameter(stack: &str, address: Ipv4Addr) -> String {
     format!("{PAPERS}/{stack}/hosts/{address}/tls")

@@ -1,7 +1,7 @@
 //! Reading a stack file: from YAML to a tree with places, from the tree to typed values, and problems to be shown.
 //!
 //! `node` is the tree, `read` the typed reader and the JSON Schema from one declaration, `keys` what every engine
-//! shares, `existing` what a file names of others' networks, `routes` the ways to them, `dns` the stack's names, `checker` what rules between fields
+//! shares, `existing` what a file names of others' networks, `routes` the ways to them, `users` who may do what in the cluster, `dns` the stack's names, `checker` what rules between fields
 //! work with, `problem` how a problem is shown, `syntax` and `secret` what its
 //! words are and what they must not have.
 
@@ -16,6 +16,7 @@ mod routes;
 pub(crate) mod secret;
 mod syntax;
 mod topics;
+mod users;
 
 pub use checker::Checker;
 pub use dns::{Dns, bootstrap_name};
@@ -25,3 +26,7 @@ pub use problem::{Problem, Report, Severity};
 pub use read::Scalar;
 pub use routes::{Destination, Gateway, NamedRoute};
 pub use topics::Topic;
+pub use users::{
+    Access, Acl, Consume, HostAddress, Mechanism, NamePattern, Operation, Pattern, Quota, ThreadShare, TopicPattern,
+    User,
+};

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use serde::de::DeserializeOwned;
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::design::Design;
@@ -175,6 +174,7 @@ macro_rules! all_kinds {
                 certificate_authority::CertificateAuthority,
                 host_certificate::HostCertificate,
                 client_certificate::ClientCertificate,
+                kafka_user::KafkaUser,
                 role::Role,
                 instance_profile::InstanceProfile,
                 placement_group::PlacementGroup,
@@ -194,6 +194,9 @@ macro_rules! all_kinds {
             }
             kafka {
                 topic::Topic,
+                scram_credential::ScramCredential,
+                user_quota::UserQuota,
+                user_rights::UserRights,
             }
         }
     };
@@ -271,7 +274,7 @@ pub trait OfKind: Kind {
 all_kinds!(rules);
 
 /// The remedy where only a new stack can have what is wanted.
-pub use crate::model::NEW_STACK;
+pub use crate::model::{NEW_STACK, is_of_kafka};
 
 /// Whether AWS itself makes no second resource of `kind` at the same address.
 pub fn is_unique(kind: &str) -> bool {
@@ -297,9 +300,6 @@ pub fn is_of_names(kind: &str) -> bool {
 pub fn is_of_papers(kind: &str) -> bool {
     with_kind!(kind, K => K::OF_PAPERS, false)
 }
-
-/// Whether resources of `kind` are Kafka's own, inside of the cluster.
-pub use crate::model::is_of_kafka;
 
 /// Whether resources of `kind` are of a client host.
 pub fn is_of_client(kind: &str) -> bool {

@@ -11,11 +11,16 @@ const LONGEST_IN_KAFKA: usize = 1024;
 
 /// The kinds of Kafka's own resources, which are inside of the cluster: their names are Kafka's, and may have any character. They are
 /// written with `%` and two digits for each byte that is neither a letter, a digit, `.`, `_` nor `-`.
-pub const KAFKA_KINDS: &[&str] = &["topic"];
+pub const KAFKA_KINDS: &[&str] = &["topic", "scram_credential", "user_quota", "user_rights"];
 
 /// Whether resources of `kind` are Kafka's own.
 pub fn is_of_kafka(kind: &str) -> bool {
     KAFKA_KINDS.contains(&kind)
+}
+
+/// Whether names of `kind` are such ones: also of what is kept of a user outside of the cluster.
+fn has_kafkas_names(kind: &str) -> bool {
+    is_of_kafka(kind) || kind == "kafka_user"
 }
 
 /// Whether the byte stands for itself in the address of what Kafka has.
@@ -63,7 +68,7 @@ impl Address {
     /// name of Kafka's. Whether there is such a kind is not asked.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, name) = text.split_once('/')?;
-        if is_of_kafka(kind) {
+        if has_kafkas_names(kind) {
             let name = unescaped(name).filter(|name| !name.is_empty() && name.len() <= LONGEST_IN_KAFKA)?;
             return Some(Address::new(kind, &name));
         }
@@ -78,7 +83,7 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match is_of_kafka(&self.kind) {
+        match has_kafkas_names(&self.kind) {
             true => write!(out, "{}/{}", self.kind, escaped(&self.name)),
             false => write!(out, "{}/{}", self.kind, self.name),
         }

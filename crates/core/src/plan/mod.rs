@@ -203,9 +203,9 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     stages::say(design, observed, &mut plan);
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
     let own = own.filter(|(address, _)| !desired.contains_key(address));
-    for (address, live) in own.filter(|(address, _)| inside::may_go(address, &design.stack)) {
+    for (address, live) in own.filter(|(address, _)| inside::may_go(address, &design.stack, observed)) {
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
-        let reason = if is_of_kafka(&address.kind) {
+        let reason = if address.kind == "topic" {
             "the stack file says that it is absent"
         } else if duplicate {
             "it is a duplicate from a call whose answer was lost, and nothing uses it"

@@ -4,7 +4,7 @@ pub mod archive;
 pub mod authorities;
 mod candidates;
 pub(super) mod check;
-pub(super) mod check_listeners;
+pub(crate) mod check_listeners;
 mod check_monitoring;
 mod check_oauth;
 pub mod ebs;

@@ -19,7 +19,10 @@ impl Subject<'_> {
             }
             Scope::PaperParameters => (vec![self.arn("ssm", &format!("parameter{PAPERS}/{name}/*"))], Value::Null),
             Scope::AuthorityParameters => {
-                (vec![self.arn("ssm", &format!("parameter{PAPERS}/{name}/authorities/*"))], Value::Null)
+                let authorities = format!("{PAPERS}/{name}/authorities/*");
+                let users = (!self.stack.access.users.is_empty()).then(|| format!("{PAPERS}/{name}/users/*"));
+                let all = [authorities].into_iter().chain(users);
+                (all.map(|one| self.arn("ssm", &format!("parameter{one}"))).collect(), Value::Null)
             }
             Scope::PaperKey => (vec![self.arn("kms", "key/*")], self.tagged("ResourceTag")),
             Scope::PaperKeyUse => match self.stack.cluster.ec2.as_ref()?.listeners.kms_key.as_deref() {

@@ -1,0 +1,211 @@
+//! Users in the stack file, over a real secured Kafka: made with their stack, changed row by row, killed at requests, put right after
+//! what others did, written by `kstack export`, and gone with their rights when the file has them no more.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::alone;
+use crate::client::distribution;
+use crate::processes::{kstack, kstack_command};
+use crate::support::{Run, poll, skip, text};
+
+const ACLS: &str = "org.apache.kafka.tools.AclCommand";
+const CONFIGS: &str = "kafka.admin.ConfigCommand";
+
+/// What the file has at first.
+const FIRST: &str = "    orders-api:\n      produce: [orders, \"orders.*\"]\n      quota: {produce: 10 MiB/s, request: 50%}\n    \
+    billing:\n      mechanism: mtls\n      consume: {topics: [payments], groups: [\"billing*\"]}\n";
+
+/// A row: what of the file changes to what, and the steps that this plans.
+const ROWS: [(&str, &str, &[&str]); 3] = [
+    ("produce: 10 MiB/s, request", "consume: 1 MiB/s, request", &["update user_quota/orders-api"]),
+    (
+        "consume: {topics: [payments]",
+        "acls: [{topic: \"*\", allow: [all], deny: [delete], host: 10.0.0.7}]\n      consume: {topics: [invoices]",
+        &["update user_rights/billing"],
+    ),
+    ("      quota: {consume: 1 MiB/s, request: 50%}\n", "", &["delete user_quota/orders-api"]),
+];
+
+struct Stack {
+    kafka: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Stack {
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn write(&self, users: &str) -> String {
+        // A block of loopback addresses of this run's own.
+        let block = 100 + std::process::id() % 100;
+        let access = if users.is_empty() { String::new() } else { format!("access:\n  users:\n{users}") };
+        let text = format!(
+            "apiVersion: kstack/v1\nname: users\nregion: us-east-1\nnetwork: {{cidr: 10.{block}.0.0/16, nat: single, endpoints: [ssm]}}\n\
+             workload: {{ingress: 1 MiB/s, retention: 1d}}\ncluster:\n  ec2:\n    kafka: 4.1.1\n    combined: true\n    \
+             listeners: {{scram: true, mtls: true}}\n    brokers: {{count: 3, instance_type: t4g.medium}}\n{access}"
+        );
+        std::fs::write(self.path("users.yaml"), text).expect("a file");
+        self.path("users.yaml")
+    }
+
+    /// A run with a lease that ends soon after its holder, which dies at this request that changes something in Kafka.
+    fn dying(&self, arguments: &[&str], at: Option<&str>) -> Run {
+        let mut command = kstack_command(&self.kafka, arguments);
+        command.env("KSTACK_TEST_LEASE", "4").env("KSTACK_TEST_SETTLE", "0");
+        if let Some(at) = at {
+            command.env("KSTACK_TEST_DIE_IN_KAFKA", at);
+        }
+        Run::of(&mut command)
+    }
+
+    /// Applies the file to its end, once the lease of who died has ended; then there is nothing more to do.
+    fn finish(&self, file: &str) {
+        poll("the lease's end", Duration::from_secs(60), || {
+            let last = self.dying(&["apply", file, "--yes"], None);
+            (!last.err.contains("another kstack process")).then(|| last.expect(0))
+        });
+        assert_eq!(self.steps(file), Vec::<String>::new());
+    }
+
+    /// The steps of the file's plan, each with its action.
+    fn steps(&self, file: &str) -> Vec<String> {
+        let plan = kstack(&self.kafka, &["plan", file, "--json"]).expect(0).json();
+        let step = |step: &Value| format!("{} {}", text(&step["action"]), text(&step["address"]));
+        plan["steps"].as_array().expect("steps").iter().map(step).collect()
+    }
+
+    fn export(&self, file: &str) -> String {
+        kstack(&self.kafka, &["export", file]).expect(0).out
+    }
+
+    /// What a tool of Kafka's says that comes in as kstack does.
+    fn ask(&self, tool: &str, arguments: &[&str]) -> String {
+        let settings = self.path("admin.properties");
+        let text = std::fs::read_to_string(&settings).expect("settings");
+        let servers = text.lines().find_map(|line| line.strip_prefix("bootstrap.servers=")).expect("servers");
+        let mut command = Command::new(self.kafka.join("bin/kafka-run-class.sh"));
+        command.env("KAFKA_HEAP_OPTS", "-Xms64m -Xmx192m").env("LOG_DIR", self.folder.path()).stdin(Stdio::null());
+        command.args([tool, "--bootstrap-server", servers, "--command-config", &settings]).args(arguments);
+        let output = command.output().expect("the tool starts");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+}
+
+/// The password in the settings of a client.
+fn password(settings: &str) -> String {
+    let rest = settings.split_once("password=\"").expect("a password").1;
+    rest.split('"').next().unwrap_or_default().trim_end_matches('\\').to_owned()
+}
+
+fn lines(text: &str) -> BTreeSet<String> {
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn users_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
+    let _alone = alone();
+    let kafka = match distribution() {
+        Ok(kafka) => kafka,
+        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
+    };
+    let stack = Stack { kafka, folder: tempfile::tempdir().expect("a folder") };
+    let run = |arguments: &[&str]| kstack(&stack.kafka, arguments);
+    let mut now = FIRST.to_owned();
+    let file = stack.write(&now);
+
+    // The plan is complete before there is a cluster. Limits and passwords come before rights.
+    let fresh = stack.steps(&file);
+    let place = |step: &str| fresh.iter().position(|one| one == step).unwrap_or_else(|| panic!("{step}: {fresh:?}"));
+    let rights = place("create user_rights/orders-api");
+    assert!(place("create kafka_user/orders-api") < place("create scram_credential/orders-api"));
+    assert!(place("create scram_credential/orders-api") < rights && place("create user_quota/orders-api") < rights);
+    assert!(!fresh.contains(&"create scram_credential/billing".to_owned()), "{fresh:?}");
+    let killed = stack.dying(&["apply", &file, "--yes"], Some("1"));
+    assert!(killed.code != 0, "{killed}");
+    stack.finish(&file);
+
+    // What is exported is what the file says.
+    let exported = stack.export(&file);
+    let in_order = "    billing:\n      mechanism: mtls\n      consume: {topics: [payments], groups: [\"billing*\"]}\n    orders-api:\n      \
+                    produce: [orders, \"orders.*\"]\n      quota: {produce: 10 MiB/s, request: 50%}\n";
+    assert_eq!(exported, format!("access:\n  users:\n{in_order}"));
+    assert_eq!(stack.steps(&stack.write(in_order)), Vec::<String>::new());
+
+    // The password is kept, and never shown unasked.
+    let kept = password(&run(&["credentials", &file, "orders-api", "--show"]).expect(0).out);
+    assert_eq!(kept.len(), 32);
+    assert_eq!(password(&run(&["credentials", &file, "orders-api", "--show"]).expect(0).out), kept);
+
+    for (before, after, planned) in ROWS {
+        assert!(now.contains(before), "{before}: {now}");
+        now = now.replacen(before, after, 1);
+        let file = stack.write(&now);
+        let plan = run(&["plan", &file]).expect(0);
+        assert!(!plan.out.contains(&kept) && !plan.err.contains(&kept), "{after}");
+        assert_eq!(stack.steps(&file), planned, "{after}");
+        if after.starts_with("acls") {
+            // At no moment it may do what it may do neither before nor afterwards.
+            for at in ["-2", "1"] {
+                let killed = stack.dying(&["apply", &file, "--yes"], Some(at));
+                if !killed.err.contains("another kstack process") {
+                    assert!(killed.code != 0, "{killed}");
+                }
+                let live = stack.export(&file);
+                let allowed = live.contains("allow: [all]");
+                assert!(!allowed || live.contains("deny: [delete]") && !live.contains("payments"), "{at}: {live}");
+            }
+        }
+        stack.finish(&file);
+    }
+
+    // What others did is put right, but for the rights of users that are not the file's.
+    let file = stack.write(&now);
+    run(&["credentials", &file, "--admin", "--out", &stack.path("admin.properties")]).expect(0);
+    let said = stack.ask(
+        CONFIGS,
+        &[
+            "--alter",
+            "--add-config",
+            "SCRAM-SHA-512=[password=another]",
+            "--entity-type",
+            "users",
+            "--entity-name",
+            "orders-api",
+        ],
+    );
+    assert!(said.contains("Completed updating"), "{said}");
+    for user in ["User:orders-api", "User:stranger"] {
+        let added = stack.ask(ACLS, &["--add", "--topic", "secrets", "--allow-principal", user, "--operation", "Read"]);
+        assert!(added.contains("Adding ACLs"), "{added}");
+    }
+    let steps: BTreeSet<String> = stack.steps(&file).into_iter().collect();
+    assert_eq!(steps, lines("update scram_credential/orders-api\nupdate user_rights/orders-api"));
+    stack.finish(&file);
+    let exported = stack.export(&file);
+    assert_eq!(exported.matches("secrets").count(), 1, "{exported}");
+    assert!(exported.contains("stranger:"), "{exported}");
+
+    // By a way that leads nowhere nothing is known: nobody's rights end, and nobody is forgotten.
+    let file = stack.write("");
+    let held = run(&["plan", &file, "--proxy", "socks5://127.0.0.1:9", "--json"]).expect(0).json();
+    assert_eq!(held["steps"].as_array().map(Vec::len), Some(0), "{held:#}");
+
+    // Users that the file has no more lose their rights first, wherever a run dies.
+    let steps = stack.steps(&file);
+    let place = |step: &str| steps.iter().position(|one| one == step).unwrap_or_else(|| panic!("{step}: {steps:?}"));
+    assert!(place("delete user_rights/orders-api") < place("delete scram_credential/orders-api"));
+    assert!(place("delete scram_credential/orders-api") < place("delete kafka_user/orders-api"));
+    let killed = stack.dying(&["apply", &file, "--yes"], Some("1"));
+    assert!(killed.code != 0, "{killed}");
+    stack.finish(&file);
+    let left = stack.export(&file);
+    assert!(!left.contains("orders-api") && !left.contains("billing") && left.contains("stranger:"), "{left}");
+    run(&["destroy", &file, "--yes"]).expect(0);
+    run(&["sandbox", "stop"]);
+}
