@@ -93,8 +93,7 @@ const GENERATIONS: u32 = 5;
 /// is the same: then looking only saves a call. Where AWS would let a second one be made, it is [`LIST_DELAY`].
 const SHORT_LIST_DELAY: Duration = Duration::from_secs(2);
 
-/// Runs `plan`. Rolls query `kafka`, and what Kafka has is `inside`; `incarnation` tells this stack from earlier ones of the same name; `stop` turns true on a
-/// signal.
+/// Runs `plan`. Rolls ask `kafka`; `inside` is what Kafka has; `incarnation` tells this stack from earlier ones of its name; a signal sets `stop`.
 pub async fn apply(
     aws: &Aws,
     (kafka, inside): (&KafkaAccess, &Kafka<'_>),
