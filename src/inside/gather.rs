@@ -10,10 +10,13 @@ use crate::error::StepError;
 /// How long the first waits for others to ask with it.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Where the answer to one is waited for.
+type Answer = oneshot::Sender<Result<(), String>>;
+
 /// Questions of the type `Q` that wait to be sent.
 #[derive(Debug)]
 pub struct Gather<Q> {
-    waiting: Mutex<Vec<(Q, oneshot::Sender<Result<(), String>>)>>,
+    waiting: Mutex<Vec<(Q, Answer)>>,
 }
 
 impl<Q> Default for Gather<Q> {

@@ -63,7 +63,7 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied:
         Engine::Msk => !observed.of::<MskCluster>().is_empty(),
     };
     // Volumes of brokers that ran have what was made before; those of a first apply that ended half-way have nothing.
-    if !runs && !(applied && observed.has_cluster()) {
+    if !(runs || applied && observed.has_cluster()) {
         observed.inside = Inside::Known;
         return;
     }

@@ -238,6 +238,7 @@ pub struct Written {
     pub unsaid: Vec<Right>,
 }
 
+#[allow(clippy::derivable_impls)] // Its declaration is a macro's, beside the file.
 impl Default for Consume {
     fn default() -> Self {
         Consume { topics: Vec::new(), groups: Vec::new() }

@@ -182,7 +182,8 @@ mod tests {
     #[test]
     fn each_thing_comes_once_all_have_the_one_before() {
         use Roll::{Alone, Signed};
-        let cases: [(&[&str], &[u32], &str, &[Roll]); 14] = [
+        type Case<'a> = (&'a [&'a str], &'a [u32], &'a str, &'a [Roll]);
+        let cases: [Case<'_>; 14] = [
             (&[], &[1], "by 1, trusts 1", &[]),
             (&[], &[2, 3], "by 2, trusts 2+3", &[]),
             (&["by 1, trusts 1"; 3], &[1], "by 1, trusts 1", &[]),

@@ -180,7 +180,9 @@ fn properties(design: &Design) -> Vec<(&'static str, String)> {
         let mut ways = design.stack.cluster.ec2.as_ref().map(|ec2| ec2.listeners.ways()).unwrap_or_default();
         // The host has a certificate of its own, and no password.
         ways.sort_by_key(|way| way.listener != ListenerName::Tls);
-        return ways.iter().map(|way| (way.word(), secured_properties(way.listener, &servers(way.port)))).collect();
+        // Tokens of an issuer are for clients that have one.
+        let ways = ways.iter().filter(|way| way.listener != ListenerName::Oauth);
+        return ways.map(|way| (way.word(), secured_properties(way.word(), &servers(way.port)))).collect();
     }
     let all = client_listeners(&design.stack, cluster);
     all.into_iter().map(|one| (one.method.word(), one.properties(&servers(one.port)))).collect()

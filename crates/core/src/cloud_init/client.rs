@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::{CLIENT, Checksum, Os, Overrides, SCHEMES, TemplateError, is_url, of_overrides, render_error};
 use crate::certificates::CLIENT_HOST;
-use crate::file::ListenerName;
 
 /// Everything that the user data of the client host is made from.
 #[derive(Debug, Clone, Serialize)]
@@ -47,16 +46,16 @@ config.providers=env
 config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
 ";
 
-/// The properties of a client on the client host that comes in by a listener of hosts that speak TLS, as the host itself or as a user whom
-/// the environment names.
-pub fn secured_properties(listener: ListenerName, servers: &str) -> String {
+/// The properties of a client on the client host that comes in by the listener of this name, of hosts that speak TLS: `mtls`, as the host
+/// itself; `scram`, as a user whom the environment names; or `plaintext`.
+pub fn secured_properties(listener: &str, servers: &str) -> String {
     const TRUST: &str = "ssl.truststore.type=PEM\nssl.truststore.location=/etc/kafka/tls/hosts-ca.pem\n";
     let own = match listener {
-        ListenerName::Tls => format!(
+        "mtls" => format!(
             "# The client host itself is the user {CLIENT_HOST}, who may do what ACLs allow him.\n\
              security.protocol=SSL\nssl.keystore.type=PEM\nssl.keystore.location=/etc/kafka/tls/host.pem\n{TRUST}"
         ),
-        ListenerName::Scram => format!(
+        "scram" => format!(
             "# KAFKA_USERNAME and KAFKA_PASSWORD are variables of the client's environment.\n\
              security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n\
              sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \

@@ -111,9 +111,9 @@ fn list<'a>(items: impl Iterator<Item = &'a str>) -> String {
 
 fn acl(acl: &Acl) -> String {
     let mut parts = Vec::new();
-    let topic = acl.topic.as_ref().map(|one| &**one);
-    let group = acl.group.as_ref().map(|one| &**one);
-    let id = acl.transactional_id.as_ref().map(|one| &**one);
+    let topic = acl.topic.as_deref();
+    let group = acl.group.as_deref();
+    let id = acl.transactional_id.as_deref();
     for (key, name) in [("topic", topic), ("group", group), ("transactional_id", id)] {
         parts.extend(name.map(|name| format!("{key}: {}", scalar(name))));
     }
@@ -132,7 +132,7 @@ fn acl(acl: &Acl) -> String {
 /// A quota in the file's words; `None` where it has none for it.
 fn said_quota(key: &str, value: f64) -> Option<String> {
     // As whole numbers, which a quota of bytes is.
-    let whole = value >= 1.0 && value < 9e15 && value.fract() == 0.0;
+    let whole = (1.0..9e15).contains(&value) && value.fract() == 0.0;
     match key {
         "producer_byte_rate" if whole => Some(format!("produce: {}", rate(value as u64))),
         "consumer_byte_rate" if whole => Some(format!("consume: {}", rate(value as u64))),

@@ -8,7 +8,7 @@ use super::ec2::{ROOT_GIB, archive, iam};
 use super::msk::keys::Msk;
 use crate::cloud_init::Os;
 use crate::file::read::fields;
-use crate::file::{Checker, Nat, Network};
+use crate::file::{Checker, ListenerName, Nat, Network};
 use crate::network::EVERYWHERE;
 use crate::pricing::{Bill, HOURS_PER_MONTH, Market};
 
@@ -93,6 +93,14 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
                 "client",
                 "the client host has a certificate of kstack's authority for clients, which brokers with `clients_ca` don't trust",
                 "leave `client` out, and make settings of a client with `kstack credentials`; or leave `clients_ca` out",
+            );
+        }
+        let ways = listeners.ways();
+        if ways.iter().all(|way| way.listener == ListenerName::Oauth) {
+            checker.error(
+                "client",
+                "the client host has settings for users and certificates, and these brokers take tokens alone",
+                "add `scram: true` or `mtls: true` below `cluster.ec2.listeners`, or leave `client` out",
             );
         }
         if listeners.secured() && of_others {

@@ -1,5 +1,4 @@
-//! The rules of each kind of resource: what is wanted, what a change does, what it costs. One file a kind, and this one list. The
-//! calls of each kind are in its driver.
+//! The rules of each kind of resource: what is wanted, what a change does, what it costs. One file a kind, one list; its driver has its calls.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -215,6 +214,7 @@ macro_rules! rules {
 
         /// The spec of one resource of any kind.
         #[derive(Debug, Clone, PartialEq)]
+        #[allow(clippy::large_enum_variant)] // Most resources of a large plan are hosts, the largest.
         pub enum Resource { $($kind($kind),)* }
 
         $(impl From<$kind> for Resource {

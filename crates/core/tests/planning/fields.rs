@@ -38,7 +38,7 @@ fn every_serialized_field_has_a_rule() {
                  [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0]}]\n    policy: {Version: \"2012-10-17\", Statement: [{Effect: Allow, Principal: \"*\", Action: \"kafka:GetBootstrapBrokers\", Resource: \"*\"}]}\n";
     let names = "apiVersion: kstack/v1\nname: named\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16, ipv6: true, dns: {zone: kafka.example.internal}}\n\
                  cluster: {ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\ntopics: {orders: {partitions: 6, config: {retention.ms: 1}}}\n";
-    let users = "apiVersion: kstack/v1\nname: users\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16}\n\
+    let users = "apiVersion: kstack/v1\nname: users\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16}\nclient: {}\n\
                  cluster: {ec2: {kafka: 4.1.1, combined: true, listeners: {scram: true}, brokers: {count: 3, instance_type: m7g.large}}}\n\
                  access: {users: {api: {produce: [orders], quota: {produce: 1 MiB/s, consume: 1 MiB/s, request: 50%}}}}\n";
     for text in files().iter().map(String::as_str).chain([scram, names, users]) {

@@ -84,7 +84,7 @@ fn on_the_way_from_plaintext_a_host_has_both_and_uses_what_its_phase_says() {
         for host in [&broker, &controller, &combined] {
             assert_eq!(host["controller.listener.names"], controllers);
             assert!(host["controller.quorum.bootstrap.servers"].starts_with(&format!("10.40.1.10:{port},")));
-            assert_eq!(host["super.users"], "User:kstack:host;User:kstack:admin;User:ANONYMOUS");
+            assert_eq!(host["super.users"], format!("{};User:ANONYMOUS", crate::certificates::super_users()));
             assert_eq!(host["allow.everyone.if.no.acl.found"], "true");
         }
         assert_eq!(
