@@ -194,7 +194,8 @@ fn status_shows_hosts_and_where_clients_reach_them() {
     assert_eq!(shown[7], "Bootstrap servers: 10.20.0.10:9092,10.20.32.11:9092,10.20.64.12:9092");
     // Who answers at these addresses depends on the machine: elsewhere on it, hosts may have been booted with them.
     assert!(shown[8].starts_with("Kafka: "), "{}", shown[8]);
-    assert!(shown[9].starts_with("Created by arn:aws:iam::ACCOUNT:root at 20"), "{}", shown[9]);
+    assert!(shown[9].starts_with("Warning: hosts and clients speak plaintext: "), "{}", shown[9]);
+    assert!(shown[10].starts_with("Created by arn:aws:iam::ACCOUNT:root at 20"), "{}", shown[10]);
 
     let json = account.run(&["status", FILE, "--json"]).expect(0).json();
     let identities = account.identities(DEV);
