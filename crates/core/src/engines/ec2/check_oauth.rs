@@ -1,15 +1,26 @@
 //! Rules of `cluster.ec2.listeners.oauth`.
 
 use super::check_listeners::has_way_out;
+use super::keys::Version;
 use super::listeners::Listeners;
 use crate::cloud_init::is_url;
 use crate::file::{Checker, Network};
 
 const OAUTH: &str = "cluster.ec2.listeners.oauth";
 
+/// The first Kafka whose validator of tokens a file names (KIP-1139), and with which it is known that a false token is refused.
+const FIRST: Version = Version(4, 1, 0);
+
 pub(super) fn check(listeners: &Listeners, checker: &mut Checker<'_>) {
     let Some(oauth) = &listeners.oauth else { return };
     let at = |key: &str| format!("{OAUTH}.{key}");
+    if let Some(kafka) = checker.part::<Version>("cluster.ec2.kafka").filter(|kafka| *kafka < FIRST) {
+        checker.error(
+            OAUTH,
+            format!("Kafka {kafka} can't be told by which validator it looks at tokens"),
+            format!("take Kafka {FIRST} or newer, or let clients come by `scram` or `mtls`"),
+        );
+    }
     for (key, value, what) in [
         ("issuer", &oauth.issuer, "what the `iss` of a token is, such as `https://login.example.com/realms/kafka`"),
         ("audience", &oauth.audience, "what the `aud` of a token has, such as `kafka`"),
