@@ -55,6 +55,10 @@ fn plans_events_and_what_is_live_match_their_schemas() {
     assert_events_match(&account.run(&["apply", FILE, "--yes", "--json"]).expect(0));
     assert_matches(&account.run(&["status", FILE, "--json"]).expect(0).json(), "status");
     assert_matches(&account.run(&["list", "--region", "eu-west-1", "--json"]).expect(0).json(), "list");
+    let both = ("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true, plaintext: true}");
+    let staged = account.run(&["plan", &account.write_as("tls.yaml", "dev", &[both]), "--json"]).expect(0).json();
+    assert!(staged["then"]["steps"].as_array().is_some_and(|steps| !steps.is_empty()), "{staged:#}");
+    assert_matches(&staged, "plan");
     let refused = account.write_as("moved.yaml", "dev", &[("10.20.0.0/16", "10.30.0.0/16")]);
     let plan = account.run(&["plan", &refused, "--json"]).expect(1).json();
     assert!(plan["refusals"].as_array().is_some_and(|all| !all.is_empty()), "{plan:#}");
