@@ -93,8 +93,8 @@ pub fn trust(observed: &Observed) -> Option<Trust> {
         return None;
     }
     let instances = observed.of::<Instance>();
-    let all = instances.values().filter(|(_, one)| one.speaks_tls());
-    let all: Vec<Option<Trust>> = all.map(|(_, one)| Trust::parse(one.trust.as_deref().unwrap_or_default())).collect();
+    let all: Vec<Option<Trust>> =
+        instances.values().map(|(_, one)| Trust::parse(one.trust.as_deref().unwrap_or_default())).collect();
     let live = |of: Authority| -> BTreeSet<u32> {
         let all = observed.of::<CertificateAuthority>();
         let numbers = all.keys().filter_map(|name| Authority::of(name)).filter(|(one, _)| *one == of);

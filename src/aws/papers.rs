@@ -218,6 +218,17 @@ impl Ctx<'_, Aws> {
         }
     }
 
+    /// The parameter `name` that is there already: a try before this one arrived, and its answer did not.
+    ///
+    /// # Errors
+    /// AWS's answer, or that it is not listed.
+    pub async fn made_before(&self, name: &str) -> Result<Paper, StepError> {
+        self.system.begin_round();
+        let all = self.system.every_paper().await?;
+        let there = all.iter().find(|paper| paper.parameter == name);
+        there.cloned().ok_or_else(|| unusable(name, &"AWS says that it exists, and does not list it"))
+    }
+
     /// Puts another value into the secret parameter `name`.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ use kstack_core::monitoring::findings::Finding;
 use kstack_core::observed::Observed;
 use kstack_core::stack::{Ec2, Scalar as _, TimeSpan};
 
-/// Show a stack's brokers and controllers, Kafka's health, and the bootstrap servers
+/// Show a stack's brokers and controllers, Kafka's health, the bootstrap servers, and what is to be done
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
@@ -60,7 +60,7 @@ pub struct Args {
     /// Print the properties of a Kafka client of an MSK cluster that uses this authentication method
     #[arg(long, value_name = "METHOD", value_parser = AuthMethod::parse, conflicts_with_all = ["json", "wait"])]
     client_properties: Option<AuthMethod>,
-    /// Look again and again, after this time
+    /// Show it again and again, each time after this pause; after 5 s where none is given
     #[arg(
         long, value_name = "TIME", value_parser = TimeSpan::parse, num_args = 0..=1, require_equals = true,
         default_missing_value = "5s", conflicts_with_all = ["json", "wait", "client_properties"]

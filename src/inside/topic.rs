@@ -240,14 +240,16 @@ async fn create(brokers: &Brokers<'_>, asked: Vec<(String, Topic)>) -> Vec<Resul
         Err(error) => return all_of(&asked, &error),
     };
     let same = |index: usize| live.get(&asked[index].0).is_some_and(|live| is_as(&asked[index].1, live));
-    let results = results(answers, |index, code| code == TOPIC_ALREADY_EXISTS && same(index));
-    let said = |result: Result<(), String>| {
-        result.map_err(|why| match why.contains("TopicAlreadyExists") {
-            true => "somebody else has made the topic meanwhile, and not as the stack file says; plan again".to_owned(),
-            false => why,
+    let said = |answer: Option<(i16, String)>| {
+        answer.map(|(code, why)| match code {
+            TOPIC_ALREADY_EXISTS => {
+                (code, "somebody else has made the topic meanwhile, and not as the stack file says; plan again".to_owned())
+            }
+            _ => (code, why),
         })
     };
-    results.into_iter().map(said).collect()
+    let answers = answers.into_iter().map(said).collect();
+    results(answers, |index, code| code == TOPIC_ALREADY_EXISTS && same(index))
 }
 
 async fn grow(brokers: &Brokers<'_>, asked: Vec<(String, u32)>) -> Vec<Result<(), String>> {

@@ -165,9 +165,8 @@ async fn serve<'a>(
         Some(own) => own,
         None => link(session, task.via, None).await?,
     };
-    let healthy = health::wait_until(&servers, &own, SERVE_TIMEOUT, |cluster| {
-        cluster.problems(&ids).into_iter().filter(|problem| problem.starts_with("broker")).collect()
-    });
+    let healthy =
+        health::wait_until(&servers, &own, SERVE_TIMEOUT, |cluster| cluster.not_serving(&ids).into_values().collect());
     if let Err(reasons) = healthy.await {
         own.way.close().await;
         return Err(StepError::ended("Kafka can't be asked", shortened(&reasons)));

@@ -1,7 +1,7 @@
 //! The two authorities of a stack. Each is one parameter, made whole by one call.
 
 use super::no_call_for;
-use crate::aws::papers::{self, Paper, id, parts, unusable};
+use crate::aws::papers::{self, Paper, id, parts};
 use crate::aws::{Aws, Done, failed};
 use crate::clock;
 use crate::driver::{Calls, Ctx, Driver};
@@ -41,11 +41,7 @@ impl Driver<Aws> for CertificateAuthority {
             aws.keep_signer(authority, number, signer).await;
             return Ok(id(&name, &serial));
         }
-        // A try before this one arrived, and its answer did not.
-        aws.begin_round();
-        let all = aws.every_paper().await?;
-        let there = all.iter().find(|paper| paper.parameter == name);
-        there.map(Paper::id).ok_or_else(|| unusable(&name, &"AWS says that it exists, and does not list it"))
+        Ok(ctx.made_before(&name).await?.id())
     }
 
     async fn update(&self, _: &Ctx<'_, Aws>, _: &str, changes: &[FieldChange]) -> Result<(), StepError> {

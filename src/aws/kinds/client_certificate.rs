@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::host_certificate::authority;
 use super::no_call_for;
-use crate::aws::papers::{self, Paper, id, parts, unusable};
+use crate::aws::papers::{self, Paper, id, parts};
 use crate::aws::{Aws, Done, failed};
 use crate::clock;
 use crate::driver::{Calls, Ctx, Driver};
@@ -38,16 +38,13 @@ impl Driver<Aws> for ClientCertificate {
         if ctx.make_paper(&name, &ctx.id(&self.key)?, &value, &told).await? {
             return Ok(id(&name, &told.serial));
         }
-        ctx.system.begin_round();
-        let all = ctx.system.every_paper().await?;
-        match all.iter().find(|paper| paper.parameter == name) {
+        match ctx.made_before(&name).await? {
             // Nobody knows any more what it has.
-            Some(Paper { told: None, .. }) => {
+            Paper { told: None, .. } => {
                 let renewed = ctx.renew_paper(&name, &ctx.id(&self.key)?, &value, &told).await;
                 renewed.map(|()| id(&name, &told.serial))
             }
-            Some(paper) => Ok(paper.id()),
-            None => Err(unusable(&name, &"AWS says that it exists, and does not list it")),
+            paper => Ok(paper.id()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is kept of users outside of the cluster: a parameter each, made whole by one call.
 
 use super::no_call_for;
-use crate::aws::papers::{Paper, new_password, parts, unusable};
+use crate::aws::papers::{Paper, new_password, parts};
 use crate::aws::{Aws, Done, failed};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
@@ -36,16 +36,10 @@ impl Driver<Aws> for KafkaUser {
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let name = user_parameter(ctx.system.stack(), &ctx.address.name);
         let (value, told) = (value(self)?, format!("{USER}{}", self.mechanism));
-        if !ctx.make_parameter(&name, &ctx.id(&self.key)?, &value, told).await? {
-            // A try before this one arrived, and its answer did not.
-            ctx.system.begin_round();
-            let all = ctx.system.every_paper().await?;
-            let there = all.iter().any(|paper| paper.parameter == name);
-            return there
-                .then(|| id(&name))
-                .ok_or_else(|| unusable(&name, &"AWS says that it exists, and does not list it"));
+        match ctx.make_parameter(&name, &ctx.id(&self.key)?, &value, told).await? {
+            true => Ok(id(&name)),
+            false => Ok(ctx.made_before(&name).await?.id()),
         }
-        Ok(id(&name))
     }
 
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {

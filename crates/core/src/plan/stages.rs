@@ -1,5 +1,6 @@
-//! Plans in stages: hosts go from plaintext to TLS, and back, or from one authority to another, by several rolls, of which each begins when the one before has ended. Each
-//! stage is planned from what is live then; what is shown of the later ones is what they do if nothing else changes.
+//! Plans in stages: hosts go from plaintext to TLS, and back, or from one authority to another, by several rolls, of which each begins when
+//! the one before has ended. Each stage is planned from what is live then; what is shown of the later ones is what they do if nothing else
+//! changes.
 
 use super::{Note, Plan, applied, make_plan};
 use crate::choose::PlanningInput;
@@ -30,7 +31,8 @@ impl Plan {
 /// `plan` with what follows it, where hosts have not come to the end of their way with it.
 pub(super) fn foresee(mut plan: Plan, design: &Design, input: &PlanningInput, overrides: &Overrides) -> Plan {
     let rests = design.course.rests() && design.authorities.then.is_empty();
-    if rests || !plan.refusals.is_empty() {
+    // Where nothing is done, nothing follows from it either.
+    if rests || plan.steps.is_empty() || !plan.refusals.is_empty() {
         return plan;
     }
     let mut after = input.clone();
