@@ -266,6 +266,19 @@ impl KafkaAccess {
         }
     }
 
+    /// Starts the processes that stand for these hosts, if some do and one of them does not run: an earlier run died between an instance
+    /// and its process. A real instance would have booted by itself.
+    ///
+    /// # Errors
+    /// Why one does not start.
+    pub async fn instances_run(&self, hosts: &[&str], aws: &Aws) -> Result<(), StepError> {
+        let Some(local) = self.local.as_ref().filter(|_| !self.brokers.is_empty()) else { return Ok(()) };
+        for host in hosts.iter().filter(|host| !local.cluster.runs(host)) {
+            self.instance_started(host, aws).await?;
+        }
+        Ok(())
+    }
+
     /// Starts the process that stands for the host, if one does, as its instance has started.
     ///
     /// # Errors

@@ -17,8 +17,9 @@ use crate::session::{Observation, Session, make_plan, read_file, read_source};
 use kstack_core::check::Parsed;
 use kstack_core::design::Design;
 use kstack_core::expiry;
-use kstack_core::plan::{Plan, roll_last};
-use kstack_core::plan::{SavedPlan, Source};
+use kstack_core::kinds::{Instance, Kind as _};
+use kstack_core::observed::Observed;
+use kstack_core::plan::{Plan, SavedPlan, Source, Work, roll_last};
 use kstack_core::stack::TimeSpan;
 
 /// Why `--ttl` is refused.
@@ -212,6 +213,7 @@ impl ApplyRequest {
             signals.unless_stopped(kafka::start(session, &design, kafka, task)).await?;
             return Ok(Some(Applied { design, changed: false, local: Vec::new() }));
         }
+        kafka.instances_run(&staying(&plan, observed), &session.aws).await?;
         if plan.counts().roll > 1
             && let Some(host) =
                 signals.unless_stopped(async { Ok::<_, Failure>(kafka::active(&design, kafka).await) }).await?
@@ -233,4 +235,14 @@ impl ApplyRequest {
         let local = signals.unless_stopped(kafka::start(session, &design, kafka, task)).await?;
         Ok(Some(Applied { design, changed: true, local }))
     }
+}
+
+/// The hosts whose instances are up, and stay as they are in this plan but for what changes in place.
+fn staying<'a>(plan: &Plan, observed: &'a Observed) -> Vec<&'a str> {
+    let moved = |name: &str| {
+        let step = plan.steps.iter().find(|step| step.address.kind == Instance::NAME && step.address.name == name);
+        step.is_some_and(|step| !matches!(step.work, Work::Update { .. }))
+    };
+    let up = observed.of::<Instance>().into_iter().filter(|(name, (live, _))| !live.spec.is_down() && !moved(name));
+    up.map(|(name, _)| name).collect()
 }

@@ -155,6 +155,11 @@ impl SandboxCluster {
         Ok(())
     }
 
+    /// Whether the process of the host `name` runs.
+    pub fn runs(&self, name: &str) -> bool {
+        process(&self.folder.join(name)).is_some()
+    }
+
     /// Kills the process of the host `name`, as a power cut would. Its data stays.
     pub fn kill(&self, name: &str) {
         kill(&self.folder.join(name));
