@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter, ParameterType, Tag};
+use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter, ParameterTier, ParameterType, Tag};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -261,6 +261,8 @@ impl Ctx<'_, Aws> {
         description: String,
     ) -> Result<(), StepError> {
         let call = call.name(name).r#type(ParameterType::SecureString).key_id(key).description(description);
+        // The longest names, and two authorities of each kind, are more than the 4,096 bytes of the standard tier.
+        let call = call.tier(ParameterTier::IntelligentTiering);
         call.value(value.expose()).send().await.map_err(failed("PutParameter")).map(drop)
     }
 }

@@ -179,3 +179,30 @@ fn a_key_that_the_file_names_encrypts_everything_and_stays() {
     let after = wait(kms.describe_key().key_id(id).send()).key_metadata.expect("a key");
     assert_eq!(after.key_state().map(|state| state.as_str()), Some("Enabled"));
 }
+
+#[test]
+fn certificates_with_the_longest_names_and_two_authorities_of_each_kind_are_kept() {
+    let account = Account::new();
+    let label = "kafka-of-the-order-processing-platform-of-the-company";
+    let zone = format!("zone: {label}.{label}.{label}.example.internal");
+    let authorities = "    listeners: {scram: true, mtls: true}\n    authorities: {hosts: [1, 2], clients: [1, 2]}";
+    let secured = format!("    kafka: 4.1.1\n{authorities}");
+    let edits = [
+        ("name: names", "name: order-processing-in-production"),
+        ("    kafka: 4.1.1", &secured),
+        ("zone: kafka.example.internal", &zone),
+    ];
+    let file = account.write("names", &edits);
+    account.apply(&file);
+    let ssm = account.ssm(DEV);
+    let ours = ParameterStringFilter::builder().key("Type").values("SecureString").build().expect("a filter");
+    let all = wait(ssm.describe_parameters().parameter_filters(ours).send()).parameters.unwrap_or_default();
+    let sizes = all.iter().map(|one| {
+        let value = wait(ssm.get_parameter().name(one.name().expect("a name")).with_decryption(true).send());
+        value.parameter.and_then(|one| one.value).expect("a value").len()
+    });
+    let longest = sizes.max().expect("parameters");
+    assert!(longest > 4096, "{longest} bytes fit the standard tier, so this shows nothing");
+    account.run(&["plan", &file, "--detailed-exitcode"]).expect(0);
+    account.run(&["destroy", &file, "--yes"]).expect(0);
+}
