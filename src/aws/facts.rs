@@ -247,6 +247,7 @@ fn limits(info: &InstanceTypeInfo) -> Option<InstanceLimits> {
     let own = info.instance_storage_info();
     let disks_gb = own.and_then(|own| own.total_size_in_gb()).unwrap_or_default();
     let disks = own.map_or(0, |own| own.disks().iter().filter_map(|disk| disk.count()).sum::<i32>());
+    let vcpus = info.v_cpu_info().and_then(|vcpus| vcpus.default_v_cpus());
     Some(InstanceLimits {
         arch: archs.iter().find_map(|arch| Arch::parse(arch.as_str()))?,
         memory_mib: u64::try_from(info.memory_info()?.size_in_mib()?).ok()?,
@@ -255,5 +256,6 @@ fn limits(info: &InstanceTypeInfo) -> Option<InstanceLimits> {
         network_gbps: card.baseline_bandwidth_in_gbps()?,
         disks_gb: u64::try_from(disks_gb).unwrap_or_default(),
         disks: u32::try_from(disks).unwrap_or_default(),
+        vcpus: u32::try_from(vcpus.unwrap_or_default()).unwrap_or_default(),
     })
 }

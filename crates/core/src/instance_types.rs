@@ -52,6 +52,9 @@ pub struct InstanceLimits {
     /// How many disks that are.
     #[serde(default)]
     pub disks: u32,
+    /// Virtual processors; 0 where nobody says.
+    #[serde(default)]
+    pub vcpus: u32,
 }
 
 /// Instance types by name.
@@ -78,7 +81,7 @@ const INSTANCE_TYPES: Table =
 static TABLE: LazyLock<InstanceTypes> = LazyLock::new(|| INSTANCE_TYPES.rows(row).into_iter().collect());
 
 fn row(cells: [&'static str; 14]) -> Option<(String, InstanceLimits)> {
-    let [name, _, memory_mib, arch, ebs_mbs, _, ebs_iops, _, network_gbps, _, _, disks_gb, _, disks] = cells;
+    let [name, vcpus, memory_mib, arch, ebs_mbs, _, ebs_iops, _, network_gbps, _, _, disks_gb, _, disks] = cells;
     let limits = InstanceLimits {
         arch: Arch::parse(arch)?,
         memory_mib: memory_mib.parse().ok()?,
@@ -87,6 +90,7 @@ fn row(cells: [&'static str; 14]) -> Option<(String, InstanceLimits)> {
         network_gbps: network_gbps.parse().ok()?,
         disks_gb: disks_gb.parse().ok()?,
         disks: disks.parse().ok()?,
+        vcpus: vcpus.parse().ok()?,
     };
     Some((name.to_owned(), limits))
 }

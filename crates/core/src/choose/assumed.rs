@@ -20,6 +20,7 @@ const ANY: InstanceLimits = InstanceLimits {
     network_gbps: 1e3,
     disks_gb: 1 << 20,
     disks: 1,
+    vcpus: 1 << 10,
 };
 
 /// Facts that have what `stack` names. Good for what kinds of resources it needs, not for their details.

@@ -16,6 +16,7 @@ mod sizing;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod warnings;
 
 pub use ebs::EbsVolume;

@@ -42,6 +42,7 @@ impl Needs<'_> {
             SizingStep::new("page cache wanted", wanted, demand.written_mibs() * CACHE_SECONDS, "MiB"),
             SizingStep::new("page cache left", left, self.cache_mib() as f64, "MiB"),
         ]);
+        steps.extend(self.tls_step());
         if self.on_own_disks() {
             let of_ebs = ["EBS bandwidth", "volume throughput", "limit by volumes", "limit by EBS bandwidth"];
             steps.retain(|step| !of_ebs.contains(&step.name.as_str()));

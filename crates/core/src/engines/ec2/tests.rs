@@ -14,6 +14,7 @@ mod outages;
 mod properties;
 mod settings;
 mod storage;
+mod tls;
 
 /// A stack in three zones with these workload and brokers, in YAML's flow style.
 fn stack(workload: &str, brokers: &str) -> Stack {

@@ -24,6 +24,7 @@ pub(super) fn warnings(needs: &Needs<'_>, sizing: &Ec2Sizing) -> Vec<Misfit> {
     all.extend(needs.warn_given(sizing));
     all.extend(needs.warn_replicas());
     all.extend(needs.warn_memory());
+    all.extend(needs.warn_tls());
     all
 }
 
@@ -308,7 +309,7 @@ impl Needs<'_> {
     }
 
     /// More brokers as a remedy: at least `brokers`, spread evenly over the zones.
-    fn more_brokers(&self, brokers: f64) -> Option<String> {
+    pub(super) fn more_brokers(&self, brokers: f64) -> Option<String> {
         let brokers = spread_over_zones(brokers, self.demand.cluster.zones);
         (brokers <= MOST_BROKERS).then(|| format!("use {brokers} brokers"))
     }
