@@ -83,16 +83,16 @@ impl Client {
     /// The same, with these client properties. A busy machine may take long until a reader begins.
     pub fn read_by(&self, settings: Option<&Path>) -> BTreeSet<u64> {
         let mut said = String::new();
-        for _ in 0..3 {
+        for patience in ["20000", "60000", "60000"] {
             let mut command = self.tool_by("kafka-console-consumer.sh", "--consumer.config", settings);
-            command.args(["--topic", TOPIC, "--from-beginning", "--timeout-ms", "20000"]);
+            command.args(["--topic", TOPIC, "--from-beginning", "--timeout-ms", patience]);
             let output = command.output().expect("the tool starts");
             let text = String::from_utf8_lossy(&output.stdout);
             let found: BTreeSet<u64> = text.lines().filter_map(|line| line.parse().ok()).collect();
             if !found.is_empty() {
                 return found;
             }
-            said = String::from_utf8_lossy(&output.stderr).into_owned();
+            said = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
         }
         panic!("nothing can be read: {said}");
     }
