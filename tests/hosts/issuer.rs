@@ -54,8 +54,13 @@ impl Issuer {
     /// A token that `key` signs, with what is usual in one, and these claims besides or instead.
     pub fn token(&self, key: &KeyPair, claims: &[(&str, Value)]) -> String {
         let now = Timestamp::now().as_second();
-        let usual =
-            [("iss", ISSUER.into()), ("aud", AUDIENCE.into()), ("iat", now.into()), ("exp", (now + 3600).into())];
+        let usual = [
+            ("sub", "0b9d2f64-service".into()),
+            ("iss", ISSUER.into()),
+            ("aud", AUDIENCE.into()),
+            ("iat", now.into()),
+            ("exp", (now + 3600).into()),
+        ];
         let all: BTreeMap<&str, Value> = usual.into_iter().chain(claims.iter().cloned()).collect();
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&json!({"alg": "ES256", "kid": "1", "typ": "JWT"})), part(&json!(all)));

@@ -204,7 +204,7 @@ fn a_secured_stack_is_made_used_rolled_and_destroyed() {
         client.produce_to(TOPIC, stack.folder.path().join("acknowledged.jsonl"), 100, &["--producer.config", &both]);
     producer.expect_more("writing beside the old authority", 100);
     let rotated = run(&["apply", &stack.write_with("t4g.large", "{hosts: [2], clients: [2]}"), "--yes"]).expect(0);
-    assert!(rotated.out.contains("Then: All hosts are rolled again"), "{rotated}");
+    assert!(rotated.out.contains("After all of these, in the same run:"), "{rotated}");
     producer.expect_more("writing by the new authority", 100);
     let acknowledged = producer.stop();
     let (last, count) = stack.papers();

@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::alone;
-use crate::client::distribution;
 use crate::processes::{kstack, kstack_command};
-use crate::support::{Run, poll, skip, text};
+use crate::room::{beside, block};
+use crate::support::{Run, poll, text};
 
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
 const CONFIGS: &str = "kafka.admin.ConfigCommand";
@@ -42,8 +41,7 @@ impl Stack {
     }
 
     fn write(&self, users: &str) -> String {
-        // A block of loopback addresses of this run's own.
-        let block = 100 + std::process::id() % 100;
+        let block = block();
         let access = if users.is_empty() { String::new() } else { format!("access:\n  users:\n{users}") };
         let text = format!(
             "apiVersion: kstack/v1\nname: users\nregion: us-east-1\nnetwork: {{cidr: 10.{block}.0.0/16, nat: single, endpoints: [ssm]}}\n\
@@ -109,11 +107,7 @@ fn lines(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn users_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
-    let _alone = alone();
-    let kafka = match distribution() {
-        Ok(kafka) => kafka,
-        Err(why) => return skip(&format!("no Kafka can be had here: {why}")),
-    };
+    let Some((_room, kafka)) = beside() else { return };
     let stack = Stack { kafka, folder: tempfile::tempdir().expect("a folder") };
     let run = |arguments: &[&str]| kstack(&stack.kafka, arguments);
     let mut now = FIRST.to_owned();

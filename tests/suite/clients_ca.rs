@@ -52,6 +52,10 @@ fn each_problem_of_the_file_is_told_where_the_stack_file_names_it() {
     let broken = account.write_as("broken.yaml", "dev", &[OWN, ("region: eu-west-1", "region: europe")]);
     let run = account.run(&["check", &broken]).expect(1);
     assert!(run.err.contains("has no certificate in PEM") && run.err.contains("broken.yaml: 2 errors"), "{run}");
+    // Its certificate would be kstack's own, which these brokers don't trust.
+    let client = account.write_as("client.yaml", "dev", &[OWN, ("cluster:", "client: {}\ncluster:")]);
+    let run = account.run(&["check", &client]).expect(1);
+    assert!(run.err.contains("which brokers with `clients_ca` don't trust"), "{run}");
     // By the clock of the run.
     put(&company.pair().certificate);
     account.run(&["check", &file]).expect(0);

@@ -45,7 +45,7 @@ fn detailed_exit_codes_tell_nothing_from_changes_and_errors() {
         plain(&account, &run.to_string()),
         "exit code 0\n--- stdout\nStack dev in eu-west-1 (account ACCOUNT)\n\n\
          Warning: security_group/clients:\n      hosts and clients speak plaintext: whoever is on the way can read and change what they send;\n      \
-         `listeners: {scram: true, plaintext: true}` below `ec2` brings listeners with TLS beside port 9092, and `listeners: {plaintext: true}` leaves all as \
+         `listeners: {scram: true, plaintext: true}` below `ec2` brings listeners with TLS beside port 9092,\n      and `listeners: {plaintext: true}` leaves all as \
          it is\n\nNothing to do: everything else matches the stack file.\n\
          Monthly cost: 84.24 USD now, +0.00 USD with this plan, without traffic, and without gp3 size in eu-west-1 and nat \
          gateway in eu-west-1, whose prices are unknown.\n--- stderr\n"
@@ -58,7 +58,7 @@ fn detailed_exit_codes_tell_nothing_from_changes_and_errors() {
          unknown.\n- **Warning:** `security_group/clients`: \
          hosts and clients speak plaintext: whoever is on the way can read and change what they send; \\`listeners: {scram: true, plaintext: true}\\` below \
          \\`ec2\\` brings listeners with TLS beside port 9092, and \\`listeners: {plaintext: true}\\` leaves all as it is\n\n<details><summary>The whole plan</summary>\n\n```text\nStack dev in eu-west-1 (account ACCOUNT)\n\nWarning: security_group/clients:\n      hosts and clients speak plaintext: whoever is on the way can read and change what they send;\n      \
-         `listeners: {scram: true, plaintext: true}` below `ec2` brings listeners with TLS beside port 9092, and `listeners: {plaintext: true}` leaves all as \
+         `listeners: {scram: true, plaintext: true}` below `ec2` brings listeners with TLS beside port 9092,\n      and `listeners: {plaintext: true}` leaves all as \
          it is\n\nNothing to do: \
          everything else matches the stack file.\nMonthly cost: 84.24 USD now, +0.00 USD with this plan, without traffic, and \
          without gp3 size in eu-west-1 and nat gateway in eu-west-1, whose prices are unknown.\n```\n\n</details>\n--- stderr\n"
@@ -194,7 +194,8 @@ fn status_shows_hosts_and_where_clients_reach_them() {
     assert_eq!(shown[7], "Bootstrap servers: 10.20.0.10:9092,10.20.32.11:9092,10.20.64.12:9092");
     // Who answers at these addresses depends on the machine: elsewhere on it, hosts may have been booted with them.
     assert!(shown[8].starts_with("Kafka: "), "{}", shown[8]);
-    assert!(shown[9].starts_with("Created by arn:aws:iam::ACCOUNT:root at 20"), "{}", shown[9]);
+    assert!(shown[9].starts_with("Warning: hosts and clients speak plaintext: "), "{}", shown[9]);
+    assert!(shown[10].starts_with("Created by arn:aws:iam::ACCOUNT:root at 20"), "{}", shown[10]);
 
     let json = account.run(&["status", FILE, "--json"]).expect(0).json();
     let identities = account.identities(DEV);

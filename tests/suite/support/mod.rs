@@ -160,7 +160,7 @@ impl Account {
         command.envs(self.silence.map(|seconds| ("KSTACK_TEST_SILENCE", seconds.to_string())));
         command.current_dir(self.folder.path()).stdin(Stdio::null()).args(arguments);
         if self.blind && arguments.first() == Some(&"apply") {
-            command.arg("--blind");
+            command.arg("--blind").env("KSTACK_TEST_NOBODY", "1");
         }
         command
     }

@@ -53,7 +53,7 @@ pub(super) fn say(design: &Design, observed: &Observed, plan: &mut Plan) {
     let ways = ways.join(", or ");
     let text = match (course.now, course.goal) {
         (Phase::Plaintext, Phase::Plaintext) if listeners.plaintext.is_none() => format!(
-            "hosts and clients speak plaintext: whoever is on the way can read and change what they send;\n`listeners: {{scram: true, plaintext: true}}` below `ec2` brings listeners with TLS beside port {CLIENT_PORT}, and `listeners: {{plaintext: true}}` leaves all as it is"
+            "hosts and clients speak plaintext: whoever is on the way can read and change what they send;\n`listeners: {{scram: true, plaintext: true}}` below `ec2` brings listeners with TLS beside port {CLIENT_PORT},\nand `listeners: {{plaintext: true}}` leaves all as it is"
         ),
         (Phase::Plaintext, Phase::Plaintext) => format!(
             "hosts and clients speak plaintext: whoever is on the way can read and change what they send;\n`scram: true` beside `plaintext: true` brings listeners with TLS beside port {CLIENT_PORT}"
