@@ -97,7 +97,7 @@ pub fn prove(ground: &Ground, account: &Account, file: &str, network: &Network) 
     let typed = programs.path().join("typed");
     fs::write(&typed, "id -u; echo \"$KSTACK_NAME at $KAFKA_BOOTSTRAP_SERVERS\"; exit 7\n").expect("a file");
     let typed = shell(&[], &typed).expect(7);
-    assert!(typed.out.contains("65534\n") && typed.out.contains("dev at 10.20."), "{typed}");
+    assert!(typed.out.contains("65534\n") && typed.out.contains("dev at 10.28."), "{typed}");
     let asked = endpoint.asked.lock().expect("nobody fails with it");
     let calls = |name: &str| asked.iter().filter(|(operation, _)| operation == name).count();
     assert_eq!((calls("StartSession"), calls("TerminateSession")), (5, 5), "each session is ended");

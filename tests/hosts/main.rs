@@ -301,7 +301,7 @@ impl Drop for Proof<'_> {
 }
 
 /// The edits that a stack file needs for this machine, all of them documented settings: the image and its system, and where Kafka's
-/// archive is.
+/// archive is. The addresses are no other test's: the suite's kstack would find a Kafka there.
 fn on_this_machine(account: &Account, region: &str, kafka: &Path, network: u8) -> String {
     // LocalStack has none of Debian's images, and what is in an image makes no difference to it.
     let arm = Filter::builder().name("architecture").values("arm64").build();
@@ -331,8 +331,10 @@ fn with_machines(test: impl FnOnce(&Ground)) {
 fn combined_brokers_boot_fail_and_come_back() {
     with_machines(|ground| {
         let account = Account::new();
-        let kafka = on_this_machine(&account, DEV, &ground.kafka, 20);
-        let file = account.write("dev", &[("kafka: 4.1.1", &kafka), ("cluster:", "client: {}\ncluster:")]);
+        let kafka = on_this_machine(&account, DEV, &ground.kafka, 28);
+        let edits =
+            [("10.20.0.0/16", "10.28.0.0/16"), ("kafka: 4.1.1", kafka.as_str()), ("cluster:", "client: {}\ncluster:")];
+        let file = account.write("dev", &edits);
         prove(ground, &account, &file, None);
     });
 }
@@ -344,8 +346,9 @@ fn brokers_with_controllers_of_their_own_boot_with_tls_fail_and_come_back() {
         let edits = [
             (
                 "kafka: 4.1.1",
-                on_this_machine(&account, PROD, &ground.kafka, 40) + "\n    listeners: {scram: true, mtls: true}",
+                on_this_machine(&account, PROD, &ground.kafka, 48) + "\n    listeners: {scram: true, mtls: true}",
             ),
+            ("10.40.0.0/16", "10.48.0.0/16".to_owned()),
             ("cluster:\n", "client: {}\ncluster:\n".to_owned()),
             ("count: 6", "count: 3".to_owned()),
             ("instance_type: t4g.medium", "instance_type: t4g.small".to_owned()),
