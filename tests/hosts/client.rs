@@ -39,9 +39,24 @@ impl Client {
         command
     }
 
+    /// The tool with the client properties of a file, and the servers in it, by the option that it has for that; without one, as [`tool`](Client::tool).
+    pub fn tool_by(&self, name: &str, option: &str, settings: Option<&Path>) -> Command {
+        let Some(settings) = settings else { return self.tool(name) };
+        let text = fs::read_to_string(settings).expect("settings");
+        let servers = text.lines().find_map(|line| line.strip_prefix("bootstrap.servers=")).expect("servers");
+        let mut command = Client { kafka: self.kafka.clone(), servers: servers.to_owned() }.tool(name);
+        command.arg(option).arg(settings);
+        command
+    }
+
     /// Makes the topic: six partitions, three replicas of each, of which two must have a record.
     pub fn create_topic(&self) {
-        let mut command = self.tool("kafka-topics.sh");
+        self.create_topic_by(None);
+    }
+
+    /// The same, with these client properties.
+    pub fn create_topic_by(&self, settings: Option<&Path>) {
+        let mut command = self.tool_by("kafka-topics.sh", "--command-config", settings);
         command.args(["--create", "--topic", TOPIC, "--partitions", "6", "--replication-factor", "3"]);
         let output = command.args(["--config", "min.insync.replicas=2"]).output().expect("the tool starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
@@ -50,6 +65,13 @@ impl Client {
     /// Starts to write numbers, which all replicas in sync must acknowledge, and notes each in `log`.
     pub fn produce(&self, log: PathBuf, rate: u32) -> Producer {
         self.produce_to(TOPIC, log, rate, &[])
+    }
+
+    /// The same, with these client properties.
+    pub fn produce_by(&self, settings: Option<&Path>, log: PathBuf, rate: u32) -> Producer {
+        let settings = settings.map(|file| file.display().to_string());
+        let more: Vec<&str> = settings.iter().flat_map(|file| ["--producer.config", file]).collect();
+        self.produce_to(TOPIC, log, rate, &more)
     }
 
     /// The same to another topic, with more arguments.
@@ -71,6 +93,23 @@ impl Client {
         command.args(["--topic", topic, "--from-beginning", "--timeout-ms", "20000"]).args(more);
         let output = command.output().expect("the tool starts");
         String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.parse().ok()).collect()
+    }
+
+    /// The same, with these client properties. A busy machine may take long until a reader begins.
+    pub fn read_by(&self, settings: Option<&Path>) -> BTreeSet<u64> {
+        let mut said = String::new();
+        for patience in ["20000", "60000", "60000"] {
+            let mut command = self.tool_by("kafka-console-consumer.sh", "--consumer.config", settings);
+            command.args(["--topic", TOPIC, "--from-beginning", "--timeout-ms", patience]);
+            let output = command.output().expect("the tool starts");
+            let text = String::from_utf8_lossy(&output.stdout);
+            let found: BTreeSet<u64> = text.lines().filter_map(|line| line.parse().ok()).collect();
+            if !found.is_empty() {
+                return found;
+            }
+            said = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
+        }
+        panic!("nothing can be read: {said}");
     }
 }
 

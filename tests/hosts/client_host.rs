@@ -40,6 +40,14 @@ os.execvp("nsenter", ["nsenter", "--target", "LEADER", "--mount", "--uts", "--ip
     "--setgid", "65534", "--setuid", "65534", "sh", "-c", command])
 "#;
 
+/// The private address of the stack's client host.
+fn address(account: &Account, region: &str) -> Ipv4Addr {
+    let instances = account.look(region).instances;
+    let client = |tag: &aws_sdk_ec2::types::Tag| tag.value() == Some("client_instance/client");
+    let found = instances.iter().find(|one| one.tags().iter().any(client));
+    found.and_then(|one| one.private_ip_address()?.parse().ok()).expect("its address")
+}
+
 /// Writes [`PLUGIN`] for `machine` below `folder`, and gives the path with it.
 fn plugin(folder: &Path, machine: &Machine) -> String {
     let text = PLUGIN.replace("TOKEN", sessions::TOKEN).replace("LEADER", &machine.leader().expect("it runs"));
@@ -62,13 +70,7 @@ fn boot(ground: &Ground, instance: &str, user_data: &str, interface: &str) -> (M
 
 /// Boots the client host of `file`, whose brokers run, and works with them through `kstack shell`.
 pub fn prove(ground: &Ground, account: &Account, file: &str, network: &Network) {
-    let address: Ipv4Addr = account
-        .look(DEV)
-        .instances
-        .iter()
-        .find(|one| one.tags().iter().any(|tag| tag.value() == Some("client_instance/client")))
-        .and_then(|one| one.private_ip_address()?.parse().ok())
-        .expect("its address");
+    let address = address(account, DEV);
     let user_data = account.run(&["render", file, "--host", "client"]).expect(0).out;
     let interface = network.interface(NUMBER, address).expect("an interface");
     let (machine, took) = boot(ground, "i-client-1", &user_data, &interface);
@@ -95,11 +97,27 @@ pub fn prove(ground: &Ground, account: &Account, file: &str, network: &Network) 
     let typed = programs.path().join("typed");
     fs::write(&typed, "id -u; echo \"$KSTACK_NAME at $KAFKA_BOOTSTRAP_SERVERS\"; exit 7\n").expect("a file");
     let typed = shell(&[], &typed).expect(7);
-    assert!(typed.out.contains("65534\n") && typed.out.contains("dev at 10.20."), "{typed}");
+    assert!(typed.out.contains("65534\n") && typed.out.contains("dev at 10.28."), "{typed}");
     let asked = endpoint.asked.lock().expect("nobody fails with it");
     let calls = |name: &str| asked.iter().filter(|(operation, _)| operation == name).count();
     assert_eq!((calls("StartSession"), calls("TerminateSession")), (5, 5), "each session is ended");
     println!("The client host booted in {:.1} s, and `kstack shell` worked on it.", took.as_secs_f64());
+}
+
+/// Boots the client host of `file` in `region`, whose brokers speak TLS, and gives the topics that it sees through `kstack shell`, by its
+/// own certificate.
+pub fn topics(ground: &Ground, account: &Account, file: &str, region: &str, network: &Network) -> Vec<String> {
+    let address = address(account, region);
+    let user_data = account.run(&["render", file, "--host", "client"]).expect(0).out;
+    let interface = network.interface(NUMBER, address).expect("an interface");
+    let (machine, _) = boot(ground, "i-client-1", &user_data, &interface);
+    let programs = tempfile::tempdir().expect("a folder");
+    let path = plugin(programs.path(), &machine);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let endpoint = runtime.block_on(sessions::start(&[]));
+    let mut shell = account.command(&["shell", file, "--", "kafka-topics.sh", "--list"]);
+    let list = Run::of(shell.env("PATH", &path).env("AWS_ENDPOINT_URL_SSM", &endpoint.url)).expect(0);
+    list.out.lines().map(str::to_owned).collect()
 }
 
 /// The real aws-msk-iam-auth, from Maven Central.

@@ -70,6 +70,9 @@ impl Drop for Volume {
     }
 }
 
+/// The folder beside the machines whose files each new one has on its disk.
+pub const DISK: &str = "disk";
+
 /// An instance: its own copy of the image, and systemd in it.
 pub struct Machine {
     folder: PathBuf,
@@ -129,6 +132,12 @@ impl Machine {
         let systemd = folder.join("upper/etc/systemd/system.conf.d");
         fs::create_dir_all(&systemd).map_err(|error| error.to_string())?;
         fs::write(systemd.join("java.conf"), JAVA).map_err(|error| error.to_string())?;
+        // What else the disk of every machine has.
+        let disk = folder.with_file_name(DISK);
+        if disk.is_dir() {
+            let copied = [disk.join("."), folder.join("upper")].map(|path| path.display().to_string());
+            run("cp", &["--archive", &copied[0], &copied[1]])?;
+        }
         let path = |name: &str| folder.join(name).display().to_string();
         let (lower, upper, work) = (image.display(), path("upper"), path("work"));
         let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
@@ -196,9 +205,26 @@ impl Machine {
         boot
     }
 
+    /// Everything that the machine has written.
+    pub fn disk(&self) -> PathBuf {
+        self.folder.join("upper")
+    }
+
     /// A file of the machine, as it is now.
     pub fn read(&self, path: &str) -> Option<String> {
-        fs::read_to_string(self.folder.join("upper").join(path)).ok()
+        fs::read_to_string(self.disk().join(path)).ok()
+    }
+
+    /// A command of the machine's root.
+    pub fn command(&self, script: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.leader().expect("it runs"), "--mount", "--uts", "--ipc", "--net", "--pid"]);
+        command
+            .args(["--root", "--wd", "sh", "-c", script])
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin");
+        command.stdin(Stdio::null());
+        command
     }
 
     /// What the units have said so far, one line each.

@@ -5,6 +5,7 @@
 
 mod client;
 mod client_host;
+mod cloud;
 mod definitions;
 mod issuer;
 mod lag;
@@ -17,6 +18,7 @@ mod processes;
 mod proxies;
 mod room;
 mod secured;
+mod secured_machines;
 mod secured_stack;
 mod sessions;
 #[allow(dead_code, unused_imports, clippy::type_complexity)] // What both test binaries share.
@@ -38,6 +40,7 @@ use client::{Client, PATIENCE, Producer, distribution};
 use machine::{Launch, Machine, Volume, image, sweep, trial};
 use network::{Network, run};
 use room::alone;
+use secured_machines::Secured;
 use support::aws::{DEV, PROD, wait};
 use support::{Account, poll, skip, text};
 
@@ -86,6 +89,7 @@ fn ground() -> Result<Ground, String> {
 /// A host of the stack, its volume and interface, and the machine that it runs on now.
 struct Host {
     name: String,
+    address: Ipv4Addr,
     volume_id: String,
     user_data: String,
     interface: String,
@@ -129,10 +133,11 @@ impl Host {
     }
 }
 
-/// Boots every host of the file, breaks one, boots one anew, and counts the records.
-fn prove(ground: &Ground, account: &Account, file: &str) {
+/// Boots every host of the file, breaks one, boots one anew, and counts the records; they speak TLS where they are `secured` in a region.
+fn prove(ground: &Ground, account: &Account, file: &str, secured: Option<&str>) {
     let (network, hosts) = hosts_of(ground, account, file, Vec::new());
-    let mut proof = Proof { ground, account, file, network: &network, hosts, done: false };
+    let secured = secured.map(|region| Secured::start(ground, account, region, "prod", &network));
+    let mut proof = Proof { ground, account, file, network: &network, hosts, secured, done: false };
     proof.run();
     proof.done = true;
 }
@@ -148,12 +153,12 @@ fn hosts_of(ground: &Ground, account: &Account, file: &str, files: Vec<PathBuf>)
     let mut hosts: Vec<Host> = Vec::new();
     for (number, host) in status["hosts"].as_array().expect("hosts").iter().enumerate() {
         let name = text(&host["name"]).to_owned();
+        let address = text(&host["address"]).parse().expect("an address");
         hosts.push(Host {
             volume_id: text(&host["volume"]).to_owned(),
             user_data: account.run(&["render", file, "--host", &name]).expect(0).out,
-            interface: network
-                .interface(number, text(&host["address"]).parse().expect("an address"))
-                .expect("an interface"),
+            interface: network.interface(number, address).expect("an interface"),
+            address,
             volume: Volume::new(ground.running.join(format!("{name}.img"))).expect("a volume"),
             name,
             launches: 0,
@@ -174,6 +179,7 @@ struct Proof<'a> {
     file: &'a str,
     network: &'a Network,
     hosts: Vec<Host>,
+    secured: Option<Secured>,
     done: bool,
 }
 
@@ -194,11 +200,21 @@ impl Proof<'_> {
         }
         let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
         let client = Client { kafka: self.ground.kafka.clone(), servers: servers.join(",") };
-        client.create_topic();
-        if status.get("client").is_some() {
+        match &mut self.secured {
+            Some(secured) => secured.prove(self.account, self.file, &self.hosts),
+            None => client.create_topic(),
+        }
+        // One client comes by certificate, and the other by password.
+        let settings = |user: &str| self.secured.as_ref().map(|secured| secured.settings(user));
+        let (writer, reader) = (settings("etl"), settings("orders-api"));
+        if self.secured.is_some() {
+            // The client host is a user with an ACL for one of the two topics.
+            let seen = client_host::topics(self.ground, self.account, self.file, PROD, self.network);
+            assert_eq!(seen, [client::TOPIC]);
+        } else if status.get("client").is_some() {
             client_host::prove(self.ground, self.account, self.file, self.network);
         }
-        let mut producer = client.produce(self.ground.running.join("acknowledged.jsonl"), 100);
+        let mut producer = client.produce_by(writer.as_deref(), self.ground.running.join("acknowledged.jsonl"), 100);
         producer.expect_more("writing to the new topic", 200);
 
         for victim in 0..self.hosts.len() {
@@ -220,7 +236,7 @@ impl Proof<'_> {
         assert_eq!(self.hosts[again].said("making an XFS file system"), 1, "the volume was formatted again");
 
         producer.expect_more("writing with all brokers back", 100);
-        let (acknowledged, found) = (producer.stop(), client.read());
+        let (acknowledged, found) = (producer.stop(), client.read_by(reader.as_deref()));
         let missing: Vec<&u64> = acknowledged.difference(&found).collect();
         assert!(
             missing.is_empty(),
@@ -228,6 +244,9 @@ impl Proof<'_> {
             missing.len(),
             acknowledged.len()
         );
+        if let Some(secured) = &self.secured {
+            secured.look(&self.hosts);
+        }
         self.table(&acknowledged.len());
     }
 
@@ -282,7 +301,7 @@ impl Drop for Proof<'_> {
 }
 
 /// The edits that a stack file needs for this machine, all of them documented settings: the image and its system, and where Kafka's
-/// archive is.
+/// archive is. The addresses are no other test's: the suite's kstack would find a Kafka there.
 fn on_this_machine(account: &Account, region: &str, kafka: &Path, network: u8) -> String {
     // LocalStack has none of Debian's images, and what is in an image makes no difference to it.
     let arm = Filter::builder().name("architecture").values("arm64").build();
@@ -312,24 +331,31 @@ fn with_machines(test: impl FnOnce(&Ground)) {
 fn combined_brokers_boot_fail_and_come_back() {
     with_machines(|ground| {
         let account = Account::new();
-        let kafka = on_this_machine(&account, DEV, &ground.kafka, 20);
-        let file = account.write("dev", &[("kafka: 4.1.1", &kafka), ("cluster:", "client: {}\ncluster:")]);
-        prove(ground, &account, &file);
+        let kafka = on_this_machine(&account, DEV, &ground.kafka, 28);
+        let edits =
+            [("10.20.0.0/16", "10.28.0.0/16"), ("kafka: 4.1.1", kafka.as_str()), ("cluster:", "client: {}\ncluster:")];
+        let file = account.write("dev", &edits);
+        prove(ground, &account, &file, None);
     });
 }
 
 #[test]
-fn brokers_with_controllers_of_their_own_boot_fail_and_come_back() {
+fn brokers_with_controllers_of_their_own_boot_with_tls_fail_and_come_back() {
     with_machines(|ground| {
         let account = Account::new();
         let edits = [
-            ("kafka: 4.1.1", on_this_machine(&account, PROD, &ground.kafka, 40)),
+            (
+                "kafka: 4.1.1",
+                on_this_machine(&account, PROD, &ground.kafka, 48) + "\n    listeners: {scram: true, mtls: true}",
+            ),
+            ("10.40.0.0/16", "10.48.0.0/16".to_owned()),
+            ("cluster:\n", "client: {}\ncluster:\n".to_owned()),
             ("count: 6", "count: 3".to_owned()),
             ("instance_type: t4g.medium", "instance_type: t4g.small".to_owned()),
             ("instance_type: m7g.xlarge", "instance_type: t4g.medium".to_owned()),
             ("ingress: 40 MiB/s ", "ingress: 1 MiB/s ".to_owned()),
         ];
         let file = account.write("prod", &edits.each_ref().map(|(old, new)| (*old, new.as_str())));
-        prove(ground, &account, &file);
+        prove(ground, &account, &file, Some(PROD));
     });
 }

@@ -53,6 +53,16 @@ impl Network {
         Ok(space)
     }
 
+    /// Where the router is.
+    pub fn router(&self) -> Ipv4Addr {
+        self.router
+    }
+
+    /// Gives the bridge one more address, which hosts reach by their router.
+    pub fn also_at(&self, address: Ipv4Addr) -> Result<(), String> {
+        run("ip", &["address", "add", &format!("{address}/32"), "dev", NAME]).map(drop)
+    }
+
     /// Serves `files` to whoever asks for one of their names, until this process ends.
     pub fn serve(&self, files: Vec<PathBuf>) -> io::Result<()> {
         let listener = TcpListener::bind((self.router, 80))?;

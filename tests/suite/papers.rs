@@ -16,11 +16,11 @@ use kstack::pki::{Pair, Signer, papers};
 use kstack_core::certificates::{Authority, Facts};
 use kstack_core::cloud_init::{self, Host, HostRole, Os, Overrides, papers_parameter};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::support::Account;
 use crate::support::aws::wait;
 use crate::support::proxy::{forward, header, read_request};
+use crate::support::signature::verified;
 use crate::user_data::{host, security};
 
 const REGION: &str = "us-east-1";
@@ -71,47 +71,6 @@ fn metadata(account: String) -> String {
     })
 }
 
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
-    let mut block = [0; 64];
-    block[..key.len()].copy_from_slice(key);
-    let part = |with: u8, text: &[u8]| -> Vec<u8> {
-        let key: Vec<u8> = block.iter().map(|byte| byte ^ with).collect();
-        Sha256::digest([&key, text].concat()).to_vec()
-    };
-    part(0x5c, &part(0x36, text.as_bytes()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Whether a request is signed with the role's key, by Signature Version 4; what is wrong with it.
-fn verified(head: &str, body: &[u8]) -> Result<(), String> {
-    let authorization = header(head, "authorization").ok_or("it is not signed")?;
-    let part = |name: &str| -> Result<&str, String> {
-        let rest = authorization.split_once(&format!("{name}=")).ok_or(format!("it has no {name}"))?.1;
-        Ok(rest.split(',').next().unwrap_or_default().trim())
-    };
-    let (signed, date) = (part("SignedHeaders")?, header(head, "x-amz-date").ok_or("it has no date")?);
-    let names: Vec<&str> = signed.split(';').collect();
-    for name in ["host", "x-amz-security-token", "x-amz-target"] {
-        if !names.contains(&name) {
-            return Err(format!("{name} is not signed, only {signed}"));
-        }
-    }
-    let headers: String =
-        names.iter().map(|name| format!("{name}:{}\n", header(head, name).unwrap_or_default())).collect();
-    let request = format!("POST\n/\n\n{headers}\n{signed}\n{}", hex(&Sha256::digest(body)));
-    let (_, scope) = part("Credential")?.split_once('/').ok_or("it has no scope")?;
-    let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&Sha256::digest(request)));
-    let first = format!("AWS4{SECRET}").into_bytes();
-    let key = scope.split('/').fold(first, |key, part| hmac(&key, part));
-    match hex(&hmac(&key, &text)) == part("Signature")? && scope.ends_with("/us-east-1/ssm/aws4_request") {
-        true => Ok(()),
-        false => Err("the signature is another".to_owned()),
-    }
-}
-
 /// The script of a host, which runs on this machine.
 struct Script {
     account: Account,
@@ -127,7 +86,7 @@ impl Script {
         let wrong = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&wrong);
         let ssm = serve(move |head, body| {
-            if let Err(why) = verified(head, body) {
+            if let Err(why) = verified(head, body, SECRET, REGION) {
                 noted.lock().expect("no panic").push(why);
                 return response("400 Bad Request", r#"{"__type":"InvalidSignatureException","message":"no"}"#);
             }

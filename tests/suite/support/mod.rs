@@ -8,6 +8,7 @@ pub mod rounds;
 pub mod running;
 pub mod sandboxes;
 pub mod schema;
+pub mod signature;
 pub mod stale;
 
 use std::path::{Path, PathBuf};

@@ -300,7 +300,7 @@ pub fn refusal(head: &str, status: u16, code: &str) -> Vec<u8> {
 }
 
 /// A request's head, without the empty line at its end, and its body; `None` when the client closed without one.
-pub fn read_request(client: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
+pub fn read_request(client: &mut impl io::Read) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut read = Vec::new();
     let mut block = [0; 16 * 1024];
     let head = loop {
