@@ -19,6 +19,7 @@ mod room;
 mod secured;
 mod secured_stack;
 mod sessions;
+mod settings;
 #[allow(dead_code, unused_imports, clippy::type_complexity)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;

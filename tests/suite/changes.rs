@@ -185,7 +185,7 @@ fn another_kafka_version_rolls_controllers_and_then_brokers_one_at_a_time() {
 #[test]
 fn a_broker_setting_rolls_the_brokers_one_at_a_time() {
     let account = applied(&[]);
-    write(&account, &[("kafka: 4.1.1", "kafka: 4.1.1\n    config: {num.io.threads: \"16\"}")]);
+    write(&account, &[("kafka: 4.1.1", "kafka: 4.1.1\n    config: {queued.max.requests: \"600\"}")]);
     let (_, before) = hosts(&account);
     // Controllers read the same settings.
     rolls(&account, &[CONTROLLERS, BROKERS].concat());
