@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use super::kafka::{brokers, link, link_to, local_brokers, start};
+use super::kafka::{brokers, link, link_to, local_brokers, start, told_of_nobody};
 use super::{Task, msk};
 use crate::aws::kinds::msk_status;
 use crate::error::StepError;
@@ -64,7 +64,7 @@ fn may_have_others(stack: &Stack, input: &PlanningInput) -> bool {
 
 /// Asks the brokers of what is `observed`. `applied` says whether an apply of the stack was ever complete.
 async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied: bool, looking: Looking<'_>) {
-    if looking.sandbox && !matches!(distribution(), Ok(Some(_))) {
+    if looking.sandbox && !matches!(distribution(), Ok(Some(_))) || told_of_nobody() {
         observed.inside = Inside::Unknown("the sandbox runs no Kafka".to_owned());
         return;
     }
