@@ -22,7 +22,7 @@ use kstack_core::cloud_init::Overrides;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
 use kstack_core::expiry::{ExpiryRequest, Lifetime};
-use kstack_core::kinds;
+use kstack_core::kinds::{self, ClusterSettings};
 use kstack_core::model::Tags;
 use kstack_core::model::{Holder, Record};
 use kstack_core::observed::Observed;
@@ -245,6 +245,7 @@ impl Session {
             let own_role = if own_role { Some(true) } else { record.own_role };
             let zone = names::place(&design.stack).or_else(|| record.zone.clone());
             let papers = secured || record.papers;
+            let settings = record.settings || gives_settings(design, &input.observed);
             let client = if design.stack.client.is_some() { Some(true) } else { record.client };
             let begun = Record {
                 expires_at: design.expires,
@@ -252,6 +253,7 @@ impl Session {
                 client,
                 zone,
                 papers,
+                settings,
                 resources: None,
                 ..record.clone()
             };
@@ -267,6 +269,7 @@ impl Session {
             client: design.stack.client.is_some().then_some(true),
             zone: names::place(&design.stack),
             papers: secured,
+            settings: false,
             resources: None,
             applies: 0,
         };
@@ -314,6 +317,13 @@ impl Session {
         }
         Ok(new)
     }
+}
+
+/// Whether brokers are to be given other settings while they run.
+fn gives_settings(design: &Design, observed: &Observed) -> bool {
+    let wanted = design.running.iter().flatten();
+    let live = observed.of::<ClusterSettings>();
+    wanted.into_iter().any(|(name, value)| live.values().any(|(_, live)| live.config.get(name) != Some(value)))
 }
 
 /// The plan for `parsed`; a plan with refusals where the facts don't allow a design.

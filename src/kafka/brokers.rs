@@ -1,5 +1,7 @@
 //! The brokers of a cluster, any of which may be asked: connections that are kept from one request to the next.
 
+use std::collections::BTreeMap;
+
 use kafka_protocol::messages::ApiVersionsResponse;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use std::time::Duration;
@@ -42,6 +44,8 @@ struct Line {
 pub struct Brokers<'a> {
     servers: Vec<Server>,
     link: Link,
+    /// Each by its id, where that is known.
+    nodes: BTreeMap<u32, Server>,
     /// Where clients with passwords reach them.
     scram: Vec<Server>,
     may_write: &'a dyn Fn() -> bool,
@@ -67,11 +71,23 @@ impl Death {
 }
 
 impl<'a> Brokers<'a> {
+    /// The brokers at these servers, each by its id.
+    pub fn by_id(nodes: BTreeMap<u32, Server>, link: Link, may_write: &'a dyn Fn() -> bool) -> Brokers<'a> {
+        let servers = nodes.values().cloned().collect();
+        Brokers { nodes, ..Brokers::new(servers, link, may_write) }
+    }
+
+    /// The ids that are known.
+    pub fn nodes(&self) -> impl Iterator<Item = u32> {
+        self.nodes.keys().copied()
+    }
+
     /// The brokers at `servers`.
     pub fn new(servers: Vec<Server>, link: Link, may_write: &'a dyn Fn() -> bool) -> Brokers<'a> {
         Brokers {
             servers,
             link,
+            nodes: BTreeMap::new(),
             scram: Vec::new(),
             may_write,
             line: Mutex::default(),
@@ -101,27 +117,59 @@ impl<'a> Brokers<'a> {
         R::Response: Decodable + HeaderVersion,
     {
         let mut line = self.line.lock().await;
-        let Line { broker, mut connection, versions } = match line.take() {
+        let open = match line.take() {
             Some(open) => open,
             None => Box::pin(self.open()).await?,
         };
-        let known = versions.api_keys.iter().find(|one| one.api_key == R::KEY);
-        let newest = |(version, _): &&(i16, &[Shape])| {
-            known.is_some_and(|known| (known.min_version..=known.max_version).contains(version))
-        };
-        let Some((version, shape)) = shapes.iter().rev().find(newest) else {
-            return Err(BrokersError::Refused(format!("{broker}: its Kafka does not know the request {}", R::KEY)));
-        };
-        let called = timeout(ANSWER_TIMEOUT, Box::pin(connection.call(request, *version, shape))).await;
-        // A connection on which an answer is missing is not used again.
-        match called {
-            Err(_) => Err(BrokersError::Lost(format!("{broker}: no answer within {} s", ANSWER_TIMEOUT.as_secs()))),
-            Ok(Err(why)) => Err(BrokersError::Lost(format!("{broker}: {why}"))),
-            Ok(Ok(answer)) => {
-                *line = Some(Line { broker, connection, versions });
-                Ok(answer)
-            }
+        let (answer, open) = call(open, request, shapes).await?;
+        *line = Some(open);
+        Ok(answer)
+    }
+
+    /// Asks the broker with the id `node`, which alone can answer, on a connection for this.
+    ///
+    /// # Errors
+    /// As [`Brokers::ask`].
+    pub async fn ask_node<R>(
+        &self,
+        node: u32,
+        request: &R,
+        shapes: &[(i16, &[Shape])],
+    ) -> Result<R::Response, BrokersError>
+    where
+        R: Request + Encodable + HeaderVersion,
+        R::Response: Decodable + HeaderVersion,
+    {
+        let server = self.nodes.get(&node);
+        let server = server.ok_or_else(|| BrokersError::Unasked(format!("there is no broker {node}")))?;
+        self.link.way.find(std::slice::from_ref(server)).await;
+        let opened = Box::pin(Connection::open(server, &self.link)).await;
+        let (connection, versions) = opened.map_err(|error| BrokersError::Unasked(format!("{server}: {error}")))?;
+        let open = Line { broker: server.clone(), connection, versions };
+        Ok(call(open, request, shapes).await?.0)
+    }
+
+    /// The same for a request that changes something: not without the lease.
+    ///
+    /// # Errors
+    /// As [`Brokers::ask`].
+    pub async fn change_node<R>(
+        &self,
+        node: u32,
+        request: &R,
+        shapes: &[(i16, &[Shape])],
+    ) -> Result<R::Response, BrokersError>
+    where
+        R: Request + Encodable + HeaderVersion,
+        R::Response: Decodable + HeaderVersion,
+    {
+        if !(self.may_write)() {
+            return Err(BrokersError::NoLease);
         }
+        self.die(true).await;
+        let answer = self.ask_node(node, request, shapes).await;
+        self.die(false).await;
+        answer
     }
 
     /// The same for a request that changes something: not without the lease.
@@ -199,6 +247,29 @@ impl<'a> Brokers<'a> {
     /// Ends what was started for the way to the brokers.
     pub async fn close(&self) {
         self.link.way.close().await;
+    }
+}
+
+/// Sends the newest version of the request that both know. The connection is given back where an answer came: one on which an answer is
+/// missing is not used again.
+async fn call<R>(open: Line, request: &R, shapes: &[(i16, &[Shape])]) -> Result<(R::Response, Line), BrokersError>
+where
+    R: Request + Encodable + HeaderVersion,
+    R::Response: Decodable + HeaderVersion,
+{
+    let Line { broker, mut connection, versions } = open;
+    let known = versions.api_keys.iter().find(|one| one.api_key == R::KEY);
+    let newest = |(version, _): &&(i16, &[Shape])| {
+        known.is_some_and(|known| (known.min_version..=known.max_version).contains(version))
+    };
+    let Some((version, shape)) = shapes.iter().rev().find(newest) else {
+        return Err(BrokersError::Refused(format!("{broker}: its Kafka does not know the request {}", R::KEY)));
+    };
+    let called = timeout(ANSWER_TIMEOUT, Box::pin(connection.call(request, *version, shape))).await;
+    match called {
+        Err(_) => Err(BrokersError::Lost(format!("{broker}: no answer within {} s", ANSWER_TIMEOUT.as_secs()))),
+        Ok(Err(why)) => Err(BrokersError::Lost(format!("{broker}: {why}"))),
+        Ok(Ok(answer)) => Ok((answer, Line { broker, connection, versions })),
     }
 }
 

@@ -1,9 +1,10 @@
 //! What Kafka has inside of a stack's cluster: asked for a plan, and reached while one runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use super::kafka::{brokers, link, link_to, local_brokers, start};
+use super::kafka::{brokers, link, link_to, local_brokers, start, told_of_nobody};
 use super::{Task, msk};
 use crate::aws::kinds::msk_status;
 use crate::error::StepError;
@@ -14,6 +15,7 @@ use crate::roll::{KafkaAccess, brokers_at, trust};
 use crate::sandbox::kafka::distribution;
 use crate::session::{Observation, Session};
 use kstack_core::check::Parsed;
+use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
@@ -45,16 +47,24 @@ pub async fn look(session: &Session, parsed: &Parsed, looking: Looking<'_>) -> R
     let mut seen = session.look(parsed).await?;
     let stack = &parsed.stack;
     // Of users that are no longer in the file the cluster may have rights still.
-    if stack.has_inside() || !seen.input.observed.of::<KafkaUser>().is_empty() {
+    let users = !seen.input.observed.of::<KafkaUser>().is_empty();
+    if stack.has_inside() || users || may_have_others(stack, &seen.input) {
         let applied = seen.input.record.as_ref().is_some_and(|record| record.applies > 0);
         Box::pin(ask(session, stack, &mut seen.input.observed, applied, looking)).await;
     }
     Ok(seen)
 }
 
+/// Whether brokers may have other settings than the file's: a host started with others, or all were given some since.
+fn may_have_others(stack: &Stack, input: &PlanningInput) -> bool {
+    let hosts = input.observed.of::<Instance>();
+    let given = input.record.as_ref().is_some_and(|record| record.settings) && !hosts.is_empty();
+    stack.cluster.ec2.is_some() && (given || hosts.values().any(|(_, host)| host.is_behind(stack, false)))
+}
+
 /// Asks the brokers of what is `observed`. `applied` says whether an apply of the stack was ever complete.
 async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied: bool, looking: Looking<'_>) {
-    if looking.sandbox && !matches!(distribution(), Ok(Some(_))) {
+    if looking.sandbox && !matches!(distribution(), Ok(Some(_))) || told_of_nobody() {
         observed.inside = Inside::Unknown("the sandbox runs no Kafka".to_owned());
         return;
     }
@@ -89,15 +99,20 @@ pub(super) async fn reach<'a>(
 ) -> Result<Brokers<'a>, StepError> {
     match Engine::of(stack) {
         Engine::Ec2 => {
-            let servers: Vec<Server> = brokers(observed, looking.sandbox).into_values().map(Server::from).collect();
+            let servers = by_id(brokers(observed, looking.sandbox));
             if servers.is_empty() {
                 return Err(StepError::ended("Kafka can't be asked", "no broker runs"));
             }
             let link = link(session, looking.via, trust(observed).as_ref()).await?;
-            Ok(Brokers::new(servers, link, &|| false).with_scram(scram(stack, observed, looking.sandbox)))
+            Ok(Brokers::by_id(servers, link, &|| false).with_scram(scram(stack, observed, looking.sandbox)))
         }
         Engine::Msk => of_msk(session, looking.via, &|| false).await,
     }
+}
+
+/// The same as servers.
+fn by_id(brokers: BTreeMap<u32, SocketAddrV4>) -> BTreeMap<u32, Server> {
+    brokers.into_iter().map(|(id, address)| (id, address.into())).collect()
 }
 
 /// Where clients with passwords reach the brokers; nowhere, where the stack has no such listener.
@@ -160,7 +175,8 @@ async fn serve<'a>(
     let observed = session.observe().await?;
     let all = brokers(&observed, task.sandbox);
     let ids = all.keys().copied().collect();
-    let servers: Vec<Server> = all.into_values().map(Server::from).collect();
+    let nodes = by_id(all);
+    let servers: Vec<Server> = nodes.values().cloned().collect();
     let own = match link_to(session, design, task).await? {
         Some(own) => own,
         None => link(session, task.via, None).await?,
@@ -171,5 +187,5 @@ async fn serve<'a>(
         own.way.close().await;
         return Err(StepError::ended("Kafka can't be asked", shortened(&reasons)));
     }
-    Ok(Brokers::new(servers, own, may_write).with_scram(scram(stack, &observed, task.sandbox)))
+    Ok(Brokers::by_id(nodes, own, may_write).with_scram(scram(stack, &observed, task.sandbox)))
 }

@@ -113,15 +113,19 @@ pub async fn of(
         hosts: design.hosts.clone(),
         trust: design.has_papers().then(|| design.authorities.trust.clone()),
     });
-    // Hosts of a sandbox without Kafka have none that could be out of sync. Builds for tests believe it of other endpoints, too.
-    let told = cfg!(debug_assertions) && std::env::var_os("KSTACK_TEST_NOBODY").is_some();
-    let nobody = (sandbox || told) && local.is_none();
+    // Hosts of a sandbox without Kafka have none that could be out of sync.
+    let nobody = (sandbox || told_of_nobody()) && local.is_none();
     let brokers = brokers_by(observed, sandbox, secured);
     let trust = roll::trust(observed).filter(|_| secured);
     let link = link(session, task.via, trust.as_ref()).await?;
     let mut access = KafkaAccess::new(brokers, link, local, blind || nobody);
     access.course = Some(design.course).filter(|_| !nobody);
     Ok(access)
+}
+
+/// Whether a build for tests is told that hosts of its endpoint have no Kafka, as those of a sandbox without one.
+pub fn told_of_nobody() -> bool {
+    cfg!(debug_assertions) && std::env::var_os("KSTACK_TEST_NOBODY").is_some()
 }
 
 /// The host of the active controller, where a broker answers.

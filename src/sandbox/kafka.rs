@@ -25,6 +25,9 @@ use kstack_core::certificates::Facts;
 use kstack_core::cloud_init;
 use kstack_core::cloud_init::HostRole;
 use kstack_core::design::{Design, HostDesign};
+use kstack_core::settings::definitions::newest;
+use kstack_core::settings::dynamic::lines_of_starts;
+use kstack_core::stack::{Scalar as _, Version};
 
 /// Names the folder of a Kafka distribution, as Apache's archive has it; the hosts of a stack run when it is set.
 pub const VARIABLE: &str = "KSTACK_SANDBOX_KAFKA";
@@ -116,7 +119,10 @@ impl SandboxCluster {
             cloud_init::server_properties(&local).map_err(|error| SandboxError::NoKafka(error.to_string()))?;
         let properties = node.join("server.properties");
         if process(&node).is_some() {
-            if fs::read_to_string(&properties).is_ok_and(|before| before == settings) {
+            // As on EC2 a host keeps its own file while it runs, where brokers are given the other settings.
+            let version = Version::parse(&host.cloud.kafka_version).map_or(newest(), Version::numbers);
+            let of_start = |text: &str| lines_of_starts(text, version).concat();
+            if fs::read_to_string(&properties).is_ok_and(|before| of_start(&before) == of_start(&settings)) {
                 return Ok(());
             }
             kill(&node);

@@ -21,6 +21,7 @@ mod secured;
 mod secured_machines;
 mod secured_stack;
 mod sessions;
+mod settings;
 #[allow(dead_code, unused_imports, clippy::type_complexity)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;

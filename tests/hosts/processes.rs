@@ -63,7 +63,7 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     let mut producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
     producer.expect_more("writing to the new topic", 100);
     // The roll gives the brokers listeners for other networks, too.
-    let file = write(&format!("combined: true\n    {LISTENERS}\n    config: {{log.cleaner.threads: \"2\"}}"));
+    let file = write(&format!("combined: true\n    {LISTENERS}\n    config: {{queued.max.requests: \"600\"}}"));
     let events = kstack(&kafka, &["apply", &file, "--yes", "--json"]).expect(0).events();
     let checked = events.iter().filter(|event| event["event"] == "checked" && event["by"] == "kafka");
     // Their order is by number, but for the active controller, which is last and may move at any time.
@@ -79,7 +79,7 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
         let own: BTreeSet<String> = advertised(address, 9392).into_values().map(|(host, _)| host).collect();
         assert_eq!(own, addresses.iter().map(|address| (*address).to_owned()).collect());
     }
-    let listeners = format!("combined: true\n    {LISTENERS}\n    config: {{log.cleaner.threads: \"3\"}}");
+    let listeners = format!("combined: true\n    {LISTENERS}\n    config: {{queued.max.requests: \"700\"}}");
     refused_while_one_is_missing(&kafka, &write(&listeners));
     producer.expect_more("writing without broker-3", 100);
     let (acknowledged, found) = (producer.stop(), client.read());
@@ -125,6 +125,18 @@ fn advertised(address: &str, port: u16) -> BTreeMap<u32, (String, u32)> {
         (node, (host, port))
     };
     (0..brokers).map(broker).collect()
+}
+
+/// The processes of the only cluster, by host.
+pub fn process_ids() -> BTreeMap<String, String> {
+    let clusters = sandbox_folder().join("kafka");
+    let cluster = std::fs::read_dir(&clusters).expect("a folder").flatten().next().expect("a cluster").path();
+    let hosts = std::fs::read_dir(cluster).expect("a folder").flatten().map(|host| host.path());
+    let one = |host: std::path::PathBuf| {
+        let id = std::fs::read_to_string(host.join("pid")).ok()?;
+        Some((host.file_name()?.to_string_lossy().into_owned(), id))
+    };
+    hosts.filter_map(one).collect()
 }
 
 /// Kills a host of the only cluster.

@@ -32,14 +32,14 @@ const ROWS: [(&str, &str, bool, &[&str]); 5] = [
 
 /// The binary with a lease that ends soon after its holder, which dies at this request that changes something in Kafka: after it, or
 /// before it where there is a minus.
-fn dying(kafka: &Path, arguments: &[&str], at: &str) -> Run {
+pub fn dying(kafka: &Path, arguments: &[&str], at: &str) -> Run {
     let mut command = kstack_command(kafka, arguments);
     command.env("KSTACK_TEST_LEASE", "10").env("KSTACK_TEST_SETTLE", "0").env("KSTACK_TEST_DIE_IN_KAFKA", at);
     Run::of(&mut command)
 }
 
 /// Runs it to its end, once the lease of who died has ended.
-fn finish(kafka: &Path, arguments: &[&str]) {
+pub fn finish(kafka: &Path, arguments: &[&str]) {
     poll("the lease's end", Duration::from_secs(60), || {
         let last = kstack(kafka, arguments);
         (!last.err.contains("another kstack process")).then(|| last.expect(0))
@@ -47,7 +47,7 @@ fn finish(kafka: &Path, arguments: &[&str]) {
 }
 
 /// The steps of the file's plan, each with its action.
-fn steps(kafka: &Path, file: &str, more: &[&str]) -> Vec<String> {
+pub fn steps(kafka: &Path, file: &str, more: &[&str]) -> Vec<String> {
     let plan = kstack(kafka, &[&["plan", file, "--json"], more].concat()).expect(0).json();
     let step = |step: &Value| format!("{} {}", text(&step["action"]), text(&step["address"]));
     plan["steps"].as_array().expect("steps").iter().map(step).collect()

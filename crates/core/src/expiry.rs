@@ -158,6 +158,7 @@ mod tests {
             engine: None,
             own_role: None,
             client: None,
+            settings: false,
             zone: None,
             papers: false,
             resources: None,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::digest::fingerprint;
+
 pub use crate::engines::client::Client;
 pub use crate::engines::ec2::keys::*;
 pub use crate::engines::ec2::listeners::*;
@@ -16,6 +18,7 @@ pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
 pub use crate::file::{Account, ApiVersion, Dns, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
+use crate::settings::dynamic;
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
 
 fields! {
@@ -107,6 +110,23 @@ impl Stack {
     /// Copies of each partition of a topic that asks for no number of its own.
     pub fn topic_copies(&self) -> u32 {
         self.common().settings.copies
+    }
+
+    /// What all brokers on EC2 are to have, while they run, of the settings that Kafka changes then.
+    pub fn running(&self) -> BTreeMap<String, String> {
+        let Some(ec2) = &self.cluster.ec2 else { return BTreeMap::new() };
+        dynamic::wanted(&self.common().settings, &ec2.config, ec2.kafka.numbers(), ec2.templates.is_some())
+    }
+
+    /// What of that is in the file's `config`, but for what follows from the workload too.
+    pub fn running_config(&self) -> BTreeMap<String, String> {
+        let of = |ec2: &Ec2| dynamic::of_config(&ec2.config, ec2.kafka.numbers());
+        self.cluster.ec2.as_ref().map(of).unwrap_or_default()
+    }
+
+    /// A fingerprint of it.
+    pub fn settings_mark(&self) -> String {
+        fingerprint(json!(self.running_config()).to_string(), 12)
     }
 
     /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.

@@ -229,8 +229,10 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, runs_with: Option<Option<Life>>) 
         config: tagged(tag::CONFIG),
         retention: tagged(tag::RETENTION),
         min_insync_replicas: tagged(tag::MIN_INSYNC),
+        settings: tagged(tag::SETTINGS),
         user_data: String::new(),
         voters: Vec::new(),
+        running: std::collections::BTreeMap::new(),
     };
     let terminated = matches!(state, "shutting-down" | "terminated");
     Found { id: instance.instance_id().unwrap_or_default().to_owned(), tags, spec, terminated }

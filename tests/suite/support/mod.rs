@@ -159,8 +159,9 @@ impl Account {
         command.env("KSTACK_TEST_SETTLE", self.lag.to_string());
         command.envs(self.silence.map(|seconds| ("KSTACK_TEST_SILENCE", seconds.to_string())));
         command.current_dir(self.folder.path()).stdin(Stdio::null()).args(arguments);
-        if self.blind && arguments.first() == Some(&"apply") {
-            command.arg("--blind").env("KSTACK_TEST_NOBODY", "1");
+        if self.blind {
+            command.args(arguments.first().filter(|one| **one == "apply").map(|_| "--blind"));
+            command.env("KSTACK_TEST_NOBODY", "1");
         }
         command
     }

@@ -200,7 +200,16 @@ fn host(
     };
     match cloud_init::render(&cloud, overrides).and_then(fits) {
         Ok(user_data) => {
-            let config = fingerprint(&cloud, ec2.archive.is_some(), overrides);
+            let own = instances.get(name.as_str()).map(|(_, one)| *one);
+            let named = |cloud: &cloud_init::Host| fingerprint(cloud, ec2.archive.is_some(), overrides);
+            // Hosts of before are named with those settings, too.
+            let whole = named(&cloud);
+            let as_it_was = own.is_some_and(|own| own.settings.is_none() && own.config.as_ref() == Some(&whole));
+            let running = stack.running_config();
+            let mut still = cloud.clone();
+            still.settings.retain(|name, _| !running.contains_key(name));
+            let config = if as_it_was { whole } else { named(&still) };
+            let behind = own.is_some_and(|own| own.is_behind(stack, as_it_was || own.config.as_ref() != Some(&config)));
             Some(HostDesign {
                 name,
                 zone,
@@ -213,6 +222,7 @@ fn host(
                 cloud,
                 user_data,
                 config,
+                behind,
             })
         }
         Err(error) => {
@@ -274,7 +284,7 @@ pub(super) fn unusable(instance_type: &str, facts: &Facts, region: &str) -> Refu
 }
 
 /// A fingerprint of what a host is configured with. Retention and the minimum of in-sync
-/// replicas are left out: Kafka changes them without a restart, and the latter only so. The templates' own text is left out too, and so
+/// replicas are left out: Kafka changes them without a restart. The templates' own text is left out too, and so
 /// is what kstack itself knows of Apache's archive, so that a newer kstack does not roll every host.
 fn fingerprint(cloud: &cloud_init::Host, own_archive: bool, overrides: &Overrides) -> String {
     let archive_checksum = match own_archive {

@@ -14,6 +14,7 @@ mod iam;
 mod msk;
 mod papers_key;
 mod routes;
+mod running;
 mod zones;
 
 use base64::Engine as _;
@@ -95,6 +96,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         hosts: Vec::new(),
         course: course::choose(stack, observed, overrides, &mut refusals),
         papers_left: false,
+        running: None,
         msk: None,
         client: None,
         authorities: authorities::choose(stack, observed, &mut refusals),
@@ -107,6 +109,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
     existing::check_subnets(&design, input, &mut refusals);
     if let Some(ec2) = stack.cluster.ec2.as_ref().filter(|_| refusals.is_empty()) {
         design.hosts = ec2::choose(&design, ec2, input, overrides, &mut refusals);
+        design.running = running::choose(&design, ec2, input);
     }
     if let Some(msk) = stack.cluster.msk.as_ref().filter(|_| refusals.is_empty()) {
         design.msk = Some(msk::choose(&design, msk, input, &mut refusals));

@@ -120,6 +120,8 @@ pub struct HostDesign {
     pub user_data: String,
     /// Names everything that the host is configured with, but what Kafka can change while it runs.
     pub config: String,
+    /// Whether its live instance has other settings of that kind in its own file than brokers are to have.
+    pub behind: bool,
 }
 
 impl HostDesign {
@@ -158,6 +160,8 @@ pub struct Design {
     pub course: Course,
     /// Whether the live role lets hosts read papers, of which there are to be none.
     pub papers_left: bool,
+    /// What all brokers are to have of the settings that Kafka changes while it runs; `None` where they have no others.
+    pub running: Option<BTreeMap<String, String>>,
     /// The MSK cluster, where there is one.
     pub msk: Option<MskDesign>,
     /// The client host, where there is one.

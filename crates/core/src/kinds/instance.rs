@@ -1,9 +1,11 @@
 //! Instances: brokers and controllers as replaceable machines. Volume and interface stay when one is terminated.
 
+use std::collections::BTreeMap;
+
 use super::prelude::*;
-use crate::cloud_init::{CLIENT_PORT, Phase};
+use crate::cloud_init::Phase;
 use crate::engines::ec2::ROOT_GIB;
-use crate::settings::Retention;
+use crate::stack::Stack;
 use crate::trust::Trust;
 
 /// What is said of the certificate that a host runs with while more than a third of its life is left.
@@ -62,10 +64,14 @@ spec! {
         /// Fingerprint of the host's configuration.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub config: Option<String> => Rule::roll().hidden().saying("config: the host's settings differ"),
+        // What its own file has of the settings that all brokers change while they run: see `cluster_settings`.
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub retention: Option<String> => Rule::by(keep_retention).hidden(),
+        pub retention: Option<String> => Rule::until_roll().hidden(),
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub min_insync_replicas: Option<String> => Rule::by(keep_min_insync).hidden(),
+        pub min_insync_replicas: Option<String> => Rule::until_roll().hidden(),
+        /// A fingerprint of the others; none of a host from before there was one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub settings: Option<String> => Rule::until_roll().hidden(),
         /// For creation only; its fingerprint is `config`.
         #[serde(skip)]
         pub user_data: String => Rule::creation_only(),
@@ -73,6 +79,9 @@ spec! {
         /// once they are taken.
         #[serde(skip)]
         pub voters: Vec<Ref> => Rule::creation_only(),
+        /// What a broker starts with of the settings that all brokers change while they run.
+        #[serde(skip)]
+        pub running: BTreeMap<String, String> => Rule::creation_only(),
     }
 }
 
@@ -80,6 +89,17 @@ impl Instance {
     /// How far it is on its way from plaintext to TLS; `None` for a mark that kstack does not set.
     pub fn phase(&self) -> Option<Phase> {
         Phase::of_mark(self.listeners.as_deref())
+    }
+
+    /// Whether its own file has other settings than `stack` wants of all brokers while they run. `as_configured` says of a host that does
+    /// not tell whether all that it was configured with is as it is to be.
+    pub fn is_behind(&self, stack: &Stack, as_configured: bool) -> bool {
+        let settings = stack.common().settings;
+        let other = |own: &Option<String>, wanted: String| own.as_ref().is_some_and(|own| *own != wanted);
+        other(&self.retention, settings.retention.to_string())
+            || other(&self.min_insync_replicas, settings.min_insync.to_string())
+            || other(&self.settings, stack.settings_mark())
+            || self.settings.is_none() && !as_configured && !stack.running_config().is_empty()
     }
 
     /// Whether it has listeners with TLS, and a certificate.
@@ -128,8 +148,10 @@ impl Kind for Instance {
             config: Some(host.config.clone()),
             retention: host.broker().then(|| design.stack.common().settings.retention.to_string()),
             min_insync_replicas: Some(design.stack.common().settings.min_insync.to_string()),
+            settings: Some(design.stack.settings_mark()),
             user_data: host.user_data.clone(),
             voters: voters.clone(),
+            running: if host.broker() { design.stack.running() } else { BTreeMap::new() },
         };
         design.hosts.iter().map(|host| (host.name.clone(), instance(host))).collect()
     }
@@ -163,6 +185,7 @@ impl Kind for Instance {
             (tag::CONFIG, &self.config),
             (tag::RETENTION, &self.retention),
             (tag::MIN_INSYNC, &self.min_insync_replicas),
+            (tag::SETTINGS, &self.settings),
         ];
         let volumes = self.volumes.map(|count| (tag::VOLUMES.to_owned(), count.to_string()));
         let on = self.termination_protection.then(|| (tag::TERMINATION_PROTECTION.to_owned(), "on".to_owned()));
@@ -217,17 +240,6 @@ impl Kind for Instance {
         costs.charge(&format!("ec2 {}", self.instance_type), HOURS_PER_MONTH);
         costs.charge("gp3 size", ROOT_GIB);
     }
-}
-
-/// A setting that Kafka changes while it runs, and kstack can't: it says how.
-fn kept(setting: &str, change: &FieldChange) -> String {
-    let (before, after) =
-        (change.before.as_str().unwrap_or("another value"), change.after.as_str().unwrap_or_default());
-    // Kafka has durations in milliseconds.
-    let value = Retention::parse(after).map_or_else(|| after.to_owned(), |span| span.kafka_ms().to_string());
-    format!(
-        "running brokers keep {setting} at {before}; to set {after}, run\nkafka-configs.sh --bootstrap-server BROKER:{CLIENT_PORT} --alter \\\n    --entity-type brokers --entity-default --add-config {setting}={value}"
-    )
 }
 
 /// What a host is marked with. Plaintext has no mark; but while hosts go there it is said, since what is absent is no difference.
@@ -297,13 +309,4 @@ fn attach(change: &FieldChange, target_is_new: bool) -> Effect {
 /// As [`attach`]: one that is made anew needs a host that is made anew, and what is only not attached yet can be.
 fn attach_more(_: &FieldChange, target_is_new: bool) -> Effect {
     if target_is_new { Effect::Roll } else { Effect::InPlace }
-}
-
-fn keep_retention(change: &FieldChange, _: bool) -> Effect {
-    Effect::KeepUntilRoll(kept("log.retention.ms", change))
-}
-
-/// From Kafka 4.1 on the cluster's own value wins over every host's file, so a roll would change nothing.
-fn keep_min_insync(change: &FieldChange, _: bool) -> Effect {
-    Effect::Keep(kept("min.insync.replicas", change))
 }

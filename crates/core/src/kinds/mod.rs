@@ -140,7 +140,6 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     fn price(&self, costs: &mut Costs<'_>);
 }
 
-/// What every kind's file uses.
 mod prelude {
     pub(super) use super::{Kind, NEW_STACK, Siblings};
     pub(super) use crate::design::{Design, HostDesign};
@@ -192,6 +191,7 @@ macro_rules! all_kinds {
                 client_instance::ClientInstance,
             }
             kafka {
+                cluster_settings::ClusterSettings,
                 topic::Topic,
                 scram_credential::ScramCredential,
                 user_quota::UserQuota,

@@ -29,8 +29,8 @@ pub enum Effect {
     Replace,
     /// Nothing is done, and the plan says why.
     Keep(String),
-    /// The same, unless the instance is rolled for another reason: the new one starts with the new value.
-    KeepUntilRoll(String),
+    /// Nothing is done for it: once the instance is rolled for another reason, the new one starts with the new value.
+    UntilRoll,
     /// The live resource is changed, and data is lost that way: only with `--allow-data-loss`.
     Lossy { reason: String, remedy: String },
     /// It can't be done.

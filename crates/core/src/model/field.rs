@@ -25,6 +25,7 @@ pub struct Rule {
 enum RuleEffect {
     InPlace,
     Roll,
+    UntilRoll,
     Replace,
     Fixed {
         what: &'static str,
@@ -49,6 +50,10 @@ impl Rule {
     /// The host is rolled.
     pub const fn roll() -> Self {
         Rule::new(RuleEffect::Roll)
+    }
+    /// Nothing is done for it: the host has the new value from its next roll on.
+    pub const fn until_roll() -> Self {
+        Rule::new(RuleEffect::UntilRoll)
     }
     /// The resource is replaced.
     pub const fn replace() -> Self {
@@ -92,6 +97,7 @@ impl Rule {
         Some(match self.effect {
             RuleEffect::InPlace => Effect::InPlace,
             RuleEffect::Roll => Effect::Roll,
+            RuleEffect::UntilRoll => Effect::UntilRoll,
             RuleEffect::Replace => Effect::Replace,
             RuleEffect::Fixed { what, remedy } => fixed(what, remedy),
             RuleEffect::By(effect) => effect(change, target_is_new),

@@ -20,6 +20,8 @@ pub const RETENTION: &str = "kstack:retention";
 pub const VOTERS: &str = "kstack:voters";
 /// The minimum of in-sync replicas that an instance was started with.
 pub const MIN_INSYNC: &str = "kstack:min-insync-replicas";
+/// The fingerprint of the other settings that an instance was started with and that running brokers change.
+pub const SETTINGS: &str = "kstack:settings";
 /// The IPAM pool that a VPC's first address block was allocated from.
 pub const IPAM_POOL: &str = "kstack:ipam-pool";
 /// The destinations, beside everywhere, whose routes in a route table are the stack's.

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::{Plan, Step, Work};
-use crate::kinds::{Resource, field as declared, from_json};
-use crate::model::{Address, Ref, Tags, is_of_kafka};
+use crate::kinds::cluster_settings::BROKERS;
+use crate::kinds::{ClusterSettings, Instance, Kind as _, OfKind as _, Resource, field as declared, from_json};
+use crate::model::{Address, Ref, Tags, is_of_kafka, tag};
 use crate::observed::{Inside, Live, Observed};
 
 /// Does what `plan` says to what is `observed`, step by step and in every stage. Ids are made up: `vol-broker-1`.
@@ -43,10 +44,22 @@ pub fn apply_step(step: &Step, observed: &mut Observed) {
 }
 
 fn make(observed: &mut Observed, address: &Address, spec: &Resource, tags: &Tags) {
+    begin(observed, spec, tags);
     let id = new_id(observed, address);
     // What AWS keeps of it: inputs of the creation alone are gone.
     let spec = from_json(&address.kind, &spec.spec()).unwrap_or_else(|| spec.clone());
     observed.live.insert(address.clone(), Live { id, spec, tags: tags.clone() });
+}
+
+/// A cluster has settings from its first broker on: those that the broker starts with.
+fn begin(observed: &mut Observed, spec: &Resource, tags: &Tags) {
+    let Some(broker) = Instance::of(spec).filter(|instance| !instance.running.is_empty()) else { return };
+    let address = Address::new(ClusterSettings::NAME, BROKERS);
+    let begun = ClusterSettings { config: broker.running.clone() };
+    let mut tags: Tags = tags.clone().into_iter().filter(|(key, _)| key == tag::STACK).collect();
+    tags.insert(tag::ADDRESS.to_owned(), address.to_string());
+    let live = Live { id: BROKERS.to_owned(), spec: begun.into(), tags };
+    observed.live.entry(address).or_insert(live);
 }
 
 /// `vol-broker-1`, and `vol-broker-1-2` for the next at the same address.

@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 /// the plan makes.
 pub fn change(address: &Address, wanted: Creation, live: &Live, new: &BTreeSet<Address>, plan: &mut Plan) {
     let mut action = None;
-    let (mut changes, mut until_roll) = (Vec::new(), Vec::new());
+    let mut changes = Vec::new();
     for change in diff::fields(&wanted.spec.spec(), &live.spec.spec()) {
         let next = match effect(address, &change, &wanted.spec, new) {
             Effect::InPlace => Action::Update,
@@ -22,10 +22,7 @@ pub fn change(address: &Address, wanted: Creation, live: &Live, new: &BTreeSet<A
                 plan.notes.push(Note::of(address, text));
                 continue;
             }
-            Effect::KeepUntilRoll(text) => {
-                until_roll.push(Note::of(address, text));
-                continue;
-            }
+            Effect::UntilRoll => continue,
             Effect::Lossy { .. } if plan.data_loss_allowed => Action::Update,
             Effect::Lossy { reason, remedy } | Effect::Refuse { reason, remedy } => {
                 plan.refusals.push(Refusal { change: Some(change), ..Refusal::at(address, reason, remedy) });
@@ -39,9 +36,6 @@ pub fn change(address: &Address, wanted: Creation, live: &Live, new: &BTreeSet<A
         let tag_changes = diff::tags(&wanted.tags, &live.tags);
         action = action.max((!tag_changes.is_empty()).then_some(Action::Update));
         changes.extend(tag_changes);
-    }
-    if action != Some(Action::Roll) {
-        plan.notes.extend(until_roll);
     }
     let Some(action) = action else { return };
     let live = LiveTarget { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() };

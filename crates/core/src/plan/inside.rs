@@ -28,18 +28,20 @@ pub fn may_go(address: &Address, stack: &Stack, observed: &Observed) -> bool {
 /// Says what of the stack file is held back, and why.
 pub fn say_unknown(desired: &BTreeMap<Address, Resource>, stack: &Stack, observed: &Observed, plan: &mut Plan) {
     let Some(why) = observed.unknown_inside() else { return };
+    let settings = desired.keys().any(|address| address.kind == "cluster_settings");
     let wanted = desired.keys().filter(|address| address.kind == "topic").count();
     let topics = wanted + stack.topics.values().filter(|topic| topic.absent).count();
     // Those that are no longer in the file too.
     let of_user = |address: &&Address| address.kind == "kafka_user";
     let users: BTreeSet<&Address> = desired.keys().chain(observed.live.keys()).filter(of_user).collect();
     let count = topics + users.len();
-    if count == 0 {
+    if count == 0 && !settings {
         return;
     }
     let of = [(topics, "topic"), (users.len(), "user")].into_iter().filter(|(count, _)| *count > 0);
-    let of: Vec<String> = of.map(|(count, noun)| many(count, noun)).collect();
-    let has = if count == 1 { "has" } else { "have" };
+    let of = of.map(|(count, noun)| many(count, noun));
+    let of: Vec<String> = of.chain(settings.then(|| "the brokers' settings".to_owned())).collect();
+    let has = if count == 1 && !settings { "has" } else { "have" };
     let text = format!(
         "{} of the stack file {has} no step, as it is not known what Kafka has: {why}; run it where the brokers can be reached, or name a \
          way with --via or --proxy",

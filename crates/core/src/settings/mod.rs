@@ -8,6 +8,7 @@
 //! wins here wherever it has a value.
 
 pub mod definitions;
+pub mod dynamic;
 mod names;
 pub mod pairs;
 mod retention;

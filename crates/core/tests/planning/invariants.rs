@@ -135,7 +135,7 @@ impl Shape {
             _ => {}
         }
         if self.config {
-            ec2["config"] = json!({"num.io.threads": "16"});
+            ec2["config"] = json!({"num.io.threads": "16", "queued.max.requests": "600"});
         }
         let clients = match (self.clients, self.ipv6.0) {
             (true, true) => json!(["172.31.0.0/16", "2001:db8:31::/56"]),
@@ -188,7 +188,8 @@ fn damage() -> impl Strategy<Value = Vec<Damage>> {
 }
 
 /// Fields that people change by hand.
-const CHANGEABLE: [(&str, &str, &str); 10] = [
+const CHANGEABLE: [(&str, &str, &str); 11] = [
+    ("cluster_settings", "config.log.cleaner.threads", r#""3""#),
     ("topic", "config.retention.ms", r#""1""#),
     ("security_group_rules", "ingress", r#"[{"ports": "tcp 22", "peer": "0.0.0.0/0", "description": ""}]"#),
     ("instance", "state", r#""stopped""#),

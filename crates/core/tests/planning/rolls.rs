@@ -107,6 +107,8 @@ fn the_active_controller_is_last_of_its_role() {
     }
 }
 
+const WITH_THREADS: [(&str, &str); 1] = [("broker-1", "1d1ea8f9b13a")];
+
 /// The first broker as a plan for nothing live has it.
 fn first_broker(file: &str) -> Instance {
     let plan = Model::empty("eu-west-1", 3).plan(&parsed(file), false);
@@ -129,6 +131,36 @@ fn a_newer_kstack_rolls_no_host() {
     // And that of one with exporters, of 2026-11-26.
     assert_eq!(with.monitoring.as_deref(), Some("on"));
     assert_eq!(with.config.as_deref(), Some("d29e41e8da12"));
+}
+
+/// Hosts of a kstack that named them with every setting, those that running brokers change among them, are not rolled for that; nor are
+/// those that have none of these, once the file has some.
+#[test]
+fn hosts_named_with_all_their_settings_stay_as_they_are() {
+    let file = fs::read_to_string("../../stacks/dev.yaml").unwrap();
+    let with = file.replace("combined: true", "combined: true\n    config: {num.io.threads: 16}");
+    let earlier = |file: &str, config: &[(&str, &str)]| {
+        let mut model = Model::empty("eu-west-1", 3);
+        model.apply(&model.plan(&parsed(file), false));
+        for (host, config) in config {
+            let live = model.observed.live.get_mut(&Address::new("instance", host)).expect("a host");
+            let spec = Instance::of(&live.spec).expect("an instance").clone();
+            live.spec = Instance { settings: None, config: Some((*config).to_owned()), ..spec }.into();
+        }
+        model
+    };
+    let steps = |model: &Model, file: &str| -> Vec<String> {
+        let plan = model.plan(&parsed(file), false);
+        plan.steps.iter().map(|step| format!("{:?} {}", step.action(), step.address)).collect()
+    };
+    // The fingerprints of the kstack of 2026-11-26.
+    let model = earlier(&with, &WITH_THREADS);
+    assert_eq!(steps(&model, &with), Vec::<String>::new());
+    // Without one of them it is the fingerprint of now.
+    let now = first_broker(&file).config.expect("a fingerprint");
+    let model = earlier(&file, &[("broker-1", now.as_str())]);
+    assert_eq!(steps(&model, &file), Vec::<String>::new());
+    assert_eq!(steps(&model, &with), ["Update cluster_settings/brokers"]);
 }
 
 /// A live stack stays as it is about exporters until its file says something: new stacks have them.

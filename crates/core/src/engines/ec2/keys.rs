@@ -32,7 +32,7 @@ fields! {
         controllers: Option<Controllers>,
         /// How brokers and controllers are placed on different hardware within a zone.
         placement: Placement = Placement::Spread,
-        /// Kafka settings of every host (server.properties), in addition to those that kstack derives. Sizes count on them; one that differs from what `workload` says is an error.
+        /// Kafka settings of every host (server.properties), in addition to those that kstack derives. Those that Kafka changes while it runs change without a roll. Sizes count on them; one that differs from what `workload` says is an error.
         config: BTreeMap<String, String> = BTreeMap::new(),
         /// Where hosts download Kafka, instead of Apache's archive.
         archive: Option<Archive>,
