@@ -2,6 +2,7 @@
 
 use kafka_protocol::messages::ApiVersionsResponse;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -44,6 +45,8 @@ pub struct Brokers<'a> {
     link: Link,
     /// Where clients with passwords reach them.
     scram: Vec<Server>,
+    /// The same as `servers` by their ids, where those are known.
+    by_id: BTreeMap<u32, Server>,
     may_write: &'a dyn Fn() -> bool,
     line: Mutex<Option<Line>>,
     /// Only builds for tests: the number of requests that change something before or after which the process dies.
@@ -73,10 +76,21 @@ impl<'a> Brokers<'a> {
             servers,
             link,
             scram: Vec::new(),
+            by_id: BTreeMap::new(),
             may_write,
             line: Mutex::default(),
             dies: Mutex::new(Death::asked()),
         }
+    }
+
+    /// Brokers of which each may be asked by itself.
+    pub fn of(by_id: BTreeMap<u32, Server>, link: Link, may_write: &'a dyn Fn() -> bool) -> Brokers<'a> {
+        Brokers { by_id: by_id.clone(), ..Brokers::new(by_id.into_values().collect(), link, may_write) }
+    }
+
+    /// Each by its id, how it is asked, and whether this process may write; no broker where ids are not known.
+    pub fn each(&self) -> (&BTreeMap<u32, Server>, &Link, &'a dyn Fn() -> bool) {
+        (&self.by_id, &self.link, self.may_write)
     }
 
     /// The same brokers, which clients with passwords reach at `scram`.

@@ -1,14 +1,16 @@
 //! What Kafka has inside of a stack's cluster: asked for a plan, and reached while one runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use super::kafka::{brokers, link, link_to, local_brokers, start};
+use super::rebalance::orders_of_plan;
 use super::{Task, msk};
 use crate::aws::kinds::msk_status;
 use crate::error::StepError;
 use crate::health::{self, shortened};
-use crate::inside::{Kafka, Keeper, Opening, Users, discover};
+use crate::inside::{Kafka, Keeper, Mover, Opening, Users, discover};
 use crate::kafka::{Brokers, Server, Via};
 use crate::roll::{KafkaAccess, brokers_at, trust};
 use crate::sandbox::kafka::distribution;
@@ -17,6 +19,7 @@ use kstack_core::check::Parsed;
 use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
+use kstack_core::instance_types::embedded;
 use kstack_core::kinds::{Instance, KafkaUser, MskCluster};
 use kstack_core::observed::{Inside, Observed};
 use kstack_core::stack::Stack;
@@ -69,7 +72,9 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied:
     }
     let made = observed.of::<KafkaUser>().into_keys().map(ToString::to_string).collect();
     let users = Users::new(Keeper { aws: &session.aws, via: looking.via }, made);
-    let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking))).with_users(users);
+    let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking)))
+        .with_users(users)
+        .with_mover(mover(stack, looking.sandbox));
     let found = discover(&kafka).await;
     kafka.close().await;
     drop(kafka);
@@ -89,15 +94,19 @@ pub(super) async fn reach<'a>(
 ) -> Result<Brokers<'a>, StepError> {
     match Engine::of(stack) {
         Engine::Ec2 => {
-            let servers: Vec<Server> = brokers(observed, looking.sandbox).into_values().map(Server::from).collect();
+            let servers = servers(brokers(observed, looking.sandbox));
             if servers.is_empty() {
                 return Err(StepError::ended("Kafka can't be asked", "no broker runs"));
             }
             let link = link(session, looking.via, trust(observed).as_ref()).await?;
-            Ok(Brokers::new(servers, link, &|| false).with_scram(scram(stack, observed, looking.sandbox)))
+            Ok(Brokers::of(servers, link, &|| false).with_scram(scram(stack, observed, looking.sandbox)))
         }
         Engine::Msk => of_msk(session, looking.via, &|| false).await,
     }
+}
+
+fn servers(brokers: BTreeMap<u32, SocketAddrV4>) -> BTreeMap<u32, Server> {
+    brokers.into_iter().map(|(id, address)| (id, address.into())).collect()
 }
 
 /// Where clients with passwords reach the brokers; nowhere, where the stack has no such listener.
@@ -127,6 +136,11 @@ async fn of_msk<'a>(session: &Session, via: &Via, may_write: &'a dyn Fn() -> boo
     Err(none(reasons.join("; ")))
 }
 
+/// How replicas are moved where a topic gets other copies.
+fn mover(stack: &Stack, sandbox: bool) -> Mover {
+    Mover { orders: orders_of_plan(stack, embedded()), one_disk: sandbox }
+}
+
 /// What a plan for `design` writes to, once its brokers serve. `kafka` is how they were asked before.
 pub fn of<'a>(
     session: &'a Session,
@@ -137,7 +151,7 @@ pub fn of<'a>(
 ) -> Kafka<'a> {
     let users = Users::new(Keeper { aws: &session.aws, via: task.via }, BTreeSet::new());
     let open = move || -> Opening<'a> { Box::pin(serve(session, design, kafka, task, may_write)) };
-    Kafka::new(&design.stack, open).with_users(users)
+    Kafka::new(&design.stack, open).with_users(users).with_mover(mover(&design.stack, task.sandbox))
 }
 
 /// Waits until the brokers of `design` serve.
@@ -160,16 +174,17 @@ async fn serve<'a>(
     let observed = session.observe().await?;
     let all = brokers(&observed, task.sandbox);
     let ids = all.keys().copied().collect();
-    let servers: Vec<Server> = all.into_values().map(Server::from).collect();
+    let servers = servers(all);
+    let each: Vec<Server> = servers.values().cloned().collect();
     let own = match link_to(session, design, task).await? {
         Some(own) => own,
         None => link(session, task.via, None).await?,
     };
     let healthy =
-        health::wait_until(&servers, &own, SERVE_TIMEOUT, |cluster| cluster.not_serving(&ids).into_values().collect());
+        health::wait_until(&each, &own, SERVE_TIMEOUT, |cluster| cluster.not_serving(&ids).into_values().collect());
     if let Err(reasons) = healthy.await {
         own.way.close().await;
         return Err(StepError::ended("Kafka can't be asked", shortened(&reasons)));
     }
-    Ok(Brokers::new(servers, own, may_write).with_scram(scram(stack, &observed, task.sandbox)))
+    Ok(Brokers::of(servers, own, may_write).with_scram(scram(stack, &observed, task.sandbox)))
 }

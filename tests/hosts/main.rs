@@ -5,6 +5,7 @@
 
 mod client;
 mod client_host;
+mod copies;
 mod definitions;
 mod issuer;
 mod lag;
