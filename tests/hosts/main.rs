@@ -16,6 +16,7 @@ mod moves;
 mod network;
 mod processes;
 mod proxies;
+mod requests;
 mod room;
 mod secured;
 mod secured_stack;
