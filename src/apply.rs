@@ -113,12 +113,12 @@ pub async fn apply(
     let mut busy: BTreeMap<StepId, Action> = BTreeMap::new();
     let mut deadline: Option<tokio::time::Instant> = None;
     loop {
-        if outcome.ended_by.is_none() {
+        if outcome.ended_by.is_none() && !outcome.failed.is_empty() {
             skip_held_back(&mut waiting, &mut outcome, &mut emit);
         }
         if deadline.is_none() {
             let (ready, rest): (Vec<&Step>, Vec<&Step>) =
-                waiting.into_iter().partition(|step| step.after.iter().all(|one| outcome.done.contains(one)));
+                waiting.into_iter().partition(|step| step.after.iter().rev().all(|one| outcome.done.contains(one)));
             waiting = rest;
             for step in ready {
                 emit(Event::Started { address: step.id(), action: step.action() });

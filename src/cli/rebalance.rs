@@ -64,7 +64,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     }
     let mut told = |event: Event| match args.json {
         true => ui::json_line(&as_json(&event)),
-        false => context.printer.progress(&as_text(&event)),
+        false => context.printer.progress(&event.text()),
     };
     let moved = rebalance::rebalance(&session, stack, orders, &task, &mut told).await?;
     match args.json {
@@ -87,15 +87,6 @@ fn done(moved: Moved) -> String {
             many(moves, "move"),
             amount(moved.bytes)
         ),
-    }
-}
-
-fn as_text(event: &Event) -> String {
-    match event {
-        Event::Started { moves, bytes } => format!("Started {}, {}.", many(moves, "move"), amount(*bytes)),
-        Event::Progress { progress, speed } => format!("{}.", progress.text(*speed)),
-        Event::Waiting { why } => format!("Nothing new is started: {why}."),
-        Event::Did { what } => format!("It {what}."),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Kafka's own resources, which are inside of the cluster: a driver for each kind, as AWS's kinds have theirs, and how steps on them run.
 //! What many steps ask at the same time goes out in few requests.
 
+mod copies;
 mod gather;
+mod send;
 mod users;
 
 use std::future::Future;
@@ -17,6 +19,7 @@ use kstack_core::plan::{Step, Work};
 use kstack_core::stack::Stack;
 use tokio::sync::OnceCell;
 
+pub use self::copies::Mover;
 use self::topic::Topics;
 pub use self::topic::every as every_topic;
 pub use self::users::{Keeper, Users};
@@ -42,6 +45,8 @@ pub struct Kafka<'a> {
     stack: Option<&'a Stack>,
     topics: Topics,
     users: Users<'a>,
+    /// How replicas are moved.
+    mover: Option<Mover>,
 }
 
 impl<'a> Kafka<'a> {
@@ -54,6 +59,7 @@ impl<'a> Kafka<'a> {
             stack: Some(stack),
             topics: Topics::default(),
             users: Users::default(),
+            mover: None,
         }
     }
 
@@ -61,6 +67,12 @@ impl<'a> Kafka<'a> {
     #[must_use]
     pub fn with_users(self, users: Users<'a>) -> Kafka<'a> {
         Kafka { users, ..self }
+    }
+
+    /// The same, which moves replicas so.
+    #[must_use]
+    pub fn with_mover(self, mover: Mover) -> Kafka<'a> {
+        Kafka { mover: Some(mover), ..self }
     }
 
     /// No cluster: for plans that have nothing inside of one.
@@ -75,6 +87,7 @@ impl<'a> Kafka<'a> {
             stack: None,
             topics: Topics::default(),
             users: Users::default(),
+            mover: None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Topics: all are asked for in two requests, and what many steps change goes out in few.
+//! Topics: all are asked for in three requests, and what many steps change goes out in few.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use kafka_protocol::messages::{
     CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
     IncrementalAlterConfigsRequest, MetadataRequest, TopicName,
 };
-use kafka_protocol::protocol::StrBytes;
 use kstack_core::kinds::Topic;
 use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;
 
 use super::gather::Gather;
-use super::{Kafka, again};
+use super::send::{all_of, each, results};
+use super::{Kafka, again, copies};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use crate::kafka::{Brokers, BrokersError, refused, shape, text};
 use crate::wait::{Backoff, Look, poll};
 
 /// The kind of resource that a topic is for Kafka's settings, and where the value of a setting is from: the topic itself.
-const TOPIC: i8 = 2;
+pub(super) const TOPIC: i8 = 2;
 const OF_TOPIC: i8 = 1;
 const SET: i8 = 0;
 
@@ -34,17 +34,11 @@ const SET: i8 = 0;
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const TOPIC_ALREADY_EXISTS: i16 = 36;
 const INVALID_PARTITIONS: i16 = 37;
-/// Those that pass: the request timed out, too few brokers are registered yet, another controller is active, too much was asked at once.
-const PASSING: [i16; 4] = [7, 38, 41, 89];
-/// For how many seconds those may take to pass.
-const PASSES: u32 = 30;
 
 /// The longest that the controllers may take for a request, in milliseconds.
 const TIMEOUT_MS: i32 = 20_000;
 /// How long brokers may take to see what the controllers have done.
 const SEEN: Duration = Duration::from_secs(60);
-/// The controllers take at most 10,000 records in a request (Kafka's `MAX_RECORDS_PER_USER_OP`): topics, partitions and settings.
-const RECORDS: usize = 4_000;
 /// Topics whose settings are asked for at once: their answer has some 3 KiB for each.
 const TOPICS: usize = 5_000;
 
@@ -55,21 +49,27 @@ pub struct Topics {
     grown: Gather<(String, u32)>,
     set: Gather<(String, Vec<(String, String)>)>,
     gone: Gather<String>,
+    copied: Gather<(String, u32)>,
+    /// Held by who moves replicas.
+    pub(super) moving: tokio::sync::Mutex<()>,
 }
-
-/// Kafka's answer to one of many, by the name of its topic: a code, and words.
-type Answers = BTreeMap<String, (i16, Option<StrBytes>)>;
 
 fn topic(name: &str) -> TopicName {
     TopicName(text(name))
 }
 
-/// What the cluster has of the topics with these names.
-async fn look(brokers: &Brokers<'_>, names: &[String]) -> Result<BTreeMap<String, Topic>, BrokersError> {
+/// What the cluster has of the topics with these names, of which some are to have so many copies.
+pub(super) async fn look(
+    brokers: &Brokers<'_>,
+    names: &[String],
+    copies: &BTreeMap<String, u32>,
+) -> Result<BTreeMap<String, Topic>, BrokersError> {
     let mut found = BTreeMap::new();
     if names.is_empty() {
         return Ok(found);
     }
+    // While replicas move a partition has more for a time.
+    let moving = copies::moving(brokers).await?;
     let asked = names.iter().map(|name| MetadataRequestTopic::default().with_name(Some(topic(name)))).collect();
     let request = MetadataRequest::default().with_topics(Some(asked)).with_allow_auto_topic_creation(false);
     let answer = again(async || brokers.ask(&request, &[(12, shape::METADATA_12)]).await).await?;
@@ -79,15 +79,19 @@ async fn look(brokers: &Brokers<'_>, names: &[String]) -> Result<BTreeMap<String
             continue;
         }
         refused(&format!("describing the topic {}", name.0), one.error_code, None)?;
-        // While replicas move a partition has more for a time.
-        let copies = one.partitions.iter().map(|partition| partition.replica_nodes.len()).min().unwrap_or_default();
-        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let name = name.0.to_string();
+        let counts = one.partitions.iter().map(|partition| {
+            let before = moving.get(&(name.clone(), partition.partition_index)).copied();
+            before.unwrap_or(partition.replica_nodes.len())
+        });
         let spec = Topic {
-            partitions: number(one.partitions.len()),
-            replication_factor: number(copies),
+            partitions: u32::try_from(one.partitions.len()).unwrap_or(u32::MAX),
+            replication_factor: copies::of(counts, copies.get(&name).copied()),
             config: BTreeMap::new(),
+            cut_off: false,
+            bytes: None,
         };
-        found.insert(name.0.to_string(), spec);
+        found.insert(name, spec);
     }
     let names: Vec<String> = found.keys().cloned().collect();
     for some in names.chunks(TOPICS) {
@@ -109,6 +113,7 @@ async fn look(brokers: &Brokers<'_>, names: &[String]) -> Result<BTreeMap<String
             let own = own.filter_map(|setting| Some((setting.name.to_string(), setting.value?.to_string())));
             if let Some(spec) = found.get_mut(&name) {
                 spec.config = own.collect();
+                spec.cut_off = spec.config.iter().any(|(name, value)| copies::is_cut_off(name, value));
             }
         }
     }
@@ -124,7 +129,7 @@ pub async fn every(brokers: &Brokers<'_>) -> Result<BTreeMap<String, Topic>, Ste
     let answer = again(async || brokers.ask(&request, &[(12, shape::METADATA_12)]).await).await?;
     let others = answer.topics.into_iter().filter(|one| !one.is_internal);
     let names: Vec<String> = others.filter_map(|one| Some(one.name?.0.to_string())).collect();
-    Ok(look(brokers, &names).await?)
+    Ok(look(brokers, &names, &BTreeMap::new()).await?)
 }
 
 /// Whether the `live` topic has what is `wanted` of it.
@@ -136,75 +141,17 @@ fn is_as(wanted: &Topic, live: &Topic) -> bool {
 }
 
 /// Waits until brokers see what the controllers have done.
-async fn seen(
+pub(super) async fn seen(
     brokers: &Brokers<'_>,
     names: &[String],
+    copies: &BTreeMap<String, u32>,
     done: impl Fn(&BTreeMap<String, Topic>) -> bool,
 ) -> Result<(), String> {
     let waited = poll("the brokers seeing what was changed", SEEN, Backoff::STATE, async || {
-        let live = look(brokers, names).await?;
+        let live = look(brokers, names, copies).await?;
         Ok(if done(&live) { Look::Ready(()) } else { Look::Missing(String::new()) })
     });
     waited.await.map_err(|error| error.to_string())
-}
-
-/// Sends all of `asked` in requests that are not too large, again where an error may pass. `weigh` gives the name of each, and its
-/// records. The answers are in the order of `asked`: none where it was done.
-async fn each<Q>(
-    asked: &[Q],
-    weigh: fn(&Q) -> (&str, usize),
-    mut send: impl AsyncFnMut(&[&Q]) -> Result<Answers, BrokersError>,
-) -> Vec<Option<(i16, String)>> {
-    let mut answers: Vec<Option<(i16, String)>> =
-        asked.iter().map(|_| Some((0, "there is no answer".to_owned()))).collect();
-    let mut left: Vec<usize> = (0..asked.len()).collect();
-    for pass in 0..=PASSES {
-        let mut passing = Vec::new();
-        let mut rest = &left[..];
-        while !rest.is_empty() {
-            let mut records = 0;
-            let fit = rest.iter().take_while(|index| {
-                records += weigh(&asked[**index]).1;
-                records <= RECORDS
-            });
-            let (some, after) = rest.split_at(fit.count().max(1));
-            rest = after;
-            let questions: Vec<&Q> = some.iter().map(|index| &asked[*index]).collect();
-            let sent = again(async || send(&questions).await).await;
-            for index in some {
-                let name = weigh(&asked[*index]).0;
-                answers[*index] = match &sent {
-                    Err(error) => Some((0, error.to_string())),
-                    Ok(told) => told.get(name).and_then(|(code, words)| {
-                        if PASSING.contains(code) {
-                            passing.push(*index);
-                        }
-                        refused("Kafka's answer", *code, words.as_ref()).err().map(|why| (*code, why.to_string()))
-                    }),
-                };
-            }
-        }
-        left = passing;
-        if left.is_empty() || pass == PASSES {
-            break;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    answers
-}
-
-/// The answers as results; one that `fine` takes is none to complain of.
-fn results(answers: Vec<Option<(i16, String)>>, fine: impl Fn(usize, i16) -> bool) -> Vec<Result<(), String>> {
-    let one = |(index, answer): (usize, Option<(i16, String)>)| match answer {
-        Some((code, why)) if !fine(index, code) => Err(why),
-        Some(_) | None => Ok(()),
-    };
-    answers.into_iter().enumerate().map(one).collect()
-}
-
-/// The same error for all.
-fn all_of<T>(asked: &[T], error: &impl ToString) -> Vec<Result<(), String>> {
-    asked.iter().map(|_| Err(error.to_string())).collect()
 }
 
 async fn create(brokers: &Brokers<'_>, asked: Vec<(String, Topic)>) -> Vec<Result<(), String>> {
@@ -232,10 +179,10 @@ async fn create(brokers: &Brokers<'_>, asked: Vec<(String, Topic)>) -> Vec<Resul
     let names: Vec<String> =
         asked.iter().zip(&answers).filter(|(_, answer)| there(answer)).map(|((name, _), _)| name.clone()).collect();
     let all = |live: &BTreeMap<String, Topic>| names.iter().all(|name| live.contains_key(name));
-    if let Err(why) = seen(brokers, &names, all).await {
+    if let Err(why) = seen(brokers, &names, &BTreeMap::new(), all).await {
         return all_of(&asked, &why);
     }
-    let live = match look(brokers, &names).await {
+    let live = match look(brokers, &names, &BTreeMap::new()).await {
         Ok(live) => live,
         Err(error) => return all_of(&asked, &error),
     };
@@ -275,10 +222,10 @@ async fn grow(brokers: &Brokers<'_>, asked: Vec<(String, u32)>) -> Vec<Result<()
     let all = |live: &BTreeMap<String, Topic>| {
         names.iter().all(|name| live.get(name).is_none_or(|live| live.partitions >= wanted[name]))
     };
-    if let Err(why) = seen(brokers, &names, all).await {
+    if let Err(why) = seen(brokers, &names, &BTreeMap::new(), all).await {
         return all_of(&asked, &why);
     }
-    let live = match look(brokers, &names).await {
+    let live = match look(brokers, &names, &BTreeMap::new()).await {
         Ok(live) => live,
         Err(error) => return all_of(&asked, &error),
     };
@@ -311,7 +258,7 @@ async fn set(brokers: &Brokers<'_>, asked: Vec<(String, Vec<(String, String)>)>)
         let has = |live: &Topic, (name, value): &(String, String)| live.config.get(name) == Some(value);
         done.iter().all(|(name, settings)| live.get(name).is_none_or(|live| settings.iter().all(|one| has(live, one))))
     };
-    match seen(brokers, &names, all).await {
+    match seen(brokers, &names, &BTreeMap::new(), all).await {
         Ok(()) => results(answers, |_, _| false),
         Err(why) => all_of(&asked, &why),
     }
@@ -333,7 +280,7 @@ async fn delete(brokers: &Brokers<'_>, asked: Vec<String>) -> Vec<Result<(), Str
     let results = results(answers, |_, code| code == UNKNOWN_TOPIC_OR_PARTITION);
     let names: Vec<String> =
         asked.iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(name, _)| name.clone()).collect();
-    match seen(brokers, &names, BTreeMap::is_empty).await {
+    match seen(brokers, &names, &BTreeMap::new(), BTreeMap::is_empty).await {
         Ok(()) => results,
         Err(why) => all_of(&asked, &why),
     }
@@ -348,7 +295,11 @@ impl<'a> Driver<Kafka<'a>> for Topic {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let found = look(kafka.brokers().await?, &names).await?;
+        let (brokers, wanted) = (kafka.brokers().await?, copies::wanted(kafka)?);
+        let mut found = look(brokers, &names, &wanted).await?;
+        if copies::differing(&found, &wanted) {
+            copies::weigh(kafka, brokers, &mut found).await;
+        }
         let one = |(id, spec)| Found { id, tags: Tags::new(), spec, terminated: false };
         Ok(found.into_iter().map(one).collect())
     }
@@ -362,23 +313,42 @@ impl<'a> Driver<Kafka<'a>> for Topic {
 
     async fn update(&self, ctx: &Ctx<'_, Kafka<'a>>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
         let (brokers, topics) = (ctx.system.brokers().await?, &ctx.system.topics);
-        let mut settings = Vec::new();
+        let (mut settings, mut copied, mut fewer) = (Vec::new(), false, false);
         for change in changes {
             match (change.field.as_str(), change.field.strip_prefix("config."), change.after.as_str()) {
                 ("partitions", ..) => {
                     let one = (id.to_owned(), self.partitions);
                     topics.grown.ask(one, async |asked| grow(brokers, asked).await).await?;
                 }
+                ("replication_factor", ..) => {
+                    (copied, fewer) = (true, change.before.as_u64() > change.after.as_u64());
+                }
+                ("cut_off", ..) => copied = true,
                 (_, Some(name), Some(value)) => settings.push((name.to_owned(), value.to_owned())),
                 (field, ..) => {
                     return Err(StepError::Internal(format!("no request changes the field `{field}`")));
                 }
             }
         }
-        if settings.is_empty() {
-            return Ok(());
+        let set = async {
+            if settings.is_empty() {
+                return Ok(());
+            }
+            topics.set.ask((id.to_owned(), settings), async |asked| set(brokers, asked).await).await
+        };
+        let copied = async {
+            if !copied {
+                return Ok(());
+            }
+            let one = (id.to_owned(), self.replication_factor);
+            let change = async |asked| copies::change(ctx.system, brokers, asked, ctx.progress).await;
+            topics.copied.ask(one, change).await
+        };
+        // At no moment fewer copies than must be in sync.
+        match fewer {
+            true => set.await.map(|()| copied)?.await,
+            false => copied.await.map(|()| set)?.await,
         }
-        topics.set.ask((id.to_owned(), settings), async |asked| set(brokers, asked).await).await
     }
 
     async fn delete(&self, ctx: &Ctx<'_, Kafka<'a>>, id: &str) -> Result<(), StepError> {
@@ -388,42 +358,5 @@ impl<'a> Driver<Kafka<'a>> for Topic {
 
     async fn retag(_: &Ctx<'_, Kafka<'a>>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Requests are not too large, one whose answer is lost is sent again, and so is what Kafka could not do just then.
-    #[tokio::test]
-    async fn all_is_sent_until_there_is_an_answer_that_stays() {
-        let asked: Vec<(String, u32)> =
-            [("a", 1500), ("b", 1500), ("c", 1500), ("d", 9000)].map(|(name, count)| (name.to_owned(), count)).into();
-        let mut sent = Vec::new();
-        let answers = each(
-            &asked,
-            |(name, count)| (name, *count as usize),
-            async |some: &[&(String, u32)]| {
-                let names: String = some.iter().map(|(name, _)| name.as_str()).collect();
-                sent.push(names.clone());
-                let again = sent.iter().filter(|one| **one == names).count() > 1;
-                if names == "c" && !again {
-                    return Err(BrokersError::Lost("the connection broke".to_owned()));
-                }
-                let code = |name: &str| match name {
-                    "b" => TOPIC_ALREADY_EXISTS,
-                    "d" if !again => PASSING[0],
-                    _ => 0,
-                };
-                Ok(some.iter().map(|(name, _)| (name.clone(), (code(name), None))).collect())
-            },
-        )
-        .await;
-        assert_eq!(sent, ["ab", "c", "c", "d", "d"]);
-        let codes: Vec<Option<i16>> = answers.iter().map(|answer| answer.as_ref().map(|(code, _)| *code)).collect();
-        assert_eq!(codes, [None, Some(TOPIC_ALREADY_EXISTS), None, None]);
-        let fine = results(answers, |index, code| index == 1 && code == TOPIC_ALREADY_EXISTS);
-        assert!(fine.iter().all(Result::is_ok), "{fine:?}");
     }
 }

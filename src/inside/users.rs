@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::{StreamExt as _, stream};
 use kstack_core::rights::Right;
 
 use super::gather::Gather;
@@ -18,6 +19,8 @@ use crate::wait::{Backoff, Look, poll};
 const SEEN: Duration = Duration::from_secs(60);
 /// The controllers take at most 10,000 records in a request (Kafka's `MAX_RECORDS_PER_USER_OP`).
 pub const RECORDS: usize = 4_000;
+/// How many passwords are tried at once: each is a connection of its own.
+const TRIED: usize = 16;
 
 /// Where the passwords of a stack's users are kept, and by which way they are tried.
 #[derive(Clone, Copy)]
@@ -72,9 +75,13 @@ impl<'a> Users<'a> {
         }
         let security = Security::tls_by(&Roots::Pem(&aws.hosts_roots().await?), None);
         let security = security.map_err(|why| StepError::ended("passwords can't be tried", why))?;
-        for (user, password) in users {
+        let tried = stream::iter(users).map(|(user, password)| {
             let link = Link { security: security.clone(), way: Way::new(via.clone(), None) };
-            match takes(brokers.scram(), link, user, password.expose()).await {
+            async move { (user, takes(brokers.scram(), link, user, password.expose()).await) }
+        });
+        let mut tried = std::pin::pin!(tried.buffer_unordered(TRIED));
+        while let Some((user, takes)) = tried.next().await {
+            match takes {
                 Some(true) => {}
                 Some(false) => drop(denied.insert(user.clone())),
                 None => return Ok(denied),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kafka_protocol::messages::ApiVersionsResponse;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -93,6 +94,11 @@ impl<'a> Brokers<'a> {
             line: Mutex::default(),
             dies: Mutex::new(Death::asked()),
         }
+    }
+
+    /// Each by its id, how it is asked, and whether this process may write; no broker where ids are not known.
+    pub fn each(&self) -> (&BTreeMap<u32, Server>, &Link, &'a dyn Fn() -> bool) {
+        (&self.nodes, &self.link, self.may_write)
     }
 
     /// The same brokers, which clients with passwords reach at `scram`.

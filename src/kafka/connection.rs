@@ -126,6 +126,7 @@ impl Connection {
         R::Response: Decodable + HeaderVersion,
     {
         self.requests += 1;
+        note(R::KEY);
         let wrong = |error: &dyn std::fmt::Display| CallError::Answer(error.to_string());
         let header = RequestHeader::default()
             .with_request_api_key(R::KEY)
@@ -155,6 +156,17 @@ impl Connection {
         (&mut self.stream).take(length).read_to_end(&mut answer).await.map_err(CallError::Broken)?;
         let head = if R::Response::header_version(version) == 0 { shape::HEADER_0 } else { shape::HEADER_1 };
         decode(answer, self.requests, head, shape, version).map_err(CallError::Answer)
+    }
+}
+
+/// Only builds for tests: writes the key of a request that is sent as a line into the file that is named.
+fn note(key: i16) {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let Some(path) = std::env::var_os("KSTACK_TEST_REQUESTS") else { return };
+    if let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(path) {
+        drop(std::io::Write::write_all(&mut file, format!("{key}\n").as_bytes()));
     }
 }
 

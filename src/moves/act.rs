@@ -88,8 +88,9 @@ impl Admin<'_> {
         })
     }
 
-    /// Reassigns partitions, or takes their reassignments back where there is no list. The number of replicas never changes.
-    pub(super) async fn reassign(&self, moves: &[(Key, Option<Vec<u32>>)]) -> Result<(), MoveError> {
+    /// Reassigns partitions, or takes their reassignments back where there is no list. The number of replicas changes only where `number`
+    /// says so.
+    pub(super) async fn reassign(&self, moves: &[(Key, Option<Vec<u32>>)], number: bool) -> Result<(), MoveError> {
         self.before_write()?;
         let mut topics: BTreeMap<&String, Vec<ReassignablePartition>> = BTreeMap::new();
         for ((name, index), replicas) in moves {
@@ -101,7 +102,7 @@ impl Admin<'_> {
             .map(|(name, partitions)| ReassignableTopic::default().with_name(topic(name)).with_partitions(partitions));
         let request = AlterPartitionReassignmentsRequest::default()
             .with_timeout_ms(TIMEOUT_MS)
-            .with_allow_replication_factor_change(false)
+            .with_allow_replication_factor_change(number)
             .with_topics(topics.collect());
         let shapes: &[(i16, &[shape::Shape])] = &[(0, shape::ALTER_REASSIGNMENTS_0), (1, shape::ALTER_REASSIGNMENTS_1)];
         let answer = self.ask_any(&request, shapes).await?;
@@ -144,10 +145,10 @@ impl Admin<'_> {
     /// Takes these moves back, and puts each partition's list into the order that it had.
     pub(super) async fn take_back(&self, view: &View, keys: &[Key]) -> Result<(), MoveError> {
         let cancels: Vec<(Key, Option<Vec<u32>>)> = keys.iter().map(|key| (key.clone(), None)).collect();
-        self.reassign(&cancels).await?;
+        self.reassign(&cancels, false).await?;
         let origin = |key: &Key| Some((key.clone(), Some(view.moving.get(key)?.origin())));
         let orders: Vec<(Key, Option<Vec<u32>>)> = keys.iter().filter_map(origin).collect();
-        self.reassign(&orders).await
+        self.reassign(&orders, false).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::admin::{Admin, MoveError};
-use kstack_core::moves::{Action, Bands, Key, Limits, Patience, Progress, RateChange, View, amount, next};
+use kstack_core::moves::{Action, Bands, Goal, Key, Limits, Patience, Progress, RateChange, View, amount};
 use kstack_core::text::many;
 
 /// How long it rests between two looks while replicas are copied.
@@ -18,9 +18,10 @@ const STALE: Duration = Duration::from_secs(20);
 /// How long a cluster may be unwell, or not answer, before the run ends. What moves goes on without it.
 const UNWELL: Duration = Duration::from_secs(15 * 60);
 
-/// What is wanted.
+/// How it may be done.
 #[derive(Debug, Clone, Copy)]
 pub struct Orders {
+    /// In which a rebalance brings each broker.
     pub bands: Bands,
     pub limits: Limits,
     /// Bytes a second of each broker, at first and at most.
@@ -39,6 +40,18 @@ pub enum Event {
     Waiting { why: String },
     /// Something else was done, in words.
     Did { what: String },
+}
+
+impl Event {
+    /// A sentence.
+    pub fn text(&self) -> String {
+        match self {
+            Event::Started { moves, bytes } => format!("Started {}, {}.", many(moves, "move"), amount(*bytes)),
+            Event::Progress { progress, speed } => format!("{}.", progress.text(*speed)),
+            Event::Waiting { why } => format!("Nothing new is started: {why}."),
+            Event::Did { what } => format!("It {what}."),
+        }
+    }
 }
 
 /// What a run has done.
@@ -69,11 +82,11 @@ struct Memory {
     last_wait: String,
 }
 
-/// Brings the cluster into its bands.
+/// Brings the cluster to what is wanted.
 ///
 /// # Errors
 /// Why it did not get there, and what to do.
-pub async fn run(admin: &Admin<'_>, orders: Orders, tell: &mut dyn FnMut(Event)) -> Result<Moved, Ended> {
+pub async fn run(admin: &Admin<'_>, orders: Orders, goal: &Goal, tell: &mut dyn FnMut(Event)) -> Result<Moved, Ended> {
     let patience = Patience { rate: orders.rate, most_rate: orders.most_rate, ..Patience::default() };
     let mut memory = Memory {
         patience,
@@ -92,16 +105,17 @@ pub async fn run(admin: &Admin<'_>, orders: Orders, tell: &mut dyn FnMut(Event))
             Ok(view) => {
                 let first = memory.seen.is_none();
                 memory.learn(&view);
-                let action = next(&view, orders.bands, orders.limits, &memory.patience);
-                // What is written to the partitions shows only from the second look on.
-                if first && matches!(action, Action::Start { .. }) {
+                let action = goal.next(&view, orders.limits, &memory.patience);
+                // What is written to the partitions shows only from the second look on; and that a broker was behind with what it told of
+                // a move that has just ended.
+                if first && matches!(action, Action::Start { .. } | Action::Drop(_)) {
                     tokio::time::sleep(REST).await;
                     continue;
                 }
                 match &action {
                     Action::Done => return Ok(moved),
                     Action::Stop { why, remedy } => return Err((why.clone(), Some(remedy.clone()))),
-                    Action::Wait(why) => memory.wait(&view, why, orders.bands, tell).map(|()| false),
+                    Action::Wait(why) => memory.wait(&view, why, goal, tell).map(|()| false),
                     action => act(admin, &view, action, &mut memory, &mut moved, tell).await.map(|()| true),
                 }
             }
@@ -151,16 +165,14 @@ async fn act(
             });
         }
         // The lists before the rates, and both before what they throttle.
-        Action::Start { lists, rates, moves, bytes } => {
+        Action::Start { lists, rates, moves, bytes, more } => {
             admin.change_lists(lists).await?;
             admin.change_rates(rates).await?;
             if let Some(rate) = rates.iter().find_map(|one| one.rate) {
                 memory.patience.rate =
                     memory.patience.rate.max(rate / (1 << 16) * (1 << 16)).min(memory.patience.most_rate);
             }
-            let each: Vec<(Key, Option<Vec<u32>>)> =
-                moves.iter().map(|(key, to)| (key.clone(), Some(to.clone()))).collect();
-            admin.reassign(&each).await?;
+            admin.reassign(&targets(moves), *more).await?;
             moved.moves += moves.len();
             moved.bytes += bytes;
             tell(Event::Started { moves: moves.len(), bytes: *bytes });
@@ -172,11 +184,13 @@ async fn act(
             });
         }
         Action::Order(orders) => {
-            let each: Vec<(Key, Option<Vec<u32>>)> =
-                orders.iter().map(|(key, to)| (key.clone(), Some(to.clone()))).collect();
-            admin.reassign(&each).await?;
+            admin.reassign(&targets(orders), false).await?;
             moved.orders += orders.len();
             tell(Event::Did { what: format!("put {} into another order", many(orders.len(), "replica list")) });
+        }
+        Action::Drop(partitions) => {
+            admin.reassign(&targets(partitions), true).await?;
+            tell(Event::Did { what: format!("took copies of {} away", many(partitions.len(), "partition")) });
         }
         Action::Elect(keys) => {
             admin.elect(keys).await?;
@@ -187,6 +201,10 @@ async fn act(
         Action::Wait(_) | Action::Stop { .. } | Action::Done => {}
     }
     Ok(())
+}
+
+fn targets(moves: &[(Key, Vec<u32>)]) -> Vec<(Key, Option<Vec<u32>>)> {
+    moves.iter().map(|(key, to)| (key.clone(), Some(to.clone()))).collect()
 }
 
 fn brokers(rates: &[RateChange]) -> usize {
@@ -267,13 +285,7 @@ impl Memory {
     }
 
     /// Tells why nothing is started, or how far it is.
-    fn wait(
-        &mut self,
-        view: &View,
-        why: &[String],
-        bands: Bands,
-        tell: &mut dyn FnMut(Event),
-    ) -> Result<(), MoveError> {
+    fn wait(&mut self, view: &View, why: &[String], goal: &Goal, tell: &mut dyn FnMut(Event)) -> Result<(), MoveError> {
         if !why.is_empty() {
             self.unwell_since.get_or_insert_with(Instant::now);
             self.say(&why.join("; "), tell);
@@ -283,7 +295,7 @@ impl Memory {
         if self.told.is_none_or(|told| told.elapsed() >= TOLD) {
             self.told = Some(Instant::now());
             let speed = self.speed.filter(|speed| *speed >= 1.0).map(|speed| speed as u64);
-            tell(Event::Progress { progress: Progress::of(view, bands), speed });
+            tell(Event::Progress { progress: Progress::of(view, goal), speed });
         }
         Ok(())
     }

@@ -5,11 +5,12 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use super::kafka::{brokers, link, link_to, local_brokers, start, told_of_nobody};
+use super::rebalance::orders_of_plan;
 use super::{Task, msk};
 use crate::aws::kinds::msk_status;
 use crate::error::StepError;
 use crate::health::{self, shortened};
-use crate::inside::{Kafka, Keeper, Opening, Users, discover};
+use crate::inside::{Kafka, Keeper, Mover, Opening, Users, discover};
 use crate::kafka::{Brokers, Server, Via};
 use crate::roll::{KafkaAccess, brokers_at, trust};
 use crate::sandbox::kafka::distribution;
@@ -19,6 +20,7 @@ use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
+use kstack_core::instance_types::embedded;
 use kstack_core::kinds::{Instance, KafkaUser, MskCluster};
 use kstack_core::observed::{Inside, Observed};
 use kstack_core::stack::Stack;
@@ -79,7 +81,9 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied:
     }
     let made = observed.of::<KafkaUser>().into_keys().map(ToString::to_string).collect();
     let users = Users::new(Keeper { aws: &session.aws, via: looking.via }, made);
-    let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking))).with_users(users);
+    let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking)))
+        .with_users(users)
+        .with_mover(mover(stack, looking.sandbox));
     let found = discover(&kafka).await;
     kafka.close().await;
     drop(kafka);
@@ -142,6 +146,11 @@ async fn of_msk<'a>(session: &Session, via: &Via, may_write: &'a dyn Fn() -> boo
     Err(none(reasons.join("; ")))
 }
 
+/// How replicas are moved where a topic gets other copies.
+fn mover(stack: &Stack, sandbox: bool) -> Mover {
+    Mover { orders: orders_of_plan(stack, embedded()), one_disk: sandbox }
+}
+
 /// What a plan for `design` writes to, once its brokers serve. `kafka` is how they were asked before.
 pub fn of<'a>(
     session: &'a Session,
@@ -152,7 +161,7 @@ pub fn of<'a>(
 ) -> Kafka<'a> {
     let users = Users::new(Keeper { aws: &session.aws, via: task.via }, BTreeSet::new());
     let open = move || -> Opening<'a> { Box::pin(serve(session, design, kafka, task, may_write)) };
-    Kafka::new(&design.stack, open).with_users(users)
+    Kafka::new(&design.stack, open).with_users(users).with_mover(mover(&design.stack, task.sandbox))
 }
 
 /// Waits until the brokers of `design` serve.

@@ -13,11 +13,13 @@ use crate::session::Session;
 use kstack_core::engines::Engine;
 use kstack_core::engines::ec2::spare_mibs;
 use kstack_core::instance_types::InstanceTypes;
-use kstack_core::moves::{Bands, Limits, Progress, Proposal};
+use kstack_core::moves::{Bands, Goal, Limits, Progress, Proposal};
 use kstack_core::stack::{Rate, Stack};
 
 /// What moves get at least, in MiB/s, where nothing is left over the peak: without it they would never end.
 const LEAST_MIBS: f64 = 5.0;
+/// What copies that a plan makes get in MiB/s, where the limits of the brokers' instance type are not known.
+const UNKNOWN_MIBS: f64 = 20.0;
 
 impl From<MoveError> for Failure {
     fn from(error: MoveError) -> Failure {
@@ -50,6 +52,15 @@ pub fn orders(stack: &Stack, throttle: Option<Rate>, types: &InstanceTypes) -> R
     })?;
     let rate = |mibs: f64| Rate::from_mibs(mibs.max(LEAST_MIBS)).0;
     Ok(Orders { bands, limits, rate: rate(spare / 2.0), most_rate: rate(spare) })
+}
+
+/// The same for a plan, which has no throttle of the user's.
+pub fn orders_of_plan(stack: &Stack, types: &InstanceTypes) -> Orders {
+    let rate = || {
+        let Rate(rate) = Rate::from_mibs(UNKNOWN_MIBS);
+        Orders { bands: Bands::default(), limits: Limits::default(), rate, most_rate: rate }
+    };
+    orders(stack, None, types).unwrap_or_else(|_| rate())
 }
 
 /// Refuses what has no brokers on EC2.
@@ -109,7 +120,7 @@ pub async fn propose(session: &Session, stack: &Stack, bands: Bands, task: &Task
 pub async fn status(session: &Session, stack: &Stack, task: &Task<'_>) -> Result<(Progress, Vec<String>), Failure> {
     let look = async |admin: &Admin<'_>| {
         let view = task.signals.unless_stopped(admin.look()).await?;
-        Ok((Progress::of(&view, Bands::default()), view.troubles()))
+        Ok((Progress::of(&view, &Goal::Balance(Bands::default())), view.troubles()))
     };
     asking(session, stack, task, &|| false, look).await
 }
@@ -127,7 +138,7 @@ pub async fn rebalance(
 ) -> Result<Moved, Failure> {
     let run = async |admin: &Admin<'_>| {
         let moved = async {
-            moves::run(admin, orders, &mut tell).await.map_err(|(why, remedy)| {
+            moves::run(admin, orders, &Goal::Balance(orders.bands), &mut tell).await.map_err(|(why, remedy)| {
                 let failure = Failure::new(why);
                 match remedy {
                     Some(remedy) => failure.hint(remedy),

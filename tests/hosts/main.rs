@@ -6,6 +6,7 @@
 mod client;
 mod client_host;
 mod cloud;
+mod copies;
 mod definitions;
 mod issuer;
 mod lag;
@@ -16,6 +17,7 @@ mod moves;
 mod network;
 mod processes;
 mod proxies;
+mod requests;
 mod room;
 mod secured;
 mod secured_machines;

@@ -15,14 +15,14 @@ use crate::room::{beside, block};
 use crate::support::{Run, poll, stack, text};
 
 /// What others have set, and nobody takes away.
-const FOREIGN_RATE: &str = "leader.replication.throttled.rate=50000000";
-const FOREIGN_LIST: &str = "leader.replication.throttled.replicas=[0:1,3:2]";
+pub const FOREIGN_RATE: &str = "leader.replication.throttled.rate=50000000";
+pub const FOREIGN_LIST: &str = "leader.replication.throttled.replicas=[0:1,3:2]";
 
-const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
-const CONFIGS: &str = "kafka.admin.ConfigCommand";
+pub const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+pub const CONFIGS: &str = "kafka.admin.ConfigCommand";
 
 /// A lease that ends soon after its holder.
-fn hasty(kafka: &Path, arguments: &[&str], dies_after: Option<usize>) -> Run {
+pub fn hasty(kafka: &Path, arguments: &[&str], dies_after: Option<usize>) -> Run {
     let mut command = kstack_command(kafka, arguments);
     command.env("KSTACK_TEST_LEASE", "6").env("KSTACK_TEST_SETTLE", "0");
     if let Some(count) = dies_after {
@@ -33,7 +33,7 @@ fn hasty(kafka: &Path, arguments: &[&str], dies_after: Option<usize>) -> Run {
 
 impl Client {
     /// The output of one of Kafka's tools.
-    fn say(&self, class: &str, arguments: &[&str]) -> String {
+    pub fn say(&self, class: &str, arguments: &[&str]) -> String {
         let mut command = Command::new(self.kafka.join("bin/kafka-run-class.sh"));
         command.args([class, "--bootstrap-server", &self.servers]).args(arguments).stdin(Stdio::null());
         let output = command.output().expect("the tool starts");
@@ -43,7 +43,7 @@ impl Client {
     }
 
     /// Makes a topic on the first three brokers only, and writes so many MiB to it.
-    fn fill(&self, topic: &str, partitions: usize, mib: usize) {
+    pub fn fill(&self, topic: &str, partitions: usize, mib: usize) {
         let on: Vec<&str> = ["1:2:3", "2:3:1", "3:1:2"].into_iter().cycle().take(partitions).collect();
         self.say(TOPICS, &["--create", "--topic", topic, "--replica-assignment", &on.join(",")]);
         let mut command = self.tool("kafka-console-producer.sh");
@@ -59,7 +59,7 @@ impl Client {
     }
 
     /// Every throttle that a broker or a topic has of its own.
-    fn throttles(&self) -> BTreeSet<String> {
+    pub fn throttles(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for (kind, name) in [("brokers", "broker "), ("topics", "topic ")] {
             let said = self.say(CONFIGS, &["--describe", "--entity-type", kind]);
@@ -78,7 +78,7 @@ impl Client {
     }
 
     /// Each partition with its replicas, in Kafka's order.
-    fn replicas(&self) -> BTreeSet<String> {
+    pub fn replicas(&self) -> BTreeSet<String> {
         let said = self.say(TOPICS, &["--describe"]);
         let field = |line: &str, name: &str| {
             let rest = line.split(&format!("{name}: ")).nth(1)?;

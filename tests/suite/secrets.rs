@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
+use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging};
 use base64::Engine as _;
 use flate2::read::GzDecoder;
 
@@ -108,6 +109,55 @@ fn credentials_show_in_nothing_that_is_written_or_kept() {
     ends += &disguised(later(&account, 9, &["reap", "--region", DEV])).expect(0).to_string();
     assert!(ends.contains("pr-1041"), "{ends}");
     clean("a run that destroys", &ends);
+    account.assert_nothing_left();
+}
+
+#[test]
+fn passwords_of_users_show_in_nothing_that_is_written_or_kept() {
+    let account = Account::new();
+    let secured = ("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true}");
+    let file = account.write("dev", &[secured]);
+    account.apply(&file);
+    let text = std::fs::read_to_string(account.path(&file)).expect("a file");
+    let users = "access:\n  users:\n    orders-api: {produce: [orders]}\n    billing: {consume: {topics: [orders], groups: [billing]}}\n";
+    std::fs::write(account.path(&file), format!("{text}\n{users}")).expect("a file");
+    // No broker can be asked here: what is kept of users is made all the same.
+    let mut all = run(&account, &["apply", &file, "--yes", "--json"]).expect(0).to_string();
+    let ssm = account.ssm(DEV);
+    let name = "/kstack-papers/dev/users/orders-api";
+    let kept = wait(ssm.get_parameter().name(name).with_decryption(true).send()).parameter.expect("a parameter");
+    let generated = kept.value().expect("a password").to_owned();
+    assert_eq!(generated.len(), 32);
+    let canary = format!("{CANARY}{}", "x".repeat(22));
+    wait(ssm.put_parameter().name(name).value(&canary).r#type(ParameterType::SecureString).overwrite(true).send());
+    for arguments in [
+        &["check", &file][..],
+        &["plan", &file],
+        &["plan", &file, "--json"],
+        &["plan", &file, "--markdown"],
+        &["plan", &file, "--out", "users.plan"],
+        &["apply", &file, "--yes", "--json"],
+        &["status", &file, "--verbose"],
+        &["status", &file, "--json"],
+        &["list", "--region", DEV],
+        &["render", &file, "--host", "broker-1"],
+    ] {
+        let _ = write!(all, "{arguments:?}: {}", run(&account, arguments).expect(0));
+    }
+    // Unasked, a user's password is shown to nobody; here it can't be asked for, as no broker can.
+    all += &run(&account, &["credentials", &file, "orders-api"]).to_string();
+    all += &std::fs::read_to_string(account.path("users.plan")).expect("a plan");
+    let tags = wait(account.ec2(DEV).describe_tags().send());
+    all.extend(tags.tags().iter().map(|tag| format!("{tag:?}\n")));
+    let parameters = wait(ssm.get_parameters_by_path().path("/").recursive(true).send());
+    let told = parameters.parameters().iter().filter(|one| one.name() != Some(name));
+    all.extend(told.map(|one| format!("{one:?}\n")));
+    let tags = ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(name);
+    all += &format!("{:?}", wait(tags.send()).tag_list());
+    all += &run(&account, &["destroy", &file, "--yes", "--json"]).expect(0).to_string();
+    assert!(all.contains("orders-api"), "there is something to look in");
+    clean("users", &all);
+    assert!(!all.contains(&generated), "the password that was generated");
     account.assert_nothing_left();
 }
 

@@ -8,7 +8,7 @@ use crate::engines::rules::settings;
 use crate::file::node::{Content, Key, Node};
 use crate::file::problem::At;
 use crate::file::read::Read as _;
-use crate::file::{Checker, Topic};
+use crate::file::{Checker, Network, Topic};
 use crate::settings::definitions::{FoundOfTopic, find_of_topic, newest, topic_settings};
 use crate::settings::{KafkaVersion, Settings};
 use crate::stack::{MskVersion, Version};
@@ -38,6 +38,7 @@ pub fn check(checker: &mut Checker<'_>) {
             .iter()
             .find_map(|engine| checker.part::<Option<u32>>(&format!("cluster.{}.brokers.count", engine.key))?),
         settings: settings(config, checker),
+        zones: checker.part::<Network>("network").map_or(1, |net| net.zones.count()),
     };
     // Kafka takes a dot and an underline for the same in the names of its metrics, and makes no topic beside such another.
     let mut names: BTreeMap<String, &Key> = BTreeMap::new();
@@ -65,6 +66,7 @@ struct Cluster {
     /// How many brokers there are, when the file says so.
     brokers: Option<u32>,
     settings: Option<Settings>,
+    zones: usize,
 }
 
 fn version(checker: &Checker<'_>) -> KafkaVersion {
@@ -158,6 +160,23 @@ fn check_topic(key: &Key, value: &Node, topic: &Topic, cluster: &Cluster, checke
         }
     }
     check_insync(name, factor, least, least_at.or(factor_at), checker);
+    if let (Some(factor), Some(least), Some(at)) = (topic.replication_factor, least, factor_at) {
+        check_zones(name, (factor, least), cluster.zones, at, checker);
+    }
+}
+
+/// With more copies than zones one zone has several of them: what is left without it must still take writes.
+fn check_zones(name: &str, (factor, least): (u32, u32), zones: usize, at: At, checker: &mut Checker<'_>) {
+    let count = u32::try_from(zones).unwrap_or(u32::MAX);
+    let left = factor.saturating_sub(factor.div_ceil(count.max(1)));
+    if count > 1 && count < factor && left < least && least < factor {
+        let message = format!(
+            "without one of its {zones} zones, a partition of `{name}` may have {} left, and `min.insync.replicas` is {least}: nobody \
+             could write with acks=all",
+            copies(left)
+        );
+        checker.warning_at(at, message, format!("use {} zones, or `replication_factor: {}`", factor, least * 2));
+    }
 }
 
 /// With fewer copies than must be in sync nobody can write with `acks=all`.

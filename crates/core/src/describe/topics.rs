@@ -33,6 +33,8 @@ mod tests {
             partitions,
             replication_factor: 3,
             config: config.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            cut_off: false,
+            bytes: None,
         };
         let topics: BTreeMap<String, Topic> = [
             ("1.0".to_owned(), topic(1, &[])),
@@ -53,6 +55,8 @@ mod tests {
                     partitions: one.partitions.unwrap_or_default(),
                     replication_factor: one.replication_factor.unwrap_or_default(),
                     config: one.config.clone(),
+                    cut_off: false,
+                    bytes: None,
                 };
                 (name.clone(), spec)
             })

@@ -8,10 +8,17 @@ use crate::stack::Topic as Wanted;
 spec! {
     pub struct Topic {
         pub partitions: u32 => Rule::by(partitions),
-        pub replication_factor: u32 => Rule::by(copies),
+        /// Of the partitions that have another number than the file asks for, where there are some.
+        pub replication_factor: u32 => Rule::in_place(),
         /// The settings that the topic itself has; others are the brokers'.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         pub config: BTreeMap<String, String> => Rule::in_place().keyed(),
+        /// Whether a change of its replication factor was cut off before its end.
+        #[serde(default)]
+        pub cut_off: bool => Rule::in_place().hidden().saying("a change of its replication factor was cut off: its throttle is lifted"),
+        /// The bytes of one copy of all its partitions, where its copies change and the brokers have told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub bytes: Option<u64> => Rule::creation_only().hidden(),
     }
 }
 
@@ -26,17 +33,6 @@ fn partitions(change: &FieldChange, _: bool) -> Effect {
     }
 }
 
-/// kstack moves no replicas for a topic's factor.
-fn copies(change: &FieldChange, _: bool) -> Effect {
-    Effect::Refuse {
-        reason: "kstack does not change the replication factor of a live topic".to_owned(),
-        remedy: format!(
-            "write `replication_factor: {}`; kafka-reassign-partitions.sh changes it, and the plan is empty then",
-            change.before
-        ),
-    }
-}
-
 impl Topic {
     /// The topic that the stack file asks for. `copies` is for one that asks for no number of its own.
     fn of(wanted: &Wanted, copies: u32) -> Self {
@@ -44,6 +40,8 @@ impl Topic {
             partitions: wanted.partitions.unwrap_or(1),
             replication_factor: wanted.replication_factor.unwrap_or(copies),
             config: wanted.config.clone(),
+            cut_off: false,
+            bytes: None,
         }
     }
 }

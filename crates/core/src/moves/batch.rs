@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::state::{Bands, Move};
+use super::state::Bands;
 use super::view::{Key, View};
 
 /// How much may be under way.
@@ -56,7 +56,7 @@ impl Room {
         self.most.get(&broker).is_none_or(|most| used.saturating_add(bytes) <= *most)
     }
 
-    fn take(&mut self, broker: u32, bytes: u64) {
+    pub(super) fn take(&mut self, broker: u32, bytes: u64) {
         *self.used.entry(broker).or_default() += bytes;
     }
 }
@@ -67,7 +67,9 @@ pub(super) struct Start {
     pub key: Key,
     pub replicas: Vec<u32>,
     pub before: Vec<u32>,
-    pub step: Move,
+    /// The new broker, and what it fetches.
+    pub to: u32,
+    pub bytes: u64,
 }
 
 /// The moves to start now. A move that has to wait makes every later one wait that is of its partition or of one of its brokers: so each
@@ -105,7 +107,7 @@ pub(super) fn batch(view: &View, bands: Bands, limits: Limits) -> Vec<Start> {
         taken.insert(step.partition);
         let replicas = one.brokers.clone();
         let before = replicas.iter().map(|id| if *id == step.to { step.from } else { *id }).collect();
-        starts.push(Start { key, replicas, before, step });
+        starts.push(Start { key, replicas, before, to: step.to, bytes: step.bytes });
     }
     starts
 }

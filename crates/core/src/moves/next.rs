@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::{Limits, Start, batch};
+use super::copies::{self, Copies};
 use super::leaders::{elections, leader_orders};
 use super::state::Bands;
 use super::throttle::{ListChange, RateChange, Side, is_ours, lifted, own_entry, own_rate};
@@ -47,7 +48,11 @@ pub enum Action {
         rates: Vec<RateChange>,
         moves: Vec<(Key, Vec<u32>)>,
         bytes: u64,
+        /// Whether partitions get more replicas than they have.
+        more: bool,
     },
+    /// Let partitions have these replicas alone, of those that they have.
+    Drop(Vec<(Key, Vec<u32>)>),
     /// Take reassignments back, since a target does not serve.
     Cancel(Vec<Key>),
     /// Put replica lists into another order.
@@ -64,21 +69,39 @@ pub enum Action {
     Done,
 }
 
-/// What a run for `bands` does next.
-pub fn next(view: &View, bands: Bands, limits: Limits, patience: &Patience) -> Action {
-    let action = step(view, bands, limits, patience);
-    let rests = matches!(action, Action::Stop { .. }) || matches!(&action, Action::Wait(why) if !why.is_empty());
-    // No run ends, or waits for long, with a throttle of its own on what does not move.
-    match own_rates(view) {
-        rates
-            if rests
-                && view.quorum.is_some()
-                && !rates.is_empty()
-                && !view.moving.keys().any(|key| view.is_ours(key)) =>
-        {
-            Action::Lift { lists: Vec::new(), rates }
+/// What a run is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// Each broker has its share.
+    Balance(Bands),
+    /// The partitions of these topics have so many replicas.
+    Copies(BTreeMap<String, Copies>),
+}
+
+impl Goal {
+    /// What a run does next.
+    pub fn next(&self, view: &View, limits: Limits, patience: &Patience) -> Action {
+        let action = match self {
+            Goal::Balance(bands) => step(view, *bands, limits, patience),
+            Goal::Copies(wanted) => copies::step(view, wanted, limits, patience),
+        };
+        let rests = matches!(action, Action::Stop { .. }) || matches!(&action, Action::Wait(why) if !why.is_empty());
+        // No run ends, or waits for long, with a throttle of its own on what does not move.
+        match idle_rates(view) {
+            rates if rests && view.quorum.is_some() && !rates.is_empty() => Action::Lift { lists: Vec::new(), rates },
+            _ => action,
         }
-        _ => action,
+    }
+
+    /// The moves that are left beside those under way, and their bytes.
+    pub(super) fn later(&self, view: &View) -> (usize, u64) {
+        match self {
+            Goal::Balance(bands) => {
+                let (moves, _) = view.state(*bands).moves();
+                (moves.len(), moves.iter().map(|one| one.bytes).sum())
+            }
+            Goal::Copies(wanted) => copies::Changes::of(view, wanted).copied(),
+        }
     }
 }
 
@@ -90,46 +113,23 @@ fn step(view: &View, bands: Bands, limits: Limits, patience: &Patience) -> Actio
     if !lists.is_empty() {
         return Action::Lift { lists, rates: Vec::new() };
     }
-    let ours: BTreeMap<&Key, &Moving> = view.moving.iter().filter(|(key, _)| view.is_ours(key)).collect();
-    let gone = |id: &u32| patience.silent.get(id).is_some_and(|seconds| *seconds >= SILENCE);
-    let lost = ours.iter().filter(|(_, one)| one.adding.iter().any(gone));
-    let lost: Vec<Key> = lost.map(|(key, _)| (*key).clone()).collect();
-    if !lost.is_empty() {
-        return Action::Cancel(lost);
+    if let Some(action) = under_way(view, patience) {
+        return action;
     }
-    let involved: BTreeSet<u32> =
-        ours.values().flat_map(|one| one.replicas.iter().chain(&one.adding)).copied().collect();
-    if patience.stalled && !ours.is_empty() {
-        let all: Vec<String> = ours.keys().take(3).map(|key| name(key)).collect();
-        return match patience.rate < patience.most_rate {
-            true => {
-                let rate = patience.rate.saturating_mul(2).min(patience.most_rate);
-                Action::Pace { rates: rates(view, &involved, rate), rate }
-            }
-            false => Action::Stop {
-                why: format!("{} come no nearer at {} a second", all.join(", "), super::amount(patience.rate)),
-                remedy: "run it again with a higher --throttle; `kstack move cancel` takes back what is under way"
-                    .to_owned(),
-            },
-        };
-    }
-    let paced = rates(view, &involved, patience.rate);
-    if !paced.is_empty() {
-        return Action::Pace { rates: paced, rate: patience.rate };
-    }
+    let ours = view.moving.keys().any(|key| view.is_ours(key));
     let troubles = view.troubles();
     let planned = view.state(bands).moves();
-    if !troubles.is_empty() && (!planned.0.is_empty() || !ours.is_empty()) {
+    if !troubles.is_empty() && (!planned.0.is_empty() || ours) {
         return Action::Wait(troubles);
     }
     let starts = batch(view, bands, limits);
     if !starts.is_empty() {
-        return start(view, &ours, starts, patience);
+        return start(view, starts, patience, (own_entry, false));
     }
-    if !ours.is_empty() || !planned.0.is_empty() && !view.moving.is_empty() {
+    if ours || !planned.0.is_empty() && !view.moving.is_empty() {
         return Action::Wait(Vec::new());
     }
-    let rates = own_rates(view);
+    let rates = idle_rates(view);
     if !rates.is_empty() {
         return Action::Lift { lists: Vec::new(), rates };
     }
@@ -155,10 +155,60 @@ fn step(view: &View, bands: Bands, limits: Limits, patience: &Patience) -> Actio
     }
 }
 
+/// kstack's own moves under way.
+fn ours(view: &View) -> BTreeMap<&Key, &Moving> {
+    view.moving.iter().filter(|(key, _)| view.is_ours(key)).collect()
+}
+
+/// The brokers of these moves.
+fn involved(ours: &BTreeMap<&Key, &Moving>) -> BTreeSet<u32> {
+    ours.values().flat_map(|one| one.replicas.iter().chain(&one.adding)).copied().collect()
+}
+
+/// What the moves under way need: those to a broker that is gone are taken back, those that come no nearer get more.
+pub(super) fn under_way(view: &View, patience: &Patience) -> Option<Action> {
+    let ours = ours(view);
+    let gone = |id: &u32| patience.silent.get(id).is_some_and(|seconds| *seconds >= SILENCE);
+    let lost = ours.iter().filter(|(_, one)| one.adding.iter().any(gone));
+    let lost: Vec<Key> = lost.map(|(key, _)| (*key).clone()).collect();
+    if !lost.is_empty() {
+        return Some(Action::Cancel(lost));
+    }
+    let involved = involved(&ours);
+    if patience.stalled && !ours.is_empty() {
+        let all: Vec<&Key> = ours.keys().copied().collect();
+        return Some(match patience.rate < patience.most_rate {
+            true => {
+                let rate = patience.rate.saturating_mul(2).min(patience.most_rate);
+                Action::Pace { rates: rates(view, &involved, rate), rate }
+            }
+            false => Action::Stop {
+                why: format!("{} come no nearer at {} a second", name_all(&all), super::amount(patience.rate)),
+                remedy: "run it again with a higher --throttle; `kstack move cancel` takes back what is under way"
+                    .to_owned(),
+            },
+        });
+    }
+    let paced = rates(view, &involved, patience.rate);
+    (!paced.is_empty()).then_some(Action::Pace { rates: paced, rate: patience.rate })
+}
+
+/// The first three.
+pub(super) fn name_all(keys: &[&Key]) -> String {
+    keys.iter().take(3).map(|key| name(key)).collect::<Vec<_>>().join(", ")
+}
+
 /// Throttles the batch and starts it, where the rate is above what is written to what moves.
-fn start(view: &View, ours: &BTreeMap<&Key, &Moving>, starts: Vec<Start>, patience: &Patience) -> Action {
+/// `entry` writes the entries of the throttle's lists; `more` says whether partitions get more replicas.
+pub(super) fn start(
+    view: &View,
+    starts: Vec<Start>,
+    patience: &Patience,
+    (entry, more): (fn(u32, u32) -> String, bool),
+) -> Action {
+    let ours = ours(view);
     let mut written: BTreeMap<u32, u64> = BTreeMap::new();
-    let adding = starts.iter().map(|one| (&one.key, one.step.to));
+    let adding = starts.iter().map(|one| (&one.key, one.to));
     let under_way = ours.iter().flat_map(|(key, one)| one.adding.iter().map(|id| (*key, *id)));
     for (key, id) in adding.chain(under_way) {
         let mine = patience.written.get(key).copied().unwrap_or_default();
@@ -185,21 +235,21 @@ fn start(view: &View, ours: &BTreeMap<&Key, &Moving>, starts: Vec<Start>, patien
         };
     }
     let mut entries: BTreeMap<(String, Side), Vec<String>> = BTreeMap::new();
-    let mut involved: BTreeSet<u32> =
-        ours.values().flat_map(|one| one.replicas.iter().chain(&one.adding)).copied().collect();
+    let mut involved = involved(&ours);
     for one in &starts {
         let (topic, index) = &one.key;
         let leaders = entries.entry((topic.clone(), Side::Leader)).or_default();
-        leaders.extend(one.before.iter().map(|id| own_entry(*index, *id)));
-        entries.entry((topic.clone(), Side::Follower)).or_default().push(own_entry(*index, one.step.to));
-        involved.extend(one.before.iter().chain([&one.step.to]));
+        leaders.extend(one.before.iter().map(|id| entry(*index, *id)));
+        entries.entry((topic.clone(), Side::Follower)).or_default().push(entry(*index, one.to));
+        involved.extend(one.before.iter().chain([&one.to]));
     }
     let append = |((topic, side), entries)| ListChange::Append { topic, side, entries };
     Action::Start {
         lists: entries.into_iter().map(append).collect(),
         rates: rates(view, &involved, rate),
-        bytes: starts.iter().map(|one| one.step.bytes).sum(),
+        bytes: starts.iter().map(|one| one.bytes).sum(),
         moves: starts.into_iter().map(|one| (one.key, one.replicas)).collect(),
+        more,
     }
 }
 
@@ -225,7 +275,7 @@ fn own_rates(view: &View) -> Vec<RateChange> {
 }
 
 /// The entries of kstack's own for what does not move.
-fn over(view: &View) -> Vec<ListChange> {
+pub(super) fn over(view: &View) -> Vec<ListChange> {
     let each = view.lists.iter().flat_map(|(topic, lists)| Side::BOTH.map(|side| (topic, side, lists.of(side))));
     each.filter_map(|(topic, side, list)| {
         lifted(topic, side, list, |partition| view.moving.contains_key(&(topic.clone(), partition)))
@@ -233,8 +283,12 @@ fn over(view: &View) -> Vec<ListChange> {
     .collect()
 }
 
+/// kstack's own rates, where nothing of its own moves.
+pub(super) fn idle_rates(view: &View) -> Vec<RateChange> {
+    if view.moving.keys().any(|key| view.is_ours(key)) { Vec::new() } else { own_rates(view) }
+}
+
 /// Everything that kstack throttles and does not move, as the changes that lift it.
 pub fn all_lifted(view: &View) -> (Vec<ListChange>, Vec<RateChange>) {
-    let moves = view.moving.keys().any(|key| view.is_ours(key));
-    (over(view), if moves { Vec::new() } else { own_rates(view) })
+    (over(view), idle_rates(view))
 }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::next::Goal;
 use super::proposal::amount;
-use super::state::Bands;
 use super::view::View;
 
 /// A partition that is being copied.
@@ -32,8 +32,8 @@ pub struct Progress {
 
 impl Progress {
     /// The progress that a look shows.
-    pub fn of(view: &View, bands: Bands) -> Progress {
-        let (moves, _) = view.state(bands).moves();
+    pub fn of(view: &View, goal: &Goal) -> Progress {
+        let (later_moves, later_bytes) = goal.later(view);
         let copying = view.moving.iter().map(|(key, moving)| {
             let bytes = view.partitions.get(key).map(super::view::Partition::bytes).unwrap_or_default();
             let all = bytes.saturating_mul(moving.adding.len() as u64);
@@ -50,8 +50,8 @@ impl Progress {
         Progress {
             copying: copying.collect(),
             left_bytes: view.moving.keys().map(|key| view.to_copy(key)).sum(),
-            later_moves: moves.len(),
-            later_bytes: moves.iter().map(|one| one.bytes).sum(),
+            later_moves,
+            later_bytes,
         }
     }
 

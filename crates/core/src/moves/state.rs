@@ -340,7 +340,7 @@ impl State {
 }
 
 /// A number that looks like chance, the same each time.
-fn mixed(partition: usize, node: usize) -> u32 {
+pub(super) fn mixed(partition: usize, node: usize) -> u32 {
     let mut mixed = (partition as u64) << 20 ^ node as u64;
     for factor in [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9] {
         mixed = (mixed ^ (mixed >> 29)).wrapping_mul(factor);

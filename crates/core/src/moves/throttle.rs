@@ -1,7 +1,7 @@
 //! The throttle of moves, which is Kafka's own: a rate at each broker, and at each topic a list of the replicas that it holds for.
 //!
 //! What kstack has set is told from what others have by how it is written, so that nothing has to be remembered: an entry of a list
-//! has a zero before its partition (`03:1`, which Kafka reads as `3:1`), and a rate has the last 16 bits [`MARK`]. A run that was killed is
+//! has a zero before its partition (`03:1`, which Kafka reads as `3:1`), two where it is for another number of replicas, and a rate has the last 16 bits [`MARK`]. A run that was killed is
 //! tidied up by the next one, and what others have set stays as it is.
 
 use serde::Serialize;
@@ -113,6 +113,16 @@ pub struct RateChange {
 /// The entry for a replica, as kstack writes it.
 pub fn own_entry(partition: u32, broker: u32) -> String {
     format!("0{partition}:{broker}")
+}
+
+/// The same for a replica that is one more than there were.
+pub fn copies_entry(partition: u32, broker: u32) -> String {
+    format!("00{partition}:{broker}")
+}
+
+/// Whether the entry is of a change of the number of replicas that kstack has begun.
+pub fn is_of_copies(entry: &str) -> bool {
+    own_partition(entry).is_some_and(|partition| entry.starts_with(&format!("00{partition}:")))
 }
 
 /// The partition of an entry that kstack has written.

@@ -70,8 +70,11 @@ impl Moving {
         self.replicas.iter().filter(|id| !self.removing.contains(id)).copied().collect()
     }
 
-    /// What the replicas were, as kstack moves them: each new one has the place of an old one.
+    /// What the replicas were, as kstack moves them: each new one has the place of an old one, or there are more of them, or fewer.
     pub fn origin(&self) -> Vec<u32> {
+        if self.adding.len() != self.removing.len() {
+            return self.replicas.iter().filter(|id| !self.adding.contains(id)).copied().collect();
+        }
         let mut old = self.removing.iter();
         let before = |id: u32| if self.adding.contains(&id) { old.next().copied() } else { Some(id) };
         self.target().into_iter().filter_map(before).collect()
@@ -167,7 +170,7 @@ impl View {
 
 impl Partition {
     /// Whether it has a leader and all its replicas are in sync.
-    fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.leader.is_some() && self.replicas.iter().all(|id| self.in_sync.contains(id))
     }
 }

@@ -1,11 +1,15 @@
-//! Kafka's own resources, where it is not known what a live cluster has of them: they are held back, and nothing else is.
+//! Kafka's own resources: those of a live cluster of which it is not known what it has are held back, and nothing else is; and what
+//! another replication factor means.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Note, Plan};
-use crate::kinds::Resource;
+use super::{Note, Plan, Work};
+use crate::engines::Engine;
+use crate::kinds::{OfKind as _, Resource, Topic};
 use crate::model::{Address, is_of_kafka};
+use crate::moves::amount;
 use crate::observed::Observed;
+use crate::refusal::Refusal;
 use crate::stack::Stack;
 use crate::text::many;
 
@@ -48,4 +52,63 @@ pub fn say_unknown(desired: &BTreeMap<Address, Resource>, stack: &Stack, observe
         of.join(" and ")
     );
     plan.notes.push(Note { warning: true, ..Note::of(&Address::new("kafka", "main"), text) });
+}
+
+/// Says what becomes of topics that get another replication factor, or refuses it.
+pub fn judge_copies(stack: &Stack, plan: &mut Plan) {
+    let (mut notes, mut refusals) = (Vec::new(), Vec::new());
+    for step in &plan.steps {
+        let Work::Update { live, wanted, changes, .. } = &step.work else { continue };
+        let (Some(live), Some(wanted)) = (Topic::of(&live.spec), Topic::of(wanted)) else { continue };
+        let Some(change) = changes.iter().find(|change| change.field == "replication_factor") else { continue };
+        let mut refuse = |reason: String, remedy: String| {
+            refusals.push(Refusal { change: Some(change.clone()), ..Refusal::at(&step.address, reason, remedy) });
+        };
+        // What the file says of it is checked with the file.
+        let own = live.config.get("min.insync.replicas").filter(|_| !wanted.config.contains_key("min.insync.replicas"));
+        let least = own.and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
+        if Engine::of(stack) == Engine::Msk {
+            refuse(
+                "kstack moves no replicas of an MSK cluster, which another replication factor needs".to_owned(),
+                format!(
+                    "write `replication_factor: {}`; kafka-reassign-partitions.sh changes it, and the plan is empty then",
+                    live.replication_factor
+                ),
+            );
+        } else if wanted.replication_factor < least {
+            refuse(
+                format!(
+                    "the live topic has `min.insync.replicas: {least}`, which the stack file does not name: with {} nobody could \
+                     write with acks=all",
+                    many(wanted.replication_factor, "copy")
+                ),
+                format!("write `config: {{min.insync.replicas: \"{}\"}}` for it", wanted.replication_factor),
+            );
+        } else {
+            notes.push(Note::of(&step.address, becomes(live, wanted)));
+        }
+    }
+    plan.notes.extend(notes);
+    plan.refusals.extend(refusals);
+}
+
+/// What becomes of the copies of a topic.
+fn becomes(live: &Topic, wanted: &Topic) -> String {
+    let (before, after) = (live.replication_factor, wanted.replication_factor);
+    let each = if wanted.partitions == 1 { "its partition" } else { "each of its partitions" };
+    if after < before {
+        let gone = many(before - after, "copy");
+        return format!(
+            "{each} loses {gone}, and never that of its leader; a copy is deleted with its records, and the others have them"
+        );
+    }
+    let more = u64::from(after - before);
+    let bytes = match live.bytes {
+        Some(bytes) => format!("{} are copied", amount(bytes.saturating_mul(more))),
+        None => "all of it is copied".to_owned(),
+    };
+    format!(
+        "{each} gets {} more: {bytes}, a few partitions at a time, with a throttle that leaves the brokers what their clients need",
+        many(after - before, "copy")
+    )
 }

@@ -199,6 +199,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     authorities::say(design, observed, &mut plan);
     added::say_empty(design, observed, &mut plan);
     inside::say_unknown(&desired, &design.stack, observed, &mut plan);
+    inside::judge_copies(&design.stack, &mut plan);
     added::say_unmonitored(design, observed, &mut plan);
     stages::say(design, observed, &mut plan);
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());

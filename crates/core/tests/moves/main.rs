@@ -1,6 +1,7 @@
 //! What holds for every plan of partition moves, and for every run of one: properties over random clusters.
 
 mod cases;
+mod copies;
 mod planner;
 mod runs;
 mod tables;

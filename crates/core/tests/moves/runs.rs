@@ -3,26 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kstack_core::moves::{
-    Action, Key, Limits, ListChange, Moving, Patience, RateChange, Room, Side, View, next, what_holds,
+    Action, Bands, Goal, Key, Limits, ListChange, Moving, Patience, RateChange, Room, Side, View, what_holds,
 };
 use proptest::prelude::*;
 
 use crate::cases::{BANDS, view};
 
-const LIMITS: Limits = Limits { at_once: 4, per_broker: 2, bytes: 2_000_000_000 };
+pub const LIMITS: Limits = Limits { at_once: 4, per_broker: 2, bytes: 2_000_000_000 };
+
+fn next(view: &View, bands: Bands, limits: Limits, patience: &Patience) -> Action {
+    Goal::Balance(bands).next(view, limits, patience)
+}
 
 /// Numbers from a seed.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 }
 
 /// A request to the model: each is whole, and a run may be killed between two.
-enum Request {
+pub enum Request {
     List(ListChange),
     Rate(RateChange),
     Reassign(Key, Vec<u32>),
@@ -30,7 +34,7 @@ enum Request {
     Elect(Key),
 }
 
-fn requests(action: Action) -> Vec<Request> {
+pub fn requests(action: Action) -> Vec<Request> {
     let lists = |lists: Vec<ListChange>| lists.into_iter().map(Request::List);
     let rates = |rates: Vec<RateChange>| rates.into_iter().map(Request::Rate);
     match action {
@@ -41,13 +45,13 @@ fn requests(action: Action) -> Vec<Request> {
             lists(all).chain(rates(of)).chain(moves).collect()
         }
         Action::Cancel(keys) => keys.into_iter().map(Request::Cancel).collect(),
-        Action::Order(all) => all.into_iter().map(|(key, to)| Request::Reassign(key, to)).collect(),
+        Action::Drop(all) | Action::Order(all) => all.into_iter().map(|(key, to)| Request::Reassign(key, to)).collect(),
         Action::Elect(keys) => keys.into_iter().map(Request::Elect).collect(),
         Action::Wait(_) | Action::Stop { .. } | Action::Done => Vec::new(),
     }
 }
 
-fn answer(view: &mut View, request: Request) {
+pub fn answer(view: &mut View, request: Request) {
     match request {
         Request::List(ListChange::Append { topic, side, entries }) => {
             let lists = view.lists.entry(topic).or_default();
@@ -75,7 +79,11 @@ fn answer(view: &mut View, request: Request) {
             let one = view.partitions.get_mut(&key).expect("a partition");
             let adding: Vec<u32> = to.iter().filter(|id| !one.replicas.contains(id)).copied().collect();
             let removing: Vec<u32> = one.replicas.iter().filter(|id| !to.contains(id)).copied().collect();
-            if adding.is_empty() && removing.is_empty() {
+            if adding.is_empty() {
+                // Nothing is copied, so Kafka is done at once.
+                assert!(one.leader.is_some_and(|leader| to.contains(&leader)), "the leader stays");
+                one.in_sync.retain(|id| to.contains(id));
+                one.held.retain(|id, _| to.contains(id));
                 one.replicas = to;
             } else {
                 one.replicas = to.iter().chain(&removing).copied().collect();
@@ -96,7 +104,7 @@ fn answer(view: &mut View, request: Request) {
 }
 
 /// The copies of one move arrive.
-fn arrive(view: &mut View, dice: &mut Dice) {
+pub fn arrive(view: &mut View, dice: &mut Dice) {
     let keys: Vec<Key> = view.moving.keys().cloned().collect();
     if keys.is_empty() {
         return;
@@ -127,7 +135,7 @@ fn disks(view: &mut View) {
 }
 
 /// Sees that nothing is fetched that no volume has room for, even if all of it comes and nothing goes.
-fn holds(view: &View) -> Result<(), TestCaseError> {
+pub fn holds(view: &View) -> Result<(), TestCaseError> {
     let room = Room::of(view);
     for id in view.moving.values().flat_map(|one| &one.adding) {
         prop_assert!(room.is_for(*id, 0), "P7: broker {} would be above its limit", id);
@@ -143,7 +151,7 @@ fn holds(view: &View) -> Result<(), TestCaseError> {
 }
 
 /// Every throttle of a broker or a topic.
-fn throttles(view: &View) -> BTreeSet<String> {
+pub fn throttles(view: &View) -> BTreeSet<String> {
     let rates = view.rates.iter().flat_map(|(id, one)| Side::BOTH.map(|side| Some((*id, side, one.of(side)?))));
     let rates = rates.flatten().map(|(id, side, rate)| format!("{id} {side:?} {rate}"));
     let lists = view.lists.iter().flat_map(|(topic, lists)| Side::BOTH.map(|side| (topic, side, lists.of(side))));
