@@ -179,7 +179,8 @@ pub struct Told {
     /// The one before it, with which a process may still run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub before: Option<Life>,
-    /// When the instance had started that ran as this was written: one that started since has this. By EC2's clock alone.
+    /// When the instance had started that ran as this was written: one that started since has this. By EC2's clock, or kstack's for a reboot,
+    /// which comes hours after a launch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub running: Option<Timestamp>,
 }

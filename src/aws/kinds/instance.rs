@@ -155,9 +155,11 @@ impl Driver<Aws> for Instance {
     }
 }
 
-/// When it started last.
+/// When it started last: by EC2, which counts no reboot, or by a reboot of kstack's since then.
 pub fn started(instance: &Sdk) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(instance.launch_time()?.as_nanos()).ok()
+    let launched = Timestamp::from_nanosecond(instance.launch_time()?.as_nanos()).ok()?;
+    let note = instance.tags().iter().find(|one| one.key() == Some(tag::REBOOTED)).and_then(|one| one.value());
+    Some(note.and_then(|note| note.parse().ok()).map_or(launched, |rebooted| launched.max(rebooted)))
 }
 
 /// EC2's word on whether it runs.

@@ -282,7 +282,7 @@ fn renew(change: &FieldChange, _: bool) -> Effect {
     match change.before.as_str() {
         Some(before) if before.starts_with(ENDED) => Effect::Refuse {
             reason: format!("the certificate that the host runs with {before}, so it can't be rolled while the others run"),
-            remedy: "run `kstack recover` with the file: it stops and starts at once all hosts whose certificates have ended".to_owned(),
+            remedy: "run `kstack recover` with the file: it starts all hosts again at once whose certificates have ended, with new ones".to_owned(),
         },
         _ => Effect::Roll,
     }

@@ -90,7 +90,7 @@ fn of_hosts(seen: &Seen<'_>) -> Vec<Finding> {
     let mut all = Vec::new();
     if !seen.ended.is_empty() {
         let what = format!("The certificates have ended with which {} run.", seen.ended.join(", "));
-        let remedy = format!("Run `kstack recover {}`: it stops these hosts and starts them with new ones.", seen.file);
+        let remedy = format!("Run `kstack recover {}`: these hosts start again with new ones, all at once.", seen.file);
         all.push(finding(Severity::Page, None, what, remedy));
     }
     if !seen.down.is_empty() {
