@@ -5,6 +5,7 @@ use crate::cloud_init::{CLIENT_PORT, Phase};
 use crate::engines::ec2::ROOT_GIB;
 use crate::settings::Retention;
 use crate::trust::Trust;
+use jiff::Timestamp;
 
 /// What is said of the certificate that a host runs with while more than a third of its life is left.
 pub const VALID: &str = "valid";
@@ -56,6 +57,9 @@ spec! {
         /// With which certificate it runs, where it speaks TLS: [`VALID`], or when that ends, or [`ENDED`] and when.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub certificate: Option<String> => Rule::by(renew).hidden(),
+        /// When that ends, to the second.
+        #[serde(skip)]
+        pub certificate_ends: Option<Timestamp> => Rule::creation_only(),
         /// The authorities that it runs with, where it speaks TLS: a [`Trust`], or something else where nothing is known.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub trust: Option<String> => Rule::roll().hidden(),
@@ -120,6 +124,7 @@ impl Kind for Instance {
             storage: host.cloud.own_disks.map(|_| host.volume.kind.word().to_owned()),
             listeners: mark(design, host.cloud.phase()),
             certificate: host.cloud.security.as_ref().map(|_| VALID.to_owned()),
+            certificate_ends: None,
             trust: host
                 .cloud
                 .security
