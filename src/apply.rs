@@ -1,6 +1,5 @@
 //! Runs a plan's steps, each as soon as its dependencies are done, and reports events. The only writer; it makes no choices.
 
-pub mod restart;
 mod roll;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, kinds as drivers};
 use crate::error::StepError;
 use crate::health::{self, AskError, KafkaHealth, shortened};
 use crate::kafka::{Link, Server};
@@ -121,10 +121,9 @@ impl Local {
     /// # Errors
     /// AWS's answer.
     pub async fn papers(&self, aws: &Aws) -> Result<sandbox::kafka::Papers, StepError> {
-        match &self.trust {
-            Some(trust) => aws.trusted(trust).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(trust) = &self.trust else { return Ok(None) };
+        let trusted = aws.trusted(trust).await?;
+        Ok(Some(sandbox::kafka::Signed { trusted, lives: drivers::host_lives(aws).await? }))
     }
 }
 

@@ -180,6 +180,18 @@ def test_an_instance_stops_and_starts_with_its_address(aws):
     assert aws.wait_for_instance(name)["PrivateIpAddress"] == instance["PrivateIpAddress"]
 
 
+def test_a_reboot_is_no_launch_and_for_what_runs_only(aws):
+    name = aws.run()["InstanceId"]
+    refused("IncorrectInstanceState", aws.ec2.reboot_instances, InstanceIds=[name])
+    before = aws.wait_for_instance(name)
+    aws.ec2.reboot_instances(InstanceIds=[name])
+    assert aws.instance(name) == before
+    refused("InvalidInstanceID.NotFound", aws.ec2.reboot_instances, InstanceIds=["i-0123456789abcdef0"])
+    aws.ec2.stop_instances(InstanceIds=[name])
+    aws.wait_for_instance(name, "stopped")
+    refused("IncorrectInstanceState", aws.ec2.reboot_instances, InstanceIds=[name])
+
+
 def test_the_type_changes_while_stopped_only(aws):
     name = aws.run()["InstanceId"]
     change = {"InstanceId": name, "InstanceType": {"Value": "m7i.xlarge"}}

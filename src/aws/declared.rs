@@ -58,8 +58,14 @@ pub const LEASE: &[&Call] =
     &[call("GetCallerIdentity"), call("GetParametersByPath"), call("PutParameter"), call("DeleteParameters")];
 /// What a roll asks about the other instances, and about the one that it ends, so that it may be started again.
 pub const ROLL: &[&Call] = &[call("DescribeInstanceStatus"), call("DescribeInstanceAttribute")];
-/// What stops and starts hosts whose certificates have ended.
-pub const RESTART: &[&Call] = &[call("StopInstances"), call("StartInstances"), call("DescribeInstances")];
+/// What stops and starts hosts whose certificates have ended, and reboots those with disks of their own.
+pub const RESTART: &[&Call] = &[
+    call("StopInstances"),
+    call("StartInstances"),
+    call("RebootInstances"),
+    call("CreateTags"),
+    call("DescribeInstances"),
+];
 /// What kstack's own certificate is signed with, for brokers that speak TLS, and what credentials of clients are made from.
 pub const AUTHORITIES: &[&Call] = &[call_of("GetParameters", "papers")];
 /// What a way to the brokers through Session Manager calls.

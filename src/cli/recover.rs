@@ -9,8 +9,9 @@ use crate::session::read_source;
 /// Bring back a cluster whose hosts run with certificates that have ended
 ///
 /// Brokers and controllers whose certificates have ended do not know each other any more, and the cluster is down or about to be. This
-/// makes new certificates for these hosts, and stops and starts all of them at once. Volumes and addresses stay. A certificate that
-/// ends soon needs no recovery: `kstack apply` renews it, one host after another.
+/// makes new certificates for these hosts, and stops and starts all of them at once. Volumes and addresses stay. Hosts whose data is
+/// on disks of their own are rebooted, which keeps it. A certificate that ends soon needs no recovery: `kstack apply` renews it, one
+/// host after another. Where this was interrupted, the same command goes on.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
@@ -31,8 +32,14 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (source, parsed) = read_source(&args.file)?;
     let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;
     let hosts = recover::preview(&session, &parsed).await?;
-    let lines: String = hosts.iter().map(|(host, ended)| format!("  {host}: its certificate {ended}\n")).collect();
-    ui::out(&format!("These hosts get new certificates, and are stopped and started at once:\n{lines}"));
+    for (reboots, what) in [(false, "stopped and started"), (true, "rebooted")] {
+        let hosts = hosts.iter().filter(|(_, host)| host.reboots == reboots);
+        let lines: String =
+            hosts.map(|(name, host)| format!("  {name}: its certificate {}\n", host.certificate)).collect();
+        if !lines.is_empty() {
+            ui::out(&format!("These hosts get new certificates, and are {what} at once:\n{lines}"));
+        }
+    }
     if !args.yes {
         ui::approve("\nDo it? Only `yes` is accepted: ", "yes", "it was not approved", "run with --yes")?;
     }

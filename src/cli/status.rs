@@ -11,7 +11,7 @@ use anstyle::AnsiColor;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::hosts::{HostStatus, certificates, hosts};
+use self::hosts::{HostStatus, certificates, hosts, note_served};
 use super::context::Context;
 use super::msk::{self, Msk};
 use super::ui;
@@ -217,7 +217,7 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
     let now = clock::now();
     let lease = metadata.holder(now).cloned();
     let term = Lifetime::of(&observed, metadata.record.as_ref(), None);
-    let hosts = hosts(&observed);
+    let mut hosts = hosts(&observed);
     let servers: Vec<SocketAddrV4> = kafka::brokers(&observed, context.sandbox).into_values().collect();
     let ids = hosts.iter().filter(|host| host.name.starts_with("broker-")).filter_map(|host| node_id(&host.name));
     let ids: BTreeSet<u32> = ids.collect();
@@ -238,6 +238,9 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
             health.map_err(|error| error.to_string())
         }
     };
+    if let Ok(cluster) = &health {
+        note_served(&mut hosts, cluster);
+    }
     let kafka = match engine {
         Engine::Ec2 => Some(kafka(&health, &ids)),
         Engine::Msk => of_msk,

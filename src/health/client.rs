@@ -1,8 +1,9 @@
 //! Querying the brokers of a cluster, with a limit on every time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
@@ -24,6 +25,9 @@ const METADATA_TOPIC: &str = "__cluster_metadata";
 const MIN_ISR: &str = "min.insync.replicas";
 /// A resource of DescribeConfigs that is a topic.
 const TOPIC: i8 = 2;
+
+/// Which brokers have answered, each with the end of the certificate that it has shown; nothing for one that did not.
+type Seen = BTreeMap<Server, Option<Option<Timestamp>>>;
 
 /// Why a cluster could not be queried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +64,10 @@ pub async fn ask(brokers: &[Server], link: &Link) -> Result<KafkaHealth, AskErro
         }
     };
     let greeted = futures::future::join_all(brokers.iter().map(greet)).await;
-    let silent: BTreeSet<Server> = greeted.iter().filter(|one| one.1.is_err()).map(|one| one.0.clone()).collect();
+    let seen: Seen = greeted
+        .iter()
+        .map(|(broker, greeted)| (broker.clone(), greeted.as_ref().ok().map(|one| one.0.certificate_ends())))
+        .collect();
     let mut last = AskError::Unreachable(None);
     for (broker, greeted) in greeted {
         let (connection, versions) = match greeted {
@@ -76,7 +83,7 @@ pub async fn ask(brokers: &[Server], link: &Link) -> Result<KafkaHealth, AskErro
             // Whatever answers differently, such as a proxy in between, is no broker.
             Err(_) => continue,
         };
-        match timeout(ANSWER_TIMEOUT, Box::pin(describe(connection, &versions, &silent))).await {
+        match timeout(ANSWER_TIMEOUT, Box::pin(describe(connection, &versions, &seen))).await {
             Ok(Ok(cluster)) => return Ok(cluster),
             Ok(Err(why)) => last = AskError::Answer { broker, why },
             Err(_) => {
@@ -114,11 +121,7 @@ pub async fn wait_until(
     }
 }
 
-async fn describe(
-    mut to: Connection,
-    versions: &ApiVersionsResponse,
-    silent: &BTreeSet<Server>,
-) -> Result<KafkaHealth, String> {
+async fn describe(mut to: Connection, versions: &ApiVersionsResponse, seen: &Seen) -> Result<KafkaHealth, String> {
     // The newest of these versions that the broker knows.
     let newest = |key: i16, ours: std::ops::RangeInclusive<i16>| {
         let one = versions.api_keys.iter().find(|one| one.api_key == key)?;
@@ -165,8 +168,9 @@ async fn describe(
     let brokers = cluster.brokers.iter().filter_map(|one| {
         let rack = one.rack.as_ref().map(|rack| rack.to_string());
         let server = u16::try_from(one.port).ok().map(|port| Server { host: one.host.to_string(), port });
-        let silent = server.is_some_and(|server| silent.contains(&server));
-        Some(BrokerHealth { node: node(one.broker_id.0)?, rack, fenced: one.is_fenced, silent })
+        let seen = server.and_then(|server| seen.get(&server));
+        let (silent, certificate_ends) = (seen == Some(&None), seen.copied().flatten().flatten());
+        Some(BrokerHealth { node: node(one.broker_id.0)?, rack, fenced: one.is_fenced, silent, certificate_ends })
     });
     let partitions = topics.iter().flat_map(|(name, partitions)| {
         // A topic that went between the two questions has no minimum, and 1 holds nothing back.

@@ -5,6 +5,7 @@ mod client;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use kstack_core::text::many;
 use serde::Serialize;
 
@@ -56,6 +57,9 @@ pub struct BrokerHealth {
     pub fenced: bool,
     /// It does not answer from here. The cluster notices that only after some seconds.
     pub silent: bool,
+    /// When the certificate ends that it serves; `None` in plaintext, or where it does not answer.
+    #[serde(skip)]
+    pub certificate_ends: Option<Timestamp>,
 }
 
 /// A partition and where its replicas are.

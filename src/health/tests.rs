@@ -8,7 +8,7 @@ fn partition(replicas: &[u32], isr: &[u32], min_isr: u32) -> Partition {
 }
 
 fn broker(node: u32) -> BrokerHealth {
-    BrokerHealth { node, rack: None, fenced: false, silent: false }
+    BrokerHealth { node, rack: None, fenced: false, silent: false, certificate_ends: None }
 }
 
 /// Three brokers that are controllers too, all well.

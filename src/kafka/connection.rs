@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use jiff::Timestamp;
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, RequestHeader};
 use kafka_protocol::protocol::{
     Decodable, Encodable, HeaderVersion, Request, StrBytes, encode_request_header_into_buffer,
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 
 use super::shape::{self, Shape, walk};
 use super::{ConnectError, Link, Server, tls};
+use crate::pki;
 
 /// How long a broker may take to list its API versions in plaintext. A lost packet is sent again after one second.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(4);
@@ -34,6 +36,8 @@ pub struct Connection {
     requests: i32,
     /// Whether the broker knows a user.
     user: bool,
+    /// When the certificate ends that the broker has shown.
+    certificate_ends: Option<Timestamp>,
 }
 
 /// Why a request has no answer.
@@ -78,14 +82,17 @@ impl Connection {
         link: &Link,
     ) -> Result<(Connection, ApiVersionsResponse), ConnectError> {
         let security = &link.security;
-        let stream: Box<dyn Stream> = match security.tls() {
-            None => Box::new(stream),
+        let (stream, certificate_ends): (Box<dyn Stream>, _) = match security.tls() {
+            None => (Box::new(stream), None),
             Some(config) => {
                 let secured = tls::secure(stream, broker, config).await;
-                Box::new(secured.map_err(|error| tls::refusal(&error, broker, security, link.way.is_tunnel()))?)
+                let secured = secured.map_err(|error| tls::refusal(&error, broker, security, link.way.is_tunnel()))?;
+                let shown = secured.get_ref().1.peer_certificates().and_then(|all| all.first());
+                let ends = shown.and_then(|one| pki::ends(one));
+                (Box::new(secured), ends)
             }
         };
-        let mut connection = Connection { stream, requests: 0, user: security.sasl().is_some() };
+        let mut connection = Connection { stream, requests: 0, user: security.sasl().is_some(), certificate_ends };
         let versions = match connection.request(&ApiVersionsRequest::default(), 0, shape::API_VERSIONS_0).await {
             Ok(versions) => versions,
             // In TLS 1.3 a broker looks at the client's certificate after the client has seen the handshake's end.
@@ -100,6 +107,11 @@ impl Connection {
             sasl.prove(&mut connection, broker).await.map_err(ConnectError::Refused)?;
         }
         Ok((connection, versions))
+    }
+
+    /// When the certificate ends that the broker has shown; `None` in plaintext.
+    pub fn certificate_ends(&self) -> Option<Timestamp> {
+        self.certificate_ends
     }
 
     /// Sends a request and reads its answer, which must have this shape to its end.

@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 
 pub use clients_ca::clients_ca;
 use kstack_core::certificates::{Authority, EARLIER, Facts};
-pub use read::{Certificate, read};
+pub use read::{Certificate, ends, read};
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]

@@ -76,6 +76,12 @@ pub fn read(pem: &str) -> Result<Certificate, PkiError> {
     })
 }
 
+/// When a certificate ends, of which this is the DER; `None` where it is none.
+pub fn ends(der: &[u8]) -> Option<Timestamp> {
+    let (_, parsed) = X509Certificate::from_der(der).ok()?;
+    Timestamp::from_second(parsed.validity().not_after.timestamp()).ok()
+}
+
 /// A name by RFC 2253: its last part first.
 fn rfc2253(name: &X509Name<'_>) -> String {
     let mut parts: Vec<String> = name

@@ -16,12 +16,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::aws::kinds::host_life;
 use crate::aws::papers::Trusted;
-use crate::clock;
 
 use super::{SandboxError, home, io_error, running};
-use kstack_core::certificates::Facts;
+use kstack_core::certificates::{EARLIER, Facts, Life};
 use kstack_core::cloud_init;
 use kstack_core::cloud_init::HostRole;
 use kstack_core::design::{Design, HostDesign};
@@ -202,16 +200,27 @@ pub(super) fn remove_all() -> Result<(), SandboxError> {
 }
 
 /// What hosts that speak TLS get their papers with here; absent for those that do not.
-pub type Papers = Option<Trusted>;
+pub type Papers = Option<Signed>;
+
+/// What certificates are made with.
+#[derive(Debug)]
+pub struct Signed {
+    pub trusted: Trusted,
+    /// From when to when the certificate is valid that a host has in Parameter Store, by its address.
+    pub lives: BTreeMap<Ipv4Addr, Life>,
+}
 
 /// Writes what a host has fetched before Kafka starts. Its certificate is another than the one in Parameter Store: it has the address that
-/// the process listens on.
+/// the process listens on, and the same dates.
 fn write_papers(papers: &Papers, host: &HostDesign, node: &Path) -> Result<(), SandboxError> {
     let none = |why: String| SandboxError::NoKafka(format!("{} has no certificate: {why}", host.name));
-    let trusted = papers.as_ref().ok_or_else(|| none("the authorities are not known".to_owned()))?;
+    let papers = papers.as_ref().ok_or_else(|| none("the authorities are not known".to_owned()))?;
+    let (trusted, life) = (&papers.trusted, papers.lives.get(&host.address));
+    let life = life.ok_or_else(|| none("Parameter Store has none for it".to_owned()))?;
+    let made = life.begins + EARLIER;
     let facts = Facts::host(&host.cloud.stack, &host.name, loopback(host.address));
-    let facts = Facts { life: host_life(), ..facts };
-    let pair = trusted.signer.sign(&facts, clock::now()).map_err(|error| none(error.to_string()))?;
+    let facts = Facts { life: made.duration_until(life.ends), ..facts };
+    let pair = trusted.signer.sign(&facts, made).map_err(|error| none(error.to_string()))?;
     let keystore = pair.keystore();
     let own = host.cloud.security.as_ref().and_then(|security| security.clients_ca.as_deref());
     let files = [

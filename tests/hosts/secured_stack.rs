@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aws_sdk_ssm::types::ParameterStringFilter;
+use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType};
 use kstack::aws::declared::during;
 use kstack::aws::{Clients, Fence, Place};
 use kstack_core::certificates::Told;
@@ -25,6 +25,7 @@ const ACLS: &str = "org.apache.kafka.tools.AclCommand";
 
 /// What this test itself asks of AWS.
 const LISTED: &[&Call] = &[call("DescribeParameters")];
+const WRITTEN: &[&Call] = &[call("PutParameter")];
 
 struct Stack {
     kafka: PathBuf,
@@ -107,14 +108,35 @@ impl Stack {
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
-    /// What the descriptions of the hosts' parameters tell, by parameter; and how many parameters there are in all.
-    fn papers(&self) -> (BTreeMap<String, Told>, usize) {
+    /// Does `work` in the sandbox's Parameter Store.
+    fn on_parameters<T>(&self, work: impl AsyncFnOnce(Clients) -> T) -> T {
         let status: Value = kstack(&self.kafka, &["sandbox", "status", "--json"]).expect(0).json();
         let endpoint = status["endpoint"].as_str().expect("an endpoint").to_owned();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let all = runtime.block_on(async {
+        runtime.block_on(async {
             let place = Place { region: "us-east-1".to_owned(), sandbox: Some(endpoint) };
-            let clients = Clients::connect(&place, Fence::default()).await;
+            work(Clients::connect(&place, Fence::default()).await).await
+        })
+    }
+
+    /// Has Parameter Store tell that the certificate of the host at `address` ends an hour later than it does.
+    fn tell_another_end(&self, address: &str) {
+        let parameter = format!("/hosts/{address}/tls");
+        let (name, told) =
+            self.papers().0.into_iter().find(|(name, _)| name.ends_with(&parameter)).expect("its papers");
+        let told = Told { ends: told.ends + jiff::SignedDuration::from_hours(1), ..told };
+        let text = serde_json::to_string(&told).expect("JSON");
+        self.on_parameters(async |clients| {
+            let call = clients.ssm.put_parameter().name(&name).value("none").r#type(ParameterType::SecureString);
+            let call = call.overwrite(true).description(&text);
+            let put = during([WRITTEN, &[]], async { call.send().await });
+            put.await.expect("the parameter");
+        });
+    }
+
+    /// What the descriptions of the hosts' parameters tell, by parameter; and how many parameters there are in all.
+    fn papers(&self) -> (BTreeMap<String, Told>, usize) {
+        let all = self.on_parameters(async |clients| {
             let path = ParameterStringFilter::builder().key("Path").option("Recursive").values("/kstack-papers");
             let call = clients.ssm.describe_parameters().max_results(50);
             let call = call.parameter_filters(path.build().expect("a filter"));
@@ -131,6 +153,12 @@ impl Stack {
         let count = told.len();
         (told.into_iter().filter(|(name, _)| name.contains("/hosts/")).collect(), count)
     }
+}
+
+/// The address of the host `name`, as `kstack status` shows it.
+fn address_of(hosts: &[Value], name: &str) -> String {
+    let host = hosts.iter().find(|host| host["name"] == name).expect("the host");
+    host["address"].as_str().expect("an address").to_owned()
 }
 
 fn servers(settings: &str) -> String {
@@ -233,7 +261,7 @@ fn a_secured_stack_is_made_used_rolled_and_destroyed() {
 }
 
 /// In seconds: long enough for three hosts to start one after the other, and to be rolled.
-const SHORT: u64 = 180;
+const SHORT: u64 = 240;
 
 #[test]
 fn certificates_are_renewed_in_time_and_a_quorum_without_valid_ones_is_brought_back() {
@@ -279,7 +307,17 @@ fn certificates_are_renewed_in_time_and_a_quorum_without_valid_ones_is_brought_b
     assert!(recovered.out.ends_with("broker-1, broker-2, broker-3 run with new certificates.\n"), "{recovered}");
     let status = run(&["status", &file, "--json"]).expect(0).json();
     assert_eq!(status["kafka"]["healthy"], true, "{status:#}");
+    // What brokers show in the handshake is what AWS tells; where it is not, both are said, with what helps.
+    let served = |one: &Value| (one["certificate_ends"].clone(), one["served_certificate_ends"].clone());
+    let hosts = status["hosts"].as_array().expect("hosts");
+    assert!(hosts.iter().map(served).all(|(told, served)| told.is_string() && told == served), "{status:#}");
+    assert_eq!(status["findings"], serde_json::json!([]), "{status:#}");
+    assert!(run(&["status", &file]).expect(0).out.contains("valid on all 3 hosts; 3 of 3 brokers serve what they"));
     assert!(run(&["plan", &file]).expect(0).out.contains("Nothing to do"));
+    stack.tell_another_end(&address_of(hosts, "broker-2"));
+    let status = run(&["status", &file, "--json"]).expect(0).json();
+    let what = status["findings"][0]["what"].as_str().unwrap_or_default();
+    assert!(what.contains("serve other certificates than they should have started with: broker-2 ("), "{status:#}");
     let read = stack.consume(&stack.credentials("admin.properties", &["--admin"]), 10);
     assert!(read.contains("Processed a total of 10 messages"), "{read}");
     run(&["destroy", &file, "--yes"]).expect(0);

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use aws_sdk_ssm::types::ParameterType;
 use jiff::Timestamp;
@@ -17,10 +18,11 @@ use kstack_core::certificates::{Authority, Facts};
 use kstack_core::cloud_init::{self, Host, HostRole, Os, Overrides, papers_parameter};
 use serde_json::Value;
 
-use crate::support::Account;
-use crate::support::aws::wait;
-use crate::support::proxy::{forward, header, read_request};
+use crate::support::aws::{DEV, wait};
+use crate::support::proxy::{Call, Fault, OfCall, Proxy, Weather, forward, header, read_request};
+use crate::support::running::{Running, through_with};
 use crate::support::signature::verified;
+use crate::support::{Account, Run, poll};
 use crate::user_data::{host, security};
 
 const REGION: &str = "us-east-1";
@@ -200,4 +202,137 @@ fn a_host_fetches_its_papers_with_its_roles_credentials_and_shows_none_of_them()
         assert!(!seen.contains(secret), "{secret} in {seen}");
     }
     assert!(seen.contains("--config"), "curl was seen");
+}
+
+#[test]
+fn a_host_warns_in_the_last_thirty_days_of_its_certificate_and_says_nothing_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Host { security: Some(security()), ..host(HostRole::Broker, Os::Debian12) };
+    let data = cloud_init::render(&host, &Overrides::new()).expect("it renders");
+    let data: Value = serde_yaml::from_str(&data).expect("YAML");
+    let mut files = data["write_files"].as_array().expect("files").iter();
+    let script = files.find(|file| file["path"] == "/usr/local/lib/kstack/warn-of-end").expect("the script");
+    let pem = folder.path().join("host.pem");
+    let text = script["content"].as_str().expect("text");
+    assert_eq!(text.matches("/etc/kafka/tls/host.pem").count(), 1);
+    let path = folder.path().join("warn-of-end");
+    fs::write(&path, text.replace("/etc/kafka/tls/host.pem", &pem.display().to_string())).expect("a file");
+    let run = || {
+        let output = Command::new("sh").arg(&path).env_clear().env("PATH", "/usr/bin:/bin").output().expect("sh runs");
+        (output.status.code(), said(&output))
+    };
+    assert_eq!(run(), (Some(0), String::new()), "there is none yet");
+    let now = Timestamp::now();
+    let day = jiff::SignedDuration::from_hours(24);
+    let signer = Signer::make(Authority::Hosts, 1, "prod", now - 400 * day).expect("an authority");
+    let facts = Facts::host("prod", "broker-1", host.address);
+    for (left, warns) in [(364, false), (31, false), (29, true), (1, true), (-1, true)] {
+        let pair = signer.sign(&facts, now + (left - 365) * day).expect("a certificate");
+        fs::write(&pem, pair.keystore().expose()).expect("a file");
+        let (code, said) = run();
+        let one = said.starts_with("<4>kstack: the certificate of this host ends at ") && said.lines().count() == 1;
+        assert_eq!((code, one, said.is_empty()), (Some(0), warns, !warns), "{left} days: {said}");
+    }
+    fs::write(&pem, "nothing").expect("a file");
+    assert_ne!(run().0, Some(0), "a file that can't be read is a failure of the unit");
+}
+
+const FILE: &str = "dev.yaml";
+const LONG: Duration = Duration::from_secs(120);
+/// LocalStack's hosts run nothing that could be asked.
+const NOBODY: (&str, &str) = ("KSTACK_TEST_NOBODY", "1");
+
+/// Three brokers with disks of their own, and three controllers with volumes, whose certificates end within seconds.
+fn ending() -> Account {
+    let account = Account::new();
+    let brokers = "instance_type: m6gd.xlarge\n      storage: {type: instance-store}";
+    let edits = [
+        ("instance_type: t4g.medium", brokers),
+        ("combined: true", "controllers: {count: 3, instance_type: t4g.medium}"),
+        ("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true}"),
+    ];
+    account.write("dev", &edits);
+    let mut apply = account.command(&["apply", FILE, "--yes"]);
+    Run::of(apply.env("KSTACK_TEST_CERTIFICATE_LIFE", "5")).expect(0);
+    account
+}
+
+/// How many of the hosts with these names have certificates that have ended.
+fn ended(account: &Account, role: &str) -> usize {
+    let (host, refused) = (format!("instance/{role}"), "so it can't be rolled while the others run");
+    account.plan(FILE).refusals().iter().filter(|one| one.starts_with(&host) && one.contains(refused)).count()
+}
+
+/// `kstack recover` with what goes wrong, and the calls that it made.
+fn recover(account: &mut Account, fault: Option<(&'static str, Fault)>) -> (Run, Vec<Call>) {
+    let fault = fault.map(|(operation, fault)| -> OfCall<Option<Fault>> {
+        Box::new(move |call: &Call| (call.operation == operation).then_some(fault))
+    });
+    let proxy = Proxy::with(Weather { fault, ..Weather::default() });
+    let run = through_with(account, &proxy, &["recover", FILE, "--yes"], &[NOBODY]);
+    (run, proxy.take())
+}
+
+#[test]
+fn hosts_with_disks_of_their_own_are_rebooted_with_new_certificates_wherever_a_run_dies() {
+    let mut account = ending();
+    let hosts = account.instances(DEV);
+    poll("the end of the certificates", LONG, || (ended(&account, "") == 6).then_some(()));
+    // A host that has a new certificate and has not been rebooted, or nobody has noted that, counts as one that has the old one.
+    for (operation, fault, brokers, controllers) in [
+        ("StopInstances", Fault::KillBefore, 3, 3),
+        ("StopInstances", Fault::KillAfter, 3, 3),
+        ("RebootInstances", Fault::KillBefore, 3, 3),
+        ("RebootInstances", Fault::KillAfter, 3, 3),
+        ("CreateTags", Fault::KillBefore, 3, 3),
+        ("CreateTags", Fault::KillAfter, 0, 3),
+        ("StartInstances", Fault::KillBefore, 0, 3),
+    ] {
+        let (run, calls) = recover(&mut account, Some((operation, fault)));
+        assert!(run.code != 0 && calls.iter().any(|call| call.operation == operation), "{operation} {fault:?}: {run}");
+        account.run(&["unlock", FILE, "--yes"]).expect(0);
+        assert_eq!((ended(&account, "broker-"), ended(&account, "controller-")), (brokers, controllers), "{operation}");
+    }
+    let (run, calls) = recover(&mut account, None);
+    let run = run.expect(0);
+    assert!(run.out.ends_with("controller-1, controller-2, controller-3 run with new certificates.\n"), "{run}");
+    assert!(calls.iter().all(|call| call.operation != "RebootInstances"), "the brokers have been: {calls:?}");
+    account.assert_converged(FILE);
+    assert_eq!(account.instances(DEV), hosts);
+    account.destroy(FILE);
+}
+
+#[test]
+fn a_recovery_goes_on_after_a_signal_and_says_how_hosts_are() {
+    let mut account = ending();
+    poll("the end of the certificates", LONG, || (ended(&account, "") == 6).then_some(()));
+    account.choose(&serde_json::json!({"times": {"instance_stop": 20}}));
+    let direct = account.endpoint.clone();
+    let proxy = Proxy::counting();
+    account.endpoint.clone_from(&proxy.endpoint);
+    let mut command = account.command(&["recover", FILE, "--yes"]);
+    command.env(NOBODY.0, NOBODY.1);
+    let recovery = Running::of(command);
+    account.endpoint = direct;
+    let mut calls: Vec<Call> = Vec::new();
+    poll("the stop", LONG, || {
+        calls.extend(proxy.take());
+        calls.iter().any(|call| call.operation == "StopInstances").then_some(())
+    });
+    recovery.signal(rustix::process::Signal::INT);
+    let run = recovery.end(LONG).expect(130);
+    assert!(run.err.contains("they have new certificates, and nothing starts them but the same command"), "{run}");
+    let stops = calls.iter().filter(|call| call.operation == "StopInstances").count();
+    assert_eq!((stops, ended(&account, "")), (1, 6), "{calls:?}");
+    let (run, calls) = recover(&mut account, None);
+    let run = run.expect(0);
+    assert!(
+        run.out.ends_with("controller-3 run with new certificates.\n") && run.out.contains("are rebooted"),
+        "{run}"
+    );
+    for operation in ["StopInstances", "RebootInstances", "StartInstances"] {
+        assert_eq!(calls.iter().filter(|call| call.operation == operation).count(), 1, "{operation}: {calls:?}");
+    }
+    account.assert_converged(FILE);
+    account.destroy(FILE);
 }

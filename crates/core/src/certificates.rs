@@ -179,7 +179,8 @@ pub struct Told {
     /// The one before it, with which a process may still run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub before: Option<Life>,
-    /// When the instance had started that ran as this was written: one that started since has this. By EC2's clock alone.
+    /// When the instance had started that ran as this was written: one that started since has this. By EC2's clock, or kstack's for a reboot,
+    /// which comes hours after a launch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub running: Option<Timestamp>,
 }
@@ -191,6 +192,24 @@ pub struct Life {
     pub ends: Timestamp,
     #[serde(skip_serializing_if = "Trust::is_first", default)]
     pub trust: Trust,
+}
+
+/// When the certificates of a host end: of the one that its process should have started with, by what AWS tells, and of the one that its
+/// broker serves, where that was seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ends {
+    pub started_with: Option<Timestamp>,
+    pub served: Option<Timestamp>,
+}
+
+impl Ends {
+    /// That they are two certificates, in words; `None` where they are one, or one of both is not known.
+    pub fn difference(self, host: &str) -> Option<String> {
+        let (started_with, served) = (self.started_with?, self.served?);
+        let date = |at: Timestamp| at.strftime("%F %R:%S UTC").to_string();
+        (served != started_with)
+            .then(|| format!("{host} ({}, and should be one that ends {})", date(served), date(started_with)))
+    }
 }
 
 /// How far AWS's clock and kstack's may be apart, at most, for what they say to be compared.
@@ -269,6 +288,19 @@ mod tests {
         for name in ["", "a b", "a,OU=kstack-hosts", "a=b", "a:b", "ü", "a/b", "*", &"a".repeat(65)] {
             assert_eq!(Facts::client(name, DAY), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_broker_that_serves_another_certificate_than_it_started_with_is_told_where_both_are_known() {
+        let at = |second| Timestamp::from_second(second).expect("a date");
+        let difference = |started_with: Option<i64>, served: Option<i64>| {
+            Ends { started_with: started_with.map(at), served: served.map(at) }.difference("broker-1")
+        };
+        for (started_with, served) in [(None, None), (Some(0), None), (None, Some(0)), (Some(86_400), Some(86_400))] {
+            assert_eq!(difference(started_with, served), None);
+        }
+        let told = "broker-1 (1970-01-01 00:00:00 UTC, and should be one that ends 1970-01-02 00:00:00 UTC)";
+        assert_eq!(difference(Some(86_400), Some(0)).as_deref(), Some(told));
     }
 
     #[test]

@@ -101,13 +101,14 @@ const INSTALL: &str = "install-kafka.sh.hbs";
 const SERVER_PROPERTIES: &str = "server.properties.hbs";
 
 /// Every template, by file name.
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 17] = [
     (HOST, include_str!("../../../cloud-init/host.yaml.hbs")),
     (SERVER_PROPERTIES, include_str!("../../../cloud-init/server.properties.hbs")),
     ("log4j2.yaml.hbs", include_str!("../../../cloud-init/log4j2.yaml.hbs")),
     (INSTALL, include_str!("../../../cloud-init/install-kafka.sh.hbs")),
     ("mount-data.sh.hbs", include_str!("../../../cloud-init/mount-data.sh.hbs")),
     ("fetch-papers.sh.hbs", include_str!("../../../cloud-init/fetch-papers.sh.hbs")),
+    ("warn-of-end.sh.hbs", include_str!("../../../cloud-init/warn-of-end.sh.hbs")),
     ("format-storage.sh.hbs", include_str!("../../../cloud-init/format-storage.sh.hbs")),
     ("kstack-prepare.service.hbs", include_str!("../../../cloud-init/kstack-prepare.service.hbs")),
     ("kafka.service.hbs", include_str!("../../../cloud-init/kafka.service.hbs")),

@@ -19,7 +19,8 @@ use kstack_core::model::{Address, FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::{call, call_of};
 use kstack_core::trust::Trust;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 impl Driver<Aws> for HostCertificate {
     const CALLS: Calls = Calls {
@@ -106,6 +107,17 @@ pub async fn renew_live(ctx: &Ctx<'_, Aws>) -> Result<(), StepError> {
         }
     };
     during([HostCertificate::CALLS.update, &[]], work).await
+}
+
+/// From when to when the newest certificate of each host is valid, by the host's address, as of now.
+///
+/// # Errors
+/// AWS's answer.
+pub async fn host_lives(aws: &Aws) -> Result<BTreeMap<Ipv4Addr, Life>, StepError> {
+    aws.begin_round();
+    let all = during([HostCertificate::CALLS.discover, &[]], aws.every_paper()).await?;
+    let life = |paper: &Paper| Some((papers_address(&paper.stack, &paper.parameter)?, paper.told.as_ref()?.life()));
+    Ok(all.iter().filter_map(life).collect())
 }
 
 /// How long a host's certificate is valid. Only builds for tests take another life, in seconds, from `KSTACK_TEST_CERTIFICATE_LIFE`.

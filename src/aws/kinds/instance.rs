@@ -155,9 +155,11 @@ impl Driver<Aws> for Instance {
     }
 }
 
-/// When it started last.
+/// When it started last: by EC2, which counts no reboot, or by a reboot of kstack's since then.
 pub fn started(instance: &Sdk) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(instance.launch_time()?.as_nanos()).ok()
+    let launched = Timestamp::from_nanosecond(instance.launch_time()?.as_nanos()).ok()?;
+    let note = instance.tags().iter().find(|one| one.key() == Some(tag::REBOOTED)).and_then(|one| one.value());
+    Some(note.and_then(|note| note.parse().ok()).map_or(launched, |rebooted| launched.max(rebooted)))
 }
 
 /// EC2's word on whether it runs.
@@ -194,6 +196,7 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, runs_with: Option<Option<Life>>) 
         Some(life) => life.trust.of_host(&name.unwrap_or_default()).to_string(),
         None => "unknown".to_owned(),
     };
+    let certificate_ends = runs_with.as_ref().and_then(|life| Some(life.as_ref()?.ends));
     let state = state(instance).map(InstanceStateName::as_str).unwrap_or_default();
     let spec = Instance {
         instance_type: instance.instance_type().map(InstanceType::as_str).unwrap_or_default().to_owned(),
@@ -225,6 +228,7 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, runs_with: Option<Option<Life>>) 
         // Of one that speaks plaintext there is none.
         certificate: tagged(tag::LISTENERS)
             .and(runs_with.as_ref().map(|life| host_certificate::certificate_of(life.as_ref()))),
+        certificate_ends: tagged(tag::LISTENERS).and(certificate_ends),
         trust: tagged(tag::LISTENERS).and(runs_with.map(trust)),
         config: tagged(tag::CONFIG),
         retention: tagged(tag::RETENTION),

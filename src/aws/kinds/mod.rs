@@ -17,7 +17,7 @@ use crate::error::StepError;
 mod msk;
 mod running;
 
-pub use host_certificate::{host_life, renew_live as renew_certificate};
+pub use host_certificate::{host_life, host_lives, renew_live as renew_certificate};
 pub use instance::{fetch as fetch_instances, may_start, user_data};
 pub use msk::status::{MskBroker, MskStatus, Servers, status as msk_status};
 pub use security_group::found as found_group;

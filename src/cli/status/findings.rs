@@ -78,6 +78,7 @@ pub(super) fn of(file: &str, status: &Status) -> Vec<Finding> {
             .collect(),
         ended: with(|one| one.starts_with(ENDED)),
         ending: with(|one| one.starts_with("ends")),
+        serving_others: hosts.iter().filter_map(|host| host.ends().difference(&host.name)).collect(),
         being_changed: status.lease.is_some(),
         interrupted: status.record.as_ref().is_some_and(|record| record.resources.is_none()),
         msk: status.msk.as_ref().map(|msk| msk.state()),

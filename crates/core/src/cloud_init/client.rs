@@ -232,7 +232,7 @@ mod tests {
                     closed,
                     "{text}"
                 );
-                assert_eq!(text.contains("kstack-papers.timer"), closed, "{text}");
+                assert_eq!(text.contains("kstack-papers.timer, kstack-warn.timer]"), closed, "{text}");
                 assert!(files.iter().all(|file| !file["content"].as_str().is_some_and(|text| text.contains("{{"))));
             }
         }

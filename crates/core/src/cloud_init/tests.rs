@@ -326,7 +326,7 @@ fn faults_in_overrides_say_where_they_are() {
         fault("hots.yaml.hbs", ""),
         "the override folder has `hots.yaml.hbs`, which is no template; the templates are `host.yaml.hbs`, \
          `server.properties.hbs`, `log4j2.yaml.hbs`, `install-kafka.sh.hbs`, `mount-data.sh.hbs`, \
-         `fetch-papers.sh.hbs`, `format-storage.sh.hbs`, `kstack-prepare.service.hbs`, `kafka.service.hbs`, `client.yaml.hbs`, \
+         `fetch-papers.sh.hbs`, `warn-of-end.sh.hbs`, `format-storage.sh.hbs`, `kstack-prepare.service.hbs`, `kafka.service.hbs`, `client.yaml.hbs`, \
          `client-profile.sh.hbs`, `install-iam-auth.sh.hbs`, `kafka-tool.sh.hbs`, \
          `install-exporters.sh.hbs`, `jmx-exporter.yaml.hbs`, `node-exporter.service.hbs`"
     );

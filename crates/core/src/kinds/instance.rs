@@ -7,6 +7,7 @@ use crate::cloud_init::Phase;
 use crate::engines::ec2::ROOT_GIB;
 use crate::stack::Stack;
 use crate::trust::Trust;
+use jiff::Timestamp;
 
 /// What is said of the certificate that a host runs with while more than a third of its life is left.
 pub const VALID: &str = "valid";
@@ -58,6 +59,9 @@ spec! {
         /// With which certificate it runs, where it speaks TLS: [`VALID`], or when that ends, or [`ENDED`] and when.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub certificate: Option<String> => Rule::by(renew).hidden(),
+        /// When that ends, to the second.
+        #[serde(skip)]
+        pub certificate_ends: Option<Timestamp> => Rule::creation_only(),
         /// The authorities that it runs with, where it speaks TLS: a [`Trust`], or something else where nothing is known.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub trust: Option<String> => Rule::roll().hidden(),
@@ -140,6 +144,7 @@ impl Kind for Instance {
             storage: host.cloud.own_disks.map(|_| host.volume.kind.word().to_owned()),
             listeners: mark(design, host.cloud.phase()),
             certificate: host.cloud.security.as_ref().map(|_| VALID.to_owned()),
+            certificate_ends: None,
             trust: host
                 .cloud
                 .security
@@ -294,7 +299,7 @@ fn renew(change: &FieldChange, _: bool) -> Effect {
     match change.before.as_str() {
         Some(before) if before.starts_with(ENDED) => Effect::Refuse {
             reason: format!("the certificate that the host runs with {before}, so it can't be rolled while the others run"),
-            remedy: "run `kstack recover` with the file: it stops and starts at once all hosts whose certificates have ended".to_owned(),
+            remedy: "run `kstack recover` with the file: it starts all hosts again at once whose certificates have ended, with new ones".to_owned(),
         },
         _ => Effect::Roll,
     }

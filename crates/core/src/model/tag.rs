@@ -50,6 +50,8 @@ pub const PROTECTED: &str = "kstack:protected";
 pub const STORAGE: &str = "kstack:storage";
 /// Which listeners an instance was started with for other hosts, where these are not plaintext.
 pub const LISTENERS: &str = "kstack:listeners";
+/// When kstack last rebooted an instance: RFC 3339, UTC. EC2 does not tell.
+pub const REBOOTED: &str = "kstack:rebooted";
 /// That an instance has exporters for Prometheus.
 pub const MONITORING: &str = "kstack:monitoring";
 /// How many data volumes an instance has been made for, where there are several.

@@ -38,6 +38,8 @@ pub struct Seen<'a> {
     pub ended: Vec<String>,
     /// Hosts that run with a certificate that is to be renewed.
     pub ending: Vec<String>,
+    /// Brokers that serve another certificate than they should have started with, each with both.
+    pub serving_others: Vec<String>,
     /// Whether somebody holds the stack's lease.
     pub being_changed: bool,
     /// Whether the last apply was not completed.
@@ -90,7 +92,7 @@ fn of_hosts(seen: &Seen<'_>) -> Vec<Finding> {
     let mut all = Vec::new();
     if !seen.ended.is_empty() {
         let what = format!("The certificates have ended with which {} run.", seen.ended.join(", "));
-        let remedy = format!("Run `kstack recover {}`: it stops these hosts and starts them with new ones.", seen.file);
+        let remedy = format!("Run `kstack recover {}`: these hosts start again with new ones, all at once.", seen.file);
         all.push(finding(Severity::Page, None, what, remedy));
     }
     if !seen.down.is_empty() {
@@ -105,6 +107,15 @@ fn of_hosts(seen: &Seen<'_>) -> Vec<Finding> {
         let what = format!("The certificates end soon with which {} run.", seen.ending.join(", "));
         let remedy = format!("Run `kstack apply {}` in time: it rolls these hosts one by one.", seen.file);
         all.push(finding(Severity::Ticket, None, what, remedy));
+    }
+    // What starts again is seen as it was for a moment.
+    if !seen.serving_others.is_empty() && !seen.being_changed {
+        let what = format!(
+            "Brokers serve other certificates than they should have started with: {}.",
+            seen.serving_others.join(", ")
+        );
+        let remedy = "Look whether somebody restarted units on these hosts; roll them with the next change of the file, or reboot them in EC2, one after another while Kafka is healthy: a host starts with its newest certificate.";
+        all.push(finding(Severity::Ticket, None, what, remedy.to_owned()));
     }
     all
 }

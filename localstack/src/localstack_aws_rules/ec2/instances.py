@@ -336,6 +336,15 @@ def start_instances(inner, context, request):
     return {"StartingInstances": changes}
 
 
+def reboot_instances(inner, context, request):
+    """A reboot is no launch: `LaunchTime` stays, and so does what is on the disks. Only what runs can be rebooted."""
+    for instance in backend(context).get_multi_instances_by_id(request["InstanceIds"]):
+        if instance.state != "running":
+            message = f"The instance '{instance.id}' is not in a state from which it can be rebooted."
+            raise error("IncorrectInstanceState", message)
+    return {}
+
+
 def state_shape(instance) -> dict:
     return {"Name": instance.state, "Code": instance.state_code}
 
@@ -384,6 +393,7 @@ RULES = {
     "RunInstances": run_instances,
     "StopInstances": stop_instances,
     "StartInstances": start_instances,
+    "RebootInstances": reboot_instances,
     "TerminateInstances": terminate_instances,
     "ModifyInstanceAttribute": modify_attribute,
     "ModifyInstanceMetadataOptions": modify_metadata_options,

@@ -106,6 +106,8 @@ fn a_host_that_speaks_tls_fetches_its_papers_before_its_storage_is_formatted() {
         assert!(script.contains("\nparameter='/kstack-papers/prod/hosts/10.40.1.10/tls'\n"), "{script}");
         let place = |step: &str| secured[prepare].find(step).unwrap_or_else(|| panic!("{step}"));
         assert!(place("/install-kafka") < place("/fetch-papers") && place("/fetch-papers") < place("/format-storage"));
+        let warns = |files: &BTreeMap<String, String>| files.keys().filter(|path| path.contains("warn")).count();
+        assert_eq!((warns(&before), warns(&secured)), (0, 3), "a script, its unit and its timer");
     }
     let outside = |change: fn(&mut Security)| {
         let mut security = security();

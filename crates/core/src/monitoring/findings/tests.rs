@@ -22,7 +22,7 @@ fn a_well_stack_has_no_findings() {
 #[test]
 fn each_thing_that_is_not_well_is_said_with_what_helps() {
     let kafka = || Kafka { active_controller: true, ..Kafka::default() };
-    let rows: [(Seen<'_>, Severity, &str, &str); 14] = [
+    let rows: [(Seen<'_>, Severity, &str, &str); 15] = [
         (with(Kafka { active_controller: false, ..kafka() }), Severity::Page, "No controller is active", "journalctl"),
         (with(Kafka { offline: 1, ..kafka() }), Severity::Page, "1 partition has no leader", "bring those back"),
         (with(Kafka { offline: 2, ..kafka() }), Severity::Page, "2 partitions have no leader", "elect no other"),
@@ -51,6 +51,12 @@ fn each_thing_that_is_not_well_is_said_with_what_helps() {
             Severity::Ticket,
             "end soon",
             "`kstack apply prod.yaml`",
+        ),
+        (
+            Seen { serving_others: vec!["broker-2 (1)".to_owned()], ..seen() },
+            Severity::Ticket,
+            "other certificates than they should have started with: broker-2 (1)",
+            "roll them",
         ),
         (Seen { interrupted: true, ..seen() }, Severity::Ticket, "was not completed", "`kstack apply prod.yaml`"),
         (

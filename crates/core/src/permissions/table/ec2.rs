@@ -140,6 +140,7 @@ pub const CALLS: &[Call] = &[
         "iam:PassRole" PassRole),
     own!("StartInstances"; with "kms:CreateGrant" VolumeKeyGrants, "kms:Decrypt" VolumeKeys),
     own!("StopInstances"),
+    own!("RebootInstances"),
     own!("TerminateInstances"),
     own!("ModifyInstanceAttribute"),
     own!("ModifyInstanceMetadataOptions"),
