@@ -16,6 +16,7 @@ pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
 pub use crate::file::{Account, ApiVersion, Dns, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
+use crate::rights::{self, iam::OfCluster};
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
 
 fields! {
@@ -88,8 +89,20 @@ impl Stack {
 
     /// The cluster's users, each with how it proves who it is. A checked file has a listener for each.
     pub fn users(&self) -> impl Iterator<Item = (&str, Mechanism, &User)> {
-        let scram = self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.scram);
-        self.access.users.iter().map(move |(name, user)| (name.as_str(), user.mechanism(scram), user))
+        let default = self.cluster.mechanism();
+        self.access.users.iter().map(move |(name, user)| (name.as_str(), user.mechanism.unwrap_or(default), user))
+    }
+
+    /// Those of them that Kafka knows by their names. Whoever comes with IAM is none of these: Kafka has no rights of such a user.
+    pub fn named_users(&self) -> impl Iterator<Item = (&str, Mechanism, &User)> {
+        self.users().filter(|(_, mechanism, _)| *mechanism != Mechanism::Iam)
+    }
+
+    /// The IAM policy of the user `name` on the stack's cluster, in this account or in any; `None` where it does not come with IAM.
+    pub fn client_policy(&self, name: &str, account: &str) -> Option<Value> {
+        let (_, _, user) = self.users().find(|(one, mechanism, _)| *one == name && *mechanism == Mechanism::Iam)?;
+        let (partition, region) = (self.region.partition(), &*self.region);
+        Some(rights::iam::policy(user, OfCluster { partition, region, account, name: &self.name }))
     }
 
     /// The keys that every engine asks for.
@@ -111,7 +124,7 @@ impl Stack {
 
     /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.
     pub fn has_inside(&self) -> bool {
-        !self.topics.is_empty() || !self.access.users.is_empty()
+        !self.topics.is_empty() || self.named_users().next().is_some()
     }
 
     /// Whom the file lets in, to whichever listener.

@@ -50,7 +50,7 @@ impl Kind for UserQuota {
             let request = quota.request.map(crate::file::ThreadShare::percent);
             Some((name.to_owned(), UserQuota::of(rate(quota.produce), rate(quota.consume), request)?))
         };
-        design.stack.users().filter_map(one).collect()
+        design.stack.named_users().filter_map(one).collect()
     }
 
     fn after(&self, name: &str) -> Vec<Address> {

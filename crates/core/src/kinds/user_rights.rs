@@ -21,7 +21,7 @@ impl Kind for UserRights {
             rights.sort();
             (!rights.is_empty()).then(|| (name.to_owned(), UserRights { rights }))
         };
-        design.stack.users().filter_map(one).collect()
+        design.stack.named_users().filter_map(one).collect()
     }
 
     /// A user has its limits before it may do anything, and loses its rights before it goes.
