@@ -17,7 +17,7 @@ use kstack_core::check::Parsed;
 use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
-use kstack_core::kinds::{Instance, KafkaUser, MskCluster};
+use kstack_core::kinds::{Instance, KafkaUser, MskCluster, UserSecret};
 use kstack_core::observed::{Inside, Observed};
 use kstack_core::stack::Stack;
 
@@ -45,11 +45,17 @@ pub async fn look(session: &Session, parsed: &Parsed, looking: Looking<'_>) -> R
     let mut seen = session.look(parsed).await?;
     let stack = &parsed.stack;
     // Of users that are no longer in the file the cluster may have rights still.
-    if stack.has_inside() || !seen.input.observed.of::<KafkaUser>().is_empty() {
+    if stack.has_inside() || !made(&seen.input.observed).is_empty() {
         let applied = seen.input.record.as_ref().is_some_and(|record| record.applies > 0);
         Box::pin(ask(session, stack, &mut seen.input.observed, applied, looking)).await;
     }
     Ok(seen)
+}
+
+/// The users that kstack has made, whether the file has them or no more.
+fn made(observed: &Observed) -> BTreeSet<String> {
+    let (with, on_msk) = (observed.of::<KafkaUser>(), observed.of::<UserSecret>());
+    with.into_keys().chain(on_msk.into_keys()).map(ToString::to_string).collect()
 }
 
 /// Asks the brokers of what is `observed`. `applied` says whether an apply of the stack was ever complete.
@@ -67,8 +73,7 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied:
         observed.inside = Inside::Known;
         return;
     }
-    let made = observed.of::<KafkaUser>().into_keys().map(ToString::to_string).collect();
-    let users = Users::new(Keeper { aws: &session.aws, via: looking.via }, made);
+    let users = Users::new(Keeper { aws: &session.aws, via: looking.via }, made(observed));
     let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking))).with_users(users);
     let found = discover(&kafka).await;
     kafka.close().await;

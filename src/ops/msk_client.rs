@@ -3,8 +3,9 @@
 use super::{Failure, msk};
 use crate::aws::kinds::msk_status;
 use crate::session::Session;
-use kstack_core::client_files::Format;
+use kstack_core::client_files::{Format, Identity, client_file};
 use kstack_core::engines::msk::client_properties::AuthMethod;
+use kstack_core::kinds::user_secret::secret_name;
 use kstack_core::stack::{Mechanism, Stack};
 
 /// The settings of the user `name` of `stack`, with what is secret in them.
@@ -22,8 +23,13 @@ pub async fn settings(session: &Session, stack: &Stack, name: &str, format: Form
             Err(failure.hint("use AWS's aws-msk-iam-sasl-signer with OAUTHBEARER there; for Java, leave --format out"))
         }
         (Mechanism::Iam, Format::Java) => msk::properties(AuthMethod::Iam, cluster.as_ref()),
-        (mechanism, _) => {
-            Err(Failure::new(format!("kstack has no settings of clients of MSK with `{}`", mechanism.word())))
+        (Mechanism::Scram, _) => {
+            let servers = msk::servers(AuthMethod::Scram, cluster.as_ref())?;
+            let password = session.aws.secret_password(&secret_name(&stack.name, name), name).await?;
+            let identity = Identity::Scram { user: name, password: password.expose() };
+            Ok(client_file(format, &servers, None, identity))
         }
+        // A checked file has none.
+        (Mechanism::Mtls, _) => Err(Failure::new("kstack makes no certificates for clients of MSK")),
     }
 }

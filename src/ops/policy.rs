@@ -121,7 +121,7 @@ fn calls<'a>(
     let asked = |kind: &str, of: &Option<Engine>| {
         of.is_none_or(|of| of == engine)
             && (!kinds::is_of_names(kind) || dns.is_some())
-            && (!kinds::is_of_papers(kind) || stack.secured())
+            && (!kinds::is_of_papers(kind) || stack.has_papers())
             && (!kinds::is_of_client(kind) || instances)
     };
     for (kind, _, calls) in CALLS.iter().filter(|(kind, of, _)| asked(kind, of)) {

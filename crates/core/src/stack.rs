@@ -75,6 +75,21 @@ impl Stack {
         self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.secured())
     }
 
+    /// Whether kstack keeps keys, certificates or passwords of the stack.
+    pub fn has_papers(&self) -> bool {
+        let on_msk = self.cluster.msk.is_some();
+        self.secured() || on_msk && self.users().any(|(_, mechanism, _)| mechanism == Mechanism::Scram)
+    }
+
+    /// The KMS key that the file names for them, and the key of the file that it is below.
+    pub fn named_papers_key(&self) -> Option<(&str, &'static str)> {
+        let of_hosts = self.cluster.ec2.as_ref().and_then(|ec2| ec2.listeners.kms_key.as_deref());
+        let scram = self.cluster.msk.as_ref().and_then(|msk| msk.auth.scram.as_ref());
+        let of_users = scram.and_then(|scram| scram.kms_key.as_deref());
+        let of_hosts = of_hosts.map(|key| (key, "cluster.ec2.listeners"));
+        of_hosts.or(of_users.map(|key| (key, "cluster.msk.auth.scram")))
+    }
+
     /// Whether clients have certificates of a CA of the user's own.
     pub fn has_own_clients_ca(&self) -> bool {
         self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.clients_ca().is_some())
@@ -108,11 +123,15 @@ impl Stack {
     /// The keys that every engine asks for.
     pub fn common(&self) -> CommonKeys<'_> {
         let settings = self.cluster.settings(&self.workload);
+        let on_msk = self.cluster.msk.is_some();
+        let secrets = self.users().filter(|(_, mechanism, _)| on_msk && *mechanism == Mechanism::Scram).count();
         CommonKeys {
             region: &self.region,
             network: &self.network,
             workload: &self.workload,
             settings,
+            secrets: u32::try_from(secrets).unwrap_or(u32::MAX),
+            own_key: self.has_papers() && self.named_papers_key().is_none(),
             client: self.client.as_ref(),
         }
     }

@@ -1,16 +1,18 @@
 //! Rules of the users of an MSK cluster: by which listener they come, and what IAM can say of their rights.
 
 use super::users::{part, scalar};
+use crate::engines::rules;
 use crate::file::node::{Content, Key, Node};
-use crate::file::{Acl, Checker, Mechanism, Operation, Scalar as _, User};
+use crate::file::{Acl, Checker, Mechanism, Operation, Quota, Scalar as _, User};
 use crate::rights::iam::unsaid;
-use crate::rights::{Right, granted};
-use crate::stack::Msk;
+use crate::rights::{Right, granted, rights};
+use crate::stack::{ACL, Msk};
 
 pub(super) fn check(users: &[(Key, Node)], checker: &mut Checker<'_>) {
     // What is wrong with the cluster's own keys is said where they are.
     let Some(Some(msk)) = checker.part::<Option<Msk>>("cluster.msk") else { return };
     let access = msk.access();
+    let mut by_password = Vec::new();
     let default = if access.scram { Mechanism::Scram } else { Mechanism::Iam };
     for (key, node) in users {
         let Some(user) = part::<User>(node) else { continue };
@@ -25,17 +27,64 @@ pub(super) fn check(users: &[(Key, Node)], checker: &mut Checker<'_>) {
             Mechanism::Scram if msk.serverless => {
                 checker.error_at(at, "a serverless cluster takes no passwords", "remove `mechanism`, or write `iam`");
             }
-            Mechanism::Scram => {
-                let message = "kstack makes no users with passwords on MSK";
-                let help = "write `mechanism: iam`; or make SCRAM users in Secrets Manager, and name their secrets in `cluster.msk.auth.scram`";
+            Mechanism::Scram if !access.scram => {
+                let message = format!("brokers have no listener for the user `{}`", key.name);
+                let help = "add `scram: {}` below `cluster.msk.auth`, or choose another `mechanism`";
                 checker.error_at(at, message, help);
             }
+            Mechanism::Scram => by_password.push((key, user)),
             Mechanism::Iam if !access.iam => {
                 let message = format!("brokers have no listener for the user `{}`", key.name);
                 let help = "add `iam: true` below `cluster.msk.auth`, or choose another `mechanism`";
                 checker.error_at(at, message, help);
             }
             Mechanism::Iam => check_iam(key, node, &user, checker),
+        }
+    }
+    check_key(&msk, by_password.is_empty(), checker);
+    let inside = by_password.into_iter().filter(|(_, user)| !rights(user).is_empty() || user.quota != Quota::NONE);
+    if let Some((first, _)) = inside.into_iter().next() {
+        check_rights(first, &msk, checker);
+    }
+}
+
+/// The key encrypts something, and MSK takes it.
+fn check_key(msk: &Msk, unused: bool, checker: &mut Checker<'_>) {
+    const KEY: &str = "cluster.msk.auth.scram.kms_key";
+    let Some(key) = msk.auth.scram.as_ref().and_then(|scram| scram.kms_key.as_deref()) else { return };
+    rules::check_key(KEY, key, "Secrets Manager", checker);
+    if key.contains("alias/aws/") {
+        let message = format!("`{key}` is a key of AWS's own, and MSK takes no secret that it encrypts");
+        checker.error(KEY, message, "name one of your own; or leave it out, and kstack makes one");
+    }
+    if unused {
+        let message = "kstack keeps no password that this key would encrypt";
+        checker.error(KEY, message, "remove it, or add users with `mechanism: scram` below `access.users`");
+    }
+}
+
+/// Rights and quotas of users with passwords are Kafka's: kstack reaches it as an AWS caller, and they bind nobody where the cluster lets
+/// everyone in.
+fn check_rights(first: &Key, msk: &Msk, checker: &mut Checker<'_>) {
+    if !msk.access().iam {
+        let message = "kstack gives users their rights as an AWS caller, and the cluster has no listener for IAM";
+        checker.error_at(first.at, message, "add `iam: true` below `cluster.msk.auth`, beside `scram`");
+    }
+    // What a configuration of others says is not known.
+    match msk.config.get(ACL).map(String::as_str) {
+        _ if msk.configuration.is_some() => {}
+        Some("true") => {
+            let message = "the rights of users bind nobody yet: whoever signs in may use every topic that has no ACL";
+            let help = "apply the file, and write `false` then: every client has its rights by that time";
+            checker.warning(&format!("cluster.msk.config.{ACL}"), message, help);
+        }
+        Some(_) => {}
+        None => {
+            let message = format!("MSK lets everyone use what has no ACL, unless `{ACL}` is `false`");
+            let help = format!(
+                "write `{ACL}: false` below `cluster.msk.config`; or, where clients without ACLs work already, `true` until the file was applied"
+            );
+            checker.error_at(first.at, message, help);
         }
     }
 }

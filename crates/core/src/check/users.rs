@@ -20,18 +20,18 @@ const RESERVED: [&str; 3] = ["ANONYMOUS", "kstack-host", "kstack-admin"];
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let users = checker.entries(USERS);
-    let Some((first, _)) = users.first() else { return };
     // Which engine it is, where that is known.
     let [ec2, msk] =
         [Engine::Ec2, Engine::Msk].map(|engine| checker.given(&format!("cluster.{}", engine.key())).is_some());
+    if msk {
+        msk_users::check(users, checker);
+    }
+    let Some((first, _)) = users.first() else { return };
     let ways = ec2.then(|| listeners(checker));
     if ways.as_ref().is_some_and(|ways| !ways.secured()) {
         let message = "brokers that speak plaintext ask nobody who it is, so users have no rights there";
         let help = "add `listeners: {scram: true}` below `cluster.ec2`, or `mtls: true`";
         checker.error_at(first.at, message, help);
-    }
-    if msk {
-        msk_users::check(users, checker);
     }
     for (key, node) in users {
         check_name(key, checker);
@@ -91,7 +91,7 @@ fn check_secret(user: &Node, checker: &mut Checker<'_>) {
     let Content::Map(entries) = &user.content else { return };
     for (key, _) in entries.iter().filter(|(key, _)| key.name == "secret") {
         checker.problems.retain(|problem| problem.at != key.at);
-        let help = "leave it out: kstack makes a password and keeps it in Parameter Store, encrypted; `kstack credentials FILE USER --show` gives it";
+        let help = "leave it out: kstack makes a password and keeps it, encrypted; `kstack credentials FILE USER --show` gives it";
         checker.error_at(key.at, "kstack reads no passwords from Secrets Manager", help);
     }
 }

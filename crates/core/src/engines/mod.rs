@@ -29,6 +29,9 @@ pub struct CommonKeys<'a> {
     pub workload: &'a Workload,
     /// What counts of Kafka's settings.
     pub settings: Settings,
+    /// How many secrets kstack keeps in Secrets Manager, and whether under a key of the stack's own.
+    pub secrets: u32,
+    pub own_key: bool,
     /// The client host, where there is one.
     pub client: Option<&'a client::Client>,
 }

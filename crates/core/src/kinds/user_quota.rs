@@ -40,7 +40,6 @@ impl UserQuota {
 
 impl Kind for UserQuota {
     const NAME: &'static str = "user_quota";
-    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const TAGGED: bool = false;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
@@ -54,7 +53,7 @@ impl Kind for UserQuota {
     }
 
     fn after(&self, name: &str) -> Vec<Address> {
-        vec![Address::new(super::KafkaUser::NAME, name)]
+        [super::KafkaUser::NAME, super::UserSecret::NAME].map(|kind| Address::new(kind, name)).into()
     }
 
     fn price(&self, _: &mut Costs<'_>) {}
