@@ -15,6 +15,7 @@ pub mod kafka;
 pub mod lag;
 mod lease;
 pub mod msk;
+pub mod msk_client;
 pub mod policy;
 pub mod prices;
 pub mod reap;

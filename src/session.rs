@@ -164,7 +164,7 @@ impl Session {
         if let Some(zone) = names::place(&parsed.stack) {
             self.aws.expect_names(&self.name, &zone);
         }
-        if parsed.stack.secured() {
+        if parsed.stack.has_papers() {
             self.aws.expect_papers(Papers::Wanted);
         }
         let (facts, found, metadata) = tokio::try_join!(
@@ -235,7 +235,7 @@ impl Session {
     /// AWS's answer.
     pub async fn ensure_record(&self, design: &Design, input: &PlanningInput) -> Result<Record, StepError> {
         let own_role = design.stack.has_own_role();
-        let secured = design.has_papers();
+        let secured = design.has_papers() || design.stack.has_papers();
         if secured {
             // From now on there may be some that a lost answer does not tell of.
             self.aws.expect_papers(Papers::Begun);
@@ -298,7 +298,7 @@ impl Session {
         let zone = names::place(&design.stack);
         let complete = Record {
             zone,
-            papers: design.has_papers(),
+            papers: design.has_papers() || design.stack.has_papers(),
             expires_at: design.expires,
             engine,
             own_role,

@@ -96,7 +96,8 @@ pub const DESTROY: &[&Call] =
 pub const RELEASE: &[&Call] = &[call_of("GetParametersByPath", "claims"), call_of("DeleteParameters", "claims")];
 /// What a discovery of every stack calls beside the drivers' own discoveries.
 pub const EVERY_STACK: &[&Call] = &[call("ListRoles"), call("ListInstanceProfiles"), call("ListAliases")];
-/// What other commands call beside the drivers: `up` and `extend`, `status`, `list` and `reap`, `prices`, `unlock`.
+/// What other commands call beside the drivers: `up` and `extend`, `status`, `list` and `reap`, `prices`, `unlock`,
+/// `credentials`.
 const OTHERS: &[&Call] = &[
     call("DescribeVpcs"),
     call_of("PutParameter", "claims"),
@@ -109,6 +110,7 @@ const OTHERS: &[&Call] = &[
     call("DescribeRegions"),
     call("GetProducts"),
     call("DeleteParameter"),
+    call("GetSecretValue"),
 ];
 
 /// Every list of calls that are made where no driver works.

@@ -109,7 +109,7 @@ fn skewed(ahead: SignedDuration, expired: bool) -> String {
     format!("this machine's clock is {} {way} AWS's, which refuses what it signs{or}", age(ahead.abs().as_secs()))
 }
 
-/// The class of an error code; codes of EC2, IAM, SSM, STS, MSK, Route 53 and Application Auto Scaling. Never by message.
+/// The class of an error code; codes of EC2, IAM, SSM, STS, MSK, KMS, Secrets Manager, Route 53 and Application Auto Scaling. Never by message.
 fn classify(code: Option<&str>, status: Option<u16>) -> Class {
     let Some(code) = code else {
         return if status.is_some_and(|status| status >= 500) { Class::Unknown } else { Class::Other };
@@ -169,6 +169,7 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         | "IncorrectState"
         | "IncorrectInstanceState" => Class::InUse,
         "ParameterAlreadyExists"
+        | "ResourceExistsException"
         | "IdempotentParameterMismatch"
         | "IdempotentInstanceTerminated"
         | "ConflictException"

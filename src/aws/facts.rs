@@ -98,8 +98,15 @@ impl Clients {
                 self.policies(stack)
             )
         };
-        let ((account, caller), zones, msk_versions, endpoints, (types, offers, images, (missing_policies, boundary))) =
-            tokio::try_join!(self.identity(), self.zones(), versions, self.endpoints(stack), Box::pin(of_client))?;
+        let ((account, caller), zones, msk_versions, endpoints, of_client, papers_key) = tokio::try_join!(
+            self.identity(),
+            self.zones(),
+            versions,
+            self.endpoints(stack),
+            Box::pin(of_client),
+            self.papers_key(stack)
+        )?;
+        let (types, offers, images, (missing_policies, boundary)) = of_client;
         let network = NetworkFacts::default();
         Ok(Facts {
             account,
@@ -113,14 +120,13 @@ impl Clients {
             network,
             missing_policies,
             boundary,
-            papers_key: None,
+            papers_key,
         })
     }
 
     /// The KMS key that the file names for its hosts' keys and certificates, where there is one.
     async fn papers_key(&self, stack: &Stack) -> Result<Option<KeyFacts>, StepError> {
-        let named = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.listeners.kms_key.as_ref());
-        let Some(named) = named else { return Ok(None) };
+        let Some((named, _)) = stack.named_papers_key() else { return Ok(None) };
         let key = match self.kms.describe_key().key_id(named).send().await.map_err(failed("DescribeKey")) {
             Err(error) if error.class() == Class::NotFound => return Ok(None),
             // One of another account, of which the file tells.

@@ -16,6 +16,7 @@ mod params;
 mod price_list;
 mod rate_limit;
 pub mod restart;
+mod secrets;
 mod sessions;
 mod snapshot;
 mod surroundings;
@@ -101,6 +102,8 @@ pub struct Clients {
     pub kms: aws_sdk_kms::Client,
     /// The same without retries: CreateKey takes no client token.
     pub kms_no_retry: aws_sdk_kms::Client,
+    /// Secrets Manager. The SDK gives the call that makes a secret a token, the same for each try.
+    pub secrets: aws_sdk_secretsmanager::Client,
     pub ssm: aws_sdk_ssm::Client,
     /// The lease's own client, which the fence does not hold back. Its answers set the clock: one service's, so that all who
     /// read a lease have the same.
@@ -183,6 +186,7 @@ impl Clients {
             aws_sdk_kms::Client::from_conf(builder.build())
         };
         let ssm = aws_sdk_ssm::config::Builder::from(config).interceptor(Declared);
+        let secrets = aws_sdk_secretsmanager::config::Builder::from(config);
         let soon =
             TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LEASE_READ_TIMEOUT).build();
         Clients {
@@ -201,6 +205,9 @@ impl Clients {
             route53_no_retry: route53(Some(RetryConfig::disabled())),
             kms: kms(None),
             kms_no_retry: kms(Some(RetryConfig::disabled())),
+            secrets: aws_sdk_secretsmanager::Client::from_conf(
+                secrets.interceptor(fence.clone()).interceptor(Declared).build(),
+            ),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
             sessions: aws_sdk_ssm::Client::from_conf(ssm.clone().build()),
             ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).interceptor(date::AwsTime).build()),

@@ -11,13 +11,14 @@ use super::via::ViaArgs;
 use crate::aws::Papers;
 use crate::ops::Failure;
 use crate::ops::client::{Request, Who};
+use crate::ops::msk_client;
 use crate::session::{read_stack, write_file};
 use kstack_core::client_files::{self, CLIENT_ID, CLIENT_SECRET, TOKEN_URL};
 use kstack_core::stack::{ClientsCa, ListenerName, Stack, TimeSpan};
 
-/// Make the credentials of a client of a stack whose brokers speak TLS
+/// Make the credentials of a client of a stack whose brokers speak TLS, or of MSK
 ///
-/// A user of the listener `scram` gets a new password, which is shown this once; a user of `mtls` gets a new certificate, as often as you
+/// A user of an MSK cluster is one of the file, and its settings are what is kept of it. Of brokers on EC2: a user of the listener `scram` gets a new password, which is shown this once; a user of `mtls` gets a new certificate, as often as you
 /// ask; one of `oauth` gets the settings, and its tokens from the issuer. None may do anything before an ACL allows it: make ACLs with Kafka's tools and --admin. kstack keeps no copy of what it makes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -84,14 +85,18 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         crate::session::check_writable(path).map_err(|error| unwritable(path, &error))?;
     }
     let session = context.session(&stack.region, &stack.name).await?;
-    if stack.secured() {
-        session.aws.expect_papers(Papers::Wanted);
-    }
-    let observed = session.observe().await?;
     let format = match args.format {
         Format::Java => client_files::Format::Java,
         Format::Librdkafka => client_files::Format::Librdkafka,
     };
+    if stack.cluster.msk.is_some() {
+        let text = msk_client::settings(&session, stack, user_of_msk(args)?, format).await?;
+        return put(&text, args, context);
+    }
+    if stack.secured() {
+        session.aws.expect_papers(Papers::Wanted);
+    }
+    let observed = session.observe().await?;
     let life = args.life.map(|life| SignedDuration::from_secs(i64::try_from(life.0).unwrap_or(i64::MAX / 2)));
     let first = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.listeners.ways().first().map(|way| way.listener));
     let who = match (&args.user, args.by) {
@@ -121,9 +126,30 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         ));
     }
     let request = Request { stack, observed: &observed, sandbox: context.sandbox, via: &context.via, format };
-    let text = request.settings(&session, who).await?;
+    put(&request.settings(&session, who).await?, args, context)
+}
+
+/// The user of an MSK cluster that is asked for: kstack makes nothing new there.
+fn user_of_msk(args: &Args) -> Result<&str, Failure> {
+    let made = args.by.is_some() || args.life.is_some() || args.new_password;
+    match &args.user {
+        Some(user) if !made => Ok(user),
+        Some(_) => {
+            let failure = Failure::new("a user of MSK comes as the stack file says, with what is kept of it");
+            Err(failure.hint("leave --by, --life and --new-password out"))
+        }
+        None => {
+            let failure = Failure::new("MSK's brokers let nobody in with all rights");
+            Err(failure
+                .hint("name a user of the file, or take credentials of AWS that may do everything in the cluster"))
+        }
+    }
+}
+
+/// Prints `text`, or writes it where it is asked for.
+fn put(text: &str, args: &Args, context: &Context) -> Result<u8, Failure> {
     match &args.out {
-        None => ui::out(&text),
+        None => ui::out(text),
         Some(path) => {
             write_file(path, text.as_bytes()).map_err(|error| unwritable(path, &error))?;
             context.printer.progress(&format!("Wrote {}, which only you may read.", path.display()));

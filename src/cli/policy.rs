@@ -3,14 +3,14 @@
 use super::context::Context;
 use super::ui;
 use crate::ops::Failure;
-use crate::ops::policy::{PolicyFor, policies};
+use crate::ops::policy::{PolicyFor, client_policy, policies};
 use crate::session::read_source;
 use kstack_core::permissions::{MANAGED_POLICY_LIMIT, size};
 
 /// Print the least IAM policy with which a stack file can be planned, applied or destroyed, offline
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The stack file. With `account` in it, the policy names that account
+    /// The stack file. With `account` in it, the policy names that account; without, it holds in any
     #[arg(value_name = "FILE")]
     file: String,
     #[command(flatten)]
@@ -35,6 +35,9 @@ struct Command {
     /// For `kstack shell`, which opens a shell on the client host
     #[arg(long)]
     shell: bool,
+    /// For a client of an MSK cluster: what this user of the file may do, who comes with IAM
+    #[arg(long, value_name = "USER")]
+    client: Option<String>,
 }
 
 /// Prints the policy; several, one after the other, where one would be too large.
@@ -43,6 +46,10 @@ struct Command {
 /// That the file has problems, or can't be designed.
 pub fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (source, parsed) = read_source(&args.file)?;
+    if let Some(user) = &args.command.client {
+        ui::document(&client_policy(&parsed.stack, user)?);
+        return Ok(0);
+    }
     let command = match &args.command {
         Command { plan: true, .. } => PolicyFor::Plan,
         Command { destroy: true, .. } => PolicyFor::Destroy,

@@ -93,7 +93,7 @@ impl<'a> Users<'a> {
 
 /// The users of the file, and those that kstack has made.
 pub fn names(kafka: &Kafka<'_>) -> Result<BTreeSet<String>, StepError> {
-    let named = kafka.stack()?.access.users.keys().cloned();
+    let named = kafka.stack()?.named_users().map(|(name, ..)| name.to_owned());
     Ok(named.chain(kafka.users.made.iter().cloned()).collect())
 }
 

@@ -70,7 +70,7 @@ impl Request<'_> {
                 }
                 if self.stack.has_own_clients_ca() {
                     let bootstrap = self.servers(ListenerName::Tls).join(",");
-                    return Ok(client_file(self.format, &bootstrap, &ca, Identity::OwnCertificate));
+                    return Ok(client_file(self.format, &bootstrap, Some(&ca), Identity::OwnCertificate));
                 }
                 let facts = Facts::client(user, life).ok_or_else(|| no_user(user))?;
                 let newest = trust.clients.last().copied().unwrap_or(1);
@@ -84,7 +84,7 @@ impl Request<'_> {
                         Failure::new(format!("the stack {} has no listener for such clients", self.stack.name));
                     return Err(failure.hint("write `oauth` below `cluster.ec2.listeners`, and apply the file"));
                 }
-                Ok(client_file(self.format, &self.servers(ListenerName::Oauth).join(","), &ca, Identity::Token))
+                Ok(client_file(self.format, &self.servers(ListenerName::Oauth).join(","), Some(&ca), Identity::Token))
             }
             Who::Admin { life } => {
                 let pair = sign(&trusted.signer, &Facts { life, ..Facts::admin() })?;
@@ -99,7 +99,7 @@ impl Request<'_> {
                 }
                 let password = self.password(session, user, another).await?;
                 let identity = Identity::Scram { user, password: &password };
-                Ok(client_file(self.format, &self.servers(ListenerName::Scram).join(","), &ca, identity))
+                Ok(client_file(self.format, &self.servers(ListenerName::Scram).join(","), Some(&ca), identity))
             }
         }
     }
@@ -118,12 +118,12 @@ impl Request<'_> {
         let ca = session.aws.trusted(&trust).await?.hosts;
         let identity = Identity::Scram { user: "${env:KAFKA_USERNAME}", password: "${env:KAFKA_PASSWORD}" };
         let servers = self.servers(ListenerName::Scram).join(",");
-        Ok(client_file(self.format, &servers, &ca, identity) + FROM_ENVIRONMENT)
+        Ok(client_file(self.format, &servers, Some(&ca), identity) + FROM_ENVIRONMENT)
     }
 
     fn certificate(&self, bootstrap: &str, ca: &str, pair: &Pair) -> String {
         let identity = Identity::Certificate { certificate: &pair.certificate, key: pair.key.expose() };
-        client_file(self.format, bootstrap, ca, identity)
+        client_file(self.format, bootstrap, Some(ca), identity)
     }
 
     /// The password of `user`: the one that is kept, of a user of the file; else a new one, which brokers know from now on.

@@ -21,7 +21,7 @@ use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
 use kstack_core::instance_types::embedded;
-use kstack_core::kinds::{Instance, KafkaUser, MskCluster};
+use kstack_core::kinds::{Instance, KafkaUser, MskCluster, UserSecret};
 use kstack_core::observed::{Inside, Observed};
 use kstack_core::stack::Stack;
 
@@ -49,8 +49,7 @@ pub async fn look(session: &Session, parsed: &Parsed, looking: Looking<'_>) -> R
     let mut seen = session.look(parsed).await?;
     let stack = &parsed.stack;
     // Of users that are no longer in the file the cluster may have rights still.
-    let users = !seen.input.observed.of::<KafkaUser>().is_empty();
-    if stack.has_inside() || users || may_have_others(stack, &seen.input) {
+    if stack.has_inside() || !made(&seen.input.observed).is_empty() || may_have_others(stack, &seen.input) {
         let applied = seen.input.record.as_ref().is_some_and(|record| record.applies > 0);
         Box::pin(ask(session, stack, &mut seen.input.observed, applied, looking)).await;
     }
@@ -62,6 +61,12 @@ fn may_have_others(stack: &Stack, input: &PlanningInput) -> bool {
     let hosts = input.observed.of::<Instance>();
     let given = input.record.as_ref().is_some_and(|record| record.settings) && !hosts.is_empty();
     stack.cluster.ec2.is_some() && (given || hosts.values().any(|(_, host)| host.is_behind(stack, false)))
+}
+
+/// The users that kstack has made, whether the file has them or no more.
+fn made(observed: &Observed) -> BTreeSet<String> {
+    let (with, on_msk) = (observed.of::<KafkaUser>(), observed.of::<UserSecret>());
+    with.into_keys().chain(on_msk.into_keys()).map(ToString::to_string).collect()
 }
 
 /// Asks the brokers of what is `observed`. `applied` says whether an apply of the stack was ever complete.
@@ -79,8 +84,7 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied:
         observed.inside = Inside::Known;
         return;
     }
-    let made = observed.of::<KafkaUser>().into_keys().map(ToString::to_string).collect();
-    let users = Users::new(Keeper { aws: &session.aws, via: looking.via }, made);
+    let users = Users::new(Keeper { aws: &session.aws, via: looking.via }, made(observed));
     let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking)))
         .with_users(users)
         .with_mover(mover(stack, looking.sandbox));

@@ -41,6 +41,14 @@ pub async fn wait(aws: &Aws, limit: Duration, notes: &dyn Fn(&str)) -> Result<()
 /// # Errors
 /// That the cluster can't be reached that way.
 pub fn properties(method: AuthMethod, cluster: Option<&MskStatus>) -> Result<String, Failure> {
+    Ok(client_properties(method, &servers(method, cluster)?))
+}
+
+/// Where such a client begins.
+///
+/// # Errors
+/// As [`properties`].
+pub fn servers(method: AuthMethod, cluster: Option<&MskStatus>) -> Result<String, Failure> {
     let cluster = cluster.ok_or_else(|| Failure::new("the stack has no live MSK cluster"))?;
     let one = cluster.provisioned.as_ref();
     let (listener, on) = match method {
@@ -56,7 +64,7 @@ pub fn properties(method: AuthMethod, cluster: Option<&MskStatus>) -> Result<Str
         Failure::new(format!("the cluster ({}) has no listener for `{word}`", cluster.state))
             .hint("turn it on in the stack file, or ask again once the cluster is ACTIVE")
     })?;
-    Ok(client_properties(method, &servers.bootstrap_servers.join(",")))
+    Ok(servers.bootstrap_servers.join(","))
 }
 
 /// Where and as whom the brokers of a cluster are asked, the easiest way first: as the caller where IAM is on, or as nobody.

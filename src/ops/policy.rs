@@ -43,6 +43,21 @@ pub fn policies(stack: &Stack, overrides: &Overrides, command: PolicyFor) -> Res
     Ok(permissions::policies(&calls, &Subject::new(stack, wanted.values())))
 }
 
+/// What the user `name` of the file may do, who comes to MSK with IAM.
+///
+/// # Errors
+/// That the file has no such user, or that it comes in another way.
+pub fn client_policy(stack: &Stack, name: &str) -> Result<Value, Failure> {
+    let account = stack.account.as_ref().map_or("*", |account| &account.0);
+    stack.client_policy(name, account).ok_or_else(|| match stack.users().find(|(user, ..)| *user == name) {
+        None => Failure::new(format!("the stack file has no user {name}")).hint("add it below `access.users`"),
+        Some((_, mechanism, _)) => {
+            let why = format!("the user {name} comes with `{}`, and not with IAM", mechanism.word());
+            Failure::new(why).hint("its rights are in Kafka, where the file is applied; it needs no policy")
+        }
+    })
+}
+
 /// The calls of `command`. Every kind of the file's engine is looked for, and may have to be deleted, since an earlier file may have
 /// had it; only what the file has is made and changed.
 fn calls<'a>(
@@ -106,7 +121,7 @@ fn calls<'a>(
     let asked = |kind: &str, of: &Option<Engine>| {
         of.is_none_or(|of| of == engine)
             && (!kinds::is_of_names(kind) || dns.is_some())
-            && (!kinds::is_of_papers(kind) || stack.secured())
+            && (!kinds::is_of_papers(kind) || stack.has_papers())
             && (!kinds::is_of_client(kind) || instances)
     };
     for (kind, _, calls) in CALLS.iter().filter(|(kind, of, _)| asked(kind, of)) {

@@ -253,7 +253,8 @@ impl Cluster {
     /// token itself.
     fn with_token(&self, name: &str, token: &str) -> String {
         let ca = &self.hosts.pair().certificate;
-        let text = client_file(Format::Java, "", ca, client_files::Identity::Token).replace("bootstrap.servers=\n", "");
+        let text =
+            client_file(Format::Java, "", Some(ca), client_files::Identity::Token).replace("bootstrap.servers=\n", "");
         let text = text.replace(&format!("={TOKEN_URL}"), &format!("={}", self.issuer.url("token")));
         let text = text.replace(CLIENT_ID, token).replace(CLIENT_SECRET, "secret");
         self.write(

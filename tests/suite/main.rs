@@ -32,6 +32,7 @@ mod localstack_package;
 mod model;
 mod msk;
 mod msk_complaints;
+mod msk_users;
 mod names;
 mod neighbours;
 mod networks;

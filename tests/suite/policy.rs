@@ -142,7 +142,8 @@ fn allows(policies: &[Value], call: &Call, stack: &str) -> bool {
                     assert_eq!(name, stack);
                     let form = "Key=kstack%3Astack&";
                     let json = format!("\"kstack:stack\":\"{stack}\"");
-                    call.body.contains(form) || call.body.contains(&json)
+                    let of_kms = format!("\"TagKey\":\"kstack:stack\",\"TagValue\":\"{stack}\"");
+                    call.body.contains(form) || call.body.contains(&json) || call.body.contains(&of_kms)
                 }
                 None => true,
             };
@@ -325,6 +326,30 @@ fn a_cluster_of_msk_needs_what_the_policies_say() {
     let hosts = ["iam:CreateRole", "ec2:RunInstances", "ec2:CreateVolume", "ssm:GetParameters", "iam:PassRole"];
     assert!(hosts.iter().all(|host| !actions(&all).contains(host)), "MSK has no hosts of the account's own");
     assert_least(actions(&all), &seen, MSK_REASONS);
+}
+
+#[test]
+fn users_of_msk_need_what_the_policies_say() {
+    let mut account = msk::account();
+    let users = "access: {users: {billing: {mechanism: scram}}}\ncluster:\n";
+    msk::write(&account, &[("auth: {iam: true}", "auth: {iam: true, scram: {}}"), ("cluster:\n", users)]);
+    let mut seen = run(&mut account, msk::FILE, "orders", &["plan"]);
+    seen.extend(run(&mut account, msk::FILE, "orders", &["apply", "--yes"]));
+    seen.extend(run(&mut account, msk::FILE, "orders", &["destroy", "--yes"]));
+    account.assert_nothing_left();
+    for action in ["ListSecrets", "CreateSecret", "DeleteSecret"] {
+        assert!(seen.contains(&format!("secretsmanager:{action}")), "{seen:?}");
+    }
+}
+
+#[test]
+fn a_client_of_msk_gets_the_policy_of_its_user_offline() {
+    let account = Account::new();
+    let file = account.write("msk", &[]);
+    let policy = account.run(&["policy", &file, "--client", "orders-api"]).expect(0).json();
+    assert!(actions(std::slice::from_ref(&policy)).contains("kafka-cluster:WriteData"), "{policy:#}");
+    let run = account.run(&["policy", &file, "--client", "nobody"]).expect(1);
+    assert!(run.err.contains("the stack file has no user nobody"), "{run}");
 }
 
 /// Why actions are allowed that the test of MSK does not call.

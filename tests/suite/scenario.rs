@@ -48,6 +48,14 @@ pub const MSK_APPLY: Scenario = Scenario::apply("MSK apply", msk, None, &[]);
 pub const MSK_UPDATE: Scenario = Scenario::apply("MSK updates", msk, Some(&[]), UPDATES);
 pub const MSK_DESTROY: Scenario = Scenario::destroy("MSK destroy", msk);
 
+pub const MSK_USERS: Scenario = Scenario::apply("users of MSK", msk, Some(&[]), USERS);
+pub const MSK_USERS_DESTROY: Scenario =
+    Scenario { before: Some(USERS), after: USERS, ..Scenario::destroy("users of MSK destroyed", msk) };
+
+/// Users with passwords. They have no rights: nobody asks brokers of the sandbox.
+const USERS: Edits =
+    &[("    orders-api:\n", "    shop: {mechanism: scram}\n    Orders.api_v1: {mechanism: scram}\n    orders-api:\n")];
+
 pub const OTHERS_APPLY: Scenario =
     Scenario { of_others: true, ..Scenario::apply("apply in others' VPC", inside, None, &[]) };
 pub const OTHERS_DESTROY: Scenario =

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use crate::scenario::{
     APPLY, CLIENT_APPLY, CLIENT_REMOVE, CLIENT_REPLACE, DESTROY, DUAL_APPLY, DUAL_ON, FILE, MSK_APPLY, MSK_DESTROY,
-    MSK_UPDATE, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, SECURED_APPLY, SECURED_ROTATE,
-    SECURED_UNDO, Scenario, TO_PLAINTEXT, TO_TLS, UNDO, Whole,
+    MSK_UPDATE, MSK_USERS, MSK_USERS_DESTROY, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL,
+    SECURED_APPLY, SECURED_ROTATE, SECURED_UNDO, Scenario, TO_PLAINTEXT, TO_TLS, UNDO, Whole,
 };
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -312,6 +312,21 @@ fn the_updates_of_an_msk_cluster_survive_any_answer_that_is_lost() {
 #[test]
 fn the_destruction_of_an_msk_cluster_survives_its_death_at_any_call() {
     MSK_DESTROY.sweep(&KILLS, 2, true);
+}
+
+#[test]
+fn users_of_an_msk_cluster_survive_a_death_at_any_call() {
+    MSK_USERS.sweep(&KILLS, 3, true);
+}
+
+#[test]
+fn users_of_an_msk_cluster_survive_any_answer_that_is_lost() {
+    MSK_USERS.sweep(quick(), 3, true);
+}
+
+#[test]
+fn the_destruction_of_an_msk_cluster_with_users_survives_its_death_at_any_call() {
+    MSK_USERS_DESTROY.sweep(&KILLS, 2, true);
 }
 
 #[test]

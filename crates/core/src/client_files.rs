@@ -30,15 +30,16 @@ pub const TOKEN_URL: &str = "TOKEN-ENDPOINT-URL";
 pub const CLIENT_ID: &str = "CLIENT-ID";
 pub const CLIENT_SECRET: &str = "CLIENT-SECRET";
 
-/// The settings of a client that reaches a stack at `bootstrap`, whose brokers have certificates of the authority `ca` (PEM).
-pub fn client_file(format: Format, bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
+/// The settings of a client that reaches a stack at `bootstrap`, whose brokers have certificates of the authority `ca` (PEM); without one,
+/// of an authority that every client trusts.
+pub fn client_file(format: Format, bootstrap: &str, ca: Option<&str>, identity: Identity<'_>) -> String {
     match format {
         Format::Java => java(bootstrap, ca, identity),
         Format::Librdkafka => librdkafka(bootstrap, ca, identity),
     }
 }
 
-fn java(bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
+fn java(bootstrap: &str, ca: Option<&str>, identity: Identity<'_>) -> String {
     let mut lines = vec![format!("bootstrap.servers={bootstrap}")];
     match identity {
         Identity::Certificate { certificate, key } => lines.extend([
@@ -73,7 +74,9 @@ fn java(bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
             ),
         ]),
     }
-    lines.extend(["ssl.truststore.type=PEM".to_owned(), format!("ssl.truststore.certificates={}", pem(ca))]);
+    if let Some(ca) = ca {
+        lines.extend(["ssl.truststore.type=PEM".to_owned(), format!("ssl.truststore.certificates={}", pem(ca))]);
+    }
     lines.join("\n") + "\n"
 }
 
@@ -83,11 +86,13 @@ fn pem(text: &str) -> String {
     format!("\\\n  {}", lines.join("\\n\\\n  "))
 }
 
-fn librdkafka(bootstrap: &str, ca: &str, identity: Identity<'_>) -> String {
+fn librdkafka(bootstrap: &str, ca: Option<&str>, identity: Identity<'_>) -> String {
     let mut all = Map::new();
     let mut set = |name: &str, value: &str| drop(all.insert(name.to_owned(), json!(value)));
     set("bootstrap.servers", bootstrap);
-    set("ssl.ca.pem", ca);
+    if let Some(ca) = ca {
+        set("ssl.ca.pem", ca);
+    }
     match identity {
         Identity::Certificate { certificate, key } => {
             set("security.protocol", "SSL");
@@ -124,22 +129,26 @@ mod tests {
     #[test]
     fn java_reads_several_lines_as_one_value() {
         let identity = Identity::Certificate { certificate: CA, key: KEY };
-        let text = client_file(Format::Java, "10.0.0.1:9094", CA, identity);
+        let text = client_file(Format::Java, "10.0.0.1:9094", Some(CA), identity);
         assert!(text.starts_with("bootstrap.servers=10.0.0.1:9094\nsecurity.protocol=SSL\n"), "{text}");
         let key = "ssl.keystore.key=\\\n  -----BEGIN PRIVATE KEY-----\\n\\\n  BBBB\\n\\\n  CC\\n\\\n  -----END PRIVATE KEY-----\n";
         assert!(text.contains(key), "{text}");
-        let own = client_file(Format::Java, "a:1", CA, Identity::OwnCertificate);
+        let own = client_file(Format::Java, "a:1", Some(CA), Identity::OwnCertificate);
         assert!(own.contains("\n# ssl.keystore.location=") && own.contains("\nssl.truststore.certificates="), "{own}");
-        let scram = client_file(Format::Java, "a:1", CA, Identity::Scram { user: "orders", password: "s3cret" });
+        let scram = client_file(Format::Java, "a:1", Some(CA), Identity::Scram { user: "orders", password: "s3cret" });
         assert!(scram.contains("required username=\"orders\" password=\"s3cret\";\n"), "{scram}");
+        let public = client_file(Format::Java, "a:1", None, Identity::Scram { user: "orders", password: "s3cret" });
+        assert!(!public.contains("truststore"), "{public}");
     }
 
     #[test]
     fn librdkafka_gets_an_object_of_its_settings() {
-        let text = client_file(Format::Librdkafka, "a:1", CA, Identity::Certificate { certificate: CA, key: KEY });
+        let text =
+            client_file(Format::Librdkafka, "a:1", Some(CA), Identity::Certificate { certificate: CA, key: KEY });
         let all: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!((&all["ssl.key.pem"], &all["security.protocol"]), (&json!(KEY), &json!("SSL")));
-        let text = client_file(Format::Librdkafka, "a:1", CA, Identity::Scram { user: "orders", password: "s3cret" });
+        let text =
+            client_file(Format::Librdkafka, "a:1", Some(CA), Identity::Scram { user: "orders", password: "s3cret" });
         let all: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!((&all["sasl.username"], &all["sasl.mechanisms"]), (&json!("orders"), &json!("SCRAM-SHA-512")));
     }

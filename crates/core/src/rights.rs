@@ -1,5 +1,7 @@
 //! What a user may do, as Kafka keeps it: from the words of the file to Kafka's access control lists, and back. Pure.
 
+pub mod iam;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -43,6 +45,11 @@ impl ResourceType {
             ResourceType::DelegationToken => ["delegation-token", "delegation-tokens"],
             ResourceType::User => ["user", "users"],
         }
+    }
+
+    /// The word for one of them.
+    pub const fn word(self) -> &'static str {
+        self.words()[0]
     }
 
     /// Many of them, in words.
@@ -173,37 +180,47 @@ const CONSUME: [Operation; 2] = [Operation::Read, Operation::Describe];
 const IN_GROUP: [Operation; 1] = [Operation::Read];
 const IN_TRANSACTIONS: [Operation; 2] = [Operation::Write, Operation::Describe];
 
-/// Everything that `user` may do and must not, each once.
-pub fn rights(user: &User) -> BTreeSet<Right> {
-    let mut all = BTreeSet::new();
-    let mut grant = |resource, pattern: &str, operations: &[Operation]| {
-        all.extend(operations.iter().map(|operation| Right::allowed(resource, pattern, *operation)));
+/// What a pattern allows in the list of a user with this key.
+pub fn granted(list: &str, pattern: &str) -> Vec<Right> {
+    let (resource, operations): (_, &[Operation]) = match list {
+        "produce" => (ResourceType::Topic, &PRODUCE),
+        "consume.topics" => (ResourceType::Topic, &CONSUME),
+        "consume.groups" => (ResourceType::Group, &IN_GROUP),
+        _ => (ResourceType::TransactionalId, &IN_TRANSACTIONS),
     };
-    for topic in &user.produce {
-        grant(ResourceType::Topic, topic, &PRODUCE);
-    }
-    for topic in &user.consume.topics {
-        grant(ResourceType::Topic, topic, &CONSUME);
-    }
-    for group in &user.consume.groups {
-        grant(ResourceType::Group, group, &IN_GROUP);
-    }
-    for id in &user.transactions {
-        grant(ResourceType::TransactionalId, id, &IN_TRANSACTIONS);
-    }
-    for acl in &user.acls {
-        let host = acl.host.as_ref().map_or_else(|| EVERY_HOST.to_owned(), HostAddress::to_java);
-        for (resource, pattern) in resources(acl) {
-            for (allows, operations) in [(true, &acl.allow), (false, &acl.deny)] {
-                let of = |operation: &Operation| Right {
-                    host: host.clone(),
-                    allows,
-                    ..Right::allowed(resource, pattern, *operation)
-                };
-                all.extend(operations.iter().map(of));
-            }
+    operations.iter().map(|operation| Right::allowed(resource, pattern, *operation)).collect()
+}
+
+/// Everything that an ACL of the file allows and denies.
+pub fn of_acl(acl: &Acl) -> Vec<Right> {
+    let host = acl.host.as_ref().map_or_else(|| EVERY_HOST.to_owned(), HostAddress::to_java);
+    let mut all = Vec::new();
+    for (resource, pattern) in resources(acl) {
+        for (allows, operations) in [(true, &acl.allow), (false, &acl.deny)] {
+            let of = |operation: &Operation| Right {
+                host: host.clone(),
+                allows,
+                ..Right::allowed(resource, pattern, *operation)
+            };
+            all.extend(operations.iter().map(of));
         }
     }
+    all
+}
+
+/// Everything that `user` may do and must not, each once.
+pub fn rights(user: &User) -> BTreeSet<Right> {
+    let mut all: BTreeSet<Right> = user.acls.iter().flat_map(of_acl).collect();
+    let topics = |list: &'static str, all: &[TopicPattern]| -> Vec<Right> {
+        all.iter().flat_map(|topic| granted(list, topic)).collect()
+    };
+    let names = |list: &'static str, all: &[NamePattern]| -> Vec<Right> {
+        all.iter().flat_map(|name| granted(list, name)).collect()
+    };
+    all.extend(topics("produce", &user.produce));
+    all.extend(topics("consume.topics", &user.consume.topics));
+    all.extend(names("consume.groups", &user.consume.groups));
+    all.extend(names("transactions", &user.transactions));
     all
 }
 

@@ -18,6 +18,7 @@ pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
 pub use crate::file::{Account, ApiVersion, Dns, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
+use crate::rights::{self, iam::OfCluster};
 use crate::settings::dynamic;
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
 
@@ -77,6 +78,21 @@ impl Stack {
         self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.secured())
     }
 
+    /// Whether kstack keeps keys, certificates or passwords of the stack.
+    pub fn has_papers(&self) -> bool {
+        let on_msk = self.cluster.msk.is_some();
+        self.secured() || on_msk && self.users().any(|(_, mechanism, _)| mechanism == Mechanism::Scram)
+    }
+
+    /// The KMS key that the file names for them, and the key of the file that it is below.
+    pub fn named_papers_key(&self) -> Option<(&str, &'static str)> {
+        let of_hosts = self.cluster.ec2.as_ref().and_then(|ec2| ec2.listeners.kms_key.as_deref());
+        let scram = self.cluster.msk.as_ref().and_then(|msk| msk.auth.scram.as_ref());
+        let of_users = scram.and_then(|scram| scram.kms_key.as_deref());
+        let of_hosts = of_hosts.map(|key| (key, "cluster.ec2.listeners"));
+        of_hosts.or(of_users.map(|key| (key, "cluster.msk.auth.scram")))
+    }
+
     /// Whether clients have certificates of a CA of the user's own.
     pub fn has_own_clients_ca(&self) -> bool {
         self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.clients_ca().is_some())
@@ -91,18 +107,34 @@ impl Stack {
 
     /// The cluster's users, each with how it proves who it is. A checked file has a listener for each.
     pub fn users(&self) -> impl Iterator<Item = (&str, Mechanism, &User)> {
-        let scram = self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.scram);
-        self.access.users.iter().map(move |(name, user)| (name.as_str(), user.mechanism(scram), user))
+        let default = self.cluster.mechanism();
+        self.access.users.iter().map(move |(name, user)| (name.as_str(), user.mechanism.unwrap_or(default), user))
+    }
+
+    /// Those of them that Kafka knows by their names. Whoever comes with IAM is none of these: Kafka has no rights of such a user.
+    pub fn named_users(&self) -> impl Iterator<Item = (&str, Mechanism, &User)> {
+        self.users().filter(|(_, mechanism, _)| *mechanism != Mechanism::Iam)
+    }
+
+    /// The IAM policy of the user `name` on the stack's cluster, in this account or in any; `None` where it does not come with IAM.
+    pub fn client_policy(&self, name: &str, account: &str) -> Option<Value> {
+        let (_, _, user) = self.users().find(|(one, mechanism, _)| *one == name && *mechanism == Mechanism::Iam)?;
+        let (partition, region) = (self.region.partition(), &*self.region);
+        Some(rights::iam::policy(user, OfCluster { partition, region, account, name: &self.name }))
     }
 
     /// The keys that every engine asks for.
     pub fn common(&self) -> CommonKeys<'_> {
         let settings = self.cluster.settings(&self.workload);
+        let on_msk = self.cluster.msk.is_some();
+        let secrets = self.users().filter(|(_, mechanism, _)| on_msk && *mechanism == Mechanism::Scram).count();
         CommonKeys {
             region: &self.region,
             network: &self.network,
             workload: &self.workload,
             settings,
+            secrets: u32::try_from(secrets).unwrap_or(u32::MAX),
+            own_key: self.has_papers() && self.named_papers_key().is_none(),
             client: self.client.as_ref(),
         }
     }
@@ -131,7 +163,7 @@ impl Stack {
 
     /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.
     pub fn has_inside(&self) -> bool {
-        !self.topics.is_empty() || !self.access.users.is_empty()
+        !self.topics.is_empty() || self.named_users().next().is_some()
     }
 
     /// Whom the file lets in, to whichever listener.

@@ -6,9 +6,9 @@ use super::msk_cluster::retag;
 use crate::aws::{Aws, Class, CloudError, failed};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
-use aws_sdk_kafka::types::UnprocessedScramSecret;
+use aws_sdk_kafka::types::{Cluster, UnprocessedScramSecret};
 use kstack_core::kinds::MskScramAssociation;
-use kstack_core::kinds::msk_scram_association::{as_tags, mark, marks};
+use kstack_core::kinds::msk_scram_association::{as_tags, is_marked, is_of_user, marks, marks_of};
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::{Call, call};
@@ -51,9 +51,11 @@ impl Driver<Aws> for MskScramAssociation {
             }
             let arn = cluster.cluster_arn().unwrap_or_default();
             let all = associated(aws, arn).await?;
-            let secrets = all.into_iter().filter(|secret| ours.contains(&mark(secret))).collect();
-            let marks = ours.into_iter().collect();
-            let spec = MskScramAssociation { cluster: Ref::live(Some(arn)), secrets, marks };
+            let stack = stack_of(aws, &cluster);
+            let all = all.into_iter().filter(|secret| is_marked(&ours, &stack, secret));
+            let (users, secrets): (Vec<String>, Vec<String>) = all.partition(|secret| is_of_user(&stack, secret));
+            let (users, marks) = (users.into_iter().map(Ref::Id).collect(), ours.into_iter().collect());
+            let spec = MskScramAssociation { cluster: Ref::live(Some(arn)), secrets, users, marks };
             found.push(found_part(&cluster, PART, spec));
         }
         Ok(found)
@@ -64,7 +66,8 @@ impl Driver<Aws> for MskScramAssociation {
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, _: &str) -> Result<(), StepError> {
-        bring(ctx, &ctx.id(&self.cluster)?, &self.secrets).await
+        let users = ctx.all_ids(&self.users)?;
+        bring(ctx, &ctx.id(&self.cluster)?, &self.secrets, &users).await
     }
 
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, _: &[FieldChange]) -> Result<(), StepError> {
@@ -72,7 +75,7 @@ impl Driver<Aws> for MskScramAssociation {
     }
 
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-        bring(ctx, id.strip_suffix(&part_id("", PART)).unwrap_or(id), &[]).await
+        bring(ctx, id.strip_suffix(&part_id("", PART)).unwrap_or(id), &[], &[]).await
     }
 
     async fn retag(_: &Ctx<'_, Aws>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {
@@ -81,20 +84,22 @@ impl Driver<Aws> for MskScramAssociation {
 }
 
 /// Brings the stack's own associations to `wanted`: marks them, associates and disassociates, and removes the other marks.
-async fn bring(ctx: &Ctx<'_, Aws>, arn: &str, wanted: &[String]) -> Result<(), StepError> {
+async fn bring(ctx: &Ctx<'_, Aws>, arn: &str, secrets: &[String], users: &[String]) -> Result<(), StepError> {
+    let stack = ctx.system.stack();
+    let wanted: Vec<&String> = secrets.iter().chain(users).collect();
     let kafka = &ctx.system.clients.msk;
     let cluster = wait::idle(ctx, arn).await?;
     let live_tags = tags(&cluster);
     let ours = marks(&live_tags);
-    let final_marks: BTreeSet<String> = wanted.iter().map(|secret| mark(secret)).collect();
+    let final_marks = marks_of(secrets, !users.is_empty());
     let both: BTreeSet<String> = ours.union(&final_marks).cloned().collect();
     if both != ours {
         write(ctx, arn, &live_tags, &both).await?;
     }
     let all = associated(ctx.system, arn).await?;
-    let gone = all.iter().filter(|secret| ours.contains(&mark(secret)) && !wanted.contains(secret));
+    let gone = all.iter().filter(|secret| is_marked(&ours, stack, secret) && !wanted.contains(secret));
     let gone: Vec<String> = gone.cloned().collect();
-    let new: Vec<String> = wanted.iter().filter(|secret| !all.contains(secret)).cloned().collect();
+    let new: Vec<String> = wanted.iter().filter(|secret| !all.contains(secret)).map(|one| (*one).clone()).collect();
     for some in gone.chunks(SECRETS_A_CALL) {
         let call = kafka.batch_disassociate_scram_secret().cluster_arn(arn).set_secret_arn_list(Some(some.to_vec()));
         let answer = call.send().await.map_err(failed("BatchDisassociateScramSecret"))?;
@@ -111,6 +116,12 @@ async fn bring(ctx: &Ctx<'_, Aws>, arn: &str, wanted: &[String]) -> Result<(), S
         write(ctx, arn, &now, &final_marks).await?;
     }
     Ok(())
+}
+
+/// The stack that the cluster is of, whose secrets' names tell whose they are.
+fn stack_of(aws: &Aws, cluster: &Cluster) -> String {
+    let tagged = tags(cluster).remove(tag::STACK);
+    tagged.unwrap_or_else(|| aws.stack().to_owned())
 }
 
 /// The call succeeds although it did not do it for these: each has a code and a reason of its own.

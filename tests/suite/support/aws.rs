@@ -76,6 +76,9 @@ impl Account {
     pub fn ssm(&self, region: &str) -> aws_sdk_ssm::Client {
         client!(aws_sdk_ssm, self, region)
     }
+    pub fn secretsmanager(&self, region: &str) -> aws_sdk_secretsmanager::Client {
+        client!(aws_sdk_secretsmanager, self, region)
+    }
     pub fn kms(&self, region: &str) -> aws_sdk_kms::Client {
         client!(aws_sdk_kms, self, region)
     }

@@ -40,6 +40,8 @@ pub struct Look {
     pub parameters: Vec<String>,
     /// KMS keys of kstack's that are not to be deleted, by their ids.
     pub keys: Vec<String>,
+    /// Secrets of kstack's that are not to be deleted, by their names.
+    pub secrets: Vec<String>,
     pub roles: Vec<Role>,
     pub profiles: Vec<InstanceProfile>,
     /// Hosted zones, which are in no region, with their tags and with their records beside those that each has by itself.
@@ -88,6 +90,11 @@ impl Account {
             targets: list!(targets, scalable_targets),
             parameters: parameters.filter_map(|one| one.name.clone()).collect(),
             keys: self.keys(region),
+            secrets: list!(self.secretsmanager(region).list_secrets(), secret_list)
+                .into_iter()
+                .filter_map(|one| one.name)
+                .filter(|name| name.starts_with("AmazonMSK_kstack/"))
+                .collect(),
             roles: list!(iam.list_roles(), roles),
             profiles: list!(iam.list_instance_profiles(), instance_profiles),
             zones: self.zones(),
@@ -167,6 +174,7 @@ impl Look {
         left.extend(self.parameters.iter().cloned().map(Some));
         // Its id is another one each time.
         left.extend(self.keys.iter().map(|id| Some(format!("kms_key-{:.17}", id.replace('-', "")))));
+        left.extend(self.secrets.iter().cloned().map(Some));
         left.extend(self.roles.iter().map(|one| Some(one.role_name.clone())));
         left.extend(self.profiles.iter().map(|one| Some(one.instance_profile_name.clone())));
         let zones = self.zones.iter().filter(|(zone, ..)| zone.caller_reference().starts_with("kstack/"));

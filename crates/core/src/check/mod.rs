@@ -9,6 +9,7 @@ mod existing;
 mod fit;
 mod ipv6;
 mod lifetime;
+mod msk_users;
 mod network;
 mod routes;
 mod sources;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::msk_users;
 use crate::certificates::is_user;
 use crate::engines::Engine;
 use crate::engines::ec2::check_listeners::listeners;
@@ -19,15 +20,14 @@ const RESERVED: [&str; 3] = ["ANONYMOUS", "kstack-host", "kstack-admin"];
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let users = checker.entries(USERS);
-    let Some((first, _)) = users.first() else { return };
     // Which engine it is, where that is known.
-    let of = |engine: Engine| checker.given(&format!("cluster.{}", engine.key())).is_some();
-    if of(Engine::Msk) {
-        let message = "kstack makes users of brokers on EC2 alone; MSK has users of its own";
-        let help = "make SCRAM users in Secrets Manager and name their secrets in `cluster.msk.auth.scram`; make ACLs with Kafka's tools";
-        return checker.error_at(first.at, message, help);
+    let [ec2, msk] =
+        [Engine::Ec2, Engine::Msk].map(|engine| checker.given(&format!("cluster.{}", engine.key())).is_some());
+    if msk {
+        msk_users::check(users, checker);
     }
-    let ways = of(Engine::Ec2).then(|| listeners(checker));
+    let Some((first, _)) = users.first() else { return };
+    let ways = ec2.then(|| listeners(checker));
     if ways.as_ref().is_some_and(|ways| !ways.secured()) {
         let message = "brokers that speak plaintext ask nobody who it is, so users have no rights there";
         let help = "add `listeners: {scram: true}` below `cluster.ec2`, or `mtls: true`";
@@ -37,15 +37,22 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         check_name(key, checker);
         check_secret(node, checker);
         if let (Some(ways), Some(user)) = (ways.as_ref().filter(|ways| ways.secured()), part::<User>(node)) {
-            let (mechanism, has) = match user.mechanism(ways.scram) {
+            let default = if ways.scram { Mechanism::Scram } else { Mechanism::Mtls };
+            let at = node.get("mechanism").map_or(key.at, |node| node.at);
+            let (mechanism, has) = match user.mechanism.unwrap_or(default) {
                 Mechanism::Scram => ("scram", ways.scram),
                 Mechanism::Mtls => ("mtls", ways.mtls != Mtls::Off),
+                Mechanism::Iam => {
+                    let message = "brokers on EC2 know nothing of IAM";
+                    checker.error_at(at, message, "choose `scram` or `mtls`; users of MSK may come with `iam`");
+                    ("iam", true)
+                }
             };
             if !has {
                 let message = format!("brokers have no listener for the user `{}`", key.name);
                 let help =
                     format!("add `{mechanism}: true` below `cluster.ec2.listeners`, or choose another `mechanism`");
-                checker.error_at(node.get("mechanism").map_or(key.at, |node| node.at), message, help);
+                checker.error_at(at, message, help);
             }
         }
         check_grants(key, node, checker);
@@ -54,7 +61,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
 }
 
 /// The part of the file that this is, where it reads: what does not has been noted.
-fn part<T: crate::file::read::Read>(node: &Node) -> Option<T> {
+pub(super) fn part<T: crate::file::read::Read>(node: &Node) -> Option<T> {
     T::read(node, &mut Vec::new())
 }
 
@@ -84,7 +91,7 @@ fn check_secret(user: &Node, checker: &mut Checker<'_>) {
     let Content::Map(entries) = &user.content else { return };
     for (key, _) in entries.iter().filter(|(key, _)| key.name == "secret") {
         checker.problems.retain(|problem| problem.at != key.at);
-        let help = "leave it out: kstack makes a password and keeps it in Parameter Store, encrypted; `kstack credentials FILE USER --show` gives it";
+        let help = "leave it out: kstack makes a password and keeps it, encrypted; `kstack credentials FILE USER --show` gives it";
         checker.error_at(key.at, "kstack reads no passwords from Secrets Manager", help);
     }
 }
@@ -164,7 +171,7 @@ fn check_topics(node: &Node, path: &str, checker: &mut Checker<'_>) {
     }
 }
 
-fn scalar(node: &Node) -> Option<&str> {
+pub(super) fn scalar(node: &Node) -> Option<&str> {
     match &node.content {
         Content::Scalar(text) => Some(text),
         _ => None,

@@ -73,7 +73,7 @@ pub fn assumed_facts(stack: &Stack) -> Facts {
 
 /// The KMS key that `stack` names for its hosts' keys and certificates. The key of an alias is not known.
 fn papers_key(stack: &Stack) -> Option<KeyFacts> {
-    let named = stack.cluster.ec2.as_ref()?.listeners.kms_key.as_ref()?;
+    let (named, _) = stack.named_papers_key()?;
     let account = stack.account.as_ref().map(|account| account.0.as_str()).unwrap_or_default();
     let id = named.rsplit('/').next().unwrap_or(named);
     let arn = match named.strip_prefix("arn:") {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::file::read::fields;
-use crate::file::{Checker, Network, Region, Workload};
+use crate::file::{Checker, Mechanism, Network, Region, Workload};
 use crate::instance_types::InstanceTypes;
 use crate::pricing::{Bill, COMMON_ITEMS, Choice, CountingMethod, Market, PriceListItems, Prices, Reads, Unfit};
 use crate::settings::Settings;
@@ -29,6 +29,9 @@ pub struct CommonKeys<'a> {
     pub workload: &'a Workload,
     /// What counts of Kafka's settings.
     pub settings: Settings,
+    /// How many secrets kstack keeps in Secrets Manager, and whether under a key of the stack's own.
+    pub secrets: u32,
+    pub own_key: bool,
     /// The client host, where there is one.
     pub client: Option<&'a client::Client>,
 }
@@ -162,6 +165,15 @@ impl Engine {
 }
 
 impl Cluster {
+    /// How a user proves who it is, of whom the file does not say it.
+    pub fn mechanism(&self) -> Mechanism {
+        match (&self.ec2, &self.msk) {
+            (Some(ec2), _) if !ec2.listeners.scram => Mechanism::Mtls,
+            (None, Some(msk)) if !msk.access().scram => Mechanism::Iam,
+            _ => Mechanism::Scram,
+        }
+    }
+
     /// What counts of Kafka's settings in this cluster under `workload`.
     pub fn settings(&self, workload: &Workload) -> Settings {
         let own = ENGINES.iter().find_map(|engine| (engine.settings)(self, workload));

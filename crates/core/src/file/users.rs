@@ -26,7 +26,7 @@ impl Access {
 fields! {
     /// A user of the cluster.
     pub struct User {
-        /// How the user proves who it is. Default: `scram` where brokers have that listener, else `mtls`.
+        /// How the user proves who it is. Default: `scram` where brokers have that listener; else `iam` on MSK, and `mtls` on EC2.
         mechanism: Option<Mechanism>,
         /// Topics that the user writes to. A trailing `*` stands for every topic that begins so, `*` alone for all.
         produce: Vec<TopicPattern> = Vec::new(),
@@ -38,13 +38,6 @@ fields! {
         acls: Vec<Acl> = Vec::new(),
         /// The most that each broker takes from the user and gives to it.
         quota: Quota = Quota::NONE,
-    }
-}
-
-impl User {
-    /// How it proves who it is, where brokers have a listener for SCRAM or not.
-    pub fn mechanism(&self, scram: bool) -> Mechanism {
-        self.mechanism.unwrap_or(if scram { Mechanism::Scram } else { Mechanism::Mtls })
     }
 }
 
@@ -97,10 +90,12 @@ impl Quota {
 choices! {
     /// How a user proves who it is.
     pub enum Mechanism {
-        /// A name and a password (SCRAM-SHA-512). kstack makes the password and keeps it in Parameter Store.
+        /// A name and a password (SCRAM-SHA-512). kstack makes the password and keeps it: in Parameter Store for brokers on EC2, in Secrets Manager for MSK.
         Scram = "scram",
         /// A certificate by the stack's authority for clients, with the user's name as its common name.
         Mtls = "mtls",
+        /// Of MSK: the credentials of an IAM role or user. What it may do is an IAM policy, which `kstack policy --client USER` prints.
+        Iam = "iam",
     }
 }
 

@@ -24,7 +24,9 @@ impl Kind for KafkaUser {
         let one = |(name, mechanism, _): (&str, crate::stack::Mechanism, _)| {
             (name.to_owned(), KafkaUser { mechanism: mechanism.word().to_owned(), key: key() })
         };
-        design.stack.users().map(one).collect()
+        // MSK's are in Secrets Manager.
+        let here = design.stack.cluster.ec2.is_some();
+        design.stack.users().filter(|_| here).map(one).collect()
     }
 
     fn price(&self, _: &mut Costs<'_>) {}

@@ -1,4 +1,4 @@
-//! The KMS key of a stack whose hosts speak TLS: what Parameter Store keeps of its keys, certificates and passwords is encrypted with it.
+//! The KMS key of a stack's secrets: what Parameter Store and Secrets Manager keep of its keys, certificates and passwords is encrypted with it.
 
 use super::prelude::*;
 
@@ -34,14 +34,13 @@ pub fn alias(stack: &str) -> String {
 
 impl Kind for KmsKey {
     const NAME: &'static str = "kms_key";
-    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const OF_PAPERS: bool = true;
     // CreateKey takes no token, and a key has no name before its alias is made.
     const UNIQUE: bool = false;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let key = || KmsKey { alias: alias(&design.stack.name), state: ENABLED.to_owned(), rotation: true };
-        let own = design.has_papers() && design.papers_key.is_none();
+        let own = (design.has_papers() || design.stack.has_papers()) && design.papers_key.is_none();
         own.then(|| (PAPERS.to_owned(), key())).into_iter().collect()
     }
 

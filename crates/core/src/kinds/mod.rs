@@ -32,9 +32,8 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     const NAMED: bool = false;
     /// Whether it is in IAM, which is asked for nothing where hosts take an instance profile of others.
     const IN_IAM: bool = false;
-    /// Whether AWS itself makes no second one at the same address: by an idempotency token, or by a name or address block that
-    /// only one may have. Where it does not, the executor looks for longer before it makes one again, and a duplicate that
-    /// nothing uses is deleted by the next plan.
+    /// Whether AWS itself makes no second one at the same address: by an idempotency token, or by a name or address block that only one may
+    /// have. Where it does not, the executor looks for longer before it makes one again; a duplicate without use goes with the next plan.
     const UNIQUE: bool = true;
     /// The engine whose stacks alone have such resources; `None` where every stack may.
     const ENGINE: Option<Engine> = None;
@@ -183,6 +182,7 @@ macro_rules! all_kinds {
                 instance::Instance,
                 dns_aaaa_records::DnsAaaaRecords,
                 msk_configuration::MskConfiguration,
+                user_secret::UserSecret,
                 msk_cluster::MskCluster,
                 msk_autoscaling::MskAutoscaling,
                 msk_scram_association::MskScramAssociation,
@@ -209,7 +209,7 @@ macro_rules! rules {
     ($($module:ident::$kind:ident),* $(,)?) => {
         $(pub mod $module; pub use $module::$kind;)*
 
-        /// The names of all kinds, in the order in which they depend on each other.
+        /// The names of all kinds, in the order of the list.
         pub const NAMES: &[&str] = &[$(<$kind as Kind>::NAME),*];
 
         /// The spec of one resource of any kind.

@@ -22,7 +22,9 @@ impl Kind for ScramCredential {
     const TAGGED: bool = false;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
-        let scram = design.stack.users().filter(|(_, mechanism, _)| *mechanism == Mechanism::Scram);
+        // MSK takes passwords from Secrets Manager by itself.
+        let here = design.stack.cluster.ec2.is_some();
+        let scram = design.stack.users().filter(|(_, mechanism, _)| here && *mechanism == Mechanism::Scram);
         scram.map(|(name, ..)| (name.to_owned(), ScramCredential { password: KEPT.to_owned() })).collect()
     }
 

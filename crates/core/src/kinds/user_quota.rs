@@ -40,7 +40,6 @@ impl UserQuota {
 
 impl Kind for UserQuota {
     const NAME: &'static str = "user_quota";
-    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const TAGGED: bool = false;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
@@ -50,11 +49,11 @@ impl Kind for UserQuota {
             let request = quota.request.map(crate::file::ThreadShare::percent);
             Some((name.to_owned(), UserQuota::of(rate(quota.produce), rate(quota.consume), request)?))
         };
-        design.stack.users().filter_map(one).collect()
+        design.stack.named_users().filter_map(one).collect()
     }
 
     fn after(&self, name: &str) -> Vec<Address> {
-        vec![Address::new(super::KafkaUser::NAME, name)]
+        [super::KafkaUser::NAME, super::UserSecret::NAME].map(|kind| Address::new(kind, name)).into()
     }
 
     fn price(&self, _: &mut Costs<'_>) {}

@@ -12,7 +12,6 @@ spec! {
 
 impl Kind for UserRights {
     const NAME: &'static str = "user_rights";
-    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const TAGGED: bool = false;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
@@ -21,12 +20,12 @@ impl Kind for UserRights {
             rights.sort();
             (!rights.is_empty()).then(|| (name.to_owned(), UserRights { rights }))
         };
-        design.stack.users().filter_map(one).collect()
+        design.stack.named_users().filter_map(one).collect()
     }
 
     /// A user has its limits before it may do anything, and loses its rights before it goes.
     fn after(&self, name: &str) -> Vec<Address> {
-        [super::KafkaUser::NAME, super::ScramCredential::NAME, super::UserQuota::NAME]
+        [super::KafkaUser::NAME, super::UserSecret::NAME, super::ScramCredential::NAME, super::UserQuota::NAME]
             .map(|kind| Address::new(kind, name))
             .into()
     }

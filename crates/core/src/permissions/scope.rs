@@ -147,6 +147,8 @@ pub enum Scope {
     Papers,
     /// The parameters with the stack's keys and certificates.
     PaperParameters,
+    /// The secrets with the passwords of MSK's users.
+    UserSecrets,
     /// Those of its authorities, whose keys sign.
     AuthorityParameters,
 }
@@ -306,7 +308,7 @@ impl<'a> Subject<'a> {
         let cluster_key = || self.msk()?.encryption.kms_key.as_deref().map(|key| self.key(key));
         let secret_keys = || {
             let scram = self.msk()?.auth.scram.as_ref()?;
-            (!scram.secrets.is_empty()).then(|| (vec![self.arn("kms", "key/*")], Value::Null))
+            (!scram.secrets.is_empty() || stack.has_papers()).then(|| (vec![self.arn("kms", "key/*")], Value::Null))
         };
         let logs = self.msk().map(|msk| &msk.logs);
         Some(match scope {
@@ -424,6 +426,7 @@ impl<'a> Subject<'a> {
             Scope::NameZones => (self.name_zones()?, Value::Null),
             Scope::Names => (self.name_zones()?, self.below_domain()?),
             Scope::Papers
+            | Scope::UserSecrets
             | Scope::PaperKey
             | Scope::PaperKeyUse
             | Scope::AnyPaperKey

@@ -24,7 +24,7 @@ pub fn is_held(address: &Address, observed: &Observed) -> bool {
 pub fn may_go(address: &Address, stack: &Stack, observed: &Observed) -> bool {
     match address.kind.as_str() {
         "topic" => stack.topics.get(&address.name).is_some_and(|topic| topic.absent),
-        "kafka_user" => observed.unknown_inside().is_none(),
+        "kafka_user" | "user_secret" => observed.unknown_inside().is_none(),
         _ => true,
     }
 }
@@ -36,7 +36,7 @@ pub fn say_unknown(desired: &BTreeMap<Address, Resource>, stack: &Stack, observe
     let wanted = desired.keys().filter(|address| address.kind == "topic").count();
     let topics = wanted + stack.topics.values().filter(|topic| topic.absent).count();
     // Those that are no longer in the file too.
-    let of_user = |address: &&Address| address.kind == "kafka_user";
+    let of_user = |address: &&Address| ["kafka_user", "user_secret"].contains(&address.kind.as_str());
     let users: BTreeSet<&Address> = desired.keys().chain(observed.live.keys()).filter(of_user).collect();
     let count = topics + users.len();
     if count == 0 && !settings {

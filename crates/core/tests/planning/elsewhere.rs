@@ -33,6 +33,7 @@ fn elsewhere(kind: &str) -> Result<Value, &'static str> {
             return Err("its name is the stack's own, and AWS deletes none that is used");
         }
         "kms_key" => return Err("it is in nothing, and its tags are asked for wherever its alias leads"),
+        "user_secret" => return Err("its name and its tag say whose it is"),
         "certificate_authority" | "host_certificate" | "client_certificate" | "kafka_user" => {
             return Err("its parameter's name says whose it is");
         }

@@ -63,6 +63,8 @@ def why_not(context, secret_arn: str) -> tuple[str, str] | None:
         secret = secretsmanager_backends[context.account_id][context.region].secrets[secret_arn]
     except (KeyError, RESTError):
         return "InvalidSecretArn", "The secret does not exist."
+    if secret.is_deleted():
+        return "InvalidSecretArn", "The secret is marked for deletion."
     if not secret.kms_key_id or secret.kms_key_id.endswith("alias/aws/secretsmanager"):
         return "InvalidSecretArn", "The secret must be encrypted with a customer managed KMS key."
     versions = [v for v in secret.versions.values() if "AWSCURRENT" in v.get("version_stages", [])]

@@ -15,7 +15,10 @@ use crate::settings::KafkaVersion;
 use crate::units::{Rate, Size};
 
 /// The Kafka setting that, when `false`, lets clients only do what an ACL allows them.
-pub(super) const ACL: &str = "allow.everyone.if.no.acl.found";
+pub const ACL: &str = "allow.everyone.if.no.acl.found";
+
+/// What the names of the secrets begin with that kstack keeps for users of MSK.
+pub const OWN_SECRETS: &str = "AmazonMSK_kstack/";
 
 fields! {
     /// An Amazon MSK cluster: provisioned, with standard (`kafka.*`) or Express (`express.*`) brokers; or serverless.
@@ -108,6 +111,8 @@ fields! {
     pub struct MskScram {
         /// The ARNs of secrets in Secrets Manager, one for each user. Their names begin with `AmazonMSK_`, and their key is a KMS key of your own. Secrets that others have associated are left alone.
         secrets: Vec<String> = Vec::new(),
+        /// The KMS key of the passwords that kstack makes for `access.users`: a symmetric key of your own, by its ARN, its id or an alias. Default: a key of the stack's own.
+        kms_key: Option<String>,
     }
 }
 

@@ -77,6 +77,13 @@ pub(super) fn cost(msk: &Msk, common: CommonKeys<'_>, prices: &Prices, reads: Re
             bill
         }
     };
+    if common.secrets > 0 {
+        let formula = format!("{} passwords of users", common.secrets);
+        bill.charge(market, "secrets", "secret", f64::from(common.secrets), formula);
+        if common.own_key {
+            bill.charge(market, "KMS key", "kms key", 1.0, "1 key, for passwords".to_owned());
+        }
+    }
     charge_network(&mut bill, market, common.network, 0.0);
     client::charge(&mut bill, market, common.client);
     // What these come to follows from topics and traffic in ways that no file says.

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::{Scope, Subject};
 use crate::cloud_init::PAPERS;
-use crate::kinds::kms_key;
+use crate::kinds::{kms_key, user_secret};
 
 impl Subject<'_> {
     /// The resources of `scope` and a condition; `None` where the stack has no certificates.
     pub(super) fn papers(&self, scope: Scope) -> Option<(Vec<String>, Value)> {
         let name = &*self.stack.name;
-        if !self.stack.secured() {
+        if !self.stack.has_papers() {
             return None;
         }
         Some(match scope {
@@ -25,10 +25,14 @@ impl Subject<'_> {
                 (all.map(|one| self.arn("ssm", &format!("parameter{one}"))).collect(), Value::Null)
             }
             Scope::PaperKey => (vec![self.arn("kms", "key/*")], self.tagged("ResourceTag")),
-            Scope::PaperKeyUse => match self.stack.cluster.ec2.as_ref()?.listeners.kms_key.as_deref() {
-                Some(key) => self.key(key),
+            Scope::PaperKeyUse => match self.stack.named_papers_key() {
+                Some((key, _)) => self.key(key),
                 None => return self.papers(Scope::PaperKey),
             },
+            Scope::UserSecrets => {
+                let name = format!("secret:{}*", user_secret::secret_name(name, ""));
+                (vec![self.arn("secretsmanager", &name)], Value::Null)
+            }
             Scope::AnyPaperKey => (vec![self.arn("kms", "key/*")], Value::Null),
             Scope::NewPaperKey => (vec!["*".to_owned()], self.tagged("RequestTag")),
             Scope::PaperAlias => (vec![self.arn("kms", &kms_key::alias(name))], Value::Null),

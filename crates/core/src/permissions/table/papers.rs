@@ -1,5 +1,5 @@
-//! KMS and Parameter Store, for a stack's certificates. Source: the Service Authorization Reference, "AWS Key Management Service" and "AWS
-//! Systems Manager", and the guide of Parameter Store, "AWS KMS encryption for AWS Systems Manager Parameter Store SecureString parameters".
+//! KMS, Parameter Store and Secrets Manager, for a stack's certificates and passwords. Source: the Service Authorization Reference, "AWS Key
+//! Management Service", "AWS Systems Manager" and "AWS Secrets Manager", and the guide of Parameter Store, "AWS KMS encryption for AWS Systems Manager Parameter Store SecureString parameters".
 //!
 //! A key is known by its tags; what is done with an alias is authorised for the alias and for the key.
 
@@ -7,6 +7,7 @@ use super::call;
 use crate::permissions::Call;
 use crate::permissions::Scope::{
     Account, AnyPaperKey, AuthorityParameters, NewPaperKey, PaperAlias, PaperKey, PaperKeyUse, PaperParameters, Papers,
+    UserSecrets,
 };
 
 pub const CALLS: &[Call] = &[
@@ -31,4 +32,14 @@ pub const CALLS: &[Call] = &[
     call!("ssm" "PutParameter" of "papers", PaperParameters; with "ssm:AddTagsToResource" PaperParameters, "kms:Encrypt" PaperKeyUse),
     call!("ssm" "GetParameters" of "papers", AuthorityParameters; with "kms:Decrypt" PaperKeyUse),
     call!("ssm" "DeleteParameter" of "papers", PaperParameters),
+    // It has no narrower scope.
+    call!("secretsmanager" "ListSecrets", Papers),
+    // Source: Secrets Manager user guide, "Secret encryption and decryption", permissions for the KMS key.
+    call!("secretsmanager" "CreateSecret", UserSecrets; with "secretsmanager:TagResource" UserSecrets, "kms:GenerateDataKey" PaperKeyUse, "kms:Decrypt" PaperKeyUse),
+    call!("secretsmanager" "DescribeSecret", UserSecrets),
+    call!("secretsmanager" "GetSecretValue", UserSecrets; with "kms:Decrypt" PaperKeyUse),
+    call!("secretsmanager" "RestoreSecret", UserSecrets),
+    call!("secretsmanager" "DeleteSecret", UserSecrets),
+    call!("secretsmanager" "TagResource" of "secret", UserSecrets),
+    call!("secretsmanager" "UntagResource" of "secret", UserSecrets),
 ];

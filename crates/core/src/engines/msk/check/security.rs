@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::version;
 use crate::engines::msk::keys::{
     ACL, Access, InTransit, Msk, MskAuth, MskBrokers, MskEncryption, MskMonitoring, MskScram, MskTls,
-    MskVpcConnectivity,
+    MskVpcConnectivity, OWN_SECRETS,
 };
 use crate::engines::msk::limits::{has_vpc_connectivity, is_express};
 use crate::engines::rules::{arn, check_home, check_key};
@@ -207,6 +207,15 @@ fn check_secrets(secrets: &[String], checker: &mut Checker<'_>) {
             Some(name) if !name.starts_with(PREFIX) => {
                 let message = format!("MSK accepts only secrets whose name begins with `{PREFIX}`");
                 checker.error(&path, message, "create a secret with such a name and a KMS key of your own");
+            }
+            Some(name) if name.starts_with(OWN_SECRETS) => {
+                let message =
+                    format!("secrets whose name begins with `{OWN_SECRETS}` are those that kstack keeps for users");
+                checker.error(
+                    &path,
+                    message,
+                    "write the user below `access.users` of its stack, and leave its secret out",
+                );
             }
             Some(name) if !has_suffix(name) => {
                 let message = "this ARN lacks the hyphen and six characters that Secrets Manager adds to a name";
