@@ -167,6 +167,9 @@ impl Session {
         if parsed.stack.secured() {
             self.aws.expect_papers(Papers::Wanted);
         }
+        if parsed.stack.has_alarms(false) {
+            self.aws.expect_alarms();
+        }
         let (facts, found, metadata) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
             drivers::find_of(&self.aws, sought),
@@ -245,6 +248,7 @@ impl Session {
             let own_role = if own_role { Some(true) } else { record.own_role };
             let zone = names::place(&design.stack).or_else(|| record.zone.clone());
             let papers = secured || record.papers;
+            let alarms = design.has_alarms() || record.alarms;
             let client = if design.stack.client.is_some() { Some(true) } else { record.client };
             let begun = Record {
                 expires_at: design.expires,
@@ -252,6 +256,7 @@ impl Session {
                 client,
                 zone,
                 papers,
+                alarms,
                 resources: None,
                 ..record.clone()
             };
@@ -267,6 +272,7 @@ impl Session {
             client: design.stack.client.is_some().then_some(true),
             zone: names::place(&design.stack),
             papers: secured,
+            alarms: design.has_alarms(),
             resources: None,
             applies: 0,
         };
@@ -296,6 +302,7 @@ impl Session {
         let complete = Record {
             zone,
             papers: design.has_papers(),
+            alarms: design.has_alarms(),
             expires_at: design.expires,
             engine,
             own_role,

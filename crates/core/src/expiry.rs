@@ -160,6 +160,7 @@ mod tests {
             client: None,
             zone: None,
             papers: false,
+            alarms: false,
             resources: None,
             applies: 0,
         }

@@ -16,6 +16,7 @@ pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
 pub use crate::file::{Account, ApiVersion, Dns, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
+pub use crate::file::{Alarms, AlarmsChoice, TopicArn};
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
 
 fields! {
@@ -43,6 +44,8 @@ fields! {
         cluster: Cluster,
         /// A small host inside the network with Kafka's tools, which `kstack shell` opens; `{}` for one as it is by default.
         client: Option<Client>,
+        /// Alarms of CloudWatch: `true`, or whom they tell. They watch hosts and volumes, or MSK's cluster and brokers.
+        alarms: AlarmsChoice = AlarmsChoice(None),
         /// The cluster's users and what they may do.
         access: Access = Access::NONE,
         /// Topics, by name. Topics that are not here are left alone.
@@ -101,12 +104,18 @@ impl Stack {
             workload: &self.workload,
             settings,
             client: self.client.as_ref(),
+            alarms: self.has_alarms(self.ttl.is_some()),
         }
     }
 
     /// Copies of each partition of a topic that asks for no number of its own.
     pub fn topic_copies(&self) -> u32 {
         self.common().settings.copies
+    }
+
+    /// Whether it has alarms of CloudWatch; `expires` says whether it has a lifetime.
+    pub fn has_alarms(&self, expires: bool) -> bool {
+        self.alarms.0.as_ref().is_some_and(|alarms| alarms.with_ttl || !expires)
     }
 
     /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.

@@ -76,6 +76,9 @@ impl Account {
     pub fn ssm(&self, region: &str) -> aws_sdk_ssm::Client {
         client!(aws_sdk_ssm, self, region)
     }
+    pub fn cloudwatch(&self, region: &str) -> aws_sdk_cloudwatch::Client {
+        client!(aws_sdk_cloudwatch, self, region)
+    }
     pub fn kms(&self, region: &str) -> aws_sdk_kms::Client {
         client!(aws_sdk_kms, self, region)
     }

@@ -128,6 +128,9 @@ pub struct Record {
     /// Whether there may be keys and certificates of the stack's: from before the first is made until an apply without them is complete.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub papers: bool,
+    /// Whether there may be alarms of the stack's: as with `papers`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alarms: bool,
     /// How many resources the last apply left; absent from before an apply until it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<usize>,
