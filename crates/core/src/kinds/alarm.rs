@@ -117,11 +117,53 @@ impl Kind for Alarm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::choose::{self, PlanningInput, assumed_facts};
+    use crate::cloud_init::Overrides;
+    use crate::observed::Observed;
+    use crate::pricing::{Reads, embedded};
+    use crate::{check, instance_types};
 
     #[test]
     fn an_alarm_is_a_part_of_its_host() {
         let owners = ["broker-1-status", "broker-12-2-iops", "controller-1-fetch-throttled", "offline", "min-isr"];
         assert_eq!(owners.map(Alarm::owner), ["broker-1", "broker-12", "controller-1", "offline", "min-isr"]);
+    }
+
+    #[test]
+    fn the_bill_has_the_metrics_that_are_watched() {
+        let hosts = "kafka: 4.1.1, controllers: {count: 3, instance_type: t4g.medium}";
+        let ec2 =
+            format!("{{ec2: {{{hosts}, brokers: {{count: 3, instance_type: m7g.large, storage: {{volumes: 2}}}}}}}}");
+        let msk = |kind: &str, level: &str| {
+            format!(
+                "{{msk: {{kafka: 3.8.x, brokers: {{count: 3, instance_type: {kind}}}, monitoring: {{level: {level}}}}}}}"
+            )
+        };
+        let rows = [
+            // Two of a host, and three of each of two volumes; a burstable host has one more.
+            (ec2, 3 * (2 + 2 * 3) + 3 * (3 + 3)),
+            (msk("kafka.m5.large", "default"), 2 + 3 * (2 + 4)),
+            (msk("kafka.m5.large", "per-broker"), 2 + 3 * (2 + 5)),
+            (msk("express.m7g.large", "default"), 1 + 3 * 2),
+            (msk("express.m7g.large", "per-broker"), 1 + 3 * (2 + 3)),
+            ("{msk: {serverless: true}}".to_owned(), 0),
+        ];
+        for (cluster, expected) in rows {
+            let text = format!(
+                "apiVersion: kstack/v1\nname: rung\nregion: eu-west-1\nalarms: true\nnetwork: {{cidr: 10.50.0.0/16}}\ncluster: {cluster}\n"
+            );
+            let stack =
+                check::parse("rung.yaml", &text).unwrap_or_else(|report| panic!("{}", report.render(false))).stack;
+            let (facts, observed) = (assumed_facts(&stack), Observed::default());
+            let input = PlanningInput { facts, observed, record: None, expires: None };
+            let design = choose::design(&stack, &input, &Overrides::new()).expect("a design");
+            let watched: usize = Alarm::desired(&design).iter().map(|(_, alarm)| metrics(&alarm.metric)).sum();
+            assert_eq!(watched, expected, "{cluster}");
+            let bill = stack.cluster.cost(stack.common(), instance_types::embedded(), embedded(), Reads::default());
+            let lines = bill.expect("a bill").lines;
+            let billed = lines.iter().find(|line| line.name == "alarms").and_then(|line| line.usd).unwrap_or_default();
+            assert!((billed - expected as f64 * 0.1).abs() < 1e-9, "{cluster}: {billed}");
+        }
     }
 
     #[test]
