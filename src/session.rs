@@ -167,6 +167,9 @@ impl Session {
         if parsed.stack.has_papers() {
             self.aws.expect_papers(Papers::Wanted);
         }
+        if parsed.stack.has_alarms(false) {
+            self.aws.expect_alarms();
+        }
         let (facts, found, metadata) = tokio::try_join!(
             self.aws.clients.facts(&parsed.stack),
             drivers::find_of(&self.aws, sought),
@@ -246,6 +249,7 @@ impl Session {
             let zone = names::place(&design.stack).or_else(|| record.zone.clone());
             let papers = secured || record.papers;
             let settings = record.settings || gives_settings(design, &input.observed);
+            let alarms = design.has_alarms() || record.alarms;
             let client = if design.stack.client.is_some() { Some(true) } else { record.client };
             let begun = Record {
                 expires_at: design.expires,
@@ -254,6 +258,7 @@ impl Session {
                 zone,
                 papers,
                 settings,
+                alarms,
                 resources: None,
                 ..record.clone()
             };
@@ -270,6 +275,7 @@ impl Session {
             zone: names::place(&design.stack),
             papers: secured,
             settings: false,
+            alarms: design.has_alarms(),
             resources: None,
             applies: 0,
         };
@@ -299,6 +305,7 @@ impl Session {
         let complete = Record {
             zone,
             papers: design.has_papers() || design.stack.has_papers(),
+            alarms: design.has_alarms(),
             expires_at: design.expires,
             engine,
             own_role,

@@ -183,6 +183,7 @@ fn classify(code: Option<&str>, status: Option<u16>) -> Class {
         | "NoSuchEntityException"
         | "ParameterNotFound"
         | "NoSuchHostedZone"
+        | "ResourceNotFound"
         | "Gateway.NotAttached"
         | "NatGatewayNotFound"
         | "InvalidPlacementGroup.Unknown" => Class::NotFound,

@@ -1,6 +1,7 @@
 //! AWS: clients, tags, describes that are shared, and the context in which a kind writes. The SDK is named here and in `kinds`.
 
 mod account;
+mod alarms;
 mod checks;
 mod date;
 pub mod declared;
@@ -23,9 +24,11 @@ mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_cloudwatch::types::MetricAlarm;
 use aws_sdk_ec2::types::{
     Address, Filter, Instance, NatGateway, NetworkInterface, ResourceType, SecurityGroup, Tag, TagSpecification,
     Volume, VpcEndpoint,
@@ -102,6 +105,8 @@ pub struct Clients {
     pub kms: aws_sdk_kms::Client,
     /// The same without retries: CreateKey takes no client token.
     pub kms_no_retry: aws_sdk_kms::Client,
+    /// Its calls go through the pace of EC2's, each at its own.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// Secrets Manager. The SDK gives the call that makes a secret a token, the same for each try.
     pub secrets: aws_sdk_secretsmanager::Client,
     pub ssm: aws_sdk_ssm::Client,
@@ -208,6 +213,13 @@ impl Clients {
             secrets: aws_sdk_secretsmanager::Client::from_conf(
                 secrets.interceptor(fence.clone()).interceptor(Declared).build(),
             ),
+            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(
+                aws_sdk_cloudwatch::config::Builder::from(config)
+                    .http_client(limiter.clone())
+                    .interceptor(fence.clone())
+                    .interceptor(Declared)
+                    .build(),
+            ),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
             sessions: aws_sdk_ssm::Client::from_conf(ssm.clone().build()),
             ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).interceptor(date::AwsTime).build()),
@@ -267,6 +279,12 @@ pub struct Aws {
     pub signers: papers::Signers,
     /// What is known of the keys and certificates of stacks; see [`Aws::expect_papers`].
     papers: Mutex<Papers>,
+    /// The alarms of the stack, or of all.
+    alarms: Snapshot<MetricAlarm>,
+    /// Those that are to be deleted.
+    leaving: alarms::Leaving,
+    /// Whether the stack may have alarms; see [`Aws::expect_alarms`].
+    alarms_expected: AtomicBool,
     /// Server properties by configuration and revision: a revision never changes.
     pub revisions: tokio::sync::Mutex<BTreeMap<(String, i64), String>>,
     /// When the discovery under way began: describes since then are shared between kinds.
@@ -305,6 +323,9 @@ impl Aws {
             parameters: Snapshot::default(),
             signers: papers::Signers::default(),
             papers: Mutex::default(),
+            alarms: Snapshot::default(),
+            leaving: alarms::Leaving::default(),
+            alarms_expected: AtomicBool::default(),
             revisions: tokio::sync::Mutex::default(),
             round: Mutex::new(Instant::now()),
         }
@@ -334,6 +355,16 @@ impl Aws {
     /// What is known of them.
     pub fn papers(&self) -> Papers {
         *self.papers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Says that there may be alarms: from now on they are asked for. Whether that was not known.
+    pub fn expect_alarms(&self) -> bool {
+        !self.alarms_expected.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether there may be alarms.
+    pub fn expects_alarms(&self) -> bool {
+        self.alarms_expected.load(Ordering::Relaxed)
     }
 
     /// Begins a discovery: what was described before is not used for it.

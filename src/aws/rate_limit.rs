@@ -2,7 +2,7 @@
 //!
 //! EC2 gives each API action of an account and region a bucket of tokens. A call takes one, and a number is added each second. The
 //! sizes in `tables/ec2_api_throttle.csv` are those of "Request throttling for the Amazon EC2 API" in EC2's developer guide.
-//! Other users of the account draw from the same buckets, so a throttled call halves the rate, and answers bring it back.
+//! CloudWatch's actions have such a rate each, by "CloudWatch service quotas" of its user guide. Other users of the account draw from the same buckets, so a throttled call halves the rate, and answers bring it back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -25,7 +25,12 @@ use super::fence::{Fence, LEASE_ENDED, reads};
 const LONGEST_WAIT: Duration = Duration::from_secs(200);
 
 /// Size and refill a second of each action's bucket.
-static LIMITS: LazyLock<BTreeMap<&str, (f64, f64)>> = LazyLock::new(|| TABLE.rows(limit).into_iter().collect());
+static LIMITS: LazyLock<BTreeMap<&str, (f64, f64)>> =
+    LazyLock::new(|| TABLE.rows(limit).into_iter().chain(CLOUDWATCH).collect());
+
+/// CloudWatch's: as many in a second as there may be in the next.
+const CLOUDWATCH: [(&str, (f64, f64)); 3] =
+    [("DescribeAlarms", (9.0, 9.0)), ("PutMetricAlarm", (3.0, 3.0)), ("DeleteAlarms", (3.0, 3.0))];
 
 const TABLE: Table = Table { file: "ec2_api_throttle.csv", text: include_str!("../tables/ec2_api_throttle.csv") };
 
@@ -145,7 +150,7 @@ impl HttpConnector for RateLimited {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (limiter, connector) = (self.limiter.clone(), self.connector.clone());
         HttpConnectorFuture::new(async move {
-            let operation = operation(request.body().bytes().unwrap_or_default());
+            let operation = operation(request.uri(), request.body().bytes().unwrap_or_default());
             let wait = limiter.with(&operation, limiter.region.limited, Bucket::take).unwrap_or_default();
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
@@ -168,8 +173,11 @@ impl HttpConnector for RateLimited {
     }
 }
 
-/// The action that a request's form begins with.
-fn operation(form: &[u8]) -> String {
+/// The action that a request's form begins with; or that its path ends in, as CloudWatch's does.
+fn operation(uri: &str, form: &[u8]) -> String {
+    if let Some((_, operation)) = uri.rsplit_once("/operation/") {
+        return operation.to_owned();
+    }
     let first = form.split(|byte| *byte == b'&').next().unwrap_or_default();
     String::from_utf8_lossy(first.strip_prefix(b"Action=").unwrap_or_default()).into_owned()
 }
@@ -203,12 +211,17 @@ mod tests {
         assert_eq!(of("RunInstances"), (50.0, 5.0));
         assert_eq!(of("CreateVolume"), (100.0, 5.0));
         assert_eq!(of("CreateVpcEndpoint"), (4.0, 0.3));
+        assert_eq!(of("PutMetricAlarm"), (3.0, 3.0));
     }
 
     #[test]
     fn an_action_is_read_from_the_form() {
-        assert_eq!(operation(b"Action=CreateVpc&Version=2016-11-15"), "CreateVpc");
-        assert_eq!(operation(b"{}"), "");
+        let ec2 = "https://ec2.eu-west-1.amazonaws.com/";
+        assert_eq!(operation(ec2, b"Action=CreateVpc&Version=2016-11-15"), "CreateVpc");
+        assert_eq!(operation(ec2, b"{}"), "");
+        let path =
+            "https://monitoring.eu-west-1.amazonaws.com/service/GraniteServiceVersion20100801/operation/PutMetricAlarm";
+        assert_eq!(operation(path, b""), "PutMetricAlarm");
     }
 
     #[test]

@@ -52,3 +52,42 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     ui::document(&schema);
     Ok(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use kstack_core::model::Record;
+
+    /// A record with everything that it may have; a new field does not compile here before it is in the schemas.
+    fn record() -> Record {
+        let text = || Some(String::new());
+        Record {
+            cluster_id: String::new(),
+            made_at: Timestamp::UNIX_EPOCH,
+            made_by: String::new(),
+            expires_at: Some(Timestamp::UNIX_EPOCH),
+            engine: text(),
+            own_role: Some(true),
+            client: Some(true),
+            zone: text(),
+            papers: true,
+            settings: true,
+            alarms: true,
+            resources: Some(1),
+            applies: 1,
+        }
+    }
+
+    #[test]
+    fn the_schemas_know_every_key_of_a_record() {
+        let record = serde_json::to_value(record()).expect("JSON");
+        for text in [include_str!("schema/status.json"), include_str!("schema/list.json")] {
+            let schema: Value = serde_json::from_str(text).expect("JSON");
+            let known = &schema["$defs"]["record"]["properties"];
+            for key in record.as_object().expect("an object").keys() {
+                assert!(!known[key].is_null(), "no schema of `{key}` in a record");
+            }
+        }
+    }
+}

@@ -100,6 +100,9 @@ struct Status {
     protected: bool,
     /// What others have put onto the stack's resources, and kstack leaves there.
     others: Vec<Others>,
+    /// The alarms of CloudWatch that are on.
+    #[serde(skip)]
+    alarms: Vec<String>,
     /// What is not well, the most urgent first.
     findings: Vec<Finding>,
 }
@@ -193,6 +196,9 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
     if stack.secured() {
         session.aws.expect_papers(Papers::Wanted);
     }
+    if stack.has_alarms(false) {
+        session.aws.expect_alarms();
+    }
     let cluster = async {
         match engine {
             Engine::Msk => msk_status(&session.aws).await,
@@ -273,6 +279,7 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
         listeners: super::listeners::said(&observed),
         protected: term == Lifetime::Protected,
         others: Others::of(&observed),
+        alarms: session.aws.alarms_on().await?,
         findings: Vec::new(),
     };
     status.findings = findings::of(&args.file, &status);

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, some LocalStacks for all of them, each test in an account of its own.
 
 mod adopt;
+mod alarms;
 mod asked;
 mod bad_files;
 mod benches;

@@ -71,6 +71,16 @@ pub const CLIENT_REMOVE: Scenario = Scenario::apply("client host removed", dev, 
 const CLIENT: Edits = &[("cluster:", "client: {}\ncluster:")];
 const LARGER_CLIENT: Edits = &[("cluster:", "client: {instance_type: t4g.medium}\ncluster:")];
 
+pub const ALARMS_APPLY: Scenario = Scenario::apply("apply with alarms", dev, None, ALARMS);
+pub const ALARMS_ROLL: Scenario = Scenario::apply("roll with alarms", dev, Some(ALARMS), ALARMS_CHANGE);
+pub const ALARMS_REMOVE: Scenario = Scenario::apply("alarms removed", dev, Some(ALARMS), &[]);
+pub const ALARMS_UNDO: Scenario = Scenario { name: "apply with alarms, then destroy", then: "destroy", ..ALARMS_APPLY };
+pub const MSK_ALARMS: Scenario = Scenario::apply("MSK alarms added", msk, Some(&[]), MSK_ALARMS_ON);
+
+const ALARMS: Edits = &[("cluster:", "alarms: {notify: \"arn:aws:sns:eu-west-1:123456789012:oncall\"}\ncluster:")];
+const ALARMS_CHANGE: Edits = &[ALARMS[0], ("instance_type: t4g.medium", "instance_type: m7g.large")];
+const MSK_ALARMS_ON: Edits = &[("cluster:", "alarms: true\ncluster:")];
+
 pub const DUAL_APPLY: Scenario = Scenario::apply("apply with IPv6", dev, None, DUAL);
 pub const DUAL_ON: Scenario = Scenario::apply("IPv6 turned on", dev, Some(NAMES), DUAL);
 

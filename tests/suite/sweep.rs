@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::scenario::{
-    APPLY, CLIENT_APPLY, CLIENT_REMOVE, CLIENT_REPLACE, DESTROY, DUAL_APPLY, DUAL_ON, FILE, MSK_APPLY, MSK_DESTROY,
-    MSK_UPDATE, MSK_USERS, MSK_USERS_DESTROY, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL,
-    SECURED_APPLY, SECURED_ROTATE, SECURED_UNDO, Scenario, TO_PLAINTEXT, TO_TLS, UNDO, Whole,
+    ALARMS_APPLY, ALARMS_REMOVE, ALARMS_ROLL, ALARMS_UNDO, APPLY, CLIENT_APPLY, CLIENT_REMOVE, CLIENT_REPLACE, DESTROY,
+    DUAL_APPLY, DUAL_ON, FILE, MSK_ALARMS, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, MSK_USERS, MSK_USERS_DESTROY,
+    NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, SECURED_APPLY, SECURED_ROTATE, SECURED_UNDO,
+    Scenario, TO_PLAINTEXT, TO_TLS, UNDO, Whole,
 };
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -395,4 +396,25 @@ fn a_run_with_ipv6_that_is_cut_short_is_finished_by_the_next() {
     DUAL_APPLY.sweep(&LAGS, 2, true);
     DUAL_ON.sweep(&KILLS, 2, false);
     DUAL_ON.sweep(quick(), 4, true);
+}
+
+#[test]
+fn alarms_are_made_whatever_goes_wrong_and_follow_a_roll() {
+    ALARMS_APPLY.sweep(&KILLS, 3, true);
+    ALARMS_APPLY.sweep(quick(), 4, true);
+    ALARMS_ROLL.sweep(&KILLS, 4, true);
+    ALARMS_ROLL.sweep(quick(), 2, true);
+}
+
+#[test]
+fn alarms_go_whatever_goes_wrong() {
+    ALARMS_REMOVE.sweep(&KILLS, 2, true);
+    ALARMS_REMOVE.sweep(quick(), 4, true);
+    ALARMS_UNDO.sweep(&KILLS, 2, true);
+}
+
+#[test]
+fn alarms_of_an_msk_cluster_are_made_whatever_goes_wrong() {
+    MSK_ALARMS.sweep(&KILLS, 2, true);
+    MSK_ALARMS.sweep(quick(), 4, true);
 }

@@ -161,6 +161,7 @@ mod tests {
             settings: false,
             zone: None,
             papers: false,
+            alarms: false,
             resources: None,
             applies: 0,
         }

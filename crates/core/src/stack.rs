@@ -18,6 +18,7 @@ pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
 pub use crate::file::{Account, ApiVersion, Dns, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
+pub use crate::file::{Alarms, AlarmsChoice, TopicArn};
 use crate::rights::{self, iam::OfCluster};
 use crate::settings::dynamic;
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
@@ -47,6 +48,8 @@ fields! {
         cluster: Cluster,
         /// A small host inside the network with Kafka's tools, which `kstack shell` opens; `{}` for one as it is by default.
         client: Option<Client>,
+        /// Alarms of CloudWatch, which watch hosts and volumes, or MSK's cluster and brokers: `true`; or `notify`, the ARN of the SNS topic that they tell, and `with_ttl: true` where a stack with a lifetime is to have them, too.
+        alarms: AlarmsChoice = AlarmsChoice(None),
         /// The cluster's users and what they may do.
         access: Access = Access::NONE,
         /// Topics, by name. Topics that are not here are left alone.
@@ -136,6 +139,7 @@ impl Stack {
             secrets: u32::try_from(secrets).unwrap_or(u32::MAX),
             own_key: self.has_papers() && self.named_papers_key().is_none(),
             client: self.client.as_ref(),
+            alarms: self.has_alarms(self.ttl.is_some()),
         }
     }
 
@@ -159,6 +163,11 @@ impl Stack {
     /// A fingerprint of it.
     pub fn settings_mark(&self) -> String {
         fingerprint(json!(self.running_config()).to_string(), 12)
+    }
+
+    /// Whether it has alarms of CloudWatch; `expires` says whether it has a lifetime.
+    pub fn has_alarms(&self, expires: bool) -> bool {
+        self.alarms.0.as_ref().is_some_and(|alarms| alarms.with_ttl || !expires)
     }
 
     /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.

@@ -45,6 +45,13 @@ def route53() -> Service:
     return service()
 
 
+@aws_provider(api="cloudwatch", name=NAME)
+def cloudwatch() -> Service:
+    from localstack_aws_rules.cloudwatch import service
+
+    return service()
+
+
 @hooks.on_infra_start()
 def complete_models() -> None:
     from localstack.aws.spec import loader

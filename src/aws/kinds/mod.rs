@@ -33,6 +33,8 @@ enum Part {
     Names,
     /// In KMS and Parameter Store: keys and certificates.
     Papers,
+    /// In CloudWatch.
+    Alarms,
     /// In the region: the client host.
     Client,
     /// In the region.
@@ -41,10 +43,11 @@ enum Part {
 
 /// Where the resources of `K` are.
 const fn part<K: Kind>() -> Part {
-    match (K::IN_IAM, K::OF_NAMES, K::OF_PAPERS, K::OF_CLIENT) {
+    match (K::IN_IAM, K::OF_NAMES, K::OF_PAPERS, K::OF_ALARMS, K::OF_CLIENT) {
         (true, ..) => Part::Iam,
         (_, true, ..) => Part::Names,
-        (_, _, true, _) => Part::Papers,
+        (_, _, true, ..) => Part::Papers,
+        (.., true, _) => Part::Alarms,
         (.., true) => Part::Client,
         _ => Part::Region,
     }
@@ -141,6 +144,7 @@ pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, St
         Part::Iam => role,
         Part::Names => aws.expects_names(),
         Part::Papers => aws.papers() > Papers::None,
+        Part::Alarms => aws.expects_alarms(),
         // Where brokers are on EC2, or may be, instances are listed anyway.
         Part::Client => record.is_none_or(|record| record.may_have_client() || record.engine.is_none()),
         Part::Region => true,
@@ -149,7 +153,8 @@ pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, St
     Ok(Observed::collect(with_told(aws, aws.stack(), found, record).await?))
 }
 
-/// All of that which is `found`, and what the record of `stack` tells of where it was not looked for: names in DNS, keys and certificates.
+/// All of that which is `found`, and what the record of `stack` tells of where it was not looked for: names in DNS, keys and certificates,
+/// and alarms.
 async fn with_told(
     aws: &Aws,
     stack: &str,
@@ -167,6 +172,9 @@ async fn with_told(
         found.retain(|one| !kinds::is_of_papers(one.spec.kind()));
         found.extend(find(aws, |_, part| part == Part::Papers).await?);
     }
+    if record.is_some_and(|record| record.alarms) && aws.expect_alarms() {
+        found.extend(find(aws, |_, part| part == Part::Alarms).await?);
+    }
     Ok(found)
 }
 
@@ -182,6 +190,7 @@ pub async fn find_of(aws: &Aws, sought: Sought) -> Result<Vec<Found<Resource>>, 
                 Part::Iam => sought.own_role,
                 Part::Names => aws.expects_names(),
                 Part::Papers => aws.papers() > Papers::None,
+                Part::Alarms => aws.expects_alarms(),
                 Part::Client => sought.client,
                 Part::Region => true,
             }
@@ -217,7 +226,7 @@ pub async fn with_others(
             let of_others = |engine: Option<Engine>| others && engine.is_some_and(|one| one != sought.engine);
             let left = |engine, part| match part {
                 Part::Iam => had_role,
-                Part::Names | Part::Papers => false,
+                Part::Names | Part::Papers | Part::Alarms => false,
                 Part::Client => had_client,
                 Part::Region => of_others(engine),
             };
@@ -232,7 +241,7 @@ pub async fn with_others(
 /// # Errors
 /// The first answer of AWS that is not a list.
 pub async fn find_all(aws: &Aws) -> Result<Vec<Found<Resource>>, StepError> {
-    find(aws, |_, part| !matches!(part, Part::Names | Part::Papers)).await
+    find(aws, |_, part| !matches!(part, Part::Names | Part::Papers | Part::Alarms)).await
 }
 
 /// The names in DNS of every stack of whose records one tells of any, and so the keys and certificates.
@@ -250,10 +259,19 @@ pub async fn find_all_told<'a>(
         if record.papers {
             aws.expect_papers(Papers::Begun);
         }
+        if record.alarms {
+            aws.expect_alarms();
+        }
     }
-    let (names, papers) = (aws.expects_names(), aws.papers() > Papers::None);
-    match names || papers {
-        true => find(aws, |_, part| part == Part::Names && names || part == Part::Papers && papers).await,
+    let (names, papers, alarms) = (aws.expects_names(), aws.papers() > Papers::None, aws.expects_alarms());
+    let asked = |part| match part {
+        Part::Names => names,
+        Part::Papers => papers,
+        Part::Alarms => alarms,
+        _ => false,
+    };
+    match names || papers || alarms {
+        true => find(aws, |_, part| asked(part)).await,
         false => Ok(Vec::new()),
     }
 }

@@ -82,6 +82,8 @@ pub(super) fn of(file: &str, status: &Status) -> Vec<Finding> {
         being_changed: status.lease.is_some(),
         interrupted: status.record.as_ref().is_some_and(|record| record.resources.is_none()),
         msk: status.msk.as_ref().map(|msk| msk.state()),
+        alarms: status.alarms.clone(),
+        place: (&status.region, &status.stack),
         kafka,
     })
 }

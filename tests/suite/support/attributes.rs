@@ -37,6 +37,8 @@ impl Account {
                 Some((rest.split_once('"')?.0.to_owned(), one))
             })
             .collect();
+        let alarm = |name: Option<&str>| format!("alarm {}", name.unwrap_or_default());
+        named.extend(look.alarms.iter().map(|one| (alarm(one.alarm_name()), words_of(one))));
         let iam = self.iam();
         for role in &look.roles {
             named.push((format!("role {}", role.role_name), words_of(role)));

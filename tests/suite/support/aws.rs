@@ -79,6 +79,10 @@ impl Account {
     pub fn secretsmanager(&self, region: &str) -> aws_sdk_secretsmanager::Client {
         client!(aws_sdk_secretsmanager, self, region)
     }
+
+    pub fn cloudwatch(&self, region: &str) -> aws_sdk_cloudwatch::Client {
+        client!(aws_sdk_cloudwatch, self, region)
+    }
     pub fn kms(&self, region: &str) -> aws_sdk_kms::Client {
         client!(aws_sdk_kms, self, region)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_applicationautoscaling::types::{ScalableTarget, ServiceNamespace};
+use aws_sdk_cloudwatch::types::MetricAlarm;
 use aws_sdk_ec2::types::{
     Address, EgressOnlyInternetGateway, Filter, FlowLog, Instance, InstanceStateName, InternetGateway, NatGateway,
     NatGatewayState, NetworkInterface, PlacementGroup, RouteTable, SecurityGroup, Subnet, Tag, TagDescription, Volume,
@@ -37,6 +38,7 @@ pub struct Look {
     pub clusters: Vec<Cluster>,
     pub configurations: Vec<Configuration>,
     pub targets: Vec<ScalableTarget>,
+    pub alarms: Vec<MetricAlarm>,
     pub parameters: Vec<String>,
     /// KMS keys of kstack's that are not to be deleted, by their ids.
     pub keys: Vec<String>,
@@ -88,6 +90,7 @@ impl Account {
             clusters: list!(kafka.list_clusters_v2(), cluster_info_list),
             configurations: list!(kafka.list_configurations(), configurations),
             targets: list!(targets, scalable_targets),
+            alarms: list!(self.cloudwatch(region).describe_alarms().max_records(100), metric_alarms),
             parameters: parameters.filter_map(|one| one.name.clone()).collect(),
             keys: self.keys(region),
             secrets: list!(self.secretsmanager(region).list_secrets(), secret_list)
@@ -171,6 +174,7 @@ impl Look {
         left.extend(self.clusters.iter().map(|one| one.cluster_arn.clone()));
         left.extend(self.configurations.iter().map(|one| one.arn.clone()));
         left.extend(self.targets.iter().map(|one| Some(one.resource_id.clone())));
+        left.extend(self.alarms.iter().map(|one| one.alarm_name.clone()));
         left.extend(self.parameters.iter().cloned().map(Some));
         // Its id is another one each time.
         left.extend(self.keys.iter().map(|id| Some(format!("kms_key-{:.17}", id.replace('-', "")))));

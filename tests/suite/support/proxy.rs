@@ -330,7 +330,7 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The name of the operation: SSM has it in a header, EC2, IAM and STS in the form; MSK's are a method and a path, as
-/// `Get /api/v2/clusters`.
+/// `Get /api/v2/clusters`; CloudWatch's is the end of a path.
 pub fn operation(head: &str, body: &[u8]) -> String {
     let target = header(head, "x-amz-target").and_then(|target| target.rsplit('.').next());
     let body = String::from_utf8_lossy(body);
@@ -339,7 +339,8 @@ pub fn operation(head: &str, body: &[u8]) -> String {
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let plain =
         || format!("{}{} {path}", &method[..1.min(method.len())], method.get(1..).unwrap_or_default().to_lowercase());
-    target.or(action).map_or_else(plain, str::to_owned)
+    let named = path.rsplit_once("/operation/").map(|(_, name)| name);
+    target.or(named).or(action).map_or_else(plain, str::to_owned)
 }
 
 /// A part of what a call is signed with: the key, the date, the region, the service.

@@ -4,6 +4,7 @@
 //! reads, whatever is wrong elsewhere. So they work on the tree and read their part again. Parse errors of a part were
 //! reported earlier and are not repeated. An engine's own rules are in its folder.
 
+mod alarms;
 mod dns;
 mod existing;
 mod fit;
@@ -89,6 +90,7 @@ fn rules(source: &str, tree: &Node, problems: &mut Vec<Problem>) {
     let mut checker = Checker { source, tree, problems };
     lifetime::check(&mut checker);
     tags::check(&mut checker);
+    alarms::check(&mut checker);
     network::check(&mut checker);
     workload::check(&mut checker);
     check_engine(&mut checker);

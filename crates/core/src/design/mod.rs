@@ -188,6 +188,10 @@ impl Design {
     pub fn has_papers(&self) -> bool {
         self.course.tls()
     }
+    /// Whether it has alarms of CloudWatch.
+    pub fn has_alarms(&self) -> bool {
+        self.stack.has_alarms(self.expires.is_some())
+    }
     /// Whether every host is to speak TLS, so that kstack reaches brokers by it.
     pub fn speaks_tls(&self) -> bool {
         self.hosts.iter().all(|host| host.cloud.phase().tls()) && self.has_papers()

@@ -1,6 +1,7 @@
 //! What runs Kafka in a stack. Each engine has a folder with all that kstack knows of it: the keys of the file, their rules,
 //! sizing, prices, limits. An engine is added by a folder and an entry in the list below; no other engine's folder changes.
 
+pub mod alarms;
 pub mod client;
 pub mod ec2;
 pub(crate) mod kafka_settings;
@@ -34,6 +35,8 @@ pub struct CommonKeys<'a> {
     pub own_key: bool,
     /// The client host, where there is one.
     pub client: Option<&'a client::Client>,
+    /// Whether there are alarms.
+    pub alarms: bool,
 }
 
 impl CommonKeys<'_> {

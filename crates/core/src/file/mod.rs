@@ -1,10 +1,12 @@
 //! Reading a stack file: from YAML to a tree with places, from the tree to typed values, and problems to be shown.
 //!
 //! `node` is the tree, `read` the typed reader and the JSON Schema from one declaration, `keys` what every engine
-//! shares, `existing` what a file names of others' networks, `routes` the ways to them, `users` who may do what in the cluster, `dns` the stack's names, `checker` what rules between fields
+//! shares, `existing` what a file names of others' networks, `routes` the ways to them, `users` who may do what in the cluster, `dns` the stack's names, `alarms` whom
+//! CloudWatch tells, `checker` what rules between fields
 //! work with, `problem` how a problem is shown, `syntax` and `secret` what its
 //! words are and what they must not have.
 
+mod alarms;
 pub(crate) mod checker;
 mod dns;
 mod existing;
@@ -18,6 +20,7 @@ mod syntax;
 mod topics;
 mod users;
 
+pub use alarms::{Alarms, AlarmsChoice, TopicArn};
 pub use checker::Checker;
 pub use dns::{Dns, bootstrap_name};
 pub use existing::{AccessRule, Existing, GroupId, ListenerName, Peer, SubnetChoice, SubnetId, VpcChoice, VpcId};

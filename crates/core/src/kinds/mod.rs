@@ -44,6 +44,10 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     /// Whether only stacks with a client host have such resources: they are looked for where the file or the record tells of one, and in
     /// stacks on EC2, whose instances are listed anyway.
     const OF_CLIENT: bool = false;
+    /// Whether only stacks with alarms have such resources: CloudWatch is asked where the file or the record tells of any.
+    const OF_ALARMS: bool = false;
+    /// The reference which is set again when what it names is made anew and gets another id.
+    const FOLLOWS: Option<&'static str> = None;
     /// Whether hosts or clients reach something by such resources. Taking one away, or a part of it, comes after everything
     /// that a plan makes or changes: what stands in for it works then, and what needed it is done.
     const ACCESS: bool = false;
@@ -189,6 +193,7 @@ macro_rules! all_kinds {
                 msk_cluster_policy::MskClusterPolicy,
                 msk_vpc_connection::MskVpcConnection,
                 client_instance::ClientInstance,
+                alarm::Alarm,
             }
             kafka {
                 cluster_settings::ClusterSettings,
@@ -273,48 +278,11 @@ pub trait OfKind: Kind {
 
 all_kinds!(rules);
 
+mod told;
+pub use told::*;
+
 /// The remedy where only a new stack can have what is wanted.
 pub use crate::model::{NEW_STACK, is_of_kafka};
-
-/// Whether AWS itself makes no second resource of `kind` at the same address.
-pub fn is_unique(kind: &str) -> bool {
-    with_kind!(kind, K => K::UNIQUE, true)
-}
-
-/// Whether hosts or clients reach something by resources of `kind`.
-pub fn is_access(kind: &str) -> bool {
-    with_kind!(kind, K => K::ACCESS, false)
-}
-
-/// Whether resources of `kind` carry tags of their own.
-pub fn is_tagged(kind: &str) -> bool {
-    with_kind!(kind, K => K::TAGGED, false)
-}
-
-/// Whether resources of `kind` are of a stack's names in DNS.
-pub fn is_of_names(kind: &str) -> bool {
-    with_kind!(kind, K => K::OF_NAMES, false)
-}
-
-/// Whether resources of `kind` are of a stack's keys and certificates.
-pub fn is_of_papers(kind: &str) -> bool {
-    with_kind!(kind, K => K::OF_PAPERS, false)
-}
-
-/// Whether resources of `kind` are of a client host.
-pub fn is_of_client(kind: &str) -> bool {
-    with_kind!(kind, K => K::OF_CLIENT, false)
-}
-
-/// Whether resources of `kind` are found by name, and by their tags only when they are asked for one by one.
-pub fn is_named(kind: &str) -> bool {
-    with_kind!(kind, K => K::NAMED, false)
-}
-
-/// Kinds whose resources of the same name tell one making of a resource of `kind` from the next.
-pub fn generation_by(kind: &str) -> &'static [&'static str] {
-    with_kind!(kind, K => K::GENERATION_BY, &[])
-}
 
 /// The declaration of a field of `kind`.
 pub fn field(kind: &str, name: &str) -> Option<&'static Field> {

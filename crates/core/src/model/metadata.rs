@@ -131,6 +131,9 @@ pub struct Record {
     /// Whether brokers may have been given settings while they ran: from before the first. Their hosts' own files don't tell then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settings: bool,
+    /// Whether there may be alarms of the stack's: as with `papers`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alarms: bool,
     /// How many resources the last apply left; absent from before an apply until it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<usize>,

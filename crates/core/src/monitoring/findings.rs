@@ -46,6 +46,10 @@ pub struct Seen<'a> {
     pub interrupted: bool,
     /// MSK's state of the cluster.
     pub msk: Option<&'a str>,
+    /// The alarms of CloudWatch that are on, by their names in the stack.
+    pub alarms: Vec<String>,
+    /// The region and the stack, for the command that shows them.
+    pub place: (&'a str, &'a str),
     /// What Kafka says of itself; why it can't be asked otherwise.
     pub kafka: Option<Result<Kafka, String>>,
 }
@@ -76,6 +80,14 @@ pub fn findings(seen: &Seen<'_>) -> Vec<Finding> {
         _ => {}
     }
     all.extend(seen.msk.and_then(|state| of_msk(seen.file, state)));
+    if !seen.alarms.is_empty() {
+        let what = format!("Alarms of CloudWatch are on: {}.", seen.alarms.join(", "));
+        let remedy = format!(
+            "Run `aws cloudwatch describe-alarms --region {} --alarm-name-prefix kstack/{}/ --state-value ALARM`: it shows what each means.",
+            seen.place.0, seen.place.1
+        );
+        all.push(finding(Severity::Ticket, None, what, remedy));
+    }
     if seen.interrupted && !seen.being_changed {
         let remedy = format!("Run `kstack apply {}` again: it goes on where that one was cut off.", seen.file);
         all.push(finding(Severity::Ticket, None, "The last apply was not completed.".to_owned(), remedy));

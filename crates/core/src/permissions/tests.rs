@@ -293,3 +293,14 @@ fn with_a_profile_of_others_nothing_of_iam_is_allowed_but_to_pass_its_role_to_ec
     assert_eq!(texts(&pass[0]["Resource"]), ["arn:aws:iam::111122223333:role/*"]);
     assert_eq!(pass[0]["Condition"]["StringEquals"]["iam:PassedToService"], serde_json::json!(["ec2.amazonaws.com"]));
 }
+
+#[test]
+fn alarms_are_those_with_the_stacks_names() {
+    let text = MSK.replace("cluster:", "alarms: true\ncluster:");
+    let policies = policies_of(&text, &[call("DescribeAlarms"), call("PutMetricAlarm"), call("DeleteAlarms")]);
+    for action in ["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:DeleteAlarms"] {
+        let all = allowing(&policies, action);
+        assert_eq!(all.len(), 1, "{action}");
+        assert_eq!(texts(&all[0]["Resource"]), ["arn:aws:cloudwatch:eu-west-1:*:alarm:kstack/orders/*"]);
+    }
+}

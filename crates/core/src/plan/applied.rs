@@ -77,10 +77,12 @@ pub fn end(observed: &mut Observed, address: &Address) {
         observed.live.retain(|address, _| !is_of_kafka(&address.kind));
     }
     if address.kind == "instance" {
-        observed.terminated.entry(address.clone()).or_default().insert(live.id);
-    } else {
-        let dangling = if address.kind == "volume" { Ref::None } else { Ref::Id(live.id) };
-        observed.live.values_mut().for_each(|other| rename(&mut other.spec, address, &dangling));
+        observed.terminated.entry(address.clone()).or_default().insert(live.id.clone());
+    }
+    for other in observed.live.values_mut() {
+        let lost = address.kind == "volume" && matches!(other.spec, Resource::Instance(_));
+        let dangling = if lost { Ref::None } else { Ref::Id(live.id.clone()) };
+        rename(&mut other.spec, address, &dangling);
     }
 }
 

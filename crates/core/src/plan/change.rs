@@ -1,11 +1,14 @@
 //! The steps for a live resource that differs from what is wanted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use super::{Action, Creation, LiveTarget, Note, Plan, Step, Work, diff};
+use crate::design::Design;
 use crate::kinds::{self, Resource};
 use crate::model::{Address, Effect, FieldChange, Operation, Ref, Tags};
-use crate::observed::Live;
+use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
 
 /// Adds the steps that bring `live` to what is wanted, or the reasons why it can't be, to `plan`. `new` are the addresses that
@@ -56,6 +59,42 @@ pub fn change(address: &Address, wanted: Creation, live: &Live, new: &BTreeSet<A
             plan.steps.push(step(reason, Work::Replace { live, changes, new: wanted }));
         }
         _ => plan.steps.extend(updates(address, live, wanted, changes)),
+    }
+}
+
+/// Adds the changes of live resources whose references are set again: what they name is made anew by the plan, under the same address and
+/// with another id.
+pub fn follow(desired: &BTreeMap<Address, Resource>, design: &Design, observed: &Observed, plan: &mut Plan) {
+    let anew = |step: &Step| matches!(step.action(), Action::Roll | Action::Replace);
+    let anew = plan.steps.iter().filter(|step| anew(step));
+    let old: BTreeMap<Address, String> =
+        anew.filter_map(|step| Some((step.address.clone(), step.live()?.id.clone()))).collect();
+    for (address, live) in &observed.live {
+        let (Some(field), Some(wanted)) = (kinds::follows(&address.kind), desired.get(address)) else { continue };
+        let named = wanted.spec()[field].as_str().and_then(Address::parse);
+        let Some((named, id)) = named.and_then(|named| old.get_key_value(&named)) else { continue };
+        let change = FieldChange {
+            field: field.to_owned(),
+            before: Value::String(id.clone()),
+            after: Value::String(named.to_string()),
+        };
+        let own = plan.steps.iter_mut().find(|step| step.address == *address);
+        match own.map(|step| &mut step.work) {
+            Some(Work::Update { changes, .. }) if changes.iter().all(|one| one.field != field) => changes.push(change),
+            Some(_) => {}
+            None => plan.steps.push(Step {
+                address: address.clone(),
+                operation: None,
+                reason: format!("{named} is another then"),
+                work: Work::Update {
+                    live: LiveTarget { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() },
+                    wanted: wanted.clone(),
+                    tags: super::tags(design, address, wanted),
+                    changes: vec![change],
+                },
+                after: Vec::new(),
+            }),
+        }
     }
 }
 

@@ -194,6 +194,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
             Some(live) => change::change(address, creation, live, &new, &mut plan),
         }
     }
+    change::follow(&desired, design, observed, &mut plan);
     warn_of_others(observed, &mut plan);
     say_later_routes(design, &mut plan);
     authorities::say(design, observed, &mut plan);

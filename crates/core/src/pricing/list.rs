@@ -50,6 +50,7 @@ pub const COMMON_ITEMS: PriceListItems = PriceListItems {
         PriceQuery { service: "AmazonEC2", filters: &[("productFamily", "NAT Gateway")] },
         PriceQuery { service: "AmazonVPC", filters: &[] },
         PriceQuery { service: "AmazonCloudWatch", filters: &[("productFamily", "Data Payload")] },
+        PriceQuery { service: "AmazonCloudWatch", filters: &[("productFamily", "Alarm")] },
     ],
     usages: &[
         UsagePrice { usage: "NatGateway-Hours", item: "nat gateway", unit: "hour" },
@@ -58,6 +59,7 @@ pub const COMMON_ITEMS: PriceListItems = PriceListItems {
         UsagePrice { usage: "VpcEndpoint-Bytes", item: "endpoint data", unit: "GiB" },
         UsagePrice { usage: "PublicIPv4:InUseAddress", item: "public address", unit: "hour" },
         UsagePrice { usage: "VendedLog-Bytes", item: "logs", unit: "GiB" },
+        UsagePrice { usage: "CW:AlarmMonitorUsage", item: "alarm", unit: "month" },
     ],
     hourly: |_, _| None,
 };

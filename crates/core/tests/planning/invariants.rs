@@ -37,6 +37,7 @@ struct Shape {
     protected: bool,
     /// How many of the topics it has.
     topics: usize,
+    alarms: bool,
 }
 
 /// None in the file; plaintext by its word; TLS alone; both.
@@ -61,7 +62,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         any::<bool>(),
         life,
         (ipv6, select(LISTENERS.to_vec())),
-        0..=TOPICS.len(),
+        (0..=TOPICS.len(), any::<bool>()),
     );
     (size, hosts, load, network, rest).prop_map(|(size, hosts, load, network, rest)| Shape {
         zones: size.0,
@@ -82,7 +83,8 @@ fn shape() -> impl Strategy<Value = Shape> {
         ipv6: rest.4.0,
         ttl: rest.3.0,
         protected: rest.3.1,
-        topics: rest.5,
+        topics: rest.5.0,
+        alarms: rest.5.1,
     })
 }
 
@@ -163,6 +165,7 @@ impl Shape {
             },
             "cluster": {"ec2": ec2},
             "topics": topics,
+            "alarms": self.alarms,
         });
         parsed(&stack.to_string()) // JSON is YAML.
     }
@@ -188,7 +191,7 @@ fn damage() -> impl Strategy<Value = Vec<Damage>> {
 }
 
 /// Fields that people change by hand.
-const CHANGEABLE: [(&str, &str, &str); 11] = [
+const CHANGEABLE: [(&str, &str, &str); 13] = [
     ("cluster_settings", "config.log.cleaner.threads", r#""3""#),
     ("topic", "config.retention.ms", r#""1""#),
     ("security_group_rules", "ingress", r#"[{"ports": "tcp 22", "peer": "0.0.0.0/0", "description": ""}]"#),
@@ -200,6 +203,8 @@ const CHANGEABLE: [(&str, &str, &str); 11] = [
     ("subnet", "ipv6_part", "null"),
     ("network_interface", "ipv6", "false"),
     ("route_table", "routes", "[]"),
+    ("alarm", "enabled", "false"),
+    ("alarm", "of", r#""i-0123456789abcdef0""#),
 ];
 
 fn suffer(model: &mut Model, damages: &[Damage]) {

@@ -1,5 +1,6 @@
 //! Kafka brokers on EC2 instances with volumes: all that kstack knows of this engine.
 
+pub mod alarms;
 pub mod archive;
 pub mod authorities;
 mod candidates;
@@ -61,6 +62,8 @@ pub(crate) fn cost(
 ) -> Option<Bill> {
     let volume = size(ec2, common, types).map(|sizing| sizing.volume);
     let mut bill = price::cost(ec2, common, volume, prices, reads);
-    client::charge(&mut bill, Market { prices, region: common.region }, common.client);
+    let market = Market { prices, region: common.region };
+    client::charge(&mut bill, market, common.client);
+    super::alarms::charge(&mut bill, market, if common.alarms { alarms::metrics(ec2) } else { 0 });
     Some(bill)
 }

@@ -1,5 +1,6 @@
 //! Amazon MSK: all that kstack knows of this engine. Provisioned clusters with standard or Express brokers, and serverless ones.
 
+pub mod alarms;
 mod candidates;
 mod check;
 pub mod client_properties;

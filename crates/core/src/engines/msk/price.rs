@@ -4,7 +4,7 @@ use super::keys::{MonitoringLevel, Msk};
 use super::limits::is_express;
 use super::serverless;
 use super::sizing::first_volume_gib;
-use crate::engines::{CommonKeys, client};
+use crate::engines::{CommonKeys, alarms, client};
 use crate::pricing::{Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network};
 use crate::sizing::Demand;
 use crate::text::five_digits;
@@ -86,6 +86,7 @@ pub(super) fn cost(msk: &Msk, common: CommonKeys<'_>, prices: &Prices, reads: Re
     }
     charge_network(&mut bill, market, common.network, 0.0);
     client::charge(&mut bill, market, common.client);
+    alarms::charge(&mut bill, market, if common.alarms { super::alarms::metrics(msk) } else { 0 });
     // What these come to follows from topics and traffic in ways that no file says.
     if msk.monitoring.level != MonitoringLevel::Default {
         bill.gaps.push(format!("CloudWatch metrics of the level {}", msk.monitoring.level.word()));

@@ -22,7 +22,7 @@ fn a_well_stack_has_no_findings() {
 #[test]
 fn each_thing_that_is_not_well_is_said_with_what_helps() {
     let kafka = || Kafka { active_controller: true, ..Kafka::default() };
-    let rows: [(Seen<'_>, Severity, &str, &str); 15] = [
+    let rows: [(Seen<'_>, Severity, &str, &str); 16] = [
         (with(Kafka { active_controller: false, ..kafka() }), Severity::Page, "No controller is active", "journalctl"),
         (with(Kafka { offline: 1, ..kafka() }), Severity::Page, "1 partition has no leader", "bring those back"),
         (with(Kafka { offline: 2, ..kafka() }), Severity::Page, "2 partitions have no leader", "elect no other"),
@@ -64,6 +64,12 @@ fn each_thing_that_is_not_well_is_said_with_what_helps() {
             Severity::Ticket,
             "no broker answers",
             "`--via`",
+        ),
+        (
+            Seen { alarms: vec!["broker-1-cpu".to_owned()], place: ("eu-west-1", "prod"), ..seen() },
+            Severity::Ticket,
+            "are on: broker-1-cpu.",
+            "--region eu-west-1 --alarm-name-prefix kstack/prod/",
         ),
         (Seen { msk: Some("FAILED"), ..seen() }, Severity::Page, "could not make", "`kstack destroy prod.yaml`"),
         (Seen { msk: Some("HEALING"), ..seen() }, Severity::Ticket, "replaces a broker", "Wait"),

@@ -1,5 +1,6 @@
 //! The rows, by service.
 
+mod alarms;
 mod ec2;
 mod hosts;
 mod msk;
@@ -39,4 +40,4 @@ macro_rules! call {
 use call;
 
 /// Every service's rows.
-pub const ALL: [&[Call]; 5] = [ec2::CALLS, hosts::CALLS, msk::CALLS, names::CALLS, papers::CALLS];
+pub const ALL: [&[Call]; 6] = [alarms::CALLS, ec2::CALLS, hosts::CALLS, msk::CALLS, names::CALLS, papers::CALLS];
