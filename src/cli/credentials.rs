@@ -8,10 +8,10 @@ use jiff::SignedDuration;
 use super::context::Context;
 use super::ui;
 use super::via::ViaArgs;
-use crate::aws::Papers;
 use crate::ops::Failure;
 use crate::ops::client::{Request, Who};
 use crate::session::{read_stack, write_file};
+use kstack_core::choose::settle;
 use kstack_core::client_files::{self, CLIENT_ID, CLIENT_SECRET, TOKEN_URL};
 use kstack_core::stack::{ClientsCa, ListenerName, Stack, TimeSpan};
 
@@ -84,10 +84,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         crate::session::check_writable(path).map_err(|error| unwritable(path, &error))?;
     }
     let session = context.session(&stack.region, &stack.name).await?;
-    if stack.secured() {
-        session.aws.expect_papers(Papers::Wanted);
-    }
+    session.expect_papers(stack).await?;
     let observed = session.observe().await?;
+    let stack = &settle(stack, &observed, None);
     let format = match args.format {
         Format::Java => client_files::Format::Java,
         Format::Librdkafka => client_files::Format::Librdkafka,

@@ -14,6 +14,7 @@ use crate::roll::{KafkaAccess, brokers_at, trust};
 use crate::sandbox::kafka::distribution;
 use crate::session::{Observation, Session};
 use kstack_core::check::Parsed;
+use kstack_core::choose::settle;
 use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
@@ -43,7 +44,7 @@ impl<'a> From<&Task<'a>> for Looking<'a> {
 /// The first call to AWS that failed. Brokers that can't be asked are no error: what they have is not known then.
 pub async fn look(session: &Session, parsed: &Parsed, looking: Looking<'_>) -> Result<Observation, StepError> {
     let mut seen = session.look(parsed).await?;
-    let stack = &parsed.stack;
+    let stack = &settle(&parsed.stack, &seen.input.observed, seen.input.record.as_ref());
     // Of users that are no longer in the file the cluster may have rights still.
     if stack.has_inside() || !seen.input.observed.of::<KafkaUser>().is_empty() {
         let applied = seen.input.record.as_ref().is_some_and(|record| record.applies > 0);
@@ -102,7 +103,7 @@ pub(super) async fn reach<'a>(
 
 /// Where clients with passwords reach the brokers; nowhere, where the stack has no such listener.
 fn scram(stack: &Stack, observed: &Observed, sandbox: bool) -> Vec<Server> {
-    let has = stack.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.scram);
+    let has = stack.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.scram());
     let local = if has && sandbox { local_brokers(observed, "SCRAM") } else { Vec::new() };
     match has && !sandbox {
         true => brokers_at(observed, SCRAM_PORT).into_values().map(Server::from).collect(),

@@ -74,6 +74,11 @@ impl Stack {
         self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.secured())
     }
 
+    /// Whether the file leaves it to what is live by which listeners clients come.
+    pub fn leaves_listeners(&self) -> bool {
+        self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.unsaid())
+    }
+
     /// Whether clients have certificates of a CA of the user's own.
     pub fn has_own_clients_ca(&self) -> bool {
         self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.clients_ca().is_some())
@@ -88,7 +93,7 @@ impl Stack {
 
     /// The cluster's users, each with how it proves who it is. A checked file has a listener for each.
     pub fn users(&self) -> impl Iterator<Item = (&str, Mechanism, &User)> {
-        let scram = self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.scram);
+        let scram = self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.scram());
         self.access.users.iter().map(move |(name, user)| (name.as_str(), user.mechanism(scram), user))
     }
 

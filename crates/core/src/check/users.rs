@@ -37,8 +37,8 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         check_name(key, checker);
         check_secret(node, checker);
         if let (Some(ways), Some(user)) = (ways.as_ref().filter(|ways| ways.secured()), part::<User>(node)) {
-            let (mechanism, has) = match user.mechanism(ways.scram) {
-                Mechanism::Scram => ("scram", ways.scram),
+            let (mechanism, has) = match user.mechanism(ways.scram()) {
+                Mechanism::Scram => ("scram", ways.scram()),
                 Mechanism::Mtls => ("mtls", ways.mtls != Mtls::Off),
             };
             if !has {
