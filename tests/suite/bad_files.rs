@@ -91,7 +91,7 @@ fn every_stack_file_of_the_project_checks() {
     for file in yaml_files(&folder) {
         let printed = check(&folder, &[&file]);
         if ["dev.yaml", "ephemeral.yaml"].contains(&file.as_str()) {
-            let only = printed.ends_with(&format!("{file}: 0 errors, 1 warning\nexit code 0\n"));
+            let only = printed.contains(&format!("{file}: 0 errors, 1 warning\n"));
             assert!(only && printed.contains("clients on port 9092 prove nothing"), "{printed}");
             continue;
         }
