@@ -22,12 +22,12 @@ use kstack_core::cloud_init::Overrides;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
 use kstack_core::expiry::{ExpiryRequest, Lifetime};
-use kstack_core::kinds::{self, ClusterSettings};
+use kstack_core::kinds::{self, ClusterSettings, Resource};
 use kstack_core::model::Tags;
-use kstack_core::model::{Holder, Record};
-use kstack_core::observed::Observed;
+use kstack_core::model::{Holder, Record, StackMetadata};
+use kstack_core::observed::{Found, Observed};
 use kstack_core::plan::{self, Plan, Source};
-use kstack_core::stack::{Name, TimeSpan};
+use kstack_core::stack::{Name, Stack, TimeSpan};
 use kstack_core::surroundings::{Own, Surroundings};
 
 pub use files::{check_writable, read_file, write_file};
@@ -164,22 +164,53 @@ impl Session {
         if let Some(zone) = names::place(&parsed.stack) {
             self.aws.expect_names(&self.name, &zone);
         }
-        if parsed.stack.has_papers() {
-            self.aws.expect_papers(Papers::Wanted);
-        }
-        if parsed.stack.has_alarms(false) {
-            self.aws.expect_alarms();
-        }
-        let (facts, found, metadata) = tokio::try_join!(
-            self.aws.clients.facts(&parsed.stack),
-            drivers::find_of(&self.aws, sought),
-            self.aws.clients.metadata(&self.name)
-        )?;
+        let found = self.find_with_metadata(&parsed.stack, sought);
+        let (facts, (found, metadata)) = tokio::try_join!(self.aws.clients.facts(&parsed.stack), found)?;
         let observed = drivers::with_others(&self.aws, sought, found, metadata.record.as_ref()).await?;
         let holder = metadata.holder(clock::now()).cloned();
         let term = Lifetime::of(&observed, metadata.record.as_ref(), None);
         let expires = self.expiry().choose(&parsed.stack, term);
         Ok(Observation { input: PlanningInput { facts, observed, record: metadata.record, expires }, holder, term })
+    }
+
+    /// What is found of `stack`, and its metadata.
+    ///
+    /// # Errors
+    /// The first call that failed.
+    pub async fn find_with_metadata(
+        &self,
+        stack: &Stack,
+        sought: Sought,
+    ) -> Result<(Vec<Found<Resource>>, StackMetadata), StepError> {
+        match self.expect_papers(stack).await? {
+            Some(metadata) => Ok((drivers::find_of(&self.aws, sought).await?, metadata)),
+            None => {
+                tokio::try_join!(drivers::find_of(&self.aws, sought), self.aws.clients.metadata(&self.name))
+            }
+        }
+    }
+
+    /// Has alarms looked for where the file of `stack` has some, and keys and certificates where it may have some: as its file says; where that leaves it to what is live, as the
+    /// stack's record says. Of a live stack in plaintext nothing is asked that nobody may have been allowed. Returns the metadata where it was
+    /// read for that.
+    ///
+    /// # Errors
+    /// Parameter Store's answer.
+    pub async fn expect_papers(&self, stack: &Stack) -> Result<Option<StackMetadata>, StepError> {
+        if stack.has_alarms(false) {
+            self.aws.expect_alarms();
+        }
+        if !stack.leaves_listeners() {
+            if stack.has_papers() {
+                self.aws.expect_papers(Papers::Wanted);
+            }
+            return Ok(None);
+        }
+        let metadata = self.aws.clients.metadata(&self.name).await?;
+        if metadata.record.as_ref().is_some_and(|record| record.papers) {
+            self.aws.expect_papers(Papers::Wanted);
+        }
+        Ok(Some(metadata))
     }
 
     /// The live resources of the stack, of its engine and of what may be left of another.

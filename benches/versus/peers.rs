@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::Options;
 use crate::measure::{Cost, run};
 use crate::support::proxy::Proxy;
-use crate::support::{Account, text};
+use crate::support::{Account, stack, text};
 
 /// The phases, in the order in which they run.
 pub const PHASES: [&str; 5] = ["fresh apply", "no-op plan", "plan of one field", "apply of one field", "destroy"];
@@ -34,18 +34,20 @@ fn volume_gib(plan: &serde_json::Value) -> u64 {
     volume["spec"]["size_gib"].as_u64().expect("a size")
 }
 
-/// The stack: prod.yaml's network, and `brokers` that are controllers too.
-fn write(account: &Account, brokers: usize, clients: &str) -> String {
+/// The stack: prod.yaml's network, and `brokers` that are controllers too, in plaintext, since Terraform makes neither certificates nor users.
+fn write(account: &Account, brokers: usize, clients: &str) {
     let count = format!("count: {brokers}");
     let controllers = "    controllers:\n      count: 3\n      instance_type: t4g.medium\n";
     let network = format!("endpoints: [s3, ssm, ssmmessages, ec2messages]\n  clients: [{clients}]");
     let edits = [
         ("count: 6", count.as_str()),
         (controllers, ""),
-        ("kafka: 4.1.1", "kafka: 4.1.1\n    combined: true"),
+        ("kafka: 4.1.1", "kafka: 4.1.1\n    listeners: {plaintext: true}\n    combined: true"),
         ("endpoints: [s3, ssm, ssmmessages, ec2messages]", &network),
     ];
-    account.write("prod", &edits)
+    let text = stack("prod", &edits);
+    let (text, _) = text.split_once("access:\n").expect("users");
+    fs::write(account.path("prod.yaml"), text).expect("a file");
 }
 
 /// The one field: a block of addresses of clients, which is one more rule of a security group.
@@ -65,8 +67,8 @@ fn size(brokers: usize, repeats: usize) -> Size {
     account.endpoint.clone_from(&proxy.endpoint);
     let kstack = phases("kstack", brokers, repeats, &proxy, |phase| {
         match phase {
-            "plan of one field" => drop(write(&account, brokers, CLIENTS)),
-            "fresh apply" => drop(write(&account, brokers, "")),
+            "plan of one field" => write(&account, brokers, CLIENTS),
+            "fresh apply" => write(&account, brokers, ""),
             _ => {}
         }
         account.command(match phase {

@@ -8,11 +8,11 @@ use jiff::SignedDuration;
 use super::context::Context;
 use super::ui;
 use super::via::ViaArgs;
-use crate::aws::Papers;
 use crate::ops::Failure;
 use crate::ops::client::{Request, Who};
 use crate::ops::msk_client;
 use crate::session::{read_stack, write_file};
+use kstack_core::choose::settle;
 use kstack_core::client_files::{self, CLIENT_ID, CLIENT_SECRET, TOKEN_URL};
 use kstack_core::stack::{ClientsCa, ListenerName, Stack, TimeSpan};
 
@@ -93,10 +93,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         let text = msk_client::settings(&session, stack, user_of_msk(args)?, format).await?;
         return put(&text, args, context);
     }
-    if stack.secured() {
-        session.aws.expect_papers(Papers::Wanted);
-    }
+    session.expect_papers(stack).await?;
     let observed = session.observe().await?;
+    let stack = &settle(stack, &observed, None);
     let life = args.life.map(|life| SignedDuration::from_secs(i64::try_from(life.0).unwrap_or(i64::MAX / 2)));
     let first = stack.cluster.ec2.as_ref().and_then(|ec2| ec2.listeners.ways().first().map(|way| way.listener));
     let who = match (&args.user, args.by) {

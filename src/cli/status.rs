@@ -16,7 +16,6 @@ use super::context::Context;
 use super::msk::{self, Msk};
 use super::ui;
 use super::via::ViaArgs;
-use crate::aws::Papers;
 use crate::aws::kinds as drivers;
 use crate::aws::kinds::{Sought, msk_status};
 use crate::clock;
@@ -26,6 +25,7 @@ use crate::ops::msk::{health as in_msk, properties, wait};
 use crate::ops::{Failure, kafka};
 use crate::roll;
 use crate::session::read_stack;
+use kstack_core::choose::settle;
 use kstack_core::cloud_init::CLIENT_PORT;
 use kstack_core::design::node_id;
 use kstack_core::engines::Engine;
@@ -193,12 +193,6 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
         let notes = |text: &str| context.printer.progress(text);
         wait(&session.aws, Duration::from_secs(args.timeout.0), &notes).await?;
     }
-    if stack.secured() {
-        session.aws.expect_papers(Papers::Wanted);
-    }
-    if stack.has_alarms(false) {
-        session.aws.expect_alarms();
-    }
     let cluster = async {
         match engine {
             Engine::Msk => msk_status(&session.aws).await,
@@ -206,9 +200,9 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
         }
     };
     session.aws.begin_round();
-    let metadata = session.aws.clients.metadata(&stack.name);
-    let (found, cluster, metadata) = tokio::try_join!(drivers::find_of(&session.aws, sought), cluster, metadata)?;
+    let ((found, metadata), cluster) = tokio::try_join!(session.find_with_metadata(stack, sought), cluster)?;
     let observed = drivers::with_others(&session.aws, sought, found, metadata.record.as_ref()).await?;
+    let stack = &settle(stack, &observed, metadata.record.as_ref());
     if let Some(method) = args.client_properties {
         ui::out(&properties(method, cluster.as_ref())?);
         return Ok(0);

@@ -16,7 +16,7 @@ use crate::roll::{KafkaAccess, brokers_at, trust};
 use crate::sandbox::kafka::distribution;
 use crate::session::{Observation, Session};
 use kstack_core::check::Parsed;
-use kstack_core::choose::PlanningInput;
+use kstack_core::choose::{PlanningInput, settle};
 use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
@@ -47,7 +47,7 @@ impl<'a> From<&Task<'a>> for Looking<'a> {
 /// The first call to AWS that failed. Brokers that can't be asked are no error: what they have is not known then.
 pub async fn look(session: &Session, parsed: &Parsed, looking: Looking<'_>) -> Result<Observation, StepError> {
     let mut seen = session.look(parsed).await?;
-    let stack = &parsed.stack;
+    let stack = &settle(&parsed.stack, &seen.input.observed, seen.input.record.as_ref());
     // Of users that are no longer in the file the cluster may have rights still.
     if stack.has_inside() || !made(&seen.input.observed).is_empty() || may_have_others(stack, &seen.input) {
         let applied = seen.input.record.as_ref().is_some_and(|record| record.applies > 0);
@@ -125,7 +125,7 @@ fn by_id(brokers: BTreeMap<u32, SocketAddrV4>) -> BTreeMap<u32, Server> {
 
 /// Where clients with passwords reach the brokers; nowhere, where the stack has no such listener.
 fn scram(stack: &Stack, observed: &Observed, sandbox: bool) -> Vec<Server> {
-    let has = stack.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.scram);
+    let has = stack.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.scram());
     let local = if has && sandbox { local_brokers(observed, "SCRAM") } else { Vec::new() };
     match has && !sandbox {
         true => brokers_at(observed, SCRAM_PORT).into_values().map(Server::from).collect(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::{Failure, kafka, msk};
-use crate::aws::Papers;
 use crate::aws::kinds as drivers;
 use crate::aws::kinds::{Sought, msk_status};
 use crate::clock;
@@ -42,9 +41,7 @@ pub async fn lags(
         reasons.dedup();
         return Err(unasked(reasons.join("; ")));
     }
-    if stack.secured() {
-        session.aws.expect_papers(Papers::Wanted);
-    }
+    session.expect_papers(stack).await?;
     let found = drivers::find_of(&session.aws, Sought::of(stack)).await?;
     let observed = drivers::with_others(&session.aws, Sought::of(stack), found, None).await?;
     let brokers = kafka::brokers(&observed, sandbox);

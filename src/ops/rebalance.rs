@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::kafka::{brokers, link};
 use super::{Failure, LeasePolicy, LeasedWork, Task, guard, under_lease};
-use crate::aws::Papers;
 use crate::aws::kinds::Sought;
 use crate::kafka::Server;
 use crate::moves::{self, Admin, Event, MoveError, Moved, Orders};
@@ -84,10 +83,11 @@ async fn asking<T>(
     work: impl AsyncFnOnce(&Admin<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     session.sought.get_or_init(|| Sought::of(stack));
-    if stack.secured() {
-        session.aws.expect_papers(Papers::Wanted);
-    }
-    let observed = task.signals.unless_stopped(session.observe()).await?;
+    let observed = async {
+        session.expect_papers(stack).await?;
+        session.observe().await
+    };
+    let observed = task.signals.unless_stopped(observed).await?;
     let servers: BTreeMap<u32, Server> =
         brokers(&observed, task.sandbox).into_iter().map(|(id, address)| (id, address.into())).collect();
     if servers.is_empty() {

@@ -15,6 +15,7 @@ use crate::aws::kinds::discover_one;
 use crate::kafka::{Gate, PLUGIN, Via};
 use crate::sandbox::kafka::{VARIABLE, distribution};
 use crate::session::Session;
+use kstack_core::choose::settle;
 use kstack_core::client_files::Format;
 use kstack_core::cloud_init::KAFKA_TOOL;
 use kstack_core::design::client_listeners;
@@ -119,6 +120,7 @@ async fn here(session: &Session, stack: &Stack, command: &[String], signals: &Si
             .hint(format!("`kstack apply` with {VARIABLE} starts them")));
     }
     let mut servers = servers.join(",");
+    let stack = &settle(stack, &observed, None);
     let properties = if stack.secured() {
         let (via, format) = (&Via::default(), Format::Java);
         let request = client::Request { stack, observed: &observed, sandbox: true, via, format };

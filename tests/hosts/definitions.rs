@@ -82,7 +82,7 @@ fn the_tables_are_what_kafka_says_of_itself() {
 /// A stack file with these settings.
 fn stack(config: &[(&str, &str)]) -> String {
     let mut text =
-        "apiVersion: kstack/v1\nname: t\nregion: us-east-1\nnetwork: {cidr: 10.0.0.0/16}\ncluster:\n  ec2:\n    \
+        "apiVersion: kstack/v1\nname: t\nregion: us-east-1\nnetwork: {cidr: 10.0.0.0/16}\ncluster:\n  ec2:\n    listeners: {plaintext: true}\n    \
                     kafka: 4.1.1\n    combined: true\n    brokers: {count: 3, instance_type: m7g.large}\n    config:\n"
             .to_owned();
     for (name, value) in config {

@@ -92,7 +92,7 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
 }
 
 /// By name, by port, and by the brokers' own addresses.
-const LISTENERS: &str = "listeners: {others: {partner: {port: 9192, advertise: \"b-{broker}.kafka.partner.example.com\", clients: [10.60.0.0/16]}, \
+const LISTENERS: &str = "listeners: {plaintext: true, others: {partner: {port: 9192, advertise: \"b-{broker}.kafka.partner.example.com\", clients: [10.60.0.0/16]}, \
     one-name: {port: 9292, advertise: kafka.example.org, advertise_port: 9300 + broker, clients: [10.60.0.0/16]}, \
     peer: {port: 9392, clients: [10.61.0.0/16]}}}";
 

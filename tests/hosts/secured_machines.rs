@@ -60,7 +60,7 @@ impl Secured {
             None => Identity::Scram { user: text(&all["sasl.username"]), password: text(&all["sasl.password"]) },
         };
         let (servers, ca) = (text(&all["bootstrap.servers"]), text(&all["ssl.ca.pem"]));
-        fs::write(self.settings(user), client_file(Format::Java, servers, ca, identity)).expect("a file");
+        fs::write(self.settings(user), client_file(Format::Java, servers, Some(ca), identity)).expect("a file");
     }
 
     fn ran(command: &mut Command, input: &str) -> String {

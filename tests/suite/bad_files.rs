@@ -89,6 +89,12 @@ fn several_files_are_reported_each() {
 fn every_stack_file_of_the_project_checks() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("stacks");
     for file in yaml_files(&folder) {
-        assert_eq!(check(&folder, &[&file]), format!("{file}: no problems\nexit code 0\n"));
+        let printed = check(&folder, &[&file]);
+        if ["dev.yaml", "ephemeral.yaml"].contains(&file.as_str()) {
+            let only = printed.contains(&format!("{file}: 0 errors, 1 warning\n"));
+            assert!(only && printed.contains("clients on port 9092 prove nothing"), "{printed}");
+            continue;
+        }
+        assert_eq!(printed, format!("{file}: no problems\nexit code 0\n"));
     }
 }

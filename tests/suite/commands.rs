@@ -45,8 +45,7 @@ fn detailed_exit_codes_tell_nothing_from_changes_and_errors() {
         plain(&account, &run.to_string()),
         "exit code 0\n--- stdout\nStack dev in eu-west-1 (account ACCOUNT)\n\n\
          Warning: security_group/clients:\n      hosts and clients speak plaintext: whoever is on the way can read and change what they send;\n      \
-         `listeners: {scram: true, plaintext: true}` below `ec2` brings listeners with TLS beside port 9092,\n      and `listeners: {plaintext: true}` leaves all as \
-         it is\n\nNothing to do: everything else matches the stack file.\n\
+         `scram: true` beside `plaintext: true` brings listeners with TLS beside port 9092\n\nNothing to do: everything else matches the stack file.\n\
          Monthly cost: 84.24 USD now, +0.00 USD with this plan, without traffic, and without gp3 size in eu-west-1 and nat \
          gateway in eu-west-1, whose prices are unknown.\n--- stderr\n"
     );
@@ -56,10 +55,9 @@ fn detailed_exit_codes_tell_nothing_from_changes_and_errors() {
         "exit code 0\n--- stdout\n### Stack `dev` in `eu-west-1`\n\n**Nothing to do.**\n\n- Monthly cost: 84.24 USD now, +0.00 \
          USD with this plan, without traffic, and without gp3 size in eu-west-1 and nat gateway in eu-west-1, whose prices are \
          unknown.\n- **Warning:** `security_group/clients`: \
-         hosts and clients speak plaintext: whoever is on the way can read and change what they send; \\`listeners: {scram: true, plaintext: true}\\` below \
-         \\`ec2\\` brings listeners with TLS beside port 9092, and \\`listeners: {plaintext: true}\\` leaves all as it is\n\n<details><summary>The whole plan</summary>\n\n```text\nStack dev in eu-west-1 (account ACCOUNT)\n\nWarning: security_group/clients:\n      hosts and clients speak plaintext: whoever is on the way can read and change what they send;\n      \
-         `listeners: {scram: true, plaintext: true}` below `ec2` brings listeners with TLS beside port 9092,\n      and `listeners: {plaintext: true}` leaves all as \
-         it is\n\nNothing to do: \
+         hosts and clients speak plaintext: whoever is on the way can read and change what they send; `scram: true` beside `plaintext: true` \
+         brings listeners with TLS beside port 9092\n\n<details><summary>The whole plan</summary>\n\n```text\nStack dev in eu-west-1 (account ACCOUNT)\n\nWarning: security_group/clients:\n      hosts and clients speak plaintext: whoever is on the way can read and change what they send;\n      \
+         `scram: true` beside `plaintext: true` brings listeners with TLS beside port 9092\n\nNothing to do: \
          everything else matches the stack file.\nMonthly cost: 84.24 USD now, +0.00 USD with this plan, without traffic, and \
          without gp3 size in eu-west-1 and nat gateway in eu-west-1, whose prices are unknown.\n```\n\n</details>\n--- stderr\n"
     );

@@ -37,8 +37,7 @@ fn a_change_is_planned_without_aws() {
         instance_type: t4g.medium -> t4g.large\n      config: the host's settings differ\n\n\
         Warning: security_group/clients:\n      \
         hosts and clients speak plaintext: whoever is on the way can read and change what they send;\n      \
-        `listeners: {scram: true, plaintext: true}` below `ec2` brings listeners with TLS beside port 9092,\n      \
-        and `listeners: {plaintext: true}` leaves all as it is\n\n\
+        `scram: true` beside `plaintext: true` brings listeners with TLS beside port 9092\n\n\
         Plan: 0 to create, 0 to change, 3 to roll, 0 to replace, 0 to delete.\n\
         Monthly cost: 84.24 USD now, +80.59 USD with this plan, without traffic, and without gp3 size in eu-west-1 and nat gateway \
         in eu-west-1, whose prices are unknown.\n";

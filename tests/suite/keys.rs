@@ -26,6 +26,33 @@ fn states(account: &Account) -> Vec<String> {
     all
 }
 
+/// A file that does not say by which listeners clients come.
+const UNSAID: (&str, &str) = ("    listeners: {plaintext: true}\n", "");
+
+#[test]
+fn a_file_without_listeners_keeps_what_is_live_and_is_one_for_tls_when_the_stack_is_new() {
+    let account = Account::new();
+    account.apply(&account.write("dev", &[]));
+    let file = account.write("dev", &[UNSAID]);
+    // Keys are not asked for: nobody may have been allowed that.
+    account.choose(&serde_json::json!({"faults": [{"service": "kms", "operation": "*", "error": "AccessDeniedException", "status": 400}]}));
+    account.assert_converged(&file);
+    let plan = account.run(&["plan", &file]).expect(0).out;
+    assert!(plan.contains("`listeners: {plaintext: true}` leaves all as it is"), "{plan}");
+    let status = account.run(&["status", &file]).expect(0).out;
+    assert!(status.contains(":9092") && !status.contains(":9096"), "{status}");
+    account.choose(&serde_json::json!({}));
+    account.destroy(&file);
+    assert_eq!(states(&account), [""; 0]);
+    account.apply(&file);
+    account.assert_converged(&file);
+    let status = account.run(&["status", &file]).expect(0).out;
+    assert!(status.contains(":9096") && !status.contains(":9092"), "{status}");
+    assert_eq!(states(&account), ["Enabled"]);
+    account.destroy(&file);
+    account.assert_nothing_left();
+}
+
 #[test]
 fn a_stack_has_one_key_until_it_is_destroyed_whatever_happens_to_it() {
     let account = Account::new();

@@ -359,7 +359,7 @@ fn an_engine_does_not_turn_into_the_other() {
     let account = account();
     write(&account, &[]);
     account.apply(FILE);
-    let ec2 = "  ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}\n";
+    let ec2 = "  ec2: {listeners: {plaintext: true}, kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}\n";
     let text = std::fs::read_to_string(account.path(FILE)).expect("the file");
     let (head, _) = text.split_once("  msk:\n").expect("an MSK cluster");
     std::fs::write(account.path(FILE), format!("{head}{ec2}")).expect("a file");

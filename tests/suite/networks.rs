@@ -121,7 +121,7 @@ fn a_listener_for_another_network_comes_and_goes() {
     let with = |port: &str, peers: &str| {
         let listener =
             format!("{{port: {port}, advertise: \"b-{{broker}}.kafka.partner.example.com\", clients: {peers}}}");
-        let listeners = format!("combined: true\n    listeners: {{others: {{partner: {listener}}}}}");
+        let listeners = format!("combined: true\n    listeners: {{plaintext: true, others: {{partner: {listener}}}}}");
         account.write("dev", &[("combined: true", &listeners)]);
     };
     let rolls = ["broker-1", "broker-2", "broker-3"].map(|host| format!("roll instance/{host}"));

@@ -96,6 +96,11 @@ impl Stack {
         of_hosts.or(of_users.map(|key| (key, "cluster.msk.auth.scram")))
     }
 
+    /// Whether the file leaves it to what is live by which listeners clients come.
+    pub fn leaves_listeners(&self) -> bool {
+        self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.unsaid())
+    }
+
     /// Whether clients have certificates of a CA of the user's own.
     pub fn has_own_clients_ca(&self) -> bool {
         self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.clients_ca().is_some())

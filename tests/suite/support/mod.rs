@@ -204,11 +204,16 @@ impl Account {
     }
 }
 
-/// `stacks/BASE.yaml` with each edit's first text, which must be there once, in place of its second.
+/// `stacks/BASE.yaml` with each edit's first text, which must be there once, in place of its second. Listeners of an edit take the place of
+/// the file's own.
 #[track_caller]
 pub fn stack(base: &str, edits: &[(&str, &str)]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("stacks").join(format!("{base}.yaml"));
     let mut text = std::fs::read_to_string(&path).expect("a stack file");
+    if edits.iter().any(|(_, new)| new.contains("\n    listeners:")) {
+        let others = text.split_inclusive('\n').filter(|line| !line.starts_with("    listeners:"));
+        text = others.collect();
+    }
     for (old, new) in edits {
         assert_eq!(text.matches(old).count(), 1, "`{old}` in {base}.yaml:\n{text}");
         text = text.replacen(old, new, 1);

@@ -37,10 +37,10 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         check_name(key, checker);
         check_secret(node, checker);
         if let (Some(ways), Some(user)) = (ways.as_ref().filter(|ways| ways.secured()), part::<User>(node)) {
-            let default = if ways.scram { Mechanism::Scram } else { Mechanism::Mtls };
+            let default = if ways.scram() { Mechanism::Scram } else { Mechanism::Mtls };
             let at = node.get("mechanism").map_or(key.at, |node| node.at);
             let (mechanism, has) = match user.mechanism.unwrap_or(default) {
-                Mechanism::Scram => ("scram", ways.scram),
+                Mechanism::Scram => ("scram", ways.scram()),
                 Mechanism::Mtls => ("mtls", ways.mtls != Mtls::Off),
                 Mechanism::Iam => {
                     let message = "brokers on EC2 know nothing of IAM";

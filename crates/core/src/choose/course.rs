@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::unsaid;
 use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT, Course, Overrides, Phase};
 use crate::engines::Engine;
 use crate::engines::ec2::reaches_ssm;
@@ -35,16 +36,25 @@ pub fn choose(stack: &Stack, observed: &Observed, overrides: &Overrides, refusal
         live.extend(of_what_is_left(observed));
     }
     let listeners = &ec2.listeners;
+    if listeners.unsaid() {
+        refusals.extend(unsaid::refusal(observed, &live));
+        return Course::rest(Phase::Closed);
+    }
     let goal = match (listeners.secured(), listeners.in_plaintext()) {
         (false, _) => Phase::Plaintext,
         (true, true) if live.iter().any(|phase| phase.plain()) => Phase::Switched,
         (true, _) => Phase::Closed,
     };
+    if goal == Phase::Plaintext && !stack.access.users.is_empty() {
+        refusals.push(Refusal::general(
+            "the live stack speaks plaintext, where brokers ask nobody who it is, so users have no rights there",
+            "write `listeners: {scram: true, plaintext: true}` below `cluster.ec2`, which brings listeners with TLS; or leave `access.users` out",
+        ));
+    }
     let course = Course::to(goal, live.iter().copied());
     if course.rests() {
         return course;
     }
-    let plaintext = listeners.plaintext == Some(true);
     let (lowest, highest) = (live.first().copied().unwrap_or(goal), live.last().copied().unwrap_or(goal));
     if goal == Phase::Closed && lowest < Phase::Switched {
         refusals.push(Refusal::general(
@@ -52,12 +62,7 @@ pub fn choose(stack: &Stack, observed: &Observed, overrides: &Overrides, refusal
             "write `plaintext: true` beside the other listeners, and apply: then brokers have both; have all clients come by the others; then remove `plaintext`, and apply again",
         ));
     }
-    if goal == Phase::Plaintext && !plaintext {
-        refusals.push(Refusal::general(
-            "the live hosts speak TLS, and the file has no listeners with it",
-            "write the live `listeners` below `cluster.ec2`; or `listeners: {plaintext: true}` to have the hosts go back to plaintext",
-        ));
-    } else if goal == Phase::Plaintext && highest == Phase::Closed && has_port(observed, CLIENT_PORT) == Some(false) {
+    if goal == Phase::Plaintext && highest == Phase::Closed && has_port(observed, CLIENT_PORT) == Some(false) {
         refusals.push(Refusal::general(
             "clients of the live stack come by TLS, and have no port 9092 yet: they would lose the brokers",
             "write `plaintext: true` beside the live listeners, and apply; have all clients come by port 9092; then write `listeners: {plaintext: true}` alone, and apply again",
@@ -79,7 +84,7 @@ pub fn choose(stack: &Stack, observed: &Observed, overrides: &Overrides, refusal
 }
 
 /// The phase in which hosts were of which nothing but volumes is left; `None` where there is nothing that a host has written to.
-fn of_what_is_left(observed: &Observed) -> Option<Phase> {
+pub(super) fn of_what_is_left(observed: &Observed) -> Option<Phase> {
     if observed.of::<Volume>().is_empty() {
         return None;
     }
@@ -94,7 +99,7 @@ fn of_what_is_left(observed: &Observed) -> Option<Phase> {
 }
 
 /// Whether live rules of the stack's own let somebody in at `port`; `None` where it has no rules.
-fn has_port(observed: &Observed, port: u16) -> Option<bool> {
+pub(super) fn has_port(observed: &Observed, port: u16) -> Option<bool> {
     let (rules, ports) = (observed.of::<SecurityGroupRules>(), format!("tcp {port}"));
     let has = |rules: &SecurityGroupRules| rules.ingress.iter().any(|rule| rule.ports == ports);
     (!rules.is_empty()).then(|| rules.values().any(|(_, rules)| has(rules)))

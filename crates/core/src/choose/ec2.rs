@@ -177,7 +177,7 @@ fn host(
             _ => ec2.listeners.of(node_id, address),
         },
         security: phase.tls().then(|| Security {
-            scram: ec2.listeners.scram,
+            scram: ec2.listeners.scram(),
             mtls: ec2.listeners.mtls != Mtls::Off,
             oauth: ec2.listeners.oauth.as_ref().filter(|_| role != HostRole::Controller).map(Oauth::tokens),
             plaintext: ec2.listeners.in_plaintext(),

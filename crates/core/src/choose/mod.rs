@@ -15,6 +15,7 @@ mod msk;
 mod papers_key;
 mod routes;
 mod running;
+mod unsaid;
 mod zones;
 
 use base64::Engine as _;
@@ -34,6 +35,7 @@ use crate::sizing::Fit;
 use crate::stack::Stack;
 pub use assumed::assumed_facts;
 pub use msk::configuration_fingerprint;
+pub use unsaid::settle;
 use zones::choose_zones;
 
 /// What a plan is made from, beside the file: what AWS was asked, and what is live.
@@ -52,6 +54,7 @@ pub struct PlanningInput {
 /// Every reason why the facts don't allow the stack, all at once.
 pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Result<Design, Vec<Refusal>> {
     let (facts, observed) = (&input.facts, &input.observed);
+    let stack = &settle(stack, observed, input.record.as_ref());
     let mut refusals = Vec::new();
     if let Some(account) = stack.account.as_ref().filter(|account| account.0 != facts.account) {
         refusals.push(Refusal::general(

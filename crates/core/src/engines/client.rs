@@ -2,7 +2,7 @@
 //! hosts; for an MSK cluster, which has none, its keys say what it is.
 
 use super::ec2::check::{check_archive, check_mirror, check_proxy, check_type};
-use super::ec2::check_listeners::listeners;
+use super::ec2::check_listeners::{listeners, or_plaintext};
 use super::ec2::keys::{Archive, Iam, Image, Version};
 use super::ec2::{ROOT_GIB, archive, iam};
 use super::msk::keys::Msk;
@@ -107,7 +107,10 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
             checker.error(
                 "client",
                 "in a network of others the client host has no fixed address, by which alone it could read a certificate of its own",
-                "leave `client` out, and make settings of a client with `kstack credentials`",
+                or_plaintext(
+                    &listeners,
+                    "leave `client` out, and make settings of a client with `kstack credentials`",
+                ),
             );
         }
         return;

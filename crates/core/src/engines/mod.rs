@@ -171,7 +171,7 @@ impl Cluster {
     /// How a user proves who it is, of whom the file does not say it.
     pub fn mechanism(&self) -> Mechanism {
         match (&self.ec2, &self.msk) {
-            (Some(ec2), _) if !ec2.listeners.scram => Mechanism::Mtls,
+            (Some(ec2), _) if !ec2.listeners.scram() => Mechanism::Mtls,
             (None, Some(msk)) if !msk.access().scram => Mechanism::Iam,
             _ => Mechanism::Scram,
         }

@@ -154,18 +154,21 @@ pub fn make_plan(
     overrides: &Overrides,
     allow_data_loss: bool,
 ) -> (Option<Design>, Plan) {
-    let sizing = stack.cluster.size(stack.common(), &input.facts.types);
-    let misfits = sizing.map(|report| report.misfits).unwrap_or_default();
-    let warnings = misfits.into_iter().filter(|misfit| misfit.fit == Fit::Tight).collect();
+    let warnings = |stack: &Stack| -> Vec<Misfit> {
+        let sizing = stack.cluster.size(stack.common(), &input.facts.types);
+        let misfits = sizing.map(|report| report.misfits).unwrap_or_default();
+        misfits.into_iter().filter(|misfit| misfit.fit == Fit::Tight).collect()
+    };
     match choose::design(stack, input, overrides) {
         Ok(design) => {
+            let warnings = warnings(&design.stack);
             let plan = plan(&design, &input.observed, allow_data_loss);
             let plan = stages::foresee(plan, &design, input, overrides);
             (Some(design), Plan { warnings, ..plan })
         }
         Err(refusals) => {
             let plan = Plan::empty(&stack.name, &stack.region, &input.facts.account, allow_data_loss);
-            (None, Plan { refusals, warnings, ..plan })
+            (None, Plan { refusals, warnings: warnings(stack), ..plan })
         }
     }
 }

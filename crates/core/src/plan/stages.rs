@@ -46,15 +46,16 @@ pub(super) fn foresee(mut plan: Plan, design: &Design, input: &PlanningInput, ov
 /// Says what clients have to know of the listeners that they come by.
 pub(super) fn say(design: &Design, observed: &Observed, plan: &mut Plan) {
     let Some(ec2) = &design.stack.cluster.ec2 else { return };
-    if observed.of::<Instance>().is_empty() {
+    let (course, listeners) = (design.course, &ec2.listeners);
+    let kept = course.goal == Phase::Plaintext && listeners.plaintext.is_none();
+    if observed.of::<Instance>().is_empty() && !kept {
         return;
     }
-    let (course, listeners) = (design.course, &ec2.listeners);
     let ways: Vec<String> =
         listeners.ways_beside(false).iter().map(|way| format!("{} on port {}", way.word(), way.port)).collect();
     let ways = ways.join(", or ");
     let text = match (course.now, course.goal) {
-        (Phase::Plaintext, Phase::Plaintext) if listeners.plaintext.is_none() => format!(
+        (Phase::Plaintext, Phase::Plaintext) if kept => format!(
             "hosts and clients speak plaintext: whoever is on the way can read and change what they send;\n`listeners: {{scram: true, plaintext: true}}` below `ec2` brings listeners with TLS beside port {CLIENT_PORT},\nand `listeners: {{plaintext: true}}` leaves all as it is"
         ),
         (Phase::Plaintext, Phase::Plaintext) => format!(

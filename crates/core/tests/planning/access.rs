@@ -145,7 +145,7 @@ fn hosts_keep_a_way_out_while_it_changes() {
     let file = |nat: &str, endpoints: &str| {
         parsed(&format!(
             "apiVersion: kstack/v1\nname: dev\nregion: eu-west-1\nnetwork: {{cidr: 10.20.0.0/16, nat: {nat}, endpoints: \
-             [{endpoints}]}}\nworkload: {{ingress: 1 MiB/s, retention: 1d}}\ncluster: {{ec2: {{kafka: 4.1.1, combined: true, \
+             [{endpoints}]}}\nworkload: {{ingress: 1 MiB/s, retention: 1d}}\ncluster: {{ec2: {{listeners: {{plaintext: true}}, kafka: 4.1.1, combined: true, \
              brokers: {{count: 3, instance_type: m7g.large}}}}}}\n"
         ))
     };

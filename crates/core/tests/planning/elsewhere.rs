@@ -71,7 +71,7 @@ fn refused(plan: &Plan, id: &str, place: &str) {
 fn what_is_used_elsewhere_is_refused_whatever_its_tags_say() {
     let ec2 = parsed(
         "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, ipv6: true, endpoints: [ssm], flow_logs: \"arn:aws:s3:::logs\"}\nworkload: \
-         {retention: 1d}\nclient: {}\ncluster: {ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n",
+         {retention: 1d}\nclient: {}\ncluster: {ec2: {listeners: {plaintext: true}, kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n",
     );
     let msk = parsed(
         "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, nat: none}\nworkload: {retention: \
@@ -113,7 +113,7 @@ fn what_is_used_elsewhere_is_refused_whatever_its_tags_say() {
 fn what_is_used_by_the_stack_is_placed() {
     let file = parsed(
         "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16, endpoints: [ssm], flow_logs: \"arn:aws:s3:::logs\"}\nworkload: \
-         {retention: 1d}\ncluster: {ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n",
+         {retention: 1d}\ncluster: {ec2: {listeners: {plaintext: true}, kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n",
     );
     let mut model = Model::empty("us-east-1", 3);
     model.apply(&model.plan(&file, false));
@@ -136,7 +136,7 @@ fn what_is_used_by_the_stack_is_placed() {
 fn a_subnet_of_others_keeps_its_route_table() {
     let file = parsed(
         "apiVersion: kstack/v1\nname: demo\nregion: us-east-1\nnetwork: {cidr: 10.20.0.0/16}\nworkload: {retention: \
-         1d}\ncluster: {ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n",
+         1d}\ncluster: {ec2: {listeners: {plaintext: true}, kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\n",
     );
     let mut model = Model::empty("us-east-1", 3);
     model.apply(&model.plan(&file, false));

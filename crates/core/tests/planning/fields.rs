@@ -37,7 +37,7 @@ fn every_serialized_field_has_a_rule() {
                  vpc_connectivity: {iam: true}\n    vpc_connections: [{name: apps, vpc: vpc-0123456789abcdef0, subnets: \
                  [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0]}]\n    policy: {Version: \"2012-10-17\", Statement: [{Effect: Allow, Principal: \"*\", Action: \"kafka:GetBootstrapBrokers\", Resource: \"*\"}]}\naccess: {users: {api: {}}}\n";
     let names = "apiVersion: kstack/v1\nname: named\nregion: us-east-1\nalarms: true\nnetwork: {cidr: 10.50.0.0/16, ipv6: true, dns: {zone: kafka.example.internal}}\n\
-                 cluster: {ec2: {kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\ntopics: {orders: {partitions: 6, config: {retention.ms: 1}}}\n";
+                 cluster: {ec2: {listeners: {plaintext: true}, kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\ntopics: {orders: {partitions: 6, config: {retention.ms: 1}}}\n";
     let users = "apiVersion: kstack/v1\nname: users\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16}\nclient: {}\n\
                  cluster: {ec2: {kafka: 4.1.1, combined: true, listeners: {scram: true}, brokers: {count: 3, instance_type: m7g.large}}}\n\
                  access: {users: {api: {produce: [orders], quota: {produce: 1 MiB/s, consume: 1 MiB/s, request: 50%}}}}\n";
@@ -70,7 +70,7 @@ fn every_serialized_field_has_a_rule() {
 #[test]
 fn a_text_that_looks_like_an_address_is_no_dependency() {
     let ec2 = "apiVersion: kstack/v1\nname: dev\nregion: eu-west-1\ntags: {a: TEXT}\nnetwork: {cidr: 10.20.0.0/16}\n\
-               cluster: {ec2: {kafka: 4.1.1, combined: true, config: {own.rack.note: TEXT}, brokers: {count: 3, instance_type: m7g.large}}}\n";
+               cluster: {ec2: {listeners: {plaintext: true}, kafka: 4.1.1, combined: true, config: {own.rack.note: TEXT}, brokers: {count: 3, instance_type: m7g.large}}}\n";
     let msk = "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\ntags: {a: TEXT}\nnetwork: {cidr: 10.50.0.0/16, nat: none}\n\
                workload: {retention: 3d}\ncluster:\n  msk:\n    kafka: 3.8.x\n    brokers: {count: 3, instance_type: kafka.m5.large}\n    \
                auth: {iam: true}\n    logs: {cloudwatch: TEXT, firehose: orders, s3: {bucket: vpc, prefix: main}}\n";

@@ -74,7 +74,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         ingress: load.1,
         nat: network.0,
         // Hosts fetch their certificates from Systems Manager, and must reach it.
-        listeners: if network.0 != "none" || network.1.contains(&"ssm") { rest.4.1 } else { "none" },
+        listeners: if network.0 != "none" || network.1.contains(&"ssm") { rest.4.1 } else { "plaintext" },
         endpoints: network.1,
         placement: network.2,
         tags: rest.0,
@@ -106,13 +106,15 @@ fn shapes() -> impl Strategy<Value = (Shape, Shape)> {
 
 impl Shape {
     fn secured(&self) -> bool {
-        ["tls", "both"].contains(&self.listeners)
+        self.listeners != "plaintext"
     }
 
     /// Whether clients would have no listener that they have now, or TLS would go unasked: such a change takes two files.
     fn leaves_clients(&self, after: &Shape) -> bool {
-        let left = [("none", "tls"), ("plaintext", "tls"), ("tls", "plaintext"), ("tls", "none"), ("both", "none")];
-        left.contains(&(self.listeners, after.listeners))
+        let left = [("plaintext", "tls"), ("tls", "plaintext"), ("none", "plaintext"), ("both", "none")];
+        // A file that does not say is one for users with passwords alone.
+        let mtls = self.listeners == "tls" && self.clients;
+        left.contains(&(self.listeners, after.listeners)) || after.listeners == "none" && mtls
     }
 
     /// Whether hosts reach Systems Manager, from where they fetch certificates.

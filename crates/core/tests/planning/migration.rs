@@ -51,6 +51,23 @@ fn check(model: &Model, what: &str) {
     }
 }
 
+/// A file that does not say by which listeners clients come changes nothing of them: its plan is that of the file that says what is live, or
+/// it is refused.
+fn check_unsaid(model: &Model, combined: bool, what: &str) {
+    let said = file(PLAINTEXT, combined);
+    let unsaid = model.plan(&parsed(&said.replace("    listeners: {plaintext: true}\n", "")), false);
+    let all: BTreeSet<Phase> = phases(model).into_iter().collect();
+    let rules = model.observed.of::<SecurityGroupRules>();
+    let open = rules["brokers"].1.ingress.iter().any(|rule| rule.ports == "tcp 9092");
+    let same = match all.into_iter().collect::<Vec<_>>()[..] {
+        [Phase::Plaintext] => said,
+        [Phase::Closed] if !open => file(TLS, combined),
+        _ => return assert_eq!(unsaid.refusals.len(), 1, "{what}: {}", render(&unsaid)),
+    };
+    assert_eq!(unsaid.refusals, vec![], "{what}");
+    assert_eq!(unsaid.steps, model.plan(&parsed(&same), false).steps, "{what}: {}", render(&unsaid));
+}
+
 /// Runs `plan`, of which each step may be the last, and checks after each.
 fn run(model: &mut Model, plan: &Plan, dice: &mut impl Iterator<Item = u8>) {
     for stage in plan.stages() {
@@ -90,6 +107,7 @@ proptest! {
                 continue;
             }
             run(&mut model, &plan, &mut dice);
+            check_unsaid(&model, combined, next);
             last = next;
         }
         // In the end nobody dies, and the last file that could be run is what is live.
@@ -97,6 +115,7 @@ proptest! {
         let plan = model.plan(&wanted, false);
         prop_assert!(plan.refusals.is_empty(), "{}", render(&plan));
         run(&mut model, &plan, &mut std::iter::empty());
+        check_unsaid(&model, combined, last);
         let again = model.plan(&wanted, false);
         prop_assert!(again.steps.is_empty(), "{}", render(&again));
         let all: BTreeSet<Phase> = phases(&model).into_iter().collect();

@@ -103,7 +103,8 @@ fn check_ipv6(checker: &mut Checker<'_>) {
 /// Rules are for listeners that the brokers have.
 fn check_rules(checker: &mut Checker<'_>) {
     let Some(net) = checker.part::<Network>("network").filter(|_| checker.is_mapping("cluster.ec2")) else { return };
-    let ways = check_listeners::listeners(checker).ways();
+    let listeners = check_listeners::listeners(checker);
+    let ways = listeners.ways();
     let words: Vec<&str> = ways.iter().map(|way| way.listener.word()).collect();
     for (index, rule) in net.rules.iter().enumerate().filter(|(_, rule)| !words.contains(&rule.listener.word())) {
         let message = match rule.listener {
@@ -114,6 +115,9 @@ fn check_rules(checker: &mut Checker<'_>) {
         };
         let help = match &words[..] {
             [] => "write one that `cluster.ec2.listeners` has".to_owned(),
+            words if rule.listener == ListenerName::Plaintext => {
+                check_listeners::or_plaintext(&listeners, &format!("write {}", one_of(words)))
+            }
             words => format!("write {}", one_of(words)),
         };
         checker.error(&format!("network.rules.{index}.listener"), message, help);

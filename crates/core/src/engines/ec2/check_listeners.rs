@@ -43,6 +43,7 @@ const FIRST_OUTGOING: u16 = 32768;
 const LAST_OUTGOING: u16 = 60999;
 
 const LISTENERS: &str = "cluster.ec2.listeners";
+const SCRAM: &str = "cluster.ec2.listeners.scram";
 const PLAINTEXT: &str = "cluster.ec2.listeners.plaintext";
 
 /// The file's listeners; the default ones where it has none that read.
@@ -50,12 +51,22 @@ pub(crate) fn listeners(checker: &Checker<'_>) -> Listeners {
     checker.part::<Option<Listeners>>(LISTENERS).flatten().unwrap_or(Listeners::DEFAULT)
 }
 
+/// `help` on what is wrong with a stack that speaks TLS: with the other way out, where it does so only because its file does not say.
+pub(crate) fn or_plaintext(listeners: &Listeners, help: &str) -> String {
+    match listeners.unsaid() {
+        true => format!(
+            "{help}; or write `listeners: {{plaintext: true}}` below `cluster.ec2`, for a stack that speaks plaintext"
+        ),
+        false => help.to_owned(),
+    }
+}
+
 /// Checks the ways in for all clients; then each further listener by itself, and beside the others.
 pub(super) fn check(checker: &mut Checker<'_>) {
     let listeners = listeners(checker);
     check_plaintext(&listeners, checker);
-    if listeners.secured() {
-        check_papers(checker);
+    if listeners.secured() && checker.is_mapping("cluster.ec2") {
+        check_papers(&listeners, checker);
     }
     check_papers_key(&listeners, checker);
     super::check_oauth::check(&listeners, checker);
@@ -82,9 +93,9 @@ pub(super) fn check(checker: &mut Checker<'_>) {
 
 fn check_plaintext(listeners: &Listeners, checker: &mut Checker<'_>) {
     match (listeners.plaintext, listeners.secured()) {
-        (Some(false), false) => {
-            let help = "set `scram: true`, for clients with user names and passwords; or `mtls: true`, for clients with certificates";
-            checker.error(PLAINTEXT, "without plaintext there is no listener for clients", help);
+        (None | Some(false), false) => {
+            let help = "remove it, for clients with user names and passwords; or set `mtls: true`, for clients with certificates, or `plaintext: true`";
+            checker.error(SCRAM, "without `scram` there is no listener for clients", help);
         }
         (Some(true), secured) => {
             let message =
@@ -111,13 +122,14 @@ pub(super) fn has_way_out(net: &Network) -> bool {
 }
 
 /// Hosts that speak TLS fetch their keys and certificates from Systems Manager, with their own role.
-fn check_papers(checker: &mut Checker<'_>) {
+fn check_papers(listeners: &Listeners, checker: &mut Checker<'_>) {
     let Some(net) = checker.part::<Network>("network") else { return };
     if !reaches_ssm(&net) {
+        let hosts = if listeners.unsaid() { "hosts of a new stack speak TLS, and" } else { "hosts that speak TLS" };
         checker.error(
             checker.written(&["network.endpoints", "network.nat", "network"]),
-            "hosts that speak TLS fetch their certificates from Systems Manager, which they can't reach with `nat: none`",
-            "add the endpoint `ssm`, or NAT gateways",
+            format!("{hosts} fetch their certificates from Systems Manager, which they can't reach with `nat: none`"),
+            or_plaintext(listeners, "add the endpoint `ssm`, or NAT gateways"),
         );
     }
     let profile = "cluster.ec2.iam.instance_profile";

@@ -40,7 +40,7 @@ fields! {
         package_mirror: Option<String>,
         /// HTTP proxy through which hosts download packages and Kafka, such as `http://proxy.example.net:3128`.
         proxy: Option<String>,
-        /// How clients reach brokers; in plaintext on port 9092 alone when absent.
+        /// How clients reach brokers; by users with passwords, over TLS, when absent (`scram`).
         listeners: Listeners = Listeners::DEFAULT,
         /// Which of its own authorities for certificates the stack has; those that it has, or the first ones, when absent.
         authorities: Authorities = Authorities::KEPT,

@@ -18,16 +18,16 @@ const BROKER: &str = "{broker}";
 pub(super) const LEAST_PORT: u16 = 1024;
 
 fields! {
-    /// How clients reach brokers. Where there is none of `scram`, `mtls` and `oauth`, brokers and controllers speak plaintext to each other and to
-    /// clients, and take whoever reaches them.
+    /// How clients reach brokers. With `plaintext` alone, brokers and controllers speak plaintext to each other too, and take whoever reaches
+    /// them; else they speak TLS, and nothing is allowed that no ACL allows.
     pub struct Listeners {
-        /// Clients with user names and passwords (SCRAM-SHA-512), over TLS, on port 9096.
-        scram: bool = false,
+        /// Clients with user names and passwords (SCRAM-SHA-512), over TLS, on port 9096. When absent: on, where there is none of `mtls`, `oauth` and `plaintext`, but in a live stack that speaks plaintext, which stays so, with a warning.
+        scram: Option<bool>,
         /// Clients with certificates, on port 9094: `true` for those of an authority that kstack makes for the stack, or whose they are.
         mtls: Mtls = Mtls::Off,
         /// Clients with tokens of an OAuth 2.0 issuer (OAUTHBEARER), over TLS, on port 9097.
         oauth: Option<Oauth>,
-        /// Clients in plaintext, on port 9092: on by default where there is none of `scram`, `mtls` and `oauth`. Beside those, such clients are the user ANONYMOUS. In a live stack that comes from plaintext no ACL counts while it is on.
+        /// Clients in plaintext, on port 9092, where nobody is asked who it is. Beside the others such clients are the user ANONYMOUS. In a live stack that comes from plaintext no ACL counts while it is on.
         plaintext: Option<bool>,
         /// KMS key id, alias or ARN of the stack's account and region, symmetric, that encrypts the hosts' keys and certificates; kstack then makes none, for 1 USD a month. A live stack keeps its key.
         kms_key: Option<String>,
@@ -119,9 +119,9 @@ const MTLS: &str = "Kafka clients with certificates";
 const OAUTH: &str = "Kafka clients with tokens";
 
 impl Listeners {
-    /// What a stack has whose file has no `listeners`. A new stack's are to be SCRAM's once a secured one can be made from the file alone.
+    /// What a file has without `listeners`: it does not say by which of them clients come.
     pub const DEFAULT: Listeners = Listeners {
-        scram: false,
+        scram: None,
         mtls: Mtls::Off,
         oauth: None,
         plaintext: None,
@@ -129,9 +129,29 @@ impl Listeners {
         others: BTreeMap::new(),
     };
 
+    /// Whether it is left to kstack by which listeners clients come: new stacks have that for users with passwords, and live ones what they have.
+    pub fn unsaid(&self) -> bool {
+        self.scram.is_none() && self.plaintext.is_none() && !self.others_with_tls()
+    }
+
+    /// The same, of a live stack in plaintext, which stays so. No file has that: it would have no listener for clients.
+    #[must_use]
+    pub fn kept_in_plaintext(self) -> Listeners {
+        Listeners { scram: Some(false), kms_key: None, ..self }
+    }
+
+    /// Whether clients come by user names and passwords.
+    pub fn scram(&self) -> bool {
+        self.scram.unwrap_or(self.plaintext != Some(true) && !self.others_with_tls())
+    }
+
+    fn others_with_tls(&self) -> bool {
+        self.mtls != Mtls::Off || self.oauth.is_some()
+    }
+
     /// Whether hosts speak TLS: with each other, with kstack and with clients that prove who they are.
     pub fn secured(&self) -> bool {
-        self.scram || self.mtls != Mtls::Off || self.oauth.is_some()
+        self.scram() || self.others_with_tls()
     }
 
     /// The user's own CAs of clients.
@@ -162,7 +182,7 @@ impl Listeners {
     /// The same, where `plaintext` says whether clients may come in it.
     pub fn ways_beside(&self, plaintext: bool) -> Vec<Way> {
         let all = [
-            (self.scram, ListenerName::Scram, SCRAM_PORT, SCRAM, SCRAM),
+            (self.scram(), ListenerName::Scram, SCRAM_PORT, SCRAM, SCRAM),
             (self.mtls != Mtls::Off, ListenerName::Tls, MTLS_PORT, MTLS, MTLS),
             (self.oauth.is_some(), ListenerName::Oauth, OAUTH_PORT, OAUTH, OAUTH),
             (plaintext, ListenerName::Plaintext, CLIENT_PORT, "Kafka clients", "Kafka clients outside"),

@@ -1,8 +1,8 @@
 //! Rules of Kafka's settings on hosts: `cluster.ec2.config`.
 
-use super::check_listeners::{OTHERS, listeners};
+use super::check_listeners::{OTHERS, listeners, or_plaintext};
 use super::keys::Version;
-use super::listeners::Way;
+use super::listeners::{Listeners, Way};
 use crate::engines::kafka_settings::{
     begins_as_kafkas, check_pairs, check_unclean, check_value, find, has_plugin, shown, similar, wrong_name,
 };
@@ -88,11 +88,10 @@ fn owned(name: &str) -> Option<&'static str> {
 pub(super) fn check(checker: &mut Checker<'_>) {
     let version = version(checker);
     let resolves = checker.entries(CONFIG).iter().any(|(key, _)| key.name == "config.providers");
-    let listeners = listeners(checker);
-    let secured = listeners.secured();
-    let own = if secured { ["internal", "quorum"] } else { ["plaintext", "controller"] };
-    let listeners = own.into_iter().chain(listeners.ways().iter().map(Way::word)).collect();
-    let host = Host { version, resolves, plugin: has_plugin(CONFIG, version, checker), secured, listeners };
+    let of_file = listeners(checker);
+    let own = if of_file.secured() { ["internal", "quorum"] } else { ["plaintext", "controller"] };
+    let listeners = own.into_iter().chain(of_file.ways().iter().map(Way::word)).collect();
+    let host = Host { version, resolves, plugin: has_plugin(CONFIG, version, checker), of_file, listeners };
     for (key, value) in checker.entries(CONFIG) {
         host.check(key, value, checker);
     }
@@ -132,8 +131,8 @@ struct Host {
     resolves: bool,
     /// Whether a class that is not Kafka's reads settings of its own.
     plugin: bool,
-    /// Whether it speaks TLS.
-    secured: bool,
+    /// What the file says of listeners.
+    of_file: Listeners,
     /// The listeners that it has, as `listener.name.LISTENER.` names them.
     listeners: Vec<&'static str>,
 }
@@ -155,8 +154,9 @@ impl Host {
         }
         let of_listener = name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
         let own = of_listener.is_none_or(|(listener, _)| self.listeners.contains(&listener));
-        if self.secured && own && is_identity(of_listener.map_or(name, |(_, own)| own)) {
-            return checker.error_at(key.at, format!("`{name}` is set by kstack for each host"), IDENTITY_HELP);
+        if self.of_file.secured() && own && is_identity(of_listener.map_or(name, |(_, own)| own)) {
+            let help = or_plaintext(&self.of_file, IDENTITY_HELP);
+            return checker.error_at(key.at, format!("`{name}` is set by kstack for each host"), help);
         }
         match of_listener {
             Some((listener, own)) => self.check_listener(listener, own, key, value, checker),
@@ -169,7 +169,7 @@ impl Host {
         let further = checker.entries(OTHERS).iter().any(|(key, _)| key.name == listener);
         if !self.listeners.contains(&listener) && !further {
             let message = format!("no host has a listener `{listener}`, which `{}` is for", key.name);
-            let help = match self.secured {
+            let help = match self.of_file.secured() {
                 false => {
                     "remove it: hosts have `plaintext` for clients and brokers, `controller`, and what `listeners.others` names"
                 }
@@ -177,6 +177,7 @@ impl Host {
                     "remove it: hosts have `internal` and `quorum` for each other, and what `listeners` names for clients"
                 }
             };
+            let help = or_plaintext(&self.of_file, help);
             return checker.error_at(key.at, message, help);
         }
         match find(own, self.version) {

@@ -6,7 +6,7 @@ use crate::check::read;
 use crate::engines::ec2::keys::Storage;
 use crate::instance_types::embedded;
 use crate::sizing::Bottleneck;
-use crate::stack::Stack;
+use crate::stack::{Listeners, Stack};
 use crate::units::{Rate, Size, TimeSpan, mbs_of_mibs};
 
 mod definitions;
@@ -16,14 +16,16 @@ mod settings;
 mod storage;
 mod tls;
 
-/// A stack in three zones with these workload and brokers, in YAML's flow style.
+/// A stack in plaintext and three zones with these workload and brokers, in YAML's flow style.
 fn stack(workload: &str, brokers: &str) -> Stack {
     let text = format!(
         "apiVersion: kstack/v1\nname: test\nregion: eu-west-1\nnetwork: {{cidr: 10.0.0.0/16}}\n\
          workload: {{{workload}}}\ncluster:\n  ec2:\n    kafka: 4.1.1\n    brokers: {{{brokers}}}\n    \
          controllers: {{instance_type: t4g.medium}}\n"
     );
-    read("test.yaml", &text).unwrap_or_else(|report| panic!("{report:?}")).1.stack
+    let mut stack = read("test.yaml", &text).unwrap_or_else(|report| panic!("{report:?}")).1.stack;
+    stack.cluster.ec2.as_mut().expect("ec2").listeners.plaintext = Some(true);
+    stack
 }
 
 const PROD: &str =

@@ -10,7 +10,7 @@ use crate::stack::Stack;
 
 fn file(workload: &str, cluster: &str) -> String {
     format!(
-        "apiVersion: kstack/v1\nname: t\nregion: us-east-1\nnetwork: {{cidr: 10.0.0.0/16, nat: none, endpoints: [s3]}}\n\
+        "apiVersion: kstack/v1\nname: t\nregion: us-east-1\nnetwork: {{cidr: 10.0.0.0/16, nat: none, endpoints: [s3, ssm]}}\n\
          workload: {{{workload}}}\ncluster:\n  {cluster}\n"
     )
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn secured(workload: &str, brokers: &str) -> Stack {
     let mut stack = stack(workload, brokers);
-    stack.cluster.ec2.as_mut().expect("ec2").listeners.scram = true;
+    stack.cluster.ec2.as_mut().expect("ec2").listeners = Listeners::DEFAULT;
     stack
 }
 

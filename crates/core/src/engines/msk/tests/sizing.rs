@@ -46,7 +46,10 @@ pub(super) fn only_warning(sizing: &MskSizing) -> String {
 #[test]
 fn first_volumes_are_those_of_ec2() {
     let brokers = "count: 6, instance_type: m7g.large";
-    let file = stack(LOAD, &format!("ec2: {{kafka: 4.1.1, combined: true, brokers: {{{brokers}}}}}"));
+    let file = stack(
+        LOAD,
+        &format!("ec2: {{listeners: {{plaintext: true}}, kafka: 4.1.1, combined: true, brokers: {{{brokers}}}}}"),
+    );
     let on_ec2 = ec2::size(file.cluster.ec2.as_ref().expect("ec2"), file.common(), embedded()).expect("brokers");
     let on_ec2 = Some(on_ec2.volume.size_gib);
     let on_msk = sized(LOAD, "count: 6, instance_type: kafka.m7g.large").size_gib;
