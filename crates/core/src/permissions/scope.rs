@@ -407,11 +407,11 @@ impl<'a> Subject<'a> {
                 (vec![self.arn("ec2", "vpc-endpoint/*")], self.of_msk_endpoint(scope)?)
             }
             Scope::VolumeKeys => volume_key()?,
-            Scope::VolumeKeyGrants => for_services(volume_key()?),
+            Scope::VolumeKeyGrants => papers::for_services(volume_key()?),
             Scope::ClusterKeys => cluster_key()?,
-            Scope::ClusterKeyGrants => for_services(cluster_key()?),
+            Scope::ClusterKeyGrants => papers::for_services(cluster_key()?),
             Scope::SecretKeys => secret_keys()?,
-            Scope::SecretKeyGrants => for_services(secret_keys()?),
+            Scope::SecretKeyGrants => papers::for_services(secret_keys()?),
             // These actions have no resources.
             Scope::Delivery
                 if logs.is_none_or(|logs| (&logs.cloudwatch, &logs.s3, &logs.firehose) == (&None, &None, &None)) =>
@@ -441,11 +441,4 @@ impl<'a> Subject<'a> {
             Scope::HostedZones => (vec![format!("arn:{}:route53:::hostedzone/*", self.partition())], Value::Null),
         })
     }
-}
-
-/// The same for grants that are given to AWS's services only.
-fn for_services((resources, condition): Where) -> Where {
-    let mut condition = if condition.is_null() { json!({}) } else { condition };
-    condition["Bool"] = json!({"kms:GrantIsForAWSResource": "true"});
-    (resources, condition)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scope, Subject};
+use super::{Scope, Subject, Where};
 use crate::cloud_init::PAPERS;
 use crate::kinds::{kms_key, user_secret};
 
@@ -39,4 +39,11 @@ impl Subject<'_> {
             _ => return None,
         })
     }
+}
+
+/// The same for grants that are given to AWS's services only.
+pub(super) fn for_services((resources, condition): Where) -> Where {
+    let mut condition = if condition.is_null() { json!({}) } else { condition };
+    condition["Bool"] = json!({"kms:GrantIsForAWSResource": "true"});
+    (resources, condition)
 }
