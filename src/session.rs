@@ -182,35 +182,47 @@ impl Session {
         stack: &Stack,
         sought: Sought,
     ) -> Result<(Vec<Found<Resource>>, StackMetadata), StepError> {
-        match self.expect_papers(stack).await? {
-            Some(metadata) => Ok((drivers::find_of(&self.aws, sought).await?, metadata)),
-            None => {
-                tokio::try_join!(drivers::find_of(&self.aws, sought), self.aws.clients.metadata(&self.name))
-            }
+        if !stack.leaves_listeners() {
+            self.expect_papers(stack).await?;
+            return tokio::try_join!(drivers::find_of(&self.aws, sought), self.aws.clients.metadata(&self.name));
         }
-    }
-
-    /// Has alarms looked for where the file of `stack` has some, and keys and certificates where it may have some: as its file says; where that leaves it to what is live, as the
-    /// stack's record says. Of a live stack in plaintext nothing is asked that nobody may have been allowed. Returns the metadata where it was
-    /// read for that.
-    ///
-    /// # Errors
-    /// Parameter Store's answer.
-    pub async fn expect_papers(&self, stack: &Stack) -> Result<Option<StackMetadata>, StepError> {
         if stack.has_alarms(false) {
             self.aws.expect_alarms();
         }
-        if !stack.leaves_listeners() {
-            if stack.has_papers() {
-                self.aws.expect_papers(Papers::Wanted);
+        // What is live tells whether there are keys and certificates: they are looked for in the same round.
+        self.aws.expect_papers(Papers::Wanted);
+        let (found, metadata) =
+            tokio::join!(drivers::find_of(&self.aws, sought), self.aws.clients.metadata(&self.name));
+        let metadata = metadata?;
+        let without = metadata.record.as_ref().is_some_and(|record| !record.papers);
+        match found {
+            // Nobody may have been allowed to ask for those of a stack that has none.
+            Err(error) if without && error.class() == Class::Denied => {
+                self.aws.expect_no_papers();
+                self.aws.begin_round();
+                Ok((drivers::find_of(&self.aws, sought).await?, metadata))
             }
-            return Ok(None);
+            found => Ok((found?, metadata)),
         }
-        let metadata = self.aws.clients.metadata(&self.name).await?;
-        if metadata.record.as_ref().is_some_and(|record| record.papers) {
+    }
+
+    /// Has alarms looked for where the file of `stack` has some, and keys and certificates where it may have some: as its file says; where
+    /// that leaves it to what is live, as the stack's record says.
+    ///
+    /// # Errors
+    /// Parameter Store's answer.
+    pub async fn expect_papers(&self, stack: &Stack) -> Result<(), StepError> {
+        if stack.has_alarms(false) {
+            self.aws.expect_alarms();
+        }
+        let has = match stack.leaves_listeners() {
+            false => stack.has_papers(),
+            true => self.aws.clients.metadata(&self.name).await?.record.is_some_and(|record| record.papers),
+        };
+        if has {
             self.aws.expect_papers(Papers::Wanted);
         }
-        Ok(Some(metadata))
+        Ok(())
     }
 
     /// The live resources of the stack, of its engine and of what may be left of another.

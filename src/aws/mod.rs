@@ -41,10 +41,10 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use self::declared::Declared;
 use self::rate_limit::RateLimiter;
 use crate::driver::Ctx;
+use crate::error::StepError;
 use kstack_core::model::{Tags, account_name, tag};
 use kstack_core::stack::Name;
 
-use crate::error::StepError;
 pub use crate::error::{Class, CloudError};
 pub use crate::wait::jitter;
 pub use error::{Done, failed};
@@ -110,8 +110,7 @@ pub struct Clients {
     /// Secrets Manager. The SDK gives the call that makes a secret a token, the same for each try.
     pub secrets: aws_sdk_secretsmanager::Client,
     pub ssm: aws_sdk_ssm::Client,
-    /// The lease's own client, which the fence does not hold back. Its answers set the clock: one service's, so that all who
-    /// read a lease have the same.
+    /// The lease's own client, which the fence does not hold back. Its answers set the clock, the same for all who read a lease.
     pub ssm_lease: aws_sdk_ssm::Client,
     /// The same service for sessions, which change nothing of a stack: the fence does not hold them back either.
     sessions: aws_sdk_ssm::Client,
@@ -350,6 +349,11 @@ impl Aws {
         let more = *papers < known;
         *papers = known.max(*papers);
         more
+    }
+
+    /// Says that there are none after all: from now on they are not asked for.
+    pub fn expect_no_papers(&self) {
+        *self.papers.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Papers::None;
     }
 
     /// What is known of them.
