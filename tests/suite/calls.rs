@@ -7,6 +7,8 @@ use crate::support::proxy::{Call, Proxy};
 
 /// A plan that finds nothing to do makes at most so many calls, however many brokers there are.
 pub const PLAN_CALLS: usize = 28;
+/// And for the papers of its hosts: the key, its tags and rotation, the parameters, and the role's policy for them.
+pub const PAPERS_CALLS: usize = 5;
 /// The calls of one broker's creation: its volume, its interface, its instance and what they need.
 const CALLS_A_BROKER: usize = 6;
 

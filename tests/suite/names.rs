@@ -4,7 +4,7 @@ use aws_sdk_route53::types::{
     Change, ChangeAction, ChangeBatch, HostedZoneConfig, ResourceRecord, ResourceRecordSet, RrType, Vpc, VpcRegion,
 };
 
-use crate::calls::PLAN_CALLS;
+use crate::calls::{PAPERS_CALLS, PLAN_CALLS};
 use crate::company::Company;
 use crate::support::Account;
 use crate::support::aws::{DEV, PROD, wait};
@@ -117,7 +117,7 @@ fn a_zone_of_others_has_the_stacks_names_and_nothing_of_others_is_written_over()
     account.endpoint = direct;
     let calls = proxy.take();
     // Beside those of an existing network: all zones, the file's one, and its records.
-    assert!(calls.len() <= PLAN_CALLS + 9 + 3, "{}", calls.len());
+    assert!(calls.len() <= PLAN_CALLS + PAPERS_CALLS + 9 + 3, "{}", calls.len());
     assert_eq!(calls.iter().filter(|call| is_route53(call)).count(), 3);
     let made = records(&account);
     let ours: Vec<&String> =
