@@ -463,8 +463,12 @@ fn policies_are_for_one_command_and_apply_has_what_plan_has() {
             ["--plan", "--apply", "--destroy"].map(|option| (option, policies(&account, &file, option))).into();
         let plan = actions(&of["--plan"]);
         assert!(plan.is_subset(&actions(&of["--apply"])), "{base}");
-        let reads =
-            |action: &&&str| ["Describe", "Get", "List"].iter().any(|verb| action.contains(&format!(":{verb}")));
+        // Brokers are asked by a session, with a certificate that the hosts' authority has signed.
+        let asks = ["kms:Decrypt", "ssm:StartSession", "ssm:TerminateSession"];
+        let reads = |action: &&&str| {
+            asks.contains(*action)
+                || ["Describe", "Get", "List"].iter().any(|verb| action.contains(&format!(":{verb}")))
+        };
         assert_eq!(plan.iter().filter(reads).count(), plan.len(), "a plan only reads: {plan:?}");
         let makes = |action: &&str| action.contains(":Create") || action.contains(":RunInstances");
         assert!(!actions(&of["--destroy"]).iter().any(makes), "a destroy makes nothing");

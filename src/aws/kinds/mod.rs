@@ -140,10 +140,10 @@ impl Sought {
 /// The first answer of AWS that is not a list.
 pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, StepError> {
     let role = record.is_none_or(Record::may_have_role);
-    let asked = |_: Option<Engine>, part| match part {
+    let asked = |engine, part| match part {
         Part::Iam => role,
         Part::Names => aws.expects_names(),
-        Part::Papers => aws.papers() > Papers::None,
+        Part::Papers => aws.papers() > Papers::None && may_have(record, engine),
         Part::Alarms => aws.expects_alarms(),
         // Where brokers are on EC2, or may be, instances are listed anyway.
         Part::Client => record.is_none_or(|record| record.may_have_client() || record.engine.is_none()),
@@ -151,6 +151,12 @@ pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, St
     };
     let found = find(aws, asked).await?;
     Ok(Observed::collect(with_told(aws, aws.stack(), found, record).await?))
+}
+
+/// Whether the stack of this record may have what is for `engine` alone.
+fn may_have(record: Option<&Record>, engine: Option<Engine>) -> bool {
+    let told = record.and_then(|record| record.engine.as_deref());
+    engine.is_none_or(|engine| told.is_none_or(|told| told == engine.key()))
 }
 
 /// All of that which is `found`, and what the record of `stack` tells of where it was not looked for: names in DNS, keys and certificates,
@@ -170,7 +176,7 @@ async fn with_told(
     let none = !found.iter().any(|one| one.spec.kind() == KmsKey::NAME);
     if record.is_some_and(|record| record.papers) && aws.expect_papers(Papers::Begun) && none {
         found.retain(|one| !kinds::is_of_papers(one.spec.kind()));
-        found.extend(find(aws, |_, part| part == Part::Papers).await?);
+        found.extend(find(aws, |engine, part| part == Part::Papers && may_have(record, engine)).await?);
     }
     if record.is_some_and(|record| record.alarms) && aws.expect_alarms() {
         found.extend(find(aws, |_, part| part == Part::Alarms).await?);
