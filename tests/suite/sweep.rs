@@ -392,29 +392,29 @@ fn a_client_host_is_replaced_and_removed_whatever_goes_wrong() {
 
 #[test]
 fn a_run_with_ipv6_that_is_cut_short_is_finished_by_the_next() {
-    DUAL_APPLY.sweep(&KILLS, 3, false);
-    DUAL_APPLY.sweep(&LAGS, 2, true);
-    DUAL_ON.sweep(&KILLS, 2, false);
-    DUAL_ON.sweep(quick(), 4, true);
+    DUAL_APPLY.sweep(&KILLS, 2, true);
+    DUAL_APPLY.sweep(&LAGS, 1, true);
+    DUAL_ON.sweep(&KILLS, 2, true);
+    DUAL_ON.sweep(quick(), 2, true);
 }
 
 #[test]
 fn alarms_are_made_whatever_goes_wrong_and_follow_a_roll() {
-    ALARMS_APPLY.sweep(&KILLS, 3, true);
-    ALARMS_APPLY.sweep(quick(), 4, true);
-    ALARMS_ROLL.sweep(&KILLS, 4, true);
-    ALARMS_ROLL.sweep(quick(), 2, true);
+    ALARMS_APPLY.sweep(&KILLS, 2, true);
+    ALARMS_APPLY.sweep(quick(), 2, true);
+    ALARMS_ROLL.sweep(&KILLS, 2, true);
+    ALARMS_ROLL.sweep(quick(), 1, true);
 }
 
 #[test]
 fn alarms_go_whatever_goes_wrong() {
     ALARMS_REMOVE.sweep(&KILLS, 2, true);
-    ALARMS_REMOVE.sweep(quick(), 4, true);
-    ALARMS_UNDO.sweep(&KILLS, 2, true);
+    ALARMS_REMOVE.sweep(quick(), 2, true);
+    ALARMS_UNDO.sweep(&KILLS, 1, true);
 }
 
 #[test]
 fn alarms_of_an_msk_cluster_are_made_whatever_goes_wrong() {
     MSK_ALARMS.sweep(&KILLS, 2, true);
-    MSK_ALARMS.sweep(quick(), 4, true);
+    MSK_ALARMS.sweep(quick(), 2, true);
 }
