@@ -362,7 +362,7 @@ fn a_run_with_keys_and_certificates_survives_any_answer_that_is_lost() {
 
 #[test]
 fn a_run_in_which_another_authority_signs_is_finished_by_the_next_wherever_it_dies() {
-    SECURED_ROTATE.sweep(&KILLS, 3, false);
+    SECURED_ROTATE.sweep(&KILLS, 2, true);
 }
 
 #[test]
