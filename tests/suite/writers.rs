@@ -125,7 +125,7 @@ fn a_holder_that_sleeps_past_its_lease_does_not_write_the_record_of_what_another
     account.assert_converged(FILE);
 
     // The last two calls of its look.
-    let slow = |call: &Call| Duration::from_millis(if call.operation == "DescribeVpcAttribute" { 2000 } else { 0 });
+    let slow = |call: &Call| Duration::from_millis(if call.operation == "DescribeVpcAttribute" { 4000 } else { 0 });
     let proxy = Proxy::with(Weather { latency: Some(Box::new(slow)), ..Weather::default() });
     let direct = std::mem::replace(&mut account.endpoint, proxy.endpoint.clone());
     let mut command = account.command(&["apply", FILE, "--yes", "--json"]);
