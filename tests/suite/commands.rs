@@ -2,11 +2,12 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::support::aws::{DEV, wait};
-use crate::support::{Account, Run, text};
+use crate::support::{Account, Run, poll, text};
 
 const FILE: &str = "dev.yaml";
 
@@ -206,7 +207,10 @@ fn status_shows_hosts_and_where_clients_reach_them() {
     }
     assert_eq!(json["lease"], Value::Null);
     wait(account.ec2(DEV).stop_instances().instance_ids(text(&hosts[1]["instance"])).send());
-    let status = account.run(&["status", FILE]).expect(0);
+    let status = poll("a host that has stopped", Duration::from_secs(60), || {
+        let status = account.run(&["status", FILE]).expect(0);
+        status.out.contains("(stopped)").then_some(status)
+    });
     let broker = status.out.lines().find(|line| line.starts_with("broker-2")).expect("a line");
     assert!(broker.contains("stop"), "{status}");
     let told = format!("Hosts are down: broker-2 (stopped).\n          Run `kstack apply {FILE}`: it starts hosts");
