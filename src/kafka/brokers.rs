@@ -168,13 +168,7 @@ impl<'a> Brokers<'a> {
         R: Request + Encodable + HeaderVersion,
         R::Response: Decodable + HeaderVersion,
     {
-        if !(self.may_write)() {
-            return Err(BrokersError::NoLease);
-        }
-        self.die(true).await;
-        let answer = self.ask_node(node, request, shapes).await;
-        self.die(false).await;
-        answer
+        self.write(self.ask_node(node, request, shapes)).await
     }
 
     /// The same for a request that changes something: not without the lease.
@@ -186,11 +180,16 @@ impl<'a> Brokers<'a> {
         R: Request + Encodable + HeaderVersion,
         R::Response: Decodable + HeaderVersion,
     {
+        self.write(self.ask(request, shapes)).await
+    }
+
+    /// Asks what changes something, while this process may.
+    async fn write<T>(&self, asked: impl Future<Output = Result<T, BrokersError>>) -> Result<T, BrokersError> {
         if !(self.may_write)() {
             return Err(BrokersError::NoLease);
         }
         self.die(true).await;
-        let answer = self.ask(request, shapes).await;
+        let answer = asked.await;
         self.die(false).await;
         answer
     }

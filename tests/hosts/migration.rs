@@ -25,19 +25,21 @@ fn hasty(kafka: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Applies the file, and kills the run at the first event for which `at` holds.
-fn cut_off(kafka: &Path, file: &str, at: impl Fn(&Value) -> bool) {
+/// Applies the file, and kills the run at the first event for which `at` holds, which is given back.
+pub fn cut_off(kafka: &Path, file: &str, at: impl Fn(&Value) -> bool) -> Value {
     let mut command = hasty(kafka, &["apply", file, "--yes", "--json"]);
     let mut apply = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the binary starts");
     let lines = BufReader::new(apply.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
     let mut events = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-    assert!(events.any(|event| at(&event)), "the run ended before");
+    let event = events.find(|event| at(event)).expect("an event before the end");
     apply.kill().expect("it runs");
     let _ = apply.wait();
     kstack(kafka, &["unlock", file, "--yes"]).expect(0);
+    event
 }
 
-fn rolled(event: &Value) -> bool {
+/// That a host was rolled, by Kafka's word.
+pub fn rolled(event: &Value) -> bool {
     event["event"] == "checked" && event["by"] == "kafka"
 }
 

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::client::Client;
+use crate::migration::{cut_off, rolled};
 use crate::network::run;
 use crate::room::{beside, block, owner};
 use crate::support::{Run, sandbox_command, stack, text};
@@ -79,6 +80,12 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
         let own: BTreeSet<String> = advertised(address, 9392).into_values().map(|(host, _)| host).collect();
         assert_eq!(own, addresses.iter().map(|address| (*address).to_owned()).collect());
     }
+    // A run that died between an instance and its process has left none. The next one starts it: a real host boots by itself.
+    let file = write(&format!("combined: true\n    {LISTENERS}\n    config: {{queued.max.requests: \"650\"}}"));
+    let event = cut_off(&kafka, &file, rolled);
+    kill(text(&event["address"]).strip_prefix("instance/").expect("a host"));
+    kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
+    producer.expect_more("writing after the rest of the roll", 100);
     let listeners = format!("combined: true\n    {LISTENERS}\n    config: {{queued.max.requests: \"700\"}}");
     refused_while_one_is_missing(&kafka, &write(&listeners));
     producer.expect_more("writing without broker-3", 100);
