@@ -20,7 +20,7 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 struct Command {
-    /// For `kstack plan`, which only reads
+    /// For `kstack plan`, which changes nothing
     #[arg(long)]
     plan: bool,
     /// For `kstack apply`, which also plans; the default

@@ -9,9 +9,9 @@ use crate::session::read_source;
 /// Bring back a cluster whose hosts run with certificates that have ended
 ///
 /// Brokers and controllers whose certificates have ended do not know each other any more, and the cluster is down or about to be. This
-/// makes new certificates for these hosts, and stops and starts all of them at once. Volumes and addresses stay. Hosts whose data is
-/// on disks of their own are rebooted, which keeps it. A certificate that ends soon needs no recovery: `kstack apply` renews it, one
-/// host after another. Where this was interrupted, the same command goes on.
+/// makes new certificates for these hosts, and all of them start again at once: they are stopped and started, or rebooted where their
+/// data is on disks of their own. Data and addresses stay. A certificate that ends soon needs no recovery: `kstack apply` renews it,
+/// one host after another. Where this was interrupted, the same command goes on.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The stack file
