@@ -15,6 +15,16 @@ use crate::support::poll;
 pub const PATIENCE: Duration = Duration::from_secs(300);
 pub const TOPIC: &str = "orders";
 
+/// What a reader that gets nothing is asked to tell.
+const LOUD: &str = "\
+Configuration:
+  Appenders:
+    Console: {name: STDERR, target: SYSTEM_ERR, PatternLayout: {pattern: '%d %p %c{1} %m%n'}}
+  Loggers:
+    Root: {level: INFO, AppenderRef: [{ref: STDERR}]}
+    Logger: [{name: org.apache.kafka.clients.consumer, level: DEBUG}]
+";
+
 /// The folder of the distribution, which is made from Maven Central when it is not there.
 pub fn distribution() -> Result<PathBuf, String> {
     if let Some(missing) = ["java", "mvn"].into_iter().find(|program| run(program, &["-version"]).is_err()) {
@@ -98,9 +108,13 @@ impl Client {
     /// The same, with these client properties. A busy machine may take long until a reader begins.
     pub fn read_by(&self, settings: Option<&Path>) -> BTreeSet<u64> {
         let mut said = String::new();
-        for patience in ["20000", "60000", "60000"] {
+        let words = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file");
+        fs::write(words.path(), LOUD).expect("a file");
+        let loud = format!("-Dlog4j2.configurationFile={}", words.path().display());
+        for (patience, logging) in [("20000", None), ("60000", None), ("60000", Some(loud))] {
             let mut command = self.tool_by("kafka-console-consumer.sh", "--consumer.config", settings);
             command.args(["--topic", TOPIC, "--from-beginning", "--timeout-ms", patience]);
+            command.envs(logging.map(|option| ("KAFKA_LOG4J_OPTS", option)));
             let output = command.output().expect("the tool starts");
             let text = String::from_utf8_lossy(&output.stdout);
             let found: BTreeSet<u64> = text.lines().filter_map(|line| line.parse().ok()).collect();

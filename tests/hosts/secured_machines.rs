@@ -13,20 +13,37 @@ use jiff::Timestamp;
 use kstack::health::ask;
 use kstack::kafka::{self, Link, Roots, Sasl, Security, Server};
 use kstack::pki::{Pair, Signer};
-use kstack_core::certificates::{Authority, CLIENT_HOST, Facts};
+use kstack_core::certificates::{Authority, Facts};
 use kstack_core::client_files::{Format, Identity, client_file};
 use kstack_core::cloud_init::{
     CLIENT_PORT, INTERNAL_PORT, MTLS_PORT, QUORUM_PORT, SCRAM_PORT, authority_parameter, papers_parameter,
 };
 use serde_json::Value;
 
-use crate::client::{Client, TOPIC};
+use crate::client::Client;
 use crate::cloud::{Asked, Cloud};
 use crate::network::{Network, run};
-use crate::support::{Account, text};
+use crate::support::{Account, Run, text};
 use crate::{Ground, Host};
 
-const ACLS: &str = "org.apache.kafka.tools.AclCommand";
+/// Who may do what in the topic `orders` and another topic; the client host sees one of the two.
+pub const ACCESS: &str = "\
+access:
+  users:
+    etl:
+      mechanism: mtls
+      produce: [orders]
+      consume: {topics: [payments], groups: [billing]}
+    orders-api:
+      produce: [payments]
+      consume: {topics: [orders], groups: [\"*\"]}
+    kstack-client-host:
+      mechanism: mtls
+      acls: [{topic: orders, allow: [describe]}]
+topics:
+  orders: {partitions: 6}
+  payments: {partitions: 3}
+";
 
 /// The stack's clients, and AWS as its hosts know it.
 pub struct Secured {
@@ -77,8 +94,11 @@ impl Secured {
         said.lines().filter(|line| line.contains("Exception")).collect::<Vec<_>>().join("\n")
     }
 
-    /// Makes users, topics and ACLs as an administrator does, and sees who comes in, and who does not.
+    /// Makes the file's topics, users and rights, now that brokers answer, and sees who comes in, and who does not.
     pub fn prove(&mut self, account: &Account, file: &str, hosts: &[Host]) {
+        let mut apply = account.command(&["apply", file, "--yes"]);
+        let made = Run::of(apply.env_remove("KSTACK_TEST_NOBODY")).expect(0);
+        assert!(made.out.contains("topic/payments") && made.out.contains("user_rights/etl"), "{made}");
         let shown = |arguments: &[&str]| {
             let more = [&["credentials", file, "--format", "librdkafka", "--show"], arguments].concat();
             account.run(&more).expect(0).json()
@@ -92,25 +112,6 @@ impl Secured {
         self.refusals(hosts, &admin, &etl, &api);
 
         let client = Client { kafka: self.kafka.clone(), servers: String::new() };
-        client.create_topic_by(Some(&self.settings("admin")));
-        let make = "--create --topic payments --partitions 3 --replication-factor 3";
-        let mut topics = client.tool_by("kafka-topics.sh", "--command-config", Some(&self.settings("admin")));
-        assert!(Secured::ran(topics.args(make.split(' ')), "").contains("Created topic"), "payments");
-        for allowed in [
-            format!("--allow-principal User:etl --producer --topic {TOPIC}"),
-            "--allow-principal User:etl --consumer --topic payments --group billing".to_owned(),
-            "--allow-principal User:orders-api --producer --topic payments".to_owned(),
-            format!("--allow-principal User:orders-api --operation Read --operation Describe --topic {TOPIC}"),
-            "--allow-principal User:orders-api --operation Read --group *".to_owned(),
-            format!("--allow-principal User:{CLIENT_HOST} --operation Describe --topic {TOPIC}"),
-        ] {
-            let mut acls = Command::new(self.kafka.join("bin/kafka-run-class.sh"));
-            acls.env("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
-            acls.args([ACLS, "--bootstrap-server", text(&admin["bootstrap.servers"]), "--command-config"]);
-            acls.arg(self.settings("admin")).arg("--add").args(allowed.split(' '));
-            let said = Secured::ran(&mut acls, "");
-            assert!(said.contains("Adding ACLs"), "{allowed}: {said}");
-        }
         assert_eq!(self.produce(&client, "orders-api", "payments"), "");
         let mut read = client.tool_by("kafka-console-consumer.sh", "--consumer.config", Some(&self.settings("etl")));
         read.args(["--topic", "payments", "--group", "billing", "--from-beginning", "--max-messages", "5"]);
