@@ -141,11 +141,16 @@ impl SandboxCluster {
         let file = OpenOptions::new().create(true).append(true).open(&log).map_err(io_error("opening", &log))?;
         let errors = file.try_clone().map_err(io_error("opening", &log))?;
         let tokens = host.cloud.security.as_ref().and_then(|security| security.oauth.as_ref());
+        // With SASL a broker asks for the name of its own address: a laptop's resolver may not answer. Only issuers of tokens have names.
+        let names = node.join("hosts");
+        fs::write(&names, "127.0.0.1 localhost\n").map_err(io_error("writing", &names))?;
+        let jvm = tokens.is_none().then(|| format!("{JVM} -Djdk.net.hosts.file={}", names.display()));
         let mut command = Command::new("sh");
         command.args(["-c", WATCH, "kstack-kafka", &guard.to_string()]).arg(node.join("pid"));
         command.arg(script("kafka-server-start.sh")).arg(&properties);
         // A group of its own, as the sandbox has; and it is killed as one.
         settings_of(&mut command, &node)
+            .envs(jvm.map(|options| ("KAFKA_JVM_PERFORMANCE_OPTS", options)))
             .envs(tokens.map(|tokens| ("KAFKA_OPTS", tokens.jvm_option())))
             .process_group(0)
             .stdin(Stdio::null())
