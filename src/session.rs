@@ -333,11 +333,17 @@ impl Session {
         }
     }
 
-    /// Marks in the stack's record that everything in `design` exists, after an apply that had `steps`.
+    /// Marks in the stack's record that everything in `design` exists, after an apply that had `steps`. Where it is not known what Kafka has,
+    /// as `unknown` says, what is kept of users that are no longer in the file may still be there.
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn complete_record(&self, design: &Design, record: &Record, steps: bool) -> Result<Record, StepError> {
+    pub async fn complete_record(
+        &self,
+        design: &Design,
+        record: &Record,
+        (steps, unknown): (bool, bool),
+    ) -> Result<Record, StepError> {
         let resources =
             Some(kinds::desired(design).keys().filter(|address| !kinds::is_of_kafka(&address.kind)).count());
         let applies = record.applies + u64::from(steps);
@@ -347,7 +353,7 @@ impl Session {
         let zone = names::place(&design.stack);
         let complete = Record {
             zone,
-            papers: design.has_papers() || design.stack.has_papers(),
+            papers: design.has_papers() || design.stack.has_papers() || unknown && record.papers,
             alarms: design.has_alarms(),
             expires_at: design.expires,
             engine,

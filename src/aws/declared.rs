@@ -46,6 +46,11 @@ pub const PLAN_EC2: &[&Call] =
     &[call("DescribeInstanceTypes"), call("DescribeInstanceTypeOfferings"), call("GetParameters")];
 /// What a plan asks about the KMS key that the file names for its hosts' keys and certificates.
 pub const PLAN_KEY: &[&Call] = &[call("DescribeKey")];
+/// What a plan asks about what the file names for users: secrets, and roles.
+pub const PLAN_SECRETS: &[&Call] = &[call_of("DescribeSecret", "others")];
+pub const PLAN_ROLES: &[&Call] = &[call_of("GetRole", "users")];
+/// What reads passwords of users from secrets that the file names, which brokers on EC2 take.
+pub const READ_SECRETS: &[&Call] = &[call_of("GetSecretValue", "others")];
 /// What a plan asks for a provisioned MSK cluster.
 pub const PLAN_MSK: &[&Call] = &[call("ListKafkaVersions")];
 /// What a plan asks about where the brokers of an MSK cluster are, which it asks for topics.
@@ -126,6 +131,9 @@ const BESIDE: &[&[&Call]] = &[
     PLAN_ZONES_OF_VPC,
     PLAN_EC2,
     PLAN_KEY,
+    PLAN_SECRETS,
+    PLAN_ROLES,
+    READ_SECRETS,
     PLAN_MSK,
     LEASE,
     ROLL,

@@ -1,6 +1,8 @@
 //! The facts that a plan needs from AWS: caller, zones, instance types, images. Six calls at most and those about the policies
 //! that a file names, all at once; what a file names of others' networks is in `network_facts`.
 
+mod users;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Filter, InstanceTypeInfo, LocationType, ServiceType};
@@ -38,8 +40,9 @@ impl Clients {
                 Engine::Msk => self.facts_of_msk(stack).await,
             }
         };
-        let (facts, network) = tokio::try_join!(of_engine, self.network_facts(stack))?;
-        Ok(Facts { network, ..facts })
+        let (facts, network, (bad_secrets, missing_roles)) =
+            tokio::try_join!(of_engine, self.network_facts(stack), self.named_of_users(stack))?;
+        Ok(Facts { network, bad_secrets, missing_roles, ..facts })
     }
 
     async fn facts_of_ec2(&self, stack: &Stack) -> Result<Facts, StepError> {
@@ -73,6 +76,8 @@ impl Clients {
             missing_policies,
             boundary,
             papers_key,
+            bad_secrets: BTreeMap::new(),
+            missing_roles: BTreeSet::new(),
         })
     }
 
@@ -121,6 +126,8 @@ impl Clients {
             missing_policies,
             boundary,
             papers_key,
+            bad_secrets: BTreeMap::new(),
+            missing_roles: BTreeSet::new(),
         })
     }
 

@@ -218,6 +218,29 @@ impl Ctx<'_, Aws> {
         }
     }
 
+    /// Makes the parameter `name`, which holds nothing, with this description; one that is there gets it. The stack's tag comes with the
+    /// first making only: AWS takes none with a new description.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn note(&self, name: &str, description: String) -> Result<(), StepError> {
+        let own = [(tag::STACK, self.system.stack().to_owned()), (tag::ADDRESS, self.address.to_string())];
+        let tags = own.into_iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok());
+        let call = self.system.clients.ssm.put_parameter().set_tags(Some(tags.collect()));
+        match put_note(call, name, description.clone()).await {
+            Err(error) if error.class() == Class::Conflict => self.note_again(name, description).await,
+            answer => answer,
+        }
+    }
+
+    /// Gives the parameter `name`, which holds nothing, another description.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn note_again(&self, name: &str, description: String) -> Result<(), StepError> {
+        put_note(self.system.clients.ssm.put_parameter().overwrite(true), name, description).await
+    }
+
     /// The parameter `name` that is there already: a try before this one arrived, and its answer did not.
     ///
     /// # Errors
@@ -267,6 +290,16 @@ impl Ctx<'_, Aws> {
     }
 }
 
+/// Writes a parameter that is no secret: all that it says is its description.
+async fn put_note(
+    call: aws_sdk_ssm::operation::put_parameter::builders::PutParameterFluentBuilder,
+    name: &str,
+    description: String,
+) -> Result<(), StepError> {
+    let call = call.name(name).r#type(ParameterType::String).value(NOTHING).description(description);
+    call.send().await.map_err(failed("PutParameter")).map(drop)
+}
+
 fn described(told: &Told) -> Result<String, StepError> {
     serde_json::to_string(told).map_err(|error| StepError::Internal(error.to_string()))
 }
@@ -281,6 +314,8 @@ pub fn new_password() -> Result<String, String> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// The value of a parameter that holds nothing: none is ever empty.
+pub const NOTHING: &str = "-";
 /// Bytes of a generated password: as many as nobody guesses.
 const PASSWORD: usize = 24;
 /// The most parameters that AWS reads in one call.

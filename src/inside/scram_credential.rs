@@ -40,7 +40,11 @@ async fn alter(kafka: &Kafka<'_>, brokers: &Brokers<'_>, asked: Vec<Asked>) -> V
 async fn give(ctx: &Ctx<'_, Kafka<'_>>) -> Result<String, StepError> {
     let (kafka, user) = (ctx.system, &ctx.address.name);
     let brokers = kafka.brokers().await?;
-    let password = kafka.users.kept(std::slice::from_ref(user)).await?.remove(user);
+    let (mut kept, mut unusable) = kafka.users.kept(std::slice::from_ref(user)).await?;
+    if let Some(why) = unusable.remove(user) {
+        return Err(why);
+    }
+    let password = kept.remove(user);
     let password = password.ok_or_else(|| StepError::ended(format!("{user} gets no password"), "none is kept"))?;
     let one = (user.clone(), Some(password));
     kafka.users.passwords.ask(one, async |asked| alter(kafka, brokers, asked).await).await?;
@@ -59,7 +63,7 @@ impl<'a> Driver<Kafka<'a>> for ScramCredential {
         let brokers = kafka.brokers().await?;
         let live = again(async || with_passwords(brokers, None).await).await?;
         let live: BTreeSet<String> = live.intersection(&names).cloned().collect();
-        let kept = kafka.users.kept(&live.iter().cloned().collect::<Vec<_>>()).await?;
+        let (kept, _) = kafka.users.kept(&live.iter().cloned().collect::<Vec<_>>()).await?;
         let denied = kafka.users.denied(brokers, &kept).await?;
         let one = |user: String| {
             let same = kept.contains_key(&user) && !denied.contains(&user);

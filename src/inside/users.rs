@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use kstack_core::rights::Right;
+use kstack_core::stack::Stack;
 
 use super::gather::Gather;
 use super::{Kafka, again};
@@ -35,6 +36,8 @@ pub struct Users<'a> {
     keeper: Option<Keeper<'a>>,
     /// Those that kstack has made, whether the file has them or no more.
     made: BTreeSet<String>,
+    /// The secrets of others, by their ARNs, that have the passwords of users.
+    secrets: BTreeMap<String, String>,
     pub(super) passwords: Gather<(String, Option<PrivateKey>)>,
     pub(super) quotas: Gather<(String, BTreeMap<&'static str, Option<f64>>)>,
     /// One for each part of a change of rights.
@@ -43,20 +46,37 @@ pub struct Users<'a> {
 
 impl<'a> Users<'a> {
     /// Users whose passwords `keeper` has; `made` are those that kstack has made.
-    pub fn new(keeper: Keeper<'a>, made: BTreeSet<String>) -> Users<'a> {
-        Users { keeper: Some(keeper), made, ..Users::default() }
+    pub fn new(keeper: Keeper<'a>, made: BTreeSet<String>, stack: &Stack) -> Users<'a> {
+        let secrets = stack.named_secrets().map(|(user, arn)| (user.to_owned(), arn.to_owned())).collect();
+        Users { keeper: Some(keeper), made, secrets, ..Users::default() }
     }
 
     fn keeper(&self) -> Result<Keeper<'a>, StepError> {
         self.keeper.ok_or_else(|| StepError::Internal("nobody keeps passwords".to_owned()))
     }
 
-    /// The passwords that are kept of `users`, of those that have one.
+    /// The passwords that are kept of `users`, of those that have one; and why secrets of others give none.
     ///
     /// # Errors
     /// AWS's answer.
-    pub async fn kept(&self, users: &[String]) -> Result<BTreeMap<String, PrivateKey>, StepError> {
-        self.keeper()?.aws.passwords(users).await
+    pub async fn kept(
+        &self,
+        users: &[String],
+    ) -> Result<(BTreeMap<String, PrivateKey>, BTreeMap<String, StepError>), StepError> {
+        let aws = self.keeper()?.aws;
+        let own: Vec<String> = users.iter().filter(|user| !self.secrets.contains_key(*user)).cloned().collect();
+        let (mut kept, mut unusable) = (aws.passwords(&own).await?, BTreeMap::new());
+        let named = users.iter().filter_map(|user| Some((user, self.secrets.get(user)?)));
+        let read = stream::iter(named).map(async |(user, arn)| (user, aws.secret_password(arn, user).await));
+        let mut read = std::pin::pin!(read.buffer_unordered(TRIED));
+        while let Some((user, password)) = read.next().await {
+            match password {
+                Ok(password) => drop(kept.insert(user.clone(), password)),
+                Err(why @ StepError::Ended { .. }) => drop(unusable.insert(user.clone(), why)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((kept, unusable))
     }
 
     /// Those of `users` whose password the brokers do not take; empty where they can't be tried from here, as through a tunnel.

@@ -102,7 +102,7 @@ impl AdoptRequest {
             Box::pin(execute(session, (&kafka, &Kafka::none()), &plan, &input.observed, &incarnation, task, report))
                 .await?;
         }
-        session.complete_record(&design, &record, true).await?;
+        session.complete_record(&design, &record, (true, false)).await?;
         Ok(true)
     }
 }

@@ -204,10 +204,11 @@ impl ApplyRequest {
         report: &mut impl FnMut(RunReport<'_>),
     ) -> Result<Option<Applied>, Failure> {
         let (signals, observed) = (task.signals, &seen.input.observed);
+        let unknown = observed.unknown_inside().is_some();
         if plan.steps.is_empty() {
             // What an earlier, interrupted run did not record: that everything exists.
             if let Some(record) = &seen.input.record {
-                session.complete_record(&design, record, false).await?;
+                session.complete_record(&design, record, (false, unknown)).await?;
             }
             report(RunReport::Ended { plan: &plan, outcome: &Outcome::default() });
             signals.unless_stopped(kafka::start(session, &design, kafka, task)).await?;
@@ -231,7 +232,7 @@ impl ApplyRequest {
         within.close().await;
         drop(within);
         done?;
-        session.complete_record(&design, &record, true).await?;
+        session.complete_record(&design, &record, (true, unknown)).await?;
         let local = signals.unless_stopped(kafka::start(session, &design, kafka, task)).await?;
         Ok(Some(Applied { design, changed: true, local }))
     }

@@ -129,6 +129,14 @@ impl Request<'_> {
     /// The password of `user`: the one that is kept, of a user of the file; else a new one, which brokers know from now on.
     async fn password(&self, session: &Session, user: &str, another: bool) -> Result<String, Failure> {
         let name = user.to_owned();
+        if let Some(secret) = self.stack.access.users.get(user).and_then(|user| user.secret.as_deref()) {
+            if another {
+                let failure =
+                    Failure::new(format!("the password of {user} is the one of the secret that the file names"));
+                return Err(failure.hint("change the secret, and apply the file: the user gets its password then"));
+            }
+            return Ok(session.aws.secret_password(secret, user).await?.expose().to_owned());
+        }
         let kept = match self.stack.access.users.contains_key(user) {
             true => session.aws.passwords(std::slice::from_ref(&name)).await?.remove(user),
             false => None,

@@ -84,7 +84,7 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied:
         observed.inside = Inside::Known;
         return;
     }
-    let users = Users::new(Keeper { aws: &session.aws, via: looking.via }, made(observed));
+    let users = Users::new(Keeper { aws: &session.aws, via: looking.via }, made(observed), stack);
     let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking)))
         .with_users(users)
         .with_mover(mover(stack, looking.sandbox));
@@ -163,7 +163,7 @@ pub fn of<'a>(
     task: &'a Task<'_>,
     may_write: &'a dyn Fn() -> bool,
 ) -> Kafka<'a> {
-    let users = Users::new(Keeper { aws: &session.aws, via: task.via }, BTreeSet::new());
+    let users = Users::new(Keeper { aws: &session.aws, via: task.via }, BTreeSet::new(), &design.stack);
     let open = move || -> Opening<'a> { Box::pin(serve(session, design, kafka, task, may_write)) };
     Kafka::new(&design.stack, open).with_users(users).with_mover(mover(&design.stack, task.sandbox))
 }

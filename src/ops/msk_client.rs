@@ -13,7 +13,7 @@ use kstack_core::stack::{Mechanism, Stack};
 /// # Errors
 /// That the file has no such user, or the cluster no listener for it; AWS's answer.
 pub async fn settings(session: &Session, stack: &Stack, name: &str, format: Format) -> Result<String, Failure> {
-    let Some((_, mechanism, _)) = stack.users().find(|(user, ..)| *user == name) else {
+    let Some((_, mechanism, user)) = stack.users().find(|(user, ..)| *user == name) else {
         return Err(Failure::new(format!("the stack file has no user {name}")).hint("add it below `access.users`"));
     };
     let cluster = msk_status(&session.aws).await?;
@@ -25,7 +25,8 @@ pub async fn settings(session: &Session, stack: &Stack, name: &str, format: Form
         (Mechanism::Iam, Format::Java) => msk::properties(AuthMethod::Iam, cluster.as_ref()),
         (Mechanism::Scram, _) => {
             let servers = msk::servers(AuthMethod::Scram, cluster.as_ref())?;
-            let password = session.aws.secret_password(&secret_name(&stack.name, name), name).await?;
+            let secret = user.secret.clone().unwrap_or_else(|| secret_name(&stack.name, name));
+            let password = session.aws.secret_password(&secret, name).await?;
             let identity = Identity::Scram { user: name, password: password.expose() };
             Ok(client_file(format, &servers, None, identity))
         }

@@ -6,8 +6,8 @@ use super::Failure;
 use crate::aws::Aws;
 use crate::aws::declared::{
     ADOPT, AUTHORITIES, DESTROY, DESTROY_EC2, INSIDE_MSK, LEASE, PLAN, PLAN_EC2, PLAN_ENDPOINTS, PLAN_EXISTING,
-    PLAN_GROUPS, PLAN_MSK, PLAN_POLICIES, PLAN_PREFIX_LISTS, PLAN_ROUTES, PLAN_ZONE, PLAN_ZONES_OF_VPC, RELEASE,
-    RESTART, ROLL, SESSIONS, SHELL, SURROUNDINGS,
+    PLAN_GROUPS, PLAN_MSK, PLAN_POLICIES, PLAN_PREFIX_LISTS, PLAN_ROLES, PLAN_ROUTES, PLAN_SECRETS, PLAN_ZONE,
+    PLAN_ZONES_OF_VPC, READ_SECRETS, RELEASE, RESTART, ROLL, SESSIONS, SHELL, SURROUNDINGS,
 };
 use crate::aws::kinds::CALLS;
 use crate::driver::{Calls, Driver};
@@ -93,6 +93,8 @@ fn calls<'a>(
             (instances, PLAN_POLICIES),
             // The type and the image of the client host.
             (client && engine == Engine::Msk, PLAN_EC2),
+            (stack.named_secrets().next().is_some(), PLAN_SECRETS),
+            (stack.named_roles().next().is_some(), PLAN_ROLES),
             (dns.is_some_and(|dns| dns.existing.is_some()), PLAN_ZONE),
             (network.existing.is_some() && dns.is_some_and(|dns| dns.existing.is_none()), PLAN_ZONES_OF_VPC),
         ];
@@ -101,7 +103,7 @@ fn calls<'a>(
     if stack.has_inside() && matches!(command, PolicyFor::Plan | PolicyFor::Apply) {
         lists.push(if engine == Engine::Ec2 { SESSIONS } else { INSIDE_MSK });
         if stack.secured() {
-            lists.push(AUTHORITIES);
+            lists.extend([AUTHORITIES, READ_SECRETS]);
         }
     }
     if command == PolicyFor::Apply {

@@ -180,7 +180,8 @@ impl StackRequest {
         let done = done.await;
         kafka.link.way.close().await;
         let (bootstrap_servers, properties) = done.map_err(again)?;
-        session.complete_record(&design, &record, worked).await.map_err(Failure::from).map_err(again)?;
+        let unknown = observed.unknown_inside().is_some();
+        session.complete_record(&design, &record, (worked, unknown)).await.map_err(Failure::from).map_err(again)?;
         let region = session.region.clone();
         Ok(CreatedStack { name: name.clone(), region, cidr, vpc, bootstrap_servers, expires_at, properties })
     }

@@ -33,6 +33,7 @@ mod localstack_package;
 mod model;
 mod msk;
 mod msk_complaints;
+mod msk_named;
 mod msk_users;
 mod names;
 mod neighbours;

@@ -29,10 +29,10 @@ pub use phase::{Course, Phase};
 use quote::{properties_escape, shell_word, yaml_scalar};
 pub use security::{
     CLIENTS_CA, INTERNAL_PORT, MTLS_PORT, OAUTH_PORT, PAPERS, QUORUM_PORT, SCRAM_PORT, Security, Tokens, authority_of,
-    authority_parameter, client_address, client_parameter, papers_address, papers_parameter, user_of, user_parameter,
+    authority_parameter, client_address, client_parameter, papers_address, papers_parameter, role_parameter, user_of,
+    user_of_role, user_parameter,
 };
 use view::View;
-
 mod check;
 mod client;
 mod decode;

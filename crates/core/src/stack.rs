@@ -13,7 +13,7 @@ pub use crate::engines::msk::keys::*;
 pub use crate::engines::{Cluster, CommonKeys, Engine};
 pub use crate::file::Topic;
 use crate::file::read::{Read as _, fields};
-pub use crate::file::{Access, Mechanism, User};
+pub use crate::file::{Access, Mechanism, RoleName, User};
 pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
@@ -81,10 +81,34 @@ impl Stack {
         self.cluster.ec2.as_ref().is_some_and(|ec2| ec2.listeners.secured())
     }
 
-    /// Whether kstack keeps keys, certificates or passwords of the stack.
+    /// Whether kstack keeps keys, certificates or passwords of the stack, or notes of what its users have from others.
     pub fn has_papers(&self) -> bool {
         let on_msk = self.cluster.msk.is_some();
-        self.secured() || on_msk && self.users().any(|(_, mechanism, _)| mechanism == Mechanism::Scram)
+        let kept = |user: &User| user.secret.is_some() || user.role.is_some();
+        self.keeps_secrets() || on_msk && self.access.users.values().any(kept)
+    }
+
+    /// Whether something of that is secret, and so encrypted.
+    pub fn keeps_secrets(&self) -> bool {
+        self.secured() || self.passwords_on_msk() > 0
+    }
+
+    /// Of how many users of MSK kstack makes the passwords.
+    fn passwords_on_msk(&self) -> usize {
+        let on_msk = self.cluster.msk.is_some();
+        self.users()
+            .filter(|(_, mechanism, user)| on_msk && *mechanism == Mechanism::Scram && user.secret.is_none())
+            .count()
+    }
+
+    /// The users whose password is in a secret of others, each with the secret's ARN.
+    pub fn named_secrets(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.access.users.iter().filter_map(|(name, user)| Some((name.as_str(), user.secret.as_deref()?)))
+    }
+
+    /// The users whose rights a role is given, each with that role.
+    pub fn named_roles(&self) -> impl Iterator<Item = (&str, &RoleName)> {
+        self.access.users.iter().filter_map(|(name, user)| Some((name.as_str(), user.role.as_ref()?)))
     }
 
     /// The KMS key that the file names for them, and the key of the file that it is below.
@@ -134,15 +158,13 @@ impl Stack {
     /// The keys that every engine asks for.
     pub fn common(&self) -> CommonKeys<'_> {
         let settings = self.cluster.settings(&self.workload);
-        let on_msk = self.cluster.msk.is_some();
-        let secrets = self.users().filter(|(_, mechanism, _)| on_msk && *mechanism == Mechanism::Scram).count();
         CommonKeys {
             region: &self.region,
             network: &self.network,
             workload: &self.workload,
             settings,
-            secrets: u32::try_from(secrets).unwrap_or(u32::MAX),
-            own_key: self.has_papers() && self.named_papers_key().is_none(),
+            secrets: u32::try_from(self.passwords_on_msk()).unwrap_or(u32::MAX),
+            own_key: self.keeps_secrets() && self.named_papers_key().is_none(),
             client: self.client.as_ref(),
             alarms: self.has_alarms(self.ttl.is_some()),
         }

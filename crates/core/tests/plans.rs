@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
-use kstack_core::design::{KeyFacts, NetworkFacts};
+use kstack_core::design::{KeyFacts, NetworkFacts, SecretFault};
 use kstack_core::endpoint_services::EndpointService;
 use kstack_core::instance_types::InstanceLimits;
 use kstack_core::kinds::{Resource, from_json};
@@ -66,6 +66,9 @@ struct Case {
     boundary: Option<Value>,
     /// What KMS says of the key for papers that the file names, when it was applied and now.
     papers_key: Option<KeyFacts>,
+    /// What is wrong with secrets of users that the file names, and which roles IAM does not have.
+    bad_secrets: BTreeMap<String, SecretFault>,
+    roles_missing: BTreeSet<String>,
     images_now: BTreeMap<String, String>,
     /// Hours that have passed since it was applied.
     hours_later: i64,
@@ -172,6 +175,8 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
         model.facts.network.clone_from(network);
     }
     model.facts.missing_policies.clone_from(&case.policies_missing);
+    model.facts.bad_secrets.clone_from(&case.bad_secrets);
+    model.facts.missing_roles.clone_from(&case.roles_missing);
     model.facts.boundary.clone_from(&case.boundary);
     model.now += SignedDuration::from_hours(case.hours_later);
     model.facts.images.extend(case.images_now.clone());

@@ -1,7 +1,7 @@
 //! What is kept of users outside of the cluster: a parameter each, made whole by one call.
 
 use super::no_call_for;
-use crate::aws::papers::{Paper, new_password, parts};
+use crate::aws::papers::{NOTHING, Paper, new_password, parts};
 use crate::aws::{Aws, Done, failed};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
@@ -12,8 +12,6 @@ use kstack_core::model::{Address, FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::{call, call_of};
 
-/// The value for a user without a password: a parameter is never empty.
-const NONE: &str = "-";
 /// The word for a user with one.
 const SCRAM: &str = "scram";
 /// What stands in the parameter's description before that word.
@@ -36,6 +34,10 @@ impl Driver<Aws> for KafkaUser {
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
         let name = user_parameter(ctx.system.stack(), &ctx.address.name);
         let (value, told) = (value(self)?, format!("{USER}{}", self.mechanism));
+        if self.key == Ref::None {
+            ctx.note(&name, told).await?;
+            return Ok(id(&name));
+        }
         match ctx.make_parameter(&name, &ctx.id(&self.key)?, &value, told).await? {
             true => Ok(id(&name)),
             false => Ok(ctx.made_before(&name).await?.id()),
@@ -60,10 +62,10 @@ impl Driver<Aws> for KafkaUser {
     }
 }
 
-/// What is kept of a user: a new password, where it has one.
+/// What is kept of a user: a new password, where kstack makes one.
 fn value(user: &KafkaUser) -> Result<PrivateKey, StepError> {
     if user.mechanism != SCRAM {
-        return Ok(PrivateKey::from(NONE.to_owned()));
+        return Ok(PrivateKey::from(NOTHING.to_owned()));
     }
     new_password().map(PrivateKey::from).map_err(|why| StepError::ended("there is no password", why))
 }

@@ -52,10 +52,12 @@ impl Driver<Aws> for MskScramAssociation {
             let arn = cluster.cluster_arn().unwrap_or_default();
             let all = associated(aws, arn).await?;
             let stack = stack_of(aws, &cluster);
-            let all = all.into_iter().filter(|secret| is_marked(&ours, &stack, secret));
-            let (users, secrets): (Vec<String>, Vec<String>) = all.partition(|secret| is_of_user(&stack, secret));
+            let (all, others): (Vec<String>, Vec<String>) =
+                all.into_iter().partition(|secret| is_marked(&ours, &stack, secret));
+            let (users, secrets) = all.into_iter().partition::<Vec<String>, _>(|secret| is_of_user(&stack, secret));
             let (users, marks) = (users.into_iter().map(Ref::Id).collect(), ours.into_iter().collect());
-            let spec = MskScramAssociation { cluster: Ref::live(Some(arn)), secrets, users, marks };
+            let by_others = Some(others);
+            let spec = MskScramAssociation { cluster: Ref::live(Some(arn)), secrets, users, marks, by_others };
             found.push(found_part(&cluster, PART, spec));
         }
         Ok(found)

@@ -11,6 +11,7 @@ mod fit;
 mod ipv6;
 mod lifetime;
 mod msk_users;
+mod named_of_users;
 mod network;
 mod routes;
 mod sources;

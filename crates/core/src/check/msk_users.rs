@@ -4,9 +4,12 @@ use super::users::{part, scalar};
 use crate::engines::rules;
 use crate::file::node::{Content, Key, Node};
 use crate::file::{Acl, Checker, Mechanism, Operation, Quota, Scalar as _, User};
-use crate::rights::iam::unsaid;
+use crate::rights::iam::{OfCluster, policy, unsaid};
 use crate::rights::{Right, granted, rights};
-use crate::stack::{ACL, Msk};
+use crate::stack::{ACL, Msk, Region};
+
+/// The most characters of all inline policies of a role.
+const MOST_OF_ROLE: usize = 10_240;
 
 pub(super) fn check(users: &[(Key, Node)], checker: &mut Checker<'_>) {
     // What is wrong with the cluster's own keys is said where they are.
@@ -38,10 +41,13 @@ pub(super) fn check(users: &[(Key, Node)], checker: &mut Checker<'_>) {
                 let help = "add `iam: true` below `cluster.msk.auth`, or choose another `mechanism`";
                 checker.error_at(at, message, help);
             }
-            Mechanism::Iam => check_iam(key, node, &user, checker),
+            Mechanism::Iam => {
+                check_iam(key, node, &user, checker);
+                check_role(node, &user, checker);
+            }
         }
     }
-    check_key(&msk, by_password.is_empty(), checker);
+    check_key(&msk, by_password.iter().all(|(_, user)| user.secret.is_some()), checker);
     let inside = by_password.into_iter().filter(|(_, user)| !rights(user).is_empty() || user.quota != Quota::NONE);
     if let Some((first, _)) = inside.into_iter().next() {
         check_rights(first, &msk, checker);
@@ -113,6 +119,25 @@ fn check_iam(key: &Key, node: &Node, user: &User, checker: &mut Checker<'_>) {
                 tell(operation.and_then(|one| right_of(acl, list == "allow", one)), node, checker);
             }
         }
+    }
+}
+
+/// What a role is given fits.
+fn check_role(node: &Node, user: &User, checker: &mut Checker<'_>) {
+    let Some(role) = node.get("role").filter(|_| user.role.is_some()) else { return };
+    let cluster = OfCluster {
+        partition: checker.part::<Region>("region").map_or("aws", |region| region.partition()),
+        region: checker.text("region"),
+        account: "123456789012",
+        name: checker.text("name"),
+    };
+    // Source: IAM user guide, "IAM and AWS STS quotas": what a role's inline policies have together, without white space.
+    let characters = policy(user, cluster).to_string().chars().count();
+    if characters > MOST_OF_ROLE {
+        let message = format!(
+            "this user's policy has {characters} characters, and IAM gives a role {MOST_OF_ROLE} of inline policies"
+        );
+        checker.error_at(role.at, message, "write prefixes such as `orders.*` in place of many names");
     }
 }
 

@@ -97,6 +97,16 @@ fn own<'a>(value: &'a Node, key: &str) -> Option<&'a Node> {
     value.get(key).filter(|node| node.content != Content::Null)
 }
 
+/// What is not in `config` is left as it is anyway; or it is misspelt.
+fn check_ignored(value: &Node, topic: &Topic, checker: &mut Checker<'_>) {
+    let Some(Content::List(items)) = own(value, "ignore_drift").map(|node| &node.content) else { return };
+    for (item, name) in items.iter().zip(&topic.ignore_drift).filter(|(_, name)| !topic.config.contains_key(*name)) {
+        let message =
+            format!("`{}` is not in the topic's `config`, so it is left as it is anyway", name.escape_debug());
+        checker.warning_at(item.at, message, "remove it, or name the setting in `config`");
+    }
+}
+
 /// Whether a key of the mapping is not known.
 fn misspelt_key(value: &Node, checker: &Checker<'_>) -> bool {
     matches!(&value.content, Content::Map(entries) if entries.iter().any(|(key, _)| checker.is_noted(key.at)))
@@ -105,7 +115,7 @@ fn misspelt_key(value: &Node, checker: &Checker<'_>) -> bool {
 fn check_topic(key: &Key, value: &Node, topic: &Topic, cluster: &Cluster, checker: &mut Checker<'_>) {
     let name = &key.name;
     if topic.absent {
-        for other in ["partitions", "replication_factor", "config"] {
+        for other in ["partitions", "replication_factor", "config", "ignore_drift"] {
             if let Some(node) = own(value, other) {
                 let message = format!("`{name}` is absent, and has `{other}`");
                 checker.error_at(node.at, message, "remove it, or `absent: true`");
@@ -113,6 +123,7 @@ fn check_topic(key: &Key, value: &Node, topic: &Topic, cluster: &Cluster, checke
         }
         return;
     }
+    check_ignored(value, topic, checker);
     match (topic.partitions, own(value, "partitions")) {
         (Some(count), Some(node)) if !(1..=MOST_PARTITIONS).contains(&count) => {
             let help = format!("use 1 to {MOST_PARTITIONS}: Kafka makes no more at once");

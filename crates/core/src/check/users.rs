@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::msk_users;
+use super::{msk_users, named_of_users};
 use crate::certificates::is_user;
 use crate::engines::Engine;
 use crate::engines::ec2::check_listeners::listeners;
@@ -28,6 +28,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     }
     let Some((first, _)) = users.first() else { return };
     let ways = ec2.then(|| listeners(checker));
+    named_of_users::check(users, msk, checker);
     if ways.as_ref().is_some_and(|ways| !ways.secured()) {
         let message = "brokers that speak plaintext ask nobody who it is, so users have no rights there";
         let help = "add `listeners: {scram: true}` below `cluster.ec2`, or `mtls: true`";
@@ -35,7 +36,6 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     }
     for (key, node) in users {
         check_name(key, checker);
-        check_secret(node, checker);
         if let (Some(ways), Some(user)) = (ways.as_ref().filter(|ways| ways.secured()), part::<User>(node)) {
             let default = if ways.scram() { Mechanism::Scram } else { Mechanism::Mtls };
             let at = node.get("mechanism").map_or(key.at, |node| node.at);
@@ -83,16 +83,6 @@ fn check_name(key: &Key, checker: &mut Checker<'_>) {
             }
         };
         checker.error_at(key.at, message, help);
-    }
-}
-
-/// A name may have dots in it, so a user has no path.
-fn check_secret(user: &Node, checker: &mut Checker<'_>) {
-    let Content::Map(entries) = &user.content else { return };
-    for (key, _) in entries.iter().filter(|(key, _)| key.name == "secret") {
-        checker.problems.retain(|problem| problem.at != key.at);
-        let help = "leave it out: kstack makes a password and keeps it, encrypted; `kstack credentials FILE USER --show` gives it";
-        checker.error_at(key.at, "kstack reads no passwords from Secrets Manager", help);
     }
 }
 

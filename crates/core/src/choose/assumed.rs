@@ -68,6 +68,8 @@ pub fn assumed_facts(stack: &Stack) -> Facts {
         missing_policies: BTreeSet::new(),
         boundary: None,
         papers_key: papers_key(stack),
+        bad_secrets: BTreeMap::new(),
+        missing_roles: BTreeSet::new(),
     }
 }
 

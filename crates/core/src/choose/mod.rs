@@ -11,11 +11,13 @@ mod ec2;
 mod endpoints;
 mod existing;
 mod iam;
+mod kept;
 mod msk;
 mod papers_key;
 mod routes;
 mod running;
 mod unsaid;
+mod users;
 mod zones;
 
 use base64::Engine as _;
@@ -75,6 +77,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
     let network = named.and_then(|named| existing::choose(stack, named, input, &mut refusals));
     existing::check_access(stack, network.as_ref(), input, &mut refusals);
     iam::check(stack, facts, &mut refusals);
+    users::check(stack, facts, &mut refusals);
     dns::check(stack, network.as_ref(), input, &mut refusals);
     endpoints::check(stack, facts, observed, network.as_ref(), &mut refusals);
     let (routes, later_routes) = routes::choose(stack, input, &mut refusals);
@@ -100,6 +103,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         course: course::choose(stack, observed, overrides, &mut refusals),
         papers_left: false,
         running: None,
+        kept: Vec::new(),
         msk: None,
         client: None,
         authorities: authorities::choose(stack, observed, &mut refusals),
@@ -114,6 +118,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         design.hosts = ec2::choose(&design, ec2, input, overrides, &mut refusals);
         design.running = running::choose(&design, ec2, input);
     }
+    kept::choose(&mut design, observed);
     if let Some(msk) = stack.cluster.msk.as_ref().filter(|_| refusals.is_empty()) {
         design.msk = Some(msk::choose(&design, msk, input, &mut refusals));
     }

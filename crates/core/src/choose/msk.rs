@@ -34,7 +34,9 @@ pub fn choose(design: &Design, msk: &Msk, input: &PlanningInput, refusals: &mut 
         _ => None,
     };
     let max = msk.brokers.as_ref().and_then(|brokers| brokers.storage.max).filter(|_| provisioned.is_some());
-    let secrets = msk.auth.scram.as_ref().map(|scram| scram.secrets.clone()).unwrap_or_default();
+    let of_cluster = msk.auth.scram.as_ref().map(|scram| scram.secrets.clone()).unwrap_or_default();
+    let of_users = design.stack.named_secrets().map(|(_, arn)| arn.to_owned());
+    let secrets = of_cluster.into_iter().chain(of_users).collect();
     let (provisioned, properties) = provisioned.unzip();
     MskDesign {
         provisioned,

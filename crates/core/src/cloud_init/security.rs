@@ -118,6 +118,16 @@ pub fn user_of<'a>(stack: &str, parameter: &'a str) -> Option<&'a str> {
     parameter.strip_prefix(PAPERS)?.strip_prefix('/')?.strip_prefix(stack)?.strip_prefix("/users/")
 }
 
+/// The parameter that keeps which roles may have the policy of a user of `stack`.
+pub fn role_parameter(stack: &str, user: &str) -> String {
+    format!("{PAPERS}/{stack}/roles/{user}")
+}
+
+/// The user whose roles `parameter` keeps.
+pub fn user_of_role<'a>(stack: &str, parameter: &'a str) -> Option<&'a str> {
+    parameter.strip_prefix(PAPERS)?.strip_prefix('/')?.strip_prefix(stack)?.strip_prefix("/roles/")
+}
+
 /// The parameter with the papers of the host of `stack` at `address`: its key and certificate, and those of both authorities.
 pub fn papers_parameter(stack: &str, address: Ipv4Addr) -> String {
     format!("{PAPERS}/{stack}/hosts/{address}/tls")

@@ -18,6 +18,7 @@ use crate::endpoint_services::EndpointService;
 use crate::engines::ec2::EbsVolume;
 use crate::file::bootstrap_name;
 use crate::instance_types::InstanceTypes;
+use crate::model::Address;
 use crate::stack::{NamedRoute, Stack};
 use crate::trust::Next;
 
@@ -60,6 +61,24 @@ pub struct Facts {
     /// The KMS key that the file names for its hosts' keys and certificates, where KMS knows it.
     #[serde(default)]
     pub papers_key: Option<KeyFacts>,
+    /// The secrets of users that the file names and that give no password, by ARN.
+    #[serde(default)]
+    pub bad_secrets: BTreeMap<String, SecretFault>,
+    /// The roles of users that the file names, and IAM does not have.
+    #[serde(default)]
+    pub missing_roles: BTreeSet<String>,
+}
+
+/// Why a secret that the file names can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretFault {
+    /// There is none.
+    Missing,
+    /// It waits for its deletion.
+    Deleted,
+    /// AWS's own key encrypts it, which MSK does not take.
+    AwsKey,
 }
 
 /// A KMS key as KMS describes it, in its words.
@@ -143,6 +162,17 @@ impl HostDesign {
     }
 }
 
+/// A setting that is kept as it is live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub address: Address,
+    pub setting: String,
+    /// Its live value; `None` where nothing is set.
+    pub live: Option<String>,
+    /// What the file has.
+    pub file: String,
+}
+
 /// What the stack is to be, with every choice made.
 #[derive(Debug, Clone)]
 pub struct Design {
@@ -162,6 +192,8 @@ pub struct Design {
     pub papers_left: bool,
     /// What all brokers are to have of the settings that Kafka changes while it runs; `None` where they have no others.
     pub running: Option<BTreeMap<String, String>>,
+    /// Settings that differ from the file and stay, by `ignore_drift`.
+    pub kept: Vec<Kept>,
     /// The MSK cluster, where there is one.
     pub msk: Option<MskDesign>,
     /// The client host, where there is one.

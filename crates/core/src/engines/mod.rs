@@ -7,6 +7,7 @@ pub mod ec2;
 pub(crate) mod kafka_settings;
 pub mod msk;
 pub(crate) mod rules;
+pub(crate) mod secret_arn;
 
 pub use rules::arn;
 

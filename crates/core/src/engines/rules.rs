@@ -105,29 +105,38 @@ pub fn arn(text: &str) -> Option<[&str; 5]> {
 }
 
 /// Notes an ARN of another region or account than the file's.
-pub fn check_home(
-    path: &str,
-    [_, _, region, account, _]: [&str; 5],
+pub fn check_home(path: &str, parts: [&str; 5], what: &str, user: &str, checker: &mut Checker<'_>) {
+    check_home_at(checker.tree.nearest(path).at, parts, what, user, checker);
+}
+
+/// The same of one at this place.
+pub fn check_home_at(
+    at: At,
+    [partition, _, region, account, _]: [&str; 5],
     what: &str,
     user: &str,
     checker: &mut Checker<'_>,
 ) {
-    if let Some(own) = checker.part::<Region>("region").filter(|own| own.0 != region) {
-        checker.error(
-            path,
+    let own = checker.part::<Region>("region");
+    if let Some(own) = own.as_ref().filter(|own| own.0 != region) {
+        checker.error_at(
+            at,
             format!("this {what} is in `{region}`, but the stack is in `{own}`"),
             "use one in the stack's region",
         );
+    } else if let Some(own) = own.filter(|own| own.partition() != partition) {
+        let message = format!("the ARN of a {what} in `{own}` begins with `arn:{}:`", own.partition());
+        checker.error_at(at, message, "write the ARN as AWS shows it");
     }
     if account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()) {
-        checker.error(
-            path,
+        checker.error_at(
+            at,
             format!("`{account}` is not an AWS account id"),
             "an ARN has the account's 12 digits after the region",
         );
     } else if let Some(own) = checker.part::<Option<Account>>("account").flatten().filter(|own| own.0 != account) {
         let message = format!("this {what} belongs to the account {account}, but the stack to {own}");
-        checker.warning(path, message, format!("make sure that its policy allows {user} to use it from there"));
+        checker.warning_at(at, message, format!("make sure that its policy allows {user} to use it from there"));
     }
 }
 

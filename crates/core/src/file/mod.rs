@@ -30,6 +30,6 @@ pub use read::Scalar;
 pub use routes::{Destination, Gateway, NamedRoute};
 pub use topics::Topic;
 pub use users::{
-    Access, Acl, Consume, HostAddress, Mechanism, NamePattern, Operation, Pattern, Quota, ThreadShare, TopicPattern,
-    User,
+    Access, Acl, Consume, HostAddress, Mechanism, NamePattern, Operation, Pattern, Quota, RoleName, ThreadShare,
+    TopicPattern, User,
 };

@@ -14,6 +14,8 @@ fields! {
         replication_factor: Option<u32>,
         /// Kafka's settings for this topic, by their own names, such as `retention.ms`. What is not named here is left as it is.
         config: BTreeMap<String, String> = BTreeMap::new(),
+        /// Settings of `config` that a new topic gets, and that a live one keeps as they are, whoever changed them. The plan says which differ.
+        ignore_drift: Vec<String> = Vec::new(),
         /// Whether the topic must not be there: a live one is deleted, with its records, by `--allow-data-loss` alone.
         absent: bool = false,
     }
@@ -49,6 +51,7 @@ mod tests {
             partitions: Some(partitions),
             replication_factor: copies,
             config: BTreeMap::new(),
+            ignore_drift: Vec::new(),
             absent,
         };
         let count = |topics: &[Topic]| {

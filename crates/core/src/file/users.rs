@@ -28,6 +28,10 @@ fields! {
     pub struct User {
         /// How the user proves who it is. Default: `scram` where brokers have that listener; else `iam` on MSK, and `mtls` on EC2.
         mechanism: Option<Mechanism>,
+        /// Of `scram`: the ARN of a secret of your own in Secrets Manager, a JSON object with the user's name as `username` and its `password`, in place of a password that kstack makes. kstack neither changes nor deletes it. For MSK its name begins with `AmazonMSK_`, and its key is a KMS key of your own.
+        secret: Option<String>,
+        /// Of `iam`: the role that is given the user's rights, by its name or ARN, as an inline policy that kstack keeps. Without it `kstack policy --client USER` prints the policy.
+        role: Option<RoleName>,
         /// Topics that the user writes to. A trailing `*` stands for every topic that begins so, `*` alone for all.
         produce: Vec<TopicPattern> = Vec::new(),
         /// What the user reads.
@@ -90,11 +94,11 @@ impl Quota {
 choices! {
     /// How a user proves who it is.
     pub enum Mechanism {
-        /// A name and a password (SCRAM-SHA-512). kstack makes the password and keeps it: in Parameter Store for brokers on EC2, in Secrets Manager for MSK.
+        /// A name and a password (SCRAM-SHA-512). kstack makes the password and keeps it: in Parameter Store for brokers on EC2, in Secrets Manager for MSK; or takes that of `secret`.
         Scram = "scram",
         /// A certificate by the stack's authority for clients, with the user's name as its common name.
         Mtls = "mtls",
-        /// Of MSK: the credentials of an IAM role or user. What it may do is an IAM policy, which `kstack policy --client USER` prints.
+        /// Of MSK: the credentials of an IAM role or user. What it may do is an IAM policy, which `kstack policy --client USER` prints, or which its `role` is given.
         Iam = "iam",
     }
 }
@@ -156,6 +160,50 @@ text!(
     |text| text.parse::<IpAddr>().is_ok(),
     "is not an IPv4 or IPv6 address: Kafka compares addresses, and knows no names or address blocks"
 );
+
+text!(
+    /// A role of IAM's by its name or its ARN.
+    RoleName, "a role",
+    json!({"type": "string", "pattern": "^([A-Za-z0-9+=,.@_-]{1,64}|arn:aws[a-z-]*:iam::[0-9]{12}:role/.+)$", "examples": ["etl", "arn:aws:iam::123456789012:role/etl"]}),
+    is_role,
+    "is not a role: write its name, such as `etl`, or its ARN, such as `arn:aws:iam::123456789012:role/etl`"
+);
+
+/// The partition, the account and the name with its path in the ARN of a role.
+fn role_arn(text: &str) -> Option<[&str; 3]> {
+    let [partition, "iam", "", account, resource] = text.strip_prefix("arn:")?.splitn(5, ':').collect::<Vec<_>>()[..]
+    else {
+        return None;
+    };
+    Some([partition, account, resource.strip_prefix("role/")?])
+}
+
+fn is_role(text: &str) -> bool {
+    let of_name = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    let name = |text: &str| (1..=64).contains(&text.len()) && text.chars().all(of_name);
+    let folder = |text: &str| !text.is_empty() && text.chars().all(of_name);
+    let is = |[partition, account, path]: [&str; 3]| {
+        let (folders, last) = path.rsplit_once('/').map_or((None, path), |(folders, last)| (Some(folders), last));
+        let account = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
+        (partition == "aws" || partition.starts_with("aws-"))
+            && account
+            && name(last)
+            && folders.is_none_or(|all| all.len() <= 510 && all.split('/').all(folder))
+    };
+    name(text) || role_arn(text).is_some_and(is)
+}
+
+impl RoleName {
+    /// The name, which only one role of an account has, whatever its path.
+    pub fn name(&self) -> &str {
+        self.rsplit_once('/').map_or(&self.0, |(_, name)| name)
+    }
+
+    /// The partition and the account, where an ARN tells them.
+    pub fn home(&self) -> Option<[&str; 2]> {
+        role_arn(&self.0).map(|[partition, account, _]| [partition, account])
+    }
+}
 
 fn is_topic_pattern(text: &str) -> bool {
     let name = text.strip_suffix('*').unwrap_or(text);
@@ -267,6 +315,30 @@ mod tests {
         let covers = |pattern: &str, name: &str| Pattern::of(pattern).covers(name);
         assert!(covers("*", "a") && covers("a*", "ab") && covers("a*", "a") && covers("a", "a"));
         assert!(!covers("a", "ab") && !covers("ab*", "a"));
+    }
+
+    #[test]
+    fn a_role_is_named_or_has_an_arn() {
+        let named = |text: &str| RoleName::parse(text).map(|role| role.name().to_owned());
+        let arn = "arn:aws-cn:iam::123456789012:role/teams/data/etl";
+        assert_eq!(named("etl").as_deref(), Ok("etl"));
+        assert_eq!(named(arn).as_deref(), Ok("etl"));
+        let home = RoleName::parse(arn).expect("a role");
+        assert_eq!(home.home(), Some(["aws-cn", "123456789012"]));
+        let long = "a".repeat(65);
+        for text in [
+            "",
+            "a/b",
+            "*",
+            &long,
+            "arn:aws:iam::123456789012:user/etl",
+            "arn:aws:iam::12345:role/etl",
+            "arn:aws:iam::123456789012:role//etl",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:sts::123456789012:assumed-role/etl/x",
+        ] {
+            assert!(RoleName::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

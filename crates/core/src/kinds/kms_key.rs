@@ -40,7 +40,7 @@ impl Kind for KmsKey {
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let key = || KmsKey { alias: alias(&design.stack.name), state: ENABLED.to_owned(), rotation: true };
-        let own = (design.has_papers() || design.stack.has_papers()) && design.papers_key.is_none();
+        let own = (design.has_papers() || design.stack.keeps_secrets()) && design.papers_key.is_none();
         own.then(|| (PAPERS.to_owned(), key())).into_iter().collect()
     }
 

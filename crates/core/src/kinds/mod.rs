@@ -187,6 +187,7 @@ macro_rules! all_kinds {
                 dns_aaaa_records::DnsAaaaRecords,
                 msk_configuration::MskConfiguration,
                 user_secret::UserSecret,
+                user_policy::UserPolicy,
                 msk_cluster::MskCluster,
                 msk_autoscaling::MskAutoscaling,
                 msk_scram_association::MskScramAssociation,

@@ -21,6 +21,9 @@ spec! {
         /// What the tags keep of them. Without it, an association that was ended before its mark was removed would not show,
         /// and somebody else's association of that secret be taken for the stack's.
         pub marks: Vec<String> => Rule::in_place(),
+        /// Of a live cluster: ARNs of the secrets that others have associated.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub by_others: Option<Vec<String>> => Rule::in_place().hidden(),
     }
 }
 
@@ -70,7 +73,11 @@ impl Kind for MskScramAssociation {
         }
         let marks = marks_of(&secrets, !users.is_empty()).into_iter().collect();
         let cluster = Ref::to(super::MskCluster::NAME, "main");
-        vec![("main".to_owned(), MskScramAssociation { cluster, secrets, users, marks })]
+        vec![("main".to_owned(), MskScramAssociation { cluster, secrets, users, marks, by_others: None })]
+    }
+
+    fn others(&self) -> Vec<String> {
+        self.by_others.iter().flatten().map(|arn| format!("the associated secret {arn}")).collect()
     }
 
     fn price(&self, _: &mut Costs<'_>) {}

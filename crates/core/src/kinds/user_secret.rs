@@ -34,6 +34,8 @@ impl Kind for UserSecret {
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let here = design.stack.cluster.msk.is_some();
         let scram = design.stack.users().filter(|(_, mechanism, _)| here && *mechanism == Mechanism::Scram);
+        // One that the file names is others'.
+        let scram = scram.filter(|(.., user)| user.secret.is_none());
         scram.map(|(name, ..)| (name.to_owned(), UserSecret { key: super::kms_key::of(design) })).collect()
     }
 

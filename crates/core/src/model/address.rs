@@ -20,7 +20,7 @@ pub fn is_of_kafka(kind: &str) -> bool {
 
 /// Whether names of `kind` are such ones: also of what is kept of a user outside of the cluster.
 fn has_kafkas_names(kind: &str) -> bool {
-    is_of_kafka(kind) || ["kafka_user", "user_secret"].contains(&kind)
+    is_of_kafka(kind) || ["kafka_user", "user_secret", "user_policy"].contains(&kind)
 }
 
 /// Whether the byte stands for itself in the address of what Kafka has.

@@ -5,6 +5,8 @@ mod names;
 mod papers;
 mod sessions;
 
+pub use papers::OfUsers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
@@ -151,6 +153,8 @@ pub enum Scope {
     PaperParameters,
     /// The secrets with the passwords of MSK's users.
     UserSecrets,
+    /// What the file names of others for users.
+    OfUsers(OfUsers),
     /// Those of its authorities, whose keys sign.
     AuthorityParameters,
 }
@@ -430,6 +434,7 @@ impl<'a> Subject<'a> {
             Scope::Names => (self.name_zones()?, self.below_domain()?),
             Scope::Papers
             | Scope::UserSecrets
+            | Scope::OfUsers(_)
             | Scope::PaperKey
             | Scope::PaperKeyUse
             | Scope::AnyPaperKey

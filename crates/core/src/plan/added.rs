@@ -1,4 +1,6 @@
-//! What is said of brokers that join a cluster: Kafka gives them new partitions only.
+//! What is said of brokers that join a cluster, as Kafka gives them new partitions only; and of what is kept as it is.
+
+use std::collections::BTreeMap;
 
 use super::{Note, Plan};
 use crate::design::{Design, HostDesign};
@@ -17,6 +19,18 @@ pub(super) fn say_empty(design: &Design, observed: &Observed, plan: &mut Plan) {
         let text = "it has no partitions until some are moved to it: `kstack rebalance` does that after the apply";
         plan.notes.extend(new.iter().map(|host| Note::of(&Address::new("instance", &host.name), text.to_owned())));
     }
+}
+
+/// Says which settings stay as they are live, a line for each topic, and one for the brokers.
+pub(super) fn say_kept(design: &Design, plan: &mut Plan) {
+    let mut by_address: BTreeMap<&Address, Vec<String>> = BTreeMap::new();
+    for kept in &design.kept {
+        let live = kept.live.as_deref().unwrap_or("unset");
+        let text = format!("`{}` at {live}, and not {}", kept.setting, kept.file);
+        by_address.entry(&kept.address).or_default().push(text);
+    }
+    let text = |all: Vec<String>| format!("`ignore_drift` keeps {}", all.join(" and "));
+    plan.notes.extend(by_address.into_iter().map(|(address, all)| Note::of(address, text(all))));
 }
 
 /// Says which live hosts have no exporters, where the file does not say whether they should: kstack rolls no host unasked.

@@ -202,6 +202,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     say_later_routes(design, &mut plan);
     authorities::say(design, observed, &mut plan);
     added::say_empty(design, observed, &mut plan);
+    added::say_kept(design, &mut plan);
     inside::say_unknown(&desired, &design.stack, observed, &mut plan);
     inside::judge_copies(&design.stack, &mut plan);
     added::say_unmonitored(design, observed, &mut plan);

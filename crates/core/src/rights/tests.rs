@@ -126,7 +126,7 @@ proptest! {
     #[test]
     fn what_is_written_means_what_kafka_has(all in prop::collection::btree_set(right(), 0..40)) {
         let Written { produce, consume, transactions, acls, unsaid } = written(&all);
-        let user = User { mechanism: None, produce, consume, transactions, acls, quota: crate::file::Quota::NONE };
+        let user = User { mechanism: None, secret: None, role: None, produce, consume, transactions, acls, quota: crate::file::Quota::NONE };
         let mut again = rights(&user);
         prop_assert!(again.is_disjoint(&unsaid.iter().cloned().collect()));
         again.extend(unsaid);

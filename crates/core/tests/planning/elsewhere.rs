@@ -34,7 +34,7 @@ fn elsewhere(kind: &str) -> Result<Value, &'static str> {
         }
         "kms_key" => return Err("it is in nothing, and its tags are asked for wherever its alias leads"),
         "user_secret" => return Err("its name and its tag say whose it is"),
-        "certificate_authority" | "host_certificate" | "client_certificate" | "kafka_user" => {
+        "certificate_authority" | "host_certificate" | "client_certificate" | "kafka_user" | "user_policy" => {
             return Err("its parameter's name says whose it is");
         }
         "hosted_zone" => return Err("it is known by the call that made it, which nobody can give another zone"),

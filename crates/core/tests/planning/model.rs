@@ -70,6 +70,8 @@ impl Model {
                 missing_policies: BTreeSet::new(),
                 boundary: None,
                 papers_key: None,
+                bad_secrets: std::collections::BTreeMap::new(),
+                missing_roles: BTreeSet::new(),
                 images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),
             },
             observed: Observed::default(),

@@ -34,6 +34,8 @@ fields! {
         placement: Placement = Placement::Spread,
         /// Kafka settings of every host (server.properties), in addition to those that kstack derives. Those that Kafka changes while it runs change without a roll. Sizes count on them; one that differs from what `workload` says is an error.
         config: BTreeMap<String, String> = BTreeMap::new(),
+        /// Settings that Kafka changes while it runs and that live brokers keep as they are, whoever changed them. The plan says which differ.
+        ignore_drift: Vec<String> = Vec::new(),
         /// Where hosts download Kafka, instead of Apache's archive.
         archive: Option<Archive>,
         /// Base URL of a mirror of the operating system's packages.
@@ -67,6 +69,7 @@ impl Ec2 {
             controllers: None,
             placement: Placement::Spread,
             config: BTreeMap::new(),
+            ignore_drift: Vec::new(),
             archive: None,
             package_mirror: None,
             proxy: None,

@@ -11,7 +11,7 @@ use crate::file::node::{Content, Key, Node};
 use crate::file::problem::Problem;
 use crate::file::{Checker, secret};
 use crate::settings::definitions::{definition, newest};
-use crate::settings::{Found, KafkaVersion, Setting};
+use crate::settings::{Found, KafkaVersion, Setting, dynamic};
 
 pub(super) const CONFIG: &str = "cluster.ec2.config";
 
@@ -104,6 +104,21 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     };
     check_pairs(CONFIG, version, otherwise, checker);
     check_connections(checker);
+    check_ignored(version, checker);
+}
+
+/// Only what brokers change while they run can be other than the file says.
+fn check_ignored(version: KafkaVersion, checker: &mut Checker<'_>) {
+    const IGNORED: &str = "cluster.ec2.ignore_drift";
+    let Some(Some(names)) = checker.part::<Option<Vec<String>>>(IGNORED) else { return };
+    for (index, name) in names.iter().enumerate().filter(|(_, name)| !dynamic::names(version).any(|one| one == *name)) {
+        let message = format!("`{}` is no setting that brokers change for all while they run", name.escape_debug());
+        let help = match definition(name, version) {
+            Some(_) => "remove it: hosts have it as the file says, and change it by a roll",
+            None => "write a setting by Kafka's own name, such as `log.retention.ms`",
+        };
+        checker.error(&format!("{IGNORED}.{index}"), message, help);
+    }
 }
 
 /// Source: `validateValues` of Kafka's `KafkaConfig`.

@@ -3,9 +3,10 @@
 
 use super::call;
 use crate::permissions::Call;
+use crate::permissions::OfUsers::Roles;
 use crate::permissions::Scope::{
-    Account, BoundedRole, ClaimPath, Claims, ImageParameters, NamedPolicies, OwnSessions, ParameterPath, Parameters,
-    PassRole, Profile, Role, RoleBoundary, RolePolicies, SessionDocument, SessionInstances, ShellDocuments,
+    Account, BoundedRole, ClaimPath, Claims, ImageParameters, NamedPolicies, OfUsers, OwnSessions, ParameterPath,
+    Parameters, PassRole, Profile, Role, RoleBoundary, RolePolicies, SessionDocument, SessionInstances, ShellDocuments,
     UnboundRole,
 };
 
@@ -14,6 +15,11 @@ pub const CALLS: &[Call] = &[
     call!("iam" "ListAttachedRolePolicies", Role),
     call!("iam" "ListRolePolicies", Role),
     call!("iam" "GetRolePolicy", Role),
+    call!("iam" "GetRole" of "users", OfUsers(Roles)),
+    call!("iam" "GetRolePolicy" of "users", OfUsers(Roles)),
+    // IAM has no condition on what is in an inline policy, nor on its name.
+    call!("iam" "PutRolePolicy" of "users", OfUsers(Roles)),
+    call!("iam" "DeleteRolePolicy" of "users", OfUsers(Roles)),
     call!("iam" "ListRoles", Account),
     call!("iam" "GetPolicy", NamedPolicies),
     call!("iam" "GetPolicyVersion", NamedPolicies),

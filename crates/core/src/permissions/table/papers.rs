@@ -5,9 +5,10 @@
 
 use super::call;
 use crate::permissions::Call;
+use crate::permissions::OfUsers::{SecretKeys, Secrets};
 use crate::permissions::Scope::{
-    Account, AnyPaperKey, AuthorityParameters, NewPaperKey, PaperAlias, PaperKey, PaperKeyUse, PaperParameters, Papers,
-    UserSecrets,
+    Account, AnyPaperKey, AuthorityParameters, NewPaperKey, OfUsers, PaperAlias, PaperKey, PaperKeyUse,
+    PaperParameters, Papers, UserSecrets,
 };
 
 pub const CALLS: &[Call] = &[
@@ -38,6 +39,8 @@ pub const CALLS: &[Call] = &[
     call!("secretsmanager" "CreateSecret", UserSecrets; with "secretsmanager:TagResource" UserSecrets, "kms:GenerateDataKey" PaperKeyUse, "kms:Decrypt" PaperKeyUse),
     call!("secretsmanager" "DescribeSecret", UserSecrets),
     call!("secretsmanager" "GetSecretValue", UserSecrets; with "kms:Decrypt" PaperKeyUse),
+    call!("secretsmanager" "DescribeSecret" of "others", OfUsers(Secrets)),
+    call!("secretsmanager" "GetSecretValue" of "others", OfUsers(Secrets); with "kms:Decrypt" OfUsers(SecretKeys)),
     call!("secretsmanager" "RestoreSecret", UserSecrets),
     call!("secretsmanager" "DeleteSecret", UserSecrets),
     call!("secretsmanager" "TagResource" of "secret", UserSecrets),

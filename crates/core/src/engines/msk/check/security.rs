@@ -5,19 +5,17 @@ use std::collections::BTreeSet;
 use super::version;
 use crate::engines::msk::keys::{
     ACL, Access, InTransit, Msk, MskAuth, MskBrokers, MskEncryption, MskMonitoring, MskScram, MskTls,
-    MskVpcConnectivity, OWN_SECRETS,
+    MskVpcConnectivity,
 };
 use crate::engines::msk::limits::{has_vpc_connectivity, is_express};
-use crate::engines::rules::{arn, check_home, check_key};
+use crate::engines::rules::{arn, check_key};
+use crate::engines::secret_arn::check_secret;
 use crate::file::node::Content;
 use crate::file::{Checker, Network};
 
 const AUTH: &str = "cluster.msk.auth";
 const VPC: &str = "cluster.msk.vpc_connectivity";
 const TRANSIT: &str = "cluster.msk.encryption.in_transit";
-
-/// What MSK asks of a secret's name.
-const PREFIX: &str = "AmazonMSK_";
 
 /// Checks authentication, encryption and public access.
 pub fn check(checker: &mut Checker<'_>) {
@@ -193,44 +191,8 @@ fn check_secrets(secrets: &[String], checker: &mut Checker<'_>) {
             checker.error(&path, "this secret is listed twice", "list each secret once");
             continue;
         }
-        let Some(parts) = arn(secret) else {
-            let help = format!("`aws secretsmanager describe-secret --secret-id {secret} --query ARN` prints it");
-            checker.error(&path, format!("`{secret}` is not an ARN: MSK needs the ARN of a secret"), help);
-            continue;
-        };
-        let name = parts[4].strip_prefix("secret:").filter(|_| parts[1] == "secretsmanager");
-        match name {
-            None => {
-                let help = "such as `arn:aws:secretsmanager:us-east-1:123456789012:secret:AmazonMSK_orders-Ab1Cd2`";
-                checker.error(&path, "this is not the ARN of a secret", help);
-            }
-            Some(name) if !name.starts_with(PREFIX) => {
-                let message = format!("MSK accepts only secrets whose name begins with `{PREFIX}`");
-                checker.error(&path, message, "create a secret with such a name and a KMS key of your own");
-            }
-            Some(name) if name.starts_with(OWN_SECRETS) => {
-                let message =
-                    format!("secrets whose name begins with `{OWN_SECRETS}` are those that kstack keeps for users");
-                checker.error(
-                    &path,
-                    message,
-                    "write the user below `access.users` of its stack, and leave its secret out",
-                );
-            }
-            Some(name) if !has_suffix(name) => {
-                let message = "this ARN lacks the hyphen and six characters that Secrets Manager adds to a name";
-                let help = "`aws secretsmanager describe-secret --secret-id ... --query ARN` prints the whole ARN";
-                checker.error(&path, message, help);
-            }
-            Some(_) => check_home(&path, parts, "secret", "MSK", checker),
-        }
+        check_secret(secret, checker.tree.nearest(&path).at, true, checker);
     }
-}
-
-/// Whether a secret's name in an ARN ends as Secrets Manager ends it.
-fn has_suffix(name: &str) -> bool {
-    let suffix = name.rsplit_once('-').map(|(_, suffix)| suffix);
-    suffix.is_some_and(|suffix| suffix.len() == 6 && suffix.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
 fn check_authorities(authorities: &[String], checker: &mut Checker<'_>) {
