@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 from conftest import refused
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:oncall"
@@ -66,9 +67,40 @@ def test_what_aws_refuses_is_refused(cloudwatch):
 
 def test_a_dashboard_is_json_that_has_the_right_shape(cloudwatch):
     def put(body):
-        return {"DashboardName": "d", "DashboardBody": body}
+        return {"DashboardName": "d", "DashboardBody": body if isinstance(body, str) else json.dumps(body)}
 
-    for body in ("no JSON", "[]", '{"widgets": [{"type": "gauge", "properties": {}}]}'):
+    def graph(**more):
+        return {"type": "metric", "properties": {"region": "us-east-1", "metrics": [["a", "b"]], **more}}
+
+    for body in (
+        "no JSON",
+        "[]",
+        {"widgets": [{"type": "gauge", "properties": {}}]},
+        {"widgets": [{"type": "text", "x": 24, "properties": {"markdown": "x"}}]},
+        {"widgets": [{"type": "alarm", "properties": {"alarms": ["mine"]}}]},
+        {"widgets": [graph(metrics=[["a", "b", "InstanceId"]])]},
+        {"widgets": [graph(period=90)]},
+        {"widgets": [graph(metrics=[["a", "b"]] * 501)]},
+        {"widgets": [graph(metrics=[["a", "b"]] * 500)] * 6},
+    ):
         refused("InvalidParameterInput", cloudwatch.put_dashboard, **put(body))
+    with pytest.raises(ClientError) as wrong:
+        cloudwatch.put_dashboard(**put({"widgets": [{"type": "gauge", "properties": {}}]}))
+    messages = wrong.value.response.get("dashboardValidationMessages")
+    assert messages == [{"DataPath": "/widgets/0/type", "Message": "Should be equal to one of the allowed values"}]
     widget = {"type": "text", "width": 24, "height": 2, "properties": {"markdown": "# Well"}}
-    cloudwatch.put_dashboard(**put(json.dumps({"widgets": [widget]})))
+    sum_of_two = graph(metrics=[["a", "b", {"id": "m1", "visible": False}], [{"expression": "m1 * 2", "id": "e1"}]])
+    cloudwatch.put_dashboard(**put({"widgets": [widget, sum_of_two]}))
+
+
+def test_a_dashboard_is_the_accounts_and_of_no_region(aws, cloudwatch):
+    refused("ResourceNotFound", cloudwatch.get_dashboard, DashboardName="a-1")
+    cloudwatch.put_dashboard(DashboardName="a-1", DashboardBody='{"widgets": []}')
+    far = aws.client("cloudwatch", "eu-west-1")
+    assert far.get_dashboard(DashboardName="a-1")["DashboardBody"] == '{"widgets": []}'
+    listed = far.list_dashboards(DashboardNamePrefix="a-")["DashboardEntries"]
+    assert [one["DashboardName"] for one in listed] == ["a-1"]
+    # All or none: a name that is not there keeps the others.
+    refused("ResourceNotFound", far.delete_dashboards, DashboardNames=["a-1", "a-2"])
+    far.delete_dashboards(DashboardNames=["a-1"])
+    assert far.list_dashboards()["DashboardEntries"] == []

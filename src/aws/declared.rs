@@ -100,7 +100,8 @@ pub const DESTROY: &[&Call] =
 /// What releases the claims of a stack that is gone.
 pub const RELEASE: &[&Call] = &[call_of("GetParametersByPath", "claims"), call_of("DeleteParameters", "claims")];
 /// What a discovery of every stack calls beside the drivers' own discoveries.
-pub const EVERY_STACK: &[&Call] = &[call("ListRoles"), call("ListInstanceProfiles"), call("ListAliases")];
+pub const EVERY_STACK: &[&Call] =
+    &[call("ListRoles"), call("ListInstanceProfiles"), call("ListAliases"), call("ListDashboards")];
 /// What other commands call beside the drivers: `up` and `extend`, `status`, `list` and `reap`, `prices`, `unlock`,
 /// `credentials`.
 const OTHERS: &[&Call] = &[

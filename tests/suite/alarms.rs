@@ -1,4 +1,4 @@
-//! Alarms of CloudWatch: made with the stack, brought back by hand-made changes, moved with hosts that are rolled, gone with it.
+//! Alarms of CloudWatch, and their dashboard: made with the stack, brought back by hand-made changes, moved with hosts that are rolled, gone with it.
 
 use aws_sdk_cloudwatch::types::{ComparisonOperator, MetricAlarm, StateValue, Statistic};
 
@@ -22,14 +22,23 @@ fn watched(account: &Account, name: &str) -> String {
     alarm(account, name).dimensions()[0].value().expect("a value").to_owned()
 }
 
-/// The calls to CloudWatch of a command.
+/// The body of the stack's dashboard.
+fn dashboard(account: &Account) -> String {
+    let all = account.look(DEV).dashboards;
+    let own = all.iter().find(|(name, _)| name == "kstack-eu-west-1-dev");
+    own.unwrap_or_else(|| panic!("{all:?}")).1.clone()
+}
+
+/// The calls to CloudWatch of a command, sorted.
 fn calls(account: &mut Account, command: &[&str]) -> Vec<String> {
     let (direct, proxy) = (account.endpoint.clone(), Proxy::counting());
     account.endpoint.clone_from(&proxy.endpoint);
     account.run(command).expect(0);
     account.endpoint = direct;
     let all = proxy.take().into_iter().filter(|call| call.service == "monitoring");
-    all.map(|call| call.operation).collect()
+    let mut all: Vec<String> = all.map(|call| call.operation).collect();
+    all.sort_unstable();
+    all
 }
 
 #[test]
@@ -51,16 +60,24 @@ fn alarms_are_made_kept_moved_and_removed_with_the_stack() {
     let arn = one.alarm_arn().expect("an ARN");
     let tags = wait(account.cloudwatch(DEV).list_tags_for_resource().resource_arn(arn).send());
     assert!(tags.tags().iter().any(|tag| tag.key() == Some("kstack:stack") && tag.value() == Some("dev")), "{tags:?}");
-    assert_eq!(calls(&mut account, &["plan", FILE]), ["DescribeAlarms"], "one list tells all of them");
+    let asked = ["DescribeAlarms", "GetDashboard"];
+    assert_eq!(calls(&mut account, &["plan", FILE]), asked, "one list tells all of them");
+    let body = dashboard(&account);
+    assert!(body.contains(&hosts["broker-2"]) && body.contains(&volume) && body.contains(arn), "{body}");
 
     // What was changed by hand is put right; another stack whose name begins the same, and what others have, stay as they are.
     let cloudwatch = account.cloudwatch(DEV);
     wait(cloudwatch.disable_alarm_actions().alarm_names("kstack/dev/broker-1-cpu").send());
     wait(cloudwatch.delete_alarms().alarm_names("kstack/dev/broker-2-iops").send());
+    let put = |body: String| cloudwatch.put_dashboard().dashboard_name("kstack-eu-west-1-dev").dashboard_body(body);
+    wait(put(body.replace("Processors busy", "Busy")).send());
     let other = cloudwatch.put_metric_alarm().alarm_name("kstack/dev-2/broker-1-cpu").evaluation_periods(1).period(60);
     let other = other.namespace("AWS/EC2").metric_name("CPUUtilization").statistic(Statistic::Average).threshold(1.0);
     wait(other.clone().comparison_operator(ComparisonOperator::GreaterThanThreshold).send());
-    assert_eq!(account.plan(FILE).steps(), ["update alarm/broker-1-cpu", "create alarm/broker-2-iops"]);
+    assert_eq!(
+        account.plan(FILE).steps(),
+        ["update alarm/broker-1-cpu", "create alarm/broker-2-iops", "update dashboard/main"]
+    );
     account.apply(FILE);
     account.assert_converged(FILE);
 
@@ -69,7 +86,8 @@ fn alarms_are_made_kept_moved_and_removed_with_the_stack() {
     wait(state.state_reason("a test").send());
     let status = account.run(&["status", FILE]).expect(0);
     assert!(status.out.contains("Alarms of CloudWatch are on: broker-1-cpu."), "{status}");
-    assert_eq!(calls(&mut account, &["status", FILE]), ["DescribeAlarms"]);
+    assert_eq!(calls(&mut account, &["status", FILE]), asked);
+    assert_eq!(dashboard(&account), body, "as it was");
 
     // Rolled hosts are other instances, which the same run's alarms watch.
     let larger = ("instance_type: t4g.medium", "instance_type: m7g.large");
@@ -80,21 +98,28 @@ fn alarms_are_made_kept_moved_and_removed_with_the_stack() {
     assert_ne!(rolled["broker-2"], hosts["broker-2"]);
     assert_eq!(watched(&account, "broker-2-status"), rolled["broker-2"]);
     assert_eq!(watched(&account, "broker-2-iops"), volume);
+    let moved = dashboard(&account);
+    assert!(moved.contains(&rolled["broker-2"]) && !moved.contains(&hosts["broker-2"]), "{moved}");
     let kept = alarm(&account, "broker-1-cpu");
     assert_eq!(kept.state_value(), Some(&StateValue::Alarm), "a change keeps the state");
     let names: Vec<String> = account.look(DEV).alarms.into_iter().filter_map(|one| one.alarm_name).collect();
     assert!(names.iter().all(|name| !name.ends_with("credits")), "such types have no credits: {names:?}");
 
-    // Somebody else's alarm is not written over.
+    // Somebody else's alarm or dashboard is not written over.
     account.write("dev", &[larger]);
     let deleted = calls(&mut account, &["apply", FILE, "--yes"]);
     assert_eq!(deleted.iter().filter(|one| *one == "DeleteAlarms").count(), 1, "{deleted:?}");
     account.assert_converged(FILE);
     wait(other.alarm_name("kstack/dev/broker-1-cpu").comparison_operator(ComparisonOperator::LessThanThreshold).send());
+    wait(put("{\"widgets\": []}".to_owned()).send());
     account.write("dev", &[ON, larger]);
     let refused = account.run(&["plan", FILE]);
-    assert!(refused.out.contains("nothing there says that it is the stack's"), "{refused}");
+    for name in ["kstack/dev/broker-1-cpu (alarm)", "kstack-eu-west-1-dev (dashboard)"] {
+        let says = format!("{name} has a name of the stack's, and nothing there says that it is the stack's");
+        assert!(refused.out.contains(&says), "{refused}");
+    }
     wait(cloudwatch.delete_alarms().alarm_names("kstack/dev/broker-1-cpu").send());
+    wait(cloudwatch.delete_dashboards().dashboard_names("kstack-eu-west-1-dev").send());
 
     account.apply(FILE);
     account.run(&["destroy", FILE, "--yes"]).expect(0);
@@ -116,6 +141,11 @@ fn alarms_of_an_msk_cluster_watch_its_brokers_by_their_numbers() {
     assert_eq!(cpu.metrics().len(), 3, "two metrics and their sum");
     assert!(cpu.alarm_actions().is_empty());
     assert!(names.iter().any(|name| name.ends_with("/offline")), "{names:?}");
+    let listed = account.run(&["list", "--region", DEV]).expect(0);
+    assert!(listed.out.contains("orders"), "{listed}");
+    let shown = account.look(DEV).dashboards;
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert!(shown[0].1.contains(r#""Broker ID","2""#) && shown[0].1.contains("m1x0 + m1x1"), "{shown:?}");
     account.run(&["destroy", "msk.yaml", "--yes"]).expect(0);
     account.assert_nothing_left();
 }

@@ -48,7 +48,7 @@ fields! {
         cluster: Cluster,
         /// A small host inside the network with Kafka's tools, which `kstack shell` opens; `{}` for one as it is by default.
         client: Option<Client>,
-        /// Alarms of CloudWatch, which watch hosts and volumes, or MSK's cluster and brokers: `true`; or `notify`, the ARN of the SNS topic that they tell, and `with_ttl: true` where a stack with a lifetime is to have them, too.
+        /// Alarms of CloudWatch, which watch hosts and volumes, or MSK's cluster and brokers, and a dashboard beside them: `true`; or `notify`, the ARN of the SNS topic that they tell, and `with_ttl: true` where a stack with a lifetime is to have them, too.
         alarms: AlarmsChoice = AlarmsChoice(None),
         /// The cluster's users and what they may do.
         access: Access = Access::NONE,

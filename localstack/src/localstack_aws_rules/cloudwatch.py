@@ -1,16 +1,17 @@
 """CloudWatch: LocalStack's, with AWS's rules for alarms and dashboards.
 
-LocalStack drops an alarm's tags, forgets its state when it is changed, lists everything at once, and takes whatever
-text as a dashboard. Alarms are not evaluated here: their states are those that SetAlarmState gives them.
+LocalStack drops an alarm's tags, forgets its state when it is changed, lists everything at once, takes whatever
+text as a dashboard, and keeps it in one region. Alarms are not evaluated here: their states are those that SetAlarmState gives them.
 """
 
 import json
 from base64 import b64decode, b64encode
 from contextlib import suppress
+from copy import copy
 
 from botocore.exceptions import ClientError
 from localstack.aws.api import CommonServiceException, handler
-from localstack.aws.api.cloudwatch import DescribeAlarmsOutput
+from localstack.aws.api.cloudwatch import DashboardInvalidInputError, DashboardNotFoundError, DescribeAlarmsOutput
 from localstack.services.cloudwatch.alarm_scheduler import AlarmScheduler
 from localstack.services.cloudwatch.provider_v2 import CloudwatchProvider
 from localstack.services.plugins import Service
@@ -21,6 +22,10 @@ from localstack_aws_rules.settings import fail_on_demand
 MOST_LISTED, MOST_DELETED = 100, 100
 #: Source: CloudWatch API reference, PutMetricAlarm, 2026: one day, or with periods of an hour seven.
 LONGEST, LONGEST_OF_HOURS = 86_400, 604_800
+#: Source: CloudWatch user guide, "CloudWatch service quotas", and its API reference, "Dashboard body", 2026.
+MOST_WIDGETS, MOST_LINES, MOST_LINES_IN_ALL = 500, 500, 2500
+#: Where LocalStack is to keep the dashboards of an account, which AWS keeps in no region.
+OF_ACCOUNT = "us-east-1"
 STATE = ("StateValue", "StateReason", "StateReasonData", "StateUpdatedTimestamp", "StateTransitionedTimestamp")
 
 
@@ -97,11 +102,37 @@ class Provider(CloudwatchProvider):
             raise CommonServiceException("ResourceNotFound", f"no such alarm: {missing[0]}", status_code=404)
 
     def put_dashboard(self, context, dashboard_name, dashboard_body, **kwargs):
-        wrong = problem(dashboard_body)
+        wrong = problems(dashboard_body)
         if wrong:
-            message = f"The field DashboardBody must be a valid JSON object: {wrong}"
-            raise CommonServiceException("InvalidParameterInput", message)
-        return super().put_dashboard(context, dashboard_name, dashboard_body, **kwargs)
+            messages = [{"DataPath": path, "Message": message} for path, message in wrong]
+            text = "The field DashboardBody must be a valid JSON object"
+            raise DashboardInvalidInputError(text, dashboardValidationMessages=messages)
+        return super().put_dashboard(of_account(context), dashboard_name, dashboard_body, **kwargs)
+
+    def get_dashboard(self, context, dashboard_name, **kwargs):
+        self.dashboards(context, [dashboard_name])
+        return super().get_dashboard(of_account(context), dashboard_name, **kwargs)
+
+    def delete_dashboards(self, context, dashboard_names, **kwargs):
+        self.dashboards(context, dashboard_names)
+        return super().delete_dashboards(of_account(context), dashboard_names, **kwargs)
+
+    def list_dashboards(self, context, *args, **kwargs):
+        return super().list_dashboards(of_account(context), *args, **kwargs)
+
+    def dashboards(self, context, names) -> None:
+        """Refuses where one of them is not there."""
+        there = self.get_store(context.account_id, OF_ACCOUNT).dashboards
+        missing = [name for name in names if name not in there]
+        if missing:
+            raise DashboardNotFoundError(f"Dashboard {missing[0]} does not exist")
+
+
+def of_account(context):
+    """Dashboards are an account's, and seen from all of its regions."""
+    context = copy(context)
+    context.region = OF_ACCOUNT
+    return context
 
 
 def check(context, request) -> None:
@@ -131,24 +162,65 @@ def check(context, request) -> None:
                 raise invalid(f"Invalid region {parts[3]} specified. Only {context.region} is supported.")
 
 
-def problem(body: str) -> str | None:
-    """What AWS would say of a dashboard; None where it takes it. Source: CloudWatch API reference, "Dashboard body"."""
+def problems(body: str) -> list[tuple[str, str]]:
+    """What AWS would say of a dashboard, each with where. Source: CloudWatch API reference, "Dashboard body"."""
     try:
         read = json.loads(body)
     except ValueError as wrong:
-        return str(wrong)
+        return [("", str(wrong))]
     if not isinstance(read, dict) or not isinstance(read.get("widgets"), list):
-        return "it should have required property 'widgets'"
+        return [("", "Should have required property 'widgets'")]
+    out = []
+    if len(read["widgets"]) > MOST_WIDGETS:
+        out.append(("/widgets", f"Should have at most {MOST_WIDGETS} items"))
+    lines = 0
     for number, widget in enumerate(read["widgets"]):
-        if widget.get("type") not in ("metric", "text", "log", "alarm", "explorer"):
-            return f"/widgets/{number}/type is none of the allowed values"
-        if not isinstance(widget.get("properties"), dict):
-            return f"/widgets/{number} should have required property 'properties'"
-        if not (1 <= widget.get("width", 6) <= 24 and 0 <= widget.get("x", 0) <= 23):
-            return f"/widgets/{number} is wider than the grid"
-        needed = {"metric": "region", "text": "markdown", "alarm": "alarms"}.get(widget["type"])
-        if needed and needed not in widget["properties"]:
-            return f"/widgets/{number}/properties should have required property '{needed}'"
-        if widget["type"] == "alarm" and not 1 <= len(widget["properties"]["alarms"]) <= 100:
-            return f"/widgets/{number}/properties/alarms should have 1 to 100 items"
-    return None
+        out += [(f"/widgets/{number}{path}", message) for path, message in of_widget(widget)]
+        if not out and widget["type"] == "metric":
+            lines += len(widget["properties"].get("metrics", []))
+    if lines > MOST_LINES_IN_ALL:
+        out.append(("/widgets", f"Should have at most {MOST_LINES_IN_ALL} metrics"))
+    return out
+
+
+def of_widget(widget):
+    if not isinstance(widget, dict) or widget.get("type") not in ("metric", "text", "log", "alarm", "explorer"):
+        yield "/type", "Should be equal to one of the allowed values"
+        return
+    properties = widget.get("properties")
+    if not isinstance(properties, dict):
+        yield "", "Should have required property 'properties'"
+        return
+    for key, least, most in (("x", 0, 23), ("y", 0, None), ("width", 1, 24), ("height", 1, 1000)):
+        value = widget.get(key, least)
+        if not isinstance(value, int) or value < least or (most is not None and value > most):
+            yield f"/{key}", f"Should be a whole number from {least} to {most}"
+    needed = {"metric": "region", "text": "markdown", "alarm": "alarms"}.get(widget["type"])
+    if needed and needed not in properties:
+        yield "/properties", f"Should have required property '{needed}'"
+    elif widget["type"] == "alarm":
+        if not 1 <= len(properties["alarms"]) <= 100:
+            yield "/properties/alarms", "Should have 1 to 100 items"
+        for number, arn in enumerate(properties["alarms"]):
+            if len(arn.split(":", 6)) < 7 or ":alarm:" not in arn:
+                yield f"/properties/alarms/{number}", "Should be the ARN of an alarm"
+    elif widget["type"] == "metric":
+        yield from of_graph(properties)
+
+
+def of_graph(properties):
+    lines = properties.get("metrics")
+    if lines is None and "annotations" not in properties:
+        yield "/properties", "Should have required property 'metrics'"
+        return
+    if len(lines or []) > MOST_LINES:
+        yield "/properties/metrics", f"Should have at most {MOST_LINES} items"
+    period = properties.get("period", 300)
+    if period not in (1, 5, 10, 30) and (not isinstance(period, int) or period < 60 or period % 60):
+        yield "/properties/period", "Should be 1, 5, 10, 30 or a multiple of 60"
+    for number, line in enumerate(lines or []):
+        words = [word for word in line if isinstance(word, str)] if isinstance(line, list) else []
+        how = line[-1] if isinstance(line, list) and line and isinstance(line[-1], dict) else {}
+        expression = not words and "expression" in how
+        if not expression and (len(words) < 2 or len(words) % 2):
+            yield f"/properties/metrics/{number}", "Invalid metric field type, or a dimension without its value"

@@ -39,6 +39,7 @@ impl Account {
             .collect();
         let alarm = |name: Option<&str>| format!("alarm {}", name.unwrap_or_default());
         named.extend(look.alarms.iter().map(|one| (alarm(one.alarm_name()), words_of(one))));
+        named.extend(look.dashboards.clone());
         let iam = self.iam();
         for role in &look.roles {
             named.push((format!("role {}", role.role_name), words_of(role)));

@@ -39,6 +39,8 @@ pub struct Look {
     pub configurations: Vec<Configuration>,
     pub targets: Vec<ScalableTarget>,
     pub alarms: Vec<MetricAlarm>,
+    /// Dashboards of CloudWatch, by their names, with their bodies.
+    pub dashboards: Vec<(String, String)>,
     pub parameters: Vec<String>,
     /// KMS keys of kstack's that are not to be deleted, by their ids.
     pub keys: Vec<String>,
@@ -91,6 +93,7 @@ impl Account {
             configurations: list!(kafka.list_configurations(), configurations),
             targets: list!(targets, scalable_targets),
             alarms: list!(self.cloudwatch(region).describe_alarms().max_records(100), metric_alarms),
+            dashboards: self.dashboards(region),
             parameters: parameters.filter_map(|one| one.name.clone()).collect(),
             keys: self.keys(region),
             secrets: list!(self.secretsmanager(region).list_secrets(), secret_list)
@@ -102,6 +105,15 @@ impl Account {
             profiles: list!(iam.list_instance_profiles(), instance_profiles),
             zones: self.zones(),
         }
+    }
+
+    /// Dashboards with names of kstack's, with their bodies.
+    fn dashboards(&self, region: &str) -> Vec<(String, String)> {
+        let cloudwatch = self.cloudwatch(region);
+        let names = list!(cloudwatch.list_dashboards().dashboard_name_prefix("kstack-"), dashboard_entries);
+        let body = |name: &str| wait(cloudwatch.get_dashboard().dashboard_name(name).send()).dashboard_body;
+        let all = names.into_iter().filter_map(|one| one.dashboard_name);
+        all.map(|name| (name.clone(), body(&name).unwrap_or_default())).collect()
     }
 
     /// The KMS keys that kstack made and that are not to be deleted.
@@ -175,6 +187,7 @@ impl Look {
         left.extend(self.configurations.iter().map(|one| one.arn.clone()));
         left.extend(self.targets.iter().map(|one| Some(one.resource_id.clone())));
         left.extend(self.alarms.iter().map(|one| one.alarm_name.clone()));
+        left.extend(self.dashboards.iter().map(|(name, _)| Some(name.clone())));
         left.extend(self.parameters.iter().cloned().map(Some));
         // Its id is another one each time.
         left.extend(self.keys.iter().map(|id| Some(format!("kms_key-{:.17}", id.replace('-', "")))));

@@ -4,6 +4,7 @@
 pub mod alarms;
 pub mod client;
 pub mod ec2;
+pub mod graphs;
 pub(crate) mod kafka_settings;
 pub mod msk;
 pub(crate) mod rules;

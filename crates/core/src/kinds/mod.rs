@@ -46,7 +46,7 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     const OF_CLIENT: bool = false;
     /// Whether only stacks with alarms have such resources: CloudWatch is asked where the file or the record tells of any.
     const OF_ALARMS: bool = false;
-    /// The reference which is set again when what it names is made anew and gets another id.
+    /// The field whose references are set again when what one names is made anew and gets another id.
     const FOLLOWS: Option<&'static str> = None;
     /// Whether hosts or clients reach something by such resources. Taking one away, or a part of it, comes after everything
     /// that a plan makes or changes: what stands in for it works then, and what needed it is done.
@@ -195,6 +195,7 @@ macro_rules! all_kinds {
                 msk_vpc_connection::MskVpcConnection,
                 client_instance::ClientInstance,
                 alarm::Alarm,
+                dashboard::Dashboard,
             }
             kafka {
                 cluster_settings::ClusterSettings,

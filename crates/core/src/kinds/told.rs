@@ -47,7 +47,7 @@ pub fn is_of_alarms(kind: &str) -> bool {
     with_kind!(kind, K => K::OF_ALARMS, false)
 }
 
-/// The reference of resources of `kind` which is set again when what it names is made anew.
+/// The field of resources of `kind` whose references are set again when what one names is made anew.
 pub fn follows(kind: &str) -> Option<&'static str> {
     with_kind!(kind, K => K::FOLLOWS, None)
 }

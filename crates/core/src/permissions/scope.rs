@@ -1,5 +1,6 @@
 //! Where a permission holds: the resources, and the conditions, as far as AWS lets them be named before there is anything.
 
+mod alarms;
 mod msk_endpoints;
 mod names;
 mod papers;
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::kinds::{InstanceProfile, Resource, Role, alarm};
+use crate::kinds::{InstanceProfile, Resource, Role};
 use crate::model::{account_name, tag};
 use crate::stack::{ConfigurationChoice, Iam, Image, Msk, PolicyArn, Stack, SubnetChoice, VpcChoice};
 use crate::surroundings::GUARD_DUTY;
@@ -97,8 +98,9 @@ pub enum Scope {
     ScalableTargets,
     /// The alarms of target tracking.
     Alarms,
-    /// The stack's alarms, by their names.
+    /// The stack's alarms, by their names; and its dashboard.
     OwnAlarms,
+    OwnDashboard,
     /// The role of an AWS service, made by the first who needs it in the account.
     ServiceRole(&'static str),
     /// MSK's own role.
@@ -398,7 +400,8 @@ impl<'a> Subject<'a> {
                 json!({"StringEquals": {"application-autoscaling:service-namespace": "kafka"}}),
             ),
             Scope::Alarms => (vec![self.arn("cloudwatch", "alarm:TargetTracking-*")], Value::Null),
-            Scope::OwnAlarms => (vec![self.arn("cloudwatch", &format!("alarm:{}*", alarm::prefix(name)))], Value::Null),
+            Scope::OwnAlarms => (vec![self.own_alarms()], Value::Null),
+            Scope::OwnDashboard => (vec![self.own_dashboard()], Value::Null),
             Scope::ServiceRole("delivery.logs.amazonaws.com") if logs?.firehose.is_none() => return None,
             Scope::ServiceRole(service) => (
                 vec![self.iam(&format!("role/aws-service-role/{service}/*"))],

@@ -304,3 +304,14 @@ fn alarms_are_those_with_the_stacks_names() {
         assert_eq!(texts(&all[0]["Resource"]), ["arn:aws:cloudwatch:eu-west-1:*:alarm:kstack/orders/*"]);
     }
 }
+
+#[test]
+fn the_dashboard_is_the_one_with_the_stacks_name_and_region() {
+    let text = MSK.replace("cluster:", "alarms: true\ncluster:");
+    let policies = policies_of(&text, &[call("GetDashboard"), call("PutDashboard"), call("DeleteDashboards")]);
+    for action in ["GetDashboard", "PutDashboard", "TagResource", "DeleteDashboards"] {
+        let all = allowing(&policies, &format!("cloudwatch:{action}"));
+        assert_eq!(all.len(), 1, "{action}");
+        assert_eq!(texts(&all[0]["Resource"]), ["arn:aws:cloudwatch::*:dashboard/kstack-eu-west-1-orders"]);
+    }
+}

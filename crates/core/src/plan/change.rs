@@ -71,13 +71,13 @@ pub fn follow(desired: &BTreeMap<Address, Resource>, design: &Design, observed: 
         anew.filter_map(|step| Some((step.address.clone(), step.live()?.id.clone()))).collect();
     for (address, live) in &observed.live {
         let (Some(field), Some(wanted)) = (kinds::follows(&address.kind), desired.get(address)) else { continue };
-        let named = wanted.spec()[field].as_str().and_then(Address::parse);
-        let Some((named, id)) = named.and_then(|named| old.get_key_value(&named)) else { continue };
-        let change = FieldChange {
-            field: field.to_owned(),
-            before: Value::String(id.clone()),
-            after: Value::String(named.to_string()),
-        };
+        let named = wanted.refs().into_iter().filter_map(Ref::address).filter(|named| old.contains_key(named));
+        let named: Vec<String> = named.map(ToString::to_string).collect::<BTreeSet<_>>().into_iter().collect();
+        if named.is_empty() {
+            continue;
+        }
+        let after = wanted.spec()[field].clone();
+        let change = FieldChange { field: field.to_owned(), before: with_ids(&after, &old), after };
         let own = plan.steps.iter_mut().find(|step| step.address == *address);
         match own.map(|step| &mut step.work) {
             Some(Work::Update { changes, .. }) if changes.iter().all(|one| one.field != field) => changes.push(change),
@@ -85,7 +85,10 @@ pub fn follow(desired: &BTreeMap<Address, Resource>, design: &Design, observed: 
             None => plan.steps.push(Step {
                 address: address.clone(),
                 operation: None,
-                reason: format!("{named} is another then"),
+                reason: match &named[..] {
+                    [one] => format!("{one} is another then"),
+                    all => format!("{} and {} more are others then", all[0], all.len() - 1),
+                },
                 work: Work::Update {
                     live: LiveTarget { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() },
                     wanted: wanted.clone(),
@@ -95,6 +98,19 @@ pub fn follow(desired: &BTreeMap<Address, Resource>, design: &Design, observed: 
                 after: Vec::new(),
             }),
         }
+    }
+}
+
+/// `value`, with ids in the place of the addresses that `ids` has.
+fn with_ids(value: &Value, ids: &BTreeMap<Address, String>) -> Value {
+    match value {
+        Value::String(text) => {
+            let id = Address::parse(text).and_then(|address| ids.get(&address));
+            Value::String(id.unwrap_or(text).clone())
+        }
+        Value::Array(items) => items.iter().map(|item| with_ids(item, ids)).collect(),
+        Value::Object(map) => map.iter().map(|(key, one)| (key.clone(), with_ids(one, ids))).collect(),
+        other => other.clone(),
     }
 }
 

@@ -193,7 +193,7 @@ fn damage() -> impl Strategy<Value = Vec<Damage>> {
 }
 
 /// Fields that people change by hand.
-const CHANGEABLE: [(&str, &str, &str); 13] = [
+const CHANGEABLE: [(&str, &str, &str); 15] = [
     ("cluster_settings", "config.log.cleaner.threads", r#""3""#),
     ("topic", "config.retention.ms", r#""1""#),
     ("security_group_rules", "ingress", r#"[{"ports": "tcp 22", "peer": "0.0.0.0/0", "description": ""}]"#),
@@ -207,6 +207,8 @@ const CHANGEABLE: [(&str, &str, &str); 13] = [
     ("route_table", "routes", "[]"),
     ("alarm", "enabled", "false"),
     ("alarm", "of", r#""i-0123456789abcdef0""#),
+    ("dashboard", "body", r#""{\"widgets\": []}""#),
+    ("dashboard", "of", r#"[{"at": 0, "of": "i-0123456789abcdef0"}]"#),
 ];
 
 fn suffer(model: &mut Model, damages: &[Damage]) {

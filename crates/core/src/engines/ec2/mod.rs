@@ -9,6 +9,7 @@ pub(crate) mod check_listeners;
 mod check_monitoring;
 mod check_oauth;
 pub mod ebs;
+pub mod graphs;
 pub mod iam;
 pub mod keys;
 pub mod listeners;
@@ -65,5 +66,6 @@ pub(crate) fn cost(
     let market = Market { prices, region: common.region };
     client::charge(&mut bill, market, common.client);
     super::alarms::charge(&mut bill, market, if common.alarms { alarms::metrics(ec2) } else { 0 });
+    super::graphs::charge(&mut bill, market, common.alarms);
     Some(bill)
 }

@@ -7,12 +7,19 @@
 use super::keys::{MonitoringLevel, Msk};
 use crate::engines::alarms::{AS_BREACHING, AS_UNKNOWN, AS_WELL, Watch, Watched};
 
-/// Which brokers have the metric of an alarm.
+/// Which brokers have a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Brokers {
+pub(super) enum Brokers {
     Standard,
     Express,
     Both,
+}
+
+impl Brokers {
+    /// Whether Express brokers, or standard ones, have it.
+    pub(super) fn has(self, express: bool) -> bool {
+        self == Brokers::Both || (self == Brokers::Express) == express
+    }
 }
 
 /// What is watched of `msk`.
@@ -37,8 +44,8 @@ pub(crate) fn metrics(msk: &Msk) -> usize {
 
 /// What is watched of brokers of this kind, each with whether that takes the level `per-broker`.
 fn of_kind(msk: &Msk) -> impl Iterator<Item = (bool, &'static Watch)> {
-    let kind = if msk.express() { Brokers::Express } else { Brokers::Standard };
-    ALL.iter().filter(move |(of, ..)| [kind, Brokers::Both].contains(of)).map(|(_, level, watch)| (*level, watch))
+    let express = msk.express();
+    ALL.iter().filter(move |(of, ..)| of.has(express)).map(|(_, level, watch)| (*level, watch))
 }
 
 const ALL: [(Brokers, bool, Watch); 10] = [

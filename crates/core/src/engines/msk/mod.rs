@@ -6,6 +6,7 @@ mod check;
 pub mod client_properties;
 pub mod configuration;
 mod connections;
+pub mod graphs;
 pub mod keys;
 pub mod limits;
 mod price;

@@ -4,7 +4,7 @@ use super::keys::{MonitoringLevel, Msk};
 use super::limits::is_express;
 use super::serverless;
 use super::sizing::first_volume_gib;
-use crate::engines::{CommonKeys, alarms, client};
+use crate::engines::{CommonKeys, alarms, client, graphs};
 use crate::pricing::{Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network};
 use crate::sizing::Demand;
 use crate::text::five_digits;
@@ -87,6 +87,7 @@ pub(super) fn cost(msk: &Msk, common: CommonKeys<'_>, prices: &Prices, reads: Re
     charge_network(&mut bill, market, common.network, 0.0);
     client::charge(&mut bill, market, common.client);
     alarms::charge(&mut bill, market, if common.alarms { super::alarms::metrics(msk) } else { 0 });
+    graphs::charge(&mut bill, market, common.alarms && msk.brokers.is_some());
     // What these come to follows from topics and traffic in ways that no file says.
     if msk.monitoring.level != MonitoringLevel::Default {
         bill.gaps.push(format!("CloudWatch metrics of the level {}", msk.monitoring.level.word()));
