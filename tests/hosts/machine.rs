@@ -159,11 +159,16 @@ impl Machine {
 
     /// Stops the machine as its own `poweroff` does, and starts it again with what is on its disks.
     pub fn restart(mut self, with: &Launch<'_>) -> Result<Machine, String> {
-        // SIGRTMIN+4 asks systemd to power off.
-        run("kill", &["-s", "RTMIN+4", &self.leader().ok_or("it does not run")?])?;
-        self.nspawn.wait().map_err(|error| error.to_string())?;
+        self.power_off()?;
         let folder = std::mem::take(&mut self.folder);
         Machine::boot(folder, with)
+    }
+
+    /// Stops the machine as its own `poweroff` does.
+    pub fn power_off(&mut self) -> Result<(), String> {
+        // SIGRTMIN+4 asks systemd to power off.
+        run("kill", &["-s", "RTMIN+4", &self.leader().ok_or("it does not run")?])?;
+        self.nspawn.wait().map(drop).map_err(|error| error.to_string())
     }
 
     /// The process that is the machine's first.

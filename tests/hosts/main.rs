@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout)] // The table is what this is run for.
 
+mod alerts;
 mod client;
 mod client_host;
 mod cloud;
@@ -15,6 +16,7 @@ mod migration;
 mod monitoring;
 mod moves;
 mod network;
+mod picture;
 mod processes;
 mod proxies;
 mod requests;
@@ -30,6 +32,7 @@ mod support;
 mod tls;
 mod topics;
 mod users;
+mod watch;
 mod with;
 
 use std::net::Ipv4Addr;

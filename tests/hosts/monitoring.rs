@@ -2,19 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use kstack_core::cloud_init::{self, Checksum, Exporters, Host, HostRole, Os, Overrides, Voter};
 use serde_json::Value;
 
-use crate::client::{Client, PATIENCE};
+use crate::client::PATIENCE;
 use crate::network::run;
-use crate::room::{beside, block};
 use crate::support::aws::DEV;
 use crate::support::{Account, poll, skip};
+use crate::watch::{Running, Watch, Watched, free_port, get, panels};
 use crate::{hosts_of, on_this_machine, with_machines};
 
 const AGENT: &str = "jmx_prometheus_javaagent-1.0.1.jar";
@@ -32,15 +31,6 @@ fn agent(folder: &Path) -> Result<PathBuf, String> {
 
 fn sha512(path: &Path) -> String {
     run("sha512sum", &[&path.display().to_string()]).expect("a checksum").split(' ').next().expect("it").to_owned()
-}
-
-/// What an exporter says, once it answers.
-fn scrape(address: Ipv4Addr, port: u16) -> Option<String> {
-    let mut stream = TcpStream::connect((address, port)).ok()?;
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    Some(answer).filter(|answer| answer.contains("200 OK"))
 }
 
 /// The series without their values, and of their labels those that name what is measured.
@@ -77,20 +67,9 @@ fn compare(list: &str, found: impl Fn() -> Option<BTreeSet<String>>) {
     poll(&format!("all metrics of {list}"), PATIENCE, || listed.is_subset(&found()?).then_some(()));
 }
 
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The content of a file of the host's user data.
-fn file(host: &Host, path: &str) -> String {
-    let text = cloud_init::render(host, &Overrides::new()).expect("user data");
-    let document: Value = serde_yaml::from_str(&text).expect("YAML");
+/// The content of a file of the user data.
+fn file(user_data: &str, path: &str) -> String {
+    let document: Value = serde_yaml::from_str(user_data).expect("YAML");
     let files = document["write_files"].as_array().expect("files");
     files
         .iter()
@@ -100,120 +79,71 @@ fn file(host: &Host, path: &str) -> String {
         .to_owned()
 }
 
-#[test]
-fn the_metrics_of_a_real_kafka_are_those_of_the_list() {
-    let Some((_room, kafka)) = beside() else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    let agent = match agent(folder.path()) {
-        Ok(agent) => agent,
-        Err(why) => return skip(&format!("no agent can be had here: {why}")),
-    };
-    let address = Ipv4Addr::new(127, block(), 202, 5);
-    let voter = Voter { node_id: 1, address, directory_id: "AAAAAAAAQACAAAAAAAAAA1".to_owned() };
-    let host = Host {
-        stack: "dev".into(),
-        name: "broker-1".into(),
-        node_id: 1,
-        role: HostRole::Combined,
-        os: Os::Debian12,
-        zone_id: "euw1-az1".into(),
-        address,
-        volume_id: "vol-0123456789abcdef0".into(),
-        more_volumes: Vec::new(),
-        own_disks: None,
-        cluster_id: "MkU3OEVBNTcwNTJENDM2Qg".into(),
-        controllers: vec![voter],
-        kafka_version: "4.1.1".into(),
-        archive_url: "https://archive.apache.org/dist/kafka/4.1.1/kafka_2.13-4.1.1.tgz".into(),
-        archive_checksum: Checksum::Sha512("0".repeat(128)),
-        memory_mib: 1024,
-        settings: [("log.dirs".to_owned(), folder.path().join("data").display().to_string())].into(),
-        replication_factor: 1,
-        min_insync_replicas: 1,
-        retention_ms: 86_400_000,
-        package_mirror: None,
-        ipv6: false,
-        security: None,
-        advertised: None,
-        proxy: None,
-        listeners: Vec::new(),
-        monitoring: Some(Exporters::default()),
-    };
-    let plain = Host { settings: std::collections::BTreeMap::new(), ..host.clone() };
-    let install = file(&plain, "/usr/local/lib/kstack/install-exporters");
-    assert!(install.contains(&sha512(&agent)), "the pinned agent is Maven Central's");
-    let write = |name: &str, text: String| {
-        let path = folder.path().join(name);
-        fs::write(&path, text).expect("a file");
-        path.display().to_string()
-    };
-    let properties = write("server.properties", cloud_init::server_properties(&host).expect("settings"));
-    let allowed = write("jmx-exporter.yaml", file(&plain, "/etc/kafka/jmx-exporter.yaml"));
-    let tool = |name: &str| {
-        let mut command = Command::new(kafka.join("bin").join(name));
-        command
-            .env("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-            .env("LOG_DIR", folder.path());
-        command
-            .env("KAFKA_HEAP_OPTS", "-Xms64m -Xmx256m")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command
-    };
-    let mut format = tool("kafka-storage.sh");
-    format.arg("format").args(cloud_init::format_arguments(&host)).args(["--config", &properties]);
-    assert!(format.status().expect("the tool starts").success());
-    let mut server = tool("kafka-server-start.sh");
-    let option = format!("-javaagent:{}={address}:11001:{allowed}", agent.display());
-    let _server = Running(server.arg(&properties).env("KAFKA_OPTS", option).spawn().expect("Kafka starts"));
-    poll("Kafka's metrics", PATIENCE, || {
-        scrape(address, 11001).filter(|answer| answer.contains("ActiveControllerCount\"} 1.0"))
-    });
-    let client = Client { kafka: kafka.clone(), servers: format!("{address}:9092") };
-    let created = poll("a topic", PATIENCE, || {
-        let mut create = tool("kafka-topics.sh");
-        create.args(["--bootstrap-server", &client.servers, "--create", "--if-not-exists", "--topic", "orders"]);
-        create.args(["--partitions", "3", "--replication-factor", "1"]).status().ok()?.success().then_some(true)
-    });
-    assert!(created);
-    let mut producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
-    producer.expect_more("writing", 100);
-    compare("kafka-4.1.1.txt", || Some(names(&scrape(address, 11001)?)));
-    producer.stop();
+/// Hosts as processes that have the exporters, each on its own address: a Kafka distribution like `kafka`, whose brokers start with the agent as
+/// the user data says.
+pub struct Exported {
+    pub kafka: PathBuf,
+    folder: PathBuf,
+}
 
-    let unit = file(&plain, "/etc/systemd/system/node-exporter.service");
+impl Exported {
+    /// Where the agent can't be had, that is said.
+    pub fn new(kafka: &Path, folder: &Path) -> Option<Exported> {
+        let own = folder.join("exported");
+        fs::create_dir_all(own.join("bin")).expect("a folder");
+        if let Err(why) = agent(&own) {
+            skip(&format!("no agent can be had here: {why}"));
+            return None;
+        }
+        for name in fs::read_dir(kafka.join("bin")).expect("scripts").flatten().map(|entry| entry.file_name()) {
+            let (from, to) = (kafka.join("bin").join(&name), own.join("bin").join(&name));
+            let script = match name.to_str() == Some("kafka-server-start.sh") {
+                true => format!(
+                    "#!/bin/sh\naddress=$(sed -n 's,^listeners=[A-Z]*://\\([0-9.]*\\):.*,\\1,p' \"$1\")\n\
+                     export KAFKA_OPTS=\"-javaagent:{at}/{AGENT}=$address:11001:{at}/jmx-exporter.yaml\"\nexec {} \"$@\"\n",
+                    from.display(),
+                    at = own.display(),
+                ),
+                false => format!("#!/bin/sh\nexec {} \"$@\"\n", from.display()),
+            };
+            fs::write(&to, script).expect("a script");
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        }
+        Some(Exported { kafka: own.clone(), folder: own })
+    }
+
+    /// What the hosts' user data has for the exporters, before they start.
+    pub fn user_data(&self, text: &str) {
+        let install = file(text, "/usr/local/lib/kstack/install-exporters");
+        assert!(install.contains(&sha512(&self.folder.join(AGENT))), "the pinned agent is Maven Central's");
+        fs::write(self.folder.join("jmx-exporter.yaml"), file(text, "/etc/kafka/jmx-exporter.yaml")).expect("a file");
+    }
+}
+
+/// Sees that what these hosts' Kafka tells is what the lists in `tests/monitoring` have, and what node exporter tells that has the user data's options.
+pub fn metrics_are_those_of_the_lists(addresses: &[Ipv4Addr], user_data: &str) {
+    compare("kafka-4.1.1.txt", || {
+        let all: Option<Vec<BTreeSet<String>>> =
+            addresses.iter().map(|address| Some(names(&get(*address, 11001, "/metrics")?))).collect();
+        Some(all?.into_iter().flatten().collect())
+    });
+    let unit = file(user_data, "/etc/systemd/system/node-exporter.service");
     let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");
-    let Ok(child) =
-        Command::new("prometheus-node-exporter").args(line.split(' ').skip(1)).stderr(Stdio::null()).spawn()
-    else {
-        return skip("there is no prometheus-node-exporter on this machine");
-    };
+    let port = free_port();
+    let options = line.split(' ').skip(1).filter(|option| !option.starts_with("--web.listen-address"));
+    let mut command = Command::new("prometheus-node-exporter");
+    let command = command.args(options).arg(format!("--web.listen-address=127.0.0.1:{port}")).stderr(Stdio::null());
+    let Ok(child) = command.spawn() else { return skip("there is no prometheus-node-exporter on this machine") };
     let _node = Running(child);
-    compare("node-exporter.txt", || Some(names(&scrape(address, 11002)?)));
+    compare("node-exporter.txt", || Some(names(&get(Ipv4Addr::LOCALHOST, port, "/metrics")?)));
 }
 
 /// One host with the agent and node exporter from the test's own web server, as a closed network has them.
 #[test]
 fn a_host_that_boots_has_the_exporters() {
     with_machines(|ground| {
-        let folder = tempfile::tempdir().expect("a folder");
-        let agent = agent(folder.path()).expect("the agent");
-        let program = run("sh", &["-c", "command -v prometheus-node-exporter"]);
-        let Ok(program) = program else { return skip("there is no prometheus-node-exporter on this machine") };
-        let node = folder.path().join("node.tar.gz");
-        fs::create_dir_all(folder.path().join("node_exporter-1")).expect("a folder");
-        fs::copy(program, folder.path().join("node_exporter-1/node_exporter")).expect("a copy");
-        let (archive, at) = (node.display().to_string(), folder.path().display().to_string());
-        run("tar", &["--create", "--gzip", "--file", &archive, "--directory", &at, "node_exporter-1"])
-            .expect("an archive");
         let account = Account::new();
-        let download = |path: &Path| {
-            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            format!("{{url: \"http://10.27.255.254/{name}\", sha512: {}}}", sha512(path))
-        };
-        let monitoring =
-            format!("\n    monitoring:\n      agent: {}\n      node: {}", download(&agent), download(&node));
+        let Some((monitoring, served)) = own_exporters(27) else { return };
         let edits = [
             // The web servers of other tests in this process stay at their addresses.
             ("10.20.0.0/16", "10.27.0.0/16".to_owned()),
@@ -223,22 +153,89 @@ fn a_host_that_boots_has_the_exporters() {
             ("count: 3", "count: 1".to_owned()),
         ];
         let file = account.write("dev", &edits.each_ref().map(|(old, new)| (*old, new.as_str())));
-        let (_network, mut hosts) = hosts_of(ground, &account, &file, vec![agent, node]);
+        let (_network, mut hosts) = hosts_of(ground, &account, &file, served);
         let host = &mut hosts[0];
         host.launch(ground);
         host.booted();
         account.run(&["status", &file, "--wait", "--timeout", "10m"]).expect(0);
+        found_by_its_tags_and_on_the_dashboard(&account, &file);
         let address = Ipv4Addr::new(10, 27, 0, 10);
-        let kafka = poll("Kafka's metrics", PATIENCE, || scrape(address, 11001));
-        assert!(
-            kafka.contains("kafka_controller_KafkaController_Value{name=\"ActiveControllerCount\"} 1.0"),
-            "{kafka}"
-        );
-        let node = poll("the host's metrics", PATIENCE, || scrape(address, 11002));
-        assert!(
-            node.contains("node_filesystem_avail_bytes{") && node.contains("mountpoint=\"/var/lib/kafka\""),
-            "{node}"
-        );
+        let kafka = poll("Kafka's metrics", PATIENCE, || get(address, 11001, "/metrics"));
+        let node = poll("the host's metrics", PATIENCE, || get(address, 11002, "/metrics"));
         println!("{} series of Kafka and {} of the host", names(&kafka).len(), names(&node).len());
     });
+}
+
+/// A Prometheus with the stack's files, whose thresholds and durations are as they were, finds the host as EC2's, and each question of the
+/// dashboard has an answer.
+fn found_by_its_tags_and_on_the_dashboard(account: &Account, file: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    account.run(&["monitoring", file, "--out", &folder.path().display().to_string()]).expect(0);
+    let textfile = folder.path().join("lag");
+    let Some((_node, lag)) = textfile_collector(&textfile) else { return };
+    fs::write(textfile.join("kstack.prom"), LAG).expect("a file");
+    let watched = Watched {
+        files: folder.path(),
+        endpoint: &account.endpoint,
+        access_key: &account.id,
+        processes: false,
+        lag: Some(lag),
+        faster: 1,
+    };
+    let Some(watch) = Watch::start(&watched) else { return };
+    for job in ["kafka", "node"] {
+        let found = watch.hosts(job, 1);
+        assert!(found["broker-1"].starts_with("eu-west-1"), "{found:?}");
+    }
+    for (title, targets) in panels(folder.path()) {
+        for (expression, legend) in targets {
+            poll(&format!("{title}: {expression}"), PATIENCE, || {
+                let answer = watch.ask(&expression);
+                let named = |one: &Value| !legend.contains("{{host}}") || one["metric"]["host"] == "broker-1";
+                (!answer.is_empty() && answer.iter().all(named)).then_some(())
+            });
+        }
+    }
+}
+
+/// As `kstack lag --openmetrics` writes it.
+const LAG: &str =
+    "kstack_consumer_group_lag_seconds{stack=\"dev\",group=\"billing\",topic=\"orders\",partition=\"0\"} 1.5\n";
+
+/// A node exporter with a textfile collector alone, as a machine has it where `kstack lag` is run, and its port.
+pub fn textfile_collector(folder: &Path) -> Option<(Running, u16)> {
+    fs::create_dir_all(folder).expect("a folder");
+    let port = free_port();
+    let mut command = Command::new("prometheus-node-exporter");
+    command.args(["--collector.disable-defaults", "--collector.textfile"]);
+    command.arg(format!("--collector.textfile.directory={}", folder.display()));
+    let child = command.arg(format!("--web.listen-address=127.0.0.1:{port}")).stderr(Stdio::null()).spawn();
+    match child {
+        Ok(child) => Some((Running(child), port)),
+        Err(_) => {
+            skip("there is no prometheus-node-exporter on this machine");
+            None
+        }
+    }
+}
+
+/// The exporters from the web server of machines on network `number`, as a closed network has them: the lines of the file, and what is served.
+pub fn own_exporters(number: u8) -> Option<(String, Vec<PathBuf>)> {
+    let folder = crate::folder().join("exporters");
+    fs::create_dir_all(folder.join("node_exporter-1")).expect("a folder");
+    let agent = agent(&folder).expect("the agent");
+    let Ok(program) = run("sh", &["-c", "command -v prometheus-node-exporter"]) else {
+        skip("there is no prometheus-node-exporter on this machine");
+        return None;
+    };
+    let node = folder.join("node.tar.gz");
+    fs::copy(program, folder.join("node_exporter-1/node_exporter")).expect("a copy");
+    let (archive, at) = (node.display().to_string(), folder.display().to_string());
+    run("tar", &["--create", "--gzip", "--file", &archive, "--directory", &at, "node_exporter-1"]).expect("an archive");
+    let download = |path: &Path| {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        format!("{{url: \"http://10.{number}.255.254/{name}\", sha512: {}}}", sha512(path))
+    };
+    let lines = format!("\n    monitoring:\n      agent: {}\n      node: {}", download(&agent), download(&node));
+    Some((lines, vec![agent, node]))
 }

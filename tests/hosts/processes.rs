@@ -10,9 +10,11 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::migration::{cut_off, rolled};
+use crate::monitoring::{Exported, metrics_are_those_of_the_lists};
 use crate::network::run;
 use crate::room::{beside, block, owner};
 use crate::support::{Run, sandbox_command, stack, text};
+use crate::watch::{Watch, Watched, now};
 
 /// Where the sandbox of this test keeps what runs.
 fn sandbox_folder() -> PathBuf {
@@ -47,7 +49,11 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
         std::fs::write(&path, text).expect("a file");
         path.display().to_string()
     };
+    let Some(exported) = Exported::new(&kafka, folder.path()) else { return };
+    let (tools, kafka) = (kafka, exported.kafka.clone());
     let file = write("combined: true");
+    let user_data = kstack(&kafka, &["render", &file, "--host", "broker-1"]).expect(0).out;
+    exported.user_data(&user_data);
     let applied = kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
     let status = kstack(&kafka, &["status", &file, "--wait", "--json"]).expect(0).json();
     assert_eq!(status["kafka"]["brokers"].as_array().map(Vec::len), Some(3), "{status:#}");
@@ -59,10 +65,17 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     assert!(servers.iter().all(|server| server.starts_with("127.")), "{servers:?}");
     assert!(applied.out.ends_with(&format!("Bootstrap servers: {}\n", servers.join(","))), "{applied}");
 
-    let client = Client { kafka: kafka.clone(), servers: servers.join(",") };
+    let client = Client { kafka: tools, servers: servers.join(",") };
     client.create_topic();
     let mut producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
     producer.expect_more("writing to the new topic", 100);
+    let addresses: Vec<&str> = servers.iter().filter_map(|server| server.split(':').next()).collect();
+    let parsed: Vec<_> = addresses.iter().map(|address| address.parse().expect("an address")).collect();
+    metrics_are_those_of_the_lists(&parsed, &user_data);
+    let Some(watch) = watch(&kafka, &file, &folder.path().join("watch")) else { return };
+    let zones: BTreeSet<String> = watch.hosts("kafka", 3).into_values().collect();
+    assert_eq!(zones.len(), 3, "found by their tags, each in a zone of its own: {zones:?}");
+    let before = now();
     // The roll gives the brokers listeners for other networks, too.
     let file = write(&format!("combined: true\n    {LISTENERS}\n    config: {{queued.max.requests: \"600\"}}"));
     let events = kstack(&kafka, &["apply", &file, "--yes", "--json"]).expect(0).events();
@@ -71,7 +84,7 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     let checked: BTreeSet<&str> = checked.map(|event| text(&event["address"])).collect();
     assert_eq!(checked, BTreeSet::from(["instance/broker-1", "instance/broker-2", "instance/broker-3"]));
     producer.expect_more("writing after the roll", 100);
-    let addresses: Vec<&str> = servers.iter().filter_map(|server| server.split(':').next()).collect();
+    assert_eq!(watch.fired(before), BTreeMap::new(), "a roll is no reason for an alert");
     for address in &addresses {
         let named = |broker: u32| (format!("b-{broker}.kafka.partner.example.com"), 9192);
         assert_eq!(advertised(address, 9192), [1, 2, 3].map(|broker| (broker, named(broker))).into(), "{address}");
@@ -89,6 +102,16 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     let listeners = format!("combined: true\n    {LISTENERS}\n    config: {{queued.max.requests: \"700\"}}");
     refused_while_one_is_missing(&kafka, &write(&listeners));
     producer.expect_more("writing without broker-3", 100);
+    // Fifteen minutes are fifteen seconds now.
+    watch.faster(60);
+    watch.expect(&["KafkaHostNotScraped", "KafkaBrokerFenced", "KafkaPartitionsUnderReplicated"]);
+    let fired = watch.fired(before);
+    let others =
+        ["KafkaPartitionsOffline", "KafkaPartitionsUnderMinIsr", "KafkaHostsMissing", "KafkaLogDirectoryOffline"];
+    assert!(others.iter().all(|name| !fired.contains_key(*name)), "{fired:?}");
+    let up = watch.ask("up{job=\"kafka\"} == 0");
+    assert!(up.len() == 1 && up[0]["metric"]["host"] == "broker-3", "{up:?}");
+    drop(watch);
     let (acknowledged, found) = (producer.stop(), client.read());
     assert!(acknowledged.is_subset(&found), "{:?}", acknowledged.difference(&found).collect::<Vec<_>>());
 
@@ -96,6 +119,14 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     let status = kstack(&kafka, &["status", &file]).expect(0);
     assert!(status.out.contains("has no live resources"), "{status}");
     kstack(&kafka, &["sandbox", "stop"]);
+}
+
+/// What watches the stack from its files, four times as fast: as hosts here start, too.
+fn watch(kafka: &Path, file: &str, folder: &Path) -> Option<Watch> {
+    kstack(kafka, &["monitoring", file, "--out", &folder.display().to_string()]).expect(0);
+    let sandbox = kstack(kafka, &["sandbox", "status", "--json"]).expect(0).json();
+    let endpoint = text(&sandbox["endpoint"]);
+    Watch::start(&Watched { files: folder, endpoint, access_key: "test", processes: true, lag: None, faster: 4 })
 }
 
 /// By name, by port, and by the brokers' own addresses.

@@ -71,6 +71,12 @@ impl Secured {
         self.folder.path().join(format!("{user}.properties"))
     }
 
+    /// Writes the client properties of an administrator.
+    pub fn administrator(&self, account: &Account, file: &str) {
+        let arguments = ["credentials", file, "--format", "librdkafka", "--show", "--admin"];
+        self.write("admin", &account.run(&arguments).expect(0).json());
+    }
+
     fn write(&self, user: &str, all: &Value) {
         let identity = match all.get("ssl.key.pem") {
             Some(key) => Identity::Certificate { certificate: text(&all["ssl.certificate.pem"]), key: text(key) },

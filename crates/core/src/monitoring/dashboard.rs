@@ -37,12 +37,12 @@ const PANELS: &[Panel] = &[
     (
         "From producers",
         "Bps",
-        &[("rate(kafka_server_BrokerTopicMetrics_Count{name=\"BytesInPerSec\",STACK}[5m])", "{{host}}")],
+        &[("rate(kafka_server_BrokerTopicMetrics_Count{name=\"BytesInPerSec\",topic=\"\",STACK}[5m])", "{{host}}")],
     ),
     (
         "To consumers",
         "Bps",
-        &[("rate(kafka_server_BrokerTopicMetrics_Count{name=\"BytesOutPerSec\",STACK}[5m])", "{{host}}")],
+        &[("rate(kafka_server_BrokerTopicMetrics_Count{name=\"BytesOutPerSec\",topic=\"\",STACK}[5m])", "{{host}}")],
     ),
     (
         "Free space of data volumes",
@@ -80,6 +80,11 @@ const PANELS: &[Panel] = &[
     ),
     ("Heap in use", "bytes", &[("java_lang_Memory_HeapMemoryUsage_used{STACK}", "{{host}}")]),
     ("Writes to disks", "Bps", &[("sum by (host) (rate(node_disk_written_bytes_total{STACK}[5m]))", "{{host}}")]),
+    (
+        "Consumers behind",
+        "s",
+        &[("max by (group, topic) (kstack_consumer_group_lag_seconds{STACK})", "{{group}} {{topic}}")],
+    ),
 ];
 
 pub(super) fn dashboard(stack: &Stack) -> Value {

@@ -166,7 +166,7 @@ fn of_kafka(seen: &Seen<'_>, kafka: &Kafka) -> Vec<Finding> {
         let verb = if kafka.offline == 1 { "has" } else { "have" };
         let what = are(kafka.offline, &format!("{verb} no leader, and can't be read or written"));
         let remedy = of_brokers(
-            "Their replicas in sync are on brokers that are out: bring those back, and elect no other replica before they are given up.",
+            "Their replicas in sync are on brokers that are out: see `journalctl --unit kafka` there and bring those back, and elect no other replica before they are given up.",
         );
         all.push(finding(Severity::Page, Some("KafkaPartitionsOffline"), what, remedy));
     }
@@ -174,7 +174,7 @@ fn of_kafka(seen: &Seen<'_>, kafka: &Kafka) -> Vec<Finding> {
         let verb = if kafka.under_min_insync == 1 { "refuses" } else { "refuse" };
         let what = are(kafka.under_min_insync, &format!("{verb} writes with acks=all: too few replicas are in sync"));
         let remedy = of_brokers(
-            "A second broker is out or follows too slowly: look at its host, and roll nothing before this is over.",
+            "A second broker is out or follows too slowly: see `journalctl --unit kafka` on its host, and roll nothing before this is over.",
         );
         all.push(finding(Severity::Page, Some("KafkaPartitionsUnderMinIsr"), what, remedy));
     }
@@ -190,9 +190,10 @@ fn of_kafka(seen: &Seen<'_>, kafka: &Kafka) -> Vec<Finding> {
     if kafka.under_replicated > 0 && kafka.under_min_insync + kafka.offline == 0 {
         let verb = if kafka.under_replicated == 1 { "has" } else { "have" };
         let what = are(kafka.under_replicated, &format!("{verb} a replica out of sync: the next loss may stop writes"));
-        let remedy = of_brokers(
-            "Replicas are fetched after a start or a move: look again in some minutes. If the number does not fall, look at the disk and the network of the broker that lacks them.",
-        );
+        let remedy = of_brokers(&format!(
+            "Replicas are fetched after a start or a move: look again in some minutes (`kstack status {} --watch`). If the number does not fall, look at the disk and the network of the broker that lacks them.",
+            seen.file
+        ));
         all.push(finding(Severity::Ticket, Some("KafkaPartitionsUnderReplicated"), what, later(remedy)));
     }
     if !kafka.others.is_empty() {

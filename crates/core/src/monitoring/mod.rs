@@ -19,6 +19,8 @@ pub(crate) struct Shape {
     combined: bool,
     /// The brokers' volumes, in words that follow others.
     volume: String,
+    /// How many hosts there are, on EC2.
+    hosts: Option<u32>,
 }
 
 /// The files by name: of `stack`, and of its MSK brokers' names.
@@ -28,6 +30,7 @@ pub fn files(stack: &Stack, brokers: &[String]) -> Vec<(&'static str, String)> {
     let shape = Shape {
         combined: ec2.is_some_and(|ec2| ec2.combined),
         volume: size.map(|size| format!("; the volume has {} GiB", size.volume.size_gib)).unwrap_or_default(),
+        hosts: ec2.map(|ec2| ec2.brokers.count + if ec2.combined { 0 } else { ec2.voters() }),
     };
     let alerts = rules::alerts(stack, &shape);
     let rules: Vec<Value> = alerts.iter().map(rules::Alert::rule).collect();
@@ -42,7 +45,10 @@ pub fn files(stack: &Stack, brokers: &[String]) -> Vec<(&'static str, String)> {
             format!(
                 "{}# promtool test rules rules-test.yml\nrule_files: [rules.yml]\nevaluation_interval: 30s\ntests:\n{}",
                 head("Tests of the alerts"),
-                list("", rules::cases(&stack.name, &alerts).as_array().map(Vec::as_slice).unwrap_or_default())
+                list(
+                    "",
+                    rules::cases(&stack.name, &alerts, shape.hosts).as_array().map(Vec::as_slice).unwrap_or_default()
+                )
             ),
         ),
         ("dashboard.json", json(&dashboard::dashboard(stack))),
@@ -55,9 +61,13 @@ fn list(indent: &str, values: &[Value]) -> String {
     values.iter().map(|value| format!("{indent}- {value}\n")).collect()
 }
 
+const LAG: &str = "# Brokers don't know how far consumers are behind. The job `lag` has it from node exporter's textfile collector on this machine: let cron write
+# it there each minute, by `kstack lag FILE --openmetrics > FOLDER/kstack.new && mv FOLDER/kstack.new FOLDER/kstack.prom`.
+";
+
 /// The settings of Prometheus: hosts on EC2 are found by their tags, brokers of MSK by their names.
 fn scraped(stack: &Stack, brokers: &[String]) -> String {
-    let jobs: Vec<Value> = [("kafka", JMX_PORT), ("node", NODE_PORT)]
+    let mut jobs: Vec<Value> = [("kafka", JMX_PORT), ("node", NODE_PORT)]
         .into_iter()
         .map(|(job, port)| {
             if stack.cluster.ec2.is_none() {
@@ -70,7 +80,8 @@ fn scraped(stack: &Stack, brokers: &[String]) -> String {
                 "region": *stack.region, "port": port,
                 "filters": [
                     {"name": format!("tag:{}", tag::STACK), "values": [*stack.name]},
-                    {"name": "instance-state-name", "values": ["running"]},
+                    // Those that are stopped are to be missed; those that are terminated have been replaced, or should not be there.
+                    {"name": "instance-state-name", "values": ["running", "stopping", "stopped"]},
                 ],
             });
             let label = |from: &str, regex: &str, to: &str| json!({"source_labels": [from], "regex": regex, "target_label": to});
@@ -84,6 +95,10 @@ fn scraped(stack: &Stack, brokers: &[String]) -> String {
             })
         })
         .collect();
+    let keep = json!({"source_labels": ["__name__"], "regex": "kstack_.*", "action": "keep"});
+    jobs.push(json!({
+        "job_name": "lag", "static_configs": [{"targets": ["127.0.0.1:9100"]}], "metric_relabel_configs": [keep],
+    }));
     let how = match stack.cluster.ec2 {
         Some(_) => {
             "# Hosts are found by their tags: the caller needs ec2:DescribeInstances and ec2:DescribeAvailabilityZones.\n"
@@ -91,7 +106,7 @@ fn scraped(stack: &Stack, brokers: &[String]) -> String {
         None => "",
     };
     format!(
-        "{how}global: {{scrape_interval: 30s, evaluation_interval: 30s}}\nrule_files: [rules.yml]\nscrape_configs:\n{}",
+        "{how}{LAG}global: {{scrape_interval: 30s, evaluation_interval: 30s}}\nrule_files: [rules.yml]\nscrape_configs:\n{}",
         list("", &jobs)
     )
 }
