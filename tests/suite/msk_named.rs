@@ -30,9 +30,11 @@ fn make_role(account: &Account, name: &str) {
     wait(account.iam().put_role_policy().role_name(name).policy_name("theirs").policy_document(THEIRS).send());
 }
 
-/// The inline policies of a role.
+/// The names of the inline policies of a role, sorted.
 fn policies(account: &Account, role: &str) -> Vec<String> {
-    wait(account.iam().list_role_policies().role_name(role).send()).policy_names
+    let mut names = wait(account.iam().list_role_policies().role_name(role).send()).policy_names;
+    names.sort();
+    names
 }
 
 fn associated(account: &Account) -> BTreeSet<String> {
