@@ -1,4 +1,4 @@
-//! Alarms of CloudWatch as it lists them, and their end: many are deleted by one call.
+//! Alarms of CloudWatch as it lists them, and their end: many are deleted by one call. The names of dashboards.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +9,7 @@ use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
 use super::{Aws, Done, failed};
 use crate::error::StepError;
 use kstack_core::kinds::alarm::prefix;
+use kstack_core::kinds::dashboard;
 
 /// How many alarms one call deletes. Source: CloudWatch API reference, DeleteAlarms.
 const AT_ONCE: usize = 100;
@@ -42,6 +43,21 @@ impl Aws {
             Ok(pages.into_iter().flat_map(|page| page.metric_alarms.unwrap_or_default()).collect())
         };
         self.alarms.since(self.round(), fetch).await
+    }
+
+    /// The name that the stack's dashboard has, whether there is one or not; or those of all stacks of the region that have one.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn dashboard_names(&self) -> Result<Vec<String>, StepError> {
+        let region = &self.clients.region;
+        if !self.all() {
+            return Ok(vec![dashboard::name(region, self.stack())]);
+        }
+        let call = self.clients.cloudwatch.list_dashboards().dashboard_name_prefix(dashboard::prefix(region));
+        let all = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let all = all.map_err(failed("ListDashboards"))?;
+        Ok(all.into_iter().filter_map(|one| one.dashboard_name).collect())
     }
 
     /// The names in the stack of its alarms that are on; none, where there is nothing to know of any.

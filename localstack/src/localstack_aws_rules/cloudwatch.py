@@ -1,7 +1,8 @@
 """CloudWatch: LocalStack's, with AWS's rules for alarms and dashboards.
 
 LocalStack drops an alarm's tags, forgets its state when it is changed, lists everything at once, takes whatever
-text as a dashboard, and keeps it in one region. Alarms are not evaluated here: their states are those that SetAlarmState gives them.
+text as a dashboard, and keeps it in one region. Alarms are not evaluated here: their states are those that
+SetAlarmState gives them.
 """
 
 import json

@@ -23,7 +23,7 @@ impl Driver<Aws> for Dashboard {
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let mut all = Vec::new();
-        for name in names(aws).await? {
+        for name in aws.dashboard_names().await? {
             let answer = aws.clients.cloudwatch.get_dashboard().dashboard_name(&name).send().await;
             let body = match answer.map_err(failed("GetDashboard")) {
                 Err(error) if error.class() == Class::NotFound => continue,
@@ -55,18 +55,6 @@ impl Driver<Aws> for Dashboard {
     async fn retag(_: &Ctx<'_, Aws>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {
         Ok(()) // Its tags never change.
     }
-}
-
-/// The name of the stack's, or those of all stacks of the region that have one.
-async fn names(aws: &Aws) -> Result<Vec<String>, StepError> {
-    let region = &aws.clients.region;
-    if !aws.all() {
-        return Ok(vec![name(region, aws.stack())]);
-    }
-    let call = aws.clients.cloudwatch.list_dashboards().dashboard_name_prefix(prefix(region));
-    let all = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-    let all = all.map_err(failed("ListDashboards"))?;
-    Ok(all.into_iter().filter_map(|one| one.dashboard_name).collect())
 }
 
 /// Makes the dashboard, or brings it to what it is to be, and returns its name.
