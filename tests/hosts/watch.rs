@@ -266,9 +266,8 @@ fn faster(folder: &Path, by: u32) {
             changed += &format!("[{}ms]{rest}", milliseconds(window));
         }
         if changed.contains("lag_seconds") {
-            let lag = changed.replace("> 600 ", &format!("> {} ", 600 / by));
-            assert_ne!(lag, changed, "the age of unread records");
-            changed = lag;
+            assert!(changed.contains("> 600 "), "the age of unread records: {changed}");
+            changed = changed.replace("> 600 ", &format!("> {} ", 600 / by));
         }
         rule["expr"] = changed.into();
     }
