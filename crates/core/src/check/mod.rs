@@ -12,6 +12,7 @@ mod ipv6;
 mod lifetime;
 mod msk_users;
 mod network;
+mod prune;
 mod routes;
 mod sources;
 mod tags;
@@ -102,6 +103,7 @@ fn rules(source: &str, tree: &Node, problems: &mut Vec<Problem>) {
     topics::check(&mut checker);
     sources::check(&mut checker);
     users::check(&mut checker);
+    prune::check(&mut checker);
 }
 
 /// A cluster has exactly one engine.
