@@ -12,6 +12,7 @@ mod endpoints;
 mod existing;
 mod iam;
 mod msk;
+mod open;
 mod papers_key;
 mod routes;
 mod running;
