@@ -45,6 +45,7 @@ mod with;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::clock;
 use crate::kafka::Via;
@@ -191,9 +192,13 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
 }
 
 fn block_on(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
-    // One thread is enough: most of the time is spent waiting for AWS. The lease is renewed on it too.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::new(format!("the runtime can't be started: {error}")))?.block_on(work)
+    runtime().map_err(|error| Failure::new(format!("the runtime can't be started: {error}")))?.block_on(work)
+}
+
+/// What commands run on. One thread is enough for the work, which waits for AWS most of the time. Another one renews the lease and moves the
+/// bytes of connections to AWS: a plan of thousands of topics, or the hashes of hundreds of passwords, take the first one for seconds on end.
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }
 
 /// A `--ttl`.
@@ -205,4 +210,34 @@ fn ttl(text: &str) -> Result<TimeSpan, String> {
 /// A stack's name.
 fn name(text: &str) -> Result<Name, String> {
     Name::parse(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// The lease is such a task: see [`crate::lease`].
+    #[test]
+    fn a_task_goes_on_while_the_work_computes() {
+        let ticks = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&ticks);
+        runtime().expect("a runtime").block_on(async {
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            // Without a pause in which anything else could have the thread.
+            let begun = Instant::now();
+            while ticks.load(Ordering::Relaxed) < 10 {
+                assert!(begun.elapsed() < Duration::from_secs(60), "nothing else runs");
+                std::hint::spin_loop();
+            }
+        });
+    }
 }

@@ -1,5 +1,6 @@
 //! `kstack status`: the stack's hosts, Kafka's health, where clients connect, and what is to be done.
 
+mod beside;
 mod findings;
 mod hosts;
 
@@ -20,7 +21,9 @@ use crate::aws::kinds as drivers;
 use crate::aws::kinds::{Sought, msk_status};
 use crate::clock;
 use crate::health::{self, BrokerHealth, KafkaHealth, shortened};
+use crate::inside::Beside;
 use crate::kafka::Server;
+use crate::ops::inside::Looking;
 use crate::ops::msk::{health as in_msk, properties, wait};
 use crate::ops::{Failure, kafka};
 use crate::roll;
@@ -100,6 +103,12 @@ struct Status {
     protected: bool,
     /// What others have put onto the stack's resources, and kstack leaves there.
     others: Vec<Others>,
+    /// What Kafka has that the stack file does not name; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_in_file: Option<Beside>,
+    /// The same for people.
+    #[serde(skip)]
+    beside: Option<String>,
     /// The alarms of CloudWatch that are on.
     #[serde(skip)]
     alarms: Vec<String>,
@@ -213,6 +222,11 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
         Some(kafka(&in_msk(&session, cluster, &context.via).await, &ids))
     };
     let of_msk = Box::pin(of_msk).await;
+    let mut told = None;
+    if of_msk.as_ref().is_some_and(|kafka| kafka.reachable) {
+        let looking = Looking { sandbox: context.sandbox, via: &context.via };
+        told = Some(beside::of_msk(&session, stack, &observed, looking).await);
+    }
     let msk = cluster.map(|cluster| Msk::of(cluster, &observed));
     let now = clock::now();
     let lease = metadata.holder(now).cloned();
@@ -224,17 +238,21 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
     // Who may not sign with the stack's authority sees all else.
     let link = kafka::link(&session, &context.via, roll::trust(&observed).as_ref()).await;
     let asked: Vec<Server> = servers.iter().map(|one| (*one).into()).collect();
-    let health = match &link {
+    let health = match link {
         Err(error) => Err(error.to_string()),
         Ok(link) => {
             if args.wait && !ids.is_empty() {
                 context.printer.progress("Waiting until Kafka is healthy ...");
                 let limit = Duration::from_secs(args.timeout.0);
                 // One more look reports the state at the end, whatever it is.
-                let _ = health::wait_until(&asked, link, limit, |one| one.problems(&ids)).await;
+                let _ = health::wait_until(&asked, &link, limit, |one| one.problems(&ids)).await;
             }
-            let health = health::ask(&asked, link).await;
-            link.way.close().await;
+            let health = health::ask(&asked, &link).await;
+            if health.is_ok() {
+                told = Some(beside::by(&asked, link, stack, &observed).await);
+            } else {
+                link.way.close().await;
+            }
             health.map_err(|error| error.to_string())
         }
     };
@@ -273,6 +291,8 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
         listeners: super::listeners::said(&observed),
         protected: term == Lifetime::Protected,
         others: Others::of(&observed),
+        beside: told.as_ref().map(beside::text),
+        not_in_file: told.and_then(Result::ok),
         alarms: session.aws.alarms_on().await?,
         findings: Vec::new(),
     };
@@ -346,6 +366,7 @@ fn text(status: &Status, now: Timestamp, verbose: bool) -> String {
     } else if let Some(kafka) = &status.kafka {
         out.push_str(&on_ec2(status, kafka));
     }
+    out.extend(status.beside.clone());
     if let Some(client) = &status.client {
         let tools = client.kafka.as_deref().map(|kafka| format!(", tools of Kafka {kafka}")).unwrap_or_default();
         let ClientStatus { instance, instance_type, state, .. } = client;

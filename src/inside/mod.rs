@@ -1,6 +1,7 @@
 //! Kafka's own resources, which are inside of the cluster: a driver for each kind, as AWS's kinds have theirs, and how steps on them run.
 //! What many steps ask at the same time goes out in few requests.
 
+mod beside;
 mod copies;
 mod gather;
 mod send;
@@ -19,6 +20,7 @@ use kstack_core::plan::{Step, Work};
 use kstack_core::stack::Stack;
 use tokio::sync::OnceCell;
 
+pub use self::beside::{Beside, beside};
 pub use self::copies::Mover;
 use self::topic::Topics;
 pub use self::topic::every as every_topic;

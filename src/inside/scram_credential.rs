@@ -1,13 +1,14 @@
 //! Passwords of users, as Kafka has them: one request for all of them, and one try of each that is kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use kstack_core::engines::Engine;
 use kstack_core::kinds::ScramCredential;
 use kstack_core::kinds::scram_credential::{ANOTHER, KEPT};
 use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;
 
-use super::users::{each, names, seen, unless_unseen};
+use super::users::{Sought, each, seen, unless_unseen};
 use super::{Kafka, again};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
@@ -56,14 +57,16 @@ impl<'a> Driver<Kafka<'a>> for ScramCredential {
     const CALLS: Calls = Calls { discover: &[], create: &[], update: &[], delete: &[], retag: &[] };
 
     async fn discover(kafka: &Kafka<'a>) -> Result<Vec<Found<Self>>, StepError> {
-        let names = names(kafka)?;
-        if names.is_empty() {
+        let sought = Sought::of(kafka)?;
+        // MSK takes passwords from Secrets Manager by itself, and away.
+        if sought.is_empty() || Engine::of(kafka.stack()?) == Engine::Msk {
             return Ok(Vec::new());
         }
         let brokers = kafka.brokers().await?;
-        let live = again(async || with_passwords(brokers, None).await).await?;
-        let live: BTreeSet<String> = live.intersection(&names).cloned().collect();
-        let (kept, _) = kafka.users.kept(&live.iter().cloned().collect::<Vec<_>>()).await?;
+        let mut live = again(async || with_passwords(brokers, None).await).await?;
+        live.retain(|user| sought.has(user));
+        let ours: Vec<String> = live.iter().filter(|user| sought.is_ours(user)).cloned().collect();
+        let (kept, _) = kafka.users.kept(&ours).await?;
         let denied = kafka.users.denied(brokers, &kept).await?;
         let one = |user: String| {
             let same = kept.contains_key(&user) && !denied.contains(&user);

@@ -1,6 +1,6 @@
 //! Topics: all are asked for in three requests, and what many steps change goes out in few.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
@@ -9,6 +9,7 @@ use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
     CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
     IncrementalAlterConfigsRequest, MetadataRequest, TopicName,
@@ -58,22 +59,56 @@ fn topic(name: &str) -> TopicName {
     TopicName(text(name))
 }
 
+/// What the brokers say of topics, and what moved just before.
+struct Told {
+    moving: copies::Moving,
+    topics: Vec<MetadataResponseTopic>,
+}
+
+/// What they say of those with these names, or of all.
+async fn described(brokers: &Brokers<'_>, names: Option<&[String]>) -> Result<Told, BrokersError> {
+    // While replicas move a partition has more for a time.
+    let moving = copies::moving(brokers).await?;
+    Ok(Told { moving, topics: metadata(brokers, names).await? })
+}
+
+async fn metadata(brokers: &Brokers<'_>, names: Option<&[String]>) -> Result<Vec<MetadataResponseTopic>, BrokersError> {
+    let one = |name: &String| MetadataRequestTopic::default().with_name(Some(topic(name)));
+    let asked = names.map(|names| names.iter().map(one).collect());
+    let request = MetadataRequest::default().with_topics(asked).with_allow_auto_topic_creation(false);
+    Ok(again(async || brokers.ask(&request, &[(12, shape::METADATA_12)]).await).await?.topics)
+}
+
+/// The names of all topics.
+///
+/// # Errors
+/// Why they are not known.
+pub async fn all_names(brokers: &Brokers<'_>) -> Result<BTreeSet<String>, StepError> {
+    let all = metadata(brokers, None).await?;
+    Ok(all.into_iter().filter_map(|one| Some(one.name?.0.to_string())).collect())
+}
+
 /// What the cluster has of the topics with these names, of which some are to have so many copies.
 pub(super) async fn look(
     brokers: &Brokers<'_>,
     names: &[String],
     copies: &BTreeMap<String, u32>,
 ) -> Result<BTreeMap<String, Topic>, BrokersError> {
-    let mut found = BTreeMap::new();
     if names.is_empty() {
-        return Ok(found);
+        return Ok(BTreeMap::new());
     }
-    // While replicas move a partition has more for a time.
-    let moving = copies::moving(brokers).await?;
-    let asked = names.iter().map(|name| MetadataRequestTopic::default().with_name(Some(topic(name)))).collect();
-    let request = MetadataRequest::default().with_topics(Some(asked)).with_allow_auto_topic_creation(false);
-    let answer = again(async || brokers.ask(&request, &[(12, shape::METADATA_12)]).await).await?;
-    for one in answer.topics {
+    let told = described(brokers, Some(names)).await?;
+    look_at(brokers, told, copies).await
+}
+
+/// What the cluster has of the topics of which brokers have `told`.
+async fn look_at(
+    brokers: &Brokers<'_>,
+    told: Told,
+    copies: &BTreeMap<String, u32>,
+) -> Result<BTreeMap<String, Topic>, BrokersError> {
+    let mut found = BTreeMap::new();
+    for one in told.topics {
         let Some(name) = &one.name else { continue };
         if one.error_code == UNKNOWN_TOPIC_OR_PARTITION {
             continue;
@@ -81,7 +116,7 @@ pub(super) async fn look(
         refused(&format!("describing the topic {}", name.0), one.error_code, None)?;
         let name = name.0.to_string();
         let counts = one.partitions.iter().map(|partition| {
-            let before = moving.get(&(name.clone(), partition.partition_index)).copied();
+            let before = told.moving.get(&(name.clone(), partition.partition_index)).copied();
             before.unwrap_or(partition.replica_nodes.len())
         });
         let spec = Topic {
@@ -125,11 +160,9 @@ pub(super) async fn look(
 /// # Errors
 /// Why they are not known.
 pub async fn every(brokers: &Brokers<'_>) -> Result<BTreeMap<String, Topic>, StepError> {
-    let request = MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(false);
-    let answer = again(async || brokers.ask(&request, &[(12, shape::METADATA_12)]).await).await?;
-    let others = answer.topics.into_iter().filter(|one| !one.is_internal);
-    let names: Vec<String> = others.filter_map(|one| Some(one.name?.0.to_string())).collect();
-    Ok(look(brokers, &names, &BTreeMap::new()).await?)
+    let mut told = described(brokers, None).await?;
+    told.topics.retain(|one| !one.is_internal);
+    Ok(look_at(brokers, told, &BTreeMap::new()).await?)
 }
 
 /// Whether the `live` topic has what is `wanted` of it.
@@ -291,12 +324,20 @@ impl<'a> Driver<Kafka<'a>> for Topic {
     const CALLS: Calls = Calls { discover: &[], create: &[], update: &[], delete: &[], retag: &[] };
 
     async fn discover(kafka: &Kafka<'a>) -> Result<Vec<Found<Self>>, StepError> {
-        let names: Vec<String> = kafka.stack()?.topics.keys().cloned().collect();
-        if names.is_empty() {
+        let stack = kafka.stack()?;
+        let names: Vec<String> = stack.topics.keys().cloned().collect();
+        let prunes = !stack.prune.topics.is_empty();
+        if names.is_empty() && !prunes {
             return Ok(Vec::new());
         }
         let (brokers, wanted) = (kafka.brokers().await?, copies::wanted(kafka)?);
-        let mut found = look(brokers, &names, &wanted).await?;
+        let mut told = described(brokers, if prunes { None } else { Some(&names) }).await?;
+        // What others have elsewhere is none of the file's.
+        told.topics.retain(|one| {
+            let name = one.name.as_ref().map(|name| name.0.as_str()).unwrap_or_default();
+            stack.topics.contains_key(name) || !one.is_internal && stack.prunes_topic(name).is_some()
+        });
+        let mut found = look_at(brokers, told, &wanted).await?;
         if copies::differing(&found, &wanted) {
             copies::weigh(kafka, brokers, &mut found).await;
         }

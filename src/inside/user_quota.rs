@@ -6,7 +6,7 @@ use kstack_core::kinds::UserQuota;
 use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;
 
-use super::users::{each, names, seen, unless_unseen};
+use super::users::{Sought, each, seen, unless_unseen};
 use super::{Kafka, again};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
@@ -55,17 +55,17 @@ impl<'a> Driver<Kafka<'a>> for UserQuota {
     const CALLS: Calls = Calls { discover: &[], create: &[], update: &[], delete: &[], retag: &[] };
 
     async fn discover(kafka: &Kafka<'a>) -> Result<Vec<Found<Self>>, StepError> {
-        let names = names(kafka)?;
-        if names.is_empty() {
+        let sought = Sought::of(kafka)?;
+        if sought.is_empty() {
             return Ok(Vec::new());
         }
         let brokers = kafka.brokers().await?;
         let live = again(async || quotas::all(brokers).await).await?;
-        let one = |user: String| {
-            let spec = found(live.get(&user)?)?;
+        let one = |(user, quotas)| {
+            let spec = found(&quotas)?;
             Some(Found { id: user, tags: Tags::new(), spec, terminated: false })
         };
-        Ok(names.into_iter().filter_map(one).collect())
+        Ok(live.into_iter().filter(|(user, _)| sought.has(user)).filter_map(one).collect())
     }
 
     async fn create(&self, ctx: &Ctx<'_, Kafka<'a>>) -> Result<String, StepError> {

@@ -8,7 +8,7 @@ use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;
 use kstack_core::rights::{GIVES, Right, in_order};
 
-use super::users::{each, names, seen, unless_unseen};
+use super::users::{Sought, each, seen, unless_unseen};
 use super::{Kafka, again};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
@@ -21,6 +21,14 @@ type Asked = (String, Vec<Right>);
 async fn live(brokers: &Brokers<'_>) -> Result<Rights, StepError> {
     let all = again(async || acls::all(brokers).await).await?;
     all.ok_or_else(|| StepError::ended("Kafka can't be asked", "its brokers ask nobody yet what he may do"))
+}
+
+/// What these users may do.
+async fn look(brokers: &Brokers<'_>, users: Vec<String>) -> Vec<Result<BTreeSet<Right>, String>> {
+    match live(brokers).await {
+        Ok(mut live) => users.iter().map(|user| Ok(live.remove(user).unwrap_or_default())).collect(),
+        Err(error) => users.iter().map(|_| Err(error.to_string())).collect(),
+    }
 }
 
 /// Gives or takes rights of many users.
@@ -49,7 +57,7 @@ async fn set(ctx: &Ctx<'_, Kafka<'_>>, user: &str, wanted: &[String]) -> Result<
     let brokers = ctx.system.brokers().await?;
     let read = |text: &String| Right::parse(text).ok_or_else(|| StepError::Internal(format!("`{text}` is no right")));
     let wanted = wanted.iter().map(read).collect::<Result<BTreeSet<Right>, _>>()?;
-    let now = live(brokers).await?.remove(user).unwrap_or_default();
+    let now = ctx.system.users.had.ask(user.to_owned(), async |users| look(brokers, users).await).await?;
     for ((rights, gives), gather) in in_order(&now, &wanted).into_iter().zip(GIVES).zip(&ctx.system.users.rights) {
         if !rights.is_empty() {
             let one = (user.to_owned(), rights.into_iter().cloned().collect());
@@ -64,17 +72,17 @@ impl<'a> Driver<Kafka<'a>> for UserRights {
     const CALLS: Calls = Calls { discover: &[], create: &[], update: &[], delete: &[], retag: &[] };
 
     async fn discover(kafka: &Kafka<'a>) -> Result<Vec<Found<Self>>, StepError> {
-        let names = names(kafka)?;
-        if names.is_empty() {
+        let sought = Sought::of(kafka)?;
+        if sought.is_empty() {
             return Ok(Vec::new());
         }
-        let mut live = live(kafka.brokers().await?).await?;
-        let one = |user: String| {
-            let mut rights: Vec<String> = live.remove(&user)?.iter().map(ToString::to_string).collect();
+        let live = live(kafka.brokers().await?).await?;
+        let one = |(user, rights): (String, BTreeSet<Right>)| {
+            let mut rights: Vec<String> = rights.iter().map(ToString::to_string).collect();
             rights.sort();
-            Some(Found { id: user, tags: Tags::new(), spec: UserRights { rights }, terminated: false })
+            Found { id: user, tags: Tags::new(), spec: UserRights { rights }, terminated: false }
         };
-        Ok(names.into_iter().filter_map(one).collect())
+        Ok(live.into_iter().filter(|(user, _)| sought.has(user)).map(one).collect())
     }
 
     async fn create(&self, ctx: &Ctx<'_, Kafka<'a>>) -> Result<String, StepError> {

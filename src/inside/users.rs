@@ -40,6 +40,8 @@ pub struct Users<'a> {
     secrets: BTreeMap<String, String>,
     pub(super) passwords: Gather<(String, Option<PrivateKey>)>,
     pub(super) quotas: Gather<(String, BTreeMap<&'static str, Option<f64>>)>,
+    /// What users may do now.
+    pub(super) had: Gather<String, BTreeSet<Right>>,
     /// One for each part of a change of rights.
     pub(super) rights: [Gather<(String, Vec<Right>)>; 4],
 }
@@ -111,10 +113,35 @@ impl<'a> Users<'a> {
     }
 }
 
-/// The users of the file, and those that kstack has made.
-pub fn names(kafka: &Kafka<'_>) -> Result<BTreeSet<String>, StepError> {
-    let named = kafka.stack()?.named_users().map(|(name, ..)| name.to_owned());
-    Ok(named.chain(kafka.users.made.iter().cloned()).collect())
+/// Of whom the brokers are asked.
+pub struct Sought<'a> {
+    stack: &'a Stack,
+    /// The users of the file, and those that kstack has made.
+    names: BTreeSet<String>,
+}
+
+impl<'a> Sought<'a> {
+    /// Those that a plan for the file of `kafka` is about.
+    pub fn of(kafka: &Kafka<'a>) -> Result<Sought<'a>, StepError> {
+        let stack = kafka.stack()?;
+        let named = stack.named_users().map(|(name, ..)| name.to_owned());
+        Ok(Sought { stack, names: named.chain(kafka.users.made.iter().cloned()).collect() })
+    }
+
+    /// Whether there is nobody to be asked of.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.stack.prune.users.is_empty()
+    }
+
+    /// Whether a plan is about `user`: the file's, kstack's, or under a beginning that the file has for itself.
+    pub fn has(&self, user: &str) -> bool {
+        self.is_ours(user) || self.stack.prunes_user(user).is_some()
+    }
+
+    /// Whether something may be kept of `user`.
+    pub fn is_ours(&self, user: &str) -> bool {
+        self.names.contains(user)
+    }
 }
 
 /// Sends all of `asked` in requests that are not too large, again where there is no answer. Each request gets an answer for each.

@@ -143,7 +143,7 @@ impl ApplyRequest {
             let Some((applied, then)) = done else { return Ok(None) };
             changed |= applied.changed;
             let Some(then) = then else { return Ok(Some(Applied { changed, ..applied })) };
-            task.note("Every host is rolled; the next stage begins.");
+            task.note("This stage is done; the next one begins.");
             foreseen = Some(then);
         }
     }

@@ -21,7 +21,7 @@ use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
 use kstack_core::instance_types::embedded;
-use kstack_core::kinds::{Instance, KafkaUser, MskCluster, UserSecret};
+use kstack_core::kinds::{Instance, MskCluster};
 use kstack_core::observed::{Inside, Observed};
 use kstack_core::stack::Stack;
 
@@ -65,8 +65,7 @@ fn may_have_others(stack: &Stack, input: &PlanningInput) -> bool {
 
 /// The users that kstack has made, whether the file has them or no more.
 fn made(observed: &Observed) -> BTreeSet<String> {
-    let (with, on_msk) = (observed.of::<KafkaUser>(), observed.of::<UserSecret>());
-    with.into_keys().chain(on_msk.into_keys()).map(ToString::to_string).collect()
+    observed.made_users().into_iter().map(ToString::to_string).collect()
 }
 
 /// Asks the brokers of what is `observed`. `applied` says whether an apply of the stack was ever complete.
@@ -99,7 +98,7 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied:
 }
 
 /// The brokers of what is `observed`, which a plan only asks.
-pub(super) async fn reach<'a>(
+pub async fn reach<'a>(
     session: &Session,
     stack: &Stack,
     observed: &Observed,

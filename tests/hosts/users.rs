@@ -1,5 +1,6 @@
 //! Users in the stack file, over a real secured Kafka: made with their stack, changed row by row, killed at requests, put right after
-//! what others did, written by `kstack export`, and gone with their rights when the file has them no more.
+//! what others did, written by `kstack export`, and gone with their rights when the file has them no more. What others have is told by
+//! `kstack status`, and goes where the file has its names for itself.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use crate::processes::{kstack, kstack_command};
 use crate::room::{beside, block};
 use crate::support::{Run, poll, text};
 
+const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
 const CONFIGS: &str = "kafka.admin.ConfigCommand";
 
@@ -174,7 +176,7 @@ fn users_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
         ],
     );
     assert!(said.contains("Completed updating"), "{said}");
-    for user in ["User:orders-api", "User:stranger"] {
+    for user in ["User:orders-api", "User:stranger", "User:visitor"] {
         let added = stack.ask(ACLS, &["--add", "--topic", "secrets", "--allow-principal", user, "--operation", "Read"]);
         assert!(added.contains("Adding ACLs"), "{added}");
     }
@@ -182,8 +184,31 @@ fn users_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
     assert_eq!(steps, lines("update scram_credential/orders-api\nupdate user_rights/orders-api"));
     stack.finish(&file);
     let exported = stack.export(&file);
-    assert_eq!(exported.matches("secrets").count(), 1, "{exported}");
+    assert_eq!(exported.matches("secrets").count(), 2, "{exported}");
     assert!(exported.contains("stranger:"), "{exported}");
+
+    // What others have is told, and goes where its names are the file's alone, by what is asked for alone.
+    for topic in ["left.x", "kept"] {
+        let made = stack.ask(TOPICS, &["--create", "--topic", topic, "--partitions", "1", "--replication-factor", "1"]);
+        assert!(made.contains("Created topic"), "{made}");
+    }
+    let pruned = stack.write(&format!("{now}prune: {{topics: [\"left.*\"], users: [\"vis*\"]}}\n"));
+    let told = run(&["status", &pruned, "--json"]).expect(0).json()["not_in_file"].take();
+    let of = |names: &[&str]| serde_json::json!({"count": names.len(), "first": names});
+    assert_eq!((&told["topics"], &told["users"]), (&of(&["kept"]), &of(&["stranger"])), "{told:#}");
+    assert_eq!((&told["pruned_topics"], &told["pruned_users"]), (&of(&["left.x"]), &of(&["visitor"])), "{told:#}");
+    let refused = run(&["plan", &pruned]).expect(1);
+    assert!(refused.out.contains("1 topic is under `prune`") && refused.out.contains("visitor"), "{refused}");
+    let killed = stack.dying(&["apply", &pruned, "--yes", "--allow-data-loss"], Some("1"));
+    assert!(killed.code != 0, "{killed}");
+    poll("the lease's end", Duration::from_secs(60), || {
+        let last = stack.dying(&["apply", &pruned, "--yes", "--allow-data-loss"], None);
+        (!last.err.contains("another kstack process")).then(|| last.expect(0))
+    });
+    assert_eq!(stack.steps(&pruned), Vec::<String>::new());
+    let text = run(&["status", &pruned]).expect(0).out;
+    let line = "Not in the stack file, and left alone: 1 topic (kept), 1 user (stranger)\n";
+    assert!(text.contains(line) && !text.contains("left.x") && !text.contains("visitor"), "{text}");
 
     // By a way that leads nowhere nothing is known: nobody's rights end, and nobody is forgotten.
     let file = stack.write("");

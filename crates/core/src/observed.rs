@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::kinds::{self, Instance, Kind as _, MskCluster, OfKind, Resource, Volume};
+use crate::kinds::{self, Instance, KafkaUser, Kind as _, MskCluster, OfKind, Resource, UserSecret, Volume};
 use crate::model::{Address, Ref, Tags, tag};
 
 /// A live resource as its driver finds it, references still by id.
@@ -187,6 +187,11 @@ impl Observed {
             Inside::Unknown(why) => Some(why),
             Inside::NotAsked => self.has_cluster().then_some("the brokers were not asked"),
         }
+    }
+
+    /// The users that kstack has made, whether the file has them or no more: what it keeps of them outside of the cluster tells.
+    pub fn made_users(&self) -> BTreeSet<&str> {
+        self.of::<KafkaUser>().into_keys().chain(self.of::<UserSecret>().into_keys()).collect()
     }
 
     /// Whether anything is live in which a cluster may be.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::digest::fingerprint;
+use crate::file::Beginning;
 
 pub use crate::engines::client::Client;
 pub use crate::engines::ec2::keys::*;
@@ -13,7 +14,7 @@ pub use crate::engines::msk::keys::*;
 pub use crate::engines::{Cluster, CommonKeys, Engine};
 pub use crate::file::Topic;
 use crate::file::read::{Read as _, fields};
-pub use crate::file::{Access, Mechanism, RoleName, User};
+pub use crate::file::{Access, Mechanism, Prune, RoleName, User};
 pub use crate::file::{
     AccessRule, Destination, Existing, GroupId, ListenerName, NamedRoute, Peer, SubnetChoice, VpcChoice,
 };
@@ -54,6 +55,8 @@ fields! {
         access: Access = Access::NONE,
         /// Topics, by name. Topics that are not here are left alone.
         topics: BTreeMap<String, Topic> = BTreeMap::new(),
+        /// What of the cluster is this file's alone, by how names begin. What is not under one of these is left alone.
+        prune: Prune = Prune::NONE,
     }
 }
 
@@ -199,7 +202,17 @@ impl Stack {
 
     /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.
     pub fn has_inside(&self) -> bool {
-        !self.topics.is_empty() || self.named_users().next().is_some()
+        !self.topics.is_empty() || self.named_users().next().is_some() || !self.prune.is_empty()
+    }
+
+    /// How the names begin under which a topic of this name goes, as the file does not have it; `None` where it is left alone.
+    pub fn prunes_topic(&self, name: &str) -> Option<&Beginning> {
+        self.prune.of_topic(name).filter(|_| !self.topics.contains_key(name))
+    }
+
+    /// The same of a user.
+    pub fn prunes_user(&self, name: &str) -> Option<&Beginning> {
+        self.prune.of_user(name).filter(|_| !self.access.users.contains_key(name))
     }
 
     /// Whom the file lets in, to whichever listener.

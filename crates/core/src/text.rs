@@ -24,6 +24,19 @@ pub fn quoted_list(words: &[&str]) -> String {
     }
 }
 
+/// How many names a text shows.
+pub const SHOWN: usize = 5;
+
+/// `a, b and c`, or the first few: `a, b, c, d, e and 7 more`.
+pub fn first_of<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+    match &names[..] {
+        all if all.len() > SHOWN => format!("{} and {} more", all[..SHOWN].join(", "), all.len() - SHOWN),
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        all => all.concat(),
+    }
+}
+
 /// `a, b or c`; empty for nothing.
 pub fn any_of(words: &[String]) -> String {
     match words {

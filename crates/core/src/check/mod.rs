@@ -13,6 +13,7 @@ mod lifetime;
 mod msk_users;
 mod named_of_users;
 mod network;
+mod prune;
 mod routes;
 mod sources;
 mod tags;
@@ -103,6 +104,7 @@ fn rules(source: &str, tree: &Node, problems: &mut Vec<Problem>) {
     topics::check(&mut checker);
     sources::check(&mut checker);
     users::check(&mut checker);
+    prune::check(&mut checker);
 }
 
 /// A cluster has exactly one engine.

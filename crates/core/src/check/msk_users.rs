@@ -81,14 +81,14 @@ fn check_rights(first: &Key, msk: &Msk, checker: &mut Checker<'_>) {
         _ if msk.configuration.is_some() => {}
         Some("true") => {
             let message = "the rights of users bind nobody yet: whoever signs in may use every topic that has no ACL";
-            let help = "apply the file, and write `false` then: every client has its rights by that time";
+            let help = "write `false`: kstack makes it so once the users of the file have their rights";
             checker.warning(&format!("cluster.msk.config.{ACL}"), message, help);
         }
         Some(_) => {}
         None => {
             let message = format!("MSK lets everyone use what has no ACL, unless `{ACL}` is `false`");
             let help = format!(
-                "write `{ACL}: false` below `cluster.msk.config`; or, where clients without ACLs work already, `true` until the file was applied"
+                "write `{ACL}: false` below `cluster.msk.config`; a live cluster gets it once the users have their rights. Or `true`, while clients without ACLs work"
             );
             checker.error_at(first.at, message, help);
         }

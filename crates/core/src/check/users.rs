@@ -126,7 +126,7 @@ fn check_grants(key: &Key, node: &Node, checker: &mut Checker<'_>) {
 }
 
 /// Warns of a name that another of the same list has in it.
-fn check_overlaps(node: &Node, path: &str, noun: &str, checker: &mut Checker<'_>) {
+pub(super) fn check_overlaps(node: &Node, path: &str, noun: &str, checker: &mut Checker<'_>) {
     let Some(Content::List(items)) = node.get(path).map(|node| &node.content) else { return };
     let texts: Vec<(&Node, &str)> = items.iter().filter_map(|item| Some((item, scalar(item)?))).collect();
     let prefixes: BTreeSet<&str> =

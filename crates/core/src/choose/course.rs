@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::unsaid;
+use super::{open, unsaid};
 use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT, Course, Overrides, Phase};
 use crate::engines::Engine;
 use crate::engines::ec2::reaches_ssm;
@@ -51,7 +51,10 @@ pub fn choose(stack: &Stack, observed: &Observed, overrides: &Overrides, refusal
             "write `listeners: {scram: true, plaintext: true}` below `cluster.ec2`, which brings listeners with TLS; or leave `access.users` out",
         ));
     }
-    let course = Course::to(goal, live.iter().copied());
+    let mut course = Course::to(goal, live.iter().copied());
+    if open::stays(course.now, course.next, stack, observed) {
+        course.next = course.now;
+    }
     if course.rests() {
         return course;
     }

@@ -180,7 +180,8 @@ fn host(
             scram: ec2.listeners.scram(),
             mtls: ec2.listeners.mtls != Mtls::Off,
             oauth: ec2.listeners.oauth.as_ref().filter(|_| role != HostRole::Controller).map(Oauth::tokens),
-            plaintext: ec2.listeners.in_plaintext(),
+            // Who waits to close has what it has.
+            plaintext: ec2.listeners.in_plaintext() || design.course.waits() && phase.plain(),
             phase,
             // Controllers have no such listener: another CA rolls none.
             clients_ca: clients_ca.filter(|_| role != HostRole::Controller).map(|ca| ca.pem.clone()),

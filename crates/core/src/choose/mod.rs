@@ -13,6 +13,7 @@ mod existing;
 mod iam;
 mod kept;
 mod msk;
+mod open;
 mod papers_key;
 mod routes;
 mod running;

@@ -2,7 +2,7 @@
 
 mod version;
 
-use super::PlanningInput;
+use super::{PlanningInput, open};
 use crate::design::{Design, MskDesign, Provisioned};
 use crate::digest;
 use crate::engines::msk::{self, configuration};
@@ -25,11 +25,17 @@ pub fn choose(design: &Design, msk: &Msk, input: &PlanningInput, refusals: &mut 
         (Some(brokers), Some(kafka)) if !msk.serverless => {
             let settings = configuration::server_properties(msk, design.stack.common().settings).unwrap_or_default();
             let properties = settings.iter().filter(|_| msk.configuration.is_none());
-            let properties: Vec<String> = properties.map(|(key, value)| format!("{key}={value}")).collect();
+            let mut properties: Vec<String> = properties.map(|(key, value)| format!("{key}={value}")).collect();
+            let held = open::held_back(msk, live.as_ref(), &design.stack, &input.observed, &properties);
+            let waits = held.is_some();
+            properties = held.unwrap_or(properties);
             let wanted = provisioned(design, msk, brokers, kafka, &properties, live.as_ref());
             version::check(&wanted, live.as_ref(), design.zones.len(), input, refusals);
             check_removal(&wanted, live.as_ref(), design.zones.len(), refusals);
-            Some((wanted, properties))
+            if waits {
+                open::check(&wanted, live.as_ref(), refusals);
+            }
+            Some((wanted, (properties, waits)))
         }
         _ => None,
     };
@@ -38,10 +44,12 @@ pub fn choose(design: &Design, msk: &Msk, input: &PlanningInput, refusals: &mut 
     let of_users = design.stack.named_secrets().map(|(_, arn)| arn.to_owned());
     let secrets = of_cluster.into_iter().chain(of_users).collect();
     let (provisioned, properties) = provisioned.unzip();
+    let (properties, open_until_rights) = properties.unwrap_or_default();
     MskDesign {
         provisioned,
         in_public_subnets: msk.public_access || was_public,
-        properties: properties.unwrap_or_default(),
+        properties,
+        open_until_rights,
         max_gib: max.map(|max| max.gib_ceil()),
         secrets,
     }

@@ -119,6 +119,7 @@ impl Course {
     pub fn of_host(&self, live: Option<Phase>) -> Phase {
         match live {
             None => self.now,
+            Some(live) if self.waits() => live,
             Some(live) if self.next < self.now => live.min(self.next),
             Some(live) if self.next > self.now => live.max(self.next),
             Some(_) => self.goal,
@@ -128,6 +129,11 @@ impl Course {
     /// Whether no host changes its phase.
     pub fn rests(&self) -> bool {
         self.now == self.next
+    }
+
+    /// Whether hosts stay where they are for now, though it is not where they are to be.
+    pub fn waits(&self) -> bool {
+        self.rests() && self.now != self.goal
     }
 
     /// Whether a host has listeners with TLS, or gets them: what those need is there before the first has them, and goes after the last.

@@ -220,6 +220,10 @@ impl Design {
     pub fn has_papers(&self) -> bool {
         self.course.tls()
     }
+    /// Whether brokers let everyone use what no ACL is for, against the file, until its users have their rights.
+    pub fn open_until_rights(&self) -> bool {
+        self.course.waits() || self.msk.as_ref().is_some_and(|msk| msk.open_until_rights)
+    }
     /// Whether it has alarms of CloudWatch.
     pub fn has_alarms(&self) -> bool {
         self.stack.has_alarms(self.expires.is_some())

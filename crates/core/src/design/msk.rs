@@ -13,6 +13,8 @@ pub struct MskDesign {
     pub in_public_subnets: bool,
     /// `key=value` of the configuration.
     pub properties: Vec<String>,
+    /// Whether they let everyone use what no ACL is for, against the file, until its users have their rights.
+    pub open_until_rights: bool,
     /// How far volumes may grow by themselves, in GiB.
     pub max_gib: Option<u64>,
     /// ARNs of SCRAM secrets.

@@ -1,7 +1,7 @@
 //! Reading a stack file: from YAML to a tree with places, from the tree to typed values, and problems to be shown.
 //!
 //! `node` is the tree, `read` the typed reader and the JSON Schema from one declaration, `keys` what every engine
-//! shares, `existing` what a file names of others' networks, `routes` the ways to them, `users` who may do what in the cluster, `dns` the stack's names, `alarms` whom
+//! shares, `existing` what a file names of others' networks, `routes` the ways to them, `users` who may do what in the cluster, `prune` what of it is the file's alone, `dns` the stack's names, `alarms` whom
 //! CloudWatch tells, `checker` what rules between fields
 //! work with, `problem` how a problem is shown, `syntax` and `secret` what its
 //! words are and what they must not have.
@@ -13,6 +13,7 @@ mod existing;
 pub(crate) mod keys;
 pub(crate) mod node;
 pub(crate) mod problem;
+mod prune;
 pub mod read;
 mod routes;
 pub(crate) mod secret;
@@ -26,6 +27,7 @@ pub use dns::{Dns, bootstrap_name};
 pub use existing::{AccessRule, Existing, GroupId, ListenerName, Peer, SubnetChoice, SubnetId, VpcChoice, VpcId};
 pub use keys::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Workload, Zones};
 pub use problem::{Problem, Report, Severity};
+pub use prune::{Beginning, INTERNAL, Prune};
 pub use read::Scalar;
 pub use routes::{Destination, Gateway, NamedRoute};
 pub use topics::Topic;

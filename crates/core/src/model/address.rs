@@ -28,14 +28,14 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
 }
 
-/// The name as addresses of Kafka's kinds have it.
-fn escaped(name: &str) -> String {
+/// The name as addresses of Kafka's kinds have it, which any text can show.
+pub fn shown_in_kafka(name: &str) -> String {
     let each =
         name.bytes().map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") });
     each.collect()
 }
 
-/// The name that is written as `text`; `None` where [`escaped`] writes no name so.
+/// The name that is written as `text`; `None` where [`shown_in_kafka`] writes no name so.
 fn unescaped(text: &str) -> Option<String> {
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
     while let [byte, after @ ..] = rest {
@@ -48,7 +48,7 @@ fn unescaped(text: &str) -> Option<String> {
             bytes.push(*byte);
         }
     }
-    String::from_utf8(bytes).ok().filter(|name| escaped(name) == text)
+    String::from_utf8(bytes).ok().filter(|name| shown_in_kafka(name) == text)
 }
 
 /// A resource's name inside its stack: `subnet/private-a`. It is also the tag `kstack:address`.
@@ -84,7 +84,7 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match has_kafkas_names(&self.kind) {
-            true => write!(out, "{}/{}", self.kind, escaped(&self.name)),
+            true => write!(out, "{}/{}", self.kind, shown_in_kafka(&self.name)),
             false => write!(out, "{}/{}", self.kind, self.name),
         }
     }

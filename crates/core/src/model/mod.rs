@@ -9,7 +9,7 @@ pub mod tag;
 
 use std::collections::BTreeMap;
 
-pub use address::{Address, KAFKA_KINDS, StepId, is_of_kafka};
+pub use address::{Address, KAFKA_KINDS, StepId, is_of_kafka, shown_in_kafka};
 pub use change::{DIFFERS, Deletion, Effect, FieldChange, Missing, Operation};
 pub(crate) use field::spec;
 pub use field::{Field, Fields, Rule, fixed};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Note, Plan, Work};
 use crate::engines::Engine;
-use crate::kinds::{OfKind as _, Resource, Topic};
+use crate::kinds::{Kind as _, OfKind as _, Resource, ScramCredential, Topic, UserQuota, UserRights};
 use crate::model::{Address, is_of_kafka};
 use crate::moves::amount;
 use crate::observed::Observed;
@@ -13,17 +13,29 @@ use crate::refusal::Refusal;
 use crate::stack::Stack;
 use crate::text::many;
 
+/// The kinds of what a user has in Kafka.
+pub const USERS: [&str; 3] = [ScramCredential::NAME, UserQuota::NAME, UserRights::NAME];
+
 /// Whether the step that would make the resource is held back: that it was not seen does not mean that it is not there.
 pub fn is_held(address: &Address, observed: &Observed) -> bool {
     is_of_kafka(&address.kind) && observed.unknown_inside().is_some()
 }
 
-/// Whether a live resource that the design does not ask for may be deleted. A topic: where the stack file says that it is absent, since
-/// others make topics too. What is kept of a user stays while it is not known whether the cluster has the user still: it tells that the user
+/// Whether a live resource that the design does not ask for may be deleted. A topic: where the stack file says that it is absent, or that
+/// all topics whose names begin so are its own, since others make topics too. What a user has in Kafka: where the user is or was the file's,
+/// or the file says the same of it. What is kept of a user stays while it is not known whether the cluster has the user still: it tells that the user
 /// is kstack's.
 pub fn may_go(address: &Address, stack: &Stack, observed: &Observed) -> bool {
     match address.kind.as_str() {
-        "topic" => stack.topics.get(&address.name).is_some_and(|topic| topic.absent),
+        "topic" => {
+            stack.topics.get(&address.name).is_some_and(|topic| topic.absent)
+                || stack.prunes_topic(&address.name).is_some()
+        }
+        kind if USERS.contains(&kind) => {
+            let name = address.name.as_str();
+            let ours = stack.access.users.contains_key(name) || observed.made_users().contains(name);
+            ours || stack.prunes_user(name).is_some()
+        }
         "kafka_user" | "user_secret" => observed.unknown_inside().is_none(),
         _ => true,
     }
@@ -38,14 +50,17 @@ pub fn say_unknown(desired: &BTreeMap<Address, Resource>, stack: &Stack, observe
     // Those that are no longer in the file too.
     let of_user = |address: &&Address| ["kafka_user", "user_secret"].contains(&address.kind.as_str());
     let users: BTreeSet<&Address> = desired.keys().chain(observed.live.keys()).filter(of_user).collect();
-    let count = topics + users.len();
-    if count == 0 && !settings {
-        return;
-    }
+    let (count, pruned) = (topics + users.len(), !stack.prune.is_empty());
     let of = [(topics, "topic"), (users.len(), "user")].into_iter().filter(|(count, _)| *count > 0);
     let of = of.map(|(count, noun)| many(count, noun));
-    let of: Vec<String> = of.chain(settings.then(|| "the brokers' settings".to_owned())).collect();
-    let has = if count == 1 && !settings { "has" } else { "have" };
+    let more = [(pruned, "what is under `prune`"), (settings, "the brokers' settings")];
+    let more = more.into_iter().filter(|(is, _)| *is).map(|(_, what)| what.to_owned());
+    let of: Vec<String> = of.chain(more).collect();
+    let has = match (count, settings, pruned) {
+        (0, false, false) => return,
+        (1, false, false) | (0, false, true) => "has",
+        _ => "have",
+    };
     let text = format!(
         "{} of the stack file {has} no step, as it is not known what Kafka has: {why}; run it where the brokers can be reached, or name a \
          way with --via or --proxy",

@@ -16,6 +16,7 @@ mod escape;
 mod inside;
 mod markdown;
 mod order;
+mod prune;
 mod saved;
 mod stages;
 mod step;
@@ -211,15 +212,19 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     let own = own.filter(|(address, _)| !desired.contains_key(address));
     for (address, live) in own.filter(|(address, _)| inside::may_go(address, &design.stack, observed)) {
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
-        let reason = if address.kind == "topic" {
-            "the stack file says that it is absent"
-        } else if duplicate {
-            "it is a duplicate from a call whose answer was lost, and nothing uses it"
-        } else {
-            "it is no longer in the stack file"
+        let pruned = prune::why(address, &design.stack, observed);
+        let reason = match &pruned {
+            Some(why) => why,
+            None if address.kind == "topic" => "the stack file says that it is absent",
+            None if duplicate => "it is a duplicate from a call whose answer was lost, and nothing uses it",
+            None => "it is no longer in the stack file",
         };
+        if pruned.is_none() {
+            refuse_deletion(address, live, &mut plan);
+        }
         delete(address, live, reason, &mut plan);
     }
+    prune::refuse(&design.stack, observed, &mut plan);
     // The cause before what follows from it: the VPC before its subnets, and those before what is in them.
     plan.refusals.sort_by_cached_key(|refusal| refusal.address.as_ref().map(order::place));
     refuse_lost_quorum(&desired, observed, &mut plan);
@@ -387,7 +392,7 @@ fn create(address: &Address, creation: Creation, observed: &Observed, plan: &mut
     plan.steps.push(Step { address: address.clone(), operation: None, reason, work, after: Vec::new() });
 }
 
-fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {
+fn refuse_deletion(address: &Address, live: &Live, plan: &mut Plan) {
     match live.spec.deletion() {
         Deletion::Data(held) if !plan.data_loss_allowed && is_of_kafka(&address.kind) => {
             let reason = format!("the stack file says that {} is absent, and it has {held}", address.name);
@@ -402,6 +407,9 @@ fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {
         Deletion::Refuse { reason, remedy } => plan.refusals.push(Refusal::at(address, reason, remedy)),
         Deletion::Data(_) | Deletion::Free => {}
     }
+}
+
+fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {
     let work =
         Work::Delete { live: LiveTarget { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() } };
     plan.steps.push(Step {

@@ -1,5 +1,5 @@
 //! Plans in stages: hosts go from plaintext to TLS, and back, or from one authority to another, by several rolls, of which each begins when
-//! the one before has ended. Each stage is planned from what is live then; what is shown of the later ones is what they do if nothing else
+//! the one before has ended; and users have their rights before nobody may do anything without. Each stage is planned from what is live then; what is shown of the later ones is what they do if nothing else
 //! changes.
 
 use super::{Note, Plan, applied, make_plan};
@@ -30,7 +30,7 @@ impl Plan {
 
 /// `plan` with what follows it, where hosts have not come to the end of their way with it.
 pub(super) fn foresee(mut plan: Plan, design: &Design, input: &PlanningInput, overrides: &Overrides) -> Plan {
-    let rests = design.course.rests() && design.authorities.then.is_empty();
+    let rests = design.course.rests() && design.authorities.then.is_empty() && !design.open_until_rights();
     // Where nothing is done, nothing follows from it either.
     if rests || plan.steps.is_empty() || !plan.refusals.is_empty() {
         return plan;
@@ -45,6 +45,16 @@ pub(super) fn foresee(mut plan: Plan, design: &Design, input: &PlanningInput, ov
 
 /// Says what clients have to know of the listeners that they come by.
 pub(super) fn say(design: &Design, observed: &Observed, plan: &mut Plan) {
+    if design.open_until_rights() {
+        // What follows says the rest, where it is known what users have.
+        let Some(why) = observed.unknown_inside() else { return };
+        let text = format!(
+            "brokers go on to let everyone use what no ACL is for, and `allow.everyone.if.no.acl.found` is not made `false`: it is not known \
+             whether the users of the stack file have their rights: {why}; run it where the brokers can be reached, or name a way with --via or --proxy"
+        );
+        plan.notes.push(Note { warning: true, ..Note::of(&Address::new("kafka", "main"), text) });
+        return;
+    }
     let Some(ec2) = &design.stack.cluster.ec2 else { return };
     let (course, listeners) = (design.course, &ec2.listeners);
     let kept = course.goal == Phase::Plaintext && listeners.plaintext.is_none();

@@ -11,4 +11,6 @@ mod migration;
 #[allow(dead_code, reason = "the fixtures use the rest")]
 mod model;
 mod msk_order;
+mod open;
+mod prune;
 mod rolls;
