@@ -66,7 +66,7 @@ pub enum Event {
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub done: BTreeSet<StepId>,
-    pub failed: BTreeMap<StepId, StepError>,
+    pub failed: Vec<(StepId, StepError)>,
     /// Steps that a failed one held back.
     pub skipped: BTreeSet<StepId>,
     /// Steps that were not begun or not finished when a signal came, or when AWS took no more calls.
@@ -171,7 +171,7 @@ pub async fn apply(
                             outcome.ended_by = Some(address.clone());
                             deadline = Some(tokio::time::Instant::now() + SHUTDOWN_GRACE);
                         }
-                        outcome.failed.insert(address, error);
+                        outcome.failed.push((address, error));
                     }
                 }
             }
@@ -196,7 +196,8 @@ pub async fn apply(
 fn skip_held_back(waiting: &mut Vec<&Step>, outcome: &mut Outcome, emit: &mut impl FnMut(Event)) {
     loop {
         let held = |step: &&Step| {
-            let broken = |one: &&StepId| outcome.failed.contains_key(*one) || outcome.skipped.contains(*one);
+            let broken =
+                |one: &&StepId| outcome.failed.iter().any(|(id, _)| id == *one) || outcome.skipped.contains(*one);
             step.after.iter().find(broken).cloned()
         };
         let found = waiting.iter().enumerate().find_map(|(index, step)| held(step).map(|because| (index, because)));

@@ -4,7 +4,10 @@ use clap::Command;
 
 /// Each group's heading and its commands, in order.
 const GROUPS: [(&str, &[&str]); 7] = [
-    ("Stack files, offline", &["check", "size", "cost", "compare", "prices", "policy", "diff", "monitoring", "schema"]),
+    (
+        "Stack files, offline",
+        &["init", "check", "explain", "size", "cost", "compare", "prices", "policy", "diff", "monitoring", "schema"],
+    ),
     (
         "Stacks",
         &["plan", "apply", "destroy", "status", "lag", "credentials", "export", "shell", "recover", "render", "unlock"],

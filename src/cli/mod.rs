@@ -12,10 +12,12 @@ mod describe;
 mod destroy;
 mod diff;
 mod error;
+mod explain;
 mod export;
 mod extend;
 mod fleet;
 mod help;
+mod init;
 mod lag;
 mod list;
 mod listeners;
@@ -53,12 +55,12 @@ use crate::ops::Failure;
 use context::Context;
 use kstack_core::check::lasts;
 use kstack_core::stack::{Name, Scalar as _, TimeSpan};
-use ui::Printer;
+use ui::{Colours, Printer};
 use via::ViaArgs;
 
 /// Apache Kafka on AWS, as code.
 #[derive(Debug, Parser)]
-#[command(name = "kstack", version, about, max_term_width = 100)]
+#[command(name = "kstack", version = env!("KSTACK_VERSION"), about, max_term_width = 100)]
 struct Cli {
     /// Use the pinned LocalStack on this machine instead of AWS; it is started if needed
     #[arg(long, global = true, display_order = 900)]
@@ -66,16 +68,24 @@ struct Cli {
     /// Print only results and errors
     #[arg(short, long, global = true, display_order = 901)]
     quiet: bool,
+    /// Print a line for every step, also of a long run; with `status`, what others have put onto the stack's resources, too
+    #[arg(short, long, global = true, conflicts_with = "quiet", display_order = 902)]
+    verbose: bool,
     /// Print progress as lines, without a live view
-    #[arg(long, global = true, conflicts_with = "quiet", display_order = 902)]
+    #[arg(long, global = true, conflicts_with_all = ["quiet", "verbose"], display_order = 903)]
     no_progress: bool,
+    /// When to print colours; `auto` is on a terminal
+    #[arg(long, value_name = "WHEN", global = true, value_enum, default_value_t = Colours::Auto, display_order = 904)]
+    color: Colours,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Check(check::Args),
+    Explain(explain::Args),
     Schema(schema::Args),
     Size(size::Args),
     Cost(cost::Args),
@@ -149,15 +159,19 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<u8, Failure> {
-    let printer = match (cli.quiet, cli.no_progress) {
-        (true, _) => Printer::Quiet,
-        (_, true) => Printer::NoProgress,
-        _ => Printer::Normal,
+    cli.color.choose();
+    let printer = match () {
+        () if cli.quiet => Printer::Quiet,
+        () if cli.verbose => Printer::Verbose,
+        () if cli.no_progress => Printer::NoProgress,
+        () => Printer::Normal,
     };
     let via = cli.command.via().map_or(Ok(Via::default()), ViaArgs::chosen)?;
     let context = Context::new(printer, cli.sandbox, via);
     match cli.command {
+        Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Size(args) => size::run(&args),
         Command::Cost(args) => cost::run(&args),

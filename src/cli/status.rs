@@ -51,9 +51,6 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Also list what others have put onto the stack's resources, such as routes to peered networks; kstack leaves them alone
-    #[arg(long, short, conflicts_with = "json")]
-    verbose: bool,
     /// Wait until Kafka is healthy: every broker registered, every replica in sync; for MSK, until the cluster is ACTIVE
     #[arg(long)]
     wait: bool,
@@ -299,10 +296,10 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
     status.findings = findings::of(&args.file, &status);
     match args.watch {
         _ if args.json => ui::json(&status),
-        None => ui::out(&text(&status, now, args.verbose)),
+        None => ui::out(&text(&status, now, context.printer.verbose())),
         Some(every) => {
             let head = format!("{}, again every {every}; Ctrl-C ends it\n\n", now.strftime("%F %T UTC"));
-            ui::page(&(head + &text(&status, now, args.verbose)));
+            ui::page(&(head + &text(&status, now, context.printer.verbose())));
         }
     }
     // AWS's own word on an MSK cluster is what was waited for.

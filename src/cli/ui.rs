@@ -1,5 +1,5 @@
 //! The one place that writes to standard output and standard error. Colours are left out when the output is no terminal, or with
-//! `NO_COLOR`.
+//! `NO_COLOR`; `--color` has the last word.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -29,6 +29,26 @@ pub fn markdown(text: &str) {
     raw(text);
 }
 
+/// When there are colours: `auto` is where the output is a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Colours {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Colours {
+    /// Has all output of this process be so.
+    pub fn choose(self) {
+        match self {
+            Colours::Auto => anstream::ColorChoice::Auto,
+            Colours::Always => anstream::ColorChoice::Always,
+            Colours::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
 /// How much is shown beside results and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Printer {
@@ -36,6 +56,8 @@ pub enum Printer {
     Normal,
     /// Progress as lines.
     NoProgress,
+    /// Progress of every step, also of a long run.
+    Verbose,
     /// No progress.
     Quiet,
 }
@@ -50,7 +72,12 @@ impl Printer {
 
     /// Whether standard error shows a live view.
     pub fn live(self) -> bool {
-        self == Printer::Normal && io::stderr().is_terminal()
+        matches!(self, Printer::Normal | Printer::Verbose) && io::stderr().is_terminal()
+    }
+
+    /// Whether every step of a long run is told, and whatever else is left out as a rule.
+    pub fn verbose(self) -> bool {
+        self == Printer::Verbose
     }
 }
 

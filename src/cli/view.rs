@@ -12,6 +12,7 @@ use crate::ops::RunReport;
 use crate::roll::Checks;
 use kstack_core::model::StepId;
 use kstack_core::plan::{Action, Plan};
+use kstack_core::text::many;
 
 /// Where the reports of a run go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,9 @@ impl Screen {
 struct EventView {
     start: Instant,
     total: usize,
+    /// Steps that have ended, whichever way, and how many of them were skipped without a line.
+    ended: usize,
+    skipped: usize,
     show: Show,
     printer: Printer,
     target: OutputTarget,
@@ -74,6 +78,8 @@ enum Show {
 
 /// More steps than this at once are counted, not listed.
 const LISTED: usize = 12;
+/// A run with more steps than this is told by counts, a line for each tenth of it, unless a line for each step was asked for.
+const LONG: usize = 20;
 
 impl EventView {
     /// A view of a run with `total` steps.
@@ -90,16 +96,25 @@ impl EventView {
         } else {
             Show::Lines
         };
-        EventView { start: Instant::now(), total, show, printer, target }
+        EventView { start: Instant::now(), total, ended: 0, skipped: 0, show, printer, target }
     }
 
     /// Shows `event`.
     fn show(&mut self, event: &Event) {
+        let counted = self.total > LONG && !self.printer.verbose();
+        let (told, is_end) = (!counted || is_told(event), is_end(event));
+        self.ended += usize::from(is_end);
+        self.skipped += usize::from(!told && matches!(event, Event::Skipped { .. }));
         match &mut self.show {
             Show::Json => ui::json_line(event),
             Show::Lines => {
-                if let Some(line) = line(event) {
+                if let Some(line) = line(event).filter(|_| told) {
                     self.printer.progress(&line);
+                }
+                if counted && is_end && is_tenth(self.ended, self.total) {
+                    let seconds = self.start.elapsed().as_secs_f64();
+                    self.printer
+                        .progress(&format!("{:10} {} of {} steps in {seconds:.1} s", "ended", self.ended, self.total));
                 }
             }
             Show::Live { all, head, steps } => {
@@ -134,7 +149,7 @@ impl EventView {
                 let waiting = self.total.saturating_sub(usize::try_from(head.position()).unwrap_or(0) + steps.len());
                 head.set_message(format!("{} under way, {waiting} waiting", steps.len()));
                 if let Some(line) =
-                    line(event).filter(|_| !matches!(event, Event::Started { .. } | Event::Waiting { .. }))
+                    line(event).filter(|_| told && !matches!(event, Event::Started { .. } | Event::Waiting { .. }))
                 {
                     let _ = all.println(line);
                 }
@@ -147,6 +162,11 @@ impl EventView {
         let seconds = self.start.elapsed().as_secs_f64();
         if let Show::Live { head, .. } = &self.show {
             head.finish_and_clear();
+        }
+        if self.skipped > 0 && !matches!(self.show, Show::Json) {
+            let steps = many(self.skipped, "step");
+            self.printer
+                .progress(&format!("{:10} {steps}: they wait for what failed; --verbose names them", "skipped"));
         }
         if matches!(self.show, Show::Json) {
             let left: Vec<&StepId> = outcome.left.iter().map(|(address, _)| address).collect();
@@ -173,6 +193,24 @@ impl EventView {
             if self.target == OutputTarget::Aside { self.printer.progress(text.trim_end()) } else { ui::out(&text) }
         }
     }
+}
+
+/// Whether the event has a line of its own in a long run, too: what went wrong, and what stops a host.
+fn is_told(event: &Event) -> bool {
+    match event {
+        Event::Done { action, .. } => matches!(action, Action::Roll | Action::Replace),
+        Event::Skipped { .. } => false,
+        _ => true,
+    }
+}
+
+fn is_end(event: &Event) -> bool {
+    matches!(event, Event::Done { .. } | Event::Failed { .. } | Event::Skipped { .. })
+}
+
+/// Whether another tenth of `total` has ended with this.
+fn is_tenth(ended: usize, total: usize) -> bool {
+    ended * 10 / total > (ended - 1) * 10 / total
 }
 
 fn doing(action: Action) -> &'static str {
@@ -213,4 +251,17 @@ fn line(event: &Event) -> Option<String> {
                 .to_owned()
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_run_has_ten_lines_and_the_last_is_of_its_end() {
+        for total in [21, 60, 1999] {
+            let told: Vec<usize> = (1..=total).filter(|ended| is_tenth(*ended, total)).collect();
+            assert_eq!((told.len(), told.last()), (10, Some(&total)), "{told:?}");
+        }
+    }
 }

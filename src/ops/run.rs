@@ -109,8 +109,9 @@ fn left<'a>(steps: impl Iterator<Item = &'a StepId>) -> String {
 
 /// Why an outcome that is not complete is not.
 fn failure(outcome: &Outcome) -> Failure {
-    if let Some(error) = outcome.ended_by.as_ref().and_then(|step| outcome.failed.get(step)) {
-        let all = outcome.failed.keys().chain(outcome.left.iter().map(|(step, _)| step));
+    let error_of = |step: &StepId| outcome.failed.iter().find(|(id, _)| id == step).map(|(_, error)| error);
+    if let Some(error) = outcome.ended_by.as_ref().and_then(error_of) {
+        let all = outcome.failed.iter().map(|(step, _)| step).chain(outcome.left.iter().map(|(step, _)| step));
         return Failure {
             causes: vec![error.to_string()],
             hint: error.remedy().map(str::to_owned),
@@ -132,9 +133,10 @@ fn failure(outcome: &Outcome) -> Failure {
     } else {
         format!(", and {} waited for them", many(outcome.skipped.len(), "step"))
     };
-    let causes = outcome.failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+    // The first to fail comes last, where the eye is; the others may have failed because of it.
+    let causes = outcome.failed.iter().rev().map(|(address, error)| format!("{address}: {error}")).collect();
     // What a limit stopped goes on once the last of them has ended; what else went wrong comes first.
-    let failed = || outcome.failed.values();
+    let failed = || outcome.failed.iter().map(|(_, error)| error);
     let limited = failed().max_by_key(|error| error.later()).and_then(StepError::remedy);
     let hint = failed()
         .filter(|error| error.later().is_none())
@@ -145,7 +147,7 @@ fn failure(outcome: &Outcome) -> Failure {
         causes,
         hint: Some(hint.to_owned()),
         // What was made a moment ago may not be listed yet either, and a cleanup at once would leave it behind.
-        maybe_applied: !outcome.done.is_empty() || outcome.failed.values().any(StepError::maybe_applied),
+        maybe_applied: !outcome.done.is_empty() || failed().any(StepError::maybe_applied),
         ..Failure::new(format!("{} failed{skipped}", many(outcome.failed.len(), "step")))
     }
 }

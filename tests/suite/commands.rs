@@ -299,7 +299,7 @@ fn failed_steps_hold_back_what_needs_them_and_running_again_finishes() {
     account.write("dev", &[]);
     let fault = |operation: &str| serde_json::json!({"service": "ec2", "operation": operation, "error": "VolumeLimitExceeded", "message": "You have reached your volume limit.", "count": 1});
     account.choose(&serde_json::json!({"faults": [fault("CreateVolume")]}));
-    let run = account.run(&["apply", FILE, "--yes"]).expect(1);
+    let run = account.run(&["apply", FILE, "--yes", "--verbose"]).expect(1);
     let lines: Vec<&str> = run.err.lines().collect();
     let failed = lines.iter().find(|line| line.starts_with("failed")).expect("a failed step");
     let address = failed.split_whitespace().nth(1).expect("an address").trim_end_matches(':');
@@ -333,6 +333,17 @@ fn failed_steps_hold_back_what_needs_them_and_running_again_finishes() {
     assert_eq!(steps, left);
     account.apply(FILE);
     account.assert_converged(FILE);
+    // A long run is told by counts, and by what went wrong: the first failure at the end, with what to do.
+    account.choose(&serde_json::json!({"faults": [{"service": "ec2", "operation": "DeleteNetworkInterface", "error": "UnauthorizedOperation", "status": 403, "count": 3}]}));
+    let run = account.run(&["destroy", FILE, "--yes"]).expect(1);
+    let lines: Vec<&str> = run.err.lines().collect();
+    let starting = |word: &str| lines.iter().filter(|line| line.starts_with(word)).count();
+    assert_eq!((starting("ended   "), starting("deleted "), starting("failed  ")), (10, 0, 3), "{run}");
+    assert_eq!(starting("skipped "), 1, "{run}");
+    let first = lines.iter().find_map(|line| line.strip_prefix("failed     ")).expect("a failed step");
+    let causes: Vec<&&str> = lines.iter().filter(|line| line.starts_with("caused by: network_interface/")).collect();
+    let (address, _) = first.split_once(':').expect("an address");
+    assert!(causes.len() == 3 && causes[2].starts_with(&format!("caused by: {address}: ")), "{run}");
     account.destroy(FILE);
 }
 
@@ -341,6 +352,14 @@ fn a_usage_error_is_an_error_and_help_is_not() {
     let run = |arguments: &[&str]| Run::of(Command::new(crate::support::KSTACK).args(arguments));
     assert!(run(&["--help"]).expect(0).out.contains("Usage: kstack"));
     assert!(run(&["nonsense"]).expect(1).err.contains("unrecognized subcommand"));
+    let both = run(&["status", "--quiet", "--verbose", "missing.yaml"]).expect(1).err;
+    assert!(both.contains("'--quiet' cannot be used with '--verbose'"), "{both}");
+    // Colours as asked, whatever standard error is.
+    let red = "\u{1b}[1m\u{1b}[31merror:";
+    for (when, colours) in [("always", true), ("auto", false), ("never", false)] {
+        let err = run(&["check", "missing.yaml", "--color", when]).expect(1).err;
+        assert_eq!(err.contains(red), colours, "{when}: {err:?}");
+    }
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn credentials_that_were_never_valid_are_told_by_the_first_look() {
 /// `apply` of a plan that takes about five minutes, with credentials that end in so many.
 fn ending_in(account: &Account, minutes: i64, of_process: bool) -> Run {
     let end = (Timestamp::now() + SignedDuration::from_mins(minutes)).to_string();
-    let mut command = account.command(&["apply", FILE, "--yes"]);
+    let mut command = account.command(&["apply", FILE, "--yes", "--verbose"]);
     if of_process {
         let credentials = json!({
             "Version": 1, "AccessKeyId": account.id, "SecretAccessKey": "test", "SessionToken": "test", "Expiration": end,

@@ -6,12 +6,23 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use kstack_core::explain::{default, kind, requires};
 use serde_json::Value;
 
 const HEAD: &str = "# The stack file
 
-Every key, its type, its default and its meaning. Keys without a default are required, unless they are optional.
-`kstack schema` prints the same as a JSON Schema, which editors use; `kstack check FILE` tells what is wrong with a file.
+Every key, its type, its default, its meaning, and what a change of it does to a live stack. Keys without a default are required, unless they
+are optional. `kstack explain KEY` prints the same of one key; `kstack schema` all of it as a JSON Schema, which editors use; `kstack check FILE` tells what is
+wrong with a file.
+
+| a change of it | what `apply` does |
+|---|---|
+| nothing | the live stack stays as it is |
+| in place | resources are made, changed or deleted; no host of kstack's stops |
+| made anew | a host without data is deleted and made again |
+| roll | hosts start again, one after the other, each once the cluster is well |
+| refused without `--allow-data-loss` | data would be lost |
+| refused | it can't be done; the plan says what can |
 ";
 
 /// A table of the mapping at `path`, then one of each mapping in it.
@@ -19,18 +30,11 @@ fn mapping(path: &str, schema: &Value, out: &mut String) {
     let heading = if path.is_empty() { "The file" } else { path };
     let _ = writeln!(out, "\n## {heading}\n\n{}\n", text(&schema["description"]));
     let Some(keys) = schema["properties"].as_object().filter(|keys| !keys.is_empty()) else { return };
-    let _ = writeln!(out, "| key | type | default | meaning |\n|---|---|---|---|");
-    let required = |key: &str| schema["required"].as_array().is_some_and(|keys| keys.iter().any(|one| one == key));
+    let _ = writeln!(out, "| key | type | default | meaning | a change of it |\n|---|---|---|---|---|");
     for (key, value) in keys {
-        let default = match &value["default"] {
-            _ if required(key) => "required".to_owned(),
-            Value::Null => "optional".to_owned(),
-            Value::Object(_) => "its own defaults".to_owned(),
-            Value::Array(items) if items.is_empty() => "none".to_owned(),
-            Value::String(text) => format!("`{text}`"),
-            other => format!("`{other}`"),
-        };
-        let _ = writeln!(out, "| `{key}` | {} | {default} | {} |", kind(value), text(&value["description"]));
+        let (kind, default) = (kind(value), default(value, requires(schema, key)));
+        let (meaning, change) = (text(&value["description"]), text(&value["x-effect"]));
+        let _ = writeln!(out, "| `{key}` | {kind} | {default} | {meaning} | {change} |");
     }
     for (key, value) in keys {
         let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
@@ -39,35 +43,6 @@ fn mapping(path: &str, schema: &Value, out: &mut String) {
             _ if value["properties"].is_object() => mapping(&below, value, out),
             _ => {}
         }
-    }
-}
-
-/// A type in few words.
-fn kind(schema: &Value) -> String {
-    let code = |value: &Value| format!("`{}`", text(value));
-    if let Some(word) = schema.get("const") {
-        return code(word);
-    }
-    if let Some(words) = schema["enum"].as_array() {
-        return words.iter().map(code).collect::<Vec<_>>().join(", ");
-    }
-    if let Some(either) = schema["oneOf"].as_array() {
-        return either.iter().map(kind).collect::<Vec<_>>().join(", or ");
-    }
-    if let Some(example) = schema["examples"].as_array().and_then(|examples| examples.first()) {
-        return format!("such as {}", code(example));
-    }
-    match schema["type"].as_str() {
-        Some("array") => format!("list: {}", kind(&schema["items"])),
-        Some("object") if schema["additionalProperties"]["properties"].is_object() => {
-            "mapping of names to mappings".to_owned()
-        }
-        Some("object") if schema["additionalProperties"].is_object() => "mapping of texts to texts".to_owned(),
-        Some("object") => "mapping".to_owned(),
-        Some("integer") => "whole number".to_owned(),
-        Some("boolean") => "`true`, `false`".to_owned(),
-        Some("number") => "number".to_owned(),
-        _ => "text".to_owned(),
     }
 }
 

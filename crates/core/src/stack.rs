@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::digest::fingerprint;
+use crate::effects;
 use crate::file::Beginning;
 
 pub use crate::engines::client::Client;
@@ -234,6 +235,7 @@ impl Engine {
 /// The JSON Schema of the stack file, made from the types.
 pub fn schema() -> Value {
     let mut schema = Stack::schema();
+    effects::annotate(&mut schema);
     if let Value::Object(map) = &mut schema {
         map.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         map.insert("title".to_owned(), json!("kstack stack file"));

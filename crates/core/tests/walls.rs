@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 /// The modules of the core, each below those that may use it.
 const CORE: &[&str] = &[
     "text",
+    "effects",
     "units",
     "digest",
     "trust",
@@ -30,6 +31,7 @@ const CORE: &[&str] = &[
     "pricing",
     "engines",
     "stack",
+    "explain",
     "check",
     "compare",
     "model",
@@ -43,6 +45,7 @@ const CORE: &[&str] = &[
     "expiry",
     "choose",
     "plan",
+    "init",
     "offline",
     "describe",
 ];

@@ -2,10 +2,12 @@
 
 mod access;
 mod adopt;
+mod effects;
 mod elsewhere;
 mod existing;
 mod fields;
 mod fit;
+mod init;
 mod invariants;
 mod migration;
 #[allow(dead_code, reason = "the fixtures use the rest")]
