@@ -42,6 +42,7 @@ const CORE: &[&str] = &[
     "permissions",
     "expiry",
     "choose",
+    "targets",
     "plan",
     "offline",
     "describe",
