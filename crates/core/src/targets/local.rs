@@ -17,6 +17,8 @@ pub(super) struct Local {
     pub voters: u32,
     pub copies: u32,
     pub min_insync: u32,
+    /// Whether there are fewer copies than the file asks for.
+    fewer: bool,
     /// The file's own settings.
     pub settings: BTreeMap<String, String>,
     /// Whether only users of the file are let in, with what it lets them do.
@@ -80,6 +82,7 @@ impl Local {
             voters: ec2.voters(),
             copies,
             min_insync,
+            fewer,
             settings,
             users,
             differs,
@@ -95,7 +98,7 @@ impl Local {
     pub fn topic_settings<'a>(&self, config: &'a BTreeMap<String, String>) -> BTreeMap<&'a str, String> {
         let one = |(name, value): (&'a String, &String)| {
             let mut value = value.clone();
-            limit(name, &mut value, self.brokers, self.min_insync, self.min_insync < self.brokers);
+            limit(name, &mut value, self.brokers, self.min_insync, self.fewer);
             (name.as_str(), value)
         };
         config.iter().map(one).collect()

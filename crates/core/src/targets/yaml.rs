@@ -23,12 +23,17 @@ fn scalar(text: &str, indent: usize) -> String {
     }
 }
 
+/// A key is on one line, whatever it is.
+fn key(text: &str) -> String {
+    if text.contains('\n') { Value::from(text).to_string() } else { scalar(text, 0) }
+}
+
 /// Writes `value` below a key or a hyphen that stands at `indent`, or at the top.
 fn write(value: &Value, indent: usize, out: &mut String) {
     match value {
         Value::Object(map) if !map.is_empty() => {
             for (key, value) in map {
-                out.push_str(&format!("{:indent$}{}:", "", scalar(key, indent)));
+                out.push_str(&format!("{:indent$}{}:", "", self::key(key)));
                 below(value, indent, out);
             }
         }
