@@ -38,7 +38,7 @@ mod client;
 mod decode;
 mod monitoring;
 mod phase;
-mod quote;
+pub(crate) mod quote;
 mod security;
 #[cfg(test)]
 mod tests;
@@ -96,6 +96,8 @@ const CLIENT: &str = "client.yaml.hbs";
 const CLIENTS: [&str; 4] = [CLIENT, "client-profile.sh.hbs", "install-iam-auth.sh.hbs", "kafka-tool.sh.hbs"];
 /// Runs Kafka's tools with the brokers and the properties of a stack.
 pub const KAFKA_TOOL: &str = include_str!("../../../cloud-init/kafka-tool.sh.hbs");
+/// What the JMX exporter is asked for: a template without anything to put in.
+pub(crate) const JMX_EXPORTER: &str = include_str!("../../../cloud-init/jmx-exporter.yaml.hbs");
 /// Those that it shares with the other hosts.
 const INSTALL: &str = "install-kafka.sh.hbs";
 const SERVER_PROPERTIES: &str = "server.properties.hbs";
@@ -117,7 +119,7 @@ const TEMPLATES: [(&str, &str); 17] = [
     (CLIENTS[2], include_str!("../../../cloud-init/install-iam-auth.sh.hbs")),
     (CLIENTS[3], KAFKA_TOOL),
     ("install-exporters.sh.hbs", include_str!("../../../cloud-init/install-exporters.sh.hbs")),
-    ("jmx-exporter.yaml.hbs", include_str!("../../../cloud-init/jmx-exporter.yaml.hbs")),
+    ("jmx-exporter.yaml.hbs", JMX_EXPORTER),
     ("node-exporter.service.hbs", include_str!("../../../cloud-init/node-exporter.service.hbs")),
 ];
 
@@ -325,9 +327,7 @@ static BUILT_IN: LazyLock<Handlebars<'static>> =
 /// The host's `server.properties` by itself, as the built-in template has it. Unlike in [`render`], `settings`
 /// may name reserved ones, so that a Kafka can be started outside of a host.
 pub fn server_properties(host: &Host) -> Result<String, TemplateError> {
-    registry(&Overrides::new())?
-        .render(SERVER_PROPERTIES, &View::of(host))
-        .map_err(|error| render_error(SERVER_PROPERTIES, &error))
+    BUILT_IN.render(SERVER_PROPERTIES, &View::of(host)).map_err(|error| render_error(SERVER_PROPERTIES, &error))
 }
 
 /// The arguments of `kafka-storage.sh format` for a host, after the command itself, without `--config`.

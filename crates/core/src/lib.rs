@@ -36,6 +36,7 @@ pub mod sizing;
 pub mod stack;
 pub mod surroundings;
 pub mod tables;
+pub mod targets;
 pub mod text;
 pub mod trust;
 pub mod units;

@@ -44,6 +44,7 @@ const CORE: &[&str] = &[
     "permissions",
     "expiry",
     "choose",
+    "targets",
     "plan",
     "init",
     "offline",

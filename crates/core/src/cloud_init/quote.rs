@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 /// Text as one word of a POSIX shell.
-pub(super) fn shell_word(text: &str) -> String {
+pub(crate) fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// A YAML scalar with this content: a block, indented by `indent` spaces, where the content is lines of plain
 /// text, and a double-quoted scalar where it is anything else.
-pub(super) fn yaml_scalar(text: &str, indent: usize) -> String {
+pub(crate) fn yaml_scalar(text: &str, indent: usize) -> String {
     let plain = text.chars().all(|c| c == '\n' || c == ' ' || c.is_ascii_graphic());
     if plain && text.ends_with('\n') && !text.ends_with("\n\n") && !text.starts_with([' ', '\n']) {
         let lines = text.lines().map(|line| match line {

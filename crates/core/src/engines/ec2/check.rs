@@ -38,7 +38,9 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
         checker.error(
             "cluster.ec2.kafka",
             format!("Kafka {kafka} is too old"),
-            format!("use {OLDEST_KAFKA} or newer: it is the first that runs only with KRaft"),
+            format!(
+                "use {OLDEST_KAFKA} or newer: it is the first that runs only with KRaft. How data of an older cluster come over is in docs/elsewhere.md"
+            ),
         );
     }
     settings::check(checker);
