@@ -46,6 +46,8 @@ pub struct KeyEffect {
     pub more: &'static str,
 }
 
+const KEPT: &str = "What was set by hand stays from then on, or is put right again where a setting is no longer named.";
+
 /// Every key, and what a change of it does. `tests/effects.yaml` has a change of each, which the planner confirms.
 pub const EFFECTS: &[KeyEffect] = &[
     key("apiVersion", &[], "There is one version of the format, so nothing follows from it."),
@@ -142,6 +144,7 @@ pub const EFFECTS: &[KeyEffect] = &[
     key("cluster.ec2.controllers.instance_type", &[Roll], ""),
     key("cluster.ec2.controllers.storage", &[InPlace, Nothing], "A volume grows while it is used, and never shrinks."),
     key("cluster.ec2.placement", &[Roll], ""),
+    key("cluster.ec2.ignore_drift", &[Nothing], KEPT),
     key(
         "cluster.ec2.config",
         &[InPlace, Roll],
@@ -220,7 +223,14 @@ pub const EFFECTS: &[KeyEffect] = &[
     key("topics.*.partitions", &[InPlace, Refused], "More are added in place; Kafka never takes one away."),
     key("topics.*.replication_factor", &[InPlace], "Copies are moved a few at a time, with a throttle."),
     key("topics.*.config", &[InPlace], ""),
+    key("topics.*.ignore_drift", &[Nothing], KEPT),
     key("topics.*.absent", &[DataLoss], ""),
+    key(
+        "prune.topics",
+        &[Nothing, DataLoss],
+        "Topics of such names that the file does not have go, with their records.",
+    ),
+    key("prune.users", &[DataLoss], "Users of such names that the file does not have go, with their rights."),
 ];
 
 const fn key(key: &'static str, does: &'static [Does], more: &'static str) -> KeyEffect {

@@ -50,8 +50,7 @@ fn read(text: &Value) -> String {
 
 fn property(service: &Value, name: &str) -> Option<String> {
     let text = read(&service["environment"]["SERVER_PROPERTIES"]);
-    let line = text.lines().rev().find_map(|line| line.strip_prefix(&format!("{name}="))).map(str::to_owned);
-    line
+    text.lines().rev().find_map(|line| line.strip_prefix(&format!("{name}="))).map(str::to_owned)
 }
 
 /// Every name that a compose file refers to is in it, and no two nodes have the same id or port.

@@ -395,10 +395,7 @@ impl<'a> Subject<'a> {
                 let own = self.arn("kafka", &format!("configuration/kstack-{name}/*"));
                 (std::iter::once(own).chain(others).collect(), Value::Null)
             }
-            Scope::ScalableTargets => (
-                vec![self.arn("application-autoscaling", "scalable-target/*")],
-                json!({"StringEquals": {"application-autoscaling:service-namespace": "kafka"}}),
-            ),
+            Scope::ScalableTargets => self.scalable_targets(),
             Scope::Alarms => (vec![self.arn("cloudwatch", "alarm:TargetTracking-*")], Value::Null),
             Scope::OwnAlarms => (vec![self.own_alarms()], Value::Null),
             Scope::OwnDashboard => (vec![self.own_dashboard()], Value::Null),

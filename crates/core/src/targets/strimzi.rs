@@ -192,8 +192,7 @@ fn of_msk(stack: &Stack, msk: &Msk) -> Result<Cluster, NoManifests> {
     let (major, minor, patch) = version.numbers();
     // The last of a release, of those that there is a Strimzi for.
     let release = format!("{major}.{minor}.");
-    let known =
-        VERSIONS.iter().flat_map(|(_, kafka)| kafka.iter()).filter(|kafka| kafka.starts_with(&release)).next_back();
+    let known = VERSIONS.iter().flat_map(|(_, kafka)| kafka.iter()).rfind(|kafka| kafka.starts_with(&release));
     let kafka = match (patch, known) {
         (u32::MAX, Some(kafka)) => (*kafka).to_owned(),
         (u32::MAX, None) => format!("{release}x"),

@@ -41,7 +41,10 @@ fn every_serialized_field_has_a_rule() {
     let users = "apiVersion: kstack/v1\nname: users\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16}\nclient: {}\n\
                  cluster: {ec2: {kafka: 4.1.1, combined: true, listeners: {scram: true}, brokers: {count: 3, instance_type: m7g.large}}}\n\
                  access: {users: {api: {produce: [orders], quota: {produce: 1 MiB/s, consume: 1 MiB/s, request: 50%}}}}\n";
-    for text in files().iter().map(String::as_str).chain([scram, names, users]) {
+    let role = "apiVersion: kstack/v1\nname: users\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16}\n\
+                cluster: {msk: {kafka: 3.9.x, auth: {iam: true}, brokers: {count: 3, instance_type: kafka.m7g.large}}}\n\
+                access: {users: {etl: {role: etl, produce: [orders]}}}\n";
+    for text in files().iter().map(String::as_str).chain([scram, names, users, role]) {
         for resource in wanted(&fresh(text)) {
             let kind = resource.kind();
             seen.insert(kind);
