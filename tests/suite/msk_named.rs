@@ -57,16 +57,20 @@ fn of_users(call: &Call) -> bool {
         || call.writes() && call.operation.contains('/')
 }
 
-/// Applies the file with `fault` at the `number`-th of those calls, and then until it is done.
-fn through_death(account: &mut Account, fault: Fault, number: usize) {
+/// Applies the file with `fault` at the `number`-th of those calls, and then until it is done. Whether there were so many.
+fn through_death(account: &mut Account, fault: Fault, number: usize) -> bool {
     let seen = AtomicUsize::new(0);
     let hit = move |call: &Call| (of_users(call) && seen.fetch_add(1, Ordering::SeqCst) + 1 == number).then_some(fault);
     let proxy = Proxy::with(Weather { fault: Some(Box::new(hit)), ..Weather::default() });
     let run: Run = through(account, &proxy, &["apply", FILE, "--yes"]);
-    assert_eq!(run.code, -1, "{fault:?} at {number}: {run}");
-    account.run(&["unlock", FILE, "--yes"]).expect(0);
-    account.apply(FILE);
+    let died = run.code == -1;
+    assert!(died || run.code == 0, "{fault:?} at {number}: {run}");
+    if died {
+        account.run(&["unlock", FILE, "--yes"]).expect(0);
+        account.apply(FILE);
+    }
     account.assert_converged(FILE);
+    died
 }
 
 #[test]
@@ -98,18 +102,21 @@ fn what_others_have_for_users_is_used_and_left_wherever_runs_die() {
             .send(),
     );
 
+    let mut deaths = 0;
     for number in 1..=5 {
         let fault = [Fault::KillBefore, Fault::KillAfter][number % 2];
         write_with(&account, &users(&secret, "etl"));
-        through_death(&mut account, fault, number);
+        deaths += usize::from(through_death(&mut account, fault, number));
         assert_eq!(associated(&account), BTreeSet::from([secret.clone(), theirs.clone()]), "{number}");
         assert_eq!(policies(&account, "etl"), [POLICY, "theirs"], "{number}");
         write_with(&account, "");
-        through_death(&mut account, fault, number);
+        deaths += usize::from(through_death(&mut account, fault, number));
         assert_eq!(associated(&account), BTreeSet::from([theirs.clone()]), "{number}");
         assert_eq!(policies(&account, "etl"), ["theirs"], "{number}");
-        assert_eq!(notes(&account), Vec::<String>::new(), "{number}");
+        // No broker can be asked here, so its rights may be there still: the note that it was the stack's stays.
+        assert_eq!(notes(&account), ["/kstack-papers/orders/users/billing"], "{number}");
     }
+    assert!(deaths > 5, "{deaths} runs died");
 
     // Drift is put right, and another role takes the place of the first.
     write_with(&account, &users(&secret, "etl"));
@@ -135,7 +142,7 @@ fn what_others_have_for_users_is_used_and_left_wherever_runs_die() {
     assert!(shown.contains("role/next") && shown.contains(&format!("the associated secret {theirs}")), "{shown}");
     assert!(!shown.contains("canary"), "{shown}");
 
-    account.destroy(FILE);
+    account.run(&["destroy", FILE, "--yes"]).expect(0);
     assert_eq!(policies(&account, "next"), ["theirs"]);
     for name in ["AmazonMSK_billing", "AmazonMSK_theirs"] {
         let kept = wait(account.secretsmanager(DEV).describe_secret().secret_id(name).send());
