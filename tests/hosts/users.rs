@@ -189,7 +189,7 @@ fn users_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
 
     // What others have is told, and goes where its names are the file's alone, by what is asked for alone.
     for topic in ["left.x", "kept"] {
-        let made = stack.ask(TOPICS, &["--create", "--topic", topic, "--partitions", "1", "--replication-factor", "1"]);
+        let made = stack.ask(TOPICS, &["--create", "--topic", topic, "--partitions", "1", "--replication-factor", "3"]);
         assert!(made.contains("Created topic"), "{made}");
     }
     let pruned = stack.write(&format!("{now}prune: {{topics: [\"left.*\"], users: [\"vis*\"]}}\n"));
