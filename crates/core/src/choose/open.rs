@@ -57,10 +57,11 @@ pub fn held_back(
         return None;
     }
     let own = observed.of::<MskConfiguration>().remove("main").map(|(_, own)| own.properties.clone());
-    let of_acl = |line: &&String| line.split_once('=').is_some_and(|(name, _)| name == ACL);
+    let of_acl =
+        |line: &str| line.split_once('=').filter(|(name, _)| *name == ACL).map(|(_, value)| closes(ACL, value));
     // It stays as it is; MSK's own default is `true`.
-    let stays = own.into_iter().flatten().find(|line| of_acl(&line) && !line.ends_with("=false"));
-    let kept = |line: &String| if of_acl(&line) { stays.clone() } else { Some(line.clone()) };
+    let stays = own.into_iter().flatten().find(|line| of_acl(line) == Some(false));
+    let kept = |line: &String| if of_acl(line).is_some() { stays.clone() } else { Some(line.clone()) };
     Some(all.iter().filter_map(kept).collect())
 }
 
