@@ -10,6 +10,7 @@ use super::ui;
 use crate::ops::Failure;
 use crate::ops::prices::RegionPrices;
 use kstack_core::init::{Answers, first_file};
+use kstack_core::pricing::without;
 use kstack_core::stack::{Engine, Name, Rate, Region, Scalar, TimeSpan};
 use kstack_core::text::quoted_list;
 
@@ -119,10 +120,15 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(cannot)?;
     file.write_all(first.text.as_bytes()).map_err(cannot)?;
     let file = &args.file;
+    let gaps = match first.bill.gaps.is_empty() {
+        true => String::new(),
+        false => format!(", {}", without("", &first.bill.gaps)),
+    };
     ui::out(&format!(
-        "Wrote {file}: {}, about {:.0} USD a month without traffic (`kstack cost {file}`).\n{source}\n\n\
+        "Wrote {file}: {}, about {:.0} USD a month with its traffic (`kstack cost {file}`){gaps}.\n{source}\n\n\
          Next:  kstack check {file}\n       kstack apply {file} --sandbox   on this machine, without AWS\n       kstack plan {file}\n",
-        first.brokers, first.usd
+        first.brokers,
+        first.bill.total()
     ));
     Ok(0)
 }

@@ -36,6 +36,15 @@ fn a_first_file_is_written_once_and_has_no_problems() {
     assert!(!folder.path().join("orders.yaml").exists());
     let written = run(&all("orders.yaml")).expect(0);
     assert!(written.out.starts_with("Wrote orders.yaml: 3 × t4g.medium, about "), "{written}");
+    // The sum is the one that `cost` says, and what it is without is said with it.
+    let sum = run(&["cost", "orders.yaml", "--json"]).expect(0).json()["usd"].as_f64().expect("a sum");
+    assert!(
+        written.out.contains(&format!("about {sum:.0} USD a month with its traffic (`kstack cost orders.yaml`).\n")),
+        "{written}"
+    );
+    let elsewhere = [&["init", "far.yaml", "--region", "eu-west-1"][..], &answers[2..]].concat();
+    let elsewhere = run(&elsewhere).expect(0).out;
+    assert!(elsewhere.contains("`kstack cost far.yaml`), without gp3 size in eu-west-1"), "{elsewhere}");
     let text = fs::read_to_string(folder.path().join("orders.yaml")).expect("the file");
     assert_eq!(text, fs::read_to_string("tests/init/ec2-test.yaml").expect("the fixture"));
     assert_eq!(

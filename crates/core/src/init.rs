@@ -4,7 +4,7 @@ use crate::check;
 use crate::engines::Engine;
 use crate::file::{Name, Region};
 use crate::instance_types;
-use crate::pricing::{Prices, Reads};
+use crate::pricing::{Bill, Prices, Reads};
 use crate::units::{Rate, TimeSpan};
 
 /// What is asked before a first file is written.
@@ -25,8 +25,8 @@ pub struct FirstFile {
     pub text: String,
     /// `3 × m7g.large`.
     pub brokers: String,
-    /// USD a month, without traffic, as far as prices are known.
-    pub usd: f64,
+    /// What it costs a month with the workload's traffic, as far as prices are known.
+    pub bill: Bill,
 }
 
 /// Brokers that are tried: for each engine and purpose, from the smallest type on.
@@ -52,10 +52,10 @@ pub fn first_file(answers: &Answers, prices: &Prices) -> Option<FirstFile> {
         let stack = check::parse("stack.yaml", &text).ok()?.stack;
         let (common, types) = (stack.common(), instance_types::embedded());
         let fits = stack.cluster.size(common, types).is_none_or(|report| report.misfits.is_empty());
-        let usd = stack.cluster.cost(common, types, prices, Reads::Leader)?.total();
-        fits.then(|| FirstFile { text, brokers: format!("{count} × {name}"), usd })
+        let bill = stack.cluster.cost(common, types, prices, Reads::Leader)?;
+        fits.then(|| FirstFile { text, brokers: format!("{count} × {name}"), bill })
     });
-    fitting.min_by(|one, other| one.usd.total_cmp(&other.usd))
+    fitting.min_by(|one, other| one.bill.total().total_cmp(&other.bill.total()))
 }
 
 fn text(answers: &Answers, instance_type: &str, count: u32) -> String {

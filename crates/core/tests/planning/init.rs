@@ -60,7 +60,7 @@ fn first_files_fit_and_plan() {
         assert_ne!(whole, first.text, "{name}");
         let whole = parsed(&whole);
         assert!(!whole.stack.topics.is_empty(), "{name}");
-        usd.push(first.usd);
+        usd.push(first.bill.total());
     }
     assert!(usd[1] < usd[0] && usd[0] < usd[2] && usd[4] < usd[3], "{usd:?}");
     assert!(first_file(&answers(Engine::Ec2, false, "5 GiB/s", "7d"), embedded()).is_none());
