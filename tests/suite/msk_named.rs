@@ -57,8 +57,8 @@ fn of_users(call: &Call) -> bool {
         || call.writes() && call.operation.contains('/')
 }
 
-/// Applies the file with `fault` at the `number`-th of those calls, and then until it is done. Whether there were so many.
-fn through_death(account: &mut Account, fault: Fault, number: usize) -> bool {
+/// Applies the file with `fault` at the `number`-th of those calls. Whether there were so many.
+fn dies(account: &mut Account, fault: Fault, number: usize) -> bool {
     let seen = AtomicUsize::new(0);
     let hit = move |call: &Call| (of_users(call) && seen.fetch_add(1, Ordering::SeqCst) + 1 == number).then_some(fault);
     let proxy = Proxy::with(Weather { fault: Some(Box::new(hit)), ..Weather::default() });
@@ -67,6 +67,14 @@ fn through_death(account: &mut Account, fault: Fault, number: usize) -> bool {
     assert!(died || run.code == 0, "{fault:?} at {number}: {run}");
     if died {
         account.run(&["unlock", FILE, "--yes"]).expect(0);
+    }
+    died
+}
+
+/// The same, and then until it is done.
+fn through_death(account: &mut Account, fault: Fault, number: usize) -> bool {
+    let died = dies(account, fault, number);
+    if died {
         account.apply(FILE);
     }
     account.assert_converged(FILE);
@@ -132,6 +140,23 @@ fn what_others_have_for_users_is_used_and_left_wherever_runs_die() {
         (policies(&account, "etl"), policies(&account, "next")),
         (vec!["theirs".to_owned()], vec![POLICY.to_owned(), "theirs".to_owned()])
     );
+
+    // Who takes the user out after a run that died between two roles finds the policy on both.
+    for number in 1..=4 {
+        write_with(&account, &users(&secret, "etl"));
+        account.apply(FILE);
+        write_with(&account, &users(&secret, "next"));
+        assert!(dies(&mut account, Fault::KillAfter, number), "a change of roles has no call {number}");
+        write_with(&account, "");
+        account.apply(FILE);
+        assert_eq!(
+            (policies(&account, "etl"), policies(&account, "next")),
+            (vec!["theirs".to_owned()], vec!["theirs".to_owned()]),
+            "{number}"
+        );
+    }
+    write_with(&account, &users(&secret, "next"));
+    account.apply(FILE);
 
     // The password is told to who asks for it, and nowhere else.
     let settings = account.run(&["credentials", FILE, "billing", "--show"]).expect(0);
