@@ -37,6 +37,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("cluster.msk.config", "{auto.create.topics.enable: false}"),
     ("topics.*.config", "{retention.ms: 604800000}"),
     ("cluster.ec2.ignore_drift", "[log.retention.ms]"),
+    ("prune", "{topics: [\"team-a.*\"]}"),
     ("topics.*.ignore_drift", "[retention.ms]"),
     ("secret", "\"arn:aws:secretsmanager:us-east-1:123456789012:secret:AmazonMSK_orders-Ab1Cd2\""),
     ("cluster.ec2.brokers.storage.volumes", "2"),
