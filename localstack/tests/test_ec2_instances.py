@@ -168,6 +168,7 @@ def test_a_protected_instance_is_not_terminated(aws):
 
 
 def test_an_instance_stops_and_starts_with_its_address(aws):
+    aws.choose(times={"instance_start": 3, "instance_stop": 3})
     instance = aws.run(SubnetId=aws.subnets[0])
     name = instance["InstanceId"]
     refused("IncorrectInstanceState", aws.ec2.stop_instances, InstanceIds=[name])
@@ -181,6 +182,7 @@ def test_an_instance_stops_and_starts_with_its_address(aws):
 
 
 def test_a_reboot_is_no_launch_and_for_what_runs_only(aws):
+    aws.choose(times={"instance_start": 3})
     name = aws.run()["InstanceId"]
     refused("IncorrectInstanceState", aws.ec2.reboot_instances, InstanceIds=[name])
     before = aws.wait_for_instance(name)

@@ -146,7 +146,7 @@ def test_only_modified_volumes_have_modifications(aws):
 
 
 def test_a_volume_is_attached_once_and_in_its_zone(aws):
-    aws.choose(times={"volume_create": 0})
+    aws.choose(times={"volume_create": 0, "instance_start": 3})
     here, there = gp3(aws), gp3(aws, AvailabilityZone="us-east-1b")
     instance = aws.run(SubnetId=aws.subnets[0])["InstanceId"]
     attach = aws.ec2.attach_volume

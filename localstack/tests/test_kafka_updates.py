@@ -269,6 +269,7 @@ def test_vpc_connectivity_has_its_conditions(aws):
 
 def test_a_reboot_takes_one_broker_that_is_there(aws):
     arn = aws.create_cluster()
+    aws.choose(times={"broker_reboot": 2})
     version = aws.cluster(arn)["CurrentVersion"]
     refused("BadRequestException", aws.kafka.reboot_broker, ClusterArn=arn, BrokerIds=["9"])
     refused("BadRequestException", aws.kafka.reboot_broker, ClusterArn=arn, BrokerIds=["1", "2"])
