@@ -10,8 +10,8 @@ spec! {
         pub partitions: u32 => Rule::by(partitions),
         /// Of the partitions that have another number than the file asks for, where there are some.
         pub replication_factor: u32 => Rule::in_place(),
-        /// The settings that the topic itself has; others are the brokers'.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        /// The settings that the topic itself has; others are the brokers'. It is compared by key, so it is there when it is empty, too.
+        #[serde(default)]
         pub config: BTreeMap<String, String> => Rule::in_place().keyed(),
         /// Whether a change of its replication factor was cut off before its end.
         #[serde(default)]
