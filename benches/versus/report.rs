@@ -1,5 +1,5 @@
 //! What was measured as JSON, Markdown and a picture. Pure but for `write` and `tables`: a test makes the tables again from the
-//! JSON and compares them with the README.
+//! JSON and compares them with the documents.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -26,7 +26,7 @@ pub fn read(part: &str) -> Value {
 }
 
 /// The documents with tables, from the package's folder.
-pub const DOCUMENTS: [&str; 2] = ["README.md", "benches/README.md"];
+pub const DOCUMENTS: [&str; 3] = ["README.md", "docs/speed.md", "benches/README.md"];
 
 /// Writes the tables and the picture of all parts that were measured.
 pub fn tables() {
@@ -49,6 +49,7 @@ pub fn filled(text: &str) -> String {
         let figures = read(name);
         let table = match name {
             "versus" => versus(&figures),
+            "short" => short(&read("versus")),
             "limit" => limit(&figures),
             "growth" => growth(&figures),
             "cold" => cold(&figures),
@@ -82,6 +83,19 @@ pub fn versus(sizes: &Value) -> String {
             ];
             let _ = writeln!(out, "| {} |", row.join(" | "));
         }
+    }
+    out
+}
+
+/// The three lines of it that say most, for the smallest stack.
+pub fn short(sizes: &Value) -> String {
+    let mut out = "| | kstack | Terraform | ratio |\n|---|---|---|---|\n".to_owned();
+    let smallest = &sizes[0];
+    for (phase, name) in
+        [("fresh apply", "apply of all"), ("no-op plan", "plan that finds nothing to do"), ("destroy", "destroy")]
+    {
+        let [ours, theirs] = ["kstack", "terraform"].map(|tool| &smallest[tool][phase]["wall_s"]);
+        let _ = writeln!(out, "| {name} | {} | {} | {} |", seconds(ours), seconds(theirs), ratio(theirs, ours));
     }
     out
 }

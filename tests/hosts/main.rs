@@ -31,6 +31,7 @@ mod settings;
 mod support;
 mod tls;
 mod topics;
+mod tutorial;
 mod users;
 mod watch;
 mod with;

@@ -76,6 +76,16 @@ fn links_of_the_documents_lead_somewhere() {
 }
 
 #[test]
+fn every_page_is_in_the_book() {
+    let summary = std::fs::read_to_string("docs/SUMMARY.md").expect("the summary");
+    let pages = documents().into_iter().filter(|path| path.parent().is_some_and(|folder| folder.ends_with("docs")));
+    for page in pages.filter(|page| !page.ends_with("SUMMARY.md")) {
+        let name = page.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        assert!(summary.contains(&format!("]({name})")), "docs/SUMMARY.md has no {name}");
+    }
+}
+
+#[test]
 fn an_anchor_is_a_heading_in_small_letters() {
     let text = "# One `thing`, two\n\n```sh\n# no heading\n```\n## More\n### More\n";
     assert_eq!(anchors(text), ["one-thing-two", "more", "more-1"].map(str::to_owned).into());

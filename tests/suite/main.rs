@@ -45,6 +45,7 @@ mod output;
 mod papers;
 mod picture;
 mod policy;
+mod pull_requests;
 mod readme;
 mod reference;
 mod rolls;

@@ -1,13 +1,17 @@
-//! `docs/reference.md`: every key of a stack file, made from the schema, which is made from the types.
+//! `docs/reference.md`: every key of a stack file, made from the schema, which is made from the types. `docs/commands.md` ends with the help of every
+//! command.
 //!
 //! `KSTACK_UPDATE=1 cargo test reference` writes it anew.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use kstack_core::explain::{default, kind, requires};
 use serde_json::Value;
+
+use crate::support::{KSTACK, Run};
 
 const HEAD: &str = "# The stack file
 
@@ -62,4 +66,36 @@ fn the_reference_is_that_of_the_types() {
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(written == page, "docs/reference.md is not that of the types: KSTACK_UPDATE=1 cargo test reference");
     assert!(page.contains("| `retention` | such as `7d` | `7d` |"), "the tables have the types and the defaults");
+}
+
+/// What `kstack` prints for `arguments` where no terminal has a width.
+fn help(arguments: &[&str]) -> String {
+    Run::of(Command::new(KSTACK).env_clear().args(arguments)).expect(0).out
+}
+
+#[test]
+fn the_commands_are_those_of_the_binary() {
+    let all = help(&["--help"]);
+    let listed = all.lines().take_while(|line| *line != "Options:").filter_map(|line| line.strip_prefix("  "));
+    let names: Vec<&str> =
+        listed.filter_map(|line| line.split_whitespace().next()).filter(|one| *one != "help").collect();
+    assert!(names.contains(&"apply") && names.contains(&"completions"), "{names:?}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+    let written = fs::read_to_string(&path).expect("the page");
+    let mark = "<!-- help -->\n";
+    let (head, _) = written.split_once(mark).expect("the page has a mark");
+    // What every command takes is shown once.
+    let start = |text: &str| text.find("      --sandbox").expect("an option of every command");
+    let mut page = format!("{head}{mark}\nOptions of every command:\n\n```text\n{}```\n", &all[start(&all)..]);
+    for name in &names {
+        let text = help(&[name, "--help"]);
+        let own = text[..start(&text)].trim_end().trim_end_matches("Options:").trim_end();
+        let _ = write!(page, "\n### kstack {name}\n\n```text\n{own}\n```\n");
+        assert!(head.contains(&format!("`{name}")), "the table of docs/commands.md has no `{name}`");
+    }
+    if std::env::var_os("KSTACK_UPDATE").is_some() {
+        fs::write(&path, &page).expect("the page can be written");
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page, "docs/commands.md is not what the commands say: KSTACK_UPDATE=1 cargo test reference");
 }

@@ -53,7 +53,10 @@ fn every_serialized_field_has_a_rule() {
             }
             // One that is left out when it is empty would be changed as a whole, which no driver knows how to do.
             let by_key = kinds::field(kind, "config").is_some_and(|field| field.rule.keyed);
-            assert!(!by_key || resource.spec()["config"].is_object(), "`config` of {kind} is not there when it is empty");
+            assert!(
+                !by_key || resource.spec()["config"].is_object(),
+                "`config` of {kind} is not there when it is empty"
+            );
         }
     }
     // What no plan makes: it is there with the first broker.
