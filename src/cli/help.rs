@@ -16,7 +16,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Existing clusters", &["describe", "adopt"]),
     ("Ephemeral stacks", &["up", "with", "extend", "reap", "list"]),
     ("Local testing", &["sandbox"]),
-    ("Shell", &["completions", "help"]),
+    ("Shell", &["completions", "man", "help"]),
 ];
 
 /// `command`, whose help lists its subcommands in groups.

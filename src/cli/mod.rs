@@ -21,6 +21,7 @@ mod init;
 mod lag;
 mod list;
 mod listeners;
+mod man;
 mod monitoring;
 mod moves;
 mod msk;
@@ -116,6 +117,7 @@ enum Command {
     Unlock(unlock::Args),
     Sandbox(sandbox::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
@@ -180,6 +182,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Policy(args) => policy::run(&args, &context),
         Command::Sandbox(args) => sandbox::run(&args, &context),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
         Command::Diff(args) => diff::run(&args),
         Command::Monitoring(args) => monitoring::run(&args),
         Command::Render(args) => block_on(render::run(&args, &context)),

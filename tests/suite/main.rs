@@ -48,6 +48,7 @@ mod policy;
 mod pull_requests;
 mod readme;
 mod reference;
+mod release;
 mod rolls;
 mod sandbox;
 mod scenario;
