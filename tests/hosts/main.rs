@@ -29,8 +29,10 @@ mod settings;
 #[allow(dead_code, unused_imports, clippy::type_complexity)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;
+mod table;
 mod tls;
 mod topics;
+mod user_secret;
 mod users;
 mod watch;
 mod with;
