@@ -20,7 +20,7 @@ use crate::wait::{Backoff, Look, RETRY_LIMIT, Retries, VISIBLE_LIMIT, may_pass, 
 use kstack_core::kinds::{self, Resource};
 use kstack_core::model::{FieldChange, StepId, is_of_kafka, tag};
 use kstack_core::observed::Observed;
-use kstack_core::plan::{Action, Creation, LiveTarget, Plan, Step, Work, tag_changes};
+use kstack_core::plan::{Action, Creation, LiveTarget, Plan, Ready, Step, Work, tag_changes};
 use kstack_core::surroundings::{Neighbour, Own};
 
 /// What happens while a plan runs.
@@ -106,20 +106,15 @@ pub async fn apply(
     ids.lock().extend(observed.live.iter().map(|(address, live)| (address.clone(), live.id.clone())));
     let own = Own::of(observed);
     let mut outcome = Outcome::default();
-    let mut waiting: Vec<&Step> = plan.steps.iter().collect();
+    let mut ready = Ready::of(&plan.steps);
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut running = FuturesUnordered::new();
     let mut busy: BTreeMap<StepId, Action> = BTreeMap::new();
     let mut deadline: Option<tokio::time::Instant> = None;
     loop {
-        if outcome.ended_by.is_none() && !outcome.failed.is_empty() {
-            skip_held_back(&mut waiting, &mut outcome, &mut emit);
-        }
         if deadline.is_none() {
-            let (ready, rest): (Vec<&Step>, Vec<&Step>) =
-                waiting.into_iter().partition(|step| step.after.iter().rev().all(|one| outcome.done.contains(one)));
-            waiting = rest;
-            for step in ready {
+            while let Some(place) = ready.begin() {
+                let step = &plan.steps[place];
                 emit(Event::Started { address: step.id(), action: step.action() });
                 busy.insert(step.id(), step.action());
                 let token = token(plan, incarnation, step);
@@ -135,7 +130,7 @@ pub async fn apply(
                         }
                         false => run(aws, kafka, step, &token, (ids, own), tell).await,
                     };
-                    (step, done, start.elapsed())
+                    (place, done, start.elapsed())
                 });
             }
         }
@@ -150,7 +145,8 @@ pub async fn apply(
         };
         tokio::select! {
             Some(event) = told.recv() => emit(event),
-            Some((step, result, took)) = running.next() => {
+            Some((place, result, took)) = running.next() => {
+                let step: &Step = &plan.steps[place];
                 // What a step reports comes before its end.
                 while let Ok(event) = told.try_recv() {
                     emit(event);
@@ -161,6 +157,7 @@ pub async fn apply(
                     Ok(id) => {
                         emit(Event::Done { address: address.clone(), action, id, seconds: took.as_secs_f64() });
                         outcome.done.insert(address);
+                        ready.done(place);
                     }
                     Err(error) => {
                         let hint = error.remedy().map(str::to_owned);
@@ -172,6 +169,11 @@ pub async fn apply(
                             deadline = Some(tokio::time::Instant::now() + SHUTDOWN_GRACE);
                         }
                         outcome.failed.push((address, error));
+                        // After an error that ends all, nothing is begun anyway.
+                        for (step, because) in outcome.ended_by.is_none().then(|| ready.failed(place)).into_iter().flatten() {
+                            outcome.skipped.insert(step.id());
+                            emit(Event::Skipped { address: step.id(), action: step.action(), because });
+                        }
                     }
                 }
             }
@@ -183,29 +185,13 @@ pub async fn apply(
         }
     }
     if deadline.is_none() {
-        let waits_for = |step: &&Step| step.after.iter().find(|one| !outcome.done.contains(one)).cloned();
-        let stuck = waiting.iter().map(|step| (step.id(), waits_for(step).unwrap_or_else(|| step.id())));
+        let waits_for = |step: &Step| step.after.iter().find(|one| !outcome.done.contains(one)).cloned();
+        let stuck = ready.waiting().map(|step| (step.id(), waits_for(step).unwrap_or_else(|| step.id())));
         outcome.stuck = stuck.collect();
     } else {
-        outcome.left = busy.into_iter().chain(waiting.iter().map(|step| (step.id(), step.action()))).collect();
+        outcome.left = busy.into_iter().chain(ready.waiting().map(|step| (step.id(), step.action()))).collect();
     }
     outcome
-}
-
-/// Removes from `waiting` the steps that wait for a failed one.
-fn skip_held_back(waiting: &mut Vec<&Step>, outcome: &mut Outcome, emit: &mut impl FnMut(Event)) {
-    loop {
-        let held = |step: &&Step| {
-            let broken =
-                |one: &&StepId| outcome.failed.iter().any(|(id, _)| id == *one) || outcome.skipped.contains(*one);
-            step.after.iter().find(broken).cloned()
-        };
-        let found = waiting.iter().enumerate().find_map(|(index, step)| held(step).map(|because| (index, because)));
-        let Some((index, because)) = found else { return };
-        let step = waiting.remove(index);
-        outcome.skipped.insert(step.id());
-        emit(Event::Skipped { address: step.id(), action: step.action(), because });
-    }
 }
 
 /// The idempotency token of a step's creation, where it makes something: the same whenever the same resource of the same

@@ -176,7 +176,14 @@ fn steps(events: &[(Instant, Value)]) -> BTreeMap<String, Step> {
     };
     let one = |step: &Value| {
         let (began, ended) = (at(&step["address"], "started"), at(&step["address"], "done"));
-        let after = step["after"].as_array().into_iter().flatten().map(|one| text(one).to_owned()).collect();
+        let mut after: Vec<String> =
+            step["after"].as_array().into_iter().flatten().map(|one| text(one).to_owned()).collect();
+        // A stack that is made has no step that takes something away, and what Kafka has waits for all else.
+        if step["after_all"] == "cluster" {
+            after.extend(
+                plan.iter().filter(|one| one["after_all"].is_null()).map(|one| text(&one["address"]).to_owned()),
+            );
+        }
         let id = text(&ended.1["id"]).trim_end_matches("/rules").to_owned();
         (text(&step["address"]).to_owned(), Step { began: began.0, ended: ended.0, id, after })
     };

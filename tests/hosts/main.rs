@@ -29,9 +29,11 @@ mod settings;
 #[allow(dead_code, unused_imports, clippy::type_complexity)] // What both test binaries share.
 #[path = "../suite/support/mod.rs"]
 mod support;
+mod table;
 mod tls;
 mod topics;
 mod tutorial;
+mod user_secret;
 mod users;
 mod watch;
 mod with;

@@ -66,6 +66,53 @@ fn passwords_are_kept_in_secrets_that_the_cluster_takes_and_shown_to_nobody_unas
     account.destroy(FILE);
 }
 
+/// What of stacks/msk.yaml changes to what, and the steps that this plans. What topics have is not known where no broker answers, so they
+/// have none.
+const ROWS: [(&str, &str, &[&str]); 5] = [
+    ("partitions: 48", "partitions: 60", &[]),
+    ("      produce: [orders]\n", "      produce: [orders]\n      role: etl\n", &["create user_policy/orders-api"]),
+    ("produce: [orders]", "produce: [orders, \"orders.*\"]", &["update user_policy/orders-api"]),
+    ("      role: etl\n", "", &["delete user_policy/orders-api"]),
+    ("  orders.returns:\n    partitions: 6\n", "  orders.returns:\n    partitions: 12\n", &[]),
+];
+
+#[test]
+fn the_example_of_msk_is_made_changed_row_by_row_and_destroyed() {
+    let mut account = account();
+    let own = ("region: us-east-1", "region: eu-west-1");
+    let file = account.write("msk", &[own]);
+    // Plans ask brokers, whose names lead nowhere here, and applies do not.
+    account.blind = false;
+    let fresh = account.plan(&file).steps();
+    for step in ["create msk_cluster/main", "create topic/orders", "create topic/orders.returns"] {
+        assert!(fresh.iter().any(|one| one == step), "{step}: {fresh:?}");
+    }
+    assert!(!fresh.iter().any(|step| step.contains("user_rights")), "IAM is asked what they may do: {fresh:?}");
+    let policy = account.run(&["policy", &file, "--client", "billing"]).expect(0).json().to_string();
+    assert!(policy.contains("kafka-cluster:ReadData") && policy.contains("/orders*"), "{policy}");
+    let apply = |account: &mut Account| {
+        account.blind = true;
+        account.apply(&file);
+        account.blind = false;
+        account.assert_converged(&file);
+    };
+    apply(&mut account);
+    let role = account.iam().create_role().role_name("etl").assume_role_policy_document("{}");
+    wait(role.send());
+    let mut text = std::fs::read_to_string(account.path(&file)).expect("the file");
+    for (before, after, planned) in ROWS {
+        assert_eq!(text.matches(before).count(), 1, "`{before}` in\n{text}");
+        text = text.replacen(before, after, 1);
+        std::fs::write(account.path(&file), &text).expect("a file");
+        assert_eq!(account.plan(&file).steps(), planned, "{after}");
+        let held = account.run(&["plan", &file]).expect(0);
+        assert!(held.out.contains("2 topics of the stack file have no step"), "{held}");
+        apply(&mut account);
+    }
+    wait(account.iam().delete_role().role_name("etl").send());
+    account.destroy(&file);
+}
+
 #[test]
 fn a_password_comes_back_with_its_user_and_a_name_that_waits_is_no_obstacle() {
     let account = account();

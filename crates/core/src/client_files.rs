@@ -70,7 +70,9 @@ fn java(bootstrap: &str, ca: Option<&str>, identity: Identity<'_>) -> String {
             "security.protocol=SASL_SSL".to_owned(),
             "sasl.mechanism=SCRAM-SHA-512".to_owned(),
             format!(
-                "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{user}\" password=\"{password}\";"
+                "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username={} password={};",
+                quoted(user),
+                quoted(password)
             ),
         ]),
     }
@@ -84,6 +86,21 @@ fn java(bootstrap: &str, ca: Option<&str>, identity: Identity<'_>) -> String {
 fn pem(text: &str) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     format!("\\\n  {}", lines.join("\\n\\\n  "))
+}
+
+/// Any text as a value of a JAAS configuration, as a properties file has it: Java reads what the file means first, and then what the quotes mean.
+fn quoted(text: &str) -> String {
+    let mut out = "\"".to_owned();
+    for character in text.chars() {
+        match character {
+            '"' => out += "\\\\\"",
+            '\\' => out += "\\\\\\\\",
+            _ if character.is_ascii_control() => out += &format!("\\\\{:03o}", u32::from(character)),
+            _ if character.is_ascii() => out.push(character),
+            _ => character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out += &format!("\\u{unit:04x}")),
+        }
+    }
+    out + "\""
 }
 
 fn librdkafka(bootstrap: &str, ca: Option<&str>, identity: Identity<'_>) -> String {
@@ -137,6 +154,10 @@ mod tests {
         assert!(own.contains("\n# ssl.keystore.location=") && own.contains("\nssl.truststore.certificates="), "{own}");
         let scram = client_file(Format::Java, "a:1", Some(CA), Identity::Scram { user: "orders", password: "s3cret" });
         assert!(scram.contains("required username=\"orders\" password=\"s3cret\";\n"), "{scram}");
+        // A quote ends the value for JAAS, and a backslash is one for it and for the properties file.
+        let hostile = Identity::Scram { user: "orders", password: "a\"b\\c\nd\u{e4}" };
+        let scram = client_file(Format::Java, "a:1", Some(CA), hostile);
+        assert!(scram.contains(r#" password="a\\"b\\\\c\\012d\u00e4";"#), "{scram}");
         let public = client_file(Format::Java, "a:1", None, Identity::Scram { user: "orders", password: "s3cret" });
         assert!(!public.contains("truststore"), "{public}");
     }

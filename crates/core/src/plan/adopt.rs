@@ -123,5 +123,6 @@ fn tagging(design: &Design, address: &Address, live: &Live) -> Option<Step> {
             changes,
         },
         after: Vec::new(),
+        after_all: None,
     })
 }

@@ -42,13 +42,7 @@ pub fn change(address: &Address, wanted: Creation, live: &Live, new: &BTreeSet<A
     }
     let Some(action) = action else { return };
     let live = LiveTarget { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() };
-    let step = |reason: &str, work: Work| Step {
-        address: address.clone(),
-        operation: None,
-        reason: reason.to_owned(),
-        work,
-        after: Vec::new(),
-    };
+    let step = |reason: &str, work: Work| Step::new(address, reason, work);
     match action {
         Action::Roll => {
             let reason = wanted.spec.roll_reason(&changes);
@@ -96,6 +90,7 @@ pub fn follow(desired: &BTreeMap<Address, Resource>, design: &Design, observed: 
                     changes: vec![change],
                 },
                 after: Vec::new(),
+                after_all: None,
             }),
         }
     }
@@ -137,6 +132,7 @@ fn updates(address: &Address, live: LiveTarget, wanted: Creation, changes: Vec<F
         reason,
         work: Work::Update { live: live.clone(), wanted: wanted.spec.clone(), tags: wanted.tags.clone(), changes },
         after: Vec::new(),
+        after_all: None,
     };
     let (tags, fields): (Vec<_>, Vec<_>) = changes.iter().cloned().partition(|change| change.tag().is_some());
     let mut operations = wanted.spec.operations(&live.spec, &fields);

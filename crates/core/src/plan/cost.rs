@@ -117,7 +117,7 @@ mod tests {
 
     fn step(kind: &str, name: &str, work: Work) -> Step {
         let (address, reason) = (Address::new(kind, name), String::new());
-        Step { address, operation: None, reason, work, after: Vec::new() }
+        Step { address, operation: None, reason, work, after: Vec::new(), after_all: None }
     }
 
     fn made(kind: &str, name: &str, spec: &Value) -> Step {

@@ -306,6 +306,7 @@ mod tests {
                 generation: String::new(),
             }),
             after: Vec::new(),
+            after_all: None,
         };
         Plan { steps: (0..steps).map(step).collect(), ..Plan::empty("dev", "us-east-1", "1", false) }
     }

@@ -17,6 +17,7 @@ mod inside;
 mod markdown;
 mod order;
 mod prune;
+mod ready;
 mod saved;
 mod stages;
 mod step;
@@ -46,8 +47,9 @@ pub use counts::Counts;
 pub use destroy::destroy;
 pub use markdown::{COMMENT, Planned, markdown};
 pub use order::rank;
+pub use ready::Ready;
 pub use saved::{SAVED_PLAN, SavedPlan, Source};
-pub use step::{Action, Creation, LiveTarget, Step, Work};
+pub use step::{Action, All, Creation, LiveTarget, Step, Work};
 pub use text::{printable, render};
 pub use verify::verify;
 
@@ -388,8 +390,7 @@ fn create(address: &Address, creation: Creation, observed: &Observed, plan: &mut
             reason
         }
     };
-    let work = Work::Create(creation);
-    plan.steps.push(Step { address: address.clone(), operation: None, reason, work, after: Vec::new() });
+    plan.steps.push(Step::new(address, reason, Work::Create(creation)));
 }
 
 fn refuse_deletion(address: &Address, live: &Live, plan: &mut Plan) {
@@ -412,13 +413,7 @@ fn refuse_deletion(address: &Address, live: &Live, plan: &mut Plan) {
 fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {
     let work =
         Work::Delete { live: LiveTarget { id: live.id.clone(), spec: live.spec.clone(), tags: live.tags.clone() } };
-    plan.steps.push(Step {
-        address: address.clone(),
-        operation: None,
-        reason: reason.to_owned(),
-        work,
-        after: Vec::new(),
-    });
+    plan.steps.push(Step::new(address, reason, work));
 }
 
 #[cfg(test)]
@@ -438,6 +433,7 @@ mod tests {
                 generation: String::new(),
             }),
             after: vec![Address::new("elastic_ip", after).into()],
+            after_all: None,
         };
         let steps = vec![step("nat-a", "nat-b"), step("nat-b", "nat-c"), step("nat-c", "nat-a")];
         let plan = ordered(Plan { steps, ..Plan::empty("dev", "us-east-1", "1", false) }, &Observed::default());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Step, Work};
+use super::{Action, All, Ready, Step, Work};
 use crate::kinds::{self, NAMES, Resource};
 use crate::model::{Address, Ref, StepId, is_of_kafka};
 
@@ -42,10 +42,13 @@ pub fn wire(steps: &mut Vec<Step>) -> Result<(), Vec<StepId>> {
         }
     }
     chain_rolls(steps, &mut after);
-    inside_last(steps, &mut after);
-    close_last(steps, &mut after);
     for step in steps.iter_mut() {
         step.after = after.remove(&step.id()).unwrap_or_default().into_iter().collect();
+        step.after_all = if step.closes() || takes_away(step) {
+            Some(All::Changes)
+        } else {
+            is_of_kafka(&step.address.kind).then_some(All::Cluster)
+        };
     }
     sort(steps)
 }
@@ -72,29 +75,6 @@ fn chain_rolls(steps: &[Step], after: &mut BTreeMap<StepId, BTreeSet<StepId>>) {
     }
     for pair in rolls.windows(2) {
         after.entry(pair[1].id()).or_default().insert(pair[0].id());
-    }
-}
-
-/// What takes access away waits for everything that is made or changed: for each step that no other of those waits for.
-fn close_last(steps: &[Step], after: &mut BTreeMap<StepId, BTreeSet<StepId>>) {
-    let makes = |step: &&Step| !step.closes() && step.action() != Action::Delete;
-    let waited: BTreeSet<&StepId> =
-        steps.iter().filter(makes).filter_map(|step| after.get(&step.id())).flatten().collect();
-    let ends: Vec<StepId> = steps.iter().filter(makes).map(Step::id).filter(|id| !waited.contains(id)).collect();
-    for step in steps.iter().filter(|step| step.closes() || takes_away(step)) {
-        after.entry(step.id()).or_default().extend(ends.iter().cloned());
-    }
-}
-
-/// What Kafka has comes after everything that is made or changed of what it runs on: for each step that no other of those waits for.
-fn inside_last(steps: &[Step], after: &mut BTreeMap<StepId, BTreeSet<StepId>>) {
-    let inside = |step: &&Step| is_of_kafka(&step.address.kind);
-    let outside = |step: &&Step| !inside(step) && !step.closes() && step.action() != Action::Delete;
-    let waited: BTreeSet<&StepId> =
-        steps.iter().filter(outside).filter_map(|step| after.get(&step.id())).flatten().collect();
-    let ends: Vec<StepId> = steps.iter().filter(outside).map(Step::id).filter(|id| !waited.contains(id)).collect();
-    for step in steps.iter().filter(inside) {
-        after.entry(step.id()).or_default().extend(ends.iter().cloned());
     }
 }
 
@@ -158,30 +138,35 @@ fn sort(steps: &mut Vec<Step>) -> Result<(), Vec<StepId>> {
         let (kind, rank) = place(&step.address);
         if step.action() == Action::Delete { (true, NAMES.len() - kind, rank) } else { (false, kind, rank) }
     };
-    let mut waiting: BTreeMap<_, Step> =
-        steps.drain(..).enumerate().map(|(number, step)| ((key(&step), number), step)).collect();
-    let mut done: BTreeSet<StepId> = BTreeSet::new();
-    let all: BTreeSet<StepId> = waiting.values().map(Step::id).collect();
-    while !waiting.is_empty() {
-        let free =
-            waiting.iter().find(|(_, step)| step.after.iter().all(|one| done.contains(one) || !all.contains(one)));
-        let Some(step) = free.map(|(key, _)| key.clone()).and_then(|key| waiting.remove(&key)) else {
-            let stuck: Vec<Step> = waiting.into_values().collect();
-            let circle = circle(&stuck);
-            steps.extend(stuck);
-            return Err(circle);
-        };
-        done.insert(step.id());
-        steps.push(step);
+    let all: BTreeSet<StepId> = steps.iter().map(Step::id).collect();
+    steps.sort_by_cached_key(key);
+    let mut order: Vec<usize> = Vec::new();
+    let mut ready = Ready::of(steps);
+    // What the plan does not have is no reason to wait.
+    let others: BTreeSet<&StepId> =
+        steps.iter().flat_map(|step| &step.after).filter(|one| !all.contains(one)).collect();
+    others.into_iter().for_each(|id| ready.there(id));
+    while let Some(place) = ready.begin() {
+        order.push(place);
+        ready.done(place);
     }
-    Ok(())
+    let mut unsorted: Vec<Option<Step>> = steps.drain(..).map(Some).collect();
+    steps.extend(order.into_iter().filter_map(|place| unsorted[place].take()));
+    let stuck: Vec<Step> = unsorted.into_iter().flatten().collect();
+    if stuck.is_empty() {
+        return Ok(());
+    }
+    let circle = circle(&stuck);
+    steps.extend(stuck);
+    Err(circle)
 }
 
 /// A circle among steps of which each waits for another of them: found by following what each waits for.
 fn circle(stuck: &[Step]) -> Vec<StepId> {
     let waits_for = |id: &StepId| {
         let step = stuck.iter().find(|step| step.id() == *id)?;
-        step.after.iter().find(|one| stuck.iter().any(|other| other.id() == **one)).cloned()
+        let named = step.after.iter().find(|one| stuck.iter().any(|other| other.id() == **one)).cloned();
+        named.or_else(|| stuck.iter().find(|other| step.after_all.is_some_and(|all| all.has(other))).map(Step::id))
     };
     let mut path: Vec<StepId> = Vec::new();
     let mut next = stuck.first().map(Step::id);
@@ -211,6 +196,7 @@ mod tests {
             reason: String::new(),
             work: Work::Create(creation),
             after: after.iter().map(id).collect(),
+            after_all: None,
         }
     }
 

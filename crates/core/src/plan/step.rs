@@ -1,10 +1,12 @@
 //! Steps: one thing to do each, with everything that doing it needs.
 
+use std::collections::BTreeSet;
+
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::kinds::Resource;
-use crate::model::{Address, FieldChange, Operation, StepId, Tags};
+use crate::model::{Address, FieldChange, Operation, StepId, Tags, is_of_kafka};
 
 /// What a step does to its resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,6 +32,29 @@ pub struct Step {
     pub work: Work,
     /// Steps that must be done before.
     pub after: Vec<StepId>,
+    /// And all of these, which are not named one by one: each of a thousand topics waits for each of a thousand resources.
+    pub after_all: Option<All>,
+}
+
+/// All steps of a plan that do something, for steps that wait for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum All {
+    /// What makes or changes what Kafka runs on.
+    Cluster,
+    /// What makes or changes anything, and does not only take access away.
+    Changes,
+}
+
+impl All {
+    /// Both.
+    pub const BOTH: [All; 2] = [All::Cluster, All::Changes];
+
+    /// Whether the step is one of them.
+    pub fn has(self, step: &Step) -> bool {
+        let changes = step.action() != Action::Delete && !step.closes();
+        changes && (self == All::Changes || !is_of_kafka(&step.address.kind))
+    }
 }
 
 /// The work of a step.
@@ -78,9 +103,27 @@ pub struct LiveTarget {
 }
 
 impl Step {
+    /// A step that waits for nothing yet.
+    pub fn new(address: &Address, reason: impl Into<String>, work: Work) -> Step {
+        Step {
+            address: address.clone(),
+            operation: None,
+            reason: reason.into(),
+            work,
+            after: Vec::new(),
+            after_all: None,
+        }
+    }
+
     /// What names the step in its plan.
     pub fn id(&self) -> StepId {
         StepId { address: self.address.clone(), operation: self.operation }
+    }
+
+    /// Whether it may begin among the `steps` of its plan, once these are `done`.
+    pub fn may_begin(&self, steps: &[Step], done: &BTreeSet<StepId>) -> bool {
+        let mut all = steps.iter().filter(|step| self.after_all.is_some_and(|all| all.has(step)));
+        self.after.iter().all(|one| done.contains(one)) && all.all(|step| done.contains(&step.id()))
     }
 
     /// Whether the step does nothing but take access away from a resource that stays.
@@ -146,6 +189,9 @@ impl Serialize for Step {
             map.serialize_entry("spec", wanted)?;
         }
         map.serialize_entry("after", &self.after)?;
+        if let Some(all) = self.after_all {
+            map.serialize_entry("after_all", &all)?;
+        }
         map.end()
     }
 }

@@ -1,9 +1,9 @@
 //! What every plan must be before it is run, whatever made it: a second opinion, which shares little with the planner's own way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::dependencies;
-use super::{Action, Plan, Step};
+use super::{Action, All, Plan, Step};
 use crate::kinds;
 use crate::model::{Address, Deletion, Operation, Ref, StepId, is_of_kafka};
 use crate::observed::Observed;
@@ -29,8 +29,8 @@ pub fn verify(plan: &Plan, observed: &Observed) -> Vec<String> {
 /// A plan's steps, and which come before which.
 struct Order<'a> {
     steps: &'a [Step],
-    /// For each step a bit for each step that it waits for, directly or by way of others.
-    before: Vec<Vec<u64>>,
+    /// For each step the places of those that it names as what it waits for: all before its own.
+    after: Vec<Vec<usize>>,
 }
 
 impl<'a> Order<'a> {
@@ -38,30 +38,67 @@ impl<'a> Order<'a> {
     fn of(plan: &'a Plan) -> Result<Order<'a>, Vec<String>> {
         let mut faults = Vec::new();
         let mut places: BTreeMap<StepId, usize> = BTreeMap::new();
-        let mut before: Vec<Vec<u64>> = Vec::new();
+        let mut after: Vec<Vec<usize>> = Vec::new();
+        let last = All::BOTH.map(|all| plan.steps.iter().rposition(|step| all.has(step)));
         for (place, step) in plan.steps.iter().enumerate() {
-            let mut bits = vec![0_u64; plan.steps.len().div_ceil(64)];
+            let mut named = Vec::new();
             for needed in &step.after {
                 match places.get(needed) {
-                    Some(place) => {
-                        bits.iter_mut().zip(&before[*place]).for_each(|(bit, more)| *bit |= more);
-                        bits[place / 64] |= 1 << (place % 64);
-                    }
+                    Some(place) => named.push(*place),
                     None if *needed == step.id() => faults.push(format!("{needed} waits for itself")),
                     None => faults.push(format!("{} waits for {needed}, which does not come before it", step.id())),
                 }
             }
-            before.push(bits);
+            if let Some(late) = step.after_all.and_then(|all| last[all as usize]).filter(|late| *late >= place) {
+                let late = plan.steps[late].id();
+                faults.push(format!("{} waits for {late}, which does not come before it", step.id()));
+            }
+            after.push(named);
             if places.insert(step.id(), place).is_some() {
                 faults.push(format!("{} is there twice", step.id()));
             }
         }
-        if faults.is_empty() { Ok(Order { steps: &plan.steps, before }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Order { steps: &plan.steps, after }) } else { Err(faults) }
     }
 
-    /// Whether the step at `place` waits for the one at `other`.
+    /// Whether the step at `place` waits for the one at `other`, directly or by way of others. Those are all between the two.
     fn waits(&self, place: usize, other: usize) -> bool {
-        self.before[place][other / 64] >> (other % 64) & 1 == 1
+        let direct = |place: usize| {
+            let all = self.steps[place].after_all.is_some_and(|all| all.has(&self.steps[other]));
+            all || self.after[place].contains(&other)
+        };
+        if direct(place) {
+            return true;
+        }
+        let mut seen = BTreeSet::new();
+        let mut next = vec![place];
+        while let Some(place) = next.pop() {
+            let all = self.steps[place].after_all;
+            let members = (other + 1..place).filter(|one| all.is_some_and(|all| all.has(&self.steps[*one])));
+            let between = self.after[place].iter().copied().filter(|one| *one > other).chain(members);
+            for one in between {
+                if direct(one) {
+                    return true;
+                }
+                if seen.insert(one) {
+                    next.push(one);
+                }
+            }
+        }
+        false
+    }
+
+    /// Of the places in `awaited` those of which the steps at `places` do not wait for one: each with the first of them. Most steps wait for
+    /// all of an [`All`], so it is asked once which are not in that.
+    fn not_waiting(&self, places: impl Iterator<Item = usize>, awaited: &[usize]) -> Vec<(usize, usize)> {
+        let rest = All::BOTH
+            .map(|all| awaited.iter().copied().filter(|one| !all.has(&self.steps[*one])).collect::<Vec<usize>>());
+        let mut found = Vec::new();
+        for place in places {
+            let asked = self.steps[place].after_all.map_or(awaited, |all| &rest[all as usize][..]);
+            found.extend(asked.iter().filter(|one| !self.waits(place, **one)).map(|one| (place, *one)));
+        }
+        found
     }
 
     /// The places of steps for which `which` is true, by address.
@@ -106,11 +143,10 @@ impl<'a> Order<'a> {
             _ => step.operation == Some(Operation::CLOSE),
         };
         let changes = |step: &Step| step.action() != Action::Delete && !takes(step);
-        for place in self.places(takes).into_values().flatten() {
-            let early = self.places(changes).into_values().flatten().filter(|other| !self.waits(place, *other));
-            faults.extend(early.map(|other| {
-                format!("{} takes access away before {} is done", self.steps[place].id(), self.steps[other].id())
-            }));
+        let changes: Vec<usize> = self.places(changes).into_values().flatten().collect();
+        for (place, other) in self.not_waiting(self.places(takes).into_values().flatten(), &changes) {
+            let (place, other) = (self.steps[place].id(), self.steps[other].id());
+            faults.push(format!("{place} takes access away before {other} is done"));
         }
     }
 
@@ -118,11 +154,13 @@ impl<'a> Order<'a> {
     fn kafka_runs_first(&self, faults: &mut Vec<String>) {
         let inside = |step: &Step| is_of_kafka(&step.address.kind);
         let outside = |step: &Step| !inside(step) && !step.closes() && step.action() != Action::Delete;
-        for place in self.places(inside).into_values().flatten() {
-            let late = self.places(outside).into_values().flatten().find(|other| !self.waits(place, *other));
-            faults.extend(late.map(|other| {
-                format!("{} does not wait for {}, on which Kafka runs", self.steps[place].id(), self.steps[other].id())
-            }));
+        let outside: Vec<usize> = self.places(outside).into_values().flatten().collect();
+        let mut late = self.not_waiting(self.places(inside).into_values().flatten(), &outside);
+        // One is enough to tell what is wrong.
+        late.dedup_by_key(|(place, _)| *place);
+        for (place, other) in late {
+            let (place, other) = (self.steps[place].id(), self.steps[other].id());
+            faults.push(format!("{place} does not wait for {other}, on which Kafka runs"));
         }
     }
 
@@ -200,7 +238,9 @@ fn of_what_is_live(plan: &Plan, observed: &Observed, faults: &mut Vec<String>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::kinds::{ElasticIp, InternetGateway, Kind as _, Resource, Volume, from_json};
     use crate::model::{Ref, Tags};
@@ -218,7 +258,7 @@ mod tests {
     fn step(address: &str, after: &[&str], work: Work) -> Step {
         let parse = |text: &str| Address::parse(text).expect("an address");
         let after = after.iter().map(|text| StepId::from(parse(text))).collect();
-        Step { address: parse(address), operation: None, reason: String::new(), work, after }
+        Step { address: parse(address), operation: None, reason: String::new(), work, after, after_all: None }
     }
 
     fn ip() -> ElasticIp {
@@ -241,6 +281,60 @@ mod tests {
             observed.live.insert(target.0, live);
         }
         verify(&Plan { steps, ..Plan::empty("dev", "us-east-1", "1", false) }, &observed)
+    }
+
+    /// Steps of every sort in an order that can be run, each behind some of those before it.
+    pub fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+        let one = (0..6_u8, 0..3_usize, prop::collection::vec(any::<prop::sample::Index>(), 0..3));
+        prop::collection::vec(one, 1..25).prop_map(|sorts| {
+            let mut steps: Vec<Step> = Vec::new();
+            for (number, (sort, waits, behind)) in sorts.into_iter().enumerate() {
+                let (kind, work) = match sort {
+                    0 | 1 => ("elastic_ip", Work::Create(new(ip()))),
+                    2 | 3 => ("topic", Work::Create(new(ip()))),
+                    4 => ("elastic_ip", Work::Delete { live: target("eip-1", ip()) }),
+                    _ => ("topic", Work::Delete { live: target("eip-1", ip()) }),
+                };
+                let named = behind.iter().filter(|_| !steps.is_empty()).map(|index| index.get(&steps).id());
+                let after: BTreeSet<StepId> = named.collect();
+                let after_all = [None, Some(All::Cluster), Some(All::Changes)][waits];
+                let address = Address::new(kind, &format!("n{number}"));
+                let after = after.into_iter().collect();
+                steps.push(Step { address, operation: None, reason: String::new(), work, after, after_all });
+            }
+            // Who waits for all of something is behind the last of it.
+            for place in 0..steps.len() {
+                let late = |all: All| steps[place..].iter().any(|step| all.has(step));
+                if steps[place].after_all.is_some_and(late) {
+                    steps[place].after_all = None;
+                }
+            }
+            steps
+        })
+    }
+
+    proptest! {
+        /// What waits for what is what follows from each step's own waits, by the plain definition.
+        #[test]
+        fn who_waits_for_whom_is_the_closure_of_what_steps_wait_for(steps in any_steps()) {
+            let plan = Plan { steps, ..Plan::empty("dev", "us-east-1", "1", false) };
+            let order = Order::of(&plan).expect("an order");
+            let mut closure: Vec<BTreeSet<usize>> = Vec::new();
+            for (place, step) in plan.steps.iter().enumerate() {
+                let direct = |one: &usize| {
+                    let other = &plan.steps[*one];
+                    step.after.contains(&other.id()) || step.after_all.is_some_and(|all| all.has(other))
+                };
+                let direct: Vec<usize> = (0..place).filter(direct).collect();
+                let mut all: BTreeSet<usize> = direct.iter().flat_map(|one| closure[*one].clone()).collect();
+                all.extend(direct);
+                closure.push(all);
+            }
+            for (place, all) in closure.iter().enumerate() {
+                let waits: BTreeSet<usize> = (0..plan.steps.len()).filter(|other| order.waits(place, *other)).collect();
+                prop_assert_eq!(&waits, all, "{}", place);
+            }
+        }
     }
 
     #[test]

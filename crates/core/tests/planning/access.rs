@@ -19,7 +19,7 @@ fn run(model: &Model, plan: &Plan, first: &str, early: bool, mut look: impl FnMu
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
     let mut done: BTreeSet<StepId> = BTreeSet::new();
     while !waiting.is_empty() {
-        let ready = |step: &&Step| step.after.iter().all(|one| done.contains(one));
+        let ready = |step: &&Step| step.may_begin(&plan.steps, &done);
         let preferred = |step: &&Step| (step.address.kind == first) == early;
         let all = || waiting.iter().enumerate().filter(|(_, step)| ready(step));
         let next = all().find(|(_, step)| preferred(step)).or_else(|| all().next());

@@ -246,7 +246,7 @@ fn apply_partly(model: &mut Model, plan: &Plan, dice: &[u8]) {
 fn apply_stage_partly<'a>(model: &mut Model, plan: &Plan, dice: &mut impl Iterator<Item = &'a u8>) -> bool {
     let mut done: BTreeSet<StepId> = BTreeSet::new();
     for (step, die) in plan.steps.iter().zip(dice) {
-        if !step.after.iter().all(|one| done.contains(one)) {
+        if !step.may_begin(&plan.steps, &done) {
             continue;
         }
         match die {

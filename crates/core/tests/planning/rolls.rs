@@ -107,6 +107,20 @@ fn the_active_controller_is_last_of_its_role() {
     }
 }
 
+/// Whichever host is rolled last, what Kafka gets and what is closed come after it.
+#[test]
+fn what_waits_for_all_rolls_waits_for_the_last_one_whichever_it_is() {
+    let text = fs::read_to_string("../../stacks/prod.yaml").expect("the stack file").replace("count: 6", "count: 3");
+    let mut model = Model::empty("ap-northeast-2", 3);
+    model.apply(&model.plan(&parsed(&text), false));
+    let after =
+        parsed(&text.replace("kafka: 4.1.1", "kafka: 4.2.0").replace("topics:\n", "topics:\n  new: {partitions: 3}\n"));
+    for host in ["broker-1", "broker-3", "controller-1"] {
+        let plan = roll_last(model.plan(&after, false), host, &model.observed);
+        assert!(plan.refusals.is_empty(), "{host}: {:?}", plan.refusals);
+    }
+}
+
 const WITH_THREADS: [(&str, &str); 1] = [("broker-1", "1d1ea8f9b13a")];
 
 /// The first broker as a plan for nothing live has it.
