@@ -233,14 +233,14 @@ fn owned((key, value): (&String, &String)) -> (String, String) {
 }
 
 /// ARNs of the managed policies that are attached to the role.
-async fn attached(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
+pub(super) async fn attached(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
     let pages = aws.clients.iam.list_attached_role_policies().role_name(role).into_paginator().items().send();
     let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListAttachedRolePolicies"))?;
     Ok(all.into_iter().filter_map(|policy| policy.policy_arn).collect())
 }
 
 /// The names of the role's inline policies.
-async fn inline(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
+pub(super) async fn inline(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
     let pages = aws.clients.iam.list_role_policies().role_name(role).into_paginator().items().send();
     pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListRolePolicies"))
 }
@@ -269,7 +269,7 @@ fn read_papers(stack: &str, document: &str) -> (Ref, Ref) {
 }
 
 /// The document of the role's inline policy with this name, as IAM gives it; `None` where there is none.
-async fn document(aws: &Aws, role: &str, policy: &str) -> Result<Option<String>, StepError> {
+pub(super) async fn document(aws: &Aws, role: &str, policy: &str) -> Result<Option<String>, StepError> {
     let call = aws.clients.iam.get_role_policy().role_name(role).policy_name(policy);
     match call.send().await.map_err(failed("GetRolePolicy")) {
         Err(error) if error.class() == Class::NotFound => Ok(None),
@@ -282,7 +282,7 @@ async fn attach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepErr
     call.send().await.map_err(failed("AttachRolePolicy")).map(drop)
 }
 
-async fn detach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepError> {
+pub(super) async fn detach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepError> {
     let call = ctx.system.clients.iam.detach_role_policy().role_name(role).policy_arn(arn);
     call.send().await.map_err(failed("DetachRolePolicy")).or_gone()
 }

@@ -6,10 +6,13 @@ use super::{PlanningInput, open};
 use crate::design::{Design, MskDesign, Provisioned};
 use crate::digest;
 use crate::engines::msk::{self, configuration};
-use crate::kinds::MskCluster;
+use crate::kinds::{Kind as _, LogGroup, MskCluster, log_group};
 use crate::model::Ref;
 use crate::refusal::Refusal;
-use crate::stack::{ConfigurationChoice, InTransit, MonitoringLevel, Msk, MskBrokers, MskVpcConnectivity, Stack};
+use crate::stack::{
+    BROKERS, ConfigurationChoice, InTransit, LogGroupChoice, MonitoringLevel, Msk, MskBrokers, MskVpcConnectivity,
+    Stack,
+};
 
 /// GiB by which a volume grows at least. Source: MSK, "Scale up broker storage", 2026.
 const LEAST_GROWTH_GIB: u64 = 10;
@@ -29,7 +32,9 @@ pub fn choose(design: &Design, msk: &Msk, input: &PlanningInput, refusals: &mut 
             let held = open::held_back(msk, live.as_ref(), &design.stack, &input.observed, &properties);
             let waits = held.is_some();
             properties = held.unwrap_or(properties);
-            let wanted = provisioned(design, msk, brokers, kafka, &properties, live.as_ref());
+            let log_group = log_group(design, msk, input);
+            let wanted =
+                Provisioned { log_group, ..provisioned(design, msk, brokers, kafka, &properties, live.as_ref()) };
             version::check(&wanted, live.as_ref(), design.zones.len(), input, refusals);
             check_removal(&wanted, live.as_ref(), design.zones.len(), refusals);
             if waits {
@@ -110,7 +115,7 @@ fn provisioned(
         monitoring: level.to_owned(),
         jmx_exporter: msk.monitoring.prometheus.0.jmx,
         node_exporter: msk.monitoring.prometheus.0.node,
-        log_group: msk.logs.cloudwatch.clone().unwrap_or_default(),
+        log_group: Ref::None,
         log_bucket: bucket.unwrap_or_default(),
         log_stream: msk.logs.firehose.clone().unwrap_or_default(),
         public_access: msk.public_access,
@@ -119,6 +124,18 @@ fn provisioned(
         vpc_tls: from_vpcs.tls,
         rebalancing: msk.rebalancing.filter(|_| express),
         upgrades: None,
+    }
+}
+
+/// Where the brokers' logs go in CloudWatch.
+fn log_group(design: &Design, msk: &Msk, input: &PlanningInput) -> Ref {
+    let region = &design.stack.region;
+    match &msk.logs.cloudwatch {
+        None => Ref::None,
+        Some(LogGroupChoice::Own(_)) => Ref::to(LogGroup::NAME, BROKERS),
+        Some(LogGroupChoice::Others(name)) => {
+            Ref::Id(log_group::arn(region.partition(), region, &input.facts.account, name))
+        }
     }
 }
 
