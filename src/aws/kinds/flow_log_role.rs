@@ -24,7 +24,6 @@ impl Driver<Aws> for FlowLogRole {
         ],
         update: &[
             call_of("PutRolePermissionsBoundary", "flow logs"),
-            call_of("DeleteRolePermissionsBoundary", "flow logs"),
             call_of("UpdateAssumeRolePolicy", "flow logs"),
             call_of("PutRolePolicy", "flow logs"),
         ],
@@ -47,8 +46,7 @@ impl Driver<Aws> for FlowLogRole {
             let mine = roles.into_iter().filter_map(|role| {
                 let tags = aws.tags_of_name(&role.role_name, FlowLogRole::SUFFIX, "flow_log_role/main")?;
                 let trusts = trusted(role.assume_role_policy_document(), &role.arn);
-                let spec =
-                    FlowLogRole { trusts, writes_to: Ref::None, permissions_boundary: String::new(), path: role.path };
+                let spec = FlowLogRole { trusts, writes_to: Ref::None, permissions_boundary: None, path: role.path };
                 Some(Found { id: role.arn, tags, spec, terminated: false })
             });
             return Ok(mine.collect());
@@ -66,7 +64,7 @@ impl Driver<Aws> for FlowLogRole {
         let spec = FlowLogRole {
             trusts: trusted(role.assume_role_policy_document(), &role.arn),
             writes_to: document?.as_deref().map_or(Ref::None, group),
-            permissions_boundary: boundary.unwrap_or_default().to_owned(),
+            permissions_boundary: boundary.map(str::to_owned),
             path: role.path,
         };
         Ok(vec![Found { id: role.arn, tags, spec, terminated: false }])
@@ -76,7 +74,9 @@ impl Driver<Aws> for FlowLogRole {
         let iam = &ctx.system.clients.iam;
         let name = ctx.system.global_name(FlowLogRole::SUFFIX);
         let call = iam.create_role().role_name(&name).path(&self.path).set_tags(Some(iam_tags(ctx.tags)));
-        let call = call.description("VPC flow logs of a kstack stack").set_permissions_boundary(boundary(self));
+        let call = call
+            .description("VPC flow logs of a kstack stack")
+            .set_permissions_boundary(self.permissions_boundary.clone());
         let call = call.assume_role_policy_document(trust(account(&ctx.id(&self.writes_to)?)).to_string());
         let made = match call.send().await.map_err(failed("CreateRole")) {
             // The name is this stack's own: a role that is there already came from a call whose answer was lost.
@@ -96,17 +96,9 @@ impl Driver<Aws> for FlowLogRole {
     async fn update(&self, ctx: &Ctx<'_, Aws>, id: &str, changes: &[FieldChange]) -> Result<(), StepError> {
         let iam = &ctx.system.clients.iam;
         let changed = |field: &str| changes.iter().any(|change| change.field == field);
-        if changed("permissions_boundary") {
-            match boundary(self) {
-                Some(arn) => {
-                    let call = iam.put_role_permissions_boundary().role_name(name(id)).permissions_boundary(arn);
-                    call.send().await.map(drop).map_err(failed("PutRolePermissionsBoundary"))?;
-                }
-                None => {
-                    let call = iam.delete_role_permissions_boundary().role_name(name(id));
-                    call.send().await.map_err(failed("DeleteRolePermissionsBoundary")).or_gone()?;
-                }
-            }
+        if let Some(arn) = self.permissions_boundary.as_ref().filter(|_| changed("permissions_boundary")) {
+            let call = iam.put_role_permissions_boundary().role_name(name(id)).permissions_boundary(arn);
+            call.send().await.map(drop).map_err(failed("PutRolePermissionsBoundary"))?;
         }
         if changed("writes_to") {
             put(self, ctx, id).await?;
@@ -160,11 +152,6 @@ fn name(arn: &str) -> &str {
 /// The account in an ARN.
 fn account(arn: &str) -> &str {
     arn.split(':').nth(4).unwrap_or_default()
-}
-
-/// The boundary that the file names.
-fn boundary(role: &FlowLogRole) -> Option<String> {
-    Some(role.permissions_boundary.clone()).filter(|arn| !arn.is_empty())
 }
 
 async fn put(role: &FlowLogRole, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {

@@ -9,10 +9,11 @@ use kstack_core::model::{FieldChange, Tags};
 use kstack_core::observed::Found;
 use kstack_core::permissions::{call, call_of};
 
-use super::{no_call_for, no_id};
+use super::no_call_for;
 use crate::aws::{Aws, Class, Done, failed};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
+use crate::wait::{Backoff, Look, VISIBLE_LIMIT, poll};
 
 impl Driver<Aws> for LogGroup {
     const CALLS: Calls = Calls {
@@ -36,8 +37,14 @@ impl Driver<Aws> for LogGroup {
         let call = call.set_kms_key_id(Some(self.kms_key.clone()).filter(|key| !key.is_empty()));
         // The name is this stack's own: a group that is there already came from a call whose answer was lost.
         call.send().await.map_err(failed("CreateLogGroup")).or_done()?;
-        let made = list(ctx.system, &name).await?.into_iter().find(|one| one.log_group_name() == Some(&name));
-        made.and_then(|one| one.log_group_arn).ok_or_else(|| no_id("DescribeLogGroups"))
+        // The call answers with nothing, and the ARN has the account in it.
+        let what = format!("the log group {name}");
+        poll(&what, VISIBLE_LIMIT, Backoff::VISIBLE, async || {
+            let mut listed = list(ctx.system, &name).await?.into_iter();
+            let made = listed.find(|one| one.log_group_name() == Some(&name)).and_then(|one| one.log_group_arn);
+            Ok(made.map_or_else(|| Look::Missing("it is not listed yet".to_owned()), Look::Ready))
+        })
+        .await
     }
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {

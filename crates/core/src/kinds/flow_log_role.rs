@@ -14,8 +14,9 @@ spec! {
         pub trusts: String => Rule::in_place().hidden(),
         /// The log group that it writes to; of a live role, the whole policy where it is another than kstack writes.
         pub writes_to: Ref => Rule::in_place().hidden().saying("which log group flow logs may be written to differs"),
-        /// The ARN of the managed policy that limits the role. Empty for none.
-        pub permissions_boundary: String => Rule::in_place().hidden(),
+        /// The ARN of the managed policy that limits the role; without one in the file, whatever limits it stays.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub permissions_boundary: Option<String> => Rule::in_place().hidden(),
         pub path: String => Rule::fixed(PATH, NEW_PATH).hidden(),
     }
 }
@@ -71,7 +72,7 @@ impl Kind for FlowLogRole {
         let role = || FlowLogRole {
             trusts: SERVICE.to_owned(),
             writes_to: Ref::to(LogGroup::NAME, FLOW_LOGS),
-            permissions_boundary: boundary.map(ToString::to_string).unwrap_or_default(),
+            permissions_boundary: boundary.map(ToString::to_string),
             path: path_of(design),
         };
         (design.stack.logs() == Logs::FlowLogs).then(|| ("main".to_owned(), role())).into_iter().collect()

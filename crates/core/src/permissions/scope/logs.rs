@@ -23,8 +23,6 @@ pub enum OfLogs {
     BoundedRole,
     /// The same, to put that boundary.
     Boundary,
-    /// The same, to take a boundary off, which only a file without one does.
-    UnboundRole,
     /// The same, for EC2 to pass on.
     PassRole,
 }
@@ -59,8 +57,6 @@ impl Subject<'_> {
                 return self.place(Scope::Region);
             }
             OfLogs::Role => (self.flow_log_role()?, Value::Null),
-            OfLogs::UnboundRole if self.boundary().is_some() => return None,
-            OfLogs::UnboundRole => (self.flow_log_role()?, Value::Null),
             OfLogs::Boundary if self.boundary().is_none() => return None,
             OfLogs::BoundedRole | OfLogs::Boundary => {
                 let condition = self.boundary().map(|arn| json!({"StringEquals": {"iam:PermissionsBoundary": &**arn}}));

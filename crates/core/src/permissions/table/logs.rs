@@ -5,7 +5,7 @@
 
 use super::call;
 use crate::permissions::Call;
-use crate::permissions::OfLogs::{Boundary, BoundedRole, Groups, Role, UnboundRole};
+use crate::permissions::OfLogs::{Boundary, BoundedRole, Groups, Role};
 use crate::permissions::Scope::{OfLogs, Region};
 
 pub const CALLS: &[Call] = &[
@@ -26,7 +26,6 @@ pub const CALLS: &[Call] = &[
     call!("iam" "CreateRole" of "flow logs", OfLogs(BoundedRole); with "iam:TagRole" OfLogs(Role)),
     call!("iam" "PutRolePolicy" of "flow logs", OfLogs(BoundedRole)),
     call!("iam" "PutRolePermissionsBoundary" of "flow logs", OfLogs(Boundary)),
-    call!("iam" "DeleteRolePermissionsBoundary" of "flow logs", OfLogs(UnboundRole)),
     call!("iam" "UpdateAssumeRolePolicy" of "flow logs", OfLogs(Role)),
     call!("iam" "DetachRolePolicy" of "flow logs", OfLogs(Role)),
     call!("iam" "DeleteRolePolicy" of "flow logs", OfLogs(Role)),
