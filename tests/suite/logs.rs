@@ -1,4 +1,4 @@
-//! Log groups of the stack's own: of MSK's brokers and of VPC flow logs, made with the stack, put right after changes by hand, and gone with it.
+//! Log groups of the stack's own: of MSK's brokers, of hosts and of VPC flow logs, made with the stack, put right after changes by hand, and gone with it.
 
 use aws_sdk_cloudwatchlogs::types::LogGroup;
 
@@ -62,7 +62,9 @@ fn flow_logs_get_into_a_log_group_of_their_own_by_a_role_of_their_own() {
     for call in &without {
         more.remove(more.iter().position(|one| one == call).expect("the same as without"));
     }
-    assert_eq!(more, ["DescribeLogGroups", "GetRole", "GetRolePolicy", "ListTagsForResource"]);
+    // The hosts' role is asked whether it may write to a log group, too.
+    let asked = ["DescribeLogGroups", "GetRole", "GetRolePolicy", "GetRolePolicy", "ListTagsForResource"];
+    assert_eq!(more, asked);
 
     // What was changed by hand is put right, and what was deleted is made again, with the flow log that wrote to it.
     let (logs, iam) = (account.logs(DEV), account.iam());
@@ -153,4 +155,36 @@ fn brokers_of_msk_have_a_log_group_of_the_stacks_own() {
     assert!(refused.out.contains("has the stack's name but not its tag `kstack:stack`"), "{refused}");
     wait(account.logs(DEV).delete_log_group().log_group_name("/aws/vendedlogs/kstack/orders/brokers").send());
     account.assert_nothing_left();
+}
+
+#[test]
+fn hosts_may_write_to_their_log_group_and_to_nothing_else() {
+    let account = Account::new();
+    account.write("dev", &[("    kafka: 4.1.1", "    kafka: 4.1.1\n    logs: {cloudwatch: {}}")]);
+    account.apply(FILE);
+    account.assert_converged(FILE);
+    let one = group(&account);
+    assert_eq!(one.log_group_name(), Some("/aws/vendedlogs/kstack/dev/hosts"));
+    let (iam, role) = (account.iam(), "kstack-dev-eu-west-1-role");
+    let policies = || wait(iam.list_role_policies().role_name(role).send()).policy_names;
+    let policy = wait(iam.get_role_policy().role_name(role).policy_name("kstack-logs").send()).policy_document;
+    let policy = percent_encoding::percent_decode_str(&policy).decode_utf8_lossy().into_owned();
+    assert!(policy.contains(one.log_group_arn().expect("an ARN")), "{policy}");
+
+    // A policy that others widen, or take away, is put right.
+    let wider = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}"#;
+    wait(iam.put_role_policy().role_name(role).policy_name("kstack-logs").policy_document(wider).send());
+    assert_eq!(account.plan(FILE).steps(), ["update role/hosts"]);
+    account.apply(FILE);
+    wait(iam.delete_role_policy().role_name(role).policy_name("kstack-logs").send());
+    assert_eq!(account.plan(FILE).steps(), ["update role/hosts"]);
+    account.apply(FILE);
+    account.assert_converged(FILE);
+
+    // Hosts that keep their logs again may write nowhere.
+    account.write("dev", &[]);
+    account.run(&["apply", FILE, "--yes", "--allow-data-loss"]).expect(0);
+    account.assert_converged(FILE);
+    assert_eq!(policies(), ["kstack-session-manager"]);
+    account.destroy(FILE);
 }

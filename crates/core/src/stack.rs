@@ -208,15 +208,22 @@ impl Stack {
         let msk = self.cluster.msk.as_ref().and_then(|msk| msk.logs.cloudwatch.as_ref()?.own());
         let flow = flow.map(|own| (FLOW_LOGS, "network.flow_logs", own));
         let brokers = msk.map(|own| (BROKERS, "cluster.msk.logs.cloudwatch", own));
-        flow.into_iter().chain(brokers).collect()
+        let hosts = self.host_logs().and_then(LogGroupChoice::own);
+        let hosts = hosts.map(|own| (HOSTS, "cluster.ec2.logs.cloudwatch", own));
+        flow.into_iter().chain(brokers).chain(hosts).collect()
     }
 
-    /// What it has for its logs.
+    /// Where the hosts' logs go in CloudWatch.
+    pub fn host_logs(&self) -> Option<&LogGroupChoice> {
+        self.cluster.ec2.as_ref()?.logs.as_ref().map(|logs| &logs.cloudwatch)
+    }
+
+    /// What it has for its logs: for those of hosts, a right of their role at least.
     pub fn logs(&self) -> Logs {
         let groups = self.log_groups();
         match groups.iter().any(|(name, ..)| *name == FLOW_LOGS) {
             true => Logs::FlowLogs,
-            false if groups.is_empty() => Logs::None,
+            false if groups.is_empty() && self.host_logs().is_none() => Logs::None,
             false => Logs::Groups,
         }
     }
@@ -245,9 +252,10 @@ impl Stack {
     }
 }
 
-/// The names in the stack of the log groups of VPC flow logs and of brokers.
+/// The names in the stack of the log groups of VPC flow logs, of MSK's brokers and of hosts on EC2.
 pub const FLOW_LOGS: &str = "flow-logs";
 pub const BROKERS: &str = "brokers";
+pub const HOSTS: &str = "hosts";
 
 impl Engine {
     /// The engine of `stack`. A checked file has one.

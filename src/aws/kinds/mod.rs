@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kstack_core::all_kinds;
 use kstack_core::engines::Engine;
-use kstack_core::kinds::{self, Kind, KmsKey, Resource, Vpc};
+use kstack_core::kinds::{self, InstanceProfile, Kind, KmsKey, Resource, Role, Vpc};
 use kstack_core::model::{FieldChange, Record, Tags, tag};
 use kstack_core::observed::{Found, Observed};
 use kstack_core::stack::{Logs, Stack};
@@ -186,8 +186,16 @@ async fn with_told(
         found.extend(find(aws, |_, part| part == Part::Alarms).await?);
     }
     if record.is_some_and(|record| aws.expect_logs(record.logs)) {
-        found.retain(|one| kinds::of_logs(one.spec.kind()).is_none());
-        found.extend(find(aws, |_, part| matches!(part, Part::Logs(logs) if aws.expects_logs(logs))).await?);
+        // What hosts may write to is told with their role, which was asked for without it.
+        let of_hosts = |one: &Found<Resource>| [Role::NAME, InstanceProfile::NAME].contains(&one.spec.kind());
+        let role = found.iter().any(of_hosts);
+        found.retain(|one| kinds::of_logs(one.spec.kind()).is_none() && !of_hosts(one));
+        let asked = |part| match part {
+            Part::Logs(logs) => aws.expects_logs(logs),
+            Part::Iam => role,
+            _ => false,
+        };
+        found.extend(find(aws, |_, part| asked(part)).await?);
     }
     Ok(found)
 }

@@ -2,16 +2,15 @@
 
 mod version;
 
-use super::{PlanningInput, open};
+use super::{PlanningInput, logs, open};
 use crate::design::{Design, MskDesign, Provisioned};
 use crate::digest;
 use crate::engines::msk::{self, configuration};
-use crate::kinds::{Kind as _, LogGroup, MskCluster, log_group};
+use crate::kinds::MskCluster;
 use crate::model::Ref;
 use crate::refusal::Refusal;
 use crate::stack::{
-    BROKERS, ConfigurationChoice, InTransit, LogGroupChoice, MonitoringLevel, Msk, MskBrokers, MskVpcConnectivity,
-    Stack,
+    BROKERS, ConfigurationChoice, InTransit, MonitoringLevel, Msk, MskBrokers, MskVpcConnectivity, Stack,
 };
 
 /// GiB by which a volume grows at least. Source: MSK, "Scale up broker storage", 2026.
@@ -32,7 +31,7 @@ pub fn choose(design: &Design, msk: &Msk, input: &PlanningInput, refusals: &mut 
             let held = open::held_back(msk, live.as_ref(), &design.stack, &input.observed, &properties);
             let waits = held.is_some();
             properties = held.unwrap_or(properties);
-            let log_group = log_group(design, msk, input);
+            let log_group = logs::group(&design.stack, msk.logs.cloudwatch.as_ref(), BROKERS, &input.facts.account);
             let wanted =
                 Provisioned { log_group, ..provisioned(design, msk, brokers, kafka, &properties, live.as_ref()) };
             version::check(&wanted, live.as_ref(), design.zones.len(), input, refusals);
@@ -124,18 +123,6 @@ fn provisioned(
         vpc_tls: from_vpcs.tls,
         rebalancing: msk.rebalancing.filter(|_| express),
         upgrades: None,
-    }
-}
-
-/// Where the brokers' logs go in CloudWatch.
-fn log_group(design: &Design, msk: &Msk, input: &PlanningInput) -> Ref {
-    let region = &design.stack.region;
-    match &msk.logs.cloudwatch {
-        None => Ref::None,
-        Some(LogGroupChoice::Own(_)) => Ref::to(LogGroup::NAME, BROKERS),
-        Some(LogGroupChoice::Others(name)) => {
-            Ref::Id(log_group::arn(region.partition(), region, &input.facts.account, name))
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::engines::msk::settings::{Standing, known, narrower, standing};
 use crate::engines::rules::{arn, check_home};
 use crate::file::node::{Content, Key, Node};
 use crate::file::problem::{Problem, nearest};
-use crate::file::{Checker, LogGroupChoice, secret};
+use crate::file::{Checker, secret};
 use crate::settings::definitions::newest;
 use crate::settings::{Found, KafkaVersion};
 
@@ -145,12 +145,6 @@ fn check_allowed(key: &Key, value: &Node, express: bool, version: KafkaVersion, 
 /// Names that AWS's other services would refuse.
 fn check_logs(logs: &MskLogs, checker: &mut Checker<'_>) {
     let part = |c: char, more: &str| c.is_ascii_alphanumeric() || more.contains(c);
-    let group = |name: &str| (1..=512).contains(&name.len()) && name.chars().all(|c| part(c, "_-/.#"));
-    let others = logs.cloudwatch.as_ref().and_then(LogGroupChoice::others);
-    if let Some(name) = others.filter(|name| !group(name)) {
-        let help = "write its name, such as `/kafka/orders`, not its ARN; or `{}` for a log group of the stack's own";
-        checker.error("cluster.msk.logs.cloudwatch", format!("`{name}` is not the name of a log group"), help);
-    }
     let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
     let bucket = |name: &str| {
         let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
