@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-SERVICES = ("ec2", "kafka", "application-autoscaling", "ssm", "route53", "cloudwatch")
+SERVICES = ("ec2", "kafka", "application-autoscaling", "ssm", "route53", "cloudwatch", "logs")
 PROVIDER = "aws-rules"
 
 

@@ -186,9 +186,7 @@ impl Session {
             self.expect_papers(stack).await?;
             return tokio::try_join!(drivers::find_of(&self.aws, sought), self.aws.clients.metadata(&self.name));
         }
-        if stack.has_alarms(false) {
-            self.aws.expect_alarms();
-        }
+        self.expect_watched(stack);
         // What is live tells whether there are keys and certificates: they are looked for in the same round.
         self.aws.expect_papers(Papers::Wanted);
         let (found, metadata) =
@@ -206,15 +204,21 @@ impl Session {
         }
     }
 
-    /// Has alarms looked for where the file of `stack` has some, and keys and certificates where it may have some: as its file says; where
+    /// Has alarms and log groups looked for where the file of `stack` has some.
+    fn expect_watched(&self, stack: &Stack) {
+        if stack.has_alarms(false) {
+            self.aws.expect_alarms();
+        }
+        self.aws.expect_logs(stack.logs());
+    }
+
+    /// Has alarms and log groups looked for where the file of `stack` has some, and keys and certificates where it may have some: as its file says; where
     /// that leaves it to what is live, as the stack's record says.
     ///
     /// # Errors
     /// Parameter Store's answer.
     pub async fn expect_papers(&self, stack: &Stack) -> Result<(), StepError> {
-        if stack.has_alarms(false) {
-            self.aws.expect_alarms();
-        }
+        self.expect_watched(stack);
         let has = match stack.leaves_listeners() {
             false => stack.has_papers(),
             true => self.aws.clients.metadata(&self.name).await?.record.is_some_and(|record| record.papers),
@@ -302,6 +306,7 @@ impl Session {
                 papers,
                 settings,
                 alarms,
+                logs: design.stack.logs().max(record.logs),
                 resources: None,
                 ..record.clone()
             };
@@ -319,6 +324,7 @@ impl Session {
             papers: secured,
             settings: false,
             alarms: design.has_alarms(),
+            logs: design.stack.logs(),
             resources: None,
             applies: 0,
         };
@@ -355,6 +361,7 @@ impl Session {
             zone,
             papers: design.has_papers() || design.stack.has_papers() || unknown && record.papers,
             alarms: design.has_alarms(),
+            logs: design.stack.logs(),
             expires_at: design.expires,
             engine,
             own_role,

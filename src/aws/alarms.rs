@@ -1,6 +1,7 @@
 //! Alarms of CloudWatch as it lists them, and their end: many are deleted by one call. The names of dashboards.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,16 @@ impl Leaving {
 }
 
 impl Aws {
+    /// Says that there may be alarms: from now on they are asked for. Whether that was not known.
+    pub fn expect_alarms(&self) -> bool {
+        !self.alarms_expected.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether there may be alarms.
+    pub fn expects_alarms(&self) -> bool {
+        self.alarms_expected.load(Ordering::Relaxed)
+    }
+
     /// The alarms with names of the stack's, or of any stack's.
     ///
     /// # Errors

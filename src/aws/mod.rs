@@ -9,6 +9,7 @@ mod error;
 mod facts;
 mod fence;
 pub mod kinds;
+mod logs;
 mod msk_iam;
 pub mod names;
 mod network_facts;
@@ -24,7 +25,7 @@ mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -43,7 +44,7 @@ use self::rate_limit::RateLimiter;
 use crate::driver::Ctx;
 use crate::error::StepError;
 use kstack_core::model::{Tags, account_name, tag};
-use kstack_core::stack::Name;
+use kstack_core::stack::{Logs, Name};
 
 pub use crate::error::{Class, CloudError};
 pub use crate::wait::jitter;
@@ -107,6 +108,7 @@ pub struct Clients {
     pub kms_no_retry: aws_sdk_kms::Client,
     /// Its calls go through the pace of EC2's, each at its own.
     pub cloudwatch: aws_sdk_cloudwatch::Client,
+    pub logs: aws_sdk_cloudwatchlogs::Client,
     /// Secrets Manager. The SDK gives the call that makes a secret a token, the same for each try.
     pub secrets: aws_sdk_secretsmanager::Client,
     pub ssm: aws_sdk_ssm::Client,
@@ -189,6 +191,7 @@ impl Clients {
             builder.set_retry_config(retry.or_else(|| config.retry_config().cloned()));
             aws_sdk_kms::Client::from_conf(builder.build())
         };
+        let logs = aws_sdk_cloudwatchlogs::config::Builder::from(config).interceptor(fence.clone());
         let ssm = aws_sdk_ssm::config::Builder::from(config).interceptor(Declared);
         let secrets = aws_sdk_secretsmanager::config::Builder::from(config);
         let soon =
@@ -219,6 +222,7 @@ impl Clients {
                     .interceptor(Declared)
                     .build(),
             ),
+            logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs.interceptor(Declared).build()),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.clone().interceptor(fence.clone()).build()),
             sessions: aws_sdk_ssm::Client::from_conf(ssm.clone().build()),
             ssm_lease: aws_sdk_ssm::Client::from_conf(ssm.timeout_config(soon).interceptor(date::AwsTime).build()),
@@ -284,6 +288,8 @@ pub struct Aws {
     leaving: alarms::Leaving,
     /// Whether the stack may have alarms; see [`Aws::expect_alarms`].
     alarms_expected: AtomicBool,
+    /// What the stack may have for its logs; see [`Aws::expect_logs`].
+    logs: Mutex<Logs>,
     /// Server properties by configuration and revision: a revision never changes.
     pub revisions: tokio::sync::Mutex<BTreeMap<(String, i64), String>>,
     /// When the discovery under way began: describes since then are shared between kinds.
@@ -325,6 +331,7 @@ impl Aws {
             alarms: Snapshot::default(),
             leaving: alarms::Leaving::default(),
             alarms_expected: AtomicBool::default(),
+            logs: Mutex::default(),
             revisions: tokio::sync::Mutex::default(),
             round: Mutex::new(Instant::now()),
         }
@@ -359,16 +366,6 @@ impl Aws {
     /// What is known of them.
     pub fn papers(&self) -> Papers {
         *self.papers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// Says that there may be alarms: from now on they are asked for. Whether that was not known.
-    pub fn expect_alarms(&self) -> bool {
-        !self.alarms_expected.swap(true, Ordering::Relaxed)
-    }
-
-    /// Whether there may be alarms.
-    pub fn expects_alarms(&self) -> bool {
-        self.alarms_expected.load(Ordering::Relaxed)
     }
 
     /// Begins a discovery: what was described before is not used for it.

@@ -74,6 +74,7 @@ mod tests {
             papers: true,
             settings: true,
             alarms: true,
+            logs: kstack_core::stack::Logs::FlowLogs,
             resources: Some(1),
             applies: 1,
         }

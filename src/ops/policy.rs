@@ -118,13 +118,14 @@ fn calls<'a>(
     if command == PolicyFor::Adopt {
         lists.extend([LEASE, ADOPT]);
     }
-    // Names in DNS, keys, certificates and alarms are asked for by the file alone, and by the record of a stack that had them.
+    // Names in DNS, keys, certificates, alarms and log groups are asked for by the file alone, and by the record of a stack that had them.
     // So are instances where none are brokers.
     let asked = |kind: &str, of: &Option<Engine>| {
         of.is_none_or(|of| of == engine)
             && (!kinds::is_of_names(kind) || dns.is_some())
             && (!kinds::is_of_papers(kind) || stack.has_papers())
             && (!kinds::is_of_alarms(kind) || stack.has_alarms(false))
+            && kinds::of_logs(kind) <= stack.logs()
             && (!kinds::is_of_client(kind) || instances)
     };
     for (kind, _, calls) in CALLS.iter().filter(|(kind, of, _)| asked(kind, of)) {

@@ -1,5 +1,6 @@
 //! What AWS is to a host that boots: instance metadata with the credentials of its role, and Systems Manager by TLS, which knows by whom
-//! a request is signed and what the role's policies let that host read. What is read is LocalStack's, which asks for neither.
+//! a request is signed and what the role's policies let that host read; and CloudWatch Logs, by the same rules. What is read and written is
+//! LocalStack's, which asks for neither.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,6 +24,9 @@ use crate::support::signature::verified;
 
 /// Where every instance asks for its metadata.
 const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+
+/// What operations of CloudWatch Logs begin with.
+const LOGS: &str = "Logs_20140328.";
 
 /// A curl that notes its arguments first, which every process of a host can see.
 const CURL: &str = "#!/bin/sh\nprintf '%s\\n' \"$@\" >> /var/log/curl-arguments\nexec /usr/bin/curl \"$@\"\n";
@@ -96,8 +100,8 @@ impl Cloud {
             let (head, _) = read_request(&mut stream).ok()??;
             stream.write_all(&of_metadata.metadata(by, &head)).ok()
         });
-        let name = format!("ssm.{region}.amazonaws.com");
-        let made = rcgen::generate_simple_self_signed([name.clone()]).expect("a certificate");
+        let names = ["ssm", "logs"].map(|service| format!("{service}.{region}.amazonaws.com"));
+        let made = rcgen::generate_simple_self_signed(names.clone()).expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).expect("a key");
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
         let config = config.with_safe_default_protocol_versions().expect("versions").with_no_client_auth();
@@ -106,11 +110,13 @@ impl Cloud {
         serve(network.router(), 443, move |stream| {
             let mut tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).ok()?, stream);
             let (head, body) = read_request(&mut tls).ok()??;
-            tls.write_all(&of_parameters.parameter(&head, &body)).ok()?;
+            let to_logs = header(&head, "x-amz-target").is_some_and(|target| target.starts_with(LOGS));
+            let answer = if to_logs { of_parameters.log(&head, &body) } else { of_parameters.parameter(&head, &body) };
+            tls.write_all(&answer).ok()?;
             tls.conn.send_close_notify();
             tls.flush().ok()
         });
-        write(&running.join(DISK), &name, network.router(), &made.cert.pem());
+        write(&running.join(DISK), &names, network.router(), &made.cert.pem());
         Cloud(shared)
     }
 
@@ -141,13 +147,13 @@ fn response(status: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-/// The name of Systems Manager, its certificate beside those that the system trusts, and [`CURL`].
-fn write(disk: &Path, name: &str, router: Ipv4Addr, certificate: &str) {
+/// The names of both, their certificate beside those that the system trusts, and [`CURL`].
+fn write(disk: &Path, names: &[String], router: Ipv4Addr, certificate: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     let image = disk.parent().and_then(Path::parent).expect("a folder").join("debian-12");
     let trusted = fs::read_to_string(image.join("etc/ssl/certs/ca-certificates.crt")).expect("certificates");
     let files = [
-        ("etc/hosts", format!("127.0.0.1 localhost\n{router} {name}\n"), 0o644),
+        ("etc/hosts", format!("127.0.0.1 localhost\n{router} {}\n", names.join(" ")), 0o644),
         ("etc/ssl/certs/ca-certificates.crt", trusted + certificate, 0o644),
         ("usr/local/bin/curl", CURL.to_owned(), 0o755),
     ];
@@ -196,7 +202,7 @@ impl Shared {
         };
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
         let parameter = request["Name"].as_str().unwrap_or_default().to_owned();
-        let (outcome, answer) = match verified(head, body, &session.secret, &self.region) {
+        let (outcome, answer) = match verified(head, body, &session.secret, (&self.region, "ssm")) {
             Err(why) => ("badly signed", refused("InvalidSignatureException", &why)),
             Ok(()) if !self.lets(*by, header(head, "x-amz-target").unwrap_or_default(), &parameter) => {
                 let why = format!("not authorized to perform: ssm:GetParameter on resource: {parameter}");
@@ -209,6 +215,32 @@ impl Shared {
         };
         self.asked.lock().expect("no panic").push(Asked { by: *by, parameter, outcome });
         answer
+    }
+
+    /// As CloudWatch Logs answers who may write to a log group, or may not.
+    fn log(&self, head: &str, body: &[u8]) -> Vec<u8> {
+        let refused =
+            |code: &str, why: &str| response("400 Bad Request", &json!({"__type": code, "message": why}).to_string());
+        let token = header(head, "x-amz-security-token").unwrap_or_default();
+        let sessions = self.sessions.lock().expect("no panic").clone();
+        let Some((_, session)) = sessions.iter().find(|(_, one)| one.token == token) else {
+            return refused("UnrecognizedClientException", "the security token included in the request is invalid");
+        };
+        if let Err(why) = verified(head, body, &session.secret, (&self.region, "logs")) {
+            return refused("InvalidSignatureException", &why);
+        }
+        let request: Value = serde_json::from_slice(body).unwrap_or_default();
+        let (account, region) = (&self.account, &self.region);
+        let group = request["logGroupName"].as_str().unwrap_or_default();
+        let resource = json!(format!("arn:aws:logs:{region}:{account}:log-group:{group}:*"));
+        let operation = header(head, "x-amz-target").unwrap_or_default().trim_start_matches(LOGS);
+        let action = json!(format!("logs:{operation}"));
+        let has = |list: &Value, one: &Value| list.as_array().is_some_and(|all| all.contains(one));
+        let allows = |one: &Value| has(&one["Action"], &action) && has(&one["Resource"], &resource);
+        match self.statements.iter().any(|one| one["Effect"] == "Allow" && allows(one)) {
+            false => refused("AccessDeniedException", &format!("not authorized to perform: {action} on {resource}")),
+            true => forward(head, body).unwrap_or_else(|error| response("502 Bad Gateway", &error.to_string())),
+        }
     }
 
     /// Whether a policy of the role lets the instance at `by` read `parameter`: its statements allow, or nothing does.

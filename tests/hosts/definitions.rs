@@ -132,6 +132,7 @@ fn properties(address: Ipv4Addr, config: &[(&str, &str)]) -> (Host, String) {
         security: None,
         ipv6: false,
         monitoring: None,
+        logs: None,
     };
     let text = cloud_init::server_properties(&host).expect("it renders");
     (host, text)

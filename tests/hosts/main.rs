@@ -11,6 +11,7 @@ mod copies;
 mod definitions;
 mod issuer;
 mod lag;
+mod logs;
 mod machine;
 mod migration;
 mod monitoring;

@@ -174,6 +174,7 @@ impl Cluster {
             advertised: None,
             ipv6: false,
             monitoring: None,
+            logs: None,
             more_volumes: Vec::new(),
             own_disks: None,
             security: Some(Security {

@@ -31,6 +31,7 @@ mod keys;
 mod lease;
 mod links;
 mod localstack_package;
+mod logs;
 #[path = "../../crates/core/tests/planning/model.rs"]
 mod model;
 mod msk;

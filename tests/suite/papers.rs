@@ -88,7 +88,7 @@ impl Script {
         let wrong = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&wrong);
         let ssm = serve(move |head, body| {
-            if let Err(why) = verified(head, body, SECRET, REGION) {
+            if let Err(why) = verified(head, body, SECRET, (REGION, "ssm")) {
                 noted.lock().expect("no panic").push(why);
                 return response("400 Bad Request", r#"{"__type":"InvalidSignatureException","message":"no"}"#);
             }

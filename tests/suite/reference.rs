@@ -23,7 +23,7 @@ wrong with a file.
 |---|---|
 | nothing | the live stack stays as it is |
 | in place | resources are made, changed or deleted; no host of kstack's stops |
-| made anew | a host without data is deleted and made again |
+| made anew | a host without data, or another resource, is deleted and made again |
 | roll | hosts start again, one after the other, each once the cluster is well |
 | refused without `--allow-data-loss` | data would be lost |
 | refused | it can't be done; the plan says what can |
@@ -45,7 +45,11 @@ fn mapping(path: &str, schema: &Value, out: &mut String) {
         match &value["additionalProperties"] {
             each if each["properties"].is_object() => mapping(&format!("{below}.NAME"), each, out),
             _ if value["properties"].is_object() => mapping(&below, value, out),
-            _ => {}
+            // A mapping that may stand in the place of a word.
+            _ => {
+                let forms = value["oneOf"].as_array().into_iter().flatten();
+                forms.filter(|one| one["properties"].is_object()).for_each(|one| mapping(&below, one, out));
+            }
         }
     }
 }

@@ -81,6 +81,14 @@ const ALARMS: Edits = &[("cluster:", "alarms: {notify: \"arn:aws:sns:eu-west-1:1
 const ALARMS_CHANGE: Edits = &[ALARMS[0], ("instance_type: t4g.medium", "instance_type: m7g.large")];
 const MSK_ALARMS_ON: Edits = &[("cluster:", "alarms: true\ncluster:")];
 
+pub const LOGS_APPLY: Scenario = Scenario::apply("apply with flow logs", dev, None, FLOW_LOGS);
+pub const LOGS_DESTROY: Scenario =
+    Scenario { before: Some(FLOW_LOGS), after: FLOW_LOGS, ..Scenario::destroy("flow logs destroyed", dev) };
+pub const MSK_LOGS: Scenario = Scenario::apply("MSK logs added", msk, Some(&[]), MSK_LOGS_ON);
+
+const FLOW_LOGS: Edits = &[("nat: single", "nat: single\n  flow_logs: {retention: 7d}")];
+const MSK_LOGS_ON: Edits = &[("prometheus: true", "prometheus: true\n    logs: {cloudwatch: {retention: 7d}}")];
+
 pub const DUAL_APPLY: Scenario = Scenario::apply("apply with IPv6", dev, None, DUAL);
 pub const DUAL_ON: Scenario = Scenario::apply("IPv6 turned on", dev, Some(NAMES), DUAL);
 

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use crate::scenario::{
     ALARMS_APPLY, ALARMS_REMOVE, ALARMS_ROLL, ALARMS_UNDO, APPLY, CLIENT_APPLY, CLIENT_REMOVE, CLIENT_REPLACE, DESTROY,
-    DUAL_APPLY, DUAL_ON, FILE, MSK_ALARMS, MSK_APPLY, MSK_DESTROY, MSK_UPDATE, MSK_USERS, MSK_USERS_DESTROY,
-    NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, SECURED_APPLY, SECURED_ROTATE, SECURED_UNDO,
-    Scenario, TO_PLAINTEXT, TO_TLS, UNDO, Whole,
+    DUAL_APPLY, DUAL_ON, FILE, LOGS_APPLY, LOGS_DESTROY, MSK_ALARMS, MSK_APPLY, MSK_DESTROY, MSK_LOGS, MSK_UPDATE,
+    MSK_USERS, MSK_USERS_DESTROY, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, SECURED_APPLY,
+    SECURED_ROTATE, SECURED_UNDO, Scenario, TO_PLAINTEXT, TO_TLS, UNDO, Whole,
 };
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -417,4 +417,13 @@ fn alarms_go_whatever_goes_wrong() {
 fn alarms_of_an_msk_cluster_are_made_whatever_goes_wrong() {
     MSK_ALARMS.sweep(&KILLS, 2, true);
     MSK_ALARMS.sweep(quick(), 2, true);
+}
+
+#[test]
+fn log_groups_are_made_and_go_whatever_goes_wrong() {
+    LOGS_APPLY.sweep(&KILLS, 2, true);
+    LOGS_APPLY.sweep(quick(), 2, true);
+    LOGS_DESTROY.sweep(&KILLS, 2, true);
+    MSK_LOGS.sweep(&KILLS, 1, true);
+    MSK_LOGS.sweep(quick(), 2, true);
 }

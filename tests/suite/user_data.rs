@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use kstack_core::cloud_init::{
-    self, Checksum, ClientHost, ClientPapers, Exporters, Host, HostRole, IamAuth, Os, Overrides, Phase, Security,
-    Voter, client_parameter,
+    self, Checksum, ClientHost, ClientPapers, Exporters, Host, HostLogs, HostRole, IamAuth, Os, Overrides, Phase,
+    Security, Voter, client_parameter,
 };
 
 use crate::support::skip;
@@ -45,9 +45,16 @@ pub fn host(role: HostRole, os: Os) -> Host {
         proxy: None,
         listeners: Vec::new(),
         monitoring: None,
+        logs: None,
         ipv6: false,
         security: None,
     }
+}
+
+/// A log group with a long name.
+fn logs() -> HostLogs {
+    let group = format!("/aws/vendedlogs/kstack/{}/hosts", "prod".repeat(7));
+    HostLogs { group, region: "ap-northeast-2".into(), endpoint: "https://logs.ap-northeast-2.amazonaws.com".into() }
 }
 
 /// TLS, with each way in for clients.
@@ -108,8 +115,8 @@ fn every_rendering_is_valid_by_cloud_inits_own_schema() {
         for role in [HostRole::Broker, HostRole::Controller, HostRole::Combined] {
             for security in [None, Some(security())] {
                 let more_volumes = (2..=11).map(cloud_init::volume_placeholder).collect();
-                let monitoring = Some(Exporters::default());
-                let host = Host { more_volumes, security, monitoring, ..host(role, os) };
+                let (monitoring, logs) = (Some(Exporters::default()), Some(logs()));
+                let host = Host { more_volumes, security, monitoring, logs, ..host(role, os) };
                 judge(&cloud_init::render(&host, &Overrides::new()).unwrap(), &format!("{role:?} on {os:?}"));
             }
         }

@@ -32,6 +32,9 @@ pub use security::{
     authority_parameter, client_address, client_parameter, papers_address, papers_parameter, role_parameter, user_of,
     user_of_role, user_parameter,
 };
+pub(crate) use templates::JMX_EXPORTER;
+pub use templates::KAFKA_TOOL;
+use templates::{CLIENT, CLIENTS, HOST, INSTALL, SERVER_PROPERTIES, TEMPLATES};
 use view::View;
 mod check;
 mod client;
@@ -40,6 +43,7 @@ mod monitoring;
 mod phase;
 pub(crate) mod quote;
 mod security;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -88,39 +92,6 @@ pub const RESERVED_SETTINGS: [&str; 15] = [
     "node.id",
     "process.roles",
     "security.inter.broker.protocol",
-];
-
-const HOST: &str = "host.yaml.hbs";
-const CLIENT: &str = "client.yaml.hbs";
-/// The templates of the client host alone.
-const CLIENTS: [&str; 4] = [CLIENT, "client-profile.sh.hbs", "install-iam-auth.sh.hbs", "kafka-tool.sh.hbs"];
-/// Runs Kafka's tools with the brokers and the properties of a stack.
-pub const KAFKA_TOOL: &str = include_str!("../../../cloud-init/kafka-tool.sh.hbs");
-/// What the JMX exporter is asked for: a template without anything to put in.
-pub(crate) const JMX_EXPORTER: &str = include_str!("../../../cloud-init/jmx-exporter.yaml.hbs");
-/// Those that it shares with the other hosts.
-const INSTALL: &str = "install-kafka.sh.hbs";
-const SERVER_PROPERTIES: &str = "server.properties.hbs";
-
-/// Every template, by file name.
-const TEMPLATES: [(&str, &str); 17] = [
-    (HOST, include_str!("../../../cloud-init/host.yaml.hbs")),
-    (SERVER_PROPERTIES, include_str!("../../../cloud-init/server.properties.hbs")),
-    ("log4j2.yaml.hbs", include_str!("../../../cloud-init/log4j2.yaml.hbs")),
-    (INSTALL, include_str!("../../../cloud-init/install-kafka.sh.hbs")),
-    ("mount-data.sh.hbs", include_str!("../../../cloud-init/mount-data.sh.hbs")),
-    ("fetch-papers.sh.hbs", include_str!("../../../cloud-init/fetch-papers.sh.hbs")),
-    ("warn-of-end.sh.hbs", include_str!("../../../cloud-init/warn-of-end.sh.hbs")),
-    ("format-storage.sh.hbs", include_str!("../../../cloud-init/format-storage.sh.hbs")),
-    ("kstack-prepare.service.hbs", include_str!("../../../cloud-init/kstack-prepare.service.hbs")),
-    ("kafka.service.hbs", include_str!("../../../cloud-init/kafka.service.hbs")),
-    (CLIENT, include_str!("../../../cloud-init/client.yaml.hbs")),
-    (CLIENTS[1], include_str!("../../../cloud-init/client-profile.sh.hbs")),
-    (CLIENTS[2], include_str!("../../../cloud-init/install-iam-auth.sh.hbs")),
-    (CLIENTS[3], KAFKA_TOOL),
-    ("install-exporters.sh.hbs", include_str!("../../../cloud-init/install-exporters.sh.hbs")),
-    ("jmx-exporter.yaml.hbs", JMX_EXPORTER),
-    ("node-exporter.service.hbs", include_str!("../../../cloud-init/node-exporter.service.hbs")),
 ];
 
 /// Template overrides: file name to text, from the user's override folder. The caller reads the files.
@@ -251,6 +222,19 @@ pub struct Host {
     /// Exporters for Prometheus; a host without them has the fingerprint that it had before there were some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<Exporters>,
+    /// Where in CloudWatch its logs go; a host that keeps them has the fingerprint that it had before there was a choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs: Option<HostLogs>,
+}
+
+/// Where in CloudWatch a host's logs go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostLogs {
+    /// The name of the log group; the stream is the host's own.
+    pub group: String,
+    pub region: String,
+    /// The URL of CloudWatch Logs there.
+    pub endpoint: String,
 }
 
 impl Host {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::check::{self, Report};
 use crate::design::Provisioned;
-use crate::kinds::{MskAutoscaling, MskCluster, MskClusterPolicy};
+use crate::kinds::{MskAutoscaling, MskCluster, MskClusterPolicy, log_group};
 use crate::model::{Ref, Tags, tag};
 use crate::observed::Observed;
 
@@ -193,12 +193,13 @@ fn provisioned(one: &Provisioned, line: &mut impl FnMut(&str)) {
 }
 
 fn logs(one: &Provisioned, line: &mut impl FnMut(&str)) {
-    if one.log_group.is_empty() && one.log_bucket.is_empty() && one.log_stream.is_empty() {
+    let group = one.log_group.id().and_then(log_group::name_of).unwrap_or_default();
+    if group.is_empty() && one.log_bucket.is_empty() && one.log_stream.is_empty() {
         return;
     }
     line("    logs:");
-    if !one.log_group.is_empty() {
-        line(&format!("      cloudwatch: {}", scalar(&one.log_group)));
+    if !group.is_empty() {
+        line(&format!("      cloudwatch: {}", scalar(group)));
     }
     if !one.log_bucket.is_empty() {
         match one.log_bucket.split_once('/') {

@@ -73,7 +73,13 @@ pub const EFFECTS: &[KeyEffect] = &[
     key("network.zones", &[Refused], "A zone that has hosts can't be taken away."),
     key("network.nat", &[InPlace], ""),
     key("network.endpoints", &[InPlace], ""),
-    key("network.flow_logs", &[InPlace], ""),
+    key(
+        "network.flow_logs",
+        &[InPlace, Replace, DataLoss],
+        "Into another place they are made anew. A log group of the stack's own goes with its logs.",
+    ),
+    key("network.flow_logs.retention", &[InPlace], ""),
+    key("network.flow_logs.kms_key", &[InPlace], "What was logged before stays encrypted as it is."),
     key("network.clients", &[InPlace], "Access is opened first and closed last."),
     key("network.monitors", &[InPlace], "Access is opened first and closed last."),
     key("network.rules", &[InPlace], "Access is opened first and closed last."),
@@ -166,6 +172,9 @@ pub const EFFECTS: &[KeyEffect] = &[
     key("cluster.ec2.authorities", &[Roll], ""),
     key("cluster.ec2.templates", &[Roll], "Hosts roll where what they start with is another."),
     key("cluster.ec2.kms_key", &[Nothing], "A live volume keeps its key; a new one gets the new key."),
+    key("cluster.ec2.logs.cloudwatch", &[Roll, DataLoss], "A log group of the stack's own goes with its logs."),
+    key("cluster.ec2.logs.cloudwatch.retention", &[InPlace], ""),
+    key("cluster.ec2.logs.cloudwatch.kms_key", &[InPlace], "What was logged before stays encrypted as it is."),
     key("cluster.ec2.monitoring", &[Roll], ""),
     key("cluster.ec2.iam.permissions_boundary", &[InPlace], ""),
     key("cluster.ec2.iam.path", &[Refused], ""),
@@ -193,7 +202,11 @@ pub const EFFECTS: &[KeyEffect] = &[
     key("cluster.msk.encryption.in_cluster", &[Refused], ""),
     key("cluster.msk.encryption.kms_key", &[Refused], ""),
     key("cluster.msk.monitoring", &[InPlace], ""),
-    key("cluster.msk.logs", &[InPlace], ""),
+    key("cluster.msk.logs.s3", &[InPlace], ""),
+    key("cluster.msk.logs.firehose", &[InPlace], ""),
+    key("cluster.msk.logs.cloudwatch", &[InPlace, DataLoss], "A log group of the stack's own goes with its logs."),
+    key("cluster.msk.logs.cloudwatch.retention", &[InPlace], ""),
+    key("cluster.msk.logs.cloudwatch.kms_key", &[InPlace], "What was logged before stays encrypted as it is."),
     key("cluster.msk.config", &[InPlace], "MSK rolls its brokers one after the other where a setting needs it."),
     key(
         "cluster.msk.configuration",
@@ -282,6 +295,10 @@ fn below(path: String, schema: &mut Value) {
             value["x-effect"] = Value::String(effect.text());
         }
         below(path, value);
+    }
+    // A mapping that may stand in the place of a word.
+    for one in schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        below(path.clone(), one);
     }
     if let Some(each) = schema.get_mut("additionalProperties").filter(|each| each.is_object()) {
         below(under("*"), each);

@@ -162,6 +162,7 @@ mod tests {
             zone: None,
             papers: false,
             alarms: false,
+            logs: crate::stack::Logs::None,
             resources: None,
             applies: 0,
         }

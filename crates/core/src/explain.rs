@@ -176,8 +176,9 @@ fn unknown(
     let mut all = Vec::new();
     paths("", whole, &mut all);
     let last = path.rsplit('.').next().unwrap_or(path);
-    // A key of that name elsewhere, where the way to it was left out.
-    let same = all.iter().find(|one| one.rsplit('.').next() == Some(last) || one.ends_with(&format!(".{path}")));
+    // A key of that name elsewhere, where the way to it was left out: the shortest way.
+    let same = all.iter().filter(|one| one.rsplit('.').next() == Some(last) || one.ends_with(&format!(".{path}")));
+    let same = same.min_by_key(|one| one.matches('.').count());
     let near = here.and_then(|keys| nearest(part, keys.keys().map(String::as_str))).map(full);
     let near =
         near.or_else(|| same.cloned()).or_else(|| nearest(path, all.iter().map(String::as_str)).map(str::to_owned));

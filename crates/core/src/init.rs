@@ -105,7 +105,7 @@ fn text(answers: &Answers, instance_type: &str, count: u32) -> String {
       instance_type: {instance_type:<9} # volumes follow from the workload: `kstack size FILE`
     auth:
       iam: true                # beside it, or in its place: scram, tls
-    # logs: {{cloudwatch: GROUP}}  # the brokers' logs, into a log group of your own"
+    # logs: {{cloudwatch: {{retention: 30d}}}}  # the brokers' logs, into a log group of CloudWatch"
         ),
     };
     let mechanism = if on_ec2 { "" } else { "mechanism: iam, " };
@@ -119,7 +119,7 @@ region: {region}
   zones: 3
 {way_out}
 {endpoints}  # clients: [10.20.0.0/16]    # from where clients may connect: blocks, prefix lists, security groups
-  # flow_logs: arn:aws:s3:::BUCKET   # who connected to the brokers, into a bucket of your own
+  # flow_logs: {{retention: 30d}}  # who connected to the brokers, into a log group of CloudWatch
 workload:                      # sizes follow from it
   ingress: {ingress:<19} # average, before compression
   peak: 2                      # peak over average

@@ -21,6 +21,7 @@ pub use crate::file::{
 };
 pub use crate::file::{Account, ApiVersion, Dns, Endpoint, Name, Nat, Network, Region, Scalar, Workload, Zones};
 pub use crate::file::{Alarms, AlarmsChoice, TopicArn};
+pub use crate::file::{FlowLogs, KmsKeyArn, LogGroupChoice, LogRetention, Logs, OwnLogGroup};
 use crate::rights::{self, iam::OfCluster};
 use crate::settings::dynamic;
 pub use crate::units::{Percent, Rate, Size, TimeSpan};
@@ -201,6 +202,32 @@ impl Stack {
         self.alarms.0.as_ref().is_some_and(|alarms| alarms.with_ttl || !expires)
     }
 
+    /// The log groups that the stack has for itself, each with its name in the stack and the key of the file that asks for it.
+    pub fn log_groups(&self) -> Vec<(&'static str, &'static str, &OwnLogGroup)> {
+        let flow = self.network.flow_logs.as_ref().and_then(FlowLogs::own);
+        let msk = self.cluster.msk.as_ref().and_then(|msk| msk.logs.cloudwatch.as_ref()?.own());
+        let flow = flow.map(|own| (FLOW_LOGS, "network.flow_logs", own));
+        let brokers = msk.map(|own| (BROKERS, "cluster.msk.logs.cloudwatch", own));
+        let hosts = self.host_logs().and_then(LogGroupChoice::own);
+        let hosts = hosts.map(|own| (HOSTS, "cluster.ec2.logs.cloudwatch", own));
+        flow.into_iter().chain(brokers).chain(hosts).collect()
+    }
+
+    /// Where the hosts' logs go in CloudWatch.
+    pub fn host_logs(&self) -> Option<&LogGroupChoice> {
+        self.cluster.ec2.as_ref()?.logs.as_ref().map(|logs| &logs.cloudwatch)
+    }
+
+    /// What it has for its logs: for those of hosts, a right of their role at least.
+    pub fn logs(&self) -> Logs {
+        let groups = self.log_groups();
+        match groups.iter().any(|(name, ..)| *name == FLOW_LOGS) {
+            true => Logs::FlowLogs,
+            false if groups.is_empty() && self.host_logs().is_none() => Logs::None,
+            false => Logs::Groups,
+        }
+    }
+
     /// Whether the file has anything that only the brokers know: without it no broker is asked for a plan.
     pub fn has_inside(&self) -> bool {
         !self.topics.is_empty() || self.named_users().next().is_some() || !self.prune.is_empty()
@@ -224,6 +251,11 @@ impl Stack {
         network.clients.iter().chain(&network.monitors).chain(network.rules.iter().map(|rule| &rule.from)).chain(others)
     }
 }
+
+/// The names in the stack of the log groups of VPC flow logs, of MSK's brokers and of hosts on EC2.
+pub const FLOW_LOGS: &str = "flow-logs";
+pub const BROKERS: &str = "brokers";
+pub const HOSTS: &str = "hosts";
 
 impl Engine {
     /// The engine of `stack`. A checked file has one.

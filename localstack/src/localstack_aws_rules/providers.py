@@ -52,6 +52,13 @@ def cloudwatch() -> Service:
     return service()
 
 
+@aws_provider(api="logs", name=NAME)
+def logs() -> Service:
+    from localstack_aws_rules.logs import service
+
+    return service()
+
+
 @hooks.on_infra_start()
 def complete_models() -> None:
     from localstack.aws.spec import loader

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use kstack_core::all_kinds;
 use kstack_core::engines::Engine;
-use kstack_core::kinds::{self, Kind, KmsKey, Resource, Vpc};
+use kstack_core::kinds::{self, InstanceProfile, Kind, KmsKey, Resource, Role, Vpc};
 use kstack_core::model::{FieldChange, Record, Tags, tag};
 use kstack_core::observed::{Found, Observed};
-use kstack_core::stack::Stack;
+use kstack_core::stack::{Logs, Stack};
 
 use crate::aws::declared::{EVERY_STACK, during};
 use crate::aws::{Aws, Papers};
@@ -35,6 +35,8 @@ enum Part {
     Papers,
     /// In CloudWatch.
     Alarms,
+    /// In CloudWatch Logs, and what flow logs need to get there.
+    Logs(Logs),
     /// In the region: the client host.
     Client,
     /// In the region.
@@ -44,6 +46,7 @@ enum Part {
 /// Where the resources of `K` are.
 const fn part<K: Kind>() -> Part {
     match (K::IN_IAM, K::OF_NAMES, K::OF_PAPERS, K::OF_ALARMS, K::OF_CLIENT) {
+        _ if !K::OF_LOGS.is_none() => Part::Logs(K::OF_LOGS),
         (true, ..) => Part::Iam,
         (_, true, ..) => Part::Names,
         (_, _, true, ..) => Part::Papers,
@@ -145,6 +148,7 @@ pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, St
         Part::Names => aws.expects_names(),
         Part::Papers => aws.papers() > Papers::None && may_have(record, engine),
         Part::Alarms => aws.expects_alarms(),
+        Part::Logs(logs) => aws.expects_logs(logs),
         // Where brokers are on EC2, or may be, instances are listed anyway.
         Part::Client => record.is_none_or(|record| record.may_have_client() || record.engine.is_none()),
         Part::Region => true,
@@ -160,7 +164,7 @@ fn may_have(record: Option<&Record>, engine: Option<Engine>) -> bool {
 }
 
 /// All of that which is `found`, and what the record of `stack` tells of where it was not looked for: names in DNS, keys and certificates,
-/// and alarms.
+/// alarms and log groups.
 async fn with_told(
     aws: &Aws,
     stack: &str,
@@ -181,6 +185,18 @@ async fn with_told(
     if record.is_some_and(|record| record.alarms) && aws.expect_alarms() {
         found.extend(find(aws, |_, part| part == Part::Alarms).await?);
     }
+    if record.is_some_and(|record| aws.expect_logs(record.logs)) {
+        // What hosts may write to is told with their role, which was asked for without it.
+        let of_hosts = |one: &Found<Resource>| [Role::NAME, InstanceProfile::NAME].contains(&one.spec.kind());
+        let role = found.iter().any(of_hosts);
+        found.retain(|one| kinds::of_logs(one.spec.kind()).is_none() && !of_hosts(one));
+        let asked = |part| match part {
+            Part::Logs(logs) => aws.expects_logs(logs),
+            Part::Iam => role,
+            _ => false,
+        };
+        found.extend(find(aws, |_, part| asked(part)).await?);
+    }
     Ok(found)
 }
 
@@ -197,6 +213,7 @@ pub async fn find_of(aws: &Aws, sought: Sought) -> Result<Vec<Found<Resource>>, 
                 Part::Names => aws.expects_names(),
                 Part::Papers => aws.papers() > Papers::None,
                 Part::Alarms => aws.expects_alarms(),
+                Part::Logs(logs) => aws.expects_logs(logs),
                 Part::Client => sought.client,
                 Part::Region => true,
             }
@@ -232,7 +249,7 @@ pub async fn with_others(
             let of_others = |engine: Option<Engine>| others && engine.is_some_and(|one| one != sought.engine);
             let left = |engine, part| match part {
                 Part::Iam => had_role,
-                Part::Names | Part::Papers | Part::Alarms => false,
+                Part::Names | Part::Papers | Part::Alarms | Part::Logs(_) => false,
                 Part::Client => had_client,
                 Part::Region => of_others(engine),
             };
@@ -247,7 +264,7 @@ pub async fn with_others(
 /// # Errors
 /// The first answer of AWS that is not a list.
 pub async fn find_all(aws: &Aws) -> Result<Vec<Found<Resource>>, StepError> {
-    find(aws, |_, part| !matches!(part, Part::Names | Part::Papers | Part::Alarms)).await
+    find(aws, |_, part| !matches!(part, Part::Names | Part::Papers | Part::Alarms | Part::Logs(_))).await
 }
 
 /// The names in DNS of every stack of whose records one tells of any, and so the keys and certificates.
@@ -268,15 +285,17 @@ pub async fn find_all_told<'a>(
         if record.alarms {
             aws.expect_alarms();
         }
+        aws.expect_logs(record.logs);
     }
     let (names, papers, alarms) = (aws.expects_names(), aws.papers() > Papers::None, aws.expects_alarms());
     let asked = |part| match part {
         Part::Names => names,
         Part::Papers => papers,
         Part::Alarms => alarms,
+        Part::Logs(logs) => aws.expects_logs(logs),
         _ => false,
     };
-    match names || papers || alarms {
+    match names || papers || alarms || aws.expects_logs(Logs::Groups) {
         true => find(aws, |_, part| asked(part)).await,
         false => Ok(Vec::new()),
     }

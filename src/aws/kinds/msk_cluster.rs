@@ -199,7 +199,7 @@ async fn request(
         .encryption_info(live::encryption(cluster, true))
         .enhanced_monitoring(update::monitoring(cluster))
         .open_monitoring(live::exporters(cluster))
-        .logging_info(live::logging(cluster))
+        .logging_info(live::logging(cluster, &ctx.id(&cluster.log_group)?))
         .set_storage_mode((cluster.tiered == Some(true)).then_some(StorageMode::Tiered))
         .set_rebalancing(rebalancing)
         .build())

@@ -7,10 +7,11 @@ use crate::error::StepError;
 use aws_sdk_iam::types::Tag;
 use kstack_core::host_policy::HostPolicy;
 use kstack_core::kinds::Role;
-use kstack_core::kinds::role::{OWN_POLICY, PAPERS_POLICY, is_earlier, is_marked, marks};
+use kstack_core::kinds::role::{LOGS_POLICY, OWN_POLICY, PAPERS_POLICY, is_earlier, is_marked, logs_policy, marks};
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
+use kstack_core::stack::Logs;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -62,14 +63,21 @@ impl Driver<Aws> for Role {
                 _ => document(aws, &name, PAPERS_POLICY).await,
             }
         };
-        let (role, attached, inline, document, papers) =
-            tokio::join!(role, attached(aws, &name), inline(aws, &name), document(aws, &name, OWN_POLICY), papers);
+        let logs = async {
+            match aws.expects_logs(Logs::Groups) {
+                false => Ok(None),
+                true => document(aws, &name, LOGS_POLICY).await,
+            }
+        };
+        let (own, attached, inline) = (document(aws, &name, OWN_POLICY), attached(aws, &name), inline(aws, &name));
+        let (role, attached, inline, document, papers, logs) = tokio::join!(role, attached, inline, own, papers, logs);
         // A denied GetRole says nothing of whether the role is there, and is not hidden behind what the other calls say of it.
         let role = match role {
             Err(error) if error.class() == Class::NotFound => return Ok(Vec::new()),
             role => role?,
         };
         let (attached, inline, document, papers) = (attached?, inline?, document?, papers?);
+        let writes_to = logs?.as_deref().map_or(Ref::None, log_group);
         let (papers_vpc, papers_key) = papers.map(|document| read_papers(aws.stack(), &document)).unzip();
         let Some(role) = role.role else { return Ok(Vec::new()) };
         let tags: Tags = role.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
@@ -90,9 +98,13 @@ impl Driver<Aws> for Role {
             policies,
             papers_key,
             papers_vpc,
+            writes_to,
             attached_by_others: Some(attached),
             inline_by_others: Some(
-                inline.into_iter().filter(|name| ![OWN_POLICY, PAPERS_POLICY].contains(&&**name)).collect(),
+                inline
+                    .into_iter()
+                    .filter(|name| ![OWN_POLICY, PAPERS_POLICY, LOGS_POLICY].contains(&&**name))
+                    .collect(),
             ),
         };
         Ok(vec![Found { id: role.role_name, tags, spec, terminated: false }])
@@ -119,6 +131,9 @@ impl Driver<Aws> for Role {
         call.send().await.map_err(failed("PutRolePolicy"))?;
         if self.papers_key.is_some() {
             put_papers(self, ctx, id).await?;
+        }
+        if self.writes_to != Ref::None {
+            put_logs(self, ctx, id).await?;
         }
         for arn in &self.policies {
             attach(ctx, id, arn).await?;
@@ -162,6 +177,9 @@ impl Driver<Aws> for Role {
         if changed("papers_key").or(changed("papers_vpc")).is_some() {
             put_papers(self, ctx, id).await?;
         }
+        if changed("writes_to").is_some() {
+            put_logs(self, ctx, id).await?;
+        }
         if changed("trusts").is_some() {
             let call = iam.update_assume_role_policy().role_name(id).policy_document(trust_document(self));
             call.send().await.map_err(failed("UpdateAssumeRolePolicy"))?;
@@ -177,7 +195,7 @@ impl Driver<Aws> for Role {
         for arn in &last {
             detach(ctx, id, arn).await?;
         }
-        let known = ["permissions_boundary", "actions", "trusts", "policies", "papers_key", "papers_vpc"];
+        let known = ["permissions_boundary", "actions", "trusts", "policies", "papers_key", "papers_vpc", "writes_to"];
         changes
             .iter()
             .find(|change| !known.contains(&change.field.as_str()))
@@ -233,14 +251,14 @@ fn owned((key, value): (&String, &String)) -> (String, String) {
 }
 
 /// ARNs of the managed policies that are attached to the role.
-async fn attached(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
+pub(super) async fn attached(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
     let pages = aws.clients.iam.list_attached_role_policies().role_name(role).into_paginator().items().send();
     let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListAttachedRolePolicies"))?;
     Ok(all.into_iter().filter_map(|policy| policy.policy_arn).collect())
 }
 
 /// The names of the role's inline policies.
-async fn inline(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
+pub(super) async fn inline(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
     let pages = aws.clients.iam.list_role_policies().role_name(role).into_paginator().items().send();
     pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListRolePolicies"))
 }
@@ -259,6 +277,26 @@ async fn put_papers(role: &Role, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), Ste
     call.send().await.map_err(failed("PutRolePolicy")).map(drop)
 }
 
+/// Brings the policy by which hosts write to a log group to what `role` is to have.
+async fn put_logs(role: &Role, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    let iam = &ctx.system.clients.iam;
+    if role.writes_to == Ref::None {
+        let call = iam.delete_role_policy().role_name(id).policy_name(LOGS_POLICY);
+        return call.send().await.map_err(failed("DeleteRolePolicy")).or_gone();
+    }
+    let document = logs_policy(&ctx.id(&role.writes_to)?).to_string();
+    let call = iam.put_role_policy().role_name(id).policy_name(LOGS_POLICY).policy_document(document);
+    call.send().await.map_err(failed("PutRolePolicy")).map(drop)
+}
+
+/// The log group of such a policy; the policy itself, where it is another than kstack writes.
+fn log_group(document: &str) -> Ref {
+    let text = percent_decode_str(document).decode_utf8_lossy();
+    let parsed: Value = serde_json::from_str(&text).unwrap_or_default();
+    let group = parsed["Statement"][0]["Resource"][0].as_str().unwrap_or_default();
+    Ref::Id(if parsed == logs_policy(group) { group.to_owned() } else { text.into_owned() })
+}
+
 /// The VPC and the key of such a policy; of one that kstack does not write, the policy itself in the key's place.
 fn read_papers(stack: &str, document: &str) -> (Ref, Ref) {
     let text = percent_decode_str(document).decode_utf8_lossy();
@@ -269,7 +307,7 @@ fn read_papers(stack: &str, document: &str) -> (Ref, Ref) {
 }
 
 /// The document of the role's inline policy with this name, as IAM gives it; `None` where there is none.
-async fn document(aws: &Aws, role: &str, policy: &str) -> Result<Option<String>, StepError> {
+pub(super) async fn document(aws: &Aws, role: &str, policy: &str) -> Result<Option<String>, StepError> {
     let call = aws.clients.iam.get_role_policy().role_name(role).policy_name(policy);
     match call.send().await.map_err(failed("GetRolePolicy")) {
         Err(error) if error.class() == Class::NotFound => Ok(None),
@@ -282,7 +320,7 @@ async fn attach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepErr
     call.send().await.map_err(failed("AttachRolePolicy")).map(drop)
 }
 
-async fn detach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepError> {
+pub(super) async fn detach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepError> {
     let call = ctx.system.clients.iam.detach_role_policy().role_name(role).policy_arn(arn);
     call.send().await.map_err(failed("DetachRolePolicy")).or_gone()
 }
@@ -312,6 +350,7 @@ fn plain(trusts: String) -> Role {
         path: "/".to_owned(),
         papers_key: None,
         papers_vpc: None,
+        writes_to: Ref::None,
         boundary_by_others: None,
         attached_by_others: None,
         inline_by_others: None,
@@ -365,5 +404,14 @@ mod tests {
         }
         let longer = document.replace("}]", "},{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}]");
         assert_eq!(actions(&longer), [longer]);
+    }
+
+    #[test]
+    fn a_policy_for_logs_of_our_own_reads_as_its_group_and_another_as_itself() {
+        let group = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/vendedlogs/kstack/orders/hosts";
+        let document = logs_policy(group).to_string();
+        assert_eq!(log_group(&document.replace('{', "%7B").replace('"', "%22")), Ref::Id(group.to_owned()));
+        let wider = document.replace("PutLogEvents", "*");
+        assert_eq!(log_group(&wider), Ref::Id(wider));
     }
 }

@@ -40,6 +40,8 @@ impl Account {
         let alarm = |name: Option<&str>| format!("alarm {}", name.unwrap_or_default());
         named.extend(look.alarms.iter().map(|one| (alarm(one.alarm_name()), words_of(one))));
         named.extend(look.dashboards.clone());
+        let group = |name: Option<&str>| format!("log group {}", name.unwrap_or_default());
+        named.extend(look.log_groups.iter().map(|one| (group(one.log_group_name()), words_of(one))));
         let iam = self.iam();
         for role in &look.roles {
             named.push((format!("role {}", role.role_name), words_of(role)));

@@ -83,6 +83,9 @@ impl Account {
     pub fn cloudwatch(&self, region: &str) -> aws_sdk_cloudwatch::Client {
         client!(aws_sdk_cloudwatch, self, region)
     }
+    pub fn logs(&self, region: &str) -> aws_sdk_cloudwatchlogs::Client {
+        client!(aws_sdk_cloudwatchlogs, self, region)
+    }
     pub fn kms(&self, region: &str) -> aws_sdk_kms::Client {
         client!(aws_sdk_kms, self, region)
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_applicationautoscaling::types::{ScalableTarget, ServiceNamespace};
 use aws_sdk_cloudwatch::types::MetricAlarm;
+use aws_sdk_cloudwatchlogs::types::LogGroup;
 use aws_sdk_ec2::types::{
     Address, EgressOnlyInternetGateway, Filter, FlowLog, Instance, InstanceStateName, InternetGateway, NatGateway,
     NatGatewayState, NetworkInterface, PlacementGroup, RouteTable, SecurityGroup, Subnet, Tag, TagDescription, Volume,
@@ -39,6 +40,7 @@ pub struct Look {
     pub configurations: Vec<Configuration>,
     pub targets: Vec<ScalableTarget>,
     pub alarms: Vec<MetricAlarm>,
+    pub log_groups: Vec<LogGroup>,
     /// Dashboards of CloudWatch, by their names, with their bodies.
     pub dashboards: Vec<(String, String)>,
     pub parameters: Vec<String>,
@@ -93,6 +95,7 @@ impl Account {
             configurations: list!(kafka.list_configurations(), configurations),
             targets: list!(targets, scalable_targets),
             alarms: list!(self.cloudwatch(region).describe_alarms().max_records(100), metric_alarms),
+            log_groups: list!(self.logs(region).describe_log_groups(), log_groups),
             dashboards: self.dashboards(region),
             parameters: parameters.filter_map(|one| one.name.clone()).collect(),
             keys: self.keys(region),
@@ -187,6 +190,7 @@ impl Look {
         left.extend(self.configurations.iter().map(|one| one.arn.clone()));
         left.extend(self.targets.iter().map(|one| Some(one.resource_id.clone())));
         left.extend(self.alarms.iter().map(|one| one.alarm_name.clone()));
+        left.extend(self.log_groups.iter().map(|one| one.log_group_name.clone()));
         left.extend(self.dashboards.iter().map(|(name, _)| Some(name.clone())));
         left.extend(self.parameters.iter().cloned().map(Some));
         // Its id is another one each time.

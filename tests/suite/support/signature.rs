@@ -18,9 +18,9 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a request to Systems Manager of `region` is signed with the key `secret` of a role, by Signature Version 4; what is wrong with it.
+/// Whether a request to `service` of `region` is signed with the key `secret` of a role, by Signature Version 4; what is wrong with it.
 #[allow(dead_code, reason = "not the benchmark's")]
-pub fn verified(head: &str, body: &[u8], secret: &str, region: &str) -> Result<(), String> {
+pub fn verified(head: &str, body: &[u8], secret: &str, (region, service): (&str, &str)) -> Result<(), String> {
     let authorization = header(head, "authorization").ok_or("it is not signed")?;
     let part = |name: &str| -> Result<&str, String> {
         let rest = authorization.split_once(&format!("{name}=")).ok_or(format!("it has no {name}"))?.1;
@@ -40,7 +40,8 @@ pub fn verified(head: &str, body: &[u8], secret: &str, region: &str) -> Result<(
     let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&Sha256::digest(request)));
     let first = format!("AWS4{secret}").into_bytes();
     let key = scope.split('/').fold(first, |key, part| hmac(&key, part));
-    match hex(&hmac(&key, &text)) == part("Signature")? && scope.ends_with(&format!("/{region}/ssm/aws4_request")) {
+    match hex(&hmac(&key, &text)) == part("Signature")? && scope.ends_with(&format!("/{region}/{service}/aws4_request"))
+    {
         true => Ok(()),
         false => Err("the signature is another".to_owned()),
     }

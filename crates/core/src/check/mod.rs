@@ -10,6 +10,7 @@ mod existing;
 mod fit;
 mod ipv6;
 mod lifetime;
+mod logs;
 mod msk_users;
 mod named_of_users;
 mod network;
@@ -93,6 +94,7 @@ fn rules(source: &str, tree: &Node, problems: &mut Vec<Problem>) {
     lifetime::check(&mut checker);
     tags::check(&mut checker);
     alarms::check(&mut checker);
+    logs::check(&mut checker);
     network::check(&mut checker);
     workload::check(&mut checker);
     check_engine(&mut checker);

@@ -28,7 +28,7 @@ pub fn check(checker: &mut Checker<'_>) {
         checker.warning(
             "network",
             "a protected stack has no VPC flow logs: who connected to its brokers is recorded nowhere",
-            "write `flow_logs: arn:aws:s3:::BUCKET` below `network`; records cost by the GiB",
+            "write `flow_logs: {retention: 30d}` below `network`, or the ARN of a bucket; records cost by the GiB",
         );
     }
     match (net.cidr, &net.existing) {

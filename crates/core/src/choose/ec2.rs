@@ -5,7 +5,7 @@ mod place;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::PlanningInput;
+use super::{PlanningInput, logs};
 use crate::cloud_init::{
     self, Download, Exporters, HostRole, Overrides, Security, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter,
     overrides_of, volume_placeholder,
@@ -193,6 +193,7 @@ fn host(
         }),
         ipv6: stack.network.ipv6 && role != HostRole::Controller,
         monitoring: exporters(ec2, instances),
+        logs: logs::of_hosts(stack),
     };
     // Only a text that is too long as it is must be compressed to know whether it fits: that takes time, for each host.
     let fits = |text: String| match text.len() {

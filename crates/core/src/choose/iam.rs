@@ -2,7 +2,7 @@
 
 use crate::design::Facts;
 use crate::kinds::InstanceProfile;
-use crate::kinds::role::{READ_PAPERS, SESSION_MANAGER};
+use crate::kinds::role::{READ_PAPERS, SESSION_MANAGER, WRITE_LOGS};
 use crate::model::account_name;
 use crate::permissions::forbidden;
 use crate::refusal::Refusal;
@@ -44,7 +44,8 @@ pub fn check(stack: &Stack, facts: &Facts, refusals: &mut Vec<Refusal>) {
         true => (&READ_PAPERS[..], "need"),
         false => (&[][..], "are reached with"),
     };
-    let needed = || SESSION_MANAGER.iter().chain(papers).copied();
+    let logs = if stack.host_logs().is_some() { &WRITE_LOGS[..] } else { &[] };
+    let needed = || SESSION_MANAGER.iter().chain(papers).chain(logs).copied();
     let forbids = facts.boundary.as_ref().map(|document| forbidden(document, needed())).unwrap_or_default();
     if let Some(boundary) = iam.permissions_boundary.as_ref().filter(|_| !forbids.is_empty()) {
         refusals.push(Refusal::general(

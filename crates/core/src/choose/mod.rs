@@ -12,6 +12,7 @@ mod endpoints;
 mod existing;
 mod iam;
 mod kept;
+mod logs;
 mod msk;
 mod open;
 mod papers_key;
@@ -35,7 +36,7 @@ use crate::model::{Record, Ref, tag};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
 use crate::sizing::Fit;
-use crate::stack::Stack;
+use crate::stack::{HOSTS, Stack};
 pub use assumed::assumed_facts;
 pub use msk::configuration_fingerprint;
 pub use unsaid::settle;
@@ -103,6 +104,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         hosts: Vec::new(),
         course: course::choose(stack, observed, overrides, &mut refusals),
         papers_left: false,
+        host_log_group: logs::group(stack, stack.host_logs(), HOSTS, &facts.account),
         running: None,
         kept: Vec::new(),
         msk: None,

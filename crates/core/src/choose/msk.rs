@@ -2,14 +2,16 @@
 
 mod version;
 
-use super::{PlanningInput, open};
+use super::{PlanningInput, logs, open};
 use crate::design::{Design, MskDesign, Provisioned};
 use crate::digest;
 use crate::engines::msk::{self, configuration};
 use crate::kinds::MskCluster;
 use crate::model::Ref;
 use crate::refusal::Refusal;
-use crate::stack::{ConfigurationChoice, InTransit, MonitoringLevel, Msk, MskBrokers, MskVpcConnectivity, Stack};
+use crate::stack::{
+    BROKERS, ConfigurationChoice, InTransit, MonitoringLevel, Msk, MskBrokers, MskVpcConnectivity, Stack,
+};
 
 /// GiB by which a volume grows at least. Source: MSK, "Scale up broker storage", 2026.
 const LEAST_GROWTH_GIB: u64 = 10;
@@ -29,7 +31,9 @@ pub fn choose(design: &Design, msk: &Msk, input: &PlanningInput, refusals: &mut 
             let held = open::held_back(msk, live.as_ref(), &design.stack, &input.observed, &properties);
             let waits = held.is_some();
             properties = held.unwrap_or(properties);
-            let wanted = provisioned(design, msk, brokers, kafka, &properties, live.as_ref());
+            let log_group = logs::group(&design.stack, msk.logs.cloudwatch.as_ref(), BROKERS, &input.facts.account);
+            let wanted =
+                Provisioned { log_group, ..provisioned(design, msk, brokers, kafka, &properties, live.as_ref()) };
             version::check(&wanted, live.as_ref(), design.zones.len(), input, refusals);
             check_removal(&wanted, live.as_ref(), design.zones.len(), refusals);
             if waits {
@@ -110,7 +114,7 @@ fn provisioned(
         monitoring: level.to_owned(),
         jmx_exporter: msk.monitoring.prometheus.0.jmx,
         node_exporter: msk.monitoring.prometheus.0.node,
-        log_group: msk.logs.cloudwatch.clone().unwrap_or_default(),
+        log_group: Ref::None,
         log_bucket: bucket.unwrap_or_default(),
         log_stream: msk.logs.firehose.clone().unwrap_or_default(),
         public_access: msk.public_access,

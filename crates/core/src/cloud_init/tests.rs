@@ -41,6 +41,7 @@ fn host(role: HostRole, os: Os) -> Host {
         security: None,
         ipv6: false,
         monitoring: None,
+        logs: None,
     }
 }
 
@@ -52,6 +53,11 @@ fn every_host() -> impl Iterator<Item = Host> {
             let around = [(None, None), (Some("http://10.40.0.2:8080/mirror"), Some("http://proxy.example.net:3128"))];
             exporters.into_iter().flat_map(move |monitoring| {
                 around.map(|(mirror, proxy)| Host {
+                    logs: proxy.map(|_| HostLogs {
+                        group: "/aws/vendedlogs/kstack/prod/hosts".to_owned(),
+                        region: "ap-northeast-2".to_owned(),
+                        endpoint: "https://logs.ap-northeast-2.amazonaws.com".to_owned(),
+                    }),
                     package_mirror: mirror.map(str::to_owned),
                     proxy: proxy.map(str::to_owned),
                     monitoring: monitoring.clone(),
@@ -125,7 +131,22 @@ fn every_role_and_system_renders_to_cloud_config() {
         assert!(files["/usr/local/lib/kstack/install-kafka"].starts_with("#!/usr/bin/env bash\n"));
         assert!(files["/etc/systemd/system/kafka.service"].contains("\nRequires=kstack-prepare.service\n"));
         assert!(files.values().all(|content| !content.contains("{{")));
-        assert!(encode(&user_data).expect("fits").len() < USER_DATA_LIMIT / 2);
+        assert!(encode(&user_data).expect("fits").len() < USER_DATA_LIMIT * 5 / 8);
+    }
+}
+
+/// A host that sends its logs is told where to; one that keeps them has nothing of it.
+#[test]
+fn logs_are_sent_where_it_is_asked_for() {
+    for host in every_host() {
+        let user_data = render(&host, &plain()).expect("renders");
+        let Some(logs) = &host.logs else {
+            assert!(!user_data.contains("kstack-logs") && !user_data.contains("ship-logs"));
+            continue;
+        };
+        let unit = &files(&user_data)["/etc/systemd/system/kstack-logs.service"];
+        let told = [&*logs.region, &*logs.endpoint, &*logs.group, &*host.name].join(" ");
+        assert!(unit.contains(&format!("/usr/local/lib/kstack/ship-logs {told}\n")), "{unit}");
     }
 }
 
@@ -328,7 +349,7 @@ fn faults_in_overrides_say_where_they_are() {
          `server.properties.hbs`, `log4j2.yaml.hbs`, `install-kafka.sh.hbs`, `mount-data.sh.hbs`, \
          `fetch-papers.sh.hbs`, `warn-of-end.sh.hbs`, `format-storage.sh.hbs`, `kstack-prepare.service.hbs`, `kafka.service.hbs`, `client.yaml.hbs`, \
          `client-profile.sh.hbs`, `install-iam-auth.sh.hbs`, `kafka-tool.sh.hbs`, \
-         `install-exporters.sh.hbs`, `jmx-exporter.yaml.hbs`, `node-exporter.service.hbs`"
+         `install-exporters.sh.hbs`, `jmx-exporter.yaml.hbs`, `node-exporter.service.hbs`, `ship-logs.py.hbs`"
     );
     let at = |template: &str, line: u8, column: u8, reason: &str| {
         format!("the template `{template}` cannot be used (line {line}, column {column}): {reason}")

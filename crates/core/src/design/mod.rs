@@ -190,6 +190,8 @@ pub struct Design {
     pub course: Course,
     /// Whether the live role lets hosts read papers, of which there are to be none.
     pub papers_left: bool,
+    /// The log group that hosts write to; none where they write to none.
+    pub host_log_group: crate::model::Ref,
     /// What all brokers are to have of the settings that Kafka changes while it runs; `None` where they have no others.
     pub running: Option<BTreeMap<String, String>>,
     /// Settings that differ from the file and stay, by `ignore_drift`.

@@ -59,7 +59,7 @@ spec! {
         pub monitoring: String => Rule::in_place().hidden(),
         pub jmx_exporter: bool => Rule::in_place(),
         pub node_exporter: bool => Rule::in_place(),
-        pub log_group: String => Rule::in_place().hidden(),
+        pub log_group: Ref => Rule::in_place().hidden(),
         /// The bucket, and after a slash the prefix.
         pub log_bucket: String => Rule::in_place().hidden(),
         pub log_stream: String => Rule::in_place().hidden(),

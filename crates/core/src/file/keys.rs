@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::dns::Dns;
 use super::existing::{AccessRule, Existing, GroupId, Peer};
+use super::logs::FlowLogs;
 use super::node::{Content, Node};
 use super::problem::Problem;
 use super::read::{Read, choices, fields, text};
@@ -30,8 +31,8 @@ fields! {
         nat: Nat = Nat::OnePerZone,
         /// AWS services to reach without leaving the VPC: `s3` (a gateway endpoint), and interface endpoints such as `ssm`, `ssmmessages`, `ec2messages`, `logs`, `kms`, `secretsmanager`. In an `existing` VPC those that are there are used, and only the others are made.
         endpoints: Vec<Endpoint> = Vec::new(),
-        /// The ARN of an S3 bucket for VPC flow logs, which may end in a folder; none when absent. The bucket is not kstack's. In an `existing` VPC they record all that is in it.
-        flow_logs: Option<BucketArn>,
+        /// VPC flow logs, which record who connects to what; none when absent. The ARN of an S3 bucket, which may end in a folder and is not kstack's; or a log group of CloudWatch that the stack has for itself, such as `{retention: 30d}`. In an `existing` VPC they record all that is in it.
+        flow_logs: Option<FlowLogs>,
         /// From where clients outside the stack's client security group may connect to every listener, but those of `listeners.others`: address blocks, such as a peered VPC's, prefix lists (`pl-...`) and security groups (`sg-...`; of a peered VPC in another account: `ACCOUNT/sg-...`).
         clients: Vec<Peer> = Vec::new(),
         /// From where Prometheus may scrape the brokers' and controllers' exporters: address blocks, prefix lists and security groups, as in `clients`.

@@ -2,7 +2,7 @@
 //!
 //! `node` is the tree, `read` the typed reader and the JSON Schema from one declaration, `keys` what every engine
 //! shares, `existing` what a file names of others' networks, `routes` the ways to them, `users` who may do what in the cluster, `prune` what of it is the file's alone, `dns` the stack's names, `alarms` whom
-//! CloudWatch tells, `checker` what rules between fields
+//! CloudWatch tells, `logs` where logs go, `checker` what rules between fields
 //! work with, `problem` how a problem is shown, `syntax` and `secret` what its
 //! words are and what they must not have.
 
@@ -11,6 +11,7 @@ pub(crate) mod checker;
 mod dns;
 mod existing;
 pub(crate) mod keys;
+mod logs;
 pub(crate) mod node;
 pub(crate) mod problem;
 mod prune;
@@ -26,6 +27,7 @@ pub use checker::Checker;
 pub use dns::{Dns, bootstrap_name};
 pub use existing::{AccessRule, Existing, GroupId, ListenerName, Peer, SubnetChoice, SubnetId, VpcChoice, VpcId};
 pub use keys::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Workload, Zones};
+pub use logs::{FlowLogs, KmsKeyArn, LogGroupChoice, LogRetention, Logs, OwnLogGroup};
 pub use problem::{Problem, Report, Severity};
 pub use prune::{Beginning, INTERNAL, Prune};
 pub use read::Scalar;

@@ -12,6 +12,7 @@ use crate::model::{
     Address, DIFFERS, Deletion, Effect, Field, FieldChange, Fields, Missing, Operation, Ref, References, Tags,
 };
 use crate::pricing::Costs;
+use crate::stack::Logs;
 
 mod access;
 mod lists;
@@ -46,6 +47,8 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     const OF_CLIENT: bool = false;
     /// Whether only stacks with alarms have such resources: CloudWatch is asked where the file or the record tells of any.
     const OF_ALARMS: bool = false;
+    /// What a stack has where it has such resources, if that is logs of its own: they are asked for where the file or the record tells of it.
+    const OF_LOGS: Logs = Logs::None;
     /// The field whose references are set again when what one names is made anew and gets another id.
     const FOLLOWS: Option<&'static str> = None;
     /// Whether hosts or clients reach something by such resources. Taking one away, or a part of it, comes after everything
@@ -151,6 +154,7 @@ mod prelude {
         Address, Deletion, Effect, FieldChange, Missing, Operation, Ref, Rule, Tags, references, spec, tag,
     };
     pub(super) use crate::pricing::{Costs, HOURS_PER_MONTH};
+    pub(super) use crate::stack::Logs;
 }
 
 /// Hands the list of all kinds to the macro `$then`: the rules here, and the drivers above, are made from it. A new kind is one
@@ -163,6 +167,8 @@ macro_rules! all_kinds {
                 vpc::Vpc,
                 internet_gateway::InternetGateway,
                 egress_only_gateway::EgressOnlyGateway,
+                log_group::LogGroup,
+                flow_log_role::FlowLogRole,
                 flow_log::FlowLog,
                 subnet::Subnet,
                 elastic_ip::ElasticIp,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+
 use super::prelude::*;
 use crate::digest::fingerprint;
 use crate::text::many;
@@ -25,6 +27,10 @@ spec! {
         pub papers_key: Option<Ref> => Rule::in_place().hidden().saying(PAPERS_DIFFER),
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub papers_vpc: Option<Ref> => Rule::in_place().hidden().saying(PAPERS_DIFFER),
+        /// The log group that hosts write to; of a live role, the whole policy in its place where it is another than kstack writes. None where
+        /// they write to none.
+        #[serde(default = "no_group")]
+        pub writes_to: Ref => Rule::in_place().hidden().saying("which log group hosts may write to differs"),
         /// Of a live role: the boundary that others have put, which is none of the file's.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub boundary_by_others: Option<String> => Rule::in_place().hidden(),
@@ -42,6 +48,10 @@ const PAPERS_DIFFER: &str = "which certificates hosts may read differs";
 pub(super) const PATH: &str = "a path in IAM";
 pub(super) const NEW_PATH: &str = "write the live path; or have hosts take another profile for a while: apply with `iam.instance_profile`, then without it and with the new path";
 
+fn no_group() -> Ref {
+    Ref::None
+}
+
 /// The path of what has none of its own.
 pub(super) fn no_path() -> String {
     "/".to_owned()
@@ -58,6 +68,24 @@ pub const OWN_POLICY: &str = "kstack-session-manager";
 
 /// The name of kstack's inline policy by which hosts that speak TLS read their papers.
 pub const PAPERS_POLICY: &str = "kstack-papers";
+
+/// The name of kstack's inline policy by which hosts write to a log group.
+pub const LOGS_POLICY: &str = "kstack-logs";
+
+/// What hosts need to send their logs.
+pub const WRITE_LOGS: [&str; 2] = ["logs:CreateLogStream", "logs:PutLogEvents"];
+
+/// What lets hosts write to the log group with the ARN `group`: each makes a stream and puts into it, and reads nothing.
+pub fn logs_policy(group: &str) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Action": WRITE_LOGS,
+            "Resource": [group, format!("{group}:*")],
+        }],
+    })
+}
 
 /// What a host needs for Session Manager, without logs in S3 or CloudWatch and without a KMS key of its own. None of them takes a
 /// narrower resource than all, but for UpdateInstanceInformation, whose instances are not known when the role is made.
@@ -124,6 +152,7 @@ impl Kind for Role {
             path: path_of(design),
             papers_key: papers(design, || super::kms_key::of(design)),
             papers_vpc: papers(design, || design.vpc()),
+            writes_to: design.host_log_group.clone(),
             boundary_by_others: None,
             attached_by_others: None,
             inline_by_others: None,

@@ -47,6 +47,11 @@ pub fn is_of_alarms(kind: &str) -> bool {
     with_kind!(kind, K => K::OF_ALARMS, false)
 }
 
+/// What a stack has for its logs where it has resources of `kind`.
+pub fn of_logs(kind: &str) -> Logs {
+    with_kind!(kind, K => K::OF_LOGS, Logs::None)
+}
+
 /// The field of resources of `kind` whose references are set again when what one names is made anew.
 pub fn follows(kind: &str) -> Option<&'static str> {
     with_kind!(kind, K => K::FOLLOWS, None)

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::engines::Engine;
+use crate::stack::Logs;
 
 /// The metadata of one stack in Parameter Store.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -134,6 +135,9 @@ pub struct Record {
     /// Whether there may be alarms of the stack's: as with `papers`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alarms: bool,
+    /// What there may be of log groups of the stack's: as with `papers`.
+    #[serde(default, skip_serializing_if = "Logs::is_none")]
+    pub logs: Logs,
     /// How many resources the last apply left; absent from before an apply until it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<usize>,

@@ -14,7 +14,7 @@ mod tests;
 
 pub use boundary::forbidden;
 pub use policy::{MANAGED_POLICY_LIMIT, policies, size};
-pub use scope::{OfUsers, Scope, Subject};
+pub use scope::{OfLogs, OfUsers, Scope, Subject};
 
 /// One call to AWS and what it needs.
 #[derive(Debug, PartialEq, Eq)]

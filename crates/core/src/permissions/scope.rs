@@ -1,11 +1,13 @@
 //! Where a permission holds: the resources, and the conditions, as far as AWS lets them be named before there is anything.
 
 mod alarms;
+mod logs;
 mod msk_endpoints;
 mod names;
 mod papers;
 mod sessions;
 
+pub use logs::OfLogs;
 pub use papers::OfUsers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,14 +127,13 @@ pub enum Scope {
     SecretKeys,
     /// Grants on them for AWS's services.
     SecretKeyGrants,
-    /// The delivery of the cluster's logs, wherever to.
+    /// The delivery of the cluster's logs, wherever to; CloudWatch Logs, the bucket and the Firehose stream for them.
     Delivery,
-    /// CloudWatch Logs, for the cluster's logs.
     LogGroup,
-    /// The bucket for the cluster's logs.
     LogBucket,
-    /// The Firehose stream for the cluster's logs.
     LogStream,
+    /// What the stack has for logs of its own.
+    OfLogs(OfLogs),
     /// Hosted zones, which the services of interface endpoints have.
     HostedZones,
     /// The hosted zone of the stack's names: the one that the file names, or any, of which the stack's own is one.
@@ -318,7 +319,6 @@ impl<'a> Subject<'a> {
             let scram = self.msk()?.auth.scram.as_ref()?;
             (!scram.secrets.is_empty() || stack.has_papers()).then(|| (vec![self.arn("kms", "key/*")], Value::Null))
         };
-        let logs = self.msk().map(|msk| &msk.logs);
         Some(match scope {
             Scope::Region => (vec!["*".to_owned()], json!({"StringEquals": {"aws:RequestedRegion": &*stack.region}})),
             Scope::Account => (vec!["*".to_owned()], Value::Null),
@@ -399,7 +399,7 @@ impl<'a> Subject<'a> {
             Scope::Alarms => (vec![self.arn("cloudwatch", "alarm:TargetTracking-*")], Value::Null),
             Scope::OwnAlarms => (vec![self.own_alarms()], Value::Null),
             Scope::OwnDashboard => (vec![self.own_dashboard()], Value::Null),
-            Scope::ServiceRole("delivery.logs.amazonaws.com") if logs?.firehose.is_none() => return None,
+            Scope::ServiceRole(logs::DELIVERY) if self.msk()?.logs.firehose.is_none() => return None,
             Scope::ServiceRole(service) => (
                 vec![self.iam(&format!("role/aws-service-role/{service}/*"))],
                 json!({"StringEquals": {"iam:AWSServiceName": service}}),
@@ -416,20 +416,8 @@ impl<'a> Subject<'a> {
             Scope::ClusterKeyGrants => papers::for_services(cluster_key()?),
             Scope::SecretKeys => secret_keys()?,
             Scope::SecretKeyGrants => papers::for_services(secret_keys()?),
-            // These actions have no resources.
-            Scope::Delivery
-                if logs.is_none_or(|logs| (&logs.cloudwatch, &logs.s3, &logs.firehose) == (&None, &None, &None)) =>
-            {
-                return None;
-            }
-            Scope::LogGroup if logs?.cloudwatch.is_none() => return None,
-            Scope::Delivery | Scope::LogGroup => return self.place(Scope::Region),
-            Scope::LogBucket => {
-                (vec![format!("arn:{}:s3:::{}", self.partition(), logs?.s3.as_ref()?.bucket)], Value::Null)
-            }
-            Scope::LogStream => {
-                (vec![self.arn("firehose", &format!("deliverystream/{}", logs?.firehose.as_ref()?))], Value::Null)
-            }
+            Scope::Delivery | Scope::LogGroup | Scope::LogBucket | Scope::LogStream => self.logs(scope)?,
+            Scope::OfLogs(of) => self.own_logs(of)?,
             Scope::NameZones => (self.name_zones()?, Value::Null),
             Scope::Names => (self.name_zones()?, self.below_domain()?),
             Scope::Papers

@@ -282,7 +282,7 @@ fn a_role_is_made_and_changed_only_under_the_boundary_of_the_file() {
 
 #[test]
 fn with_a_profile_of_others_nothing_of_iam_is_allowed_but_to_pass_its_role_to_ec2() {
-    let of_hosts: Vec<&Call> = table::ALL[..2].iter().copied().flatten().collect();
+    let of_hosts: Vec<&Call> = table::ALL[1..3].iter().copied().flatten().collect();
     let account_wide = ["iam:ListRoles", "iam:ListInstanceProfiles"];
     let policies = policies_of(&in_company("{instance_profile: kafka-hosts}"), &of_hosts);
     let all = statements(&policies).into_iter().flat_map(|one| texts(&one["Action"]));
@@ -314,4 +314,32 @@ fn the_dashboard_is_the_one_with_the_stacks_name_and_region() {
         assert_eq!(all.len(), 1, "{action}");
         assert_eq!(texts(&all[0]["Resource"]), ["arn:aws:cloudwatch::*:dashboard/kstack-eu-west-1-orders"]);
     }
+}
+
+#[test]
+fn log_groups_are_those_with_the_stacks_names_and_flow_logs_have_a_role_of_their_own() {
+    let groups = ["CreateLogGroup", "PutRetentionPolicy", "DeleteLogGroup"].map(call);
+    let role = ["CreateRole", "PutRolePolicy", "DeleteRole"].map(|name| call_of(name, "flow logs"));
+    let all = [&groups[..], &role[..], &[call("CreateFlowLogs"), call("DescribeLogGroups")]].concat();
+    let flow = MSK.replace("nat: none", "nat: none, flow_logs: {}");
+    let policies = policies_of(&flow, &all);
+    for action in ["CreateLogGroup", "TagResource", "PutRetentionPolicy", "DeleteLogGroup"] {
+        let all = allowing(&policies, &format!("logs:{action}"));
+        assert_eq!(all.len(), 1, "{action}");
+        assert_eq!(texts(&all[0]["Resource"]), ["arn:aws:logs:eu-west-1:*:log-group:/aws/vendedlogs/kstack/orders/*"]);
+    }
+    let own = "arn:aws:iam::*:role/kstack-orders-eu-west-1-flow-logs";
+    for action in ["iam:CreateRole", "iam:TagRole", "iam:PutRolePolicy", "iam:DeleteRole", "iam:PassRole"] {
+        assert_eq!(texts(&allowing(&policies, action)[0]["Resource"]), [own], "{action}");
+    }
+    let passed = &allowing(&policies, "iam:PassRole")[0]["Condition"]["StringEquals"]["iam:PassedToService"];
+    assert_eq!(texts(passed), ["vpc-flow-logs.amazonaws.com"]);
+    assert!(allowing(&policies, "logs:CreateLogDelivery").is_empty(), "nothing goes to a bucket");
+
+    // Into a bucket no role is needed, and none may be made.
+    let bucket = MSK.replace("nat: none", "nat: none, flow_logs: \"arn:aws:s3:::flow\"");
+    let policies = policies_of(&bucket, &all);
+    let actions = statements(&policies).into_iter().flat_map(|one| texts(&one["Action"]));
+    assert_eq!(actions.filter(|action| action.starts_with("iam:")).count(), 0);
+    assert_eq!(allowing(&policies, "logs:CreateLogDelivery").len(), 1);
 }

@@ -13,6 +13,7 @@ mod destroy;
 mod diff;
 mod duration;
 mod escape;
+mod held;
 mod inside;
 mod markdown;
 mod order;
@@ -34,7 +35,7 @@ use crate::cloud_init::Overrides;
 use crate::design::Design;
 use crate::expiry::PROTECTED;
 use crate::kinds::{self, Resource};
-use crate::model::{Address, Deletion, Missing, StepId, Tags, is_of_kafka, tag};
+use crate::model::{Address, Missing, StepId, Tags, tag};
 use crate::observed::{Cause, Live, Observed};
 use crate::refusal::Refusal;
 use crate::sizing::{Fit, Misfit};
@@ -222,7 +223,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
             None => "it is no longer in the stack file",
         };
         if pruned.is_none() {
-            refuse_deletion(address, live, &mut plan);
+            held::refuse(address, live, &mut plan);
         }
         delete(address, live, reason, &mut plan);
     }
@@ -391,23 +392,6 @@ fn create(address: &Address, creation: Creation, observed: &Observed, plan: &mut
         }
     };
     plan.steps.push(Step::new(address, reason, Work::Create(creation)));
-}
-
-fn refuse_deletion(address: &Address, live: &Live, plan: &mut Plan) {
-    match live.spec.deletion() {
-        Deletion::Data(held) if !plan.data_loss_allowed && is_of_kafka(&address.kind) => {
-            let reason = format!("the stack file says that {} is absent, and it has {held}", address.name);
-            let remedy = "run again with --allow-data-loss to delete it with its records; or remove `absent: true`";
-            plan.refusals.push(Refusal::at(address, reason, remedy));
-        }
-        Deletion::Data(held) if !plan.data_loss_allowed => plan.refusals.push(Refusal::at(
-            address,
-            format!("{} is no longer in the stack file, and its volume {} has {held}", address.name, live.id),
-            "move its partitions away with kafka-reassign-partitions.sh, then run again with --allow-data-loss; or keep it in the stack file",
-        )),
-        Deletion::Refuse { reason, remedy } => plan.refusals.push(Refusal::at(address, reason, remedy)),
-        Deletion::Data(_) | Deletion::Free => {}
-    }
 }
 
 fn delete(address: &Address, live: &Live, reason: &str, plan: &mut Plan) {

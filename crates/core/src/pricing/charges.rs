@@ -51,6 +51,20 @@ pub fn charge_network(bill: &mut Bill, market: Market<'_>, network: &Network, ho
     }
 }
 
+/// Notes that nobody knows how much is logged of `what`, with the price of each GiB where it goes into CloudWatch.
+pub fn note_logs(bill: &mut Bill, market: Market<'_>, what: &str, in_cloudwatch: bool) {
+    let price = market.prices.get(market.region, "logs").filter(|_| in_cloudwatch);
+    let each = price.map(|price| format!(" ({} USD each GiB)", five_digits(price.usd))).unwrap_or_default();
+    bill.gaps.push(format!("{what} of an unknown amount{each}"));
+}
+
+/// The same of VPC flow logs, where there are any.
+pub fn note_flow_logs(bill: &mut Bill, market: Market<'_>, network: &Network) {
+    if let Some(logs) = &network.flow_logs {
+        note_logs(bill, market, "VPC flow logs", logs.own().is_some());
+    }
+}
+
 /// Traffic from leaders to followers in other zones: paid on EC2, and not on MSK.
 pub fn charge_replication(bill: &mut Bill, market: Market<'_>, demand: &Demand) {
     let across = demand.copies_across_zones();

@@ -155,6 +155,7 @@ fn service(stack: &Stack, local: &Local, nodes: &[Node], node: &Node, image: &st
         security: None,
         ipv6: false,
         monitoring: None,
+        logs: None,
     };
     let properties = cloud_init::server_properties(&host)?;
     let bootstrap: Vec<String> = voters.iter().map(|one| format!("{}:{CONTROLLER_PORT}", one.name)).collect();

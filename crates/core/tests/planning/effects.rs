@@ -119,7 +119,11 @@ fn leaves(path: &str, schema: &Value, out: &mut Vec<String>) {
         match () {
             () if each["properties"].is_object() => leaves(&format!("{path}.*"), each, out),
             () if value["properties"].is_object() => leaves(&path, value, out),
-            () => out.push(path),
+            // A word, or a mapping in its place.
+            () => {
+                value["oneOf"].as_array().into_iter().flatten().for_each(|one| leaves(&path, one, out));
+                out.push(path);
+            }
         }
     }
 }

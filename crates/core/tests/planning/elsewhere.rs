@@ -29,7 +29,8 @@ fn elsewhere(kind: &str) -> Result<Value, &'static str> {
         "msk_cluster" => json!({"subnets": ["subnet-9"]}),
         "msk_vpc_connection" => json!({"vpc": "vpc-9"}),
         "vpc" => return Err("it is in nothing; AWS deletes none that has anything in it"),
-        "role" | "instance_profile" | "msk_configuration" => {
+        "log_group" => return Err("it is in nothing, its name is the stack's own, and its tags say whose it is"),
+        "role" | "instance_profile" | "flow_log_role" | "msk_configuration" => {
             return Err("its name is the stack's own, and AWS deletes none that is used");
         }
         "kms_key" => return Err("it is in nothing, and its tags are asked for wherever its alias leads"),

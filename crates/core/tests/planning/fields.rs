@@ -36,7 +36,7 @@ fn every_serialized_field_has_a_rule() {
                  [\"arn:aws:secretsmanager:us-east-1:123456789012:secret:AmazonMSK_orders-Ab1Cd2\"]}}\n    \
                  vpc_connectivity: {iam: true}\n    vpc_connections: [{name: apps, vpc: vpc-0123456789abcdef0, subnets: \
                  [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0]}]\n    policy: {Version: \"2012-10-17\", Statement: [{Effect: Allow, Principal: \"*\", Action: \"kafka:GetBootstrapBrokers\", Resource: \"*\"}]}\naccess: {users: {api: {}}}\n";
-    let names = "apiVersion: kstack/v1\nname: named\nregion: us-east-1\nalarms: true\nnetwork: {cidr: 10.50.0.0/16, ipv6: true, dns: {zone: kafka.example.internal}}\n\
+    let names = "apiVersion: kstack/v1\nname: named\nregion: us-east-1\nalarms: true\nnetwork: {cidr: 10.50.0.0/16, flow_logs: {}, ipv6: true, dns: {zone: kafka.example.internal}}\n\
                  cluster: {ec2: {listeners: {plaintext: true}, kafka: 4.1.1, combined: true, brokers: {count: 3, instance_type: m7g.large}}}\ntopics: {orders: {partitions: 6, config: {retention.ms: 1}}, plain: {partitions: 6}}\n";
     let users = "apiVersion: kstack/v1\nname: users\nregion: us-east-1\nnetwork: {cidr: 10.50.0.0/16}\nclient: {}\n\
                  cluster: {ec2: {kafka: 4.1.1, combined: true, listeners: {scram: true}, brokers: {count: 3, instance_type: m7g.large}}}\n\

@@ -117,6 +117,11 @@ impl Shape {
         left.contains(&(self.listeners, after.listeners)) || after.listeners == "none" && mtls
     }
 
+    /// Whether it has flow logs in a log group of its own.
+    fn has_flow_logs(&self) -> bool {
+        self.endpoints.contains(&"logs")
+    }
+
     /// Whether hosts reach Systems Manager, from where they fetch certificates.
     fn reaches_ssm(&self) -> bool {
         self.nat != "none" || self.endpoints.contains(&"ssm")
@@ -160,6 +165,7 @@ impl Shape {
             "network": {
                 "cidr": "10.0.0.0/16", "zones": self.zones, "nat": self.nat, "endpoints": self.endpoints, "clients": clients,
                 "ipv6": self.ipv6.0, "dns": names,
+                "flow_logs": self.has_flow_logs().then(|| json!({"retention": "7d"})),
             },
             "workload": {
                 "ingress": format!("{} MiB/s", self.ingress), "retention": format!("{}d", self.retention_days),
@@ -193,7 +199,7 @@ fn damage() -> impl Strategy<Value = Vec<Damage>> {
 }
 
 /// Fields that people change by hand.
-const CHANGEABLE: [(&str, &str, &str); 15] = [
+const CHANGEABLE: [(&str, &str, &str); 17] = [
     ("cluster_settings", "config.log.cleaner.threads", r#""3""#),
     ("topic", "config.retention.ms", r#""1""#),
     ("security_group_rules", "ingress", r#"[{"ports": "tcp 22", "peer": "0.0.0.0/0", "description": ""}]"#),
@@ -205,6 +211,8 @@ const CHANGEABLE: [(&str, &str, &str); 15] = [
     ("subnet", "ipv6_part", "null"),
     ("network_interface", "ipv6", "false"),
     ("route_table", "routes", "[]"),
+    ("log_group", "retention_days", "0"),
+    ("flow_log_role", "writes_to", r#""{}""#),
     ("alarm", "enabled", "false"),
     ("alarm", "of", r#""i-0123456789abcdef0""#),
     ("dashboard", "body", r#""{\"widgets\": []}""#),
@@ -358,11 +366,12 @@ proptest! {
         model.apply(&model.plan(&before.parsed(), false));
         suffer(&mut model, &damages);
         let possible = check(&model, &after.parsed(), allow);
-        // Refusals have causes: without damage, only zones or brokers that go, or another quorum.
+        // Refusals have causes: without damage, only zones, brokers or logs that go, or another quorum.
         let shrinks = before.zones != after.zones || before.brokers_per_zone > after.brokers_per_zone;
         let voters = |shape: &Shape| shape.controllers.unwrap_or(if shape.zones * shape.brokers_per_zone < 3 { 1 } else { 3 });
         let quorum = before.controllers.is_some() != after.controllers.is_some() || voters(&before) != voters(&after);
-        prop_assert!(possible || !damages.is_empty() || shrinks || quorum || before.leaves_clients(&after));
+        let logs_go = before.has_flow_logs() && !after.has_flow_logs();
+        prop_assert!(possible || !damages.is_empty() || shrinks || quorum || logs_go || before.leaves_clients(&after));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use aws_sdk_kafka::types::{
 use super::{reason, tags};
 use kstack_core::design::Provisioned;
 use kstack_core::kinds::MskCluster;
+use kstack_core::kinds::log_group::{beside, name_of};
 use kstack_core::kinds::msk_cluster::ACTIVE;
 use kstack_core::model::{Ref, tag};
 
@@ -27,13 +28,14 @@ pub fn spec(cluster: &Cluster, server_properties: String, upgrades: Option<Vec<S
     if let Some(info) = cluster.provisioned() {
         let nodes = info.broker_node_group_info();
         let kms_key = tags(cluster).get(tag::KMS_KEY).cloned();
+        let log_group = log_group(cluster.cluster_arn().unwrap_or_default(), info);
         MskCluster {
             state,
             form: "provisioned".to_owned(),
             subnets: refs(nodes.map(|nodes| nodes.client_subnets()).unwrap_or_default()),
             security_groups: refs(nodes.map(|nodes| nodes.security_groups()).unwrap_or_default()),
             ipv6: is_dual(nodes.and_then(|nodes| nodes.connectivity_info()).and_then(|info| info.network_type())),
-            provisioned: Some(Provisioned { kms_key, upgrades, ..provisioned(info, server_properties) }),
+            provisioned: Some(Provisioned { kms_key, upgrades, log_group, ..provisioned(info, server_properties) }),
         }
     } else {
         let network = cluster.serverless().and_then(|info| info.vpc_configs().first());
@@ -102,7 +104,7 @@ fn provisioned(info: &Sdk, server_properties: String) -> Provisioned {
             .replace('_', "-"),
         jmx_exporter,
         node_exporter,
-        log_group: log_group(logs),
+        log_group: Ref::None,
         log_bucket: log_bucket(logs),
         log_stream: log_stream(logs),
         public_access: access.and_then(|access| access.r#type()).is_some_and(|kind| kind != "DISABLED"),
@@ -149,9 +151,11 @@ fn exporters_of(info: Option<&OpenMonitoringInfo>) -> (bool, bool) {
     (jmx == Some(true), node == Some(true))
 }
 
-fn log_group(logs: Option<&BrokerLogs>) -> String {
-    let target = logs.and_then(|logs| logs.cloud_watch_logs()).filter(|one| one.enabled() == Some(true));
-    target.and_then(|one| one.log_group()).unwrap_or_default().to_owned()
+/// The log group of the cluster with this ARN, which MSK knows by its name.
+fn log_group(arn: &str, info: &Sdk) -> Ref {
+    let logs = info.logging_info().and_then(|logs| logs.broker_logs()).and_then(|logs| logs.cloud_watch_logs());
+    let target = logs.filter(|one| one.enabled() == Some(true));
+    beside(arn, arn.split(':').nth(3).unwrap_or_default(), target.and_then(|one| one.log_group()))
 }
 
 fn log_stream(logs: Option<&BrokerLogs>) -> String {
@@ -205,13 +209,13 @@ pub fn encryption(cluster: &Provisioned, new: bool) -> EncryptionInfo {
     EncryptionInfo::builder().encryption_in_transit(transit).set_encryption_at_rest(rest).build()
 }
 
-/// Where the brokers' logs go, for AWS, every target said outright.
-pub fn logging(cluster: &Provisioned) -> LoggingInfo {
+/// Where the brokers' logs go, for AWS, every target said outright; `log_group` is the ARN of one, or empty.
+pub fn logging(cluster: &Provisioned, log_group: &str) -> LoggingInfo {
     use aws_sdk_kafka::types::{CloudWatchLogs, Firehose, S3};
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let (bucket, prefix) = cluster.log_bucket.split_once('/').unwrap_or((&cluster.log_bucket, ""));
-    let group =
-        CloudWatchLogs::builder().enabled(!cluster.log_group.is_empty()).set_log_group(some(&cluster.log_group));
+    let name = name_of(log_group).unwrap_or_default();
+    let group = CloudWatchLogs::builder().enabled(!name.is_empty()).set_log_group(some(name));
     let stream =
         Firehose::builder().enabled(!cluster.log_stream.is_empty()).set_delivery_stream(some(&cluster.log_stream));
     let bucket = S3::builder().enabled(!bucket.is_empty()).set_bucket(some(bucket)).set_prefix(some(prefix));

@@ -131,7 +131,7 @@ async fn left(ctx: &Ctx<'_, Aws>, cluster: &Cluster, changes: &[FieldChange]) ->
     let mut left = Vec::new();
     for change in changes {
         let after = match change.field.as_str() {
-            "configuration" => {
+            "configuration" | "log_group" => {
                 ctx.id(&serde_json::from_value::<Ref>(change.after.clone()).unwrap_or(Ref::None))?.into()
             }
             _ => change.after.clone(),
@@ -265,7 +265,11 @@ async fn start(
         MskOperation::Monitoring => {
             let call = kafka.update_monitoring().cluster_arn(arn).current_version(version);
             let call = call.enhanced_monitoring(monitoring(wanted)).open_monitoring(live::exporters(wanted));
-            let answer = call.logging_info(live::logging(wanted)).send().await.map_err(failed("UpdateMonitoring"))?;
+            let answer = call
+                .logging_info(live::logging(wanted, &ctx.id(&wanted.log_group)?))
+                .send()
+                .await
+                .map_err(failed("UpdateMonitoring"))?;
             ("UpdateMonitoring", answer.cluster_operation_arn)
         }
         MskOperation::Security => {

@@ -112,7 +112,12 @@ fn check_plaintext(listeners: &Listeners, checker: &mut Checker<'_>) {
 
 /// Whether hosts reach Systems Manager; in a network of others they may.
 pub fn reaches_ssm(net: &Network) -> bool {
-    has_way_out(net) || net.endpoints.iter().any(|one| one.to_string() == "ssm")
+    reaches(net, "ssm")
+}
+
+/// The same of the service of AWS with this endpoint.
+pub(crate) fn reaches(net: &Network, service: &str) -> bool {
+    has_way_out(net) || net.endpoints.iter().any(|one| one.to_string() == service)
 }
 
 /// Whether hosts may reach what is not in the VPC: of a network of others that is not known.

@@ -8,6 +8,7 @@ use super::authorities::Authorities;
 pub use super::iam::{Iam, IamPath, InstanceProfileName, PolicyArn};
 use super::listeners::Listeners;
 use crate::cloud_init::{CLIENT_PORT, Os};
+use crate::file::LogGroupChoice;
 use crate::file::read::{Scalar, choices, fields, text};
 use crate::settings::KafkaVersion;
 use crate::units::{Rate, Size};
@@ -52,6 +53,8 @@ fields! {
         kms_key: Option<String>,
         /// Exporters for Prometheus on the hosts. When absent, a new stack has them, unless it has an `archive` of its own; and a live stack stays as it is.
         monitoring: Option<Ec2Monitoring>,
+        /// Where hosts send the logs of Kafka's and kstack's units, beside their own journal; nowhere, when absent.
+        logs: Option<Ec2Logs>,
         /// The hosts' IAM role where a company has rules for roles, or an instance profile that is there already.
         iam: Option<Iam>,
     }
@@ -78,6 +81,7 @@ impl Ec2 {
             templates: None,
             kms_key: None,
             monitoring: None,
+            logs: None,
             iam: None,
         }
     }
@@ -100,6 +104,14 @@ impl Ec2 {
             _ if self.brokers.count == 2 => 1,
             _ => self.brokers.count.min(COMBINED_VOTERS),
         }
+    }
+}
+
+fields! {
+    /// Where hosts send their logs.
+    pub struct Ec2Logs {
+        /// The name of a log group of CloudWatch that exists; or one that the stack has for itself, such as `{retention: 30d}`.
+        cloudwatch: LogGroupChoice,
     }
 }
 

@@ -5,7 +5,7 @@ use super::keys::Ec2;
 use crate::engines::CommonKeys;
 use crate::file::Network;
 use crate::pricing::{
-    Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network, charge_replication,
+    Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network, charge_replication, note_logs,
 };
 use crate::sizing::Demand;
 
@@ -67,7 +67,12 @@ pub(super) fn cost(
     if ec2.listeners.secured() && ec2.listeners.kms_key.is_none() {
         bill.charge(market, "KMS key", "kms key", 1.0, "1 key, for certificates and passwords".to_owned());
     }
-    bill.charge(market, "logs", "logs", 0.0, "0 GiB: hosts keep their logs on their root volumes".to_owned());
+    match ec2.logs {
+        Some(_) => note_logs(&mut bill, market, "hosts' logs", true),
+        None => {
+            bill.charge(market, "logs", "logs", 0.0, "0 GiB: hosts keep their logs on their root volumes".to_owned())
+        }
+    }
     bill
 }
 

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 pub use super::configuration::{ConfigurationChoice, OthersConfiguration};
 pub use super::connections::{ConnectionAuth, ConnectionKeys, ConnectionName};
 use super::limits::has_vpc_connectivity;
-use crate::file::ListenerName;
 use crate::file::node::{Content, Node};
 use crate::file::problem::{At, Problem};
 use crate::file::read::{Read, choices, fields, text};
+use crate::file::{ListenerName, LogGroupChoice};
 use crate::settings::KafkaVersion;
 use crate::units::{Rate, Size};
 
@@ -159,8 +159,8 @@ fields! {
 fields! {
     /// Where brokers' logs are delivered.
     pub struct MskLogs {
-        /// The name of a CloudWatch log group that exists.
-        cloudwatch: Option<String>,
+        /// The name of a log group of CloudWatch that exists; or one that the stack has for itself, such as `{retention: 30d}`.
+        cloudwatch: Option<LogGroupChoice>,
         /// An S3 bucket that exists.
         s3: Option<MskLogBucket>,
         /// The name of a Firehose delivery stream that exists.

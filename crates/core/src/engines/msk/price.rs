@@ -5,7 +5,9 @@ use super::limits::is_express;
 use super::serverless;
 use super::sizing::first_volume_gib;
 use crate::engines::{CommonKeys, alarms, client, graphs};
-use crate::pricing::{Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network};
+use crate::pricing::{
+    Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network, note_flow_logs, note_logs,
+};
 use crate::sizing::Demand;
 use crate::text::five_digits;
 
@@ -96,8 +98,9 @@ pub(super) fn cost(msk: &Msk, common: CommonKeys<'_>, prices: &Prices, reads: Re
         bill.gaps.push("private connectivity of other VPCs with their traffic".to_owned());
     }
     if msk.logs.cloudwatch.is_some() || msk.logs.s3.is_some() || msk.logs.firehose.is_some() {
-        bill.gaps.push("brokers' logs of an unknown amount".to_owned());
+        note_logs(&mut bill, market, "brokers' logs", msk.logs.cloudwatch.is_some());
     }
+    note_flow_logs(&mut bill, market, common.network);
     Some(bill)
 }
 
@@ -125,7 +128,7 @@ mod tests {
     #[test]
     fn a_standard_cluster_pays_for_all_that_its_file_asks() {
         let bill = bill_of(
-            "nat: single, endpoints: [s3, kms], clients: [192.0.2.0/24]",
+            "nat: single, endpoints: [s3, kms], clients: [192.0.2.0/24], flow_logs: \"arn:aws:s3:::logs\"",
             "kafka: 3.9.x, brokers: {count: 3, instance_type: kafka.m5.4xlarge, storage: {size: 1 TiB, throughput: 300 MiB/s, \
              tiered: true}}, public_access: true, monitoring: {level: per-broker}, logs: {cloudwatch: /kstack/t}",
         );
@@ -140,7 +143,11 @@ mod tests {
         // Clients in other zones are paid for as on EC2; copies between brokers are not.
         assert_eq!(usd(&bill, "traffic: producers"), Some(342.19));
         assert_eq!(usd(&bill, "traffic: replication"), None);
-        assert_eq!(bill.gaps, ["CloudWatch metrics of the level per-broker", "brokers' logs of an unknown amount"]);
+        let logs = "brokers' logs of an unknown amount (0.5 USD each GiB)";
+        assert_eq!(
+            bill.gaps,
+            ["CloudWatch metrics of the level per-broker", logs, "VPC flow logs of an unknown amount"]
+        );
     }
 
     #[test]

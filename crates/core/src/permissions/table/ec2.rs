@@ -6,9 +6,10 @@
 
 use super::call;
 use crate::permissions::Call;
+use crate::permissions::OfLogs::{PassRole as FlowLogRole, ToBucket};
 use crate::permissions::Scope::{
-    Any, DefaultGroup, DefaultGroupTag, FurtherBlocks, GuardDuty, HostedZones, Images, Made, Others, Own, OwnIpv6,
-    PassRole, Region, Tagged, VolumeKeyGrants, VolumeKeys,
+    Any, DefaultGroup, DefaultGroupTag, FurtherBlocks, GuardDuty, HostedZones, Images, Made, OfLogs, Others, Own,
+    OwnIpv6, PassRole, Region, Tagged, VolumeKeyGrants, VolumeKeys,
 };
 
 /// A describe of the region.
@@ -69,8 +70,10 @@ pub const CALLS: &[Call] = &[
     // EC2 delivers to a bucket by CloudWatch Logs (VPC user guide, "Publish flow logs to Amazon S3"). No s3:PutBucketPolicy: with it EC2
     // overwrites the policy of a bucket that is not kstack's ("Amazon S3 bucket permissions for flow logs").
     made!("CreateFlowLogs", "vpc-flow-log", Own, Others("vpc"); with
-        "logs:CreateLogDelivery" Region,
-        "logs:DeleteLogDelivery" Region),
+        "logs:CreateLogDelivery" OfLogs(ToBucket),
+        "logs:DeleteLogDelivery" OfLogs(ToBucket),
+        "iam:PassRole" OfLogs(FlowLogRole)),
+    // What an earlier file had may have been for a bucket.
     own!("DeleteFlowLogs"; with "logs:DeleteLogDelivery" Region),
     made!("CreateInternetGateway", "internet-gateway"),
     own!("AttachInternetGateway"),

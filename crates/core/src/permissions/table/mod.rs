@@ -3,6 +3,7 @@
 mod alarms;
 mod ec2;
 mod hosts;
+mod logs;
 mod msk;
 mod names;
 mod papers;
@@ -40,4 +41,5 @@ macro_rules! call {
 use call;
 
 /// Every service's rows.
-pub const ALL: [&[Call]; 6] = [alarms::CALLS, ec2::CALLS, hosts::CALLS, msk::CALLS, names::CALLS, papers::CALLS];
+pub const ALL: [&[Call]; 7] =
+    [alarms::CALLS, ec2::CALLS, hosts::CALLS, logs::CALLS, msk::CALLS, names::CALLS, papers::CALLS];

@@ -42,7 +42,7 @@ pub fn check(checker: &mut Checker<'_>) {
         checker.warning(
             "cluster.msk",
             "the brokers' logs of a protected cluster go nowhere, and MSK keeps none: after a fault there is nothing to read",
-            "write `logs: {cloudwatch: LOG-GROUP}` below `msk`, or `s3: {bucket: BUCKET}`; both cost by the GiB",
+            "write `logs: {cloudwatch: {retention: 30d}}` below `msk`, or `s3: {bucket: BUCKET}`; both cost by the GiB",
         );
     }
 }
@@ -145,11 +145,6 @@ fn check_allowed(key: &Key, value: &Node, express: bool, version: KafkaVersion, 
 /// Names that AWS's other services would refuse.
 fn check_logs(logs: &MskLogs, checker: &mut Checker<'_>) {
     let part = |c: char, more: &str| c.is_ascii_alphanumeric() || more.contains(c);
-    let group = |name: &str| (1..=512).contains(&name.len()) && name.chars().all(|c| part(c, "_-/.#"));
-    if let Some(name) = logs.cloudwatch.as_ref().filter(|name| !group(name)) {
-        let help = "write its name, such as `/kstack/prod`; not its ARN";
-        checker.error("cluster.msk.logs.cloudwatch", format!("`{name}` is not the name of a log group"), help);
-    }
     let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
     let bucket = |name: &str| {
         let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
