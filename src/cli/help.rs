@@ -6,7 +6,20 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 7] = [
     (
         "Stack files, offline",
-        &["init", "check", "explain", "size", "cost", "compare", "prices", "policy", "diff", "monitoring", "schema"],
+        &[
+            "init",
+            "check",
+            "explain",
+            "size",
+            "cost",
+            "compare",
+            "diagram",
+            "prices",
+            "policy",
+            "diff",
+            "monitoring",
+            "schema",
+        ],
     ),
     (
         "Stacks",

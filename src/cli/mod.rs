@@ -10,6 +10,7 @@ mod cost;
 mod credentials;
 mod describe;
 mod destroy;
+mod diagram;
 mod diff;
 mod error;
 mod explain;
@@ -94,6 +95,7 @@ enum Command {
     Render(render::Args),
     Policy(policy::Args),
     Monitoring(monitoring::Args),
+    Diagram(diagram::Args),
     Diff(diff::Args),
     Plan(plan::Args),
     Apply(apply::Args),
@@ -133,6 +135,7 @@ impl Command {
             Command::Rebalance(args) => Some(&args.via),
             Command::Move(args) => Some(args.via()),
             Command::Lag(args) => Some(&args.via),
+            Command::Diagram(args) => Some(&args.via),
             _ => None,
         }
     }
@@ -181,6 +184,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Sandbox(args) => sandbox::run(&args, &context),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Diff(args) => diff::run(&args),
+        Command::Diagram(args) => block_on(diagram::run(&args, &context)),
         Command::Monitoring(args) => monitoring::run(&args),
         Command::Render(args) => block_on(render::run(&args, &context)),
         Command::Plan(args) => block_on(plan::run(&args, &context)),

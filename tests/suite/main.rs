@@ -18,6 +18,7 @@ mod cost;
 mod crashes;
 mod credentials;
 mod defaults;
+mod diagram;
 mod diff;
 mod dual_stack;
 mod ephemeral;

@@ -9,6 +9,7 @@ pub mod cloud_init;
 pub mod compare;
 pub mod describe;
 pub mod design;
+pub mod diagram;
 pub mod digest;
 pub mod effects;
 pub mod endpoint_services;

@@ -45,6 +45,7 @@ const CORE: &[&str] = &[
     "expiry",
     "choose",
     "targets",
+    "diagram",
     "plan",
     "init",
     "offline",
