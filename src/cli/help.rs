@@ -9,6 +9,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
         &[
             "init",
             "check",
+            "fmt",
             "explain",
             "size",
             "cost",

@@ -17,6 +17,7 @@ mod explain;
 mod export;
 mod extend;
 mod fleet;
+mod fmt;
 mod help;
 mod init;
 mod lag;
@@ -86,6 +87,7 @@ struct Cli {
 enum Command {
     Init(init::Args),
     Check(check::Args),
+    Fmt(fmt::Args),
     Explain(explain::Args),
     Schema(schema::Args),
     Size(size::Args),
@@ -174,6 +176,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.command {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Size(args) => size::run(&args),

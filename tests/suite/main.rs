@@ -25,6 +25,7 @@ mod ephemeral;
 mod existing;
 mod explain;
 mod fleet;
+mod fmt;
 mod hostile;
 mod iam;
 mod init;

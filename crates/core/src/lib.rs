@@ -17,6 +17,7 @@ pub mod engines;
 pub mod expiry;
 pub mod explain;
 pub mod file;
+pub mod format;
 pub mod host_policy;
 pub mod init;
 pub mod instance_types;

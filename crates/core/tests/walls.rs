@@ -33,6 +33,7 @@ const CORE: &[&str] = &[
     "stack",
     "explain",
     "check",
+    "format",
     "compare",
     "model",
     "monitoring",
