@@ -164,8 +164,9 @@ impl Picture {
         let mut bottom = top + zones_at(&diagram.zones, x, top, zone_width, &mut boxes);
         for part in &diagram.shared {
             bottom += GAP;
-            let height = card(part, x, bottom, inner).height();
-            boxes.push(card(part, x, bottom, inner).shape(Look::Card(part.role), title(part), height, part.count > 1));
+            let column = card(part, x, bottom, inner);
+            let height = column.height();
+            boxes.push(column.shape(Look::Card(part.role), title(part), height, part.count > 1));
             bottom += height;
         }
         boxes[network].place.height = bottom + GAP - y;
