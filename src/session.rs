@@ -30,7 +30,7 @@ use kstack_core::plan::{self, Plan, Source};
 use kstack_core::stack::{Name, Stack, TimeSpan};
 use kstack_core::surroundings::{Own, Surroundings};
 
-pub use files::{check_writable, read_file, write_file};
+pub use files::{check_writable, read_file, replace_file, write_file};
 
 /// Why a file can't be worked with.
 #[derive(Debug, thiserror::Error)]

@@ -55,7 +55,10 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
     })?;
     let cost = cost_of(&plan, &observed);
     if args.markdown {
-        ui::markdown(&markdown(&[Planned { file: &args.after, plan: Ok((&plan, &cost)) }], COMMENT - 1000));
+        ui::markdown(&markdown(
+            &[Planned { file: &args.after, plan: Ok((&plan, &cost)), diagram: None }],
+            COMMENT - 1000,
+        ));
         ui::markdown(&format!("\n{UNKNOWN}\n"));
     } else {
         // Nothing live was asked, so a plan's own words for that would not be true.

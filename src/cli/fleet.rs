@@ -16,6 +16,7 @@ use crate::ops::inside::{self, Looking};
 use crate::ops::prices::cost_of;
 use crate::session::{Session, make_plan, read_source};
 use kstack_core::check::Parsed;
+use kstack_core::diagram::{Diagram, ZonesBy};
 use kstack_core::plan::{self, COMMENT, CostDelta, Counts, Plan, Source, markdown, render};
 use kstack_core::pricing::{money, signed, without};
 
@@ -23,7 +24,8 @@ use kstack_core::pricing::{money, signed, without};
 /// tokens, so more would only wait.
 const AT_ONCE: usize = 8;
 
-type Planned = Result<(Plan, CostDelta), Failure>;
+/// A plan with its cost, and the picture of what the stack is to be.
+type Planned = Result<(Plan, CostDelta, Option<Diagram>), Failure>;
 
 /// Plans all `files` and prints a line for each and the sums.
 ///
@@ -67,8 +69,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         plans
             .iter()
             .flatten()
-            .filter(|(plan, _)| !plan.refusals.is_empty())
-            .for_each(|(plan, _)| ui::out(&render(plan)));
+            .filter(|(plan, ..)| !plan.refusals.is_empty())
+            .for_each(|(plan, ..)| ui::out(&render(plan)));
         ui::out(&table(files, &plans));
         ui::out(&warnings(files, &plans));
         ui::out(&summary.text());
@@ -84,8 +86,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
 
 /// A stack of a comment: its plan, or its failure.
 fn commented<'a>((file, planned): (&'a String, &'a Planned)) -> plan::Planned<'a> {
-    let plan = planned.as_ref().map(|(plan, cost)| (plan, cost)).map_err(Failure::text);
-    plan::Planned { file, plan }
+    let plan = planned.as_ref().map(|(plan, cost, _)| (plan, cost)).map_err(Failure::text);
+    let diagram = planned.as_ref().ok().and_then(|(.., diagram)| diagram.clone());
+    plan::Planned { file, plan, diagram }
 }
 
 /// The files, read and checked. A stack is in one file.
@@ -119,9 +122,10 @@ async fn plan(
 ) -> Planned {
     let session = Session::beside(clients, &parsed.stack.name);
     let seen = inside::look(&session, parsed, looking).await?;
-    let (_, plan) = make_plan(source, parsed, &seen.input, allow_data_loss);
+    let (design, plan) = make_plan(source, parsed, &seen.input, allow_data_loss);
     let cost = cost_of(&plan, &seen.input.observed);
-    Ok((plan, cost))
+    let diagram = design.map(|design| Diagram::of(&design, ZonesBy::Aws).folded());
+    Ok((plan, cost, diagram))
 }
 
 /// The failure with the file that it is about. Problems in a file name it already.
@@ -151,10 +155,11 @@ struct Cost {
 
 impl FleetSummary {
     fn of(plans: &[Planned]) -> FleetSummary {
-        let all: Vec<&(Plan, CostDelta)> = plans.iter().flatten().collect();
-        let count = |which: &dyn Fn(&Plan) -> bool| all.iter().filter(|(plan, _)| which(plan)).count();
-        let sum =
-            |what: &dyn Fn(&CostDelta) -> f64| all.iter().map(|(_, cost)| what(cost)).fold(0.0, |sum, usd| sum + usd);
+        let all: Vec<&(Plan, CostDelta, Option<Diagram>)> = plans.iter().flatten().collect();
+        let count = |which: &dyn Fn(&Plan) -> bool| all.iter().filter(|(plan, ..)| which(plan)).count();
+        let sum = |what: &dyn Fn(&CostDelta) -> f64| {
+            all.iter().map(|(_, cost, _)| what(cost)).fold(0.0, |sum, usd| sum + usd)
+        };
         let refused = count(&|plan| !plan.refusals.is_empty());
         let changed = count(&|plan| plan.refusals.is_empty() && !plan.steps.is_empty());
         FleetSummary {
@@ -163,11 +168,11 @@ impl FleetSummary {
             unchanged: all.len() - changed - refused,
             refused,
             failed: plans.len() - all.len(),
-            counts: all.iter().filter(|(plan, _)| plan.refusals.is_empty()).map(|(plan, _)| plan.counts()).sum(),
+            counts: all.iter().filter(|(plan, ..)| plan.refusals.is_empty()).map(|(plan, ..)| plan.counts()).sum(),
             cost: Cost {
                 now: sum(&|cost| cost.now),
                 change: sum(&|cost| cost.change),
-                gaps: all.iter().flat_map(|(_, cost)| cost.gaps.iter().cloned()).collect(),
+                gaps: all.iter().flat_map(|(_, cost, _)| cost.gaps.iter().cloned()).collect(),
             },
         }
     }
@@ -192,7 +197,7 @@ impl FleetSummary {
 /// A stack of the summary as JSON: its plan as `plan --json` has it, or its failure.
 fn line(file: &str, planned: &Planned) -> Value {
     let mut line = match planned {
-        Ok((plan, cost)) => serde_json::to_value(shown(plan, cost)).unwrap_or_default(),
+        Ok((plan, cost, _)) => serde_json::to_value(shown(plan, cost)).unwrap_or_default(),
         Err(failure) => json!({"error": failure.text()}),
     };
     line["file"] = file.into();
@@ -202,7 +207,7 @@ fn line(file: &str, planned: &Planned) -> Value {
 /// What of each workload fits only tightly, a line each.
 fn warnings(files: &[String], plans: &[Planned]) -> String {
     let of = |(file, planned): (&String, &Planned)| -> Vec<String> {
-        let warnings = planned.as_ref().map(|(plan, _)| plan.warnings.as_slice()).unwrap_or_default();
+        let warnings = planned.as_ref().map(|(plan, ..)| plan.warnings.as_slice()).unwrap_or_default();
         warnings.iter().map(|warning| format!("\nWarning: {file}: {warning}\n")).collect()
     };
     files.iter().zip(plans).flat_map(of).collect()
@@ -214,11 +219,11 @@ fn table(files: &[String], plans: &[Planned]) -> String {
         ["FILE", "STACK", "REGION", "CREATE", "CHANGE", "ROLL", "REPLACE", "DELETE", "USD A MONTH", "RESULT"];
     let row = |(file, planned): (&String, &Planned)| match planned {
         Err(_) => [&[file.as_str()][..], &["-"; 8], &["failed"]].concat().iter().map(|&cell| cell.to_owned()).collect(),
-        Ok((plan, _)) if !plan.refusals.is_empty() => {
+        Ok((plan, ..)) if !plan.refusals.is_empty() => {
             let names = [file, &plan.stack, &plan.region].map(String::clone);
             names.into_iter().chain(vec!["-".to_owned(); 6]).chain(["refused".to_owned()]).collect()
         }
-        Ok((plan, cost)) => {
+        Ok((plan, cost, _)) => {
             let Counts { create, change, roll, replace, delete } = plan.counts();
             let counts = [create, change, roll, replace, delete].map(|count| count.to_string());
             let result = if plan.steps.is_empty() { "unchanged" } else { "changes" };

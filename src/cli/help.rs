@@ -6,7 +6,21 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 7] = [
     (
         "Stack files, offline",
-        &["init", "check", "explain", "size", "cost", "compare", "prices", "policy", "diff", "monitoring", "schema"],
+        &[
+            "init",
+            "check",
+            "fmt",
+            "explain",
+            "size",
+            "cost",
+            "compare",
+            "diagram",
+            "prices",
+            "policy",
+            "diff",
+            "monitoring",
+            "schema",
+        ],
     ),
     (
         "Stacks",

@@ -124,9 +124,11 @@ pub fn run(args: &Args) -> Result<u8, Failure> {
         true => String::new(),
         false => format!(", {}", without("", &first.bill.gaps)),
     };
+    let picture = path.with_extension("svg");
+    let picture = picture.display();
     ui::out(&format!(
         "Wrote {file}: {}, about {:.0} USD a month with its traffic (`kstack cost {file}`){gaps}.\n{source}\n\n\
-         Next:  kstack check {file}\n       kstack apply {file} --sandbox   on this machine, without AWS\n       kstack plan {file}\n",
+         Next:  kstack check {file}\n       kstack diagram {file} --out {picture}   a picture of it\n       kstack apply {file} --sandbox   on this machine, without AWS\n       kstack plan {file}\n",
         first.brokers,
         first.bill.total()
     ));

@@ -10,12 +10,14 @@ mod cost;
 mod credentials;
 mod describe;
 mod destroy;
+mod diagram;
 mod diff;
 mod error;
 mod explain;
 mod export;
 mod extend;
 mod fleet;
+mod fmt;
 mod help;
 mod init;
 mod lag;
@@ -86,6 +88,7 @@ struct Cli {
 enum Command {
     Init(init::Args),
     Check(check::Args),
+    Fmt(fmt::Args),
     Explain(explain::Args),
     Schema(schema::Args),
     Size(size::Args),
@@ -95,6 +98,7 @@ enum Command {
     Render(render::Args),
     Policy(policy::Args),
     Monitoring(monitoring::Args),
+    Diagram(diagram::Args),
     Diff(diff::Args),
     Plan(plan::Args),
     Apply(apply::Args),
@@ -135,6 +139,7 @@ impl Command {
             Command::Rebalance(args) => Some(&args.via),
             Command::Move(args) => Some(args.via()),
             Command::Lag(args) => Some(&args.via),
+            Command::Diagram(args) => Some(&args.via),
             _ => None,
         }
     }
@@ -173,6 +178,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.command {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Size(args) => size::run(&args),
@@ -184,6 +190,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
         Command::Diff(args) => diff::run(&args),
+        Command::Diagram(args) => block_on(diagram::run(&args, &context)),
         Command::Monitoring(args) => monitoring::run(&args),
         Command::Render(args) => block_on(render::run(&args, &context)),
         Command::Plan(args) => block_on(plan::run(&args, &context)),

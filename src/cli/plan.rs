@@ -11,6 +11,7 @@ use super::{fleet, ui};
 use crate::ops::prices::cost_of;
 use crate::ops::{Failure, inside, refused};
 use crate::session::{check_writable, make_plan, read_source, write_file};
+use kstack_core::diagram::{Diagram, ZonesBy};
 use kstack_core::observed::Observed;
 use kstack_core::plan::{COMMENT, CostDelta, Counts, Plan, Planned, markdown, render};
 use kstack_core::plan::{SAVED_PLAN, SavedPlan};
@@ -88,12 +89,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (source, parsed) = read_source(file)?;
     let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;
     let seen = inside::look(&session, &parsed, context.looking()).await?;
-    let (_, plan) = make_plan(&source, &parsed, &seen.input, args.allow_data_loss);
+    let (design, plan) = make_plan(&source, &parsed, &seen.input, args.allow_data_loss);
     let cost = cost_of(&plan, &seen.input.observed);
     if args.json {
         ui::json(&shown(&plan, &cost));
     } else if args.markdown {
-        ui::markdown(&markdown(&[Planned { file, plan: Ok((&plan, &cost)) }], COMMENT));
+        let diagram = design.as_ref().map(|design| Diagram::of(design, ZonesBy::Aws).folded());
+        ui::markdown(&markdown(&[Planned { file, plan: Ok((&plan, &cost)), diagram }], COMMENT));
     } else {
         ui::out(&render(&plan));
         ui::out(&cost.text());

@@ -29,6 +29,11 @@ pub fn markdown(text: &str) {
     raw(text);
 }
 
+/// Writes the content of a file, for whoever keeps it: as it is.
+pub fn file(text: &str) {
+    raw(text);
+}
+
 /// When there are colours: `auto` is where the output is a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Colours {

@@ -11,11 +11,10 @@ use crate::aws::declared::{
 };
 use crate::aws::kinds::CALLS;
 use crate::driver::{Calls, Driver};
-use kstack_core::choose::{self, PlanningInput, assumed_facts};
+use kstack_core::choose::assumed_design;
 use kstack_core::cloud_init::Overrides;
 use kstack_core::engines::Engine;
 use kstack_core::kinds::{self, ClientInstance, Resource};
-use kstack_core::observed::Observed;
 use kstack_core::permissions::{self, Call, Subject};
 use kstack_core::stack::{Peer, Stack};
 
@@ -35,9 +34,7 @@ pub enum PolicyFor {
 /// # Errors
 /// Why the file can't be designed, whatever AWS has.
 pub fn policies(stack: &Stack, overrides: &Overrides, command: PolicyFor) -> Result<Vec<Value>, Failure> {
-    let input =
-        PlanningInput { facts: assumed_facts(stack), observed: Observed::default(), record: None, expires: None };
-    let design = choose::design(stack, &input, overrides).map_err(Failure::from)?;
+    let design = assumed_design(stack, overrides)?;
     let wanted = kinds::desired(&design);
     let calls = calls(stack, wanted.values(), command);
     Ok(permissions::policies(&calls, &Subject::new(stack, wanted.values())))

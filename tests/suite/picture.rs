@@ -1,7 +1,8 @@
-//! The README's picture: a real plan, as a terminal shows it. `KSTACK_UPDATE=1 cargo test picture` draws it anew.
+//! The README's pictures: a real plan, as a terminal shows it, and the stack that it is of. `KSTACK_UPDATE=1 cargo test picture` draws them anew.
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 
@@ -9,6 +10,7 @@ use kstack_core::model::Address;
 use kstack_core::plan::render;
 
 use crate::model::{Model, parsed, set};
+use crate::support::{KSTACK, Run};
 
 /// The production stack after a week: more retention, a newer Kafka, and two things that somebody did by hand.
 fn plan() -> String {
@@ -42,4 +44,15 @@ fn it_is_what_a_plan_looks_like() {
     for part in ["-/+", "instance/broker-5", "tcp 22 0.0.0.0/0", "to roll"] {
         assert!(drawn.contains(part), "the picture should show {part}");
     }
+}
+
+#[test]
+fn the_stack_is_drawn_as_kstack_draws_it() {
+    let drawn = Run::of(Command::new(KSTACK).args(["diagram", "stacks/prod.yaml"])).expect(0).out;
+    let path = Path::new("docs/diagram.svg");
+    if std::env::var_os("KSTACK_UPDATE").is_some() {
+        fs::write(path, &drawn).expect("the picture can be written");
+    }
+    let written = fs::read_to_string(path).unwrap_or_default();
+    assert!(written == drawn, "docs/diagram.svg is not how the stack is drawn: KSTACK_UPDATE=1 cargo test picture");
 }

@@ -216,7 +216,7 @@ fn case(path: &Path) -> named::Outcome {
     let comment = folder.join("plan.md");
     if comment.exists() {
         let cost = cost_delta(&plan, &model.observed, embedded());
-        held(&comment, &markdown(&[Planned { file: "stack.yaml", plan: Ok((&plan, &cost)) }], COMMENT))?;
+        held(&comment, &markdown(&[Planned { file: "stack.yaml", plan: Ok((&plan, &cost)), diagram: None }], COMMENT))?;
     }
     Ok(())
 }

@@ -131,6 +131,16 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
     if refusals.is_empty() { Ok(design) } else { Err(refusals) }
 }
 
+/// The design of `stack` where nobody is asked and nothing is live: everything that it names is there. Good for what a stack consists of, and
+/// not for which zones, images and subnets of others those are.
+///
+/// # Errors
+/// As [`design`].
+pub fn assumed_design(stack: &Stack, overrides: &Overrides) -> Result<Design, Vec<Refusal>> {
+    let (facts, observed) = (assumed_facts(stack), Observed::default());
+    design(stack, &PlanningInput { facts, observed, record: None, expires: None }, overrides)
+}
+
 /// The engine of the live stack: MSK where there is a cluster of it; or as the tag of its VPC says, or that of its brokers' group in a
 /// VPC of others.
 fn live_engine(observed: &Observed) -> Option<Engine> {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::escape::{block, code, prose, uncoloured};
 use super::text::{grouped, render};
 use super::{Action, CostDelta, Counts, NEW, Note, Plan, Step};
+use crate::diagram::Diagram;
 use crate::kinds;
 use crate::model::{Deletion, Effect, Operation, StepId};
 use crate::pricing::signed;
@@ -22,6 +23,8 @@ const LONGEST: usize = 600;
 pub struct Planned<'a> {
     pub file: &'a str,
     pub plan: Result<(&'a Plan, &'a CostDelta), String>,
+    /// What the stack is to be, for its picture; none where that is not known.
+    pub diagram: Option<Diagram>,
 }
 
 /// The plans of one or more stack files as Markdown of at most `limit` bytes: what they do, then each whole plan folded. What does not
@@ -46,8 +49,13 @@ pub fn markdown(all: &[Planned<'_>], limit: usize) -> String {
             out.push('\n');
         }
         out.push_str(summary);
-        let share = left / (shown - index);
+        let mut share = left / (shown - index);
         let before = out.len();
+        // A picture that is cut is none.
+        if let Some(picture) = picture(&all[index]).filter(|picture| picture.len() <= share / 4) {
+            out.push_str(&picture);
+            share -= picture.len();
+        }
         fold(&mut out, whole, share);
         left = left.saturating_sub((out.len() - before).saturating_sub(FOLD));
     }
@@ -62,6 +70,14 @@ pub fn markdown(all: &[Planned<'_>], limit: usize) -> String {
 const LEFT_OUT: usize = 120;
 /// Bytes around a folded plan, at most.
 const FOLD: usize = 300;
+
+/// The folded picture of a stack that changes, which forges draw.
+fn picture(one: &Planned<'_>) -> Option<String> {
+    let changes = one.plan.as_ref().is_ok_and(|(plan, _)| plan.refusals.is_empty() && !plan.steps.is_empty());
+    let diagram = one.diagram.as_ref().filter(|_| changes)?;
+    let chart = diagram.mermaid();
+    Some(format!("\n<details><summary>The stack as a picture</summary>\n\n```mermaid\n{chart}```\n\n</details>\n"))
+}
 
 /// The folded plan, cut after the last line that `room` has space for.
 fn fold(out: &mut String, whole: &str, room: usize) {
@@ -313,7 +329,7 @@ mod tests {
 
     fn shown(plans: &[Plan], limit: usize) -> String {
         let cost = cost();
-        let planned = |plan| Planned { file: "a.yaml", plan: Ok((plan, &cost)) };
+        let planned = |plan| Planned { file: "a.yaml", plan: Ok((plan, &cost)), diagram: None };
         markdown(&plans.iter().map(planned).collect::<Vec<_>>(), limit)
     }
 
@@ -366,11 +382,36 @@ mod tests {
     }
 
     #[test]
+    fn a_stack_that_changes_has_its_picture_whole_or_not_at_all() {
+        let (fresh, cost) = (plan(30, "nat"), cost());
+        let diagram = Diagram {
+            title: "dev".to_owned(),
+            about: String::new(),
+            state: None,
+            ways: Vec::new(),
+            network: "VPC".to_owned(),
+            own_network: true,
+            zones: Vec::new(),
+            shared: Vec::new(),
+        };
+        let shown = |plan, diagram, limit| markdown(&[Planned { file: "a", plan: Ok((plan, &cost)), diagram }], limit);
+        let text = shown(&fresh, Some(diagram.clone()), COMMENT);
+        let chart =
+            format!("<summary>The stack as a picture</summary>\n\n```mermaid\n{}```\n\n</details>", diagram.mermaid());
+        assert!(text.contains(&chart) && text.contains("The whole plan"), "{text}");
+        let without = shown(&fresh, None, COMMENT);
+        assert!(!without.contains("mermaid"));
+        // A comment with little room has the plan alone.
+        assert_eq!(shown(&fresh, Some(diagram.clone()), 1000), shown(&fresh, None, 1000));
+        assert!(!shown(&plan(0, "nat"), Some(diagram), COMMENT).contains("mermaid"));
+    }
+
+    #[test]
     fn what_can_not_be_planned_is_said() {
         let (fresh, cost) = (plan(1, "nat"), cost());
         let all = [
-            Planned { file: "a.yaml", plan: Ok((&fresh, &cost)) },
-            Planned { file: "b|`.yaml", plan: Err("error: `x`\n```".to_owned()) },
+            Planned { file: "a.yaml", plan: Ok((&fresh, &cost)), diagram: None },
+            Planned { file: "b|`.yaml", plan: Err("error: `x`\n```".to_owned()), diagram: None },
         ];
         let text = markdown(&all, COMMENT);
         let table = "### 2 stacks\n\n\
