@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -66,7 +68,11 @@ struct Shared {
     asked: Mutex<Vec<Asked>>,
 }
 
-pub struct Cloud(Arc<Shared>);
+/// Its ports are free again when it is dropped: another test's stands at the same addresses.
+pub struct Cloud {
+    shared: Arc<Shared>,
+    _serving: [Serving; 2],
+}
 
 impl Cloud {
     /// Starts both for the hosts of the applied stack on `network`, and has the disks of machines below `running` trust them.
@@ -95,7 +101,7 @@ impl Cloud {
         });
         network.also_at(METADATA).expect("an address");
         let of_metadata = Arc::clone(&shared);
-        serve(METADATA, 80, move |mut stream| {
+        let metadata = serve(METADATA, 80, move |mut stream| {
             let IpAddr::V4(by) = stream.peer_addr().ok()?.ip() else { return None };
             let (head, _) = read_request(&mut stream).ok()??;
             stream.write_all(&of_metadata.metadata(by, &head)).ok()
@@ -107,7 +113,7 @@ impl Cloud {
         let config = config.with_safe_default_protocol_versions().expect("versions").with_no_client_auth();
         let config = Arc::new(config.with_single_cert(vec![made.cert.der().clone()], key).expect("its key"));
         let of_parameters = Arc::clone(&shared);
-        serve(network.router(), 443, move |stream| {
+        let services = serve(network.router(), 443, move |stream| {
             let mut tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).ok()?, stream);
             let (head, body) = read_request(&mut tls).ok()??;
             let to_logs = header(&head, "x-amz-target").is_some_and(|target| target.starts_with(LOGS));
@@ -117,30 +123,52 @@ impl Cloud {
             tls.flush().ok()
         });
         write(&running.join(DISK), &names, network.router(), &made.cert.pem());
-        Cloud(shared)
+        Cloud { shared, _serving: [metadata, services] }
     }
 
     /// What no process, no log and no file of a host may show.
     pub fn secrets(&self) -> Vec<String> {
-        let sessions = self.0.sessions.lock().expect("no panic");
+        let sessions = self.shared.sessions.lock().expect("no panic");
         sessions.values().flat_map(|one| [one.secret.clone(), one.token.clone(), one.metadata.clone()]).collect()
     }
 
     /// The requests so far.
     pub fn asked(&self) -> Vec<Asked> {
-        self.0.asked.lock().expect("no panic").clone()
+        self.shared.asked.lock().expect("no panic").clone()
     }
 }
 
-/// Answers connections to `address` one after the other, until this process ends.
-fn serve(address: Ipv4Addr, port: u16, answer: impl Fn(TcpStream) -> Option<()> + Send + 'static) {
+/// What answers at a port, until this is dropped.
+struct Serving {
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::SeqCst);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Answers connections to `address` one after the other.
+fn serve(address: Ipv4Addr, port: u16, answer: impl Fn(TcpStream) -> Option<()> + Send + 'static) -> Serving {
     let listener = TcpListener::bind((address, port)).expect("a port");
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let _ = stream.set_read_timeout(Some(std::time::Duration::from_secs(10)));
+    listener.set_nonblocking(true).expect("a socket");
+    let ends = Arc::new(AtomicBool::new(false));
+    let end = Arc::clone(&ends);
+    let thread = thread::spawn(move || {
+        while !end.load(Ordering::SeqCst) {
+            let Ok((stream, _)) = listener.accept() else {
+                thread::sleep(Duration::from_millis(10));
+                continue;
+            };
+            let _ = stream.set_nonblocking(false);
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
             answer(stream);
         }
     });
+    Serving { ends, thread: Some(thread) }
 }
 
 fn response(status: &str, body: &str) -> Vec<u8> {
@@ -260,5 +288,20 @@ impl Shared {
             statement["Effect"] == "Allow" && action && fits && statement["Condition"] == here
         };
         self.statements.iter().any(|statement| allows(&statement))
+    }
+}
+
+#[test]
+fn a_port_is_free_again_once_nobody_serves_there() {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = free.local_addr().expect("an address");
+    drop(free);
+    for _ in 0..2 {
+        let serving = serve(Ipv4Addr::LOCALHOST, address.port(), |mut stream| stream.write_all(b"here").ok());
+        let mut said = String::new();
+        TcpStream::connect(address).expect("it answers").read_to_string(&mut said).expect("text");
+        assert_eq!(said, "here");
+        drop(serving);
+        assert!(TcpStream::connect(address).is_err());
     }
 }
