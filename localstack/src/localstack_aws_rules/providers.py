@@ -83,3 +83,18 @@ def copy_account(request, account: str):
     from localstack_aws_rules.copies import serve
 
     return serve(request, account)
+
+
+@hooks.on_infra_start()
+def load_services_whole() -> None:
+    """LocalStack counts a service as loaded before its operations are there: a second call in that moment found none."""
+    from localstack.aws.handlers.service_plugin import ServiceLoader
+
+    require = ServiceLoader.require_service
+
+    def one_at_a_time(self, chain, context, response):
+        if context.service:
+            with self.service_locks[context.service.service_name]:
+                require(self, chain, context, response)
+
+    ServiceLoader.require_service = one_at_a_time
