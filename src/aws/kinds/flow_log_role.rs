@@ -8,9 +8,9 @@ use kstack_core::permissions::call_of;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::role::{attached, detach, document, iam_tags, inline};
+use super::role::{self, document, iam_tags};
 use super::{no_call_for, no_id};
-use crate::aws::{Aws, Class, Done, failed};
+use crate::aws::{Aws, Class, failed};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 
@@ -113,34 +113,12 @@ impl Driver<Aws> for FlowLogRole {
         other.map_or(Ok(()), |change| Err(no_call_for(change)))
     }
 
-    /// IAM deletes no role that has policies, whoever gave it them: they are the role's, and it is the stack's.
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-        let (iam, name) = (&ctx.system.clients.iam, name(id));
-        let (attached, inline) = match tokio::join!(attached(ctx.system, name), inline(ctx.system, name)) {
-            (Err(error), _) | (_, Err(error)) if error.class() == Class::NotFound => return Ok(()),
-            (attached, inline) => (attached?, inline?),
-        };
-        for arn in &attached {
-            detach(ctx, name, arn).await?;
-        }
-        for policy in &inline {
-            let call = iam.delete_role_policy().role_name(name).policy_name(policy);
-            call.send().await.map_err(failed("DeleteRolePolicy")).or_gone()?;
-        }
-        iam.delete_role().role_name(name).send().await.map_err(failed("DeleteRole")).or_gone()
+        role::delete(ctx, name(id)).await
     }
 
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
-        let iam = &ctx.system.clients.iam;
-        if !set.is_empty() {
-            let call = iam.tag_role().role_name(name(id)).set_tags(Some(iam_tags(set)));
-            call.send().await.map_err(failed("TagRole"))?;
-        }
-        if !unset.is_empty() {
-            let call = iam.untag_role().role_name(name(id)).set_tag_keys(Some(unset.to_vec()));
-            call.send().await.map_err(failed("UntagRole"))?;
-        }
-        Ok(())
+        role::retag(ctx, name(id), set, unset).await
     }
 }
 

@@ -202,35 +202,44 @@ impl Driver<Aws> for Role {
             .map_or(Ok(()), |one| Err(no_call_for(one)))
     }
 
-    /// IAM deletes no role that has policies, whoever gave it them: they are the role's, and it is the stack's.
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
-        let iam = &ctx.system.clients.iam;
-        let (attached, inline) = match tokio::join!(attached(ctx.system, id), inline(ctx.system, id)) {
-            (Err(error), _) | (_, Err(error)) if error.class() == Class::NotFound => return Ok(()),
-            (attached, inline) => (attached?, inline?),
-        };
-        for arn in &attached {
-            detach(ctx, id, arn).await?;
-        }
-        for name in &inline {
-            let call = iam.delete_role_policy().role_name(id).policy_name(name);
-            call.send().await.map_err(failed("DeleteRolePolicy")).or_gone()?;
-        }
-        iam.delete_role().role_name(id).send().await.map_err(failed("DeleteRole")).or_gone()
+        delete(ctx, id).await
     }
 
     async fn retag(ctx: &Ctx<'_, Aws>, id: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
-        let iam = &ctx.system.clients.iam;
-        if !set.is_empty() {
-            let call = iam.tag_role().role_name(id).set_tags(Some(iam_tags(set)));
-            call.send().await.map_err(failed("TagRole"))?;
-        }
-        if !unset.is_empty() {
-            let call = iam.untag_role().role_name(id).set_tag_keys(Some(unset.to_vec()));
-            call.send().await.map_err(failed("UntagRole"))?;
-        }
-        Ok(())
+        retag(ctx, id, set, unset).await
     }
+}
+
+/// IAM deletes no role that has policies, whoever gave it them: they are the role's, and it is the stack's.
+pub(super) async fn delete(ctx: &Ctx<'_, Aws>, role: &str) -> Result<(), StepError> {
+    let iam = &ctx.system.clients.iam;
+    let (attached, inline) = match tokio::join!(attached(ctx.system, role), inline(ctx.system, role)) {
+        (Err(error), _) | (_, Err(error)) if error.class() == Class::NotFound => return Ok(()),
+        (attached, inline) => (attached?, inline?),
+    };
+    for arn in &attached {
+        detach(ctx, role, arn).await?;
+    }
+    for name in &inline {
+        let call = iam.delete_role_policy().role_name(role).policy_name(name);
+        call.send().await.map_err(failed("DeleteRolePolicy")).or_gone()?;
+    }
+    iam.delete_role().role_name(role).send().await.map_err(failed("DeleteRole")).or_gone()
+}
+
+/// Sets and takes away tags of the role.
+pub(super) async fn retag(ctx: &Ctx<'_, Aws>, role: &str, set: &Tags, unset: &[String]) -> Result<(), StepError> {
+    let iam = &ctx.system.clients.iam;
+    if !set.is_empty() {
+        let call = iam.tag_role().role_name(role).set_tags(Some(iam_tags(set)));
+        call.send().await.map_err(failed("TagRole"))?;
+    }
+    if !unset.is_empty() {
+        let call = iam.untag_role().role_name(role).set_tag_keys(Some(unset.to_vec()));
+        call.send().await.map_err(failed("UntagRole"))?;
+    }
+    Ok(())
 }
 
 /// The boundary that the file names.
@@ -251,14 +260,14 @@ fn owned((key, value): (&String, &String)) -> (String, String) {
 }
 
 /// ARNs of the managed policies that are attached to the role.
-pub(super) async fn attached(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
+async fn attached(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
     let pages = aws.clients.iam.list_attached_role_policies().role_name(role).into_paginator().items().send();
     let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListAttachedRolePolicies"))?;
     Ok(all.into_iter().filter_map(|policy| policy.policy_arn).collect())
 }
 
 /// The names of the role's inline policies.
-pub(super) async fn inline(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
+async fn inline(aws: &Aws, role: &str) -> Result<Vec<String>, StepError> {
     let pages = aws.clients.iam.list_role_policies().role_name(role).into_paginator().items().send();
     pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListRolePolicies"))
 }
@@ -320,7 +329,7 @@ async fn attach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepErr
     call.send().await.map_err(failed("AttachRolePolicy")).map(drop)
 }
 
-pub(super) async fn detach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepError> {
+async fn detach(ctx: &Ctx<'_, Aws>, role: &str, arn: &str) -> Result<(), StepError> {
     let call = ctx.system.clients.iam.detach_role_policy().role_name(role).policy_arn(arn);
     call.send().await.map_err(failed("DetachRolePolicy")).or_gone()
 }
