@@ -29,6 +29,7 @@ use kstack_core::observed::{Found, Observed};
 use kstack_core::plan::{self, Plan, Source};
 use kstack_core::stack::{Name, Stack, TimeSpan};
 use kstack_core::surroundings::{Own, Surroundings};
+use kstack_core::text::without_number;
 
 pub use files::{check_writable, read_file, replace_file, write_file};
 
@@ -58,7 +59,13 @@ fn read_clients_ca(path: &Path, text: &str) -> Option<(String, Vec<Problem>)> {
         Ok(bytes) => pki::clients_ca(&name, &bytes, at, clock::now()),
         Err(error) => {
             let help = "name a PEM file with the certificates of your CAs, by its path from the stack file";
-            (String::new(), vec![Problem::new(at, format!("`{name}` can't be read: {error}")).help(help)])
+            (
+                String::new(),
+                vec![
+                    Problem::new(at, format!("`{name}` can't be read: {}", without_number(&error.to_string())))
+                        .help(help),
+                ],
+            )
         }
     })
 }

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::ui;
 use crate::ops::Failure;
-use kstack_core::text::many;
+use kstack_core::text::{many, without_number};
 
 /// Shows `failure` on standard error.
 pub fn print(failure: &Failure) {
@@ -16,9 +16,9 @@ pub fn print(failure: &Failure) {
         ui::err(&format!("{}: {}\n", report.file, counted(errors, warnings)));
         return;
     }
-    ui::err(&format!("{red}error:{red:#} {}\n", failure.message));
+    ui::err(&format!("{red}error:{red:#} {}\n", without_number(&failure.message)));
     for cause in &failure.causes {
-        ui::err(&format!("{bold}caused by:{bold:#} {cause}\n"));
+        ui::err(&format!("{bold}caused by:{bold:#} {}\n", without_number(cause)));
     }
     if let Some(hint) = &failure.hint {
         ui::err(&format!("{bold}hint:{bold:#} {hint}\n"));

@@ -7,6 +7,7 @@ use crate::session::SourceError;
 use kstack_core::check::Report;
 use kstack_core::model::Holder;
 use kstack_core::refusal::Refusal;
+use kstack_core::text::without_number;
 
 /// The exit code after a signal, as shells have it for SIGINT.
 pub const INTERRUPTED: u8 = 130;
@@ -111,7 +112,11 @@ impl Failure {
     pub fn text(&self) -> String {
         match &self.report {
             Some(report) => report.render(false),
-            None => std::iter::once(&self.message).chain(&self.causes).cloned().collect::<Vec<_>>().join(": "),
+            None => std::iter::once(&self.message)
+                .chain(&self.causes)
+                .map(|one| without_number(one))
+                .collect::<Vec<_>>()
+                .join(": "),
         }
     }
 }

@@ -270,7 +270,7 @@ fn errors_say_what_to_do() {
     let account = Account::new();
     account.write("dev", &[]);
     let run = account.run(&["plan", "missing.yaml"]).expect(1);
-    assert_eq!(run.err, "error: missing.yaml can't be read: No such file or directory (os error 2)\n");
+    assert_eq!(run.err, "error: missing.yaml can't be read: No such file or directory\n");
     let run = Run::of(account.command(&["plan", FILE]).env_remove("AWS_ACCESS_KEY_ID")).expect(1);
     assert!(run.err.contains("no credentials were found"), "{run}");
     assert!(run.err.contains("hint: check the credentials"), "{run}");

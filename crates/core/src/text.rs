@@ -92,6 +92,16 @@ pub fn table(rows: &[Vec<String>], alignment: &[Align]) -> String {
     text
 }
 
+/// What a system's error says, without its number: `No such file or directory`, and not `... (os error 2)`.
+pub fn without_number(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |said, part| match part.split_once(')') {
+        Some((number, rest)) if number.parse::<u32>().is_ok() => said + rest,
+        _ => said + " (os error " + part,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +126,17 @@ mod tests {
         let shown = [156.250_4, 125.0, 0.0, 0.5, 0.000_976_56, 7978.125];
         assert_eq!(shown.map(number), ["156.25", "125", "0", "0.5", "0.00097656", "7978.12"]);
         assert_eq!(shown.map(five_digits), ["156.25", "125", "0", "0.5", "0.00097656", "7978.1"]);
+    }
+
+    #[test]
+    fn a_systems_error_is_said_without_its_number() {
+        for (text, said) in [
+            ("a can't be read: No such file (os error 2)", "a can't be read: No such file"),
+            ("b (os error 2), then c (os error 21).", "b, then c."),
+            ("named (os error x) by (os error", "named (os error x) by (os error"),
+        ] {
+            assert_eq!(without_number(text), said);
+        }
     }
 
     #[test]

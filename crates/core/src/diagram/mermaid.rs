@@ -6,7 +6,7 @@ use super::shown::{Diagram, Part, Role};
 use super::ways::Flow;
 
 impl Diagram {
-    /// A flowchart with a group for the network and for each zone. Texts of others stay texts in it.
+    /// A flowchart with a group for the network and for each zone, side by side. Texts of others stay texts in it.
     pub fn mermaid(&self) -> String {
         let mut out = String::from("flowchart TB\n");
         let network = quoted(&[&self.network]);
@@ -15,8 +15,10 @@ impl Diagram {
                 [way.name.as_str()].into_iter().chain(way.lines.iter().map(String::as_str)).collect();
             let _ = writeln!(out, "  way{index}([{}])", quoted(&lines));
         }
-        let _ = writeln!(out, "  subgraph network[{network}]");
-        for (index, zone) in self.zones.iter().enumerate() {
+        // A group without a direction of its own is drawn across that of the chart: zones would stand below each other. Mermaid (11)
+        // draws groups of one row in the opposite order.
+        let _ = writeln!(out, "  subgraph network[{network}]\n    direction TB");
+        for (index, zone) in self.zones.iter().enumerate().rev() {
             let _ = writeln!(out, "    subgraph zone{index}[{}]\n      direction TB", quoted(&[&zone.name]));
             let subnets = || zone.subnets.iter().enumerate().filter(|(_, subnet)| !subnet.parts.is_empty());
             for (row, subnet) in subnets() {
