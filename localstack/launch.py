@@ -153,6 +153,20 @@ def refuse_to_remove_a_role_twice() -> None:
     IAMBackend.remove_role_from_instance_profile = remove_once
 
 
+def spare_the_processor() -> None:
+    """Python looks for garbage less often, and not among what was imported; moto looks the methods of a class up once, and not
+    in each call. Together 8% of the processor time of a call."""
+    import functools
+    import gc
+
+    from moto.core import responses
+
+    responses.method_names_from_class = functools.cache(responses.method_names_from_class)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 def end_quickly_on_signals() -> None:
     """LocalStack waits for its workers when it ends; there is no state to save, so not for long."""
     from localstack.runtime import runtime
@@ -190,6 +204,7 @@ def main() -> None:
     import_models()
     leave_out_events()
     refuse_to_remove_a_role_twice()
+    spare_the_processor()
     from localstack.runtime.main import main as run
 
     code = 1
