@@ -99,7 +99,7 @@ fn no_capacity(error: &StepError) -> bool {
 /// What starts the live host again as it is.
 async fn recall(ctx: &Ctx<'_, Aws>, live: &LiveTarget) -> Result<Instance, StepError> {
     let user_data = drivers::user_data(ctx.system, &live.id).await?;
-    Ok(Instance { user_data, ..instance(&live.spec)?.clone() })
+    Ok(Instance { user_data: user_data.into(), ..instance(&live.spec)?.clone() })
 }
 
 fn instance(resource: &Resource) -> Result<&Instance, StepError> {

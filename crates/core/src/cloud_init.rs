@@ -11,19 +11,18 @@
 //! | `{{properties A}}`, `{{properties_key A}}` | a value, or a key, of a Java properties file |
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
 use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderError, RenderErrorReason};
 use serde::{Deserialize, Serialize};
 
+pub use bytes::{decode, encode, fits};
 use check::check;
 pub use client::{
     ClientHost, ClientPapers, FIRST_BROKERS, FROM_ENVIRONMENT, IamAuth, brokers_placeholder, render_client,
     secured_properties, with_brokers,
 };
-pub use decode::decode;
 pub use monitoring::{Download, Exporters, JMX_PORT, NODE_PORT};
 pub use phase::{Course, Phase};
 use quote::{properties_escape, shell_word, yaml_scalar};
@@ -36,9 +35,9 @@ pub(crate) use templates::JMX_EXPORTER;
 pub use templates::KAFKA_TOOL;
 use templates::{CLIENT, CLIENTS, HOST, INSTALL, SERVER_PROPERTIES, TEMPLATES};
 use view::View;
+mod bytes;
 mod check;
 mod client;
-mod decode;
 mod monitoring;
 mod phase;
 pub(crate) mod quote;
@@ -324,21 +323,6 @@ pub fn format_arguments(host: &Host) -> Vec<String> {
         arguments.push("--no-initial-controllers".to_owned());
     }
     arguments
-}
-
-/// The bytes for EC2, before base64: compressed where that makes them fewer, the same for the same text.
-pub fn encode(user_data: &str) -> Result<Vec<u8>, TemplateError> {
-    let mut encoder = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::best());
-    let compressed = encoder.write_all(user_data.as_bytes()).and_then(|()| encoder.finish());
-    let plain = user_data.as_bytes();
-    let bytes = match compressed {
-        Ok(compressed) if compressed.len() < plain.len() => compressed,
-        _ => plain.to_vec(),
-    };
-    if bytes.len() > USER_DATA_LIMIT {
-        return Err(TemplateError::TooLarge { bytes: bytes.len() });
-    }
-    Ok(bytes)
 }
 
 /// How hosts may fetch what they verify.

@@ -24,6 +24,7 @@ use kstack_core::model::{Address, FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
 /// The device names by which data volumes are attached, in their order. On Nitro hosts they show as NVMe devices instead.
@@ -234,7 +235,7 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, runs_with: Option<Option<Life>>) 
         retention: tagged(tag::RETENTION),
         min_insync_replicas: tagged(tag::MIN_INSYNC),
         settings: tagged(tag::SETTINGS),
-        user_data: String::new(),
+        user_data: Arc::default(),
         voters: Vec::new(),
         running: std::collections::BTreeMap::new(),
     };

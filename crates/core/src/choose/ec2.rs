@@ -4,11 +4,12 @@ mod place;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use super::{PlanningInput, logs};
 use crate::cloud_init::{
-    self, Download, Exporters, HostRole, Overrides, Security, USER_DATA_LIMIT, VOLUME_ID_PLACEHOLDER, Voter,
-    overrides_of, volume_placeholder,
+    self, Download, Exporters, HostRole, Overrides, Security, VOLUME_ID_PLACEHOLDER, Voter, overrides_of,
+    volume_placeholder,
 };
 use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat};
 use crate::digest;
@@ -195,11 +196,7 @@ fn host(
         monitoring: exporters(ec2, instances),
         logs: logs::of_hosts(stack),
     };
-    // Only a text that is too long as it is must be compressed to know whether it fits: that takes time, for each host.
-    let fits = |text: String| match text.len() {
-        0..=USER_DATA_LIMIT => Ok(text),
-        _ => cloud_init::encode(&text).map(|_| text),
-    };
+    let fits = |text: String| cloud_init::fits(&text).map(|()| Arc::from(text));
     match cloud_init::render(&cloud, overrides).and_then(fits) {
         Ok(user_data) => {
             let own = instances.get(name.as_str()).map(|(_, one)| *one);

@@ -7,6 +7,7 @@ mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
@@ -135,8 +136,8 @@ pub struct HostDesign {
     pub volume: EbsVolume,
     pub placement: Option<Seat>,
     pub cloud: cloud_init::Host,
-    /// User data, with a placeholder for each volume's id.
-    pub user_data: String,
+    /// User data, with a placeholder for each volume's id: one text of some 30 KiB for all that is wanted of the host.
+    pub user_data: Arc<str>,
     /// Names everything that the host is configured with, but what Kafka can change while it runs.
     pub config: String,
     /// Whether its live instance has other settings of that kind in its own file than brokers are to have.

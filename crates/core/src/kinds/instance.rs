@@ -1,6 +1,7 @@
 //! Instances: brokers and controllers as replaceable machines. Volume and interface stay when one is terminated.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::prelude::*;
 use crate::cloud_init::Phase;
@@ -78,7 +79,7 @@ spec! {
         pub settings: Option<String> => Rule::until_roll().hidden(),
         /// For creation only; its fingerprint is `config`.
         #[serde(skip)]
-        pub user_data: String => Rule::creation_only(),
+        pub user_data: Arc<str> => Rule::creation_only(),
         /// The interfaces of the quorum's voters, in subnets that others use too: their addresses are in the user data, and are sure only
         /// once they are taken.
         #[serde(skip)]

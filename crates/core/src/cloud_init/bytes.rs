@@ -1,0 +1,103 @@
+//! User data as EC2 takes it, and as it gives it back.
+
+use std::io::{Read as _, Write as _};
+
+use flate2::Compression;
+
+use super::{TemplateError, USER_DATA_LIMIT};
+
+/// The most bytes of text that are unpacked: user data that kstack made is a hundredth of that.
+const LONGEST_BYTES: u64 = 1 << 20;
+
+/// The bytes for EC2, before base64: compressed where that makes them fewer, the same for the same text.
+///
+/// # Errors
+/// That they are more than EC2 takes.
+pub fn encode(user_data: &str) -> Result<Vec<u8>, TemplateError> {
+    let bytes = compressed(user_data, Compression::best());
+    // What fits when it is compressed fast fits, see `fits`.
+    let bytes = if bytes.len() > USER_DATA_LIMIT { compressed(user_data, Compression::fast()) } else { bytes };
+    if bytes.len() > USER_DATA_LIMIT {
+        return Err(TemplateError::TooLarge { bytes: bytes.len() });
+    }
+    Ok(bytes)
+}
+
+/// Whether [`encode`] has bytes for a text, in less time: a plan asks for each host, and only a text that is too long as it is must be
+/// compressed at all.
+///
+/// # Errors
+/// That EC2 takes fewer.
+pub fn fits(user_data: &str) -> Result<(), TemplateError> {
+    if user_data.len() <= USER_DATA_LIMIT || compressed(user_data, Compression::fast()).len() <= USER_DATA_LIMIT {
+        return Ok(());
+    }
+    encode(user_data).map(drop)
+}
+
+fn compressed(user_data: &str, how: Compression) -> Vec<u8> {
+    let mut encoder = flate2::GzBuilder::new().mtime(0).write(Vec::new(), how);
+    let compressed = encoder.write_all(user_data.as_bytes()).and_then(|()| encoder.finish());
+    match compressed {
+        Ok(compressed) if compressed.len() < user_data.len() => compressed,
+        _ => user_data.as_bytes().to_vec(),
+    }
+}
+
+/// The text of user data that [`encode`] made, or of plain text; `None` for what is neither.
+pub fn decode(bytes: &[u8]) -> Option<String> {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return std::str::from_utf8(bytes).ok().map(str::to_owned);
+    }
+    let mut text = String::new();
+    let read = flate2::read::GzDecoder::new(bytes).take(LONGEST_BYTES + 1).read_to_string(&mut text).ok()?;
+    (read as u64 <= LONGEST_BYTES).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::write::GzEncoder;
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    #[test]
+    fn what_was_encoded_is_the_same_text_again() {
+        for text in ["", "short", "#cloud-config\nwrite_files: []\n", &"a line, repeated\n".repeat(500)] {
+            assert_eq!(decode(&encode(text).expect("fits")).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn what_fits_is_what_can_be_encoded() {
+        // Texts around the limit, from such that are compressed well to such that are not.
+        let mut state = 1_u32;
+        let mut letter = |of: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'!' + (state >> 24) as u8 % of as u8)
+        };
+        let mut seen = [0, 0];
+        for of in [2, 8, 30, 90] {
+            for length in (8..80).map(|kib| kib * 1024) {
+                let text: String = (0..length).map(|_| letter(of)).collect();
+                let fitting = fits(&text).is_ok();
+                assert_eq!(fitting, encode(&text).is_ok(), "{length} bytes of {of} letters");
+                seen[usize::from(fitting)] += 1;
+            }
+        }
+        assert!(seen.iter().all(|count| *count > 20), "{seen:?}");
+    }
+
+    #[test]
+    fn what_is_no_text_or_too_long_is_none() {
+        let long = vec![b'a'; usize::try_from(LONGEST_BYTES).expect("small") + 1];
+        for bytes in [&[0xff, 0xfe][..], &[0x1f, 0x8b, 8, 0], &packed(&[0xff, 0xfe]), &packed(&long)] {
+            assert_eq!(decode(bytes), None, "{:?}", &bytes[..bytes.len().min(20)]);
+        }
+        assert_eq!(decode(&packed(&long[1..])).map(|text| text.len()), Some(long.len() - 1));
+    }
+}
