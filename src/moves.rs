@@ -3,10 +3,12 @@
 
 mod act;
 mod admin;
+mod lead;
 mod look;
 mod run;
 
 pub use admin::{Admin, MoveError};
+pub use lead::lead_again;
 pub use run::{Event, Moved, Orders, cancel, run};
 
 #[cfg(test)]

@@ -195,6 +195,11 @@ impl KafkaAccess {
         so_far.answered
     }
 
+    /// Whether Kafka has answered in this run.
+    pub fn has_answered(&self) -> bool {
+        self.answered(false)
+    }
+
     /// Waits until the host may be stopped. `tell` hears why it has to wait.
     ///
     /// # Errors

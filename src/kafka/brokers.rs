@@ -50,23 +50,33 @@ pub struct Brokers<'a> {
     scram: Vec<Server>,
     may_write: &'a dyn Fn() -> bool,
     line: Mutex<Option<Line>>,
-    /// Only builds for tests: the number of requests that change something before or after which the process dies.
-    dies: Mutex<Option<Death>>,
+    /// Only builds for tests: after how many requests that change something which fault comes.
+    fault: Mutex<Option<(u32, Fault)>>,
 }
 
-/// When a test lets the process die: `3` after the third request that changes something, `-3` before it is sent.
-#[derive(Debug, Clone, Copy)]
-struct Death {
-    left: u32,
-    before: bool,
+/// What a test lets go wrong at a request that changes something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// `-3`: the process dies before the third one is sent.
+    Before,
+    /// `3`: the process dies after it.
+    After,
+    /// `~3`: it is done, and its answer is lost with the connection.
+    Lost,
 }
 
-impl Death {
+impl Fault {
     /// What `KSTACK_TEST_DIE_IN_KAFKA` says in a build for tests.
-    fn asked() -> Option<Death> {
+    fn asked() -> Option<(u32, Fault)> {
         let text = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_DIE_IN_KAFKA").ok()? } else { return None };
-        let left = text.trim_start_matches('-').parse().ok()?;
-        Some(Death { left, before: text.starts_with('-') })
+        Fault::read(&text)
+    }
+
+    fn read(text: &str) -> Option<(u32, Fault)> {
+        let signs = [("-", Fault::Before), ("~", Fault::Lost)];
+        let signed = signs.iter().find_map(|(sign, fault)| Some((text.strip_prefix(sign)?, *fault)));
+        let (number, fault) = signed.unwrap_or((text, Fault::After));
+        Some((number.parse().ok()?, fault))
     }
 }
 
@@ -91,7 +101,7 @@ impl<'a> Brokers<'a> {
             scram: Vec::new(),
             may_write,
             line: Mutex::default(),
-            dies: Mutex::new(Death::asked()),
+            fault: Mutex::new(Fault::asked()),
         }
     }
 
@@ -188,10 +198,19 @@ impl<'a> Brokers<'a> {
         if !(self.may_write)() {
             return Err(BrokersError::NoLease);
         }
-        self.die(true).await;
+        let fault = self.fault().await;
+        if fault == Some(Fault::Before) {
+            std::process::abort();
+        }
         let answer = asked.await;
-        self.die(false).await;
-        answer
+        match fault {
+            Some(Fault::After) => std::process::abort(),
+            Some(Fault::Lost) => {
+                *self.line.lock().await = None;
+                Err(BrokersError::Lost("the answer was taken away by a test".to_owned()))
+            }
+            Some(Fault::Before) | None => answer,
+        }
     }
 
     /// Reaches a broker, and asks nothing yet.
@@ -238,14 +257,15 @@ impl<'a> Brokers<'a> {
         Err(BrokersError::Unasked(last.unwrap_or_else(|| "there is no broker".to_owned())))
     }
 
-    /// A test may let the process die here.
-    async fn die(&self, before: bool) {
-        let mut dies = self.dies.lock().await;
-        let Some(death) = dies.as_mut().filter(|death| death.before == before) else { return };
-        if death.left <= 1 {
-            std::process::abort();
+    /// The fault of a test, at the request for which it is.
+    async fn fault(&self) -> Option<Fault> {
+        let mut waiting = self.fault.lock().await;
+        let (left, fault) = waiting.take()?;
+        if left <= 1 {
+            return Some(fault);
         }
-        death.left -= 1;
+        *waiting = Some((left - 1, fault));
+        None
     }
 
     /// Ends what was started for the way to the brokers.
@@ -292,3 +312,6 @@ pub fn refused(what: &str, code: i16, words: Option<&StrBytes>) -> Result<(), Br
         BrokersError::Refused(format!("{why}{words}"))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -232,6 +232,13 @@ impl ApplyRequest {
         within.close().await;
         drop(within);
         done?;
+        if plan.counts().roll > 0 {
+            let led = async {
+                kafka::lead_again(kafka, task, &may_write).await;
+                Ok::<_, Failure>(())
+            };
+            signals.unless_stopped(led).await?;
+        }
         session.complete_record(&design, &record, (true, unknown)).await?;
         let local = signals.unless_stopped(kafka::start(session, &design, kafka, task)).await?;
         Ok(Some(Applied { design, changed: true, local }))

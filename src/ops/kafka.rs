@@ -10,6 +10,7 @@ use crate::clock;
 use crate::error::StepError;
 use crate::health::{self, shortened};
 use crate::kafka::{Gate, Identity, Link, PLUGIN, Roots, Security, Server, Via, Way};
+use crate::moves::{self, Admin};
 use crate::roll::{self, KafkaAccess, Local};
 use crate::sandbox::SandboxError;
 use crate::sandbox::kafka::{SandboxCluster, distribution};
@@ -19,6 +20,7 @@ use kstack_core::cloud_init::{CLIENT_PORT, INTERNAL_PORT, Phase};
 use kstack_core::design::Design;
 use kstack_core::model::tag;
 use kstack_core::observed::Observed;
+use kstack_core::text::many;
 use kstack_core::trust::Trust;
 
 /// How long the hosts of the sandbox may take to become a healthy cluster.
@@ -175,4 +177,22 @@ pub async fn start(
 /// That the data can't be removed.
 pub fn remove(observed: &Observed) -> Result<(), SandboxError> {
     processes(observed).map_or(Ok(()), |cluster| cluster.remove())
+}
+
+/// Lets preferred leaders lead again after rolls. What is in the way is told and no error: everything that was planned is done.
+pub async fn lead_again(kafka: &KafkaAccess, task: &Task<'_>, may_write: &dyn Fn() -> bool) {
+    if !kafka.has_answered() {
+        return;
+    }
+    let admin = Admin::new(kafka.brokers.clone(), &kafka.link, task.sandbox, may_write);
+    match moves::lead_again(&admin).await {
+        Ok(0) => {}
+        Ok(count) => task.note(&format!(
+            "Preferred leaders lead {} again, which others led after the rolls.",
+            many(count, "partition")
+        )),
+        Err(why) => task.note(&format!(
+            "Preferred leaders were not elected after the rolls: {why}; `kstack rebalance` spreads leadership."
+        )),
+    }
 }

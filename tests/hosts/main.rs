@@ -9,6 +9,7 @@ mod client_host;
 mod cloud;
 mod copies;
 mod definitions;
+mod every_request;
 mod issuer;
 mod lag;
 mod logs;

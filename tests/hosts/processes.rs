@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, TOPIC};
 use crate::migration::{cut_off, rolled};
 use crate::monitoring::{Exported, metrics_are_those_of_the_lists};
+use crate::moves::TOPICS;
 use crate::network::run;
 use crate::room::{beside, block, owner};
 use crate::support::{Run, sandbox_command, stack, text};
@@ -78,7 +79,15 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     let before = now();
     // The roll gives the brokers listeners for other networks, too.
     let file = write(&format!("combined: true\n    {LISTENERS}\n    config: {{queued.max.requests: \"600\"}}"));
-    let events = kstack(&kafka, &["apply", &file, "--yes", "--json"]).expect(0).events();
+    let applied_again = kstack(&kafka, &["apply", &file, "--yes", "--json"]).expect(0);
+    let events = applied_again.events();
+    // The last one to be rolled would lead nothing.
+    assert!(applied_again.err.contains("Preferred leaders lead "), "{applied_again}");
+    let led = client.say(TOPICS, &["--describe", "--topic", TOPIC]);
+    let field =
+        |line: &str, name: &str| Some(line.split(&format!("{name}: ")).nth(1)?.split(['\t', ',']).next()?.to_owned());
+    let others = led.lines().filter(|line| field(line, "Leader") != field(line, "Replicas"));
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<&str>::new());
     let checked = events.iter().filter(|event| event["event"] == "checked" && event["by"] == "kafka");
     // Their order is by number, but for the active controller, which is last and may move at any time.
     let checked: BTreeSet<&str> = checked.map(|event| text(&event["address"])).collect();

@@ -1,7 +1,6 @@
 //! Settings that brokers change while they run, over a real Kafka: changed without a roll, wherever a run dies; put right after Kafka's own
 //! tool; held back where no broker can be asked.
 
-use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::client::Client;
@@ -20,12 +19,20 @@ fn configs(client: &Client, arguments: &[&str]) -> Output {
     command.args(arguments).output().expect("the tool starts")
 }
 
-/// What the tool says of a setting of a broker: its value and its sources.
-fn told(client: &Client, broker: &str, name: &str) -> String {
-    let output = configs(client, &["--entity-name", broker, "--describe", "--all"]);
-    let out = String::from_utf8_lossy(&output.stdout).into_owned();
-    let line = out.lines().find(|line| line.trim().starts_with(&format!("{name}=")));
-    line.unwrap_or_else(|| panic!("{name} of {broker}: {out}")).trim().to_owned()
+/// What the tool says of the settings of a broker.
+struct Told(String);
+
+impl Told {
+    fn of(client: &Client, broker: &str) -> Told {
+        let output = configs(client, &["--entity-name", broker, "--describe", "--all"]);
+        Told(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// A setting's value and its sources.
+    fn has(&self, name: &str) -> &str {
+        let line = self.0.lines().find(|line| line.trim().starts_with(&format!("{name}=")));
+        line.unwrap_or_else(|| panic!("{name}: {}", self.0)).trim()
+    }
 }
 
 /// Sets something by hand, of all brokers or of one.
@@ -33,19 +40,6 @@ fn by_hand(client: &Client, broker: Option<&str>, setting: &str) {
     let whose = broker.map_or(vec!["--entity-default"], |broker| vec!["--entity-name", broker]);
     let output = configs(client, &[&whose[..], &["--alter", "--add-config", setting]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
-}
-
-fn fails(kafka: &Path, arguments: &[&str], at: &str) {
-    // Its lease may have to end first.
-    for _ in 0..30 {
-        let killed = dying(kafka, arguments, at);
-        assert!(killed.code != 0, "it is killed: {killed}");
-        if !killed.err.contains("another kstack process") {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_secs(2));
-    }
-    panic!("the lease does not end");
 }
 
 #[test]
@@ -93,15 +87,16 @@ fn settings_change_without_a_roll_wherever_a_run_dies() {
     );
     let apply = ["apply", file.as_str(), "--yes"];
     for at in ["-1", "1", "1"] {
-        fails(&kafka, &apply, at);
+        dying(&kafka, &apply, at);
     }
     finish(&kafka, &apply);
     assert_eq!(steps(&kafka, &file, &[]), Vec::<String>::new());
     for broker in ["1", "2", "3"] {
-        assert!(told(&client, broker, "num.io.threads").starts_with("num.io.threads=18 "));
-        assert!(told(&client, broker, "log.retention.ms").starts_with("log.retention.ms=7200000 "));
-        assert!(told(&client, broker, "min.insync.replicas").starts_with("min.insync.replicas=1 "));
-        assert!(told(&client, broker, "message.max.bytes").starts_with("message.max.bytes=2097152 "));
+        let told = Told::of(&client, broker);
+        assert!(told.has("num.io.threads").starts_with("num.io.threads=18 "));
+        assert!(told.has("log.retention.ms").starts_with("log.retention.ms=7200000 "));
+        assert!(told.has("min.insync.replicas").starts_with("min.insync.replicas=1 "));
+        assert!(told.has("message.max.bytes").starts_with("message.max.bytes=2097152 "));
     }
 
     // By hand: of all, of one broker, and what no file names.
@@ -111,22 +106,22 @@ fn settings_change_without_a_roll_wherever_a_run_dies() {
     for said in ["60000 -> 7200000", "20000 -> 15000", "3000000 on broker 2"] {
         assert!(drift.out.contains(said), "{said}: {drift}");
     }
-    fails(&kafka, &apply, "1");
+    dying(&kafka, &apply, "1");
     finish(&kafka, &apply);
     assert_eq!(steps(&kafka, &file, &[]), Vec::<String>::new());
-    assert!(!told(&client, "1", "log.cleaner.backoff.ms").contains("DYNAMIC"), "it is taken away");
-    assert!(told(&client, "2", "message.max.bytes").starts_with("message.max.bytes=2097152 "));
+    assert!(!Told::of(&client, "1").has("log.cleaner.backoff.ms").contains("DYNAMIC"), "it is taken away");
+    assert!(Told::of(&client, "2").has("message.max.bytes").starts_with("message.max.bytes=2097152 "));
 
     // Back to what hosts' files say: what was set is found, though no host's own file differs, and goes.
     let file = write(&[]);
     assert_eq!(steps(&kafka, &file, &[]), UPDATE);
     kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
     assert_eq!(steps(&kafka, &file, &[]), Vec::<String>::new());
+    let told = Told::of(&client, "3");
     for name in ["num.io.threads", "log.retention.ms", "message.max.bytes"] {
-        let told = told(&client, "3", name);
-        assert!(!told.contains("DYNAMIC"), "{told}");
+        assert!(!told.has(name).contains("DYNAMIC"), "{}", told.has(name));
     }
-    assert!(told(&client, "1", "min.insync.replicas").starts_with("min.insync.replicas=2 "));
+    assert!(told.has("min.insync.replicas").starts_with("min.insync.replicas=2 "));
     assert_eq!(process_ids(), before, "no process was started again");
     kstack(&kafka, &["destroy", &file, "--yes"]).expect(0);
     kstack(&kafka, &["sandbox", "stop"]);

@@ -70,17 +70,18 @@ const PLANNED: [(&str, &str, &str, i32, &[&str]); 2] = [
     ),
 ];
 
-struct Prod {
-    kafka: PathBuf,
-    folder: tempfile::TempDir,
+/// A stack of the sandbox, and a folder for its files.
+pub struct Site {
+    pub kafka: PathBuf,
+    pub folder: tempfile::TempDir,
 }
 
-impl Prod {
-    fn path(&self, name: &str) -> String {
+impl Site {
+    pub fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
-    fn run(&self, arguments: &[&str]) -> Run {
+    pub fn run(&self, arguments: &[&str]) -> Run {
         kstack(&self.kafka, arguments)
     }
 
@@ -102,8 +103,9 @@ impl Prod {
         said
     }
 
-    /// Everything that Kafka has, as its own tools show it: a line for each topic, right, password, quota and setting of the second broker.
-    fn live(&self) -> BTreeSet<String> {
+    /// Everything that Kafka has, as its own tools show it who come in by `admin.properties`: a line for each topic, right, password, quota
+    /// and setting of the second broker.
+    pub fn live(&self) -> BTreeSet<String> {
         let admin = self.path("admin.properties");
         let ask = |tool: &str, arguments: &[&str]| self.tool(&admin, tool, arguments);
         let topics = ask(TOPICS, &["--describe"]);
@@ -111,11 +113,11 @@ impl Prod {
         let acls = ask(ACLS, &["--list"]);
         let users = ask(CONFIGS, &["--describe", "--entity-type", "users"]);
         let broker = ask(CONFIGS, &["--describe", "--all", "--entity-type", "brokers", "--entity-name", "2"]);
-        let mut lines: BTreeSet<String> = Prod::said(topics).lines().filter_map(topic).collect();
-        lines.extend(settings(&Prod::said(configs)));
-        lines.extend(rights(&Prod::said(acls)));
-        lines.extend(Prod::said(users).lines().filter_map(user));
-        let broker = Prod::said(broker);
+        let mut lines: BTreeSet<String> = Site::said(topics).lines().filter_map(topic).collect();
+        lines.extend(settings(&Site::said(configs)));
+        lines.extend(rights(&Site::said(acls)));
+        lines.extend(Site::said(users).lines().filter_map(user));
+        let broker = Site::said(broker);
         let set = broker.lines().filter_map(|line| line.trim().split(' ').next().filter(|one| one.contains('=')));
         lines.extend(set.map(|one| format!("broker 2: {one}")));
         lines
@@ -199,7 +201,7 @@ fn the_table_of_the_documents_is_this_one() {
 #[test]
 fn prod_with_topics_and_users_is_made_changed_row_by_row_and_destroyed() {
     let Some((_room, kafka)) = beside() else { return };
-    let prod = Prod { kafka, folder: tempfile::tempdir().expect("a folder") };
+    let prod = Site { kafka, folder: tempfile::tempdir().expect("a folder") };
     let (file, block) = (prod.path("prod.yaml"), format!("10.{}.0.0/16", block()));
     let mut text = stack("prod", &[&SMALLER[..], &[("10.40.0.0/16", &block)]].concat());
     std::fs::write(&file, &text).expect("a file");
@@ -246,7 +248,7 @@ fn prod_with_topics_and_users_is_made_changed_row_by_row_and_destroyed() {
                 tools.push(prod.tool(&admin, tool, &arguments));
             }
         }
-        tools.into_iter().for_each(|tool| drop(Prod::said(tool)));
+        tools.into_iter().for_each(|tool| drop(Site::said(tool)));
         std::fs::write(&file, &text).expect("a file");
         let lossy: &[&str] = if round.refused.is_empty() { &[] } else { &["--allow-data-loss"] };
         if !round.refused.is_empty() {
@@ -271,7 +273,7 @@ fn prod_with_topics_and_users_is_made_changed_row_by_row_and_destroyed() {
     // A user does what the file allows, by the password that is kept: the one by hand is gone.
     let api = prod.path("orders-api.properties");
     prod.run(&["credentials", &file, "orders-api", "--out", &api]).expect(0);
-    let sees = Prod::said(prod.tool(&api, TOPICS, &["--list"]));
+    let sees = Site::said(prod.tool(&api, TOPICS, &["--list"]));
     let sees: BTreeSet<&str> = sees.lines().filter(|line| ["orders", "payments", "audit"].contains(line)).collect();
     assert_eq!(sees, BTreeSet::from(["orders", "payments"]));
 

@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::processes::{kstack, kstack_command};
+use crate::processes::kstack;
 use crate::room::{beside, block};
-use crate::support::{Run, poll, text};
+use crate::support::text;
+use crate::topics::{dying, finish};
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
@@ -54,22 +54,9 @@ impl Stack {
         self.path("users.yaml")
     }
 
-    /// A run with a lease that ends soon after its holder, which dies at this request that changes something in Kafka.
-    fn dying(&self, arguments: &[&str], at: Option<&str>) -> Run {
-        let mut command = kstack_command(&self.kafka, arguments);
-        command.env("KSTACK_TEST_LEASE", "4").env("KSTACK_TEST_SETTLE", "0");
-        if let Some(at) = at {
-            command.env("KSTACK_TEST_DIE_IN_KAFKA", at);
-        }
-        Run::of(&mut command)
-    }
-
-    /// Applies the file to its end, once the lease of who died has ended; then there is nothing more to do.
+    /// Applies the file to its end, after who died; then there is nothing more to do.
     fn finish(&self, file: &str) {
-        poll("the lease's end", Duration::from_secs(60), || {
-            let last = self.dying(&["apply", file, "--yes"], None);
-            (!last.err.contains("another kstack process")).then(|| last.expect(0))
-        });
+        finish(&self.kafka, &["apply", file, "--yes"]);
         assert_eq!(self.steps(file), Vec::<String>::new());
     }
 
@@ -122,8 +109,7 @@ fn users_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
     assert!(place("create kafka_user/orders-api") < place("create scram_credential/orders-api"));
     assert!(place("create scram_credential/orders-api") < rights && place("create user_quota/orders-api") < rights);
     assert!(!fresh.contains(&"create scram_credential/billing".to_owned()), "{fresh:?}");
-    let killed = stack.dying(&["apply", &file, "--yes"], Some("1"));
-    assert!(killed.code != 0, "{killed}");
+    dying(&stack.kafka, &["apply", &file, "--yes"], "1");
     stack.finish(&file);
 
     // What is exported is what the file says.
@@ -148,10 +134,7 @@ fn users_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
         if after.starts_with("acls") {
             // At no moment it may do what it may do neither before nor afterwards.
             for at in ["-2", "1"] {
-                let killed = stack.dying(&["apply", &file, "--yes"], Some(at));
-                if !killed.err.contains("another kstack process") {
-                    assert!(killed.code != 0, "{killed}");
-                }
+                dying(&stack.kafka, &["apply", &file, "--yes"], at);
                 let live = stack.export(&file);
                 let allowed = live.contains("allow: [all]");
                 assert!(!allowed || live.contains("deny: [delete]") && !live.contains("payments"), "{at}: {live}");
@@ -199,12 +182,9 @@ fn users_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
     assert_eq!((&told["pruned_topics"], &told["pruned_users"]), (&of(&["left.x"]), &of(&["visitor"])), "{told:#}");
     let refused = run(&["plan", &pruned]).expect(1);
     assert!(refused.out.contains("1 topic is under `prune`") && refused.out.contains("visitor"), "{refused}");
-    let killed = stack.dying(&["apply", &pruned, "--yes", "--allow-data-loss"], Some("1"));
-    assert!(killed.code != 0, "{killed}");
-    poll("the lease's end", Duration::from_secs(60), || {
-        let last = stack.dying(&["apply", &pruned, "--yes", "--allow-data-loss"], None);
-        (!last.err.contains("another kstack process")).then(|| last.expect(0))
-    });
+    let pruning = ["apply", pruned.as_str(), "--yes", "--allow-data-loss"];
+    dying(&stack.kafka, &pruning, "1");
+    finish(&stack.kafka, &pruning);
     assert_eq!(stack.steps(&pruned), Vec::<String>::new());
     let text = run(&["status", &pruned]).expect(0).out;
     let line = "Not in the stack file, and left alone: 1 topic (kept), 1 user (stranger)\n";
@@ -220,8 +200,7 @@ fn users_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
     let place = |step: &str| steps.iter().position(|one| one == step).unwrap_or_else(|| panic!("{step}: {steps:?}"));
     assert!(place("delete user_rights/orders-api") < place("delete scram_credential/orders-api"));
     assert!(place("delete scram_credential/orders-api") < place("delete kafka_user/orders-api"));
-    let killed = stack.dying(&["apply", &file, "--yes"], Some("1"));
-    assert!(killed.code != 0, "{killed}");
+    dying(&stack.kafka, &["apply", &file, "--yes"], "1");
     stack.finish(&file);
     let left = stack.export(&file);
     assert!(!left.contains("orders-api") && !left.contains("billing") && left.contains("stranger:"), "{left}");

@@ -1,9 +1,12 @@
 //! `kstack cost`, `compare` and `prices`: the real binary, offline.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use crate::support::stack;
 
 /// Runs kstack in the project's folder with the cache folder `cache`, and without a network to speak to.
 fn kstack(cache: &Path, arguments: &[&str]) -> Output {
@@ -183,4 +186,18 @@ fn prices_are_read_from_the_price_list_into_the_cache() {
     let output = refresh("eu-west-9");
     assert_eq!(output.status.code(), Some(1));
     assert!(!cache.path().join("prices/eu-west-9.json").exists());
+}
+
+/// A file with a thousand topics says nothing of how many partitions there are: they are counted, and `size` shows what each broker has.
+#[test]
+fn a_thousand_topics_are_counted_and_spread_over_the_brokers() {
+    let line = "  partitions: 600            # replicas are counted from the replication factor\n";
+    let mut text = stack("prod", &[(line, "")]);
+    for number in 0..1_000 {
+        let _ = writeln!(text, "  topic-{number}: {{partitions: {}}}", 1 + number % 10);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("thousand.yaml");
+    std::fs::write(&file, text).expect("a file");
+    compare_with("tests/cost/thousand-topics-size.txt", &out(&["size", &file.display().to_string()]));
 }

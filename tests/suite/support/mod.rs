@@ -279,6 +279,7 @@ pub fn poll<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) 
             return answer;
         }
         assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
-        std::thread::sleep(Duration::from_millis(20));
+        // What takes long is asked for less often: asking takes processor time, too.
+        std::thread::sleep((start.elapsed() / 20).clamp(Duration::from_millis(20), Duration::from_secs(1)));
     }
 }

@@ -108,8 +108,38 @@ pub fn elections(view: &View, percent: u64) -> Vec<Key> {
     if fit.iter().all(|id| (low..=high).contains(&counts.get(id).copied().unwrap_or_default())) {
         return Vec::new();
     }
+    led_by_others(view)
+}
+
+/// The partitions that their preferred leader does not lead, though it is in sync: as a roll leaves them behind.
+pub fn led_by_others(view: &View) -> Vec<Key> {
     let wrong = view.partitions.iter().filter(|(_, one)| {
         one.replicas.first().is_some_and(|first| one.leader != Some(*first) && one.in_sync.contains(first))
     });
     wrong.map(|(key, _)| key.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::view::Partition;
+    use super::*;
+
+    #[test]
+    fn what_others_lead_is_elected_once_the_preferred_leader_is_in_sync() {
+        let partition = |leader, in_sync: &[u32]| Partition {
+            replicas: vec![1, 2, 3],
+            in_sync: in_sync.to_vec(),
+            leader,
+            held: BTreeMap::new(),
+        };
+        let all = [
+            partition(Some(1), &[1, 2, 3]),
+            partition(Some(2), &[2, 3, 1]),
+            partition(Some(2), &[2, 3]),
+            partition(None, &[1]),
+        ];
+        let key = |number: u32| ("orders".to_owned(), number);
+        let view = View { partitions: (0..).map(key).zip(all).collect(), ..View::default() };
+        assert_eq!(led_by_others(&view), [key(1), key(3)]);
+    }
 }

@@ -23,7 +23,7 @@ mod view;
 
 pub use batch::{Limits, Room};
 pub use copies::Copies;
-pub use leaders::{elections, leader_counts, leader_orders};
+pub use leaders::{elections, leader_counts, leader_orders, led_by_others};
 pub use next::{Action, Goal, Patience, all_lifted};
 pub use progress::{Progress, time_text};
 pub use proposal::{Proposal, amount};
