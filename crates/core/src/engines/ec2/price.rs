@@ -5,7 +5,7 @@ use super::keys::Ec2;
 use crate::engines::CommonKeys;
 use crate::file::Network;
 use crate::pricing::{
-    Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network, charge_replication, note_logs,
+    Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network, charge_replication, charge_zones, note_logs,
 };
 use crate::sizing::Demand;
 
@@ -61,9 +61,7 @@ pub(super) fn cost(
     };
     let market = Market { prices, region: common.region };
     let mut bill = bill(&hosts, common.network, &common.demand(), market, reads);
-    if common.network.dns.as_ref().is_some_and(|dns| dns.existing.is_none()) {
-        bill.charge(market, "hosted zone", "hosted zone", 1.0, "1 zone, without queries".to_owned());
-    }
+    charge_zones(&mut bill, market, common.network);
     if ec2.listeners.secured() && ec2.listeners.kms_key.is_none() {
         bill.charge(market, "KMS key", "kms key", 1.0, "1 key, for certificates and passwords".to_owned());
     }
