@@ -187,8 +187,6 @@ fn service(stack: &Stack, local: &Local, nodes: &[Node], node: &Node, image: &st
             "test": ["CMD", "bash", "-c", format!(": < /dev/tcp/127.0.0.1/{open}")],
             "interval": "5s", "timeout": "5s", "retries": 30, "start_period": "30s",
         },
-        // A broker that finds no controller within a minute, as on a busy machine, ends.
-        "restart": "on-failure",
         "stop_grace_period": "60s",
     }))
 }
