@@ -9,6 +9,7 @@ pub(crate) mod check_listeners;
 mod check_monitoring;
 mod check_oauth;
 pub mod ebs;
+pub(crate) mod eks;
 pub mod graphs;
 pub mod iam;
 pub mod keys;
