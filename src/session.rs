@@ -24,7 +24,7 @@ use kstack_core::engines::Engine;
 use kstack_core::expiry::{ExpiryRequest, Lifetime};
 use kstack_core::kinds::{self, ClusterSettings, Resource};
 use kstack_core::model::Tags;
-use kstack_core::model::{Holder, Record, StackMetadata};
+use kstack_core::model::{Holder, OWN_ZONE, Record, StackMetadata};
 use kstack_core::observed::{Found, Observed};
 use kstack_core::plan::{self, Plan, Source};
 use kstack_core::stack::{Name, Stack, TimeSpan};
@@ -171,6 +171,9 @@ impl Session {
         if let Some(zone) = names::place(&parsed.stack) {
             self.aws.expect_names(&self.name, &zone);
         }
+        if names::has_privatelink(&parsed.stack) {
+            self.aws.expect_names(&self.name, OWN_ZONE);
+        }
         let found = self.find_with_metadata(&parsed.stack, sought);
         let (facts, (found, metadata)) = tokio::try_join!(self.aws.clients.facts(&parsed.stack), found)?;
         let observed = drivers::with_others(&self.aws, sought, found, metadata.record.as_ref()).await?;
@@ -301,6 +304,7 @@ impl Session {
             // One that is to go may be there until it is gone.
             let own_role = if own_role { Some(true) } else { record.own_role };
             let zone = names::place(&design.stack).or_else(|| record.zone.clone());
+            let privatelink = names::has_privatelink(&design.stack) || record.privatelink;
             let papers = secured || record.papers;
             let settings = record.settings || gives_settings(design, &input.observed);
             let alarms = design.has_alarms() || record.alarms;
@@ -310,6 +314,7 @@ impl Session {
                 own_role,
                 client,
                 zone,
+                privatelink,
                 papers,
                 settings,
                 alarms,
@@ -328,6 +333,7 @@ impl Session {
             own_role: Some(own_role),
             client: design.stack.client.is_some().then_some(true),
             zone: names::place(&design.stack),
+            privatelink: names::has_privatelink(&design.stack),
             papers: secured,
             settings: false,
             alarms: design.has_alarms(),
@@ -366,6 +372,7 @@ impl Session {
         let zone = names::place(&design.stack);
         let complete = Record {
             zone,
+            privatelink: names::has_privatelink(&design.stack),
             papers: design.has_papers() || design.stack.has_papers() || unknown && record.papers,
             alarms: design.has_alarms(),
             logs: design.stack.logs(),

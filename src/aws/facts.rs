@@ -191,22 +191,24 @@ impl Clients {
 
     /// The endpoint services that the file names and the region has, in one call; in none, where it names none.
     async fn endpoints(&self, stack: &Stack) -> Result<BTreeMap<String, EndpointService>, StepError> {
-        let names = || stack.network.endpoints.iter().map(|endpoint| endpoint.0.as_str());
-        if names().next().is_none() {
+        let of_aws = stack.network.endpoints.iter().map(|endpoint| &endpoint.0);
+        let of_aws = of_aws.map(|name| (full_name(&stack.region, name), name.clone()));
+        let of_others = stack.network.privatelink.iter().map(|link| (link.service.0.clone(), link.service.0.clone()));
+        let names: BTreeMap<String, String> = of_aws.chain(of_others).collect();
+        if names.is_empty() {
             return Ok(BTreeMap::new());
         }
         // By filter: with a name that is not known, a call by names is an error for all of them.
-        let all = names().map(|name| full_name(&stack.region, name)).collect();
+        let all = names.keys().cloned().collect();
         let filter = Filter::builder().name("service-name").set_values(Some(all)).build();
         let call = self.ec2.describe_vpc_endpoint_services().filters(filter);
         let answer = call.send().await.map_err(failed("DescribeVpcEndpointServices"))?;
         let mut found: BTreeMap<String, EndpointService> = BTreeMap::new();
         // A service with endpoints of both forms is there once for each.
         for detail in answer.service_details() {
-            let Some(name) = names().find(|name| detail.service_name() == Some(&full_name(&stack.region, name))) else {
-                continue;
-            };
-            let service = found.entry(name.to_owned()).or_default();
+            let Some(name) = detail.service_name().and_then(|name| names.get(name)) else { continue };
+            let service = found.entry(name.clone()).or_default();
+            service.by_hand |= detail.acceptance_required() == Some(true);
             let has = |form: ServiceType| detail.service_type().iter().any(|one| one.service_type() == Some(&form));
             service.gateway |= has(ServiceType::Gateway);
             if has(ServiceType::Interface) {

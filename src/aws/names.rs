@@ -14,6 +14,7 @@ use aws_sdk_route53::types::{
 use super::{Aws, Clients, failed};
 use crate::error::{Class, StepError};
 use kstack_core::design::HostedZoneFacts;
+use kstack_core::kinds::hosted_zone::MAIN;
 use kstack_core::model::{OWN_ZONE, Tags};
 use kstack_core::stack::Stack;
 
@@ -22,7 +23,12 @@ const CHANGES: usize = 500;
 /// How many resources one call lists the tags of, and how many tags one call sets. Source: Route 53's API reference, 2026.
 const TAGS: usize = 10;
 
-/// Where the names of `stack` are by its file, as its record has it.
+/// Whether `stack` has a zone for the names of a PrivateLink service by its file.
+pub fn has_privatelink(stack: &Stack) -> bool {
+    stack.network.privatelink.as_ref().is_some_and(|link| link.domain.is_some())
+}
+
+/// Where the names of the brokers of `stack` are by its file, as its record has it.
 pub fn place(stack: &Stack) -> Option<String> {
     let dns = stack.network.dns.as_ref()?;
     Some(dns.existing.as_ref().map_or_else(|| OWN_ZONE.to_owned(), ToString::to_string))
@@ -31,6 +37,12 @@ pub fn place(stack: &Stack) -> Option<String> {
 /// A domain without the dot at its end.
 pub fn bare(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
+}
+
+/// The same of a name that may begin with an asterisk, which Route 53 lists as its code. Source: its developer guide, "Using an asterisk (*)
+/// in the names of hosted zones and records", 2026.
+pub fn plain(name: &str) -> String {
+    bare(name).replace("\\052", "*")
 }
 
 /// The id without its path.
@@ -56,16 +68,23 @@ impl Aws {
         names.iter().filter(|(_, zones)| zones.contains(zone)).map(|(stack, _)| stack.clone()).collect()
     }
 
-    /// The reference of the call that makes the stack's zone.
-    pub fn zone_reference(&self, token: &str) -> String {
-        format!("kstack/{}/{}/{token}", self.clients.region, self.stack())
+    /// The reference of the call that makes the zone `name` of the stack.
+    pub fn zone_reference(&self, name: &str, token: &str) -> String {
+        let more = if name == MAIN { String::new() } else { format!("{name}/") };
+        format!("kstack/{}/{}/{more}{token}", self.clients.region, self.stack())
     }
 
-    /// The stack that has made `zone`, where it is one that is worked with.
-    pub fn stack_of_zone<'a>(&self, zone: &'a HostedZone) -> Option<&'a str> {
+    /// The stack that has made `zone`, where it is one that is worked with, and the zone's name in it.
+    pub fn owner_of_zone<'a>(&self, zone: &'a HostedZone) -> Option<(&'a str, &'a str)> {
         let of_region = zone.caller_reference().strip_prefix("kstack/")?.strip_prefix(self.clients.region.as_str())?;
-        let (stack, _) = of_region.strip_prefix('/')?.split_once('/')?;
-        (self.all() || stack == self.stack()).then_some(stack)
+        let (stack, rest) = of_region.strip_prefix('/')?.split_once('/')?;
+        let name = rest.split_once('/').map_or(MAIN, |(name, _)| name);
+        (self.all() || stack == self.stack()).then_some((stack, name))
+    }
+
+    /// The stack that has made `zone` for the names of its brokers.
+    pub fn stack_of_zone<'a>(&self, zone: &'a HostedZone) -> Option<&'a str> {
+        self.owner_of_zone(zone).filter(|(_, name)| *name == MAIN).map(|(stack, _)| stack)
     }
 
     /// Every hosted zone of the account, asked for once in a discovery.
@@ -89,7 +108,7 @@ impl Aws {
         let zones = self.every_zone().await?;
         let fetch = || async {
             let mut all = Vec::new();
-            for zone in zones.iter().filter(|zone| self.stack_of_zone(zone).is_some()) {
+            for zone in zones.iter().filter(|zone| self.owner_of_zone(zone).is_some()) {
                 let id = zone_id(zone.id());
                 // A zone that was listed may be gone.
                 let records = match self.clients.records(id, None).await {
@@ -111,7 +130,7 @@ impl Aws {
         let zones = self.every_zone().await?;
         let fetch = || async {
             let mut all = Vec::new();
-            for zone in zones.iter().filter(|zone| self.stack_of_zone(zone).is_none()) {
+            for zone in zones.iter().filter(|zone| self.owner_of_zone(zone).is_none()) {
                 let (id, domain) = (zone_id(zone.id()), bare(zone.name()));
                 // One look for several stacks, and where it is one stack, at its own names only.
                 let below = match &self.stacks_in(id)[..] {
@@ -242,7 +261,8 @@ impl Clients {
     /// AWS's answer.
     pub async fn zones_of_vpc(&self, vpc: &str, stack: &Stack) -> Result<BTreeMap<String, String>, StepError> {
         let mut all = BTreeMap::new();
-        if stack.network.dns.as_ref().is_none_or(|dns| dns.existing.is_some()) {
+        let of_brokers = stack.network.dns.as_ref().is_some_and(|dns| dns.existing.is_none());
+        if !of_brokers && !has_privatelink(stack) {
             return Ok(all);
         }
         let mut call = self.route53.list_hosted_zones_by_vpc().vpc_id(vpc);

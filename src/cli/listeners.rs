@@ -28,7 +28,8 @@ pub fn said(observed: &Observed) -> Option<String> {
         (Phase::Closed, None) => {
             let port = format!("tcp {CLIENT_PORT}");
             let rules = observed.of::<SecurityGroupRules>();
-            let open = rules.values().any(|(_, rules)| rules.ingress.iter().any(|rule| rule.ports == port));
+            let brokers = rules.get("brokers");
+            let open = brokers.is_some_and(|(_, rules)| rules.ingress.iter().any(|rule| rule.ports == port));
             open.then(|| format!("clients on port {CLIENT_PORT} speak plaintext, and prove nothing"))?
         }
         (Phase::Open | Phase::Switched, None) => format!(

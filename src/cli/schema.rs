@@ -71,6 +71,7 @@ mod tests {
             own_role: Some(true),
             client: Some(true),
             zone: text(),
+            privatelink: true,
             papers: true,
             settings: true,
             alarms: true,

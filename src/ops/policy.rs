@@ -10,6 +10,7 @@ use crate::aws::declared::{
     PLAN_ZONES_OF_VPC, READ_SECRETS, RELEASE, RESTART, ROLL, SESSIONS, SHELL, SURROUNDINGS,
 };
 use crate::aws::kinds::CALLS;
+use crate::aws::names::has_privatelink;
 use crate::driver::{Calls, Driver};
 use kstack_core::choose::assumed_design;
 use kstack_core::cloud_init::Overrides;
@@ -63,6 +64,8 @@ fn calls<'a>(
     command: PolicyFor,
 ) -> Vec<&'static Call> {
     let (engine, dns) = (Engine::of(stack), stack.network.dns.as_ref());
+    let link = has_privatelink(stack);
+    let own_zone = link || dns.is_some_and(|dns| dns.existing.is_none());
     let provisioned = stack.cluster.msk.as_ref().is_some_and(|msk| !msk.serverless);
     let client = stack.client.is_some();
     let instances = engine == Engine::Ec2 || client;
@@ -81,7 +84,7 @@ fn calls<'a>(
         let groups = !network.security_groups.is_empty() || stack.peers().any(|peer| matches!(peer, Peer::Group(_)));
         let prefix_lists = stack.peers().any(|peer| matches!(peer, Peer::PrefixList(_)));
         let asked = [
-            (!network.endpoints.is_empty(), PLAN_ENDPOINTS),
+            (!network.endpoints.is_empty() || network.privatelink.is_some(), PLAN_ENDPOINTS),
             (network.existing.is_some(), PLAN_EXISTING),
             (groups, PLAN_GROUPS),
             (prefix_lists, PLAN_PREFIX_LISTS),
@@ -93,7 +96,7 @@ fn calls<'a>(
             (stack.named_secrets().next().is_some(), PLAN_SECRETS),
             (stack.named_roles().next().is_some(), PLAN_ROLES),
             (dns.is_some_and(|dns| dns.existing.is_some()), PLAN_ZONE),
-            (network.existing.is_some() && dns.is_some_and(|dns| dns.existing.is_none()), PLAN_ZONES_OF_VPC),
+            (network.existing.is_some() && own_zone, PLAN_ZONES_OF_VPC),
         ];
         lists.extend(asked.into_iter().filter(|(is, _)| *is).map(|(_, list)| list));
     }
@@ -119,7 +122,7 @@ fn calls<'a>(
     // So are instances where none are brokers.
     let asked = |kind: &str, of: &Option<Engine>| {
         of.is_none_or(|of| of == engine)
-            && (!kinds::is_of_names(kind) || dns.is_some())
+            && (!kinds::is_of_names(kind) || dns.is_some() || link)
             && (!kinds::is_of_papers(kind) || stack.has_papers())
             && (!kinds::is_of_alarms(kind) || stack.has_alarms(false))
             && kinds::of_logs(kind) <= stack.logs()

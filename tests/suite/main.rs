@@ -48,6 +48,7 @@ mod output;
 mod papers;
 mod picture;
 mod policy;
+mod privatelink;
 mod pull_requests;
 mod readme;
 mod reference;

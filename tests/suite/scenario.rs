@@ -64,6 +64,13 @@ pub const OTHERS_DESTROY: Scenario =
 pub const NAMES_APPLY: Scenario = Scenario::apply("apply with names", dev, None, NAMES);
 pub const NAMES_REMOVE: Scenario = Scenario::apply("names removed", dev, Some(NAMES), &[]);
 
+pub const LINK_APPLY: Scenario = Scenario::apply("apply with PrivateLink", link, None, LINK);
+pub const LINK_REMOVE: Scenario = Scenario::apply("PrivateLink removed", link, Some(LINK), &[]);
+
+/// An endpoint of a PrivateLink service, and its names. The service is not in the zone of the NAT gateway, which would get another address.
+const LINK: Edits =
+    &[("nat: single", "nat: single\n  privatelink: {service: SERVICE, domain: abc123.aws.confluent.cloud}")];
+
 pub const CLIENT_APPLY: Scenario = Scenario::apply("client host made", dev, Some(&[]), CLIENT);
 pub const CLIENT_REPLACE: Scenario = Scenario::apply("client host replaced", dev, Some(CLIENT), LARGER_CLIENT);
 pub const CLIENT_REMOVE: Scenario = Scenario::apply("client host removed", dev, Some(CLIENT), &[]);
@@ -122,6 +129,10 @@ const NEXT: Edits = &[(
 const SECURED: Edits = &[("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}")];
 
 pub const FILE: &str = "stack.yaml";
+
+fn link(account: &Account, edits: Edits) -> String {
+    stack("dev", edits).replace("SERVICE", &crate::privatelink::service(account, DEV, "b-c", false))
+}
 
 fn dev(_: &Account, edits: Edits) -> String {
     stack("dev", edits)

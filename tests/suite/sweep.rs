@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use crate::scenario::{
     ALARMS_APPLY, ALARMS_REMOVE, ALARMS_ROLL, ALARMS_UNDO, APPLY, CLIENT_APPLY, CLIENT_REMOVE, CLIENT_REPLACE, DESTROY,
-    DUAL_APPLY, DUAL_ON, FILE, LOGS_APPLY, LOGS_DESTROY, MSK_ALARMS, MSK_APPLY, MSK_DESTROY, MSK_LOGS, MSK_UPDATE,
-    MSK_USERS, MSK_USERS_DESTROY, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL, SECURED_APPLY,
-    SECURED_ROTATE, SECURED_UNDO, Scenario, TO_PLAINTEXT, TO_TLS, UNDO, Whole,
+    DUAL_APPLY, DUAL_ON, FILE, LINK_APPLY, LINK_REMOVE, LOGS_APPLY, LOGS_DESTROY, MSK_ALARMS, MSK_APPLY, MSK_DESTROY,
+    MSK_LOGS, MSK_UPDATE, MSK_USERS, MSK_USERS_DESTROY, NAMES_APPLY, NAMES_REMOVE, OTHERS_APPLY, OTHERS_DESTROY, ROLL,
+    SECURED_APPLY, SECURED_ROTATE, SECURED_UNDO, Scenario, TO_PLAINTEXT, TO_TLS, UNDO, Whole,
 };
 use crate::support::aws::DEV;
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
@@ -348,6 +348,14 @@ fn a_run_with_names_that_is_cut_short_is_finished_by_the_next() {
     NAMES_APPLY.sweep(&KILLS, 2, true);
     NAMES_APPLY.sweep(quick(), 2, true);
     NAMES_REMOVE.sweep(&KILLS, 2, true);
+}
+
+#[test]
+fn an_endpoint_of_a_privatelink_service_and_its_names_are_made_and_go_whatever_goes_wrong() {
+    LINK_APPLY.sweep(&KILLS, 2, true);
+    LINK_APPLY.sweep(quick(), 2, true);
+    LINK_APPLY.sweep(&LAGS, 1, true);
+    LINK_REMOVE.sweep(&KILLS, 2, true);
 }
 
 #[test]

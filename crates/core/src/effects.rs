@@ -98,6 +98,17 @@ pub const EFFECTS: &[KeyEffect] = &[
     key("network.dns.existing", &[Refused], "Take `dns` away, apply, and write it with the other zone."),
     key("network.dns.advertise", &[Roll], ""),
     key("network.dns.ttl", &[InPlace], ""),
+    key(
+        "network.privatelink.service",
+        &[InPlace, Replace],
+        "Another service is another endpoint, to which the names lead then.",
+    ),
+    key(
+        "network.privatelink.domain",
+        &[InPlace, Refused],
+        "Names are added and removed in place. For another domain take `domain` away, apply, and write the new one.",
+    ),
+    key("network.privatelink.ports", &[InPlace], "Access is opened first and closed last."),
     key("network.private_cidrs", &[Refused], ""),
     key("network.public_cidrs", &[Refused], ""),
     key("workload.ingress", &[InPlace, Nothing], "Volumes grow where the workload needs more; they never shrink."),

@@ -21,6 +21,9 @@ pub struct EndpointService {
     pub interface: bool,
     /// The names of the zones in which it has interfaces.
     pub zones: BTreeSet<String>,
+    /// Whether its owner accepts each endpoint by hand: not AWS.
+    #[serde(default)]
+    pub by_hand: bool,
 }
 
 const SERVICES: Table =

@@ -160,6 +160,7 @@ mod tests {
             client: None,
             settings: false,
             zone: None,
+            privatelink: false,
             papers: false,
             alarms: false,
             logs: crate::stack::Logs::None,

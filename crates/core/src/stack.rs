@@ -13,6 +13,7 @@ pub use crate::engines::ec2::keys::*;
 pub use crate::engines::ec2::listeners::*;
 pub use crate::engines::msk::keys::*;
 pub use crate::engines::{Cluster, CommonKeys, Engine};
+pub use crate::file::PrivateLink;
 pub use crate::file::Topic;
 use crate::file::read::{Read as _, fields};
 pub use crate::file::{Access, Mechanism, Prune, RoleName, User};

@@ -75,6 +75,11 @@ struct Case {
     types_gone: Vec<String>,
     /// Instance types that AWS has and the embedded table lacks.
     types_new: BTreeMap<String, InstanceLimits>,
+    /// Endpoint services of others, each with its zones, and those whose owner accepts each endpoint by hand.
+    services: BTreeMap<String, BTreeSet<String>>,
+    by_hand: BTreeSet<String>,
+    /// Those that the account no longer sees.
+    services_gone: Vec<String>,
     /// Endpoint services that AWS has, or has elsewhere, each with its zones.
     endpoints_now: BTreeMap<String, BTreeSet<String>>,
     allow_data_loss: bool,
@@ -119,6 +124,11 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     let mut model = Model::empty(&wanted.stack.region, zones);
     model.facts.network.clone_from(&case.network);
     model.facts.papers_key.clone_from(&case.papers_key);
+    let interface = |(name, zones): (&String, &BTreeSet<String>)| {
+        let by_hand = case.by_hand.contains(name);
+        (name.clone(), EndpointService { interface: true, zones: zones.clone(), gateway: false, by_hand })
+    };
+    model.facts.endpoints.extend(case.services.iter().map(interface));
     if let Some(before) = &case.applied {
         let first = model.plan(&parsed(&read(before)), false);
         model.apply(&first);
@@ -185,9 +195,8 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     model.facts.types.extend(case.types_new.clone());
     model.facts.types.retain(|name, _| !case.types_gone.contains(name));
     model.facts.offers.retain(|name, _| !case.types_gone.contains(name));
-    let interface =
-        |zones: &BTreeSet<String>| EndpointService { interface: true, zones: zones.clone(), gateway: false };
-    model.facts.endpoints.extend(case.endpoints_now.iter().map(|(name, zones)| (name.clone(), interface(zones))));
+    model.facts.endpoints.extend(case.endpoints_now.iter().map(interface));
+    model.facts.endpoints.retain(|name, _| !case.services_gone.contains(name));
     if let Some(account) = &case.account_now {
         model.facts.account.clone_from(account);
     }

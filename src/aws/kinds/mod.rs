@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kstack_core::all_kinds;
 use kstack_core::engines::Engine;
 use kstack_core::kinds::{self, InstanceProfile, Kind, KmsKey, Resource, Role, Vpc};
-use kstack_core::model::{FieldChange, Record, Tags, tag};
+use kstack_core::model::{FieldChange, OWN_ZONE, Record, Tags, tag};
 use kstack_core::observed::{Found, Observed};
 use kstack_core::stack::{Logs, Stack};
 
@@ -163,6 +163,11 @@ fn may_have(record: Option<&Record>, engine: Option<Engine>) -> bool {
     engine.is_none_or(|engine| told.is_none_or(|told| told == engine.key()))
 }
 
+/// The zones in which there may be names, as the record tells.
+fn told_zones(record: &Record) -> impl Iterator<Item = &str> {
+    record.zone.as_deref().into_iter().chain(record.privatelink.then_some(OWN_ZONE))
+}
+
 /// All of that which is `found`, and what the record of `stack` tells of where it was not looked for: names in DNS, keys and certificates,
 /// alarms and log groups.
 async fn with_told(
@@ -171,8 +176,11 @@ async fn with_told(
     mut found: Vec<Found<Resource>>,
     record: Option<&Record>,
 ) -> Result<Vec<Found<Resource>>, StepError> {
-    let told = record.and_then(|record| record.zone.as_deref());
-    if told.is_some_and(|zone| aws.expect_names(stack, zone)) {
+    let mut new = false;
+    for zone in record.into_iter().flat_map(told_zones) {
+        new |= aws.expect_names(stack, zone);
+    }
+    if new {
         found.retain(|one| !kinds::is_of_names(one.spec.kind()));
         found.extend(find(aws, |_, part| part == Part::Names).await?);
     }
@@ -276,7 +284,7 @@ pub async fn find_all_told<'a>(
     records: impl Iterator<Item = (&'a str, &'a Record)>,
 ) -> Result<Vec<Found<Resource>>, StepError> {
     for (stack, record) in records {
-        if let Some(zone) = record.zone.as_deref() {
+        for zone in told_zones(record) {
             aws.expect_names(stack, zone);
         }
         if record.papers {

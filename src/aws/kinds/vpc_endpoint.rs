@@ -6,7 +6,7 @@ use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{Filter, ResourceType, VpcEndpoint as Sdk, VpcEndpointType};
 use kstack_core::kinds::VpcEndpoint;
-use kstack_core::kinds::vpc_endpoint::policy_text;
+use kstack_core::kinds::vpc_endpoint::{ASKED, policy_text};
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
@@ -53,6 +53,11 @@ impl Driver<Aws> for VpcEndpoint {
             };
             match state(endpoint).as_str() {
                 "available" => Ok(Some(())),
+                // Somebody else says when it goes on.
+                ASKED => {
+                    (ctx.progress)(format!("{id} waits until the owner of {} accepts it", self.service));
+                    Ok(Some(()))
+                }
                 "failed" | "rejected" | "expired" => {
                     let why = endpoint.last_error().and_then(|error| error.message()).unwrap_or("AWS gives no reason");
                     Err(StepError::ended(format!("the endpoint {id} failed"), why))
@@ -146,13 +151,13 @@ pub fn found(endpoint: &Sdk) -> Found<VpcEndpoint> {
         private_dns: endpoint.private_dns_enabled(),
         state: state.clone(),
     };
-    let terminated = matches!(state.as_str(), "deleting" | "deleted" | "failed" | "rejected" | "expired");
+    let terminated = matches!(state.as_str(), "deleting" | "deleted");
     let id = endpoint.vpc_endpoint_id().unwrap_or_default().to_owned();
     Found { id, tags: tags_of(Some(endpoint.tags())), spec, terminated }
 }
 
 /// The state in lower case: EC2 answers `available` for interface endpoints and `Available` for others at times.
-fn state(endpoint: &Sdk) -> String {
+pub(super) fn state(endpoint: &Sdk) -> String {
     endpoint.state().map(|state| state.as_str().to_lowercase()).unwrap_or_default()
 }
 
@@ -165,7 +170,7 @@ fn differences(wanted: &[String], live: &[String]) -> (Option<Vec<String>>, Opti
     (missing(live, wanted), missing(wanted, live))
 }
 
-async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
+pub(super) async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
     fetch_by(aws, aws.mine()).await
 }
 

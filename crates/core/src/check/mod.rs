@@ -14,6 +14,7 @@ mod logs;
 mod msk_users;
 mod named_of_users;
 mod network;
+mod privatelink;
 mod prune;
 mod routes;
 mod sources;

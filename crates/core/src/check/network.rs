@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
 
-use super::{dns, existing, ipv6, routes};
+use super::{dns, existing, ipv6, privatelink, routes};
 use crate::file::Checker;
 use crate::file::{Endpoint, Network, Zones};
 use crate::{endpoint_services, network};
@@ -53,6 +53,7 @@ pub fn check(checker: &mut Checker<'_>) {
     existing::check_access(&net, checker);
     ipv6::check(&net, checker);
     dns::check(&net, checker);
+    privatelink::check(&net, checker);
 }
 
 /// The VPC's block: of a size that AWS takes and that has room for the subnets derived from it.

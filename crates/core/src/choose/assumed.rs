@@ -53,10 +53,11 @@ pub fn assumed_facts(stack: &Stack) -> Facts {
     let types: InstanceTypes = named.map(|name| (name.clone(), known.get(name).cloned().unwrap_or(ANY))).collect();
     let all: BTreeSet<String> = zones.keys().cloned().collect();
     let version = stack.cluster.msk.as_ref().and_then(|msk| msk.kafka.as_ref());
-    let endpoints = stack.network.endpoints.iter();
-    let everywhere = || EndpointService { gateway: true, interface: true, zones: all.clone() };
+    let endpoints = stack.network.endpoints.iter().map(|endpoint| &endpoint.0);
+    let endpoints = endpoints.chain(stack.network.privatelink.iter().map(|link| &link.service.0));
+    let everywhere = || EndpointService { gateway: true, interface: true, zones: all.clone(), by_hand: false };
     Facts {
-        endpoints: endpoints.map(|endpoint| (endpoint.0.clone(), everywhere())).collect(),
+        endpoints: endpoints.map(|name| (name.clone(), everywhere())).collect(),
         account: stack.account.as_ref().map(|account| account.0.as_str()).or(of_iam).unwrap_or_default().to_owned(),
         caller: String::new(),
         network: network(stack, &zones),

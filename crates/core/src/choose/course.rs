@@ -7,6 +7,7 @@ use super::{open, unsaid};
 use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT, Course, Overrides, Phase};
 use crate::engines::Engine;
 use crate::engines::ec2::reaches_ssm;
+use crate::kinds::vpc_endpoint::PRIVATELINK;
 use crate::kinds::{HostCertificate, Instance, SecurityGroupRules, Volume};
 use crate::model::{Address, tag};
 use crate::observed::Observed;
@@ -101,9 +102,11 @@ pub(super) fn of_what_is_left(observed: &Observed) -> Option<Phase> {
     }
 }
 
-/// Whether live rules of the stack's own let somebody in at `port`; `None` where it has no rules.
+/// Whether live rules of the stack's own let somebody in to a host at `port`; `None` where it has no rules.
 pub(super) fn has_port(observed: &Observed, port: u16) -> Option<bool> {
     let (rules, ports) = (observed.of::<SecurityGroupRules>(), format!("tcp {port}"));
     let has = |rules: &SecurityGroupRules| rules.ingress.iter().any(|rule| rule.ports == ports);
-    (!rules.is_empty()).then(|| rules.values().any(|(_, rules)| has(rules)))
+    // Another cluster, by PrivateLink, has ports of Kafka too.
+    let hosts = || rules.iter().filter(|(name, _)| **name != PRIVATELINK);
+    (!rules.is_empty()).then(|| hosts().any(|(_, (_, rules))| has(rules)))
 }

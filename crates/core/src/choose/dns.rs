@@ -8,10 +8,21 @@ use crate::stack::{Dns, Stack};
 
 /// Refuses a zone that can't hold the stack's names, or that its VPC does not see.
 pub fn check(stack: &Stack, network: Option<&ExistingNetwork>, input: &PlanningInput, refusals: &mut Vec<Refusal>) {
+    if let Some(domain) = stack.network.privatelink.as_ref().and_then(|link| link.domain.as_ref()) {
+        let remedy = |_: &str| {
+            "remove `domain` below `network.privatelink`, and have that zone lead to the endpoint; or take the zone away from the VPC".to_owned()
+        };
+        refusals.extend(own(domain, remedy, network, input));
+    }
     let Some(dns) = &stack.network.dns else { return };
     match &dns.existing {
         Some(id) => refusals.extend(existing(stack, dns, id, network, input)),
-        None => refusals.extend(own(dns, network, input)),
+        None => {
+            let remedy = |id: &str| {
+                format!("write `existing: {id}` below `network.dns` to have the names in it, or another `zone`")
+            };
+            refusals.extend(own(&dns.zone, remedy, network, input));
+        }
     }
 }
 
@@ -68,14 +79,16 @@ fn existing(
 }
 
 /// A VPC sees one zone of a domain.
-fn own(dns: &Dns, network: Option<&ExistingNetwork>, input: &PlanningInput) -> Option<Refusal> {
+fn own(
+    domain: &str,
+    remedy: impl Fn(&str) -> String,
+    network: Option<&ExistingNetwork>,
+    input: &PlanningInput,
+) -> Option<Refusal> {
     let vpc = &network?.vpc;
     let live = input.observed.of::<HostedZone>();
     let is_own = |id: &str| live.values().any(|(zone, _)| zone.id == id);
     let zones = &input.facts.network.zones_of_vpc;
-    let (id, name) = zones.iter().find(|(id, name)| **name == *dns.zone && !is_own(id))?;
-    Some(Refusal::general(
-        format!("{vpc} has a hosted zone of the domain {name} already, {id}"),
-        format!("write `existing: {id}` below `network.dns` to have the names in it, or another `zone`"),
-    ))
+    let (id, name) = zones.iter().find(|(id, name)| **name == *domain && !is_own(id))?;
+    Some(Refusal::general(format!("{vpc} has a hosted zone of the domain {name} already, {id}"), remedy(id)))
 }

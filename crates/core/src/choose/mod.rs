@@ -16,6 +16,7 @@ mod logs;
 mod msk;
 mod open;
 mod papers_key;
+mod privatelink;
 mod routes;
 mod running;
 mod unsaid;
@@ -101,6 +102,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
         routes,
         later_routes,
         zones,
+        privatelink: None,
         hosts: Vec::new(),
         course: course::choose(stack, observed, overrides, &mut refusals),
         papers_left: false,
@@ -116,6 +118,7 @@ pub fn design(stack: &Stack, input: &PlanningInput, overrides: &Overrides) -> Re
     };
     let reads = |role: &Role| role.papers_key.as_ref().is_some_and(|key| *key != Ref::None);
     design.papers_left = !design.has_papers() && observed.of::<Role>().values().any(|(_, role)| reads(role));
+    design.privatelink = privatelink::choose(&design, input, &mut refusals);
     existing::check_subnets(&design, input, &mut refusals);
     if let Some(ec2) = stack.cluster.ec2.as_ref().filter(|_| refusals.is_empty()) {
         design.hosts = ec2::choose(&design, ec2, input, overrides, &mut refusals);

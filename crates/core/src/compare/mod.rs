@@ -1,4 +1,4 @@
-//! The same workload on every engine and on hosted services: sized, priced, and sorted by cost. Pure.
+//! The same workload on every engine, on Kubernetes and on hosted services: sized, priced, and sorted by cost. Pure.
 
 mod advice;
 mod chart;
@@ -11,6 +11,7 @@ mod text;
 
 use serde::Serialize;
 
+use crate::engines::ec2::eks;
 use crate::engines::{CommonKeys, ComparisonRequest, ENGINES};
 use crate::file::Workload;
 use crate::pricing::{Choice, CountingMethod, Market, Prices, Purpose, Reads, Unfit};
@@ -41,7 +42,7 @@ pub struct Comparison {
     pub advice: Option<String>,
 }
 
-/// Compares `stack` on every engine and hosted service. Traffic from the VPC to Confluent Cloud is not included. `None` when the
+/// Compares `stack` on every engine, with Strimzi on EKS, and on hosted services. Traffic from the VPC to Confluent Cloud is not included. `None` when the
 /// stack has no cluster.
 pub fn compare(stack: &Stack, prices: &Prices, method: CountingMethod, reads: Reads) -> Option<Comparison> {
     stack.cluster.engine()?;
@@ -79,7 +80,7 @@ fn with_ingress(workload: &Workload, ingress_mibs: f64) -> Workload {
 fn choices(request: &ComparisonRequest<'_>) -> (Vec<Choice>, Vec<Unfit>) {
     let (mut fit, mut unfit) = (Vec::new(), Vec::new());
     let offered = ENGINES.iter().flat_map(|engine| (engine.candidates)(request));
-    for candidate in offered.chain(hosted::candidates(request)) {
+    for candidate in offered.chain([eks::candidate(request)]).chain(hosted::candidates(request)) {
         match candidate {
             Ok(choice) => fit.push(choice),
             Err(reason) => unfit.push(reason),

@@ -69,6 +69,25 @@ fn a_bill_by_hand() {
     near(bill.total(), counted);
 }
 
+/// The nodes carry what EC2's hosts carry with three quarters of their memory; the control plane is 0.10 USD an hour, and all else is paid for as
+/// on EC2.
+#[test]
+fn strimzi_on_eks_is_nodes_with_room_for_kubernetes_and_a_control_plane() {
+    let file = stack("us-east-1", "5 MiB/s", "m5.xlarge");
+    let all = compare(&file, embedded(), CountingMethod::EquationOne, Reads::Leader).unwrap().choices;
+    let of = |name: &str| all.iter().find(|choice| choice.name == name).unwrap_or_else(|| panic!("no {name}"));
+    let eks = of("Strimzi on EKS");
+    near(usd(&eks.bill, "EKS control plane"), 73.0);
+    near(usd(&eks.bill, "root volumes"), 6.0 * 20.0 * 0.08);
+    for line in ["traffic: replication", "traffic: producers", "NAT gateways", "broker volumes"] {
+        near(usd(&eks.bill, line), usd(&of("EC2 Arm, own controllers").bill, line));
+    }
+    let types = crate::instance_types::embedded();
+    let node = eks.what.split(" + ").next().and_then(|brokers| brokers.rsplit(' ').next()).expect("a type");
+    assert!(types[node].memory_mib / 4 * 3 >= 8192, "{}", eks.what);
+    assert!(eks.usd > of("EC2 Arm, own controllers").usd && eks.complete());
+}
+
 #[test]
 fn throughput_and_iops_are_paid_over_the_free_part() {
     let mut stack = stack("us-east-1", "5 MiB/s", "m5.4xlarge");
@@ -95,7 +114,7 @@ fn choices_are_sorted_and_those_with_gaps_come_last() {
         compare(&stack(region, "5 MiB/s", "m5.xlarge"), embedded(), CountingMethod::EquationOne, Reads::Leader).unwrap()
     };
     let known = compared("us-east-1");
-    assert_eq!(known.choices.len() + known.unfit.len(), 10);
+    assert_eq!(known.choices.len() + known.unfit.len(), 11);
     assert!(known.choices.is_sorted_by(|left, right| left.usd <= right.usd));
     assert!(known.choices.iter().all(Choice::complete) && known.advice.is_some());
     let unknown = compared("eu-west-1");
@@ -148,7 +167,7 @@ fn extremes_are_compared_too() {
             (stack.workload.replication_factor, stack.workload.consumers) = (copies, consumers);
             for method in [CountingMethod::EquationOne, CountingMethod::AwsMsk] {
                 let comparison = compare(&stack, embedded(), method, Reads::Nearest).unwrap();
-                assert_eq!(comparison.choices.len() + comparison.unfit.len(), 10);
+                assert_eq!(comparison.choices.len() + comparison.unfit.len(), 11);
                 assert!(comparison.choices.iter().all(|choice| choice.usd.is_finite() && choice.usd > 0.0));
                 assert_eq!(outside(&comparison.svg()), Vec::<String>::new());
             }

@@ -26,7 +26,9 @@ use crate::trust::Next;
 pub use client::{ClientDesign, ClientListener, client_listeners};
 pub use listeners::{Listener, listeners};
 pub use msk::{MskDesign, Provisioned};
-pub use network::{EndpointFacts, ExistingNetwork, HostedZoneFacts, NetworkFacts, SubnetFacts, VpcFacts};
+pub use network::{
+    EndpointFacts, ExistingNetwork, HostedZoneFacts, NetworkFacts, PrivateLinkDesign, SubnetFacts, VpcFacts,
+};
 
 /// Node ids of dedicated controllers follow this one; brokers have 1 to 1000. They share one space.
 pub const CONTROLLER_IDS: u32 = 1000;
@@ -46,7 +48,8 @@ pub struct Facts {
     pub offers: BTreeMap<String, BTreeSet<String>>,
     /// The newest image of the file's operating system, by architecture.
     pub images: BTreeMap<String, String>,
-    /// The endpoint services that the file names, as far as the region has them.
+    /// The endpoint services that the file names, as far as the region has them and this account sees them: AWS's by the last part of their
+    /// names, one of others by its whole name.
     #[serde(default)]
     pub endpoints: BTreeMap<String, EndpointService>,
     /// The Kafka versions that a new MSK cluster can have, where the file asks for one.
@@ -186,6 +189,8 @@ pub struct Design {
     /// The other ones of the file.
     pub later_routes: Vec<NamedRoute>,
     pub zones: Vec<Zone>,
+    /// The endpoint of a PrivateLink service, where there is one.
+    pub privatelink: Option<PrivateLinkDesign>,
     pub hosts: Vec<HostDesign>,
     /// Where the hosts are on their way between plaintext and TLS.
     pub course: Course,

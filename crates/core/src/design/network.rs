@@ -105,6 +105,19 @@ pub struct EndpointFacts {
     pub private_dns: bool,
 }
 
+/// What is chosen for the endpoint of a PrivateLink service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrivateLinkDesign {
+    /// The stack's zones that the service is in, each with an interface of the endpoint.
+    pub zones: Vec<Zone>,
+    /// The names of the stack's other zones.
+    pub without: Vec<String>,
+    /// Whether the service's owner accepts each endpoint by hand.
+    pub by_hand: bool,
+    /// Whether the live endpoint waits for that.
+    pub asked: bool,
+}
+
 /// The network that a stack is in, where it is not its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExistingNetwork {

@@ -7,6 +7,7 @@ use super::dns::Dns;
 use super::existing::{AccessRule, Existing, GroupId, Peer};
 use super::logs::FlowLogs;
 use super::node::{Content, Node};
+use super::privatelink::PrivateLink;
 use super::problem::Problem;
 use super::read::{Read, choices, fields, text};
 use super::routes::NamedRoute;
@@ -47,6 +48,8 @@ fields! {
         own_groups: bool = true,
         /// Names for brokers in a private hosted zone of Route 53; none when absent.
         dns: Option<Dns>,
+        /// An interface endpoint for a PrivateLink service of somebody else's, such as a cluster of Confluent Cloud; none when absent.
+        privatelink: Option<PrivateLink>,
         /// The private subnets' blocks, one for each zone in the order of the zones' names. Derived when absent.
         private_cidrs: Option<Vec<Ipv4Net>>,
         /// The public subnets' blocks, one for each zone in the order of the zones' names. Derived when absent.

@@ -1,7 +1,7 @@
 //! Reading a stack file: from YAML to a tree with places, from the tree to typed values, and problems to be shown.
 //!
 //! `node` is the tree, `read` the typed reader and the JSON Schema from one declaration, `keys` what every engine
-//! shares, `existing` what a file names of others' networks, `routes` the ways to them, `users` who may do what in the cluster, `prune` what of it is the file's alone, `dns` the stack's names, `alarms` whom
+//! shares, `existing` what a file names of others' networks, `routes` the ways to them, `users` who may do what in the cluster, `prune` what of it is the file's alone, `dns` the stack's names, `privatelink` a way to a service of others, `alarms` whom
 //! CloudWatch tells, `logs` where logs go, `checker` what rules between fields
 //! work with, `problem` how a problem is shown, `syntax` and `secret` what its
 //! words are and what they must not have.
@@ -13,6 +13,7 @@ mod existing;
 pub(crate) mod keys;
 mod logs;
 pub(crate) mod node;
+mod privatelink;
 pub(crate) mod problem;
 mod prune;
 pub mod read;
@@ -24,10 +25,11 @@ mod users;
 
 pub use alarms::{Alarms, AlarmsChoice, TopicArn};
 pub use checker::Checker;
-pub use dns::{Dns, bootstrap_name};
+pub use dns::{Dns, ZoneName, bootstrap_name};
 pub use existing::{AccessRule, Existing, GroupId, ListenerName, Peer, SubnetChoice, SubnetId, VpcChoice, VpcId};
 pub use keys::{Account, ApiVersion, Endpoint, Name, Nat, Network, Region, Workload, Zones};
 pub use logs::{FlowLogs, KmsKeyArn, LogGroupChoice, LogRetention, Logs, OwnLogGroup};
+pub use privatelink::{Port, PrivateLink, ServiceName};
 pub use problem::{Problem, Report, Severity};
 pub use prune::{Beginning, INTERNAL, Prune};
 pub use read::Scalar;

@@ -9,8 +9,8 @@ use crate::file::bootstrap_name;
 /// The resource's name in the stack.
 pub const MAIN: &str = "main";
 
-/// How a stack's names come to another domain: never all at once, while brokers tell the old ones.
-pub const MOVE: &str = "remove `dns` from the file and apply it, then write it with the other zone and apply again";
+/// How a stack's names, or those of a PrivateLink service, come to another domain: never all at once, while brokers tell the old ones.
+pub const MOVE: &str = "remove `dns`, or `domain` below `privatelink`, from the file and apply it, then write it with the other one and apply again";
 
 spec! {
     pub struct DnsRecords {

@@ -1,9 +1,12 @@
-//! The private hosted zone of a stack's own, in which its names are.
+//! The private hosted zones of a stack's own: that of its brokers' names, and that of a PrivateLink service's.
 
 use super::prelude::*;
+use crate::file::ZoneName;
 
-/// The zone's name in the stack.
+/// The name in the stack of the zone of its brokers' names.
 pub const MAIN: &str = "main";
+/// That of the zone of a PrivateLink service's names.
+pub const PRIVATELINK: &str = super::vpc_endpoint::PRIVATELINK;
 
 spec! {
     pub struct HostedZone {
@@ -24,13 +27,17 @@ fn none() -> Ref {
 
 impl Kind for HostedZone {
     const NAME: &'static str = "hosted_zone";
-    const ENGINE: Option<Engine> = Some(Engine::Ec2);
     const OF_NAMES: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
-        let own = design.stack.network.dns.as_ref().filter(|dns| dns.existing.is_none());
-        let zone = own.map(|dns| HostedZone { domain: dns.zone.to_string(), vpc: design.vpc(), put_by_others: None });
-        zone.map(|zone| (MAIN.to_owned(), zone)).into_iter().collect()
+        let network = &design.stack.network;
+        let own = network.dns.as_ref().filter(|dns| dns.existing.is_none()).map(|dns| (MAIN, &dns.zone));
+        let link = network.privatelink.as_ref().and_then(|link| Some((PRIVATELINK, link.domain.as_ref()?)));
+        let zone = |(name, domain): (&str, &ZoneName)| {
+            let zone = HostedZone { domain: domain.to_string(), vpc: design.vpc(), put_by_others: None };
+            (name.to_owned(), zone)
+        };
+        own.into_iter().chain(link).map(zone).collect()
     }
 
     /// A zone goes before the VPC that sees it.

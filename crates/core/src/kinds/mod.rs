@@ -186,6 +186,7 @@ macro_rules! all_kinds {
                 instance_profile::InstanceProfile,
                 placement_group::PlacementGroup,
                 hosted_zone::HostedZone,
+                privatelink_records::PrivatelinkRecords,
                 dns_records::DnsRecords,
                 volume::Volume,
                 network_interface::NetworkInterface,

@@ -30,6 +30,9 @@ pub fn groups(design: &Design) -> Vec<(&'static str, &'static str)> {
     if design.stack.network.endpoints.iter().any(|endpoint| super::vpc_endpoint::has_interfaces(design, endpoint)) {
         groups.push(("endpoints", "Interfaces of VPC endpoints"));
     }
+    if design.privatelink.is_some() {
+        groups.push((super::vpc_endpoint::PRIVATELINK, "Interfaces of the PrivateLink endpoint"));
+    }
     groups
 }
 

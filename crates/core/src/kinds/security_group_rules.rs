@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::prelude::*;
 use super::security_group::groups;
+use super::vpc_endpoint::PRIVATELINK;
 use crate::cloud_init::{CLIENT_PORT, CONTROLLER_PORT, INTERNAL_PORT, JMX_PORT, NODE_PORT, QUORUM_PORT};
 use crate::design::{MskDesign, Provisioned, listeners};
 use crate::engines::ec2::archive;
 use crate::network::{EVERYWHERE, EVERYWHERE_V6};
-use crate::stack::{Client, ListenerName};
+use crate::stack::{Client, ListenerName, Peer};
 
 spec! {
     pub struct SecurityGroupRules {
@@ -28,6 +29,9 @@ spec! {
 
 /// Who reaches the listener that brokers have for each other, from where clients are.
 const KSTACK: &str = "kstack to brokers, by its certificate";
+
+/// What clients have beside the way to brokers.
+const TO_PRIVATELINK: &str = "To the PrivateLink service";
 
 /// One rule: which ports, from or to whom, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,6 +135,27 @@ fn from_the_vpc(design: &Design) -> Vec<NetworkRule> {
     blocks.map(|block| rule(443, Ref::Id(block.to_string()), "Hosts of the VPC to AWS services")).collect()
 }
 
+/// The ports of the PrivateLink service, in the endpoint's group or towards it.
+fn of_privatelink(design: &Design, peer: &Ref, what: &str) -> Vec<NetworkRule> {
+    let link = design.stack.network.privatelink.as_ref().filter(|_| design.privatelink.is_some());
+    let ports: BTreeSet<u16> = link.iter().flat_map(|link| &link.ports).map(|port| port.0).collect();
+    ports.into_iter().map(|port| rule(port, peer.clone(), what)).collect()
+}
+
+/// Who reaches the PrivateLink service: hosts of the VPC, and clients outside of it that the file names. Its interfaces have IPv4 alone.
+fn to_privatelink(design: &Design) -> Vec<NetworkRule> {
+    let network = &design.stack.network;
+    let blocks: Vec<String> = match &design.existing {
+        Some(existing) => existing.blocks.iter().map(ToString::to_string).collect(),
+        None => network.cidr.iter().chain(&network.secondary_cidrs).map(ToString::to_string).collect(),
+    };
+    let outside = network.clients.iter().filter(|peer| !matches!(peer, Peer::Block6(_))).map(ToString::to_string);
+    let outside: Vec<String> = outside.filter(|peer| !blocks.contains(peer)).collect();
+    let with = |what: &'static str| move |peer: String| of_privatelink(design, &Ref::Id(peer), what);
+    let inside = blocks.into_iter().flat_map(with("Hosts of the VPC to the PrivateLink service"));
+    inside.chain(outside.into_iter().flat_map(with("Clients to the PrivateLink service"))).collect()
+}
+
 impl Kind for SecurityGroupRules {
     const NAME: &'static str = "security_group_rules";
     const TAGGED: bool = false;
@@ -190,7 +215,9 @@ impl Kind for SecurityGroupRules {
                         _ => rule(way.port, group("brokers"), way.what),
                     }));
                     egress.extend(secured.then(|| rule(INTERNAL_PORT, group("brokers"), KSTACK)));
+                    egress.extend(of_privatelink(design, &group(PRIVATELINK), TO_PRIVATELINK));
                 }
+                PRIVATELINK => ingress.extend(to_privatelink(design)),
                 super::ClientInstance::CLIENT => egress.extend(of_client(design, &downloads)),
                 _ if design.existing.is_some() => ingress.extend(from_the_vpc(design)),
                 _ => {
@@ -262,7 +289,9 @@ fn of_msk(design: &Design, msk: &MskDesign) -> Vec<(String, SecurityGroupRules)>
             "clients" => {
                 egress.extend(listeners.iter().map(|one| rule(one.port, group("brokers"), one.what)));
                 egress.extend(exporters.iter().map(|(_, port, what)| rule(*port, group("brokers"), what)));
+                egress.extend(of_privatelink(design, &group(PRIVATELINK), TO_PRIVATELINK));
             }
+            PRIVATELINK => ingress.extend(to_privatelink(design)),
             super::ClientInstance::CLIENT => {
                 let urls = design.stack.client.iter().flat_map(Client::urls);
                 egress.extend(of_client(design, &archive::ports_of(urls)));

@@ -1,4 +1,5 @@
-//! VPC endpoints: S3 through a gateway endpoint, other services through interface endpoints in the public subnets.
+//! VPC endpoints: S3 through a gateway endpoint, other services through interface endpoints in the public subnets. One of them may be for a
+//! PrivateLink service of somebody else's, who says whether it may be used.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::prelude::*;
 use crate::endpoint_services::{by_gateway, full_name};
+use crate::file::PrivateLink;
 
 spec! {
     pub struct VpcEndpoint {
@@ -22,8 +24,27 @@ spec! {
         /// Whether the service's public name leads to the endpoint; interface endpoints only.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub private_dns: Option<bool> => Rule::in_place().hidden(),
-        /// `available`; `pending` while it comes up.
-        pub state: String => Rule::in_place().hidden(),
+        /// `available`; `pending` while it comes up, and [`ASKED`] until the service's owner has accepted it.
+        pub state: String => Rule::by(state).hidden(),
+    }
+}
+
+/// The name of the endpoint of a PrivateLink service in a stack.
+pub const PRIVATELINK: &str = "privatelink";
+/// The state of an endpoint that the service's owner has to accept.
+pub const ASKED: &str = "pendingacceptance";
+
+/// One that came up is waited for; one that can't be used any more is made again, unless the service's owner said no.
+fn state(change: &FieldChange, _: bool) -> Effect {
+    match change.before.as_str().unwrap_or_default() {
+        "rejected" => Effect::Refuse {
+            reason: "the service's owner has rejected the endpoint, and nothing gets through it".to_owned(),
+            remedy:
+                "have the owner accept it; or remove `network.privatelink`, apply, and write it again, which asks anew"
+                    .to_owned(),
+        },
+        "failed" | "expired" => Effect::Replace,
+        _ => Effect::InPlace,
     }
 }
 
@@ -94,6 +115,23 @@ fn is_missing(design: &Design, name: &str) -> bool {
     design.existing.as_ref().is_none_or(|existing| !existing.has_endpoint(&design.stack.region, name))
 }
 
+/// The endpoint of the file's PrivateLink service. Who may do what through it is the service's to say.
+fn to_others(design: &Design) -> Option<VpcEndpoint> {
+    let (PrivateLink { service, .. }, chosen) =
+        (design.stack.network.privatelink.as_ref()?, design.privatelink.as_ref()?);
+    Some(VpcEndpoint {
+        vpc: design.vpc(),
+        service: service.to_string(),
+        kind: "Interface".to_owned(),
+        route_tables: Vec::new(),
+        subnets: chosen.zones.iter().map(|zone| design.public_subnet(zone)).collect(),
+        security_groups: vec![Ref::to("security_group", PRIVATELINK)],
+        policy: None,
+        private_dns: Some(false),
+        state: if chosen.asked { ASKED } else { "available" }.to_owned(),
+    })
+}
+
 impl Kind for VpcEndpoint {
     const NAME: &'static str = "vpc_endpoint";
     const ACCESS: bool = true;
@@ -124,7 +162,8 @@ impl Kind for VpcEndpoint {
             }
         };
         let missing = network.endpoints.iter().filter(|name| is_missing(design, name));
-        missing.map(|name| (VpcEndpoint::name_of(name), endpoint(name))).collect()
+        let own = missing.map(|name| (VpcEndpoint::name_of(name), endpoint(name)));
+        own.chain(to_others(design).map(|endpoint| (PRIVATELINK.to_owned(), endpoint))).collect()
     }
 
     fn home(&self) -> Vec<&str> {

@@ -126,6 +126,9 @@ pub struct Record {
     /// Where the stack's names in DNS may be: [`OWN_ZONE`], or the id of a hosted zone of others. Absent where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
+    /// Whether there may be a hosted zone of the stack's for the names of a PrivateLink service: as with `papers`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub privatelink: bool,
     /// Whether there may be keys and certificates of the stack's: from before the first is made until an apply without them is complete.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub papers: bool,

@@ -19,6 +19,7 @@ mod markdown;
 mod order;
 mod prune;
 mod ready;
+mod remarks;
 mod saved;
 mod stages;
 mod step;
@@ -202,8 +203,9 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         }
     }
     change::follow(&desired, design, observed, &mut plan);
-    warn_of_others(observed, &mut plan);
-    say_later_routes(design, &mut plan);
+    remarks::of_others(observed, &mut plan);
+    remarks::later_routes(design, &mut plan);
+    remarks::privatelink(design, observed, &mut plan);
     authorities::say(design, observed, &mut plan);
     added::say_empty(design, observed, &mut plan);
     added::say_kept(design, &mut plan);
@@ -232,23 +234,6 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     plan.refusals.sort_by_cached_key(|refusal| refusal.address.as_ref().map(order::place));
     refuse_lost_quorum(&desired, observed, &mut plan);
     ordered(plan, observed)
-}
-
-/// Says what others have put onto the stack's resources, where it may do harm.
-fn warn_of_others(observed: &Observed, plan: &mut Plan) {
-    let said = observed.live.iter().filter_map(|(address, live)| Some((address, live.spec.warning()?)));
-    plan.notes.extend(said.map(|(address, text)| Note { warning: true, ..Note::of(address, text) }));
-}
-
-/// Says which routes wait until somebody attaches their gateway to the stack's VPC.
-fn say_later_routes(design: &Design, plan: &mut Plan) {
-    plan.notes.extend(design.later_routes.iter().map(|route| {
-        let text = format!(
-            "the route to {} is not made yet: {} is not attached to the stack's VPC; the next apply after that makes it",
-            route.to, route.via
-        );
-        Note { warning: true, ..Note::of(&Address::new("vpc", "main"), text) }
-    }));
 }
 
 /// Empty volumes for a majority of the voters would elect a leader without the cluster's metadata, whatever was allowed.

@@ -5,7 +5,7 @@
 use super::{Bill, HOURS_PER_MONTH, Market};
 use crate::file::{Nat, Network};
 use crate::sizing::Demand;
-use crate::text::five_digits;
+use crate::text::{five_digits, many};
 
 /// GiB that a host fetches through NAT in a month: updates, and Kafka's archive when it starts anew. An assumption.
 const NAT_GIB_PER_HOST: f64 = 2.0;
@@ -40,6 +40,10 @@ pub fn charge_network(bill: &mut Bill, market: Market<'_>, network: &Network, ho
         }
         bill.charge(market, "public addresses", "public address", gateways * HOURS_PER_MONTH, formula);
     }
+    if network.privatelink.is_some() {
+        let formula = format!("1 × {zones} zones × {HOURS_PER_MONTH} h");
+        bill.charge(market, "PrivateLink endpoint", "endpoint", zones * HOURS_PER_MONTH, formula);
+    }
     let endpoints = network.endpoints.iter().filter(|endpoint| endpoint.0 != "s3").count() as f64;
     if endpoints > 0.0 {
         let formula = format!("{endpoints} × {zones} zones × {HOURS_PER_MONTH} h");
@@ -51,11 +55,38 @@ pub fn charge_network(bill: &mut Bill, market: Market<'_>, network: &Network, ho
     }
 }
 
+/// The hosted zones that a stack has for itself: that of its brokers' names, and that of a PrivateLink service's.
+pub fn charge_zones(bill: &mut Bill, market: Market<'_>, network: &Network) {
+    let own = network.dns.as_ref().is_some_and(|dns| dns.existing.is_none());
+    let link = network.privatelink.as_ref().is_some_and(|link| link.domain.is_some());
+    let (name, count) = match (own, link) {
+        (false, false) => return,
+        (true, true) => ("hosted zones", 2),
+        _ => ("hosted zone", 1),
+    };
+    bill.charge(
+        market,
+        name,
+        "hosted zone",
+        f64::from(count),
+        format!("{}, without queries", many(count as usize, "zone")),
+    );
+}
+
 /// Notes that nobody knows how much is logged of `what`, with the price of each GiB where it goes into CloudWatch.
 pub fn note_logs(bill: &mut Bill, market: Market<'_>, what: &str, in_cloudwatch: bool) {
     let price = market.prices.get(market.region, "logs").filter(|_| in_cloudwatch);
     let each = price.map(|price| format!(" ({} USD each GiB)", five_digits(price.usd))).unwrap_or_default();
     bill.gaps.push(format!("{what} of an unknown amount{each}"));
+}
+
+/// Notes that nobody knows how much goes through the endpoint of a PrivateLink service, with the price of each GiB.
+pub fn note_privatelink(bill: &mut Bill, market: Market<'_>, network: &Network) {
+    if network.privatelink.is_some() {
+        let price = market.prices.get(market.region, "endpoint data");
+        let each = price.map(|price| format!(" ({} USD each GiB)", five_digits(price.usd))).unwrap_or_default();
+        bill.gaps.push(format!("data through the PrivateLink endpoint of an unknown amount{each}"));
+    }
 }
 
 /// The same of VPC flow logs, where there are any.

@@ -14,7 +14,10 @@ use serde::Serialize;
 
 pub use crate::sizing::HOURS_PER_MONTH;
 use crate::text::five_digits;
-pub use charges::{Reads, charge_clients, charge_network, charge_replication, note_flow_logs, note_logs};
+pub use charges::{
+    Reads, charge_clients, charge_network, charge_replication, charge_zones, note_flow_logs, note_logs,
+    note_privatelink,
+};
 pub use choice::{Choice, CountingMethod, Purpose, Terms, Unfit};
 pub use list::{COMMON_ITEMS, PriceAnswer, PriceListItems, PriceQuery, UsagePrice, read_answer};
 pub use table::{CAPTURED, Price, PriceOrigin, Prices, embedded};

@@ -42,6 +42,7 @@ fn elsewhere(kind: &str) -> Result<Value, &'static str> {
         "dns_records" | "dns_aaaa_records" => {
             return Err("they are looked for in the stack's own zone, and in others' by what stands beside them");
         }
+        "privatelink_records" => return Err("they are looked for in the stack's own zone only"),
         "alarm" => return Err("its name is the stack's own, and the end of its description says whose it is"),
         "dashboard" => return Err("its name is the stack's own, and the end of its first text says whose it is"),
         "placement_group" => return Err("it is in nothing; AWS deletes none with an instance in it"),

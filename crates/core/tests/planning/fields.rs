@@ -20,11 +20,22 @@ fn wanted(plan: &Plan) -> Vec<Resource> {
 
 /// The shipped stack files, which have each kind between them.
 fn files() -> Vec<String> {
-    ["dev", "prod", "secured", "msk", "msk-client", "msk-express", "msk-private-link", "msk-serverless", "ephemeral"]
-        .map(|name| {
-            fs::read_to_string(format!("../../stacks/{name}.yaml")).unwrap_or_else(|error| panic!("{name}: {error}"))
-        })
-        .into()
+    [
+        "dev",
+        "prod",
+        "secured",
+        "msk",
+        "msk-client",
+        "msk-express",
+        "msk-private-link",
+        "msk-serverless",
+        "ephemeral",
+        "confluent",
+    ]
+    .map(|name| {
+        fs::read_to_string(format!("../../stacks/{name}.yaml")).unwrap_or_else(|error| panic!("{name}: {error}"))
+    })
+    .into()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use serde_json::{Value, json};
 
-use crate::model::{Model, parsed, set};
+use crate::model::{Model, parsed, privatelink, set};
 
 /// The parts of a stack file that vary.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ struct Shape {
     /// How many of the topics it has.
     topics: usize,
     alarms: bool,
+    /// Which ports the endpoint of a PrivateLink service has, where there is one, and whether it has names.
+    link: Option<(u16, bool)>,
 }
 
 /// None in the file; plaintext by its word; TLS alone; both.
@@ -62,7 +64,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         any::<bool>(),
         life,
         (ipv6, select(LISTENERS.to_vec())),
-        (0..=TOPICS.len(), any::<bool>()),
+        (0..=TOPICS.len(), any::<bool>(), proptest::option::of((select(vec![443, 9092]), any::<bool>()))),
     );
     (size, hosts, load, network, rest).prop_map(|(size, hosts, load, network, rest)| Shape {
         zones: size.0,
@@ -85,6 +87,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         protected: rest.3.1,
         topics: rest.5.0,
         alarms: rest.5.1,
+        link: rest.5.2,
     })
 }
 
@@ -152,6 +155,10 @@ impl Shape {
             (false, _) => json!([]),
         };
         let names = self.ipv6.1.then(|| json!({"zone": "kafka.example.internal"}));
+        let link = self.link.map(|(port, names)| {
+            let domain = names.then_some("abc123.eu-west-1.aws.confluent.cloud");
+            json!({"service": privatelink("eu-west-1"), "domain": domain, "ports": [port, 8443]})
+        });
         let tags: BTreeMap<&str, &str> = self.tags.iter().map(|key| (*key, "a value")).collect();
         let topic = json!({"partitions": 6, "config": {"retention.ms": self.retention_days.to_string()}});
         let topics: BTreeMap<&str, &Value> = TOPICS.iter().take(self.topics).map(|name| (*name, &topic)).collect();
@@ -164,7 +171,7 @@ impl Shape {
             "protected": self.protected,
             "network": {
                 "cidr": "10.0.0.0/16", "zones": self.zones, "nat": self.nat, "endpoints": self.endpoints, "clients": clients,
-                "ipv6": self.ipv6.0, "dns": names,
+                "ipv6": self.ipv6.0, "dns": names, "privatelink": link,
                 "flow_logs": self.has_flow_logs().then(|| json!({"retention": "7d"})),
             },
             "workload": {

@@ -41,6 +41,11 @@ pub fn parsed(text: &str) -> Parsed {
     parsed
 }
 
+/// A PrivateLink service of others in `region`, which each account of the tests sees, in all zones.
+pub fn privatelink(region: &str) -> String {
+    format!("com.amazonaws.vpce.{region}.vpce-svc-0123456789abcdef0")
+}
+
 impl Model {
     /// An account with nothing in it, in a region that has the first `zones` of six.
     pub fn empty(region: &str, zones: usize) -> Model {
@@ -58,9 +63,11 @@ impl Model {
                 endpoints: endpoint_services::embedded()
                     .iter()
                     .map(|name| (*name).to_owned())
+                    .chain([privatelink(region)])
                     .map(|name| {
                         let gateway = ["s3", "dynamodb"].contains(&name.as_str());
-                        (name, EndpointService { gateway, interface: true, zones: names.clone() })
+                        let zones = names.clone();
+                        (name, EndpointService { gateway, interface: true, zones, by_hand: false })
                     })
                     .collect(),
                 msk_versions: ["3.7.x", "3.8.x", "3.9.x", "3.9.x.kraft", "4.0.x.kraft", "4.1.x.kraft", "4.2.x.kraft"]

@@ -1,8 +1,11 @@
 """NAT gateways and VPC endpoints: they take a while to come up and to go, and hold what they use."""
 
 from contextlib import suppress
+from types import SimpleNamespace
 
 from moto.ec2.exceptions import InvalidRouteError, InvalidRouteTableIdError
+from moto.ec2.models.vpc_service_configuration import VPCServiceConfiguration
+from moto.ec2.utils import random_resource_id
 
 from localstack_aws_rules.clock import later
 from localstack_aws_rules.ec2.common import backend, call, error, matches, tag_values
@@ -155,19 +158,128 @@ def service_values(detail: dict, name: str) -> list[str] | None:
     return [detail[fields[name]]] if name in fields else tag_values(detail.get("Tags") or [], name)
 
 
-def check_service(context, name: str, kind: str) -> None:
+def create_vpc_endpoint_service_configuration(inner, context, request):
+    """LocalStack has no load balancers: the name in an ARN has the letters of the zones, `loadbalancer/net/a-c/0123`."""
+    arns = request.get("NetworkLoadBalancerArns") or []
+    if not arns:
+        raise error("InvalidParameter", "At least one load balancer must be specified")
+    balancers = []
+    for arn in arns:
+        letters = arn.split("/")[-2].split("-")
+        subnets = [SimpleNamespace(availability_zone=context.region + letter) for letter in letters]
+        balancers.append(SimpleNamespace(type="network", arn=arn, subnets=subnets))
+    accepted = request.get("AcceptanceRequired", True)
+    name = request.get("PrivateDnsName")
+    made = VPCServiceConfiguration(balancers, context.region, accepted, name, [], backend(context))
+    backend(context).configurations[made.id] = made
+    shape = {
+        "ServiceId": made.id,
+        "ServiceName": made.service_name,
+        "ServiceState": "Available",
+        "ServiceType": [{"ServiceType": "Interface"}],
+        "AvailabilityZones": made.availability_zones,
+        "AcceptanceRequired": made.acceptance_required,
+        "NetworkLoadBalancerArns": arns,
+    }
+    return {"ServiceConfiguration": shape}
+
+
+def owned(context, request) -> list:
+    """The endpoints of a request to a service's owner, which all are endpoints of the service."""
+    service = backend(context).configurations.get(request["ServiceId"])
+    if service is None:
+        message = f"The VpcEndpointService Id '{request['ServiceId']}' does not exist"
+        raise error("InvalidVpcEndpointServiceId.NotFound", message)
+    endpoints = [backend(context).vpc_end_points.get(endpoint_id) for endpoint_id in request["VpcEndpointIds"]]
+    if any(endpoint is None or endpoint.service_name != service.service_name for endpoint in endpoints):
+        raise error("InvalidVpcEndpointId.NotFound", f"Not all of {request['VpcEndpointIds']} are of {service.id}")
+    return endpoints
+
+
+def accept_vpc_endpoint_connections(inner, context, request):
+    for endpoint in owned(context, request):
+        if endpoint.state in ("pendingAcceptance", "rejected"):
+            come_up(context, endpoint)
+    return {"Unsuccessful": []}
+
+
+def reject_vpc_endpoint_connections(inner, context, request):
+    for endpoint in owned(context, request):
+        if endpoint.state in ("pendingAcceptance", "available"):
+            endpoint.state = "rejected"
+    return {"Unsuccessful": []}
+
+
+def come_up(context, endpoint) -> None:
+    endpoint.state = "pending"
+    later(
+        context,
+        seconds(context.account_id, "endpoint_start"),
+        lambda: setattr(endpoint, "state", "available") if endpoint.state == "pending" else None,
+    )
+
+
+def check_service(context, name: str, kind: str) -> dict:
     """The service is one that DescribeVpcEndpointServices lists, which refuses others itself, and has endpoints of the kind."""
     answer = call(context, {"ServiceNames": [name]}, "DescribeVpcEndpointServices")
     kinds = {one["ServiceType"] for detail in answer["ServiceDetails"] for one in detail["ServiceType"]}
     if kind not in kinds:
         raise error("InvalidParameter", f"The service {name} does not support VPC endpoints of type {kind}.")
+    return answer["ServiceDetails"][0]
+
+
+def check_zones(context, service: dict, subnets: list[str]) -> None:
+    """A service has interfaces in its own zones alone."""
+    for subnet_id in subnets:
+        if backend(context).get_subnet(subnet_id).availability_zone not in service["AvailabilityZones"]:
+            message = "does not support the availability zone of the subnet"
+            name = service["ServiceName"]
+            raise error("InvalidParameter", f"The VPC endpoint service {name} {message}: {subnet_id}")
+
+
+def name_endpoint(context, endpoint) -> None:
+    """What an endpoint of somebody's service is called: as a whole, and in each zone by the zone's name."""
+    service = backend(context).configurations.get(endpoint.service_name.rpartition(".")[2])
+    if service is None:
+        return
+    old = (endpoint.dns_entries or [{}])[0].get("hosted_zone_id") or random_resource_id(13).upper()
+    whole = getattr(endpoint, "own_label", None) or f"{endpoint.id}-{random_resource_id(8)}"
+    endpoint.own_label = whole
+    zones = [backend(context).get_subnet(subnet_id).availability_zone for subnet_id in endpoint.subnet_ids or []]
+    labels = [whole, *(f"{whole}-{zone}" for zone in sorted(zones))]
+    domain = service.endpoint_dns_name
+    endpoint.dns_entries = [{"dns_name": f"{label}.{domain}", "hosted_zone_id": old} for label in labels]
+
+
+def entries(endpoint) -> list[dict]:
+    return [{"DnsName": one["dns_name"], "HostedZoneId": one["hosted_zone_id"]} for one in endpoint.dns_entries]
+
+
+def describe_vpc_endpoints(inner, context, request):
+    """moto leaves out what an endpoint is called."""
+    answer = inner(context, request)
+    for shape in answer["VpcEndpoints"]:
+        endpoint = backend(context).vpc_end_points.get(shape["VpcEndpointId"])
+        if endpoint is not None and endpoint.dns_entries:
+            shape["DnsEntries"] = entries(endpoint)
+    return answer
+
+
+def modify_vpc_endpoint(inner, context, request):
+    endpoint = backend(context).vpc_end_points.get(request["VpcEndpointId"])
+    if endpoint is not None and request.get("AddSubnetIds"):
+        check_zones(context, check_service(context, endpoint.service_name, "Interface"), request["AddSubnetIds"])
+    answer = inner(context, request)
+    if endpoint is not None:
+        name_endpoint(context, endpoint)
+    return answer
 
 
 def create_vpc_endpoint(inner, context, request):
     vpc = backend(context).get_vpc(request["VpcId"])
     kind = request.get("VpcEndpointType") or "Gateway"
     interface = kind == "Interface"
-    check_service(context, request["ServiceName"], kind)
+    service = check_service(context, request["ServiceName"], kind)
     others = [
         endpoint
         for endpoint in backend(context).vpc_end_points.values()
@@ -175,7 +287,11 @@ def create_vpc_endpoint(inner, context, request):
     ]
     if interface:
         check_groups(context, request.get("SecurityGroupIds") or [], vpc.id)
+        check_zones(context, service, request.get("SubnetIds") or [])
         private = request.get("PrivateDnsEnabled", True)
+        if private and service["ServiceId"] in backend(context).configurations and not service.get("PrivateDnsName"):
+            message = "Private DNS can't be enabled because the service"
+            raise error("InvalidParameter", f"{message} {request['ServiceName']} does not provide a private DNS name.")
         if private and not (is_on(vpc.enable_dns_support) and is_on(vpc.enable_dns_hostnames)):
             message = (
                 "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true"
@@ -192,13 +308,13 @@ def create_vpc_endpoint(inner, context, request):
     answer = inner(context, request)
     endpoint = backend(context).vpc_end_points[answer["VpcEndpoint"]["VpcEndpointId"]]
     if interface:
-        endpoint.state = answer["VpcEndpoint"]["State"] = "pending"
         give_interfaces(context, endpoint)
-        later(
-            context,
-            seconds(context.account_id, "endpoint_start"),
-            lambda: setattr(endpoint, "state", "available") if endpoint.state == "pending" else None,
-        )
+        name_endpoint(context, endpoint)
+        if service.get("AcceptanceRequired"):
+            endpoint.state = "pendingAcceptance"
+        else:
+            come_up(context, endpoint)
+        answer["VpcEndpoint"].update(State=endpoint.state, DnsEntries=entries(endpoint))
     return answer
 
 
@@ -255,4 +371,9 @@ RULES = {
     "CreateVpcEndpoint": create_vpc_endpoint,
     "DescribeVpcEndpointServices": describe_vpc_endpoint_services,
     "DeleteVpcEndpoints": delete_vpc_endpoints,
+    "DescribeVpcEndpoints": describe_vpc_endpoints,
+    "ModifyVpcEndpoint": modify_vpc_endpoint,
+    "CreateVpcEndpointServiceConfiguration": create_vpc_endpoint_service_configuration,
+    "AcceptVpcEndpointConnections": accept_vpc_endpoint_connections,
+    "RejectVpcEndpointConnections": reject_vpc_endpoint_connections,
 }

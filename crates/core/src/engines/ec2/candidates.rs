@@ -2,11 +2,11 @@
 
 use super::ebs::EbsVolume;
 use super::keys::{Brokers, Ec2, Storage};
-use super::price::{ControllerHosts, Ec2Hosts, bill, charge_bare_machines};
+use super::price::{ControllerHosts, Ec2Hosts, ROOT_GIB, bill, charge_bare_machines};
 use super::size;
 use crate::engines::{CommonKeys, ComparisonRequest};
 use crate::file::{Nat, Network};
-use crate::instance_types::{Arch, InstanceLimits, embedded, is_burstable};
+use crate::instance_types::{Arch, InstanceLimits, InstanceTypes, embedded, is_burstable};
 use crate::pricing::{Bill, Choice, HOURS_PER_MONTH, Market, Purpose, Terms, Unfit};
 use crate::sizing::{Bottleneck, Demand, spread_over_zones};
 
@@ -25,14 +25,11 @@ const MOST_RAISES: u32 = 24;
 /// Hosts of each architecture: for production, with controllers of their own; and combined, for tests. NAT gateways, as the
 /// file has them, and interface endpoints are in the sums.
 pub(crate) fn candidates(request: &ComparisonRequest<'_>) -> Vec<Result<Choice, Unfit>> {
-    let mut network = request.common.network.clone();
-    if needs_nat(request) {
-        network.nat = Nat::OnePerZone;
-    }
+    let network = network_of(request);
     let forms = [(Arch::X86, "x86"), (Arch::Arm, "Arm")].map(|arch| [(arch, true), (arch, false)]);
     let candidate = |((arch, word), dedicated): ((Arch, &str), bool)| {
         let name = format!("EC2 {word}, {}", if dedicated { "own controllers" } else { "combined" });
-        match best(request, arch, dedicated) {
+        match best(request, arch, dedicated, embedded()) {
             Some(best) => Ok(choice(request, &network, name, dedicated, best)),
             None => {
                 let why = format!("no instance type with a price in {} can carry the workload", request.market.region);
@@ -41,6 +38,15 @@ pub(crate) fn candidates(request: &ComparisonRequest<'_>) -> Vec<Result<Choice, 
         }
     };
     forms.into_iter().flatten().map(candidate).collect()
+}
+
+/// The network of hosts that the comparison finds.
+pub(super) fn network_of(request: &ComparisonRequest<'_>) -> Network {
+    let mut network = request.common.network.clone();
+    if needs_nat(request) {
+        network.nat = Nat::OnePerZone;
+    }
+    network
 }
 
 /// Whether the file has no NAT gateways because its engine needs none: hosts need them, and kstack's default is one for each zone.
@@ -65,7 +71,7 @@ fn choice(
     Best { hosts, bottleneck }: Best,
 ) -> Choice {
     let demand = request.common.demand();
-    let bill = bill(&hosts, network, &demand, request.market, request.reads);
+    let bill = bill(&hosts, network, &demand, request.market, ROOT_GIB, request.reads);
     let also = hosts.controllers.as_ref();
     let also = also.map(|hosts| format!(" + {} × {}", hosts.count, hosts.instance_type)).unwrap_or_default();
     Choice {
@@ -88,35 +94,41 @@ fn choice(
 }
 
 /// Hosts that carry the workload, and what stops them from carrying more.
-struct Best {
-    hosts: Ec2Hosts,
-    bottleneck: Bottleneck,
+pub(super) struct Best {
+    pub hosts: Ec2Hosts,
+    pub bottleneck: Bottleneck,
 }
 
 /// The cheapest brokers of `arch` that carry the workload without a warning: for production, with controllers of their own, on a
-/// type with 8 GiB or more that is not burstable; or combined, for tests, on any. `None` when no type with a price in the region does.
+/// type with 8 GiB or more that is not burstable; or combined, for tests, on any. `None` when none of `types` with a price in the region does.
 /// Types with disks of their own are left out: kstack's brokers do not use them, and their price is for them.
-fn best(request: &ComparisonRequest<'_>, arch: Arch, dedicated: bool) -> Option<Best> {
+pub(super) fn best(
+    request: &ComparisonRequest<'_>,
+    arch: Arch,
+    dedicated: bool,
+    types: &InstanceTypes,
+) -> Option<Best> {
     let market = request.market;
-    let controllers = if dedicated { Some(controllers(request, arch)?) } else { None };
-    let mut types: Vec<(&str, &InstanceLimits, f64)> = embedded()
+    let controllers = if dedicated { Some(controllers(request, arch, types)?) } else { None };
+    let mut by_price: Vec<(&str, &InstanceLimits, f64)> = types
         .iter()
         .filter(|(_, limits)| limits.arch == arch && limits.disks_gb == 0)
         .filter(|(name, limits)| !dedicated || fit_for_production(name, limits))
         .filter_map(|(name, limits)| Some((name.as_str(), limits, usd_per_hour(market, name)?)))
         .collect();
-    types.sort_by(|left, right| left.2.total_cmp(&right.2));
+    by_price.sort_by(|left, right| left.2.total_cmp(&right.2));
     let demand = request.common.demand();
     let mut trial = trial();
     let mut found: Option<(f64, Best)> = None;
-    for (name, limits, usd_per_hour) in types {
+    for (name, limits, usd_per_hour) in by_price {
         let least = least_brokers(&demand, limits);
         let instances_alone = f64::from(least) * usd_per_hour * HOURS_PER_MONTH;
         if least > MOST_BROKERS || found.as_ref().is_some_and(|(usd, _)| instances_alone >= *usd) {
             continue;
         }
         trial.brokers.instance_type = name.to_owned();
-        let Some((brokers, volume, bottleneck)) = enough(&mut trial, request.common, least, demand.zones) else {
+        let Some((brokers, volume, bottleneck)) = enough(&mut trial, request.common, (least, demand.zones), types)
+        else {
             continue;
         };
         let volume = Some(volume);
@@ -156,10 +168,15 @@ fn trial() -> Ec2 {
 
 /// The least count from `least` on with which `kstack size` has nothing to warn of while nothing is gone, as the other engines'
 /// brokers are counted; with the volume and the bottleneck.
-fn enough(trial: &mut Ec2, common: CommonKeys<'_>, least: u32, zones: u32) -> Option<(u32, EbsVolume, Bottleneck)> {
+fn enough(
+    trial: &mut Ec2,
+    common: CommonKeys<'_>,
+    (least, zones): (u32, u32),
+    types: &InstanceTypes,
+) -> Option<(u32, EbsVolume, Bottleneck)> {
     for count in (0..MOST_RAISES).map(|raise| least + raise * zones).take_while(|count| *count <= MOST_BROKERS) {
         trial.brokers.count = count;
-        let sizing = size(trial, common, embedded())?;
+        let sizing = size(trial, common, types)?;
         if sizing.warnings.iter().all(|warning| warning.subject.is_of_outage()) {
             return Some((count, sizing.volume, sizing.bottleneck));
         }
@@ -168,9 +185,9 @@ fn enough(trial: &mut Ec2, common: CommonKeys<'_>, least: u32, zones: u32) -> Op
 }
 
 /// The file's number of controllers, or three, of the cheapest type with enough memory.
-fn controllers(request: &ComparisonRequest<'_>, arch: Arch) -> Option<ControllerHosts> {
+fn controllers(request: &ComparisonRequest<'_>, arch: Arch, types: &InstanceTypes) -> Option<ControllerHosts> {
     let given = request.cluster.ec2.as_ref().and_then(|ec2| ec2.controllers.as_ref());
-    let priced = embedded()
+    let priced = types
         .iter()
         .filter(|(_, limits)| limits.arch == arch && limits.memory_mib >= CONTROLLER_MIB)
         .filter_map(|(name, _)| Some((name, usd_per_hour(request.market, name)?)));

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::check::MOST_BROKERS;
-use super::listeners::{HostPattern, LEAST_PORT, Listeners, OtherListener, Port, PortFormula};
+use super::listeners::{HostPattern, LEAST_PORT, Listeners, OtherListener, PortFormula};
 use crate::cloud_init::{INTERNAL_PORT, PAPERS};
 use crate::engines::rules::check_key;
 use crate::file::node::{Content, Key, Node};
 use crate::file::read::Read;
-use crate::file::{Checker, Nat, Network};
+use crate::file::{Checker, Nat, Network, Port};
 use crate::network::EVERYWHERE;
 use crate::text::{many, quoted_list};
 

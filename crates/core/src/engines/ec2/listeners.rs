@@ -10,7 +10,7 @@ use crate::file::node::{Content, Node};
 use crate::file::problem::Problem;
 use crate::file::read::Read;
 use crate::file::read::{Scalar, fields};
-use crate::file::{ListenerName, Peer};
+use crate::file::{ListenerName, Peer, Port};
 
 /// What stands for a broker's number in a name.
 const BROKER: &str = "{broker}";
@@ -257,24 +257,6 @@ impl Scalar for ClientsCa {
     }
     fn schema() -> Value {
         json!({"type": "string", "examples": ["ca.pem"]})
-    }
-}
-
-/// A TCP port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(transparent)]
-pub struct Port(pub u16);
-
-impl Scalar for Port {
-    const WHAT: &'static str = "a port";
-    fn parse(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(port) if port > 0 => Ok(Port(port)),
-            _ => Err(format!("`{text}` is not a port: write a whole number from 1 to 65535")),
-        }
-    }
-    fn schema() -> Value {
-        json!({"type": "integer", "minimum": 1, "maximum": 65535})
     }
 }
 

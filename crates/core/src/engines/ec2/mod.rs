@@ -9,6 +9,7 @@ pub(crate) mod check_listeners;
 mod check_monitoring;
 mod check_oauth;
 pub mod ebs;
+pub(crate) mod eks;
 pub mod graphs;
 pub mod iam;
 pub mod keys;
@@ -32,7 +33,7 @@ use super::{CommonKeys, SizingReport, client};
 use crate::file::Workload;
 use crate::file::problem::nearest;
 use crate::instance_types::{InstanceTypes, embedded};
-use crate::pricing::{Bill, Market, Prices, Reads, note_flow_logs};
+use crate::pricing::{Bill, Market, Prices, Reads, note_flow_logs, note_privatelink};
 use crate::settings::Settings;
 use keys::Ec2;
 
@@ -68,5 +69,6 @@ pub(crate) fn cost(
     super::alarms::charge(&mut bill, market, if common.alarms { alarms::metrics(ec2) } else { 0 });
     super::graphs::charge(&mut bill, market, common.alarms);
     note_flow_logs(&mut bill, market, common.network);
+    note_privatelink(&mut bill, market, common.network);
     Some(bill)
 }

@@ -5,7 +5,8 @@ use super::keys::Ec2;
 use crate::engines::CommonKeys;
 use crate::file::Network;
 use crate::pricing::{
-    Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network, charge_replication, note_logs,
+    Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network, charge_replication, charge_zones,
+    note_logs,
 };
 use crate::sizing::Demand;
 
@@ -60,10 +61,8 @@ pub(super) fn cost(
         }),
     };
     let market = Market { prices, region: common.region };
-    let mut bill = bill(&hosts, common.network, &common.demand(), market, reads);
-    if common.network.dns.as_ref().is_some_and(|dns| dns.existing.is_none()) {
-        bill.charge(market, "hosted zone", "hosted zone", 1.0, "1 zone, without queries".to_owned());
-    }
+    let mut bill = bill(&hosts, common.network, &common.demand(), market, ROOT_GIB, reads);
+    charge_zones(&mut bill, market, common.network);
     if ec2.listeners.secured() && ec2.listeners.kms_key.is_none() {
         bill.charge(market, "KMS key", "kms key", 1.0, "1 key, for certificates and passwords".to_owned());
     }
@@ -77,11 +76,18 @@ pub(super) fn cost(
 }
 
 /// The bill of `hosts` under `demand`: machines, the network, replication between zones, and clients in other zones.
-pub(super) fn bill(hosts: &Ec2Hosts, network: &Network, demand: &Demand, market: Market<'_>, reads: Reads) -> Bill {
+pub(super) fn bill(
+    hosts: &Ec2Hosts,
+    network: &Network,
+    demand: &Demand,
+    market: Market<'_>,
+    root_gib: f64,
+    reads: Reads,
+) -> Bill {
     let mut bill = Bill::default();
     charge_bare_machines(&mut bill, market, hosts);
-    let formula = format!("{} hosts × {ROOT_GIB} GiB, gp3", hosts.count());
-    bill.charge(market, "root volumes", "gp3 size", hosts.count() * ROOT_GIB, formula);
+    let formula = format!("{} hosts × {root_gib} GiB, gp3", hosts.count());
+    bill.charge(market, "root volumes", "gp3 size", hosts.count() * root_gib, formula);
     charge_network(&mut bill, market, network, hosts.count());
     charge_replication(&mut bill, market, demand);
     charge_clients(&mut bill, market, demand, reads);

@@ -6,7 +6,8 @@ use super::serverless;
 use super::sizing::first_volume_gib;
 use crate::engines::{CommonKeys, alarms, client, graphs};
 use crate::pricing::{
-    Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network, note_flow_logs, note_logs,
+    Bill, HOURS_PER_MONTH, Market, Prices, Reads, charge_clients, charge_network, charge_zones, note_flow_logs,
+    note_logs, note_privatelink,
 };
 use crate::sizing::Demand;
 use crate::text::five_digits;
@@ -87,6 +88,7 @@ pub(super) fn cost(msk: &Msk, common: CommonKeys<'_>, prices: &Prices, reads: Re
         }
     }
     charge_network(&mut bill, market, common.network, 0.0);
+    charge_zones(&mut bill, market, common.network);
     client::charge(&mut bill, market, common.client);
     alarms::charge(&mut bill, market, if common.alarms { super::alarms::metrics(msk) } else { 0 });
     graphs::charge(&mut bill, market, common.alarms && msk.brokers.is_some());
@@ -101,6 +103,7 @@ pub(super) fn cost(msk: &Msk, common: CommonKeys<'_>, prices: &Prices, reads: Re
         note_logs(&mut bill, market, "brokers' logs", msk.logs.cloudwatch.is_some());
     }
     note_flow_logs(&mut bill, market, common.network);
+    note_privatelink(&mut bill, market, common.network);
     Some(bill)
 }
 
