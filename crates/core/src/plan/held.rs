@@ -21,8 +21,8 @@ pub(super) fn refuse(address: &Address, live: &Live, plan: &mut Plan) {
             format!("it is no longer in the stack file, and has {held}"),
             "run again with --allow-data-loss to delete it with its logs; or keep it in the stack file".to_owned(),
         ),
-        (Deletion::Data(held), _) => (
-            format!("{name} is no longer in the stack file, and its volume {} has {held}", live.id),
+        (Deletion::Data(held), other) => (
+            format!("{name} is no longer in the stack file, and its {} {} has {held}", other.kind(), live.id),
             "move its partitions away with kafka-reassign-partitions.sh, then run again with --allow-data-loss; or keep it in the \
              stack file"
                 .to_owned(),

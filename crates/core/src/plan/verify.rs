@@ -358,7 +358,12 @@ pub(super) mod tests {
             let work = Work::Update { live, wanted, tags: Tags::new(), changes: Vec::new() };
             Step { operation: Some(Operation::CLOSE), ..step("elastic_ip/c", after, work) }
         };
-        let cases: [(Vec<Step>, &str); 15] = [
+        // Own disks hold data; a roll of such a host is no loss.
+        let own_disks = serde_json::json!({"instance_type": "i4i.xlarge", "image": "", "subnet": "", "interface": "",
+            "data_volume": "", "profile": "", "http_tokens": "", "state": "running", "storage": "instance-store"});
+        let own_disks = || from_json("instance", &own_disks).expect("an instance");
+        let roll = Work::Roll { live: target("i-4", own_disks()), changes: Vec::new(), new: new(own_disks()) };
+        let cases: [(Vec<Step>, &str); 17] = [
             (vec![made(a, &[]), made(b, &[a])], ""),
             (vec![made(a, &[a])], "elastic_ip/a waits for itself"),
             (vec![made(a, &[b]), made(b, &[])], "elastic_ip/a waits for elastic_ip/b, which does not come before it"),
@@ -395,6 +400,11 @@ pub(super) mod tests {
                 vec![step("volume/broker-1", &[], Work::Delete { live: target("vol-1", volume()) })],
                 "volume/broker-1 would lose data, and --allow-data-loss was not given",
             ),
+            (
+                vec![step("instance/broker-1", &[], Work::Delete { live: target("i-4", own_disks()) })],
+                "instance/broker-1 would lose data, and --allow-data-loss was not given",
+            ),
+            (vec![step("instance/broker-1", &[], roll)], ""),
         ];
         for (steps, fault) in cases {
             let expected: Vec<&str> = Some(fault).filter(|fault| !fault.is_empty()).into_iter().collect();
