@@ -22,6 +22,7 @@ mod processes;
 mod proxies;
 mod requests;
 mod room;
+mod scale;
 mod secured;
 mod secured_machines;
 mod secured_stack;

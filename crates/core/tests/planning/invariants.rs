@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kstack_core::check::Parsed;
-use kstack_core::kinds::Resource;
+use kstack_core::kinds::{Resource, owner};
 use kstack_core::model::{Address, Ref, StepId, tag};
 use kstack_core::observed::Live;
 use kstack_core::plan::{Action, Plan, Step, Work, rank, render};
@@ -342,14 +342,26 @@ fn check_closed(model: &Model) {
     }
 }
 
-fn check_data(plan: &Plan) {
+/// Whether the broker of the host is taken away without loss, before the step. One that is not registered has nothing.
+fn leaves(model: &Model, plan: &Plan, step: &Step) -> bool {
+    let broker = Address::new("broker", owner(&step.address));
+    let told = model.observed.live.keys().any(|address| address.kind == "partitions");
+    let place = |address: &Address| plan.steps.iter().position(|step| step.address == *address);
+    told && match place(&broker) {
+        Some(before) => plan.steps[before].action() == Action::Delete && Some(before) < place(&step.address),
+        None => !model.observed.live.contains_key(&broker),
+    }
+}
+
+fn check_data(model: &Model, plan: &Plan) {
+    let loses = |step: &&Step| step.action() != Action::Delete || !leaves(model, plan, step);
     // A roll is no loss: the host fetches from the others what its own disks had.
-    for step in plan.steps.iter().filter(|step| step.address.kind == "instance") {
+    for step in plan.steps.iter().filter(|step| step.address.kind == "instance").filter(loses) {
         let own_disks = step.live().is_some_and(|live| live.spec.spec()["storage"] == "instance-store");
         let ends = matches!(step.action(), Action::Delete | Action::Replace);
         assert!(!(ends && own_disks), "{}: {:?}", step.address, step.action());
     }
-    for step in plan.steps.iter().filter(|step| step.address.kind == "volume") {
+    for step in plan.steps.iter().filter(|step| step.address.kind == "volume").filter(loses) {
         assert!(matches!(step.action(), Action::Create | Action::Update), "{}: {:?}", step.address, step.action());
         for change in step.changes().iter().filter(|change| change.field == "size_gib") {
             assert!(change.after.as_u64() > change.before.as_u64(), "{} shrinks", step.address);
@@ -366,7 +378,7 @@ fn check(model: &Model, wanted: &Parsed, allow_data_loss: bool) -> bool {
         return false;
     }
     if !allow_data_loss {
-        check_data(&plan);
+        check_data(model, &plan);
     }
     let mut after = model.clone();
     after.apply(&plan);
