@@ -39,7 +39,8 @@ pub fn orders(stack: &Stack, throttle: Option<Rate>, types: &InstanceTypes) -> R
     if let Some(Rate(rate)) = throttle {
         return Ok(Orders { bands, limits, rate, most_rate: rate });
     }
-    let (rate, most_rate) = known_rates_of_moves(stack, types).ok_or_else(|| {
+    let known = stack.cluster.ec2.as_ref().and_then(|ec2| known_rates_of_moves(ec2, stack.common(), types));
+    let (rate, most_rate) = known.ok_or_else(|| {
         Failure::new("kstack does not know the limits of the brokers' instance type, so it has no throttle for moves")
             .hint("say how fast they may go with --throttle, such as `60 MiB/s`")
     })?;
@@ -48,7 +49,7 @@ pub fn orders(stack: &Stack, throttle: Option<Rate>, types: &InstanceTypes) -> R
 
 /// The same for a plan, which has no throttle of the user's.
 pub fn orders_of_plan(stack: &Stack) -> Orders {
-    let (rate, most_rate) = rates_of_moves(stack);
+    let (rate, most_rate) = rates_of_moves(stack.cluster.ec2.as_ref(), stack.common());
     Orders { bands: Bands::default(), limits: Limits::default(), rate, most_rate }
 }
 

@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::moves::{TOPICS, hasty};
 use crate::processes::kstack;
 use crate::room::{beside, block};
-use crate::support::{stack, text};
+use crate::support::{Run, stack, text};
 
 /// The brokers that partitions have replicas on, by their ids.
 fn on(client: &Client) -> std::collections::BTreeSet<u32> {
@@ -26,13 +26,13 @@ fn steps(kafka: &Path, file: &str) -> Vec<String> {
 
 /// Applies until a run comes to its end: each other dies after so many requests that change something as `dies` says, by the number of those
 /// before it. What is run between two is run with the same number.
-fn applied(kafka: &Path, file: &str, mut dies: impl FnMut(usize) -> usize) -> usize {
+fn applied(kafka: &Path, file: &str, mut dies: impl FnMut(usize) -> usize) -> (usize, Run) {
     for kills in 0..80 {
         let ran = hasty(kafka, &["apply", file, "--yes"], Some(dies(kills)));
         match ran.code {
             0 => {
                 println!("{kills} runs were killed; the last one ended with:\n{ran}");
-                return kills;
+                return (kills, ran);
             }
             1 => panic!("{ran}"),
             _ => {}
@@ -70,7 +70,7 @@ fn brokers_come_and_go_under_writes_whatever_is_killed() {
     let planned = kstack(&kafka, &["plan", &file]).expect(0);
     println!("{planned}");
     assert!(planned.out.contains("brokers 4-6 get their share of the partitions"), "{planned}");
-    let out = applied(&kafka, &file, |kills| kills + 1);
+    let (out, _) = applied(&kafka, &file, |kills| kills + 1);
     assert!(out > 3, "{out}");
     assert_eq!(on(&client), (1..=6).collect());
     assert!(client.throttles().is_empty(), "{:?}", client.throttles());
@@ -82,23 +82,24 @@ fn brokers_come_and_go_under_writes_whatever_is_killed() {
     println!("{planned}");
     assert!(planned.out.contains("brokers 4-6 leave: what they have moves to the others"), "{planned}");
     let mut emptied = 0;
-    let kills = applied(&kafka, &file, |kills| {
+    let (kills, last) = applied(&kafka, &file, |kills| {
         if kills == 2 {
             client.say(TOPICS, &["--create", "--topic", "late", "--replica-assignment", "4:5:6,5:6:4"]);
         }
-        let empty = on(&client).iter().all(|id| *id <= 3);
-        if !empty && emptied == 0 {
+        let empty = || on(&client).iter().all(|id| *id <= 3) && client.throttles().is_empty();
+        if emptied == 0 && !empty() {
             return kills + 1;
         }
-        // From now on each run makes one request more, the first of which stops a broker.
+        // From now on each run makes one request: it stops a broker, or unregisters the one that is stopped.
         emptied += 1;
-        if emptied == 2 {
-            client.say(TOPICS, &["--create", "--topic", "later", "--replica-assignment", "1:4"]);
-            return 20;
+        if emptied == 6 {
+            client.say(TOPICS, &["--create", "--topic", "later", "--replica-assignment", "1:6"]);
+            return 80;
         }
         1
     });
-    assert!(emptied > 4 && kills > emptied, "{kills}, {emptied} of them after brokers were empty");
+    assert!(emptied == 6 && kills > emptied, "{kills}, {emptied} of them after brokers were empty");
+    assert!(last.err.contains("broker-6 is started again"), "it was stopped when it got a replica: {last}");
     assert_eq!(on(&client), (1..=3).collect());
     assert!(client.throttles().is_empty(), "{:?}", client.throttles());
     assert_eq!(steps(&kafka, &file), Vec::<String>::new());

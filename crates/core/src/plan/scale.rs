@@ -174,7 +174,7 @@ impl<'a> Scale<'a> {
             before.push(step.id());
         }
         if let (Some(step), Some(view)) = (&moves, &self.view) {
-            let rate = rates_of_moves(self.stack).0;
+            let rate = rates_of_moves(self.stack.cluster.ec2.as_ref(), self.stack.common()).0;
             let proposal = Proposal::of(view, view.bands(&self.lacking));
             plan.notes.push(Note::of(&step.address, moved(&proposal, rate)));
         }

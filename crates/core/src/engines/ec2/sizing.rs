@@ -13,7 +13,6 @@ use crate::sizing::{
     Bottleneck, BrokerDemand, BrokerRates, Capacity, EquationOne, Left, Misfit, OutageModel, Quorum, SizingStep, ceil,
     outages_text, render,
 };
-use crate::stack::Stack;
 use crate::units::Rate;
 
 /// Memory that is left to the operating system besides heap and page cache.
@@ -98,16 +97,16 @@ const UNKNOWN_MIBS: f64 = 20.0;
 
 /// How many bytes a second moves may use of each broker, at first and at most: half of what it has left over the workload's peak, and all of
 /// it where half is not enough; `None` as for [`size`].
-pub fn known_rates_of_moves(stack: &Stack, types: &InstanceTypes) -> Option<(u64, u64)> {
-    let spare = spare_mibs(stack.cluster.ec2.as_ref()?, stack.common(), types)?;
+pub fn known_rates_of_moves(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<(u64, u64)> {
+    let spare = spare_mibs(ec2, common, types)?;
     let rate = |mibs: f64| Rate::from_mibs(mibs.max(LEAST_MIBS)).0;
     Some((rate(spare / 2.0), rate(spare)))
 }
 
 /// The same for a plan, which has no throttle of the user's.
-pub fn rates_of_moves(stack: &Stack) -> (u64, u64) {
+pub fn rates_of_moves(ec2: Option<&Ec2>, common: CommonKeys<'_>) -> (u64, u64) {
     let unknown = Rate::from_mibs(UNKNOWN_MIBS).0;
-    known_rates_of_moves(stack, embedded()).unwrap_or((unknown, unknown))
+    ec2.and_then(|ec2| known_rates_of_moves(ec2, common, embedded())).unwrap_or((unknown, unknown))
 }
 
 /// What the workload asks of each broker, and what its instance type offers.
