@@ -248,6 +248,16 @@ async fn run(
         Work::Delete { live } => {
             delete(&ctx, live, own).await?;
             ids.lock().remove(&step.address);
+            match &live.spec {
+                Resource::Instance(instance) => {
+                    kafka.instance_ended(&address.name);
+                    if instance.storage.is_some() {
+                        kafka.disks_gone(&address.name);
+                    }
+                }
+                Resource::Volume(_) => kafka.disks_gone(&address.name),
+                _ => {}
+            }
             Ok(live.id.clone())
         }
     }

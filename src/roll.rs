@@ -270,6 +270,25 @@ impl KafkaAccess {
         }
     }
 
+    /// Removes what stands for the data of a host that goes with its disks.
+    pub fn disks_gone(&self, host: &str) {
+        if let Some(local) = &self.local {
+            local.cluster.remove_host(host);
+        }
+    }
+
+    /// Starts the process again that stands for a host which leaves, and was stopped, if one does.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub fn instance_resumed(&self, host: &str) -> Result<(), StepError> {
+        let Some(local) = &self.local else { return Ok(()) };
+        local.cluster.resume(&local.distribution, host).map_err(|error| StepError::Kafka {
+            what: format!("Kafka on {host} was not started again"),
+            source: Some(Box::new(error)),
+        })
+    }
+
     /// Starts the processes that stand for these hosts, if some do and one of them does not run: an earlier run died between an instance
     /// and its process. A real instance would have booted by itself.
     ///

@@ -66,6 +66,35 @@ pub async fn reboot_all(aws: &Aws, ids: &BTreeSet<String>) -> Result<(), StepErr
     .await
 }
 
+/// What EC2 says of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// It runs, or is about to.
+    Runs,
+    Stopped,
+    /// There is none, or it is terminated.
+    Gone,
+}
+
+/// The same of the instance with this id. One that stops is waited for.
+///
+/// # Errors
+/// AWS's answer.
+pub async fn instance_state(aws: &Aws, id: &str) -> Result<Host, StepError> {
+    aws.begin_round();
+    let all = during([RESTART, &[]], aws.instances.since(aws.round(), || fetch_instances(aws))).await?;
+    let instance = all.iter().find(|one| one.instance_id() == Some(id));
+    Ok(match instance.and_then(|one| one.state()).and_then(|state| state.name()) {
+        None | Some(InstanceStateName::Terminated | InstanceStateName::ShuttingDown) => Host::Gone,
+        Some(InstanceStateName::Stopped) => Host::Stopped,
+        Some(InstanceStateName::Stopping) => {
+            stopped(aws, &BTreeSet::from([id.to_owned()])).await?;
+            Host::Stopped
+        }
+        Some(_) => Host::Runs,
+    })
+}
+
 async fn until(aws: &Aws, ids: &BTreeSet<String>, what: &str, wanted: &InstanceStateName) -> Result<(), StepError> {
     let ready = |all: &[Instance]| {
         let there = all.iter().filter(|one| one.instance_id().is_some_and(|id| ids.contains(id)));

@@ -26,7 +26,7 @@ pub struct Mover {
 }
 
 impl Mover {
-    fn admin<'b>(&self, brokers: &'b Brokers<'_>) -> Option<Admin<'b>> {
+    pub(super) fn admin<'b>(&self, brokers: &'b Brokers<'_>) -> Option<Admin<'b>> {
         let (by_id, link, may_write) = brokers.each();
         (!by_id.is_empty()).then(|| Admin::new(by_id.clone(), link, self.one_disk, may_write))
     }

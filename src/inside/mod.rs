@@ -4,6 +4,7 @@
 mod beside;
 mod copies;
 mod gather;
+mod hosts;
 mod send;
 mod users;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use kstack_core::all_kinds;
 use kstack_core::kinds::Resource;
 use kstack_core::model::{FieldChange, Tags};
+use kstack_core::moves::View;
 use kstack_core::observed::Found;
 use kstack_core::plan::{Step, Work};
 use kstack_core::stack::Stack;
@@ -22,6 +24,7 @@ use tokio::sync::OnceCell;
 
 pub use self::beside::{Beside, beside};
 pub use self::copies::Mover;
+pub use self::hosts::Hosts;
 use self::topic::Topics;
 pub use self::topic::every as every_topic;
 pub use self::users::{Keeper, Users};
@@ -49,6 +52,11 @@ pub struct Kafka<'a> {
     users: Users<'a>,
     /// How replicas are moved.
     mover: Option<Mover>,
+    /// Whether a plan asks where partitions are, and what the brokers told of it.
+    asks_moves: bool,
+    seen: OnceCell<View>,
+    /// How hosts of brokers that leave are stopped.
+    hosts: Option<Hosts<'a>>,
 }
 
 impl<'a> Kafka<'a> {
@@ -62,6 +70,9 @@ impl<'a> Kafka<'a> {
             topics: Topics::default(),
             users: Users::default(),
             mover: None,
+            asks_moves: false,
+            seen: OnceCell::new(),
+            hosts: None,
         }
     }
 
@@ -77,6 +88,23 @@ impl<'a> Kafka<'a> {
         Kafka { mover: Some(mover), ..self }
     }
 
+    /// The same, which tells where partitions are if `asks` says so.
+    #[must_use]
+    pub fn asking_moves(self, asks: bool) -> Kafka<'a> {
+        Kafka { asks_moves: asks, ..self }
+    }
+
+    /// The same, whose hosts can be stopped so.
+    #[must_use]
+    pub fn with_hosts(self, hosts: Hosts<'a>) -> Kafka<'a> {
+        Kafka { hosts: Some(hosts), ..self }
+    }
+
+    /// How hosts are stopped and started.
+    fn hosts(&self) -> Result<&Hosts<'a>, StepError> {
+        self.hosts.as_ref().ok_or_else(|| StepError::Internal("nobody says how hosts are stopped".to_owned()))
+    }
+
     /// No cluster: for plans that have nothing inside of one.
     pub fn none() -> Kafka<'a> {
         let open = || -> Opening<'a> {
@@ -90,6 +118,9 @@ impl<'a> Kafka<'a> {
             topics: Topics::default(),
             users: Users::default(),
             mover: None,
+            asks_moves: false,
+            seen: OnceCell::new(),
+            hosts: None,
         }
     }
 

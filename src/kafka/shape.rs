@@ -136,6 +136,9 @@ pub const CREATE_TOPICS_7: &[Shape] = &[
 /// Throttle time, and for each topic an error with its words.
 pub const CREATE_PARTITIONS_2: &[Shape] = &[Fixed(4), List(&[Text, Fixed(2), Text, Tags]), Tags];
 
+/// Throttle time, and an error with its words.
+pub const UNREGISTER_BROKER_0: &[Shape] = &[Fixed(4 + 2), Text, Tags];
+
 /// Throttle time, and for each topic: name, id, and an error with its words.
 pub const DELETE_TOPICS_6: &[Shape] = &[Fixed(4), List(&[Text, Fixed(16 + 2), Text, Tags]), Tags];
 

@@ -6,7 +6,8 @@ use kafka_protocol::messages::alter_partition_reassignments_request::{Reassignab
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::{
-    AlterPartitionReassignmentsRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest,
+    AlterPartitionReassignmentsRequest, BrokerId, ElectLeadersRequest, IncrementalAlterConfigsRequest,
+    UnregisterBrokerRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -27,6 +28,9 @@ const NO_REASSIGNMENT_IN_PROGRESS: i16 = 85;
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 /// The preferred leader went out of sync meanwhile.
 const PREFERRED_LEADER_NOT_AVAILABLE: i16 = 80;
+
+/// A request whose answer was lost has done it.
+const BROKER_ID_NOT_REGISTERED: i16 = 102;
 
 /// The longest that the controllers may take.
 const TIMEOUT_MS: i32 = 20_000;
@@ -140,6 +144,20 @@ impl Admin<'_> {
             let what = format!("electing the leader of {}-{}", topic.topic.0, one.partition_id);
             refused(&what, one.error_code, one.error_message.as_ref())
         })
+    }
+
+    /// Has the cluster forget a broker that does not run. One that it does not know any more is forgotten.
+    ///
+    /// # Errors
+    /// Kafka's refusal, or that none answers.
+    pub async fn unregister(&self, id: u32) -> Result<(), MoveError> {
+        self.before_write()?;
+        let id = i32::try_from(id).unwrap_or_default();
+        let request = UnregisterBrokerRequest::default().with_broker_id(BrokerId(id));
+        let answer = self.ask_any(&request, &[(0, shape::UNREGISTER_BROKER_0)]).await?;
+        self.written().await;
+        let code = if answer.error_code == BROKER_ID_NOT_REGISTERED { 0 } else { answer.error_code };
+        refused(&format!("unregistering broker {id}"), code, answer.error_message.as_ref())
     }
 
     /// Takes these moves back, and puts each partition's list into the order that it had.

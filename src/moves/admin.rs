@@ -1,6 +1,8 @@
 //! Connections to each broker of a cluster, kept from one request to the next.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use kafka_protocol::messages::{ApiVersionsResponse, BrokerId, TopicName};
@@ -40,12 +42,18 @@ pub struct Admin<'a> {
     pub(super) link: &'a Link,
     /// Whether all brokers share one disk, as processes of one machine do: then its size says nothing of a broker.
     pub(super) one_disk: bool,
+    /// The brokers that stay, where that is said: the others leave.
+    pub(super) stay: Option<BTreeSet<u32>>,
     /// Whether this process may write now.
     may_write: &'a dyn Fn() -> bool,
     lines: BTreeMap<u32, Mutex<Option<Line>>>,
-    /// Only builds for tests: the number of requests that change something after which the process dies.
-    dies_after: Mutex<Option<u32>>,
 }
+
+/// Only builds for tests: the number of requests that change something after which the process dies, as many as it makes.
+static DIES_AFTER: LazyLock<Option<AtomicU32>> = LazyLock::new(|| {
+    let test = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_DIE_AFTER").ok()? } else { return None };
+    test.parse().ok().map(AtomicU32::new)
+});
 
 impl<'a> Admin<'a> {
     /// The brokers at `servers`, by id.
@@ -56,9 +64,13 @@ impl<'a> Admin<'a> {
         may_write: &'a dyn Fn() -> bool,
     ) -> Admin<'a> {
         let lines = servers.keys().map(|id| (*id, Mutex::new(None))).collect();
-        let test = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_DIE_AFTER").ok() } else { None };
-        let dies_after = Mutex::new(test.and_then(|count| count.parse().ok()));
-        Admin { servers, link, one_disk, may_write, lines, dies_after }
+        Admin { servers, link, one_disk, stay: None, may_write, lines }
+    }
+
+    /// The same, where all brokers leave that are not among these.
+    #[must_use]
+    pub fn staying(self, stay: BTreeSet<u32>) -> Admin<'a> {
+        Admin { stay: Some(stay), ..self }
     }
 
     /// Asks one broker.
@@ -131,12 +143,11 @@ impl<'a> Admin<'a> {
     }
 
     /// Counts a request that has changed something. A test may let the process die here.
-    pub(super) async fn written(&self) {
-        if let Some(left) = self.dies_after.lock().await.as_mut() {
-            if *left <= 1 {
-                std::process::abort();
-            }
-            *left -= 1;
+    pub async fn written(&self) {
+        if let Some(left) = &*DIES_AFTER
+            && left.fetch_sub(1, Ordering::Relaxed) <= 1
+        {
+            std::process::abort();
         }
     }
 

@@ -73,13 +73,18 @@ impl Admin<'_> {
         }
         let behind = health.voters.iter().filter(|voter| voter.behind_ms > VOTER_BEHIND_MS);
         quorum.extend(behind.map(|voter| format!("controller {} is behind the active one", voter.node)));
-        Ok(View {
+        let view = View {
             quorum: Some(quorum),
             brokers: health.brokers.into_iter().map(broker).collect(),
             rates: own.iter().map(|(id, own)| (*id, own.rates)).collect(),
             partitions,
             moving,
             lists: lists?,
+            leaving: BTreeSet::new(),
+        };
+        Ok(match &self.stay {
+            Some(stay) => view.staying(stay),
+            None => view,
         })
     }
 

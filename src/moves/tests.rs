@@ -12,7 +12,7 @@ use kafka_protocol::messages::list_partition_reassignments_response::{
 };
 use kafka_protocol::messages::{
     AlterPartitionReassignmentsResponse, BrokerId, DescribeLogDirsResponse, ElectLeadersResponse,
-    IncrementalAlterConfigsResponse, ListPartitionReassignmentsResponse,
+    IncrementalAlterConfigsResponse, ListPartitionReassignmentsResponse, UnregisterBrokerResponse,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -55,6 +55,10 @@ fn the_shapes_are_those_of_the_answers() {
     let one =
         AlterConfigsResourceResponse::default().with_resource_name(text("1")).with_error_message(Some(text("no")));
     fits(&IncrementalAlterConfigsResponse::default().with_responses(vec![one]), 1, shape::INCREMENTAL_ALTER_CONFIGS_1);
+
+    let answer =
+        UnregisterBrokerResponse::default().with_error_code(102).with_error_message(Some(text("not registered")));
+    fits(&answer, 0, shape::UNREGISTER_BROKER_0);
 
     let one = DescribeLogDirsPartition::default().with_partition_size(1 << 40);
     let topics =

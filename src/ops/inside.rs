@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use super::kafka::{brokers, link, link_to, local_brokers, start, told_of_nobody};
+use super::kafka::{brokers, launch, link, link_to, local_brokers, told_of_nobody};
 use super::rebalance::orders_of_plan;
 use super::{Task, msk};
+use crate::aws::Aws;
 use crate::aws::kinds::msk_status;
+use crate::aws::restart::{Host, instance_state, running, start_all, stop_all, stopped};
 use crate::error::StepError;
 use crate::health::{self, shortened};
-use crate::inside::{Kafka, Keeper, Mover, Opening, Users, discover};
+use crate::inside::{Hosts, Kafka, Keeper, Mover, Opening, Users, discover};
 use crate::kafka::{Brokers, Server, Via};
 use crate::roll::{KafkaAccess, brokers_at, trust};
 use crate::sandbox::kafka::distribution;
@@ -20,8 +22,8 @@ use kstack_core::choose::{PlanningInput, settle};
 use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
-use kstack_core::instance_types::embedded;
-use kstack_core::kinds::{Instance, MskCluster};
+use kstack_core::kinds::broker::leaves;
+use kstack_core::kinds::{self, Instance, MskCluster, NetworkInterface};
 use kstack_core::observed::{Inside, Observed};
 use kstack_core::stack::Stack;
 
@@ -49,9 +51,10 @@ pub async fn look(session: &Session, parsed: &Parsed, looking: Looking<'_>) -> R
     let mut seen = session.look(parsed).await?;
     let stack = &settle(&parsed.stack, &seen.input.observed, seen.input.record.as_ref());
     // Of users that are no longer in the file the cluster may have rights still.
-    if stack.has_inside() || !made(&seen.input.observed).is_empty() || may_have_others(stack, &seen.input) {
+    let moves = may_move(stack, &seen.input);
+    if stack.has_inside() || !made(&seen.input.observed).is_empty() || may_have_others(stack, &seen.input) || moves {
         let applied = seen.input.record.as_ref().is_some_and(|record| record.applies > 0);
-        Box::pin(ask(session, stack, &mut seen.input.observed, applied, looking)).await;
+        Box::pin(ask(session, stack, &mut seen.input.observed, (applied, moves), looking)).await;
     }
     Ok(seen)
 }
@@ -63,13 +66,29 @@ fn may_have_others(stack: &Stack, input: &PlanningInput) -> bool {
     stack.cluster.ec2.is_some() && (given || hosts.values().any(|(_, host)| host.is_behind(stack, false)))
 }
 
+/// Whether partitions may have to move: hosts of brokers are added or taken away, or an apply did not come to its end.
+fn may_move(stack: &Stack, input: &PlanningInput) -> bool {
+    let Some(ec2) = &stack.cluster.ec2 else { return false };
+    let (interfaces, begun) = (input.observed.of::<NetworkInterface>(), input.record.as_ref());
+    let missing = (1..=ec2.brokers.count).any(|number| !interfaces.contains_key(format!("broker-{number}").as_str()));
+    let left = input.observed.live.keys().any(|address| leaves(stack, kinds::owner(address)));
+    left || missing || begun.is_some_and(|record| record.resources.is_none())
+}
+
 /// The users that kstack has made, whether the file has them or no more.
 fn made(observed: &Observed) -> BTreeSet<String> {
     observed.made_users().into_iter().map(ToString::to_string).collect()
 }
 
-/// Asks the brokers of what is `observed`. `applied` says whether an apply of the stack was ever complete.
-async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied: bool, looking: Looking<'_>) {
+/// Asks the brokers of what is `observed`. `applied` says whether an apply of the stack was ever complete, `moves` whether partitions may have
+/// to move.
+async fn ask(
+    session: &Session,
+    stack: &Stack,
+    observed: &mut Observed,
+    (applied, moves): (bool, bool),
+    looking: Looking<'_>,
+) {
     if looking.sandbox && !matches!(distribution(), Ok(Some(_))) || told_of_nobody() {
         observed.inside = Inside::Unknown("the sandbox runs no Kafka".to_owned());
         return;
@@ -86,7 +105,8 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, applied:
     let users = Users::new(Keeper { aws: &session.aws, via: looking.via }, made(observed), stack);
     let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking)))
         .with_users(users)
-        .with_mover(mover(stack, looking.sandbox));
+        .with_mover(mover(stack, looking.sandbox))
+        .asking_moves(moves);
     let found = discover(&kafka).await;
     kafka.close().await;
     drop(kafka);
@@ -149,9 +169,9 @@ async fn of_msk<'a>(session: &Session, via: &Via, may_write: &'a dyn Fn() -> boo
     Err(none(reasons.join("; ")))
 }
 
-/// How replicas are moved where a topic gets other copies.
+/// How replicas are moved where a topic gets other copies, and where brokers are added or taken away.
 fn mover(stack: &Stack, sandbox: bool) -> Mover {
-    Mover { orders: orders_of_plan(stack, embedded()), one_disk: sandbox }
+    Mover { orders: orders_of_plan(stack), one_disk: sandbox }
 }
 
 /// What a plan for `design` writes to, once its brokers serve. `kafka` is how they were asked before.
@@ -164,7 +184,40 @@ pub fn of<'a>(
 ) -> Kafka<'a> {
     let users = Users::new(Keeper { aws: &session.aws, via: task.via }, BTreeSet::new(), &design.stack);
     let open = move || -> Opening<'a> { Box::pin(serve(session, design, kafka, task, may_write)) };
-    Kafka::new(&design.stack, open).with_users(users).with_mover(mover(&design.stack, task.sandbox))
+    let kafka_of = Kafka::new(&design.stack, open).with_users(users).with_mover(mover(&design.stack, task.sandbox));
+    kafka_of.with_hosts(hosts(&session.aws, kafka))
+}
+
+/// How hosts of brokers that leave are stopped, and started where they have to be. A process that stands for one ends and starts with it.
+fn hosts<'a>(aws: &'a Aws, kafka: &'a KafkaAccess) -> Hosts<'a> {
+    Hosts {
+        state: Box::new(move |name, id| {
+            Box::pin(async move {
+                let state = instance_state(aws, &id).await?;
+                if state == Host::Stopped {
+                    kafka.instance_ended(&name);
+                }
+                Ok(state)
+            })
+        }),
+        stop: Box::new(move |name, id| {
+            Box::pin(async move {
+                let ids = BTreeSet::from([id]);
+                stop_all(aws, &ids).await?;
+                stopped(aws, &ids).await?;
+                kafka.instance_ended(&name);
+                Ok(())
+            })
+        }),
+        start: Box::new(move |name, id| {
+            Box::pin(async move {
+                let ids = BTreeSet::from([id]);
+                start_all(aws, &ids).await?;
+                running(aws, &ids).await?;
+                kafka.instance_resumed(&name)
+            })
+        }),
+    }
 }
 
 /// Waits until the brokers of `design` serve.
@@ -180,13 +233,16 @@ async fn serve<'a>(
         session.aws.begin_round();
         return of_msk(session, task.via, may_write).await;
     }
+    // Partitions may be out of sync: those of a broker that leaves, and is stopped.
     if kafka.local.is_some() {
-        let started = start(session, design, kafka, task).await;
-        started.map_err(|failure| StepError::ended("Kafka can't be asked", failure.message))?;
+        let launched = launch(session, design, kafka, task).await;
+        launched.map_err(|failure| StepError::ended("Kafka can't be asked", failure.message))?;
     }
     let observed = session.observe().await?;
     let all = brokers(&observed, task.sandbox);
-    let ids = all.keys().copied().collect();
+    // Those that leave may be stopped already.
+    let wanted = design.hosts.iter().filter(|host| host.broker()).map(|host| host.cloud.node_id);
+    let ids = wanted.filter(|id| all.contains_key(id)).collect();
     let nodes = by_id(all);
     let servers: Vec<Server> = nodes.values().cloned().collect();
     let own = match link_to(session, design, task).await? {

@@ -136,6 +136,26 @@ pub async fn active(design: &Design, kafka: &KafkaAccess) -> Option<String> {
     design.hosts.iter().find(|host| host.cloud.node_id == node).map(|host| host.name.clone())
 }
 
+/// Starts the processes that stand for the hosts of `design`, where the sandbox has a Kafka.
+///
+/// # Errors
+/// Why one does not start.
+pub async fn launch<'k>(
+    session: &Session,
+    design: &Design,
+    kafka: &'k KafkaAccess,
+    task: &Task<'_>,
+) -> Result<Option<&'k Local>, Failure> {
+    let Some(local) = kafka.local.as_ref().filter(|_| !design.hosts.is_empty()) else { return Ok(None) };
+    if design.hosts.iter().any(|host| host.cloud.advertised.is_some()) {
+        task.note("The sandbox's brokers tell their addresses: nobody finds their names on this machine.");
+    }
+    task.note(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
+    let papers = local.papers(&session.aws).await?;
+    local.cluster.start(&local.distribution, design, &papers)?;
+    Ok(Some(local))
+}
+
 /// Starts the processes that stand for the hosts of `design`, where the sandbox has a Kafka, and waits until they are a healthy
 /// cluster. Returns the addresses for clients; none without a Kafka.
 ///
@@ -147,13 +167,7 @@ pub async fn start(
     kafka: &KafkaAccess,
     task: &Task<'_>,
 ) -> Result<Vec<SocketAddrV4>, Failure> {
-    let Some(local) = kafka.local.as_ref().filter(|_| !design.hosts.is_empty()) else { return Ok(Vec::new()) };
-    if design.hosts.iter().any(|host| host.cloud.advertised.is_some()) {
-        task.note("The sandbox's brokers tell their addresses: nobody finds their names on this machine.");
-    }
-    task.note(&format!("Starting Kafka for {} hosts on this machine ...", design.hosts.len()));
-    let papers = local.papers(&session.aws).await?;
-    local.cluster.start(&local.distribution, design, &papers)?;
+    let Some(local) = launch(session, design, kafka, task).await? else { return Ok(Vec::new()) };
     let brokers: Vec<SocketAddrV4> = local.cluster.brokers(&inside(design.speaks_tls())).into_values().collect();
     let own = link_to(session, design, task).await?;
     let ids: BTreeSet<u32> = design.hosts.iter().filter(|host| host.broker()).map(|host| host.cloud.node_id).collect();

@@ -10,15 +10,10 @@ use crate::moves::{self, Admin, Event, MoveError, Moved, Orders};
 use crate::roll::trust;
 use crate::session::Session;
 use kstack_core::engines::Engine;
-use kstack_core::engines::ec2::spare_mibs;
+use kstack_core::engines::ec2::{known_rates_of_moves, rates_of_moves};
 use kstack_core::instance_types::InstanceTypes;
 use kstack_core::moves::{Bands, Goal, Limits, Progress, Proposal};
 use kstack_core::stack::{Rate, Stack};
-
-/// What moves get at least, in MiB/s, where nothing is left over the peak: without it they would never end.
-const LEAST_MIBS: f64 = 5.0;
-/// What copies that a plan makes get in MiB/s, where the limits of the brokers' instance type are not known.
-const UNKNOWN_MIBS: f64 = 20.0;
 
 impl From<MoveError> for Failure {
     fn from(error: MoveError) -> Failure {
@@ -44,22 +39,18 @@ pub fn orders(stack: &Stack, throttle: Option<Rate>, types: &InstanceTypes) -> R
     if let Some(Rate(rate)) = throttle {
         return Ok(Orders { bands, limits, rate, most_rate: rate });
     }
-    let spare = stack.cluster.ec2.as_ref().and_then(|ec2| spare_mibs(ec2, stack.common(), types));
-    let spare = spare.ok_or_else(|| {
+    let known = stack.cluster.ec2.as_ref().and_then(|ec2| known_rates_of_moves(ec2, stack.common(), types));
+    let (rate, most_rate) = known.ok_or_else(|| {
         Failure::new("kstack does not know the limits of the brokers' instance type, so it has no throttle for moves")
             .hint("say how fast they may go with --throttle, such as `60 MiB/s`")
     })?;
-    let rate = |mibs: f64| Rate::from_mibs(mibs.max(LEAST_MIBS)).0;
-    Ok(Orders { bands, limits, rate: rate(spare / 2.0), most_rate: rate(spare) })
+    Ok(Orders { bands, limits, rate, most_rate })
 }
 
 /// The same for a plan, which has no throttle of the user's.
-pub fn orders_of_plan(stack: &Stack, types: &InstanceTypes) -> Orders {
-    let rate = || {
-        let Rate(rate) = Rate::from_mibs(UNKNOWN_MIBS);
-        Orders { bands: Bands::default(), limits: Limits::default(), rate, most_rate: rate }
-    };
-    orders(stack, None, types).unwrap_or_else(|_| rate())
+pub fn orders_of_plan(stack: &Stack) -> Orders {
+    let (rate, most_rate) = rates_of_moves(stack.cluster.ec2.as_ref(), stack.common());
+    Orders { bands: Bands::default(), limits: Limits::default(), rate, most_rate }
 }
 
 /// Refuses what has no brokers on EC2.

@@ -137,31 +137,25 @@ impl SandboxCluster {
             format.arg("format").args(cloud_init::format_arguments(&local)).arg("--config").arg(&properties);
             super::run("kafka-storage.sh format", settings_of(&mut format, &node))?;
         }
-        let log = node.join("kafka.log");
-        let file = OpenOptions::new().create(true).append(true).open(&log).map_err(io_error("opening", &log))?;
-        let errors = file.try_clone().map_err(io_error("opening", &log))?;
         let tokens = host.cloud.security.as_ref().and_then(|security| security.oauth.as_ref());
-        // With SASL a broker asks for the name of its own address: a laptop's resolver may not answer. Only issuers of tokens have names.
-        let names = node.join("hosts");
-        fs::write(&names, "127.0.0.1 localhost\n").map_err(io_error("writing", &names))?;
-        let jvm = tokens.is_none().then(|| format!("{JVM} -Djdk.net.hosts.file={}", names.display()));
-        let mut command = Command::new("sh");
-        command.args(["-c", WATCH, "kstack-kafka", &guard.to_string()]).arg(node.join("pid"));
-        command.arg(script("kafka-server-start.sh")).arg(&properties);
-        // A group of its own, as the sandbox has; and it is killed as one.
-        settings_of(&mut command, &node)
-            .envs(jvm.map(|options| ("KAFKA_JVM_PERFORMANCE_OPTS", options)))
-            .envs(tokens.map(|tokens| ("KAFKA_OPTS", tokens.jvm_option())))
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(file)
-            .stderr(errors);
-        let mut child = command.spawn().map_err(io_error("starting", &log))?;
-        // From here on its folder identifies it; or it has ended already, and the log says why.
-        while process(&node).is_none() && matches!(child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
+        spawn(distribution, &node, guard, tokens.map(|tokens| tokens.jvm_option()))
+    }
+
+    /// Starts the process of a stopped host again, as it was.
+    ///
+    /// # Errors
+    /// As [`SandboxCluster::start`].
+    pub fn resume(&self, distribution: &Path, name: &str) -> Result<(), SandboxError> {
+        let guard = running().ok_or_else(|| SandboxError::NoKafka("no sandbox is running".to_owned()))?.pid;
+        let node = self.folder.join(name);
+        if process(&node).is_some() { Ok(()) } else { spawn(distribution, &node, guard, None) }
+    }
+
+    /// Removes the data of the host `name`, which does not run any more.
+    pub fn remove_host(&self, name: &str) {
+        let node = self.folder.join(name);
+        kill(&node);
+        let _ = fs::remove_dir_all(node);
     }
 
     /// Whether the process of the host `name` runs.
@@ -213,6 +207,34 @@ pub struct Signed {
     pub trusted: Trusted,
     /// From when to when the certificate is valid that a host has in Parameter Store, by its address.
     pub lives: BTreeMap<Ipv4Addr, Life>,
+}
+
+/// Starts Kafka with what is in the folder of the host; `tokens` is the option for issuers of tokens.
+fn spawn(distribution: &Path, node: &Path, guard: u32, tokens: Option<String>) -> Result<(), SandboxError> {
+    let log = node.join("kafka.log");
+    let file = OpenOptions::new().create(true).append(true).open(&log).map_err(io_error("opening", &log))?;
+    let errors = file.try_clone().map_err(io_error("opening", &log))?;
+    // With SASL a broker asks for the name of its own address: a laptop's resolver may not answer. Only issuers of tokens have names.
+    let names = node.join("hosts");
+    fs::write(&names, "127.0.0.1 localhost\n").map_err(io_error("writing", &names))?;
+    let jvm = tokens.is_none().then(|| format!("{JVM} -Djdk.net.hosts.file={}", names.display()));
+    let mut command = Command::new("sh");
+    command.args(["-c", WATCH, "kstack-kafka", &guard.to_string()]).arg(node.join("pid"));
+    command.arg(distribution.join("bin/kafka-server-start.sh")).arg(node.join("server.properties"));
+    // A group of its own, as the sandbox has; and it is killed as one.
+    settings_of(&mut command, node)
+        .envs(jvm.map(|options| ("KAFKA_JVM_PERFORMANCE_OPTS", options)))
+        .envs(tokens.map(|option| ("KAFKA_OPTS", option)))
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(file)
+        .stderr(errors);
+    let mut child = command.spawn().map_err(io_error("starting", &log))?;
+    // From here on its folder identifies it; or it has ended already, and the log says why.
+    while process(node).is_none() && matches!(child.try_wait(), Ok(None)) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 /// Writes what a host has fetched before Kafka starts. Its certificate is another than the one in Parameter Store: it has the address that

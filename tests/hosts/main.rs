@@ -23,6 +23,7 @@ mod processes;
 mod proxies;
 mod requests;
 mod room;
+mod scale;
 mod screens;
 mod secured;
 mod secured_machines;

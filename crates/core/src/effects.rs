@@ -140,8 +140,8 @@ pub const EFFECTS: &[KeyEffect] = &[
     key("cluster.ec2.combined", &[Roll], ""),
     key(
         "cluster.ec2.brokers.count",
-        &[InPlace, DataLoss],
-        "More brokers are added, and are empty until `kstack rebalance`. Fewer lose what is on them.",
+        &[InPlace],
+        "More brokers are added, and get their share of the partitions. Of fewer, those that go are emptied first; where Kafka can't be asked that is refused without `--allow-data-loss`.",
     ),
     key("cluster.ec2.brokers.instance_type", &[Roll], ""),
     key(

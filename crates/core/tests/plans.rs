@@ -13,8 +13,9 @@ use jiff::SignedDuration;
 use kstack_core::design::{KeyFacts, NetworkFacts, SecretFault};
 use kstack_core::endpoint_services::EndpointService;
 use kstack_core::instance_types::InstanceLimits;
-use kstack_core::kinds::{Resource, from_json};
+use kstack_core::kinds::{Broker, NetworkInterface, Partitions, Resource, from_json};
 use kstack_core::model::{Address, Tags, is_of_kafka};
+use kstack_core::moves::{self, Lists, Partition, View, own_entry};
 use kstack_core::observed::{Found, Inside};
 use kstack_core::offline::foresee;
 use kstack_core::plan::{COMMENT, Plan, Planned, Step, cost_delta, markdown, render};
@@ -84,6 +85,8 @@ struct Case {
     endpoints_now: BTreeMap<String, BTreeSet<String>>,
     allow_data_loss: bool,
     destroy: bool,
+    /// What the brokers tell of where partitions are.
+    kafka: Option<Told>,
     /// Why no broker can be asked now.
     unreachable: Option<String>,
 }
@@ -97,6 +100,77 @@ struct Begun {
     #[serde(default)]
     stage: usize,
     before: Option<Address>,
+}
+
+/// Where partitions are, as the brokers tell it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Told {
+    topics: BTreeMap<String, ToldTopic>,
+    /// Brokers that are fenced.
+    fenced: BTreeSet<u32>,
+    /// Bytes that the log directories of each broker have; without it that is not known.
+    disk_mib: Option<u64>,
+    /// Topics of which kstack has begun to move a partition.
+    throttled: BTreeSet<String>,
+    /// Brokers that are not registered any more.
+    gone: BTreeSet<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToldTopic {
+    /// The brokers of each partition.
+    on: Vec<Vec<u32>>,
+    /// The size of each partition.
+    mib: u64,
+}
+
+impl Told {
+    fn view(&self, model: &Model) -> View {
+        let mut view = View { quorum: Some(Vec::new()), ..View::default() };
+        let mut held: BTreeMap<u32, u64> = BTreeMap::new();
+        for (name, topic) in &self.topics {
+            for (index, on) in topic.on.iter().enumerate() {
+                let bytes = topic.mib << 20;
+                on.iter().for_each(|id| *held.entry(*id).or_default() += bytes);
+                let in_sync: Vec<u32> = on.iter().copied().filter(|id| !self.fenced.contains(id)).collect();
+                let partition = Partition {
+                    replicas: on.clone(),
+                    leader: in_sync.first().copied(),
+                    held: in_sync.iter().map(|id| (*id, bytes)).collect(),
+                    in_sync,
+                };
+                view.partitions.insert((name.clone(), index as u32), partition);
+            }
+            if self.throttled.contains(name) {
+                let lists = Lists { leader: vec![own_entry(0, 1)], follower: Vec::new() };
+                view.lists.insert(name.clone(), lists);
+            }
+        }
+        let interfaces = model.observed.of::<NetworkInterface>();
+        let zone = |name: &str| {
+            let subnet = interfaces.get(name)?.1.subnet.address()?.name.clone();
+            let zones = model.facts.zones.iter();
+            zones.filter(|(zone, _)| zone.ends_with(&subnet[subnet.len() - 1..])).map(|(_, id)| id.clone()).next()
+        };
+        view.brokers = model
+            .observed
+            .of::<Broker>()
+            .into_iter()
+            .map(|(name, (_, broker))| moves::Broker {
+                id: broker.id,
+                rack: zone(name),
+                fenced: self.fenced.contains(&broker.id),
+                silent: self.fenced.contains(&broker.id),
+                disk: self.disk_mib.map(|mib| moves::Disk {
+                    total: mib << 20,
+                    usable: (mib << 20).saturating_sub(held.get(&broker.id).copied().unwrap_or_default()),
+                }),
+            })
+            .collect();
+        view
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -199,6 +273,16 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
     model.facts.endpoints.retain(|name, _| !case.services_gone.contains(name));
     if let Some(account) = &case.account_now {
         model.facts.account.clone_from(account);
+    }
+    if let Some(told) = &case.kafka {
+        let gone = |address: &Address| {
+            address.kind == "broker" && told.gone.iter().any(|id| address.name == format!("broker-{id}"))
+        };
+        model.observed.live.retain(|address, _| !gone(address));
+        let view = told.view(&model);
+        let live = model.observed.live.get_mut(&Address::new("partitions", "main")).expect("there is a cluster");
+        let Resource::Partitions(before) = &live.spec else { panic!("there is another one") };
+        live.spec = Partitions { view: Some(Box::new(view)), ..before.clone() }.into();
     }
     if let Some(why) = &case.unreachable {
         model.observed.live.retain(|address, _| !is_of_kafka(&address.kind));

@@ -62,7 +62,13 @@ impl Driver<Aws> for Instance {
             call("AttachVolume"),
             call("DescribeInstanceStatus"),
         ],
-        delete: &[call("TerminateInstances"), call("ModifyInstanceAttribute"), call("DescribeInstances")],
+        delete: &[
+            // A broker that leaves is stopped before.
+            call("StopInstances"),
+            call("TerminateInstances"),
+            call("ModifyInstanceAttribute"),
+            call("DescribeInstances"),
+        ],
         retag: &[call("DescribeInstances"), call("CreateTags"), call("DeleteTags")],
     };
 

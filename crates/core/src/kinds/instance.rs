@@ -234,6 +234,14 @@ impl Kind for Instance {
         }
     }
 
+    /// A roll loses the same and is not asked: the others have what the host has, and it fetches that again.
+    fn deletion(&self) -> Deletion {
+        match self.storage {
+            Some(_) => Deletion::Data("all its data, on disks of its own".to_owned()),
+            None => Deletion::Free,
+        }
+    }
+
     fn home(&self) -> Vec<&str> {
         self.subnet.id().into_iter().collect()
     }

@@ -210,6 +210,8 @@ macro_rules! all_kinds {
                 scram_credential::ScramCredential,
                 user_quota::UserQuota,
                 user_rights::UserRights,
+                partitions::Partitions,
+                broker::Broker,
             }
         }
     };

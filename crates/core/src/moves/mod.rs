@@ -17,6 +17,7 @@ mod leaders;
 mod next;
 mod progress;
 mod proposal;
+mod shares;
 mod state;
 mod throttle;
 mod view;

@@ -50,6 +50,11 @@ pub struct Bands {
     pub leaders: u64,
 }
 
+impl Bands {
+    /// In which every broker is, whatever it has.
+    pub const OPEN: Bands = Bands { bytes: 100, slack: u64::MAX, counts: 1_000_000, leaders: 1_000_000 };
+}
+
 impl Default for Bands {
     fn default() -> Bands {
         Bands { bytes: 10, slack: 16 << 20, counts: 25, leaders: 10 }

@@ -94,6 +94,8 @@ pub struct View {
     pub lists: BTreeMap<String, Lists>,
     /// Rates, by broker.
     pub rates: BTreeMap<u32, Rates>,
+    /// Brokers whose replicas all have to go.
+    pub leaving: BTreeSet<u32>,
 }
 
 impl View {
@@ -103,7 +105,8 @@ impl View {
             None => return vec!["the controllers don't answer".to_owned()],
             Some(troubles) => troubles.clone(),
         };
-        for broker in &self.brokers {
+        // One that leaves and has nothing left may be stopped already.
+        for broker in self.brokers.iter().filter(|one| !self.leaving.contains(&one.id) || self.names(one.id)) {
             match (broker.fenced, broker.silent) {
                 (true, _) => troubles.push(format!("broker {} is fenced", broker.id)),
                 (_, true) => troubles.push(format!("broker {} does not answer", broker.id)),
@@ -142,7 +145,11 @@ impl View {
         let node = |broker: &Broker| Node {
             id: broker.id,
             rack: broker.rack.clone(),
-            place: if broker.is_fit() { Place::Fit } else { Place::Away },
+            place: match broker.is_fit() {
+                true if self.leaving.contains(&broker.id) => Place::Leaving,
+                true => Place::Fit,
+                false => Place::Away,
+            },
             most_bytes: broker.disk.map(|disk| {
                 let own = on.get(&broker.id).copied().unwrap_or_default();
                 let others = disk.total.saturating_sub(disk.usable).saturating_sub(own);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Note, Plan};
 use crate::design::{Design, HostDesign};
-use crate::kinds::NetworkInterface;
+use crate::kinds::{NetworkInterface, Partitions};
 use crate::model::Address;
 use crate::observed::Observed;
 
@@ -15,8 +15,9 @@ pub(super) fn say_empty(design: &Design, observed: &Observed, plan: &mut Plan) {
     let is_live = |host: &&HostDesign| interfaces.contains_key(host.name.as_str());
     let brokers = design.hosts.iter().filter(|host| host.broker());
     let (old, new): (Vec<&HostDesign>, Vec<&HostDesign>) = brokers.partition(is_live);
-    if !old.is_empty() {
-        let text = "it has no partitions until some are moved to it: `kstack rebalance` does that after the apply";
+    // Where the brokers have told, the plan itself moves some.
+    if !old.is_empty() && observed.of::<Partitions>().is_empty() {
+        let text = "it has no partitions until some are moved to it, and the brokers can't be asked now: `kstack rebalance` does that after the apply";
         plan.notes.extend(new.iter().map(|host| Note::of(&Address::new("instance", &host.name), text.to_owned())));
     }
 }

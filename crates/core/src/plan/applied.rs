@@ -3,8 +3,12 @@
 use serde_json::Value;
 
 use super::{Plan, Step, Work};
+use crate::design::node_id;
 use crate::kinds::cluster_settings::BROKERS;
-use crate::kinds::{ClusterSettings, Instance, Kind as _, OfKind as _, Resource, field as declared, from_json};
+use crate::kinds::partitions::{MAIN, ids_text};
+use crate::kinds::{
+    Broker, ClusterSettings, Instance, Kind as _, OfKind as _, Partitions, Resource, field as declared, from_json,
+};
 use crate::model::{Address, Ref, Tags, is_of_kafka, tag};
 use crate::observed::{Inside, Live, Observed};
 
@@ -44,22 +48,34 @@ pub fn apply_step(step: &Step, observed: &mut Observed) {
 }
 
 fn make(observed: &mut Observed, address: &Address, spec: &Resource, tags: &Tags) {
-    begin(observed, spec, tags);
+    begin(observed, address, spec, tags);
     let id = new_id(observed, address);
     // What AWS keeps of it: inputs of the creation alone are gone.
     let spec = from_json(&address.kind, &spec.spec()).unwrap_or_else(|| spec.clone());
     observed.live.insert(address.clone(), Live { id, spec, tags: tags.clone() });
 }
 
-/// A cluster has settings from its first broker on: those that the broker starts with.
-fn begin(observed: &mut Observed, spec: &Resource, tags: &Tags) {
+/// A cluster has settings from its first broker on: those that the broker starts with. Each broker registers, and has its share of the
+/// partitions when all of the plan is done.
+fn begin(observed: &mut Observed, host: &Address, spec: &Resource, tags: &Tags) {
     let Some(broker) = Instance::of(spec).filter(|instance| !instance.running.is_empty()) else { return };
+    let tags: Tags = tags.clone().into_iter().filter(|(key, _)| key == tag::STACK).collect();
+    let live = |address: &Address, spec: Resource| {
+        let mut tags = tags.clone();
+        tags.insert(tag::ADDRESS.to_owned(), address.to_string());
+        Live { id: address.name.clone(), spec, tags }
+    };
     let address = Address::new(ClusterSettings::NAME, BROKERS);
-    let begun = ClusterSettings { config: broker.running.clone() };
-    let mut tags: Tags = tags.clone().into_iter().filter(|(key, _)| key == tag::STACK).collect();
-    tags.insert(tag::ADDRESS.to_owned(), address.to_string());
-    let live = Live { id: BROKERS.to_owned(), spec: begun.into(), tags };
-    observed.live.entry(address).or_insert(live);
+    let begun = live(&address, ClusterSettings { config: broker.running.clone() }.into());
+    observed.live.entry(address).or_insert(begun);
+    let Some(id) = node_id(&host.name) else { return };
+    let address = Address::new(Broker::NAME, &host.name);
+    let begun = live(&address, Broker { id }.into());
+    observed.live.entry(address).or_insert(begun);
+    let ids = observed.of::<Broker>().values().map(|(_, broker)| broker.id).collect();
+    let address = Address::new(Partitions::NAME, MAIN);
+    let begun = live(&address, Partitions { brokers: ids_text(&ids), cut_off: false, view: None }.into());
+    observed.live.insert(address, begun);
 }
 
 /// `vol-broker-1`, and `vol-broker-1-2` for the next at the same address.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Note, Plan, Work};
 use crate::engines::Engine;
-use crate::kinds::{Kind as _, OfKind as _, Resource, ScramCredential, Topic, UserQuota, UserRights};
+use crate::kinds::broker::leaves;
+use crate::kinds::{Broker, Kind as _, OfKind as _, Resource, ScramCredential, Topic, UserQuota, UserRights};
 use crate::model::{Address, is_of_kafka};
 use crate::moves::amount;
 use crate::observed::Observed;
@@ -36,6 +37,7 @@ pub fn may_go(address: &Address, stack: &Stack, observed: &Observed) -> bool {
             let ours = stack.access.users.contains_key(name) || observed.made_users().contains(name);
             ours || stack.prunes_user(name).is_some()
         }
+        Broker::NAME => leaves(stack, &address.name),
         "kafka_user" | "user_secret" => observed.unknown_inside().is_none(),
         _ => true,
     }

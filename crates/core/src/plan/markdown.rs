@@ -200,7 +200,7 @@ fn summary(one: &Planned<'_>) -> String {
 /// What a step loses: the data of what it deletes, or of a change that loses some.
 fn lost(step: &Step) -> Option<String> {
     let id = code(&step.id().to_string());
-    let deleted = matches!(step.action(), Action::Delete | Action::Replace);
+    let deleted = matches!(step.action(), Action::Delete | Action::Replace) && step.reason != super::scale::LEFT;
     if let Some(Deletion::Data(held)) = step.live().map(|live| live.spec.deletion()).filter(|_| deleted) {
         return Some(format!("{id}, with {}", prose(&short(&held))));
     }

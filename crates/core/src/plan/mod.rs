@@ -21,6 +21,7 @@ mod prune;
 mod ready;
 mod remarks;
 mod saved;
+mod scale;
 mod stages;
 mod step;
 mod text;
@@ -35,7 +36,7 @@ use crate::choose::{self, PlanningInput};
 use crate::cloud_init::Overrides;
 use crate::design::Design;
 use crate::expiry::PROTECTED;
-use crate::kinds::{self, Resource};
+use crate::kinds::{self, Kind as _, Resource};
 use crate::model::{Address, Missing, StepId, Tags, tag};
 use crate::observed::{Cause, Live, Observed};
 use crate::refusal::Refusal;
@@ -197,6 +198,8 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         match observed.live.get(address) {
             // It is refused already, and none of them is gone.
             None if observed.is_contested(address) => {}
+            // See `scale`: a cluster has them from its start.
+            _ if address.kind == kinds::Partitions::NAME => {}
             None if inside::is_held(address, observed) => {}
             None => create(address, creation, observed, &mut plan),
             Some(live) => change::change(address, creation, live, &new, &mut plan),
@@ -207,6 +210,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     remarks::later_routes(design, &mut plan);
     remarks::privatelink(design, observed, &mut plan);
     authorities::say(design, observed, &mut plan);
+    let scale = scale::Scale::of(design, observed);
     added::say_empty(design, observed, &mut plan);
     added::say_kept(design, &mut plan);
     inside::say_unknown(&desired, &design.stack, observed, &mut plan);
@@ -216,19 +220,25 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
     let own = own.filter(|(address, _)| !desired.contains_key(address));
     for (address, live) in own.filter(|(address, _)| inside::may_go(address, &design.stack, observed)) {
+        let leaves = scale.leaves(address, plan.data_loss_allowed);
+        if address.kind == kinds::Broker::NAME && !leaves {
+            continue;
+        }
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
         let pruned = prune::why(address, &design.stack, observed);
         let reason = match &pruned {
             Some(why) => why,
+            None if leaves => scale::Scale::reason(address),
             None if address.kind == "topic" => "the stack file says that it is absent",
             None if duplicate => "it is a duplicate from a call whose answer was lost, and nothing uses it",
             None => "it is no longer in the stack file",
         };
-        if pruned.is_none() {
-            held::refuse(address, live, &mut plan);
+        if pruned.is_none() && !leaves {
+            held::refuse(address, live, (&design.stack, observed), &mut plan);
         }
         delete(address, live, reason, &mut plan);
     }
+    scale.plan(observed, &mut plan);
     prune::refuse(&design.stack, observed, &mut plan);
     // The cause before what follows from it: the VPC before its subnets, and those before what is in them.
     plan.refusals.sort_by_cached_key(|refusal| refusal.address.as_ref().map(order::place));

@@ -81,6 +81,10 @@ fn every_serialized_field_has_a_rule() {
             assert!(kinds::field(resource.kind(), field).is_some(), "`{field}` of {} has no rule", resource.kind());
         }
     }
+    // Hosts register their brokers, and no plan makes one.
+    seen.insert("broker");
+    let more = model.plan(&parsed(&few.replace("count: 3", "count: 6")), false);
+    seen.extend(wanted(&more).iter().map(Resource::kind));
     let kinds: BTreeSet<&str> = kinds::NAMES.iter().copied().collect();
     let missing: Vec<&&str> = kinds.difference(&seen).collect();
     assert!(missing.is_empty(), "no shipped stack file has {missing:?}, so nothing is known of their fields");

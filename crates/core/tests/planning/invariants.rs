@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kstack_core::check::Parsed;
-use kstack_core::kinds::Resource;
+use kstack_core::kinds::{Resource, owner};
 use kstack_core::model::{Address, Ref, StepId, tag};
 use kstack_core::observed::Live;
 use kstack_core::plan::{Action, Plan, Step, Work, rank, render};
@@ -20,6 +20,8 @@ struct Shape {
     brokers_per_zone: usize,
     controllers: Option<u32>,
     broker_type: &'static str,
+    /// Whether brokers have their data on the disks of their instances.
+    own_disks: bool,
     kafka: &'static str,
     retention_days: u32,
     ingress: u32,
@@ -49,7 +51,11 @@ const TOPICS: [&str; 2] = ["orders", "Audit_log.v1"];
 
 fn shape() -> impl Strategy<Value = Shape> {
     let size = (2..=3_usize, 1..=2_usize, select(vec![None, Some(1), Some(3)]));
-    let hosts = (select(vec!["m7g.large", "m7g.xlarge", "m7i.large"]), select(vec!["4.1.1", "4.2.0"]));
+    let hosts = (
+        select(vec!["m7g.large", "m7g.xlarge", "m7i.large"]),
+        select(vec!["4.1.1", "4.2.0"]),
+        prop::bool::weighted(0.2),
+    );
     let load = (1..=14_u32, 1..=20_u32);
     let network = (
         select(vec!["one-per-zone", "single", "none"]),
@@ -71,6 +77,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         brokers_per_zone: size.1,
         controllers: size.2,
         broker_type: hosts.0,
+        own_disks: hosts.2,
         kafka: hosts.1,
         retention_days: load.0,
         ingress: load.1,
@@ -120,6 +127,11 @@ impl Shape {
         left.contains(&(self.listeners, after.listeners)) || after.listeners == "none" && mtls
     }
 
+    /// Own disks need three copies, and controllers elsewhere.
+    fn on_own_disks(&self) -> bool {
+        self.own_disks && self.controllers.is_some() && self.zones * self.brokers_per_zone >= 3
+    }
+
     /// Whether it has flow logs in a log group of its own.
     fn has_flow_logs(&self) -> bool {
         self.endpoints.contains(&"logs")
@@ -136,6 +148,12 @@ impl Shape {
             "placement": self.placement,
             "brokers": {"count": self.zones * self.brokers_per_zone, "instance_type": self.broker_type},
         });
+        let own_disks = self.on_own_disks();
+        if own_disks {
+            let instance_type = if self.broker_type == "m7g.large" { "i4i.xlarge" } else { "i4i.2xlarge" };
+            ec2["brokers"]["instance_type"] = json!(instance_type);
+            ec2["brokers"]["storage"] = json!({"type": "instance-store"});
+        }
         match self.controllers {
             Some(count) => ec2["controllers"] = json!({"count": count, "instance_type": "t4g.medium"}),
             None => ec2["combined"] = json!(true),
@@ -174,9 +192,12 @@ impl Shape {
                 "ipv6": self.ipv6.0, "dns": names, "privatelink": link,
                 "flow_logs": self.has_flow_logs().then(|| json!({"retention": "7d"})),
             },
-            "workload": {
-                "ingress": format!("{} MiB/s", self.ingress), "retention": format!("{}d", self.retention_days),
-                "replication_factor": 2, "min_insync_replicas": 1,
+            "workload": match own_disks {
+                true => json!({"ingress": "1 MiB/s", "retention": "1d", "replication_factor": 3, "min_insync_replicas": 2}),
+                false => json!({
+                    "ingress": format!("{} MiB/s", self.ingress), "retention": format!("{}d", self.retention_days),
+                    "replication_factor": 2, "min_insync_replicas": 1,
+                }),
             },
             "cluster": {"ec2": ec2},
             "topics": topics,
@@ -328,8 +349,26 @@ fn check_closed(model: &Model) {
     }
 }
 
-fn check_data(plan: &Plan) {
-    for step in plan.steps.iter().filter(|step| step.address.kind == "volume") {
+/// Whether the broker of the host is taken away without loss, before the step. One that is not registered has nothing.
+fn leaves(model: &Model, plan: &Plan, step: &Step) -> bool {
+    let broker = Address::new("broker", owner(&step.address));
+    let told = model.observed.live.keys().any(|address| address.kind == "partitions");
+    let place = |address: &Address| plan.steps.iter().position(|step| step.address == *address);
+    told && match place(&broker) {
+        Some(before) => plan.steps[before].action() == Action::Delete && Some(before) < place(&step.address),
+        None => !model.observed.live.contains_key(&broker),
+    }
+}
+
+fn check_data(model: &Model, plan: &Plan) {
+    let loses = |step: &&Step| step.action() != Action::Delete || !leaves(model, plan, step);
+    // A roll is no loss: the host fetches from the others what its own disks had.
+    for step in plan.steps.iter().filter(|step| step.address.kind == "instance").filter(loses) {
+        let own_disks = step.live().is_some_and(|live| live.spec.spec()["storage"] == "instance-store");
+        let ends = matches!(step.action(), Action::Delete | Action::Replace);
+        assert!(!(ends && own_disks), "{}: {:?}", step.address, step.action());
+    }
+    for step in plan.steps.iter().filter(|step| step.address.kind == "volume").filter(loses) {
         assert!(matches!(step.action(), Action::Create | Action::Update), "{}: {:?}", step.address, step.action());
         for change in step.changes().iter().filter(|change| change.field == "size_gib") {
             assert!(change.after.as_u64() > change.before.as_u64(), "{} shrinks", step.address);
@@ -346,7 +385,7 @@ fn check(model: &Model, wanted: &Parsed, allow_data_loss: bool) -> bool {
         return false;
     }
     if !allow_data_loss {
-        check_data(&plan);
+        check_data(model, &plan);
     }
     let mut after = model.clone();
     after.apply(&plan);
@@ -373,11 +412,12 @@ proptest! {
         model.apply(&model.plan(&before.parsed(), false));
         suffer(&mut model, &damages);
         let possible = check(&model, &after.parsed(), allow);
-        // Refusals have causes: without damage, only zones, brokers or logs that go, or another quorum.
+        // Refusals have causes: without damage, only zones, brokers, volumes or logs that go, or another quorum.
         let shrinks = before.zones != after.zones || before.brokers_per_zone > after.brokers_per_zone;
         let voters = |shape: &Shape| shape.controllers.unwrap_or(if shape.zones * shape.brokers_per_zone < 3 { 1 } else { 3 });
         let quorum = before.controllers.is_some() != after.controllers.is_some() || voters(&before) != voters(&after);
         let logs_go = before.has_flow_logs() && !after.has_flow_logs();
+        let shrinks = shrinks || !before.on_own_disks() && after.on_own_disks();
         prop_assert!(possible || !damages.is_empty() || shrinks || quorum || logs_go || before.leaves_clients(&after));
     }
 

@@ -1,0 +1,43 @@
+//! Brokers as the cluster knows them. Each registers by itself when its host starts; one that the file no longer has is taken away: its
+//! replicas are on the others then, its host is stopped, and it is looked at again before the cluster forgets it.
+
+use super::prelude::*;
+use crate::design::{node_id, volume_name};
+use crate::stack::Stack;
+
+/// The most data volumes that a host has.
+const VOLUMES: u32 = 11;
+
+spec! {
+    pub struct Broker {
+        /// Its node id.
+        pub id: u32 => Rule::creation_only(),
+    }
+}
+
+/// Whether `host` is a broker that `stack` no longer has: they are numbered from 1 on.
+pub fn leaves(stack: &Stack, host: &str) -> bool {
+    let number = node_id(host).filter(|_| host.starts_with("broker-"));
+    let count = stack.cluster.ec2.as_ref().map(|ec2| ec2.brokers.count);
+    number.zip(count).is_some_and(|(number, count)| number > count)
+}
+
+impl Kind for Broker {
+    const NAME: &'static str = "broker";
+    const TAGGED: bool = false;
+    const ENGINE: Option<Engine> = Some(Engine::Ec2);
+
+    /// None: hosts register their brokers.
+    fn desired(_: &Design) -> Vec<(String, Self)> {
+        Vec::new()
+    }
+
+    /// What the broker is on goes after it.
+    fn after(&self, name: &str) -> Vec<Address> {
+        let host = [super::Instance::NAME, super::NetworkInterface::NAME].map(|kind| Address::new(kind, name));
+        let volumes = (1..=VOLUMES).map(|number| Address::new(super::Volume::NAME, &volume_name(name, number)));
+        host.into_iter().chain(volumes).collect()
+    }
+
+    fn price(&self, _: &mut Costs<'_>) {}
+}

@@ -1,0 +1,269 @@
+//! More brokers and fewer: which partitions move for it, and what becomes of the hosts of brokers that leave.
+//!
+//! Where the brokers have told where the partitions are, a broker leaves without loss: its replicas move to the others, and only then does
+//! its host go. Where they have not, its volumes and its own disks hold data as before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Note, Plan, Step, Work};
+use crate::design::{Design, node_id};
+use crate::engines::ec2::rates_of_moves;
+use crate::kinds::broker::leaves;
+use crate::kinds::partitions::{MAIN, ids_text};
+use crate::kinds::{self, Broker, Instance, Kind as _, NetworkInterface, Partitions, Resource, Volume};
+use crate::model::{Address, FieldChange, StepId};
+use crate::moves::{self, Proposal, View, amount};
+use crate::observed::Observed;
+use crate::plan::LiveTarget;
+use crate::refusal::Refusal;
+use crate::stack::Stack;
+use crate::text::{first_of, many};
+
+/// Why what a broker was on is deleted: its data is elsewhere by then.
+pub(super) const LEFT: &str =
+    "it is no longer in the stack file; its broker has left the cluster by then, and its replicas are on the others";
+/// What becomes of a broker that leaves.
+const LEAVES: &str =
+    "it is no longer in the stack file: once nothing is on it, it is stopped, looked at again, and unregistered";
+/// What helps where a broker can't be emptied.
+const OR_LOSE: &str = "or run again with --allow-data-loss: nothing moves then, and what is on brokers that go is lost";
+
+/// What is known of brokers that come and go.
+pub(super) struct Scale<'a> {
+    stack: &'a Stack,
+    live: Option<&'a Partitions>,
+    /// What the brokers have told, as it is for the brokers of the file.
+    view: Option<View>,
+    stay: BTreeSet<u32>,
+    lacking: BTreeSet<u32>,
+    /// Those that leave and have something of their host still. One that has nothing is left alone: what it had is lost, or was moved.
+    hosts: BTreeSet<u32>,
+    /// Brokers that can't be emptied, by host: why.
+    stuck: BTreeMap<String, Refusal>,
+}
+
+impl<'a> Scale<'a> {
+    pub(super) fn of(design: &'a Design, observed: &'a Observed) -> Scale<'a> {
+        let live = observed.of::<Partitions>().remove(MAIN).map(|(_, spec)| spec);
+        let live = live.filter(|_| observed.unknown_inside().is_none());
+        let brokers = || design.hosts.iter().filter(|host| host.broker());
+        let stay: BTreeSet<u32> = brokers().map(|host| host.cloud.node_id).collect();
+        let view = live.and_then(|live| live.view.as_deref()).map(|view| {
+            let mut view = view.clone().staying(&stay);
+            // Those that the plan makes are there by then.
+            let new: Vec<_> = brokers().filter(|host| !view.is_registered(host.cloud.node_id)).collect();
+            view.brokers.extend(new.into_iter().map(|host| moves::Broker {
+                id: host.cloud.node_id,
+                rack: Some(host.cloud.zone_id.clone()),
+                fenced: false,
+                silent: false,
+                disk: None,
+            }));
+            // Volumes that the plan makes larger are so before anything moves.
+            for host in brokers().filter(|host| host.cloud.own_disks.is_none()) {
+                let wanted = (host.volume.size_gib << 30).saturating_mul(host.volumes().len() as u64);
+                let broker = view.brokers.iter_mut().find(|one| one.id == host.cloud.node_id);
+                if let Some(disk) = broker.and_then(|broker| broker.disk.as_mut()) {
+                    let more = wanted.saturating_sub(disk.total);
+                    *disk = moves::Disk { total: disk.total + more, usable: disk.usable + more };
+                }
+            }
+            view
+        });
+        let lacking = view.as_ref().map(|view| view.lacking(&stay)).unwrap_or_default();
+        let stack = &design.stack;
+        let of_host = |address: &&Address| address.kind != Broker::NAME && leaves(stack, kinds::owner(address));
+        let hosts = observed.live.keys().filter(of_host).filter_map(|address| node_id(kinds::owner(address))).collect();
+        let mut scale = Scale { stack, live, view, stay, lacking, hosts, stuck: BTreeMap::new() };
+        scale.stuck = scale.stuck(observed);
+        scale
+    }
+
+    /// Whether the host of the resource goes with its broker, which leaves without loss. Where one can't be emptied, and data may be lost, none is.
+    pub(super) fn leaves(&self, address: &Address, data_loss_allowed: bool) -> bool {
+        let host = kinds::owner(address);
+        let of_host = [Broker::NAME, Instance::NAME, NetworkInterface::NAME, Volume::NAME];
+        of_host.contains(&address.kind.as_str())
+            && leaves(self.stack, host)
+            && self.live.is_some()
+            && node_id(host).is_some_and(|id| self.hosts.contains(&id))
+            && (!data_loss_allowed || self.stuck.is_empty())
+    }
+
+    /// Why a resource of such a host goes.
+    pub(super) fn reason(address: &Address) -> &'static str {
+        if address.kind == Broker::NAME { LEAVES } else { LEFT }
+    }
+
+    /// Why brokers can't be emptied.
+    fn stuck(&self, observed: &Observed) -> BTreeMap<String, Refusal> {
+        let Some(view) = &self.view else { return BTreeMap::new() };
+        let mut all = BTreeMap::new();
+        let mut refuse = |id: u32, reason: String, remedy: String| {
+            let name = format!("broker-{id}");
+            let address = Address::new(Broker::NAME, &name);
+            all.entry(name).or_insert_with(|| Refusal::at(&address, reason, remedy));
+        };
+        let instances = observed.of::<Instance>();
+        let copies = |topic: &str, live: usize| {
+            let wanted = self.stack.topics.get(topic).filter(|topic| !topic.absent);
+            let wanted = wanted.map(|topic| topic.replication_factor.unwrap_or(self.stack.topic_copies()) as usize);
+            wanted.unwrap_or(live)
+        };
+        let on = |id: u32| view.partitions.iter().filter(move |(_, one)| one.replicas.contains(&id));
+        for id in view.leaving.intersection(&self.hosts) {
+            let many_copies = on(*id).filter(|(key, one)| copies(&key.0, one.replicas.len()) > self.stay.len());
+            let topics: BTreeMap<&String, usize> = many_copies.map(|(key, one)| (&key.0, one.replicas.len())).collect();
+            if let Some(most) = topics.values().max() {
+                let names: Vec<String> = topics.keys().map(|name| (*name).clone()).collect();
+                refuse(
+                    *id,
+                    format!(
+                        "{} would be left, and the topics {} have up to {most} replicas, each of which needs a broker of its own",
+                        many(self.stay.len(), "broker"),
+                        first_of(&names)
+                    ),
+                    format!("keep {most} brokers or more; or give the topics a lower `replication_factor`; {OR_LOSE}"),
+                );
+                continue;
+            }
+            let broker = view.brokers.iter().find(|one| one.id == *id);
+            let stopped =
+                instances.get(format!("broker-{id}").as_str()).is_some_and(|(_, one)| one.state.starts_with("stop"));
+            let count = on(*id).count();
+            if count > 0 && !stopped && broker.is_none_or(|broker| !broker.is_fit()) {
+                refuse(
+                    *id,
+                    format!("it does not serve, and {} have a replica on it", many(count, "partition")),
+                    format!("bring it back first: keep it in the stack file and apply; {OR_LOSE}"),
+                );
+            }
+        }
+        let bands = view.bands(&self.lacking);
+        let (_, stuck) = view.state(bands).moves();
+        let state = view.state(bands);
+        for one in stuck.into_iter().filter(|one| self.hosts.contains(&one.from)) {
+            let partition = state.partition(one.partition);
+            refuse(
+                one.from,
+                format!(
+                    "no other broker has room for the replica of {}-{} on it, {}",
+                    partition.topic,
+                    partition.index,
+                    amount(partition.bytes)
+                ),
+                format!("make the volumes of the others larger first, or keep more brokers; {OR_LOSE}"),
+            );
+        }
+        all
+    }
+
+    /// Adds the step that moves partitions, says what it moves, and lets brokers leave one after another once it is done.
+    pub(super) fn plan(&self, observed: &Observed, plan: &mut Plan) {
+        let Some(live) = self.live else { return };
+        if !plan.data_loss_allowed {
+            plan.refusals.extend(self.stuck.values().cloned());
+        }
+        let moves = self.moves(live, observed, plan);
+        let mut before: Vec<StepId> = moves.iter().map(Step::id).collect();
+        let mut leaving: Vec<&mut Step> =
+            plan.steps.iter_mut().filter(|step| step.address.kind == Broker::NAME).collect();
+        leaving.sort_by_key(|step| node_id(&step.address.name));
+        for step in leaving {
+            step.after.append(&mut before);
+            before.push(step.id());
+        }
+        if let (Some(step), Some(view)) = (&moves, &self.view) {
+            let rate = rates_of_moves(self.stack.cluster.ec2.as_ref(), self.stack.common()).0;
+            let proposal = Proposal::of(view, view.bands(&self.lacking));
+            plan.notes.push(Note::of(&step.address, moved(&proposal, rate)));
+        }
+        plan.steps.extend(moves);
+    }
+
+    /// The step that moves partitions, where some have to move.
+    fn moves(&self, live: &Partitions, observed: &Observed, plan: &Plan) -> Option<Step> {
+        let address = Address::new(Partitions::NAME, MAIN);
+        let goes = |id: &u32| self.leaves(&Address::new(Broker::NAME, &format!("broker-{id}")), plan.data_loss_allowed);
+        let (has, leaving): (String, BTreeSet<u32>) = match &self.view {
+            Some(view) => {
+                let leaving: BTreeSet<u32> =
+                    view.leaving.iter().copied().filter(|id| goes(id) && view.names(*id)).collect();
+                (ids_text(&self.stay.difference(&self.lacking).chain(&leaving).copied().collect()), leaving)
+            }
+            None => {
+                let registered = observed.of::<Broker>().into_values().map(|(_, broker)| broker.id);
+                (live.brokers.clone(), registered.filter(goes).collect())
+            }
+        };
+        let wanted = Partitions { brokers: ids_text(&self.stay), cut_off: false, view: None };
+        let cut_off = self.view.as_ref().map_or(live.cut_off, View::is_cut_off);
+        let change = |field: &str, before: serde_json::Value, after: serde_json::Value| {
+            (before != after).then(|| FieldChange { field: field.to_owned(), before, after })
+        };
+        let changes: Vec<FieldChange> = [
+            change("brokers", has.clone().into(), wanted.brokers.clone().into()),
+            change("cut_off", cut_off.into(), false.into()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let listed = |ids: &BTreeSet<u32>| ids_text(ids).replace(' ', ", ");
+        let reason = match (leaving.is_empty(), changes.is_empty()) {
+            (_, true) => return None,
+            (false, _) if leaving.len() == 1 => {
+                format!("broker {} leaves: what it has moves to the others", listed(&leaving))
+            }
+            (false, _) => format!("brokers {} leave: what they have moves to the others", listed(&leaving)),
+            (true, _) if has != wanted.brokers && self.lacking.len() == 1 => {
+                format!("broker {} gets its share of the partitions", listed(&self.lacking))
+            }
+            (true, _) if has != wanted.brokers && self.view.is_some() => {
+                format!("brokers {} get their share of the partitions", listed(&self.lacking))
+            }
+            (true, _) if has != wanted.brokers => "new brokers get their share of the partitions".to_owned(),
+            (true, _) => "they move until each broker has its share".to_owned(),
+        };
+        let target = &observed.live[&address];
+        let spec = Partitions { brokers: has, cut_off, view: None };
+        let live = LiveTarget { id: target.id.clone(), spec: spec.into(), tags: target.tags.clone() };
+        let work = Work::Update { live, wanted: wanted.into(), tags: crate::model::Tags::new(), changes };
+        // Topics that get fewer copies have them before: others may have no room for as many.
+        let copies = plan.steps.iter().filter(|step| {
+            matches!(step.wanted(), Some(Resource::Topic(_)))
+                && step.changes().iter().any(|change| change.field == "replication_factor")
+        });
+        Some(Step { after: copies.map(Step::id).collect(), ..Step::new(&address, reason, work) })
+    }
+}
+
+/// What moves, and about how long that takes.
+fn moved(proposal: &Proposal, rate: u64) -> String {
+    let mut text = match proposal.changes.len() {
+        0 => "no partition has to move".to_owned(),
+        count => {
+            let targets = proposal.brokers.iter().filter(|one| one.after.replicas > one.before.replicas).count() as u64;
+            let seconds = proposal.bytes / rate.saturating_mul(targets.max(1)).max(1);
+            format!(
+                "{count} of {} move, {}: about {} at {} a second for each broker, a few at a time, while clients go on",
+                many(proposal.partitions, "partition"),
+                amount(proposal.bytes),
+                moves::time_text(seconds),
+                amount(rate)
+            )
+        }
+    };
+    if proposal.under_way > 0 {
+        text.push_str(&format!("; {} under way", many(proposal.under_way, "reassignment")));
+    }
+    if !proposal.troubles.is_empty() {
+        text.push_str(&format!("\nnothing is started while {}", proposal.troubles.join("; ")));
+    }
+    if !proposal.kept_topics.is_empty() {
+        text.push_str(&format!(
+            "\n{} can't move: others have set the throttle for all replicas, or none",
+            proposal.kept_topics.join(", ")
+        ));
+    }
+    text
+}
