@@ -21,6 +21,7 @@ const CORE: &[&str] = &[
     "moves",
     "instance_types",
     "cloud_init",
+    "mirror",
     "host_policy",
     "file",
     "rights",
@@ -55,8 +56,8 @@ const CORE: &[&str] = &[
 
 /// The modules of the program.
 const PROGRAM: &[&str] = &[
-    "clock", "pki", "error", "wait", "driver", "aws", "lease", "kafka", "health", "lag", "moves", "inside", "sandbox",
-    "roll", "apply", "session", "survey", "ops", "cli",
+    "clock", "pki", "error", "wait", "driver", "aws", "lease", "kafka", "health", "lag", "mirror", "moves", "inside",
+    "sandbox", "roll", "apply", "session", "survey", "ops", "cli",
 ];
 
 /// A crate's sources: its folder below the repository, and its modules from the bottom up.
