@@ -6,11 +6,12 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::ui;
-use crate::ops::mirror::{Request, Status};
+use crate::ops::mirror::{Cutover, Request, Status};
 use crate::ops::{Failure, Signals, mirror};
 use crate::session::{read_file, read_source};
 use kstack_core::check::Parsed;
 use kstack_core::mirror::{ClientSettings, Topics};
+use kstack_core::text::many;
 
 /// Copy another cluster into a stack while both are used, by MirrorMaker 2
 ///
@@ -28,6 +29,8 @@ enum What {
     Run(RunArgs),
     /// Show how far the copy is
     Status(StatusArgs),
+    /// Let writers and groups of a topic in at the stack: once nobody writes to it at the other cluster and all of it is copied
+    Cutover(CutoverArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,18 +44,36 @@ struct Which {
     /// A client properties file for the other cluster, as Kafka's own tools take it: for TLS, SCRAM and so on
     #[arg(long, value_name = "FILE")]
     from_config: Option<PathBuf>,
+    /// The other way round: from the stack into the other cluster, which is then written to. Only for topics that were cut over
+    #[arg(long)]
+    back: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct TopicsArg {
     /// Topics, or beginnings of their names with `*` after them, with commas between
     #[arg(long, value_name = "TOPICS", default_value = "*", value_parser = Topics::parse)]
     topics: Topics,
-    /// The other way round: from the stack into the other cluster, which is then written to
+}
+
+#[derive(Debug, clap::Args)]
+struct CutoverArgs {
+    #[command(flatten)]
+    which: Which,
+    /// The topic
+    #[arg(value_name = "TOPIC")]
+    topic: String,
+    /// Print JSON
     #[arg(long)]
-    back: bool,
+    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
 struct RunArgs {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    topics: TopicsArg,
     /// The folder of a Kafka distribution on this machine, 4.0 or newer
     #[arg(long, value_name = "FOLDER", env = "KAFKA_HOME")]
     kafka: PathBuf,
@@ -62,6 +83,8 @@ struct RunArgs {
 struct StatusArgs {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    topics: TopicsArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -83,10 +106,6 @@ impl Which {
             },
         ))
     }
-
-    fn request<'a>(&'a self, parsed: &'a Parsed, other: &'a ClientSettings) -> Request<'a> {
-        Request { stack: &parsed.stack, other, topics: &self.topics, back: self.back }
-    }
 }
 
 fn settings(path: &Path) -> Result<ClientSettings, Failure> {
@@ -101,12 +120,14 @@ fn settings(path: &Path) -> Result<ClientSettings, Failure> {
 /// # Errors
 /// That a file has problems, a cluster can't be asked, or MirrorMaker does not run.
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
-    let which = match &args.what {
-        What::Run(args) => &args.which,
-        What::Status(args) => &args.which,
+    let every = Topics::parse("*").map_err(Failure::new)?;
+    let (which, topics) = match &args.what {
+        What::Run(args) => (&args.which, &args.topics.topics),
+        What::Status(args) => (&args.which, &args.topics.topics),
+        What::Cutover(args) => (&args.which, &every),
     };
     let (parsed, other) = which.read()?;
-    let request = which.request(&parsed, &other);
+    let request = Request { stack: &parsed.stack, other: &other, topics, back: which.back };
     let session = context.session(&parsed.stack.region, &parsed.stack.name).await?;
     let signals = Signals::listen()?;
     let task = context.task(&signals);
@@ -123,8 +144,36 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
                 ui::out(&text(&status));
             }
         }
+        What::Cutover(args) => {
+            let tell = |text: &str| context.printer.progress(text);
+            let done = Box::pin(mirror::cutover(&session, &request, &args.topic, &task, tell)).await?;
+            if args.json {
+                ui::json(&done);
+            } else {
+                ui::out(&cut(&done, which));
+            }
+        }
     }
     Ok(0)
+}
+
+fn cut(done: &Cutover, which: &Which) -> String {
+    let (topic, place) = (&done.topic, if which.back { "other cluster" } else { "stack" });
+    let mut out = format!(
+        "Nobody writes to {topic} at the {}, and {} are copied.\n",
+        if which.back { "stack" } else { "other cluster" },
+        many(done.partitions, "partition")
+    );
+    for (group, again) in &done.groups {
+        out.push_str(&match again {
+            0 => format!("The group {group} goes on at the end.\n"),
+            again => format!("The group {group} goes on {again} offsets before the end.\n"),
+        });
+    }
+    done.rights.iter().for_each(|right| out.push_str(&format!("Gave {right}\n")));
+    done.notes.iter().for_each(|note| out.push_str(&format!("{note}\n")));
+    out.push_str(&format!("Writers and groups of {topic} may start at the {place}.\n"));
+    out
 }
 
 fn text(status: &Status) -> String {

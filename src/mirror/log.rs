@@ -24,6 +24,7 @@ const HEADER: usize = 61;
 const BEFORE_LENGTH: usize = 12;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
+const DELETE_HORIZON: i16 = 0x40;
 
 /// What a leader has of a partition from an offset on.
 pub struct Fetched {
@@ -40,7 +41,7 @@ struct Batch {
     last: i64,
     attributes: i16,
     producer: i64,
-    /// The latest time of a record.
+    /// The time of its first record; 0 where that is not told.
     time: i64,
     bytes: Bytes,
 }
@@ -93,11 +94,13 @@ fn batches(mut bytes: Bytes) -> Result<Vec<Batch>, String> {
             return Err("records in a form that is older than Kafka 0.11".to_owned());
         }
         let base = (&batch[0..]).get_i64();
+        let attributes = (&batch[21..]).get_i16();
         all.push(Batch {
             base,
-            attributes: (&batch[21..]).get_i16(),
+            attributes,
             last: base.saturating_add(i64::from((&batch[23..]).get_i32())),
-            time: (&batch[35..]).get_i64(),
+            // A compacted batch may have another time in that place.
+            time: if attributes & DELETE_HORIZON != 0 { 0 } else { (&batch[27..]).get_i64().max(0) },
             producer: (&batch[43..]).get_i64(),
             bytes: batch,
         });
@@ -139,8 +142,8 @@ fn records(mut batch: Bytes) -> Result<Vec<(String, Option<String>)>, String> {
     Ok(set.records.iter().filter_map(|one| Some((text(one.key.as_ref()?), one.value.as_ref().map(text)))).collect())
 }
 
-/// The first record at or after `offset` that a reader is given: the latest time in its batch, or `None` where there is none up to the end.
-/// What ends transactions, and what they have taken back, is none.
+/// The first batch at or after `offset` with a record that a reader is given: the time of its first record, or `None` where there is none up
+/// to the end. What ends transactions, and what they have taken back, is none. No record of that batch is before the first one that is as late.
 ///
 /// # Errors
 /// Why that can't be known; that a transaction is still open.
@@ -185,7 +188,19 @@ impl Fetched {
 /// # Errors
 /// Why they are not known to be there.
 pub async fn write(cluster: &mut Reached, place: &Place, all: &[(String, String)], now: i64) -> Result<(), String> {
-    let record = |(offset, (key, value)): (usize, &(String, String))| Record {
+    let bytes = encoded(all, now)?;
+    let data = PartitionProduceData::default().with_index(place.1).with_records(Some(bytes));
+    let topic = TopicProduceData::default().with_name(TopicName(text(&place.0))).with_partition_data(vec![data]);
+    let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(20_000).with_topic_data(vec![topic]);
+    let answer = cluster.ask_leader(place, &request, PRODUCE, shape::PRODUCE_7).await?;
+    let one = answer.responses.first().and_then(|topic| topic.partition_responses.first());
+    check("Produce", one.ok_or("the broker left the partition out")?.error_code)
+}
+
+/// Keys and values as one batch: a broker takes no more at once. Without a producer's id its numbers begin at -1; those of records rise with
+/// their offsets, or the encoder begins another batch.
+fn encoded(all: &[(String, String)], now: i64) -> Result<Bytes, String> {
+    let record = |(number, (key, value)): (i32, &(String, String))| Record {
         transactional: false,
         control: false,
         delete_horizon: false,
@@ -193,23 +208,18 @@ pub async fn write(cluster: &mut Reached, place: &Place, all: &[(String, String)
         producer_id: -1,
         producer_epoch: -1,
         timestamp_type: TimestampType::Creation,
-        offset: i64::try_from(offset).unwrap_or_default(),
-        sequence: -1,
+        offset: i64::from(number),
+        sequence: number - 1,
         timestamp: now,
         key: Some(Bytes::from(key.clone())),
         value: Some(Bytes::from(value.clone())),
         headers: IndexMap::new(),
     };
-    let records: Vec<Record> = all.iter().enumerate().map(record).collect();
+    let records: Vec<Record> = (0..).zip(all).map(record).collect();
     let mut bytes = BytesMut::new();
     let options = RecordEncodeOptions { version: 2, compression: Compression::None };
     RecordBatchEncoder::encode(&mut bytes, &records, &options).map_err(|error| error.to_string())?;
-    let data = PartitionProduceData::default().with_index(place.1).with_records(Some(bytes.freeze()));
-    let topic = TopicProduceData::default().with_name(TopicName(text(&place.0))).with_partition_data(vec![data]);
-    let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(20_000).with_topic_data(vec![topic]);
-    let answer = cluster.ask_leader(place, &request, PRODUCE, shape::PRODUCE_7).await?;
-    let one = answer.responses.first().and_then(|topic| topic.partition_responses.first());
-    check("Produce", one.ok_or("the broker left the partition out")?.error_code)
+    Ok(bytes.freeze())
 }
 
 #[cfg(test)]
@@ -226,7 +236,7 @@ mod tests {
             producer_epoch: 0,
             timestamp_type: TimestampType::Creation,
             offset,
-            sequence: 0,
+            sequence: i32::try_from(offset).expect("a small one"),
             timestamp: 1000 + offset,
             key: Some(Bytes::from(format!("k{offset}"))),
             value: None,
@@ -254,6 +264,16 @@ mod tests {
         assert_eq!(fetched(more, &[(7, 10)]).first_time(10), Some(1013));
         let other = [batch(8, 2, 0, -1), aborted].concat();
         assert_eq!(fetched(other, &[(7, 10)]).first_time(10), None, "what is before is not asked for");
+    }
+
+    #[test]
+    fn what_is_written_is_one_batch() {
+        let all: Vec<(String, String)> = (0..5).map(|n| (format!("k{n}"), format!("v{n}"))).collect();
+        let all_batches = batches(encoded(&all, 7).expect("records")).expect("batches");
+        assert_eq!((all_batches.len(), all_batches[0].last, all_batches[0].producer), (1, 4, -1));
+        assert_eq!((&all_batches[0].bytes[53..57], all_batches[0].time), (&(-1i32).to_be_bytes()[..], 7));
+        let read = records(all_batches[0].bytes.clone()).expect("records");
+        assert_eq!(read, all.into_iter().map(|(key, value)| (key, Some(value))).collect::<Vec<_>>());
     }
 
     #[test]

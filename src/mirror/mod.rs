@@ -1,6 +1,7 @@
 //! Copying a cluster into another one by MirrorMaker 2: how far it is, as both clusters tell, and the process itself.
 
 pub mod log;
+pub mod notes;
 mod process;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,19 +29,12 @@ pub struct TopicProgress {
 /// # Errors
 /// Why that can't be read.
 pub async fn copied(to: &mut Reached, from: &str) -> Result<BTreeMap<Place, i64>, String> {
-    let topic = offsets_topic(from);
-    let places: Vec<Place> = to.partitions.iter().filter(|place| place.0 == topic).cloned().collect();
-    let starts = to.offsets(&places.iter().map(|place| (place.clone(), EARLIEST)).collect()).await;
     let mut all = BTreeMap::new();
-    for place in places {
-        let start = starts.get(&place).cloned().unwrap_or_else(|| Err("nobody told its start".to_owned()));
-        let start = start.map_err(|why| format!("{}-{}: {why}", place.0, place.1))?.0;
-        for (key, value) in log::texts(to, &place, start).await.map_err(|why| format!("{topic}: {why}"))? {
-            let Some(partition) = partition_of(&key, from) else { continue };
-            match value.as_deref().and_then(offset_of) {
-                Some(offset) => drop(all.insert(partition, offset)),
-                None => drop(all.remove(&partition)),
-            }
+    for (key, value) in notes::read(to, &offsets_topic(from)).await? {
+        let Some(partition) = partition_of(&key, from) else { continue };
+        match value.as_deref().and_then(offset_of) {
+            Some(offset) => drop(all.insert(partition, offset)),
+            None => drop(all.remove(&partition)),
         }
     }
     Ok(all)

@@ -1,25 +1,33 @@
 //! Mirroring another cluster into a stack, or a stack into another cluster, by MirrorMaker 2: which two clusters, as whom they are asked,
 //! and the run of the process.
 
+mod cutover;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
+
+pub use cutover::{Cutover, cutover};
 
 use jiff::SignedDuration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::client::{self, Who};
 use super::{Failure, Task, guard, kafka};
+use crate::clock;
 use crate::kafka::{Brokers, BrokersError, Identity, Link, Roots, Sasl, Security, Server, Via, Way, acls};
 use crate::lag::{Reached, reach};
-use crate::mirror::{Process, Tools, TopicProgress, by_topic, left};
+use crate::mirror::{Process, Tools, TopicProgress, by_topic, copied, left, log, notes};
 use crate::roll;
 use crate::session::Session;
 use kstack_core::choose::settle;
 use kstack_core::client_files::Format;
 use kstack_core::engines::Engine;
-use kstack_core::mirror::{Access, ClientSettings, Mechanism, Mirror, Pem, Side, Topics, files, workers};
+use kstack_core::mirror::{
+    Access, ClientSettings, Mechanism, Mirror, Pem, Side, Topics, copied_key, copied_value, files, offsets_topic,
+    workers,
+};
 use kstack_core::stack::Stack;
 use kstack_core::text::many;
 
@@ -28,6 +36,8 @@ const LIFE: SignedDuration = SignedDuration::from_hours(24);
 const RENEWED: Duration = Duration::from_secs(20 * 3600);
 /// How often a run looks how far it is.
 const PACE: Duration = Duration::from_secs(10);
+/// How long a new topic may take until all brokers know it.
+const MADE: Duration = Duration::from_secs(30);
 /// How long workers of a run that has died may still count as there.
 const GONE: Duration = Duration::from_secs(90);
 
@@ -86,6 +96,7 @@ impl End {
 struct Pair {
     from: End,
     to: End,
+    back: bool,
 }
 
 impl Pair {
@@ -101,6 +112,58 @@ impl Pair {
             }
             false => Ok((from, to)),
         }
+    }
+}
+
+impl Pair {
+    /// Makes a topic for notes in the target unless it is there, and gives the target as soon as all of it knows the topic.
+    async fn ensure(&self, topic: &str) -> Result<Reached, Failure> {
+        let failed = |why: String| Failure::new(format!("{} does not take the topic {topic}: {why}", self.to.name));
+        let until = Instant::now() + MADE;
+        notes::ensure(&mut self.to.reach().await?, topic).await.map_err(failed)?;
+        loop {
+            let mut cluster = self.to.reach().await?;
+            match notes::read(&mut cluster, topic).await {
+                Ok(_) if cluster.partitions.iter().any(|place| place.0 == topic) => return Ok(cluster),
+                Err(why) if Instant::now() >= until => return Err(failed(why)),
+                _ if Instant::now() >= until => return Err(failed("brokers do not know it".to_owned())),
+                _ => sleep(Duration::from_millis(500)).await,
+            }
+        }
+    }
+
+    /// The topics of a request that are copied. Back go only those of which it is known which records the other cluster has not.
+    async fn topics(&self, asked: &Topics, from: &mut Reached, to: &str) -> Result<Topics, Failure> {
+        if !self.back {
+            return Ok(asked.clone());
+        }
+        let marks = notes::marks(from, to).await.map_err(Failure::new)?;
+        let topics = asked
+            .among(marks.keys().map(|place| place.0.as_str()).collect::<std::collections::BTreeSet<_>>().into_iter());
+        match topics.is_empty() {
+            false => Ok(topics),
+            true => Err(Failure::new(format!("no such topic of {} was cut over", self.from.name))
+                .hint("only a topic that `kstack mirror cutover` was run for can go back: of no other is it known which records are new")),
+        }
+    }
+
+    /// Has MirrorMaker begin where records begin that the target has not: what came from there does not go back.
+    async fn begin(&self, topics: &Topics, from: &mut Reached, to: &mut Reached) -> Result<(), Failure> {
+        let marks = notes::marks(from, &to.id).await.map_err(Failure::new)?;
+        let copied = copied(to, &from.id).await.map_err(Failure::new)?;
+        let later = |place: &crate::lag::Place, offset: i64| copied.get(place).map_or(0, |last| last + 1) < offset;
+        let wanted = marks.iter().filter(|(place, mark)| topics.has(&place.0) && later(place, mark.offset));
+        let records: Vec<(String, String)> = wanted
+            .map(|((topic, partition), mark)| (copied_key(&from.id, topic, *partition), copied_value(mark.offset - 1)))
+            .collect();
+        if records.is_empty() {
+            return Ok(());
+        }
+        let topic = offsets_topic(&from.id);
+        *to = self.ensure(&topic).await?;
+        let written = log::write(to, &(topic, 0), &records, clock::now().as_millisecond()).await;
+        written
+            .map_err(|why| Failure::new(format!("where the mirror begins can't be noted in {}: {why}", self.to.name)))
     }
 }
 
@@ -149,7 +212,8 @@ async fn pair(
         security: link.security,
     };
     let other = other(request.other)?;
-    Ok(if request.back { Pair { from: own, to: other } } else { Pair { from: other, to: own } })
+    let (from, to) = if request.back { (own, other) } else { (other, own) };
+    Ok(Pair { from, to, back: request.back })
 }
 
 /// The cluster that is no stack.
@@ -211,6 +275,7 @@ pub async fn status(session: &Session, request: &Request<'_>, task: &Task<'_>) -
 async fn look(pair: &Pair, topics: &Topics) -> Result<Status, Failure> {
     let (mut from, mut to) = pair.reach().await?;
     let runs = works(&mut to, &workers(&from.id), &pair.to.name).await?;
+    let topics = &pair.topics(topics, &mut from, &to.id).await?;
     let all = left(&mut from, &mut to, topics).await;
     let all = all.map_err(|why| Failure::new(format!("how far the mirror is can't be told: {why}")))?;
     Ok(Status { runs, topics: by_topic(&all, &to.partitions) })
@@ -336,7 +401,10 @@ async fn prepare(
         waits = true;
         sleep(Duration::from_secs(2)).await;
     }
-    let rights = knows_rights(&pair.from, tell).await? && knows_rights(&pair.to, tell).await?;
+    let topics = &pair.topics(topics, &mut from, &to.id).await?;
+    pair.begin(topics, &mut from, &mut to).await?;
+    // The other cluster's rights are its owner's.
+    let rights = !pair.back && knows_rights(&pair.from, tell).await? && knows_rights(&pair.to, tell).await?;
     Ok(files(&Mirror {
         from: Side { id: &from.id, settings: &pair.from.settings },
         to: Side { id: &to.id, settings: &pair.to.settings },

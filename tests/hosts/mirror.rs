@@ -1,8 +1,8 @@
 //! A cluster with ZooKeeper, moved into a secured stack while it is written to, by `kstack mirror`; and one topic moved back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -48,6 +48,65 @@ impl Move {
 
     fn kstack(&self, what: &str, more: &[&str]) -> Run {
         Run::of(&mut self.command(what, more))
+    }
+
+    /// `kstack mirror run`, of which it is known that it ends.
+    fn kstack_run(&self, more: &[&str]) -> Run {
+        Run::of(&mut self.command("run", more))
+    }
+
+    /// Kills MirrorMaker, whose folder tells which process it is.
+    fn kill_java(&self) {
+        let folder = self.folder.path().join(&self.folders()[0]);
+        let processes = fs::read_dir("/proc").expect("processes").flatten().map(|entry| entry.path());
+        let here = |path: &PathBuf| fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd == folder);
+        let java = |path: &PathBuf| {
+            fs::read(path.join("cmdline")).is_ok_and(|line| line.windows(11).any(|part| part == b"MirrorMaker"))
+        };
+        let found: Vec<PathBuf> = processes.filter(here).filter(java).collect();
+        // The guard's own line has the script's name, and not the class.
+        let java = found
+            .iter()
+            .find(|path| fs::read_link(path.join("exe")).is_ok_and(|exe| exe.ends_with("java")))
+            .expect("Java");
+        run("kill", &["-s", "KILL", &java.file_name().expect("a number").to_string_lossy()]).expect("it runs");
+    }
+
+    /// What the group billing reads next: so many records, or all.
+    fn consume(&self, client: &Client, settings: Option<&PathBuf>, count: Option<usize>) -> Vec<u64> {
+        let mut command =
+            client.tool_by("kafka-console-consumer.sh", "--consumer.config", settings.map(PathBuf::as_path));
+        let patience = if count.is_some() { "60000" } else { "15000" };
+        command.args(["--topic", TOPIC, "--group", "billing", "--timeout-ms", patience]);
+        command.args(["--consumer-property", "auto.offset.reset=earliest"]);
+        let count = count.map(|count| count.to_string());
+        command.args(count.iter().flat_map(|count| ["--max-messages", count]));
+        let told = said(&mut command);
+        let read: Vec<u64> = told.lines().filter_map(|line| line.parse().ok()).collect();
+        assert!(count.is_none_or(|count| count == read.len().to_string()), "the group reads {}: {told}", read.len());
+        read
+    }
+
+    /// Writes these numbers, which all replicas in sync must acknowledge.
+    fn produce(&self, client: &Client, settings: &Path, numbers: &BTreeSet<u64>) {
+        let path = self.path("numbers");
+        let text: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        fs::write(
+            &path,
+            text.join(
+                "
+",
+            ) + "
+",
+        )
+        .expect("a file");
+        let mut command = client.tool_by("kafka-console-producer.sh", "--producer.config", Some(settings));
+        command
+            .args(["--topic", TOPIC, "--producer-property", "acks=all"])
+            .stdin(fs::File::open(path).expect("the file"));
+        let output = command.output().expect("the tool starts");
+        let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success() && !told.contains("Exception"), "{told}");
     }
 
     /// Starts `kstack mirror run`.
@@ -124,6 +183,11 @@ impl Mirror {
         let _ = self.child.wait();
     }
 
+    /// Waits until it ends by itself, and gives the exit code.
+    fn ended(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+
     /// Ends it as Ctrl-C does, and gives the exit code.
     fn stop(mut self) -> Option<i32> {
         let _ = run("kill", &["-s", "INT", &self.child.id().to_string()]);
@@ -179,7 +243,9 @@ fn a_cluster_with_zookeeper_moves_into_a_secured_stack_and_back() {
     audit.expect_more("writing to the other topic", 2000);
     audit.stop();
 
-    // Killed in the middle, nothing of it is left, and another run goes on.
+    let _ = world.consume(&old, None, Some(300));
+
+    // Killed in the middle, nothing of it is left, and another run goes on; also where MirrorMaker itself had no time for a word.
     let first = world.start(&[]);
     world.copied("the first copy", &["--topics", OTHERS[0]]);
     assert_eq!(world.folders().len(), 1, "its files are in one folder");
@@ -188,8 +254,28 @@ fn a_cluster_with_zookeeper_moves_into_a_secured_stack_and_back() {
     writer.expect_more("writing while nothing is copied", 200);
     let second = world.start(&[]);
     world.copied("the second copy", &["--topics", "audit*"]);
+    writer.expect_more("writing while it is copied", 300);
+    world.kill_java();
+    assert_eq!(second.ended(), Some(1), "kstack tells that MirrorMaker has ended");
+    let third = world.start(&[]);
+    world.copied("the third copy", &["--topics", "audit*"]);
+
+    // As long as anybody writes there, nobody is let in here.
+    let refused = world.kstack("cutover", &[TOPIC]).expect(1);
+    assert!(refused.err.contains("writers still write to orders at the cluster at"), "{refused}");
     let acknowledged = writer.stop();
-    world.copied("all of it", &[]);
+    let left = 100;
+    let _ = world.consume(&old, None, Some(acknowledged.len() - 300 - left));
+    let done = world.kstack("cutover", &[TOPIC]).expect(0);
+    for part in [
+        "Nobody writes to orders at the other cluster, and 3 partitions are copied.",
+        "Gave orders-api: allow write on topic orders",
+        "Gave billing: allow read on group billing",
+        "Writers and groups of orders may start at the stack.",
+    ] {
+        assert!(done.out.contains(part), "{part}: {done}");
+    }
+    println!("{}", done.out);
 
     let admin = world.credentials("admin.properties", &["--admin"]);
     let servers = String::new();
@@ -198,7 +284,7 @@ fn a_cluster_with_zookeeper_moves_into_a_secured_stack_and_back() {
     let missing: Vec<&u64> = acknowledged.iter().filter(|one| !counts.contains_key(*one)).collect();
     assert!(missing.is_empty(), "{} of {} acknowledged records are missing", missing.len(), acknowledged.len());
     let twice = counts.values().sum::<usize>() - counts.len();
-    println!("{} acknowledged records, none missing, {twice} twice after a kill", acknowledged.len());
+    println!("{} acknowledged records, none missing, {twice} twice after two deaths", acknowledged.len());
     let told = world.tool(&new, TOPICS, Some(&admin), &["--describe", "--topic", TOPIC]);
     for part in ["PartitionCount: 3", "ReplicationFactor: 3", "retention.ms=86400000", "max.message.bytes=2000000"] {
         assert!(told.contains(part), "{part}: {told}");
@@ -219,6 +305,38 @@ fn a_cluster_with_zookeeper_moves_into_a_secured_stack_and_back() {
     let before = world.tool(&old, TOPICS, None, &["--list"]);
     let before: Vec<&str> = before.lines().filter(|line| !line.starts_with("__")).collect();
     assert_eq!(before, [OTHERS[0], OTHERS[1], TOPIC]);
-    assert_eq!(second.stop(), Some(0), "{log}");
+    // A writer and the group go on in the stack. The group has 100 records left to read, of those that were copied, and then the new ones.
+    let api = world.credentials("api.properties", &["orders-api"]);
+    let billing = world.credentials("billing.properties", &["billing", "--by", "mtls"]);
+    let written: BTreeSet<u64> = (1_000_000..1_000_200).collect();
+    world.produce(&new, &api, &written);
+    let read = world.consume(&new, Some(&billing), None);
+    let again = read.iter().filter(|one| !written.contains(one)).count();
+    println!("the group reads {again} records where it had {left} left, and {} new ones", read.len() - again);
+    assert!(written.iter().all(|one| read.contains(one)), "the group has all new records");
+    assert!(again >= left, "none is left out");
+
+    // Back, with what is new and nothing else; both ways at once are refused.
+    let refused = world.kstack_run(&["--back", "--topics", TOPIC]).expect(1);
+    assert!(refused.err.contains("a mirror runs the other way round"), "{refused}");
+    assert_eq!(third.stop(), Some(0), "{log}");
     assert!(world.folders().is_empty());
+    let refused = world.kstack("status", &["--back", "--topics", OTHERS[0]]).expect(1);
+    assert!(refused.err.contains("was cut over"), "{refused}");
+    let back = world.start(&["--back"]);
+    world.copied("the way back", &["--back"]);
+    let done = world.kstack("cutover", &["--back", TOPIC]).expect(0);
+    assert!(done.out.contains("Writers and groups of orders may start at the other cluster."), "{done}");
+    assert_eq!(back.stop(), Some(0));
+    let counts = world.counts(&old, None, TOPIC);
+    let everything: BTreeSet<u64> = acknowledged.union(&written).copied().collect();
+    assert_eq!(counts.keys().copied().collect::<BTreeSet<u64>>(), everything);
+    assert!(counts.values().all(|count| *count == 1), "what came from there did not go back");
+
+    // And forward again: what came from the stack does not come back.
+    let again = world.start(&["--topics", TOPIC]);
+    world.copied("forward again", &["--topics", TOPIC]);
+    assert_eq!(again.stop(), Some(0));
+    let total: usize = world.counts(&new, Some(&admin), TOPIC).values().sum();
+    assert_eq!(total, everything.len() + twice);
 }

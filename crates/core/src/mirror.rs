@@ -1,10 +1,12 @@
 //! What MirrorMaker 2 of Kafka's own distribution is told, so that it copies a cluster into another one: topics under their own names,
 //! settings, read rights, and the positions of consumer groups. Pure: settings in, two files out.
 
+mod cutover;
 mod settings;
 
 use std::collections::BTreeMap;
 
+pub use cutover::{MARKS, Mark, mark_key, mark_of, missing};
 pub use settings::{Access, ClientSettings, Mechanism, Pem, Tls, User};
 
 use crate::cloud_init::quote::properties_escape;
@@ -12,10 +14,6 @@ use crate::cloud_init::quote::properties_escape;
 /// The name of the file with everything but secrets, and of the one with these, which the first refers to.
 pub const MAIN_FILE: &str = "mm2.properties";
 pub const SECRETS_FILE: &str = "secrets.properties";
-
-/// The consumer group in which kstack notes where in a cluster the records begin that came from nowhere else: the ends of a topic's
-/// partitions when writers were let in.
-pub const MARKS: &str = "kstack-mirror";
 
 /// Settings of clients that are no secret, and say in the main file what is spoken.
 const OPEN: [&str; 4] = ["bootstrap.servers", "security.protocol", "sasl.mechanism", "client.id"];
@@ -43,6 +41,16 @@ impl Topics {
             _ => Err(format!("`{word}` is neither a topic's name nor the beginning of one with `*` after it")),
         };
         text.split(',').map(|word| one(word.trim())).collect::<Result<_, _>>().map(Topics)
+    }
+
+    /// Those of `names` that are among them.
+    #[must_use]
+    pub fn among<'a>(&self, names: impl Iterator<Item = &'a str>) -> Topics {
+        Topics(names.filter(|name| self.has(name)).map(|name| Pattern::Name(name.to_owned())).collect())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether the topic is one of them, and one of users': those of Kafka and of MirrorMaker itself are not copied.
@@ -148,7 +156,7 @@ const FIXED: &[(&str, &str)] = &[
     ("sync.topic.configs.interval.seconds", "60"),
     ("sync.topic.acls.interval.seconds", "60"),
     ("topics.exclude", "mm2.*[.]internal,.*[.]checkpoints[.]internal,heartbeats,__.*"),
-    ("groups.exclude", "console-consumer-.*,__.*,kstack-mirror"),
+    ("groups.exclude", "console-consumer-.*,__.*"),
     // MirrorMaker's own list, and what Kafka 4 does not know: one such setting keeps all others of its topic from being copied.
     (
         "config.properties.exclude",
@@ -232,6 +240,7 @@ mod tests {
             assert!(!all.has(own), "{own}");
         }
         assert!(all.has("app.internal") && all.expressions() == ".*");
+        assert_eq!(topics.among(["orders", "other", "pay.ments"].into_iter()).expressions(), "orders,pay[.]ments");
         for bad in ["", "a b", "a*b", "orders,", "a/b"] {
             assert!(Topics::parse(bad).is_err(), "{bad}");
         }
