@@ -156,7 +156,7 @@ impl Move {
     }
 
     fn tool(&self, client: &Client, class: &str, settings: Option<&PathBuf>, arguments: &[&str]) -> String {
-        let mut command = client.tool_by("kafka-run-class.sh", "--command-config", settings.map(PathBuf::as_path));
+        let command = client.tool_by("kafka-run-class.sh", "--command-config", settings.map(PathBuf::as_path));
         // The class comes before what every tool has.
         let rest: Vec<std::ffi::OsString> = command.get_args().map(ToOwned::to_owned).collect();
         let mut all = Command::new(command.get_program());
