@@ -167,7 +167,8 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_left_of_a_process_that_ends_or_is_ended() {
         let folder = tempfile::tempdir().expect("a folder");
-        let tools = tools(folder.path(), "trap 'kill $!; exit 0' TERM; cat secrets.properties > /dev/null; sleep 600 & wait");
+        let tools =
+            tools(folder.path(), "trap 'kill $!; exit 0' TERM; cat secrets.properties > /dev/null; sleep 600 & wait");
         let process = Process::start(&tools, &files()).expect("it starts");
         let own = seen(folder.path()).await;
         let mode = |path: &Path| {
