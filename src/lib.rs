@@ -11,6 +11,7 @@ pub mod inside;
 pub mod kafka;
 pub mod lag;
 pub mod lease;
+pub mod mirror;
 pub mod moves;
 pub mod ops;
 pub mod pki;

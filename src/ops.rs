@@ -14,6 +14,7 @@ pub mod inside;
 pub mod kafka;
 pub mod lag;
 mod lease;
+pub mod mirror;
 pub mod msk;
 pub mod msk_client;
 pub mod policy;

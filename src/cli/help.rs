@@ -27,7 +27,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
         &["plan", "apply", "destroy", "status", "lag", "credentials", "export", "shell", "recover", "render", "unlock"],
     ),
     ("Partitions", &["rebalance", "move"]),
-    ("Existing clusters", &["describe", "adopt"]),
+    ("Existing clusters", &["describe", "adopt", "mirror"]),
     ("Ephemeral stacks", &["up", "with", "extend", "reap", "list"]),
     ("Local testing", &["sandbox"]),
     ("Shell", &["completions", "man", "help"]),

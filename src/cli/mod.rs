@@ -24,6 +24,7 @@ mod lag;
 mod list;
 mod listeners;
 mod man;
+mod mirror;
 mod monitoring;
 mod moves;
 mod msk;
@@ -108,6 +109,7 @@ enum Command {
     Destroy(destroy::Args),
     Rebalance(rebalance::Args),
     Move(moves::Args),
+    Mirror(mirror::Args),
     Up(up::Args),
     With(with::Args),
     Extend(extend::Args),
@@ -201,6 +203,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Destroy(args) => block_on(destroy::run(&args, &context)),
         Command::Rebalance(args) => block_on(rebalance::run(&args, &context)),
         Command::Move(args) => block_on(moves::run(&args, &context)),
+        Command::Mirror(args) => block_on(mirror::run(&args, &context)),
         Command::Up(args) => block_on(up::run(&args, &context)),
         Command::With(args) => block_on(with::run(&args, &context)),
         Command::Extend(args) => block_on(extend::run(&args, &context)),

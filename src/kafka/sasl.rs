@@ -7,7 +7,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use kafka_protocol::protocol::StrBytes;
 
-use super::scram::{SHA_512, Scram};
+use super::scram::{SHA_256, SHA_512, Scram};
 use super::{Connection, Server, shape};
 use crate::aws::MskIam;
 
@@ -16,6 +16,10 @@ use crate::aws::MskIam;
 pub enum Sasl {
     /// A name and a password: SCRAM-SHA-512.
     Scram { user: String, password: String },
+    /// The same by SCRAM-SHA-256, which kstack's own brokers do not have.
+    Scram256 { user: String, password: String },
+    /// The password as it is: PLAIN.
+    Plain { user: String, password: String },
     /// A token of an identity provider: OAUTHBEARER.
     OAuth { token: String },
     /// AWS's credentials: AWS_MSK_IAM, which MSK has.
@@ -32,6 +36,8 @@ impl Sasl {
     fn mechanism(&self) -> &'static str {
         match self {
             Sasl::Scram { .. } => "SCRAM-SHA-512",
+            Sasl::Scram256 { .. } => "SCRAM-SHA-256",
+            Sasl::Plain { .. } => "PLAIN",
             Sasl::OAuth { .. } => "OAUTHBEARER",
             Sasl::Iam(_) => "AWS_MSK_IAM",
         }
@@ -55,12 +61,16 @@ impl Sasl {
             Some(error) => return Err(format!("SaslHandshake failed with {error:?}")),
         }
         match self {
-            Sasl::Scram { user, password } => {
-                let scram = Scram::new(&SHA_512, user)?;
+            Sasl::Scram { user, password } | Sasl::Scram256 { user, password } => {
+                let hash = if matches!(self, Sasl::Scram256 { .. }) { &SHA_256 } else { &SHA_512 };
+                let scram = Scram::new(hash, user)?;
                 let answer = self.send(connection, scram.first().into_bytes()).await?;
                 let (last, expected) = scram.last(&text(&answer)?, password)?;
                 let answer = self.send(connection, last.into_bytes()).await?;
                 expected.verify(&text(&answer)?)
+            }
+            Sasl::Plain { user, password } => {
+                self.send(connection, format!("\0{user}\0{password}").into_bytes()).await.map(drop)
             }
             Sasl::OAuth { token } => {
                 if token.is_empty() || token.contains(|c: char| c.is_control() || c.is_whitespace()) {
@@ -103,7 +113,7 @@ impl Sasl {
     fn denied(&self, why: Option<&str>) -> String {
         let why = why.map(|why| format!("; the broker says: {why}")).unwrap_or_default();
         match self {
-            Sasl::Scram { user, .. } => {
+            Sasl::Scram { user, .. } | Sasl::Scram256 { user, .. } | Sasl::Plain { user, .. } => {
                 format!("{UNKNOWN} {user}, or his password is another one{why}")
             }
             Sasl::OAuth { .. } => format!("it does not take the token{why}"),
@@ -138,7 +148,8 @@ mod tests {
     #[test]
     fn no_secret_is_shown() {
         let scram = Sasl::Scram { user: "orders".to_owned(), password: "canary-1".to_owned() };
-        let all = [scram, Sasl::OAuth { token: "canary-2".to_owned() }];
+        let plain = Sasl::Plain { user: "orders".to_owned(), password: "canary-3".to_owned() };
+        let all = [scram, Sasl::OAuth { token: "canary-2".to_owned() }, plain];
         for sasl in all {
             let shown = format!("{sasl:?} {} {}", sasl.denied(None), sasl.denied(Some("why")));
             assert!(!shown.contains("canary"), "{shown}");

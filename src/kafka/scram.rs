@@ -23,6 +23,10 @@ pub struct Hash {
 pub static SHA_512: Hash =
     Hash { hmac: hmac::HMAC_SHA512, digest: &digest::SHA512, pbkdf2: pbkdf2::PBKDF2_HMAC_SHA512 };
 
+/// That of SCRAM-SHA-256.
+pub static SHA_256: Hash =
+    Hash { hmac: hmac::HMAC_SHA256, digest: &digest::SHA256, pbkdf2: pbkdf2::PBKDF2_HMAC_SHA256 };
+
 /// A client's side of one exchange.
 pub struct Scram {
     hash: &'static Hash,
@@ -110,9 +114,6 @@ impl Expected {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    static SHA_256: Hash =
-        Hash { hmac: hmac::HMAC_SHA256, digest: &digest::SHA256, pbkdf2: pbkdf2::PBKDF2_HMAC_SHA256 };
 
     const NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
     const SERVER: &str = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";

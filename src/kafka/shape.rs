@@ -11,6 +11,8 @@ pub enum Shape {
     Text,
     /// A text with its length before it, as two bytes; -1 for none.
     OldText,
+    /// Bytes with their number before them, as four bytes; -1 for none.
+    OldBytes,
     /// Elements of the same shape, with their number plus one before them; 0 for none.
     List(&'static [Shape]),
     /// The same with the number itself, as four bytes.
@@ -19,7 +21,7 @@ pub enum Shape {
     Tags,
 }
 
-use Shape::{Fixed, List, OldList, OldText, Tags, Text};
+use Shape::{Fixed, List, OldBytes, OldList, OldText, Tags, Text};
 
 /// Error, and the versions of each request.
 pub const API_VERSIONS_0: &[Shape] = &[Fixed(2), OldList(&[Fixed(6)])];
@@ -164,6 +166,22 @@ pub const OFFSET_FETCH_8: &[Shape] = &[
 /// Throttle time, and for each topic the partitions: error, time, offset and epoch.
 pub const LIST_OFFSETS_7: &[Shape] = &[Fixed(4), List(&[Text, List(&[Fixed(4 + 2 + 8 + 8 + 4), Tags]), Tags]), Tags];
 
+/// Throttle time, error, session, and for each topic its partitions: number, error, end, end of what is committed, start, what transactions
+/// were taken back, the replica to read from, and records.
+pub const FETCH_11: &[Shape] = &[
+    Fixed(4 + 2 + 4),
+    OldList(&[OldText, OldList(&[Fixed(4 + 2 + 8 + 8 + 8), OldList(&[Fixed(8 + 8)]), Fixed(4), OldBytes])]),
+];
+
+/// For each topic its partitions: number, error, offset, time and start; and the throttle time.
+pub const PRODUCE_7: &[Shape] = &[OldList(&[OldText, OldList(&[Fixed(4 + 2 + 8 + 8 + 8)])]), Fixed(4)];
+
+/// Throttle time, error with its words, and the node.
+pub const FIND_COORDINATOR_3: &[Shape] = &[Fixed(4 + 2), Text, Fixed(4), Text, Fixed(4), Tags];
+
+/// Throttle time, and for each topic its partitions with their errors.
+pub const OFFSET_COMMIT_8: &[Shape] = &[Fixed(4), List(&[Text, List(&[Fixed(4 + 2), Tags]), Tags]), Tags];
+
 /// What is before the body of an answer to a request of a version with tagged fields.
 pub const HEADER_1: &[Shape] = &[Fixed(4), Tags];
 /// The same for a version without.
@@ -180,6 +198,10 @@ pub fn walk<'a>(shapes: &[Shape], bytes: &'a [u8]) -> Option<&'a [u8]> {
         OldText => {
             let (length, rest) = bytes.split_first_chunk()?;
             rest.get(usize::try_from(i16::from_be_bytes(*length)).unwrap_or_default()..)
+        }
+        OldBytes => {
+            let (length, rest) = bytes.split_first_chunk()?;
+            rest.get(usize::try_from(i32::from_be_bytes(*length)).unwrap_or_default()..)
         }
         List(element) => {
             let (count, rest) = number(bytes)?;

@@ -15,6 +15,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use tokio::time::timeout;
 
+pub use reached::{Reached, reach};
+
 use super::search::{ROUNDS, Search};
 use super::{GroupLag, Lags, PartitionLag};
 use crate::health::AskError;
@@ -24,11 +26,11 @@ use crate::kafka::{ConnectError, Connection, Link, Server, check};
 /// How long a broker may take for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Asks for the offset after the last record, and for the first one.
-const LATEST: i64 = -1;
-const EARLIEST: i64 = -2;
+pub const LATEST: i64 = -1;
+pub const EARLIEST: i64 = -2;
 
 /// A partition: topic and number.
-type Place = (String, i32);
+pub type Place = (String, i32);
 
 /// A broker that answers, with what its Kafka knows.
 struct Broker {
@@ -64,8 +66,11 @@ fn old(what: &str) -> String {
 
 /// Where brokers are and who leads what.
 struct Cluster {
+    id: String,
     brokers: BTreeMap<i32, Server>,
     leaders: BTreeMap<Place, i32>,
+    partitions: BTreeSet<Place>,
+    controller: i32,
 }
 
 /// The lag of all groups, or of the one named `only`, at the time `now` in milliseconds. `known` are the brokers that are known by node id,
@@ -80,35 +85,10 @@ pub async fn ask(
     only: Option<&str>,
     now: i64,
 ) -> Result<Lags, AskError> {
-    let first: Vec<Server> = known.values().chain(others).cloned().collect();
-    link.way.find(&first).await;
-    let (mut open, mut failed) = connect(&first, link).await;
-    let (server, cluster) = cluster(&mut open, &mut failed).await?;
-    let places: BTreeMap<i32, Server> =
-        cluster.brokers.iter().map(|(node, told)| (*node, known.get(node).unwrap_or(told).clone())).collect();
-    let tried: BTreeSet<&Server> = first.iter().collect();
-    let new: Vec<Server> = places.values().filter(|one| !tried.contains(one)).cloned().collect();
-    link.way.find(&new).await;
-    open.extend(connect(&new, link).await.0);
-    let mut brokers: BTreeMap<i32, Broker> =
-        places.iter().filter_map(|(node, at)| Some((*node, open.remove(at)?))).collect();
-    let mut lags = Lags::default();
-    let silent = |lags: &mut Lags, node: i32| lags.silent.extend(u32::try_from(node).ok());
-    places.keys().filter(|node| !brokers.contains_key(node)).for_each(|node| silent(&mut lags, *node));
-
-    let asked = brokers.iter_mut().map(async |(node, broker)| (*node, groups(broker, only).await));
-    for (node, groups) in futures::future::join_all(asked).await {
-        match groups {
-            Ok(groups) => lags.groups.extend(groups),
-            Err(why) if brokers.len() == 1 => return Err(AskError::Answer { broker: server.clone(), why }),
-            Err(_) => {
-                brokers.remove(&node);
-                silent(&mut lags, node);
-            }
-        }
-    }
-    lags.groups.sort_by(|a, b| a.group.cmp(&b.group));
-    measure(&mut lags.groups, &mut brokers, &cluster.leaders, now).await;
+    let mut cluster = reach(known, others, link).await?;
+    let mut lags = Lags { groups: cluster.groups(only).await?, silent: Vec::new() };
+    measure(&mut lags.groups, &mut cluster.brokers, &cluster.leaders, now).await;
+    lags.silent = cluster.silent;
     lags.silent.sort_unstable();
     Ok(lags)
 }
@@ -155,14 +135,25 @@ async fn describe(broker: &mut Broker) -> Result<Cluster, String> {
     let place = |one: &kafka_protocol::messages::metadata_response::MetadataResponseBroker| {
         Some((one.node_id.0, Server { host: one.host.to_string(), port: u16::try_from(one.port).ok()? }))
     };
-    let mut leaders = BTreeMap::new();
+    let (mut leaders, mut partitions) = (BTreeMap::new(), BTreeSet::new());
     for topic in &answer.topics {
         let Some(name) = &topic.name else { continue };
-        for one in topic.partitions.iter().filter(|one| one.leader_id.0 >= 0) {
-            leaders.insert((name.to_string(), one.partition_index), one.leader_id.0);
+        for one in &topic.partitions {
+            let place = (name.to_string(), one.partition_index);
+            if one.leader_id.0 >= 0 {
+                leaders.insert(place.clone(), one.leader_id.0);
+            }
+            partitions.insert(place);
         }
     }
-    Ok(Cluster { brokers: answer.brokers.iter().filter_map(place).collect(), leaders })
+    let id = answer.cluster_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    Ok(Cluster {
+        id,
+        brokers: answer.brokers.iter().filter_map(place).collect(),
+        leaders,
+        partitions,
+        controller: answer.controller_id.0,
+    })
 }
 
 /// The groups that a broker coordinates, with their committed offsets.
@@ -219,7 +210,7 @@ fn committed(of: &OffsetFetchResponseGroup) -> Vec<PartitionLag> {
 }
 
 /// What the leader of a partition answered: an offset and a time, or what was wrong.
-type Answers = BTreeMap<Place, Result<(i64, i64), String>>;
+pub type Answers = BTreeMap<Place, Result<(i64, i64), String>>;
 
 /// Asks each leader for an offset of each of its partitions by a time.
 async fn offsets(
@@ -348,6 +339,8 @@ async fn measure(
         one.seconds = time.map(|time| now.saturating_sub(time).max(0) as f64 / 1000.0);
     }
 }
+
+mod reached;
 
 #[cfg(test)]
 mod tests;

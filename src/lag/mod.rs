@@ -6,7 +6,7 @@ mod search;
 
 use serde::Serialize;
 
-pub use client::ask;
+pub use client::{Answers, EARLIEST, LATEST, Place, Reached, ask, reach};
 
 /// The lag of a cluster's consumer groups.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

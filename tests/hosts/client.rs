@@ -27,12 +27,19 @@ Configuration:
 
 /// The folder of the distribution, which is made from Maven Central when it is not there.
 pub fn distribution() -> Result<PathBuf, String> {
+    distribution_of(None)
+}
+
+/// The same of another set of jars, as `tests/kafka` has them.
+pub fn distribution_of(set: Option<&str>) -> Result<PathBuf, String> {
     if let Some(missing) = ["java", "mvn"].into_iter().find(|program| run(program, &["-version"]).is_err()) {
         return Err(format!("there is no {missing} on this machine"));
     }
     let assemble = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/assemble");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kafka");
-    run(&assemble.display().to_string(), &[&folder.display().to_string()]).map(PathBuf::from)
+    let folder = folder.display().to_string();
+    let arguments: Vec<&str> = std::iter::once(&*folder).chain(set).collect();
+    run(&assemble.display().to_string(), &arguments).map(PathBuf::from)
 }
 
 /// The tools of a distribution, and the cluster that they work on.

@@ -22,6 +22,7 @@ pub mod host_policy;
 pub mod init;
 pub mod instance_types;
 pub mod kinds;
+pub mod mirror;
 pub mod model;
 pub mod monitoring;
 pub mod moves;

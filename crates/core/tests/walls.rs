@@ -24,6 +24,7 @@ const CORE: &[&str] = &[
     "host_policy",
     "file",
     "rights",
+    "mirror",
     "network",
     "endpoint_services",
     "settings",
@@ -55,8 +56,8 @@ const CORE: &[&str] = &[
 
 /// The modules of the program.
 const PROGRAM: &[&str] = &[
-    "clock", "pki", "error", "wait", "driver", "aws", "lease", "kafka", "health", "lag", "moves", "inside", "sandbox",
-    "roll", "apply", "session", "survey", "ops", "cli",
+    "clock", "pki", "error", "wait", "driver", "aws", "lease", "kafka", "health", "lag", "mirror", "moves", "inside",
+    "sandbox", "roll", "apply", "session", "survey", "ops", "cli",
 ];
 
 /// A crate's sources: its folder below the repository, and its modules from the bottom up.

@@ -37,7 +37,7 @@ pub(crate) fn yaml_scalar(text: &str, indent: usize) -> String {
 }
 
 /// Text as a value, or as a key, of a Java properties file: `java.util.Properties.load` reads it back as it was.
-pub(super) fn properties_escape(text: &str, key: bool) -> String {
+pub(crate) fn properties_escape(text: &str, key: bool) -> String {
     let mut escaped = String::new();
     for (index, unit) in text.encode_utf16().enumerate() {
         match char::from_u32(u32::from(unit)) {

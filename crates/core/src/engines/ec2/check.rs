@@ -39,7 +39,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
             "cluster.ec2.kafka",
             format!("Kafka {kafka} is too old"),
             format!(
-                "use {OLDEST_KAFKA} or newer: it is the first that runs only with KRaft. How data of an older cluster come over is in docs/elsewhere.md"
+                "use {OLDEST_KAFKA} or newer: it is the first that runs only with KRaft. docs/mirror.md has how an older cluster moves into a stack"
             ),
         );
     }
