@@ -259,6 +259,7 @@ const EC2_REASONS: &[(&str, &[&str])] = &[
     ),
     ("an earlier file, or another kstack, may have put the boundary", &["iam:DeleteRolePermissionsBoundary"]),
     ("an earlier file may have had IPv6", &["ec2:DeleteEgressOnlyInternetGateway"]),
+    ("a broker that leaves is stopped before its host goes", &["ec2:StopInstances"]),
 ];
 
 /// The resources of the statements that allow `action`.
