@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -82,7 +82,8 @@ impl Process {
     /// # Errors
     /// What can't be written or started.
     pub fn start(tools: &Tools, files: &Files) -> io::Result<Process> {
-        let folder = tempfile::Builder::new().prefix("kstack-mirror-").tempdir()?;
+        let own = fs::Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix("kstack-mirror-").permissions(own).tempdir()?;
         lay_out(&folder, files)?;
         let logging = format!("-Dlog4j2.configurationFile={}", folder.path().join("log4j2.yaml").display());
         let mut command = Command::new("sh");
