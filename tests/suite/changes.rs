@@ -173,7 +173,11 @@ fn fewer_brokers_are_refused_with_their_names_their_data_and_the_remedy() {
     let named = ["broker-4", "broker-5", "broker-6"]
         .map(|name| format!("volume/{name}: {name} is no longer in the stack file"));
     let mut texts: Vec<&str> = named.iter().map(String::as_str).collect();
-    texts.extend(["7979 GiB of data in ap-northeast-2a", "kafka-reassign-partitions.sh", "--allow-data-loss"]);
+    texts.extend([
+        "7979 GiB of data in ap-northeast-2a",
+        "run it where the brokers can be reached",
+        "--allow-data-loss",
+    ]);
     refused(&account, &texts);
     account.destroy(FILE);
 }

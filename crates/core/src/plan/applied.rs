@@ -19,22 +19,32 @@ pub fn apply(plan: &Plan, observed: &mut Observed) {
 
 /// Does the steps of one stage.
 pub fn apply_stage(plan: &Plan, observed: &mut Observed) {
-    plan.steps.iter().for_each(|step| apply_step(step, observed));
+    // Once for all of them: a thousand brokers may have begun.
+    if plan.steps.iter().fold(false, |begun, step| run(step, observed) | begun) {
+        share(observed);
+    }
 }
 
 /// Does one step.
 pub fn apply_step(step: &Step, observed: &mut Observed) {
+    if run(step, observed) {
+        share(observed);
+    }
+}
+
+/// Returns whether a broker has begun to run.
+fn run(step: &Step, observed: &mut Observed) -> bool {
     if observed.inside == Inside::NotAsked {
         observed.inside = Inside::Known;
     }
     match &step.work {
-        Work::Create(new) => make(observed, &step.address, &new.spec, &new.tags),
+        Work::Create(new) => return make(observed, &step.address, &new.spec, &new.tags),
         Work::Roll { new, .. } | Work::Replace { new, .. } => {
             end(observed, &step.address);
-            make(observed, &step.address, &new.spec, &new.tags);
+            return make(observed, &step.address, &new.spec, &new.tags);
         }
         Work::Update { changes, .. } => {
-            let Some(live) = observed.live.get_mut(&step.address) else { return };
+            let Some(live) = observed.live.get_mut(&step.address) else { return false };
             for change in changes {
                 match (change.tag(), change.after.as_str()) {
                     (Some(key), Some(value)) => drop(live.tags.insert(key.to_owned(), value.to_owned())),
@@ -45,20 +55,21 @@ pub fn apply_step(step: &Step, observed: &mut Observed) {
         }
         Work::Delete { .. } => end(observed, &step.address),
     }
+    false
 }
 
-fn make(observed: &mut Observed, address: &Address, spec: &Resource, tags: &Tags) {
-    begin(observed, address, spec, tags);
+fn make(observed: &mut Observed, address: &Address, spec: &Resource, tags: &Tags) -> bool {
+    let begun = begin(observed, address, spec, tags);
     let id = new_id(observed, address);
     // What AWS keeps of it: inputs of the creation alone are gone.
     let spec = from_json(&address.kind, &spec.spec()).unwrap_or_else(|| spec.clone());
     observed.live.insert(address.clone(), Live { id, spec, tags: tags.clone() });
+    begun
 }
 
-/// A cluster has settings from its first broker on: those that the broker starts with. Each broker registers, and has its share of the
-/// partitions when all of the plan is done.
-fn begin(observed: &mut Observed, host: &Address, spec: &Resource, tags: &Tags) {
-    let Some(broker) = Instance::of(spec).filter(|instance| !instance.running.is_empty()) else { return };
+/// A cluster has settings from its first broker on: those that the broker starts with. Each broker registers. Returns whether it is one.
+fn begin(observed: &mut Observed, host: &Address, spec: &Resource, tags: &Tags) -> bool {
+    let Some(broker) = Instance::of(spec).filter(|instance| !instance.running.is_empty()) else { return false };
     let tags: Tags = tags.clone().into_iter().filter(|(key, _)| key == tag::STACK).collect();
     let live = |address: &Address, spec: Resource| {
         let mut tags = tags.clone();
@@ -68,14 +79,31 @@ fn begin(observed: &mut Observed, host: &Address, spec: &Resource, tags: &Tags) 
     let address = Address::new(ClusterSettings::NAME, BROKERS);
     let begun = live(&address, ClusterSettings { config: broker.running.clone() }.into());
     observed.live.entry(address).or_insert(begun);
-    let Some(id) = node_id(&host.name) else { return };
+    let Some(id) = node_id(&host.name) else { return false };
+    // Of a cluster whose brokers were not asked it stays unknown which of them are registered.
+    let first =
+        |kind: &str, name: &str| observed.live.range(Address::new(kind, name)..).next().map(|(address, _)| address);
+    let known = first(Broker::NAME, "").is_some_and(|address| address.kind == Broker::NAME);
+    let runs = |address: &Address| address.kind == Instance::NAME && address.name.starts_with("broker-");
+    if !known && first(Instance::NAME, "broker-").is_some_and(runs) {
+        return false;
+    }
     let address = Address::new(Broker::NAME, &host.name);
     let begun = live(&address, Broker { id }.into());
     observed.live.entry(address).or_insert(begun);
-    let ids = observed.of::<Broker>().values().map(|(_, broker)| broker.id).collect();
-    let address = Address::new(Partitions::NAME, MAIN);
-    let begun = live(&address, Partitions { brokers: ids_text(&ids), cut_off: false, view: None }.into());
-    observed.live.insert(address, begun);
+    true
+}
+
+/// Each broker has its share of the partitions when all of a plan is done.
+fn share(observed: &mut Observed) {
+    let brokers = observed.of::<Broker>();
+    let Some(address) = brokers.keys().next().map(|name| Address::new(Broker::NAME, name)) else { return };
+    let ids = ids_text(&brokers.values().map(|(_, broker)| broker.id).collect());
+    let main = Address::new(Partitions::NAME, MAIN);
+    let mut tags = observed.live.get(&address).map(|live| live.tags.clone()).unwrap_or_default();
+    tags.insert(tag::ADDRESS.to_owned(), main.to_string());
+    let spec = Partitions { brokers: ids, cut_off: false, view: None };
+    observed.live.insert(main, Live { id: MAIN.to_owned(), spec: spec.into(), tags });
 }
 
 /// `vol-broker-1`, and `vol-broker-1-2` for the next at the same address.
