@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::aws::papers::Trusted;
 
-use super::{SandboxError, home, io_error, running};
+use super::{SandboxError, begun, home, io_error};
 use kstack_core::certificates::{EARLIER, Facts, Life};
 use kstack_core::cloud_init;
 use kstack_core::cloud_init::HostRole;
@@ -109,7 +109,8 @@ impl SandboxCluster {
     /// # Errors
     /// As [`SandboxCluster::start`].
     pub fn start_host(&self, distribution: &Path, host: &HostDesign, papers: &Papers) -> Result<(), SandboxError> {
-        let guard = running().ok_or_else(|| SandboxError::NoKafka("no sandbox is running".to_owned()))?.pid;
+        // Busy, it may not answer in time; its processes only end with it.
+        let guard = begun().ok_or_else(|| SandboxError::NoKafka("no sandbox is running".to_owned()))?.pid;
         let node = self.folder.join(&host.name);
         fs::create_dir_all(&node).map_err(io_error("making the folder", &node))?;
         let local = local(&host.cloud, &node);
@@ -146,7 +147,8 @@ impl SandboxCluster {
     /// # Errors
     /// As [`SandboxCluster::start`].
     pub fn resume(&self, distribution: &Path, name: &str) -> Result<(), SandboxError> {
-        let guard = running().ok_or_else(|| SandboxError::NoKafka("no sandbox is running".to_owned()))?.pid;
+        // Busy, it may not answer in time; its processes only end with it.
+        let guard = begun().ok_or_else(|| SandboxError::NoKafka("no sandbox is running".to_owned()))?.pid;
         let node = self.folder.join(name);
         if process(&node).is_some() { Ok(()) } else { spawn(distribution, &node, guard, None) }
     }

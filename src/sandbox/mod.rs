@@ -140,10 +140,15 @@ fn state_file() -> PathBuf {
     home().join("state.json")
 }
 
-/// The sandbox that runs now, if any.
+/// The sandbox that runs now and answers, if any.
 pub fn running() -> Option<Running> {
+    begun().filter(|state| answers(state.port))
+}
+
+/// The sandbox that runs now, whether it answers in this moment or not.
+fn begun() -> Option<Running> {
     let state: Running = serde_json::from_slice(&fs::read(state_file()).ok()?).ok()?;
-    (is_ours(state.pid) && answers(state.port)).then_some(state)
+    is_ours(state.pid).then_some(state)
 }
 
 /// Starts the sandbox, unless it runs. `tell` hears what is being done.

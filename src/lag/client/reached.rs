@@ -27,10 +27,10 @@ pub struct Reached {
     pub silent: Vec<u32>,
 }
 
-/// Connects to every broker of a cluster; as [`ask`] does.
+/// Connects to every broker of a cluster; as [`super::ask`] does.
 ///
 /// # Errors
-/// As [`ask`].
+/// As [`super::ask`].
 pub async fn reach(known: &BTreeMap<i32, Server>, others: &[Server], link: &Link) -> Result<Reached, AskError> {
     let first: Vec<Server> = known.values().chain(others).cloned().collect();
     link.way.find(&first).await;
@@ -75,7 +75,7 @@ impl Reached {
         Ok(all)
     }
 
-    /// Asks each leader for an offset of each of its partitions by a time: [`EARLIEST`], [`LATEST`], or milliseconds.
+    /// Asks each leader for an offset of each of its partitions by a time: `EARLIEST`, `LATEST`, or milliseconds.
     pub async fn offsets(&mut self, wanted: &BTreeMap<Place, i64>) -> Answers {
         offsets(&mut self.brokers, &self.leaders, wanted).await
     }

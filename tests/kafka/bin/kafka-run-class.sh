@@ -3,9 +3,9 @@
 set -euo pipefail
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 java=${JAVA_HOME:+$JAVA_HOME/bin/}java
-# The archive of classes, where it was made, is for the jars in the order of its list.
+# The archive of classes, where it was made, is for the jars in the order of its list, and where they were then.
 classes="$home/libs/*" archive=
-if [ -e "$home/classes.jsa" ]; then
+if [ -e "$home/classes.jsa" ] && [[ $(< "$home/classpath") == "$home/libs/"* ]]; then
     classes=$(< "$home/classpath") archive=-XX:SharedArchiveFile=$home/classes.jsa
 fi
 # What tests start is over soon: a JVM that compiles little takes half of the processor time for it.
