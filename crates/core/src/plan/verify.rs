@@ -240,24 +240,26 @@ impl<'a> Order<'a> {
             return;
         }
         let told = observed.unknown_inside().is_none() && !observed.of::<Partitions>().is_empty();
-        let broker = |step: &Step| Address::new(Broker::NAME, kinds::owner(&step.address));
         for (place, step) in self.steps.iter().enumerate() {
             let deletes = matches!(step.action(), Action::Delete | Action::Replace);
             let data = step.live().is_some_and(|live| matches!(live.spec.deletion(), Deletion::Data(_)));
             // A cluster that AWS deletes already is lost whatever the plan does.
             let going = step.changes().iter().any(|change| change.field == "state" && change.before == "deleting");
+            if !deletes || !data || going {
+                continue;
+            }
             let of_host = [Instance::NAME, Volume::NAME].contains(&step.address.kind.as_str());
+            let broker = Address::new(Broker::NAME, kinds::owner(&step.address));
             let leaves = |(at, other): (usize, &Step)| {
-                other.address == broker(step) && other.action() == Action::Delete && self.waits(place, at)
+                other.address == broker && other.action() == Action::Delete && self.waits(place, at)
             };
-            let stays =
-                |other: &Step| other.action() != Action::Delete && kinds::owner(&other.address) == broker(step).name;
+            let stays = |other: &Step| other.action() != Action::Delete && kinds::owner(&other.address) == broker.name;
             let left = of_host
-                && node_id(&broker(step).name).is_some()
-                && !self.steps.iter().any(stays)
                 && told
-                && (!observed.live.contains_key(&broker(step)) || self.steps.iter().enumerate().any(leaves));
-            if deletes && data && !going && !left {
+                && node_id(&broker.name).is_some()
+                && !self.steps.iter().any(stays)
+                && (!observed.live.contains_key(&broker) || self.steps.iter().enumerate().any(leaves));
+            if !left {
                 faults.push(format!("{} would lose data, and --allow-data-loss was not given", step.id()));
             }
         }
