@@ -173,11 +173,11 @@ async fn watch(
         // It is not waited for yet, so its id is still its own.
         let _ = pid.map(|pid| if grouped { kill_process_group(pid, signal) } else { kill_process(pid, signal) });
     };
-    let before = signals.count();
+    // None had come before the command was started; one may have come since.
     let timed_out = tokio::select! {
         status = child.wait() => return ended(status?, grouped, &send),
         () = tokio::time::sleep(limit) => true,
-        () = signals.beyond(before) => false,
+        () = signals.beyond(0) => false,
     };
     if timed_out {
         context.printer.progress("The command's time limit is over.");
@@ -187,7 +187,7 @@ async fn watch(
     }
     let status = tokio::select! {
         status = child.wait() => status?,
-        () = async { tokio::select! { () = tokio::time::sleep(KILL_GRACE) => {}, () = signals.beyond(before + 1) => {} } } => {
+        () = async { tokio::select! { () = tokio::time::sleep(KILL_GRACE) => {}, () = signals.beyond(1) => {} } } => {
             send(Signal::KILL);
             child.wait().await?
         }

@@ -158,12 +158,12 @@ async fn here(session: &Session, stack: &Stack, command: &[String], signals: &Si
 /// often as it is pressed.
 async fn ended(mut child: Child, signals: &Signals) -> std::io::Result<ExitStatus> {
     let typed = std::io::stdin().is_terminal();
-    let mut passed = 0;
+    // Each is passed on once, one too that came as soon as the command had started.
+    let (mut seen, mut passed) = (0, 0);
     loop {
-        let before = signals.count();
         tokio::select! {
             status = child.wait() => return status,
-            () = signals.beyond(before) => {}
+            () = signals.beyond(seen) => seen += 1,
         }
         let interrupt = signals.last() == Some(Signal::INT.as_raw());
         if interrupt && typed {
