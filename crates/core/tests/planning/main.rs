@@ -16,3 +16,4 @@ mod msk_order;
 mod open;
 mod prune;
 mod rolls;
+mod shapes;
