@@ -67,9 +67,11 @@ def full(aws) -> Aws:
     until(lambda: aws.volume(made)["State"] == "available")
     aws.ec2.attach_volume(VolumeId=made, InstanceId=ids["instance"], Device="/dev/sdf")
     aws.ec2.create_placement_group(GroupName="g", Strategy="spread")
-    aws.ec2.create_volume(AvailabilityZone=zone, Size=1, Encrypted=True)
+    encrypted = aws.ec2.create_volume(AvailabilityZone=zone, Size=1, Encrypted=True)["VolumeId"]
     aws.client("kms").create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
     aws.create_cluster()
+    # What is still under way would be seen to change, whoever caused it.
+    until(lambda: aws.volume(encrypted)["State"] == "available")
     aws.made, aws.asked = {**ids, "volume": made}, volume
     return aws
 
