@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Instance, InstanceBlockDeviceMapping, Volume};
 
+use serde_json::json;
+
 use crate::support::aws::{DEV, wait};
+use crate::support::proxy::{Call, Fault, Proxy, Weather};
+use crate::support::running::through;
 use crate::support::{Account, text};
 
 const FILE: &str = "dev.yaml";
@@ -57,6 +61,24 @@ fn a_volume_changes_its_type_in_place() {
     }
     assert_eq!((account.identities(DEV), account.instances(DEV)), before);
     account.destroy(FILE);
+}
+
+#[test]
+fn a_modification_that_a_dead_run_began_is_the_same_one() {
+    // EC2 modifies, then optimises for hours; it takes no other modification meanwhile. Each is asked for twice here.
+    for modify in [0.0, 1.0] {
+        let mut account = Account::new();
+        write(&account, "{type: gp3, size: 200 GiB}");
+        account.apply(FILE);
+        account.choose(&json!({"times": {"volume_modify": modify, "volume_optimize": 600}}));
+        write(&account, "{type: gp3, size: 300 GiB}");
+        let twice = |call: &Call| (call.operation == "ModifyVolume").then_some(Fault::Twice);
+        let proxy = Proxy::with(Weather { fault: Some(Box::new(twice)), ..Weather::default() });
+        through(&mut account, &proxy, &["apply", FILE, "--yes"]).expect(0);
+        assert!(figures(&account).iter().all(|(_, size, ..)| *size == 300), "{:?}", figures(&account));
+        account.assert_converged(FILE);
+        account.destroy(FILE);
+    }
 }
 
 /// What is attached to the instance of each broker, by device.

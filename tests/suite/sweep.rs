@@ -62,6 +62,13 @@ fn quick() -> &'static [Trouble] {
     if asked().is_some() { &ANSWERS } else { &ANSWERS[..4] }
 }
 
+/// The same with a dead run's call that comes late, for changes and deletions. Of creating calls some have no token at AWS, and then
+/// make two: for those, a run after one that died pauses first.
+fn quick_or_late() -> Vec<Trouble> {
+    let (first, last) = quick().split_at(2);
+    [first, &[only(Fault::Twice)], last].concat()
+}
+
 impl Trouble {
     fn name(self) -> String {
         let fault = match self.fault {
@@ -69,6 +76,7 @@ impl Trouble {
             Fault::KillAfter => "killed after a call",
             Fault::DropAnswer => "no answer to a call that was done",
             Fault::CutBody => "a cut answer",
+            Fault::Twice => "a dead run's same call, done right before",
             Fault::Silence => "silence, the call not done",
             Fault::SilenceAfter => "silence, the call done",
             Fault::Unavailable => "503 ServiceUnavailable",
@@ -267,7 +275,7 @@ fn a_roll_that_grows_volumes_survives_its_death_at_any_call() {
 
 #[test]
 fn a_roll_that_grows_volumes_survives_any_answer_that_is_lost() {
-    ROLL.sweep(quick(), 4, true);
+    ROLL.sweep(&quick_or_late(), 5, true);
 }
 
 #[test]
@@ -277,7 +285,7 @@ fn a_destroy_survives_its_death_at_any_call() {
 
 #[test]
 fn a_destroy_survives_any_answer_that_is_lost() {
-    DESTROY.sweep(quick(), 4, true);
+    DESTROY.sweep(&quick_or_late(), 5, true);
 }
 
 #[test]

@@ -16,6 +16,8 @@ use kstack_core::observed::Found;
 use kstack_core::permissions::call;
 use std::time::{Duration, Instant};
 
+/// EC2's code for a modification of a volume that is being modified or optimised.
+const UNDER_WAY: &str = "IncorrectModificationState";
 /// EC2's code for more modifications of a volume than it takes within a day.
 const TOO_MANY: &str = "VolumeModificationRateExceeded";
 /// How long a new volume may be in no list before it counts as gone.
@@ -106,7 +108,7 @@ impl Driver<Aws> for Volume {
             return Err(no_call_for(change));
         }
         let grows = changes.iter().any(|change| change.field == "size_gib");
-        // The call has no token: where its answer was lost, the modification under way is the same one.
+        // The call has no token: where its answer was lost, or a dead run's call comes late, the modification under way is the same one.
         if modifying(self, ctx, id, grows).await? {
             return modified(self, ctx, id, grows).await;
         }
@@ -115,7 +117,9 @@ impl Driver<Aws> for Volume {
         let call = call.set_iops(settable(self.iops)).set_throughput(settable(self.throughput_mibs));
         let call = call.set_size(grows.then_some(i32::try_from(self.size_gib).unwrap_or(i32::MAX)));
         match call.send().await.map_err(failed("ModifyVolume")) {
-            Err(error) if error.class() == Class::Unknown && modifying(self, ctx, id, grows).await? => {}
+            Err(error)
+                if (error.class() == Class::Unknown || error.code() == Some(UNDER_WAY))
+                    && modifying(self, ctx, id, grows).await? => {}
             Err(error) if error.code() == Some(TOO_MANY) => return Err(when(error, modification(ctx, id).await)),
             other => {
                 other?;
@@ -159,9 +163,14 @@ fn is_aim(volume: &Volume, modification: &VolumeModification, grows: bool) -> bo
         && set(modification.target_throughput(), volume.throughput_mibs)
 }
 
-/// Whether such a modification is under way.
+/// Whether such a modification is under way: EC2 takes no other while it modifies, nor while it optimises.
 async fn modifying(volume: &Volume, ctx: &Ctx<'_, Aws>, id: &str, grows: bool) -> Result<bool, StepError> {
-    let under_way = |one: &VolumeModification| one.modification_state() == Some(&VolumeModificationState::Modifying);
+    let under_way = |one: &VolumeModification| {
+        matches!(
+            one.modification_state(),
+            Some(VolumeModificationState::Modifying | VolumeModificationState::Optimizing)
+        )
+    };
     Ok(modification(ctx, id).await?.is_some_and(|one| under_way(&one) && is_aim(volume, &one, grows)))
 }
 

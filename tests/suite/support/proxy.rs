@@ -51,6 +51,8 @@ pub enum Fault {
     DropAnswer,
     /// AWS does the call; the connection ends in the middle of the answer.
     CutBody,
+    /// AWS does the call twice, and the second answer counts: the same call of a run that has died, which came late, was first.
+    Twice,
     /// The call does not reach AWS, and no answer ever comes.
     Silence,
     /// AWS does the call, and no answer ever comes.
@@ -256,6 +258,10 @@ fn misfortune(
             // An answer without a body ends in the middle of its head.
             let cut = if body == answer.len() { body / 2 } else { body + (answer.len() - body) / 2 };
             client.write_all(&answer[..cut])?;
+        }
+        Fault::Twice => {
+            pass()?;
+            client.write_all(&pass()?)?;
         }
         Fault::Silence => until_it_goes(client)?,
         Fault::SilenceAfter => {
