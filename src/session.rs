@@ -175,7 +175,9 @@ impl Session {
             self.aws.expect_names(&self.name, OWN_ZONE);
         }
         let found = self.find_with_metadata(&parsed.stack, sought);
-        let (facts, (found, metadata)) = tokio::try_join!(self.aws.clients.facts(&parsed.stack), found)?;
+        // Boxed: the compiler lays out no future that is nested any deeper.
+        let facts = Box::pin(self.aws.clients.facts(&parsed.stack));
+        let (facts, (found, metadata)) = tokio::try_join!(facts, found)?;
         let observed = drivers::with_others(&self.aws, sought, found, metadata.record.as_ref()).await?;
         let holder = metadata.holder(clock::now()).cloned();
         let term = Lifetime::of(&observed, metadata.record.as_ref(), None);

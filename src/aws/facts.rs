@@ -4,8 +4,9 @@
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use aws_sdk_ec2::types::{Filter, InstanceTypeInfo, LocationType, ServiceType};
+use aws_sdk_ec2::types::{Filter, InstanceTypeInfo, LocationType, ServiceDetail, ServiceType};
 use aws_sdk_kafka::types::KafkaVersionStatus;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -19,12 +20,39 @@ use kstack_core::engines::Engine;
 use kstack_core::instance_types::{Arch, InstanceLimits, InstanceTypes};
 use kstack_core::stack::{Iam, Stack};
 
+/// The zones that offer a type, by type.
+type Offers = BTreeMap<String, BTreeSet<String>>;
+
+/// The instance types that the file of `stack` names.
+pub(super) fn types_of(stack: &Stack) -> BTreeSet<String> {
+    let ec2 = stack.cluster.ec2.as_ref();
+    let brokers = ec2.map(|ec2| &ec2.brokers.instance_type);
+    let controllers = ec2.and_then(|ec2| ec2.controllers.as_ref()).map(|controllers| &controllers.instance_type);
+    let client = stack.client.as_ref().map(|client| &client.instance_type);
+    [brokers, controllers, client].into_iter().flatten().cloned().collect()
+}
+
+/// The endpoint services that the file of `stack` names, as it names them, by their full names.
+pub(super) fn services_of(stack: &Stack) -> BTreeMap<String, String> {
+    let of_aws = stack.network.endpoints.iter().map(|endpoint| &endpoint.0);
+    let of_aws = of_aws.map(|name| (full_name(&stack.region, name), name.clone()));
+    let of_others = stack.network.privatelink.iter().map(|link| (link.service.0.clone(), link.service.0.clone()));
+    of_aws.chain(of_others).collect()
+}
+
 impl Clients {
     /// The account and the caller's ARN.
     ///
     /// # Errors
     /// AWS's answer, such as that there are no credentials.
     pub async fn identity(&self) -> Result<(String, String), StepError> {
+        match &self.together {
+            Some(together) => Ok((*together.account.once("identity", || self.own_identity()).await?).clone()),
+            None => self.own_identity().await,
+        }
+    }
+
+    async fn own_identity(&self) -> Result<(String, String), StepError> {
         let caller = self.sts.get_caller_identity().send().await.map_err(failed("GetCallerIdentity"))?;
         Ok((caller.account().unwrap_or_default().to_owned(), caller.arn().unwrap_or_default().to_owned()))
     }
@@ -48,11 +76,7 @@ impl Clients {
     async fn facts_of_ec2(&self, stack: &Stack) -> Result<Facts, StepError> {
         let ec2 = stack.cluster.ec2.as_ref();
         let ec2 = ec2.ok_or_else(|| StepError::Internal("the stack has no brokers on EC2".to_owned()))?;
-        let mut types = vec![ec2.brokers.instance_type.clone()];
-        types.extend(ec2.controllers.as_ref().map(|controllers| controllers.instance_type.clone()));
-        types.extend(stack.client.as_ref().map(|client| client.instance_type.clone()));
-        types.sort();
-        types.dedup();
+        let types: Vec<String> = types_of(stack).into_iter().collect();
         let ((account, caller), zones, types, offers, images, endpoints, (missing_policies, boundary), papers_key) = tokio::try_join!(
             self.identity(),
             self.zones(),
@@ -176,6 +200,13 @@ impl Clients {
     }
 
     async fn zones(&self) -> Result<BTreeMap<String, String>, StepError> {
+        match &self.together {
+            Some(together) => Ok((*together.region.once("zones", || self.own_zones()).await?).clone()),
+            None => self.own_zones().await,
+        }
+    }
+
+    async fn own_zones(&self) -> Result<BTreeMap<String, String>, StepError> {
         let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
         let answer = self
             .ec2
@@ -191,21 +222,17 @@ impl Clients {
 
     /// The endpoint services that the file names and the region has, in one call; in none, where it names none.
     async fn endpoints(&self, stack: &Stack) -> Result<BTreeMap<String, EndpointService>, StepError> {
-        let of_aws = stack.network.endpoints.iter().map(|endpoint| &endpoint.0);
-        let of_aws = of_aws.map(|name| (full_name(&stack.region, name), name.clone()));
-        let of_others = stack.network.privatelink.iter().map(|link| (link.service.0.clone(), link.service.0.clone()));
-        let names: BTreeMap<String, String> = of_aws.chain(of_others).collect();
+        let names = services_of(stack);
         if names.is_empty() {
             return Ok(BTreeMap::new());
         }
-        // By filter: with a name that is not known, a call by names is an error for all of them.
-        let all = names.keys().cloned().collect();
-        let filter = Filter::builder().name("service-name").set_values(Some(all)).build();
-        let call = self.ec2.describe_vpc_endpoint_services().filters(filter);
-        let answer = call.send().await.map_err(failed("DescribeVpcEndpointServices"))?;
+        let details = match &self.together {
+            Some(together) => together.region.once("services", || self.services(together.services())).await?,
+            None => Arc::new(self.services(names.keys().cloned().collect()).await?),
+        };
         let mut found: BTreeMap<String, EndpointService> = BTreeMap::new();
         // A service with endpoints of both forms is there once for each.
-        for detail in answer.service_details() {
+        for detail in details.iter() {
             let Some(name) = detail.service_name().and_then(|name| names.get(name)) else { continue };
             let service = found.entry(name.clone()).or_default();
             service.by_hand |= detail.acceptance_required() == Some(true);
@@ -219,8 +246,23 @@ impl Clients {
         Ok(found)
     }
 
+    /// Those of these endpoint services that there are.
+    async fn services(&self, names: Vec<String>) -> Result<Vec<ServiceDetail>, StepError> {
+        // By filter: with a name that is not known, a call by names is an error for all of them.
+        let filter = Filter::builder().name("service-name").set_values(Some(names)).build();
+        let call = self.ec2.describe_vpc_endpoint_services().filters(filter);
+        let answer = call.send().await.map_err(failed("DescribeVpcEndpointServices"))?;
+        Ok(answer.service_details.unwrap_or_default())
+    }
+
     /// The limits of `names`; a type that the region does not have is absent.
     async fn types(&self, names: Vec<String>) -> Result<InstanceTypes, StepError> {
+        let Some(together) = &self.together else { return self.own_types(names).await };
+        let all = together.region.once("types", || self.own_types(together.types(&names))).await?;
+        Ok(all.iter().filter(|(name, _)| names.contains(name)).map(|(name, of)| (name.clone(), of.clone())).collect())
+    }
+
+    async fn own_types(&self, names: Vec<String>) -> Result<InstanceTypes, StepError> {
         // By filter: a name that is not known is then an empty answer, not an error.
         let filter = Filter::builder().name("instance-type").set_values(Some(names)).build();
         let answer =
@@ -230,7 +272,13 @@ impl Clients {
     }
 
     /// The zones that offer each of `names`.
-    async fn offers(&self, names: Vec<String>) -> Result<BTreeMap<String, BTreeSet<String>>, StepError> {
+    async fn offers(&self, names: Vec<String>) -> Result<Offers, StepError> {
+        let Some(together) = &self.together else { return self.own_offers(names).await };
+        let all = together.region.once("offers", || self.own_offers(together.types(&names))).await?;
+        Ok(all.iter().filter(|(name, _)| names.contains(name)).map(|(name, of)| (name.clone(), of.clone())).collect())
+    }
+
+    async fn own_offers(&self, names: Vec<String>) -> Result<Offers, StepError> {
         let filter = Filter::builder().name("instance-type").set_values(Some(names)).build();
         let call =
             self.ec2.describe_instance_type_offerings().location_type(LocationType::AvailabilityZone).filters(filter);
@@ -247,6 +295,11 @@ impl Clients {
 
     /// The newest images of `os`, by architecture, from the parameters that their publishers keep.
     async fn images(&self, os: Os) -> Result<BTreeMap<String, String>, StepError> {
+        let Some(together) = &self.together else { return self.own_images(os).await };
+        Ok((*together.region.once(&format!("images of {os:?}"), || self.own_images(os)).await?).clone())
+    }
+
+    async fn own_images(&self, os: Os) -> Result<BTreeMap<String, String>, StepError> {
         let parameter = |arch: Arch| {
             let (aws, debian) = match arch {
                 Arch::X86 => ("x86_64", "amd64"),

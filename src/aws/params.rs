@@ -22,6 +22,12 @@ impl Clients {
     /// # Errors
     /// AWS's answer.
     pub async fn metadata(&self, stack: &Name) -> Result<StackMetadata, StepError> {
+        if let Some(together) = &self.together {
+            let all = together.region.once_if_allowed("metadata", || self.all_metadata("/kstack")).await?;
+            if let Some(all) = &*all {
+                return Ok(all.get(&**stack).cloned().unwrap_or_default());
+            }
+        }
         Ok(self.all_metadata(&format!("/kstack/{stack}")).await?.remove(&**stack).unwrap_or_default())
     }
 

@@ -1,6 +1,7 @@
 //! `kstack plan` of several stack files: planned at once, with one summary. One that fails does not affect the others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use serde::Serialize;
@@ -10,7 +11,7 @@ use super::context::Context;
 use super::error::print;
 use super::plan::{Args, shown};
 use super::ui;
-use crate::aws::Clients;
+use crate::aws::{AT_MOST, Asked, Clients, Together};
 use crate::ops::Failure;
 use crate::ops::inside::{self, Looking};
 use crate::ops::prices::cost_of;
@@ -19,10 +20,11 @@ use kstack_core::check::Parsed;
 use kstack_core::diagram::{Diagram, ZonesBy};
 use kstack_core::plan::{self, COMMENT, CostDelta, Counts, Plan, Source, markdown, render};
 use kstack_core::pricing::{money, signed, without};
+use kstack_core::stack::Stack;
 
-/// Stacks that are planned at the same time. A stack takes about twenty calls, and AWS's bucket for describes holds a hundred
-/// tokens, so more would only wait.
-const AT_ONCE: usize = 8;
+/// Stacks that are planned at the same time. Most calls are made for all of a region; of those that are left for each, such as for the
+/// attributes of its VPC, more at once would only wait for AWS's bucket of a hundred tokens.
+const AT_ONCE: usize = 30;
 
 /// A plan with its cost, and the picture of what the stack is to be.
 type Planned = Result<(Plan, CostDelta, Option<Diagram>), Failure>;
@@ -34,23 +36,14 @@ type Planned = Result<(Plan, CostDelta, Option<Diagram>), Failure>;
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let Args { files, allow_data_loss, json, markdown: as_markdown, detailed_exitcode, .. } = args;
     let read = read(files);
-    let regions: BTreeSet<&str> = read.iter().flatten().map(|(_, parsed)| &*parsed.stack.region).collect();
-    let mut clients: BTreeMap<&str, Clients> = BTreeMap::new();
-    for region in regions {
-        // Credentials are read once, and connections are shared.
-        let of_region = match clients.values().next() {
-            Some(others) => others.in_region(region),
-            None => context.clients(region).await?,
-        };
-        clients.insert(region, of_region);
-    }
+    let clients = clients_of(read.iter().flatten().map(|(_, parsed)| &parsed.stack), context).await?;
     let plans = read.iter().zip(files).map(|(one, file)| {
         let clients = &clients;
         async move {
             match one {
                 Ok((source, parsed)) => {
-                    let of_region = &clients[&*parsed.stack.region];
-                    plan(of_region, source, parsed, *allow_data_loss, context.looking())
+                    let of_stack = &clients[&(&*parsed.stack.region, &*parsed.stack.name)];
+                    plan(of_stack, source, parsed, *allow_data_loss, context.looking())
                         .await
                         .map_err(|failure| about(file, failure))
                 }
@@ -82,6 +75,29 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         return Err(Failure::new(many).hint("see above for each; the other plans are valid"));
     }
     Ok(if *detailed_exitcode && summary.changed > 0 { 2 } else { 0 })
+}
+
+/// The clients of each stack, by region and name. Credentials are read once, connections are shared, and the stacks of a region ask
+/// together for what AWS tells of all of them in one answer.
+async fn clients_of<'a>(
+    stacks: impl Iterator<Item = &'a Stack>,
+    context: &Context,
+) -> Result<BTreeMap<(&'a str, &'a str), Clients>, Failure> {
+    let mut by_region: BTreeMap<&str, Vec<&Stack>> = BTreeMap::new();
+    stacks.for_each(|stack| by_region.entry(&stack.region).or_default().push(stack));
+    let (account, mut first, mut clients) = (Arc::new(Asked::default()), None::<Clients>, BTreeMap::new());
+    for (region, stacks) in by_region {
+        let of_region = match &first {
+            Some(others) => others.in_region(region),
+            None => context.clients(region).await?,
+        };
+        for stacks in stacks.chunks(AT_MOST) {
+            let of_these = of_region.sharing(Together::of(stacks.iter().copied(), Arc::clone(&account)));
+            clients.extend(stacks.iter().map(|stack| ((&*stack.region, &*stack.name), of_these.clone())));
+        }
+        first.get_or_insert(of_region);
+    }
+    Ok(clients)
 }
 
 /// A stack of a comment: its plan, or its failure.

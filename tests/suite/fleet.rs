@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Call, Fault, Proxy, Weather};
+use crate::support::running::through;
 use crate::support::{Account, text};
 
 /// `dev.yaml` as the stack `name`.
@@ -102,27 +101,60 @@ fn a_summary_has_a_line_for_each_stack_and_failures_hide_nothing() {
     account.destroy(&live);
 }
 
-/// The operations of calls with their counts.
-fn counted(calls: &[crate::support::proxy::Call]) -> BTreeMap<&str, usize> {
-    let mut counts = BTreeMap::new();
-    for call in calls {
-        *counts.entry(call.operation.as_str()).or_default() += 1;
-    }
-    counts
+/// Stacks of every sort, the first three of them live: two regions, plaintext and TLS, brokers on EC2 and MSK.
+fn mixed(account: &Account) -> Vec<String> {
+    let tls = ("    kafka: 4.1.1", "    kafka: 4.1.1\n    listeners: {scram: true, mtls: true}");
+    let live = [named(account, "live", &[]), named(account, "secured", &[tls]), account.write("msk", &[])];
+    live.iter().for_each(|file| drop(account.apply(file)));
+    // One of them has drifted from its file.
+    named(account, "live", &[("t4g.medium", "t4g.large")]);
+    let new = [named(account, "orders", &[]), named(account, "clicks", &[("eu-west-1", "us-east-1")])];
+    live.into_iter().chain(new).collect()
 }
 
 #[test]
-fn a_stack_among_many_takes_the_calls_that_it_takes_alone() {
+fn a_stack_among_many_has_the_plan_that_it_has_alone() {
     let mut account = Account::new();
-    let files: Vec<String> = (1..=3).map(|number| named(&account, &format!("team-{number}"), &[])).collect();
+    let files = mixed(&account);
+    let names: Vec<&str> = files.iter().map(String::as_str).collect();
+    let fleet = [&["plan", "--json"], &names[..]].concat();
+    let together = account.run(&fleet).expect(0).json();
+    for (file, planned) in files.iter().zip(together["stacks"].as_array().expect("stacks")) {
+        let alone = account.run(&["plan", file, "--json"]).expect(0).json();
+        for part in ["steps", "notes", "refusals"] {
+            assert_eq!(planned[part], alone[part], "{part} of {file}");
+        }
+    }
+    // Who may see no list of the whole account, such as one who has the stacks' own policies alone, asks for each.
+    let denied = |call: &Call| {
+        let of_all = call.operation == "GetParametersByPath" && call.body.contains("\"/kstack\"");
+        let denied = of_all || ["ListRoles", "ListInstanceProfiles"].contains(&call.operation.as_str());
+        denied.then_some(Fault::Refused("AccessDeniedException"))
+    };
+    let proxy = Proxy::with(Weather { fault: Some(Box::new(denied)), ..Weather::default() });
+    let again = through(&mut account, &proxy, &fleet).expect(0).json();
+    assert_eq!(again["stacks"], together["stacks"]);
+    assert!(proxy.take().iter().any(|call| call.operation == "ListRoles"));
+    for file in &files[..2] {
+        account.run(&["destroy", file, "--yes"]).expect(0);
+    }
+    account.destroy(&files[2]);
+}
+
+#[test]
+fn the_stacks_of_a_region_are_described_at_once() {
+    let mut account = Account::new();
+    let regions = ["eu-west-1", "us-east-1", "ap-northeast-2"];
+    let of = |number: usize| named(&account, &format!("team-{number}"), &[("eu-west-1", regions[number % 3])]);
+    let files: Vec<String> = (0..27).map(of).collect();
     let names: Vec<&str> = files.iter().map(String::as_str).collect();
     let proxy = Proxy::counting();
-    account.endpoint.clone_from(&proxy.endpoint);
-    account.plan(&files[0]);
-    let alone = proxy.take();
-    let json: Value = account.run(&[&["plan", "--json"], &names[..]].concat()).expect(0).json();
-    let together = proxy.take();
-    assert_eq!(json["summary"]["changed"], 3);
-    let thrice: BTreeMap<&str, usize> = counted(&alone).into_iter().map(|(name, count)| (name, 3 * count)).collect();
-    assert_eq!(counted(&together), thrice);
+    let json = through(&mut account, &proxy, &[&["plan", "--json"], &names[..]].concat()).expect(0).json();
+    assert_eq!(json["summary"]["changed"], 27);
+    let calls = proxy.take();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    calls.iter().for_each(|call| *counts.entry(call.operation.as_str()).or_default() += 1);
+    // One of each for a region, and of what the account has.
+    assert!(counts.values().all(|count| *count == 1 || *count == 3), "{counts:?}");
+    assert!(calls.len() <= 63, "{}: {counts:?}", calls.len());
 }

@@ -21,17 +21,12 @@ impl Driver<Aws> for ElasticIp {
     };
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
-        let answer = aws
-            .clients
-            .ec2
-            .describe_addresses()
-            .filters(aws.mine())
-            .send()
-            .await
-            .map_err(failed("DescribeAddresses"))?;
-        Ok(answer
-            .addresses
-            .unwrap_or_default()
+        let list = |filter| async {
+            let call = aws.clients.ec2.describe_addresses().filters(filter);
+            Ok(call.send().await.map_err(failed("DescribeAddresses"))?.addresses.unwrap_or_default())
+        };
+        let all = aws.listed(|one| one.tags(), list).await?;
+        Ok(all
             .into_iter()
             .map(|address| {
                 let tags = tags_of(address.tags.as_deref());

@@ -32,8 +32,12 @@ impl Driver<Aws> for FlowLog {
     };
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
-        let pages = aws.clients.ec2.describe_flow_logs().filter(aws.mine()).max_results(1000).into_paginator().items();
-        let all = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeFlowLogs"))?;
+        let list = |filter| async {
+            let call = aws.clients.ec2.describe_flow_logs().filter(filter).max_results(1000);
+            let pages = call.into_paginator().items().send();
+            pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeFlowLogs"))
+        };
+        let all = aws.listed(|one| one.tags(), list).await?;
         Ok(all
             .into_iter()
             .map(|log| {

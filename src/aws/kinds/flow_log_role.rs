@@ -41,9 +41,7 @@ impl Driver<Aws> for FlowLogRole {
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let iam = &aws.clients.iam;
         if aws.all() {
-            let pages = iam.list_roles().into_paginator().items().send();
-            let roles = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListRoles"))?;
-            let mine = roles.into_iter().filter_map(|role| {
+            let mine = aws.roles().await?.into_iter().filter_map(|role| {
                 let tags = aws.tags_of_name(&role.role_name, FlowLogRole::SUFFIX, "flow_log_role/main")?;
                 let trusts = trusted(role.assume_role_policy_document(), &role.arn);
                 let spec = FlowLogRole { trusts, writes_to: Ref::None, permissions_boundary: None, path: role.path };
@@ -52,6 +50,9 @@ impl Driver<Aws> for FlowLogRole {
             return Ok(mine.collect());
         }
         let name = aws.global_name(FlowLogRole::SUFFIX);
+        if aws.lacks_role(&name).await? {
+            return Ok(Vec::new());
+        }
         let role = async { iam.get_role().role_name(&name).send().await.map_err(failed("GetRole")) };
         let (role, document) = tokio::join!(role, document(aws, &name, POLICY));
         let role = match role {

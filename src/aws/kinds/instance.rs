@@ -423,7 +423,11 @@ pub async fn user_data(aws: &Aws, id: &str) -> Result<String, StepError> {
 
 /// The stack's instances, as of now, terminated ones that still show among them.
 pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
-    let pages = aws.clients.ec2.describe_instances().filters(aws.mine()).max_results(1000).into_paginator().items();
-    let reservations = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeInstances"))?;
-    Ok(reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).collect())
+    let list = |filter| async {
+        let call = aws.clients.ec2.describe_instances().filters(filter).max_results(1000);
+        let pages = call.into_paginator().items().send();
+        let reservations = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeInstances"))?;
+        Ok(reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).collect())
+    };
+    aws.listed(|one: &Sdk| one.tags(), list).await
 }

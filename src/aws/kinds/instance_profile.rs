@@ -27,9 +27,7 @@ impl Driver<Aws> for InstanceProfile {
     /// Looked for by the name that only this stack gives it: IAM has no describe by tag.
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         if aws.all() {
-            let pages = aws.clients.iam.list_instance_profiles().into_paginator().items().send();
-            let profiles = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListInstanceProfiles"))?;
-            let mine = profiles.into_iter().filter_map(|profile| {
+            let mine = aws.instance_profiles().await?.into_iter().filter_map(|profile| {
                 let tags = aws.tags_of_name(
                     &profile.instance_profile_name,
                     InstanceProfile::SUFFIX,
@@ -41,8 +39,11 @@ impl Driver<Aws> for InstanceProfile {
             });
             return Ok(mine.collect());
         }
-        let call =
-            aws.clients.iam.get_instance_profile().instance_profile_name(aws.global_name(InstanceProfile::SUFFIX));
+        let name = aws.global_name(InstanceProfile::SUFFIX);
+        if aws.lacks_instance_profile(&name).await? {
+            return Ok(Vec::new());
+        }
+        let call = aws.clients.iam.get_instance_profile().instance_profile_name(&name);
         let answer = match call.send().await.map_err(failed("GetInstanceProfile")) {
             Err(error) if error.class() == Class::NotFound => return Ok(Vec::new()),
             other => other?,

@@ -26,9 +26,12 @@ impl Driver<Aws> for InternetGateway {
     };
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
-        let call = aws.clients.ec2.describe_internet_gateways().filters(aws.mine()).max_results(1000);
-        let pages = call.into_paginator().items().send();
-        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeInternetGateways"))?;
+        let list = |filter| async {
+            let call = aws.clients.ec2.describe_internet_gateways().filters(filter).max_results(1000);
+            let pages = call.into_paginator().items().send();
+            pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeInternetGateways"))
+        };
+        let all = aws.listed(|one| one.tags(), list).await?;
         Ok(all
             .into_iter()
             .map(|gateway| {

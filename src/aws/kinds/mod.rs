@@ -108,7 +108,7 @@ macro_rules! drivers {
 all_kinds!(drivers);
 
 async fn of_kind<K: Driver<Aws> + Into<Resource>>(aws: &Aws) -> Result<Vec<Found<Resource>>, StepError> {
-    let more = if aws.all() { EVERY_STACK } else { &[] };
+    let more = if aws.all() || aws.clients.are_shared() { EVERY_STACK } else { &[] };
     Ok(during([K::CALLS.discover, more], K::discover(aws)).await?.into_iter().map(Found::erased).collect())
 }
 

@@ -88,6 +88,10 @@ impl Driver<Aws> for NatGateway {
 }
 
 async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
-    let pages = aws.clients.ec2.describe_nat_gateways().filter(aws.mine()).max_results(1000).into_paginator().items();
-    pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeNatGateways"))
+    let list = |filter| async {
+        let call = aws.clients.ec2.describe_nat_gateways().filter(filter).max_results(1000);
+        let pages = call.into_paginator().items().send();
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeNatGateways"))
+    };
+    aws.listed(|one| one.tags(), list).await
 }

@@ -146,11 +146,10 @@ pub async fn free(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
 /// # Errors
 /// AWS's answer.
 pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
-    let call = aws.clients.ec2.describe_network_interfaces().filters(aws.mine()).max_results(1000);
-    call.into_paginator()
-        .items()
-        .send()
-        .collect::<Result<Vec<_>, _>>()
-        .await
-        .map_err(failed("DescribeNetworkInterfaces"))
+    let list = |filter| async {
+        let call = aws.clients.ec2.describe_network_interfaces().filters(filter).max_results(1000);
+        let pages = call.into_paginator().items().send();
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeNetworkInterfaces"))
+    };
+    aws.listed(|one| one.tag_set(), list).await
 }

@@ -19,11 +19,13 @@ impl Driver<Aws> for PlacementGroup {
     };
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
-        let call = aws.clients.ec2.describe_placement_groups().filters(aws.mine());
-        let answer = call.send().await.map_err(failed("DescribePlacementGroups"))?;
-        Ok(answer
-            .placement_groups
-            .unwrap_or_default()
+        let list = |filter| async {
+            let call = aws.clients.ec2.describe_placement_groups().filters(filter);
+            let answer = call.send().await.map_err(failed("DescribePlacementGroups"))?;
+            Ok(answer.placement_groups.unwrap_or_default())
+        };
+        let all = aws.listed(|one| one.tags(), list).await?;
+        Ok(all
             .into_iter()
             .map(|group| {
                 let spec = PlacementGroup {

@@ -46,9 +46,7 @@ impl Driver<Aws> for Role {
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
         let iam = &aws.clients.iam;
         if aws.all() {
-            let pages = iam.list_roles().into_paginator().items().send();
-            let roles = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("ListRoles"))?;
-            let mine = roles.into_iter().filter_map(|role| {
+            let mine = aws.roles().await?.into_iter().filter_map(|role| {
                 let tags = aws.tags_of_name(&role.role_name, Role::SUFFIX, "role/hosts")?;
                 let spec = Role { path: role.path.clone(), ..plain(trusted(role.assume_role_policy_document())) };
                 Some(Found { id: role.role_name, tags, spec, terminated: false })
@@ -56,6 +54,9 @@ impl Driver<Aws> for Role {
             return Ok(mine.collect());
         }
         let name = aws.global_name(Role::SUFFIX);
+        if aws.lacks_role(&name).await? {
+            return Ok(Vec::new());
+        }
         let role = async { iam.get_role().role_name(&name).send().await.map_err(failed("GetRole")) };
         let papers = async {
             match aws.papers() {

@@ -53,9 +53,12 @@ impl Driver<Aws> for RouteTable {
     };
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
-        let call = aws.clients.ec2.describe_route_tables().filters(aws.mine()).max_results(100);
-        let pages = call.into_paginator().items().send();
-        let all = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeRouteTables"))?;
+        let list = |filter| async {
+            let call = aws.clients.ec2.describe_route_tables().filters(filter).max_results(100);
+            let pages = call.into_paginator().items().send();
+            pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeRouteTables"))
+        };
+        let all = aws.listed(|one| one.tags(), list).await?;
         Ok(all
             .into_iter()
             .map(|table| {

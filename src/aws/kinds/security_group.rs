@@ -66,6 +66,10 @@ pub fn found(group: &Sdk) -> Found<SecurityGroup> {
 
 /// The stack's groups with their rules: one describe for both kinds.
 pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
-    let call = aws.clients.ec2.describe_security_groups().filters(aws.mine()).max_results(1000);
-    call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeSecurityGroups"))
+    let list = |filter| async {
+        let call = aws.clients.ec2.describe_security_groups().filters(filter).max_results(1000);
+        let pages = call.into_paginator().items().send();
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeSecurityGroups"))
+    };
+    aws.listed(|one| one.tags(), list).await
 }

@@ -26,8 +26,12 @@ impl Driver<Aws> for Subnet {
     };
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
-        let pages = aws.clients.ec2.describe_subnets().filters(aws.mine()).max_results(1000).into_paginator().items();
-        let all = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeSubnets"))?;
+        let list = |filter| async {
+            let call = aws.clients.ec2.describe_subnets().filters(filter).max_results(1000);
+            let pages = call.into_paginator().items().send();
+            pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeSubnets"))
+        };
+        let all = aws.listed(|one| one.tags(), list).await?;
         Ok(all
             .into_iter()
             .map(|subnet| {

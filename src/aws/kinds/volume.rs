@@ -222,6 +222,10 @@ pub async fn roots(aws: &Aws) -> Result<Vec<String>, StepError> {
 
 /// The stack's volumes, as of now.
 pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
-    let pages = aws.clients.ec2.describe_volumes().filters(aws.mine()).max_results(500).into_paginator().items();
-    pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVolumes"))
+    let list = |filter| async {
+        let call = aws.clients.ec2.describe_volumes().filters(filter).max_results(500);
+        let pages = call.into_paginator().items().send();
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVolumes"))
+    };
+    aws.listed(|one| one.tags(), list).await
 }

@@ -47,8 +47,12 @@ impl Driver<Aws> for Vpc {
     };
 
     async fn discover(aws: &Aws) -> Result<Vec<Found<Self>>, StepError> {
-        let pages = aws.clients.ec2.describe_vpcs().filters(aws.mine()).max_results(1000).into_paginator().items();
-        let vpcs = pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVpcs"))?;
+        let list = |filter| async {
+            let call = aws.clients.ec2.describe_vpcs().filters(filter).max_results(1000);
+            let pages = call.into_paginator().items().send();
+            pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVpcs"))
+        };
+        let vpcs = aws.listed(|one| one.tags(), list).await?;
         // The attributes are the one second round of a discovery: DescribeVpcs does not tell them.
         let found = vpcs.into_iter().map(|vpc| async move {
             let id = vpc.vpc_id.clone().unwrap_or_default();

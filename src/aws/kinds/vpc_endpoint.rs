@@ -171,7 +171,7 @@ fn differences(wanted: &[String], live: &[String]) -> (Option<Vec<String>>, Opti
 }
 
 pub(super) async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
-    fetch_by(aws, aws.mine()).await
+    aws.listed(|one: &Sdk| one.tags(), |filter| fetch_by(aws, filter)).await
 }
 
 async fn fetch_by(aws: &Aws, filter: Filter) -> Result<Vec<Sdk>, StepError> {
