@@ -99,6 +99,9 @@ fn case(seen: &Seen, name: &str, host: &Host) -> Option<Case> {
             "Delete it in EC2 if there is no snapshot of it to go back to: from then on it counts as lost.".to_owned(),
         );
     }
+    if host.machine == Machine::Changes {
+        return other(format!("{name} starts or stops: EC2 is at it."), "The next run looks at it again.".to_owned());
+    }
     let down = matches!(host.machine, Machine::Stopped | Machine::Gone);
     if !host.lost.is_empty() || host.own_disks && down {
         return Some(Case::Lost);
@@ -106,9 +109,8 @@ fn case(seen: &Seen, name: &str, host: &Host) -> Option<Case> {
     match &host.machine {
         Machine::Stopped => Some(Case::Stopped),
         Machine::Gone => Some(Case::Gone),
-        Machine::Changes => None,
         Machine::Impaired(how) => Some(Case::Impaired(how.clone())),
-        Machine::Runs => {
+        Machine::Changes | Machine::Runs => {
             let view = seen.view.as_ref().ok().filter(|view| view.quorum.is_some())?;
             if serves(view, host) {
                 return None;
@@ -125,7 +127,8 @@ fn what(case: &Case, name: &str, host: &Host) -> String {
         Case::Gone => format!("{name} has no instance any more; its volumes are there."),
         Case::Impaired(how) => format!("{name} {how}."),
         Case::Lost if host.own_disks => format!("{name} has lost its data, which was on disks of its instance."),
-        Case::Lost => format!("{name} has lost its data: no volume is there any more at {}.", first_of(&host.lost)),
+        Case::Lost if host.lost == [name] => format!("{name} has lost its data: its volume is gone."),
+        Case::Lost => format!("{name} has lost data: its volumes {} are gone.", first_of(&host.lost)),
         Case::Other(what, _) => what.clone(),
     }
 }

@@ -152,7 +152,7 @@ fn what_may_not_be_done_is_said_with_what_helps() {
                 seen.out(3);
                 seen.host("broker-3").machine = Machine::Changes;
             },
-            "Broker 3 does not serve either.",
+            "not well either",
         ),
         (
             "a replica elsewhere is out of sync",
