@@ -15,7 +15,7 @@ use crate::support::aws::{DEV, wait};
 use crate::support::{Run, poll, stack, text};
 
 /// EC2 of the sandbox, as somebody else uses it.
-pub struct Ec2(aws_sdk_ec2::Client);
+pub struct Ec2(pub aws_sdk_ec2::Client);
 
 impl Ec2 {
     fn of(kafka: &Path) -> Ec2 {
@@ -29,7 +29,7 @@ impl Ec2 {
     }
 
     /// The id of the host's instance that runs; none, where none does.
-    fn instance(&self, host: &str) -> Option<String> {
+    pub fn instance(&self, host: &str) -> Option<String> {
         let filter = |name: &str, value: String| Filter::builder().name(name).values(value).build();
         let call = self.0.describe_instances().filters(filter("tag:kstack:address", format!("instance/{host}")));
         let answer = wait(call.filters(filter("instance-state-name", "running".to_owned())).send());
@@ -37,8 +37,8 @@ impl Ec2 {
         all.next().and_then(|one| one.instance_id().map(str::to_owned))
     }
 
-    /// The id of the host's volume, and what it is tagged with, where it is there.
-    fn volume(&self, host: &str) -> Option<String> {
+    /// The id of the host's volume, where it is there.
+    pub fn volume(&self, host: &str) -> Option<String> {
         let filter = Filter::builder().name("tag:kstack:address").values(format!("volume/{host}")).build();
         let answer = wait(self.0.describe_volumes().filters(filter).send());
         answer.volumes().first().and_then(|one| one.volume_id().map(str::to_owned))
@@ -53,26 +53,20 @@ impl Ec2 {
         tag.and_then(|tag| tag.value().map(str::to_owned))
     }
 
-    /// Ends the host's instance and its process, and deletes its volume too where that is `lost`.
-    fn lose(&self, host: &str, lost: bool) {
+    /// Ends the host's instance, and deletes its volume as soon as nothing has it any more, where that is `lost`.
+    pub fn end(&self, host: &str, lost: bool) {
         let volume = self.volume(host).expect("a volume");
         let instance = self.instance(host).expect("an instance");
         wait(self.0.terminate_instances().instance_ids(&instance).send());
-        kill(host);
         poll("the end of the instance", PATIENCE, || self.instance(host).is_none().then_some(()));
         if lost {
-            delete(&self.0, &volume);
+            poll("the volume being free", PATIENCE, || {
+                let answer = wait(self.0.describe_volumes().volume_ids(&volume).send());
+                (answer.volumes().first()?.state() == Some(&VolumeState::Available)).then_some(())
+            });
+            wait(self.0.delete_volume().volume_id(&volume).send());
         }
     }
-}
-
-/// Deletes the volume as soon as nothing has it any more.
-pub fn delete(ec2: &aws_sdk_ec2::Client, volume: &str) {
-    poll("the volume being free", PATIENCE, || {
-        let answer = wait(ec2.describe_volumes().volume_ids(volume).send());
-        (answer.volumes().first()?.state() == Some(&VolumeState::Available)).then_some(())
-    });
-    wait(ec2.delete_volume().volume_id(volume).send());
 }
 
 /// Runs it until it comes to its end: each run but the last is killed after one request that changes something in EC2 or in Kafka, and `between` is
@@ -111,7 +105,7 @@ fn a_broker_that_lost_its_instance_or_its_volume_is_healed_under_writes() {
     let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
     let client = Client { kafka: kafka.clone(), servers: servers.join(",") };
     client.create_topic();
-    client.fill("bulk", 6, 48);
+    client.fill("bulk", 6, 24);
     let set = |kind: &str, name: &str, setting: &str| {
         client.say(CONFIGS, &["--alter", "--entity-type", kind, "--entity-name", name, "--add-config", setting]);
     };
@@ -128,7 +122,8 @@ fn a_broker_that_lost_its_instance_or_its_volume_is_healed_under_writes() {
 
     // Its instance ends: another one starts on the same volume.
     let (volume, first) = (ec2.volume("broker-2"), ec2.instance("broker-2"));
-    ec2.lose("broker-2", false);
+    ec2.end("broker-2", false);
+    kill("broker-2");
     let told = kstack(&kafka, &["heal", &file, "--dry-run"]).expect(0);
     println!("{told}");
     assert!(told.out.starts_with("broker-2 has no instance any more; its volumes are there.\n"), "{told}");
@@ -147,7 +142,8 @@ fn a_broker_that_lost_its_instance_or_its_volume_is_healed_under_writes() {
         TOPICS,
         &["--create", "--topic", "single", "--replica-assignment", "2", "--config", "min.insync.replicas=1"],
     );
-    ec2.lose("broker-2", true);
+    ec2.end("broker-2", true);
+    kill("broker-2");
     let fenced = || {
         let told = kstack(&kafka, &["status", &file, "--json"]).expect(0).json();
         let brokers = told["kafka"]["brokers"].as_array()?.clone();

@@ -56,6 +56,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use client::{Client, PATIENCE, Producer, distribution};
+use heal::Ec2;
 use machine::{Launch, Machine, Volume, image, sweep, trial};
 use network::{Network, run};
 use room::alone;
@@ -296,10 +297,8 @@ impl Proof<'_> {
     fn replace(&mut self, name: &str, producer: &Producer) {
         let victim = self.hosts.iter().position(|host| host.name == name).expect("a host");
         self.hosts[victim].machine = None;
-        let (ec2, before) = (self.account.ec2(PROD), self.account.instances(PROD)[name].clone());
-        wait(ec2.terminate_instances().instance_ids(&before).send());
-        let lost = self.hosts[victim].volume_id.clone();
-        heal::delete(&ec2, &lost);
+        let ec2 = Ec2(self.account.ec2(PROD));
+        ec2.end(name, true);
         let kafka = || self.account.run(&["status", self.file, "--json"]).expect(0).json()["kafka"].clone();
         let fenced = |kafka: &Value| {
             kafka["brokers"]
@@ -311,16 +310,14 @@ impl Proof<'_> {
         let mut heal = self.account.command(&["heal", self.file, "--yes", "--replace-after", "0s"]);
         let heal = heal.env_remove("KSTACK_TEST_NOBODY").stdout(Stdio::piped()).stderr(Stdio::piped());
         let heal = heal.spawn().expect("the binary starts");
-        let instance = poll(&format!("a new instance of {name}"), PATIENCE, || {
-            self.account.instances(PROD).remove(name).filter(|id| *id != before)
-        });
+        let instance = poll(&format!("a new instance of {name}"), PATIENCE, || ec2.instance(name));
         let attribute = InstanceAttributeName::UserData;
-        let answer = wait(ec2.describe_instance_attribute().instance_id(&instance).attribute(attribute).send());
+        let answer = wait(ec2.0.describe_instance_attribute().instance_id(&instance).attribute(attribute).send());
         let data = answer.user_data().and_then(|data| data.value()).expect("user data");
         let data = STANDARD.decode(data).expect("base64");
         let host = &mut self.hosts[victim];
         host.user_data = kstack_core::cloud_init::decode(&data).expect("text");
-        host.volume_id = self.account.identities(PROD)[name].volume.clone();
+        let lost = std::mem::replace(&mut host.volume_id, ec2.volume(name).expect("a volume"));
         assert_ne!(host.volume_id, lost);
         host.volume = Volume::new(self.ground.running.join(format!("{name}-new.img"))).expect("a volume");
         host.launch(self.ground);
