@@ -229,6 +229,10 @@ async fn run(
     match &step.work {
         Work::Create(new) => {
             let id = create(&ctx, &new.spec, "").await?;
+            // What stood for a volume that was lost is lost with it.
+            if matches!(new.spec, Resource::Volume(_)) {
+                kafka.disks_gone(&address.name);
+            }
             // Beside hosts that run, its process runs as soon as its instance does: the next roll needs it.
             if matches!(new.spec, Resource::Instance(_)) && !kafka.brokers.is_empty() {
                 kafka.instance_started(&address.name, aws).await?;

@@ -9,7 +9,7 @@ mod run;
 
 pub use admin::{Admin, MoveError};
 pub use lead::lead_again;
-pub use run::{Event, Moved, Orders, cancel, run};
+pub use run::{Event, Moved, Orders, cancel, run, throttle};
 
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,18 @@ fn host(status: Option<&InstanceStatus>) -> Host {
     Host::Coming(format!("runs, and EC2's checks are not passed: instance {}, system {}", words[0], words[1]))
 }
 
+/// The running instance whose check is failed, and how; a check that has no result yet is not.
+fn impairment(status: &InstanceStatus) -> Option<(String, String)> {
+    let runs = status.instance_state().and_then(|state| state.name()) == Some(&InstanceStateName::Running);
+    let failed = |check: Option<&SummaryStatus>| check == Some(&SummaryStatus::Impaired);
+    let how = match checks(status).map(failed) {
+        [_, true] => "runs, and fails EC2's check of the system that it is on",
+        [true, _] => "runs, and fails EC2's check of the instance",
+        _ => return None,
+    };
+    Some((status.instance_id()?.to_owned(), how.to_owned())).filter(|_| runs)
+}
+
 impl Clients {
     /// EC2's checks of `instances`, whatever their state.
     async fn statuses(&self, instances: &[String]) -> Result<Vec<InstanceStatus>, StepError> {
@@ -55,6 +67,14 @@ impl Clients {
             Ok::<_, StepError>(answer.instance_statuses.unwrap_or_default())
         });
         Ok(futures::future::try_join_all(asked).await?.into_iter().flatten().collect())
+    }
+
+    /// Which of these instances run and fail a check of EC2's, each with that as a clause.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn impaired(&self, instances: &[String]) -> Result<BTreeMap<String, String>, StepError> {
+        Ok(self.statuses(instances).await?.iter().filter_map(impairment).collect())
     }
 
     /// Whether the instance does not run, and will not by itself.
@@ -175,6 +195,17 @@ mod tests {
                     _ => assert_eq!(found, Host::Down(format!("is {state}")), "{case}"),
                 }
             }
+        }
+        for (state, instance, system, how) in [
+            ("running", "ok", "ok", None),
+            ("running", "initializing", "insufficient-data", None),
+            ("running", "impaired", "ok", Some("check of the instance")),
+            ("running", "impaired", "impaired", Some("check of the system")),
+            ("stopped", "impaired", "impaired", None),
+        ] {
+            let found = impairment(&status(state, instance, system));
+            let fits = how.map_or(found.is_none(), |how| found.as_ref().is_some_and(|(_, text)| text.contains(how)));
+            assert!(fits, "{state}, {instance}, {system}: {found:?}");
         }
         assert!(matches!(host(None), Host::Coming(_)), "EC2 does not list it");
         let bare = InstanceStatus::builder().instance_id("i-1").build();

@@ -18,6 +18,7 @@ mod export;
 mod extend;
 mod fleet;
 mod fmt;
+mod heal;
 mod help;
 mod init;
 mod lag;
@@ -105,6 +106,7 @@ enum Command {
     Apply(apply::Args),
     Describe(describe::Args),
     Adopt(adopt::Args),
+    Heal(heal::Args),
     Recover(recover::Args),
     Destroy(destroy::Args),
     Rebalance(rebalance::Args),
@@ -137,6 +139,7 @@ impl Command {
             Command::Status(args) => Some(&args.via),
             Command::Credentials(args) => Some(&args.via),
             Command::Export(args) => Some(&args.via),
+            Command::Heal(args) => Some(&args.via),
             Command::Recover(args) => Some(&args.via),
             Command::Rebalance(args) => Some(&args.via),
             Command::Move(args) => Some(args.via()),
@@ -199,6 +202,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Apply(args) => block_on(apply::run(&args, &context)),
         Command::Describe(args) => block_on(describe::run(&args, &context)),
         Command::Adopt(args) => block_on(adopt::run(&args, &context)),
+        Command::Heal(args) => block_on(heal::run(&args, &context)),
         Command::Recover(args) => block_on(recover::run(&args, &context)),
         Command::Destroy(args) => block_on(destroy::run(&args, &context)),
         Command::Rebalance(args) => block_on(rebalance::run(&args, &context)),

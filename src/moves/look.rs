@@ -11,6 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::admin::{Admin, MoveError, nodes, refused, text};
 use crate::health::{self, KafkaHealth, VOTER_BEHIND_MS};
 use crate::kafka::{Server, shape};
+use kstack_core::heal::Kept;
 use kstack_core::moves::{Broker, Disk, Key, Lists, Moving, Partition, Rates, Side, View};
 
 /// Kinds of resources that have settings.
@@ -20,6 +21,10 @@ pub(super) const BROKER: i8 = 4;
 const OF_TOPIC: i8 = 1;
 /// Kafka's default.
 const DEFAULT: i8 = 5;
+
+/// How long a topic keeps records, and whether it deletes old ones.
+const RETENTION: &str = "retention.ms";
+const CLEANUP: &str = "cleanup.policy";
 
 /// How often metadata and reassignments are asked until both are of one moment.
 const TRIES: u32 = 20;
@@ -73,7 +78,10 @@ impl Admin<'_> {
         }
         let behind = health.voters.iter().filter(|voter| voter.behind_ms > VOTER_BEHIND_MS);
         quorum.extend(behind.map(|voter| format!("controller {} is behind the active one", voter.node)));
+        let active = health.controller.is_some();
+        let fresh = |voter: &health::QuorumVoter| active && voter.behind_ms <= VOTER_BEHIND_MS;
         let view = View {
+            voters: health.voters.iter().map(|voter| (voter.node, fresh(voter))).collect(),
             quorum: Some(quorum),
             brokers: health.brokers.into_iter().map(broker).collect(),
             rates: own.iter().map(|(id, own)| (*id, own.rates)).collect(),
@@ -178,6 +186,25 @@ impl Admin<'_> {
         Ok(lists.filter(|(_, lists)| lists.all().next().is_some()).collect())
     }
 
+    /// How long these topics keep records, where they delete them by age.
+    ///
+    /// # Errors
+    /// That none answers.
+    pub async fn kept(&self, topics: &BTreeSet<String>) -> Result<BTreeMap<String, Kept>, MoveError> {
+        let names: Vec<String> = topics.iter().cloned().collect();
+        let results = self.described(None, TOPIC, &names, &[RETENTION, CLEANUP]).await?;
+        let of = |one: DescribeConfigsResult| {
+            let value = |key: &str| {
+                let setting = one.configs.iter().find(|setting| setting.name.as_str() == key);
+                setting.and_then(|setting| setting.value.as_ref()).map(|value| value.as_str().to_owned())
+            };
+            let deletes = value(CLEANUP).is_some_and(|policy| policy.contains("delete"));
+            let retention_ms = value(RETENTION)?.parse().ok().filter(|_| deletes)?;
+            Some((one.resource_name.to_string(), Kept { retention_ms }))
+        };
+        Ok(results.into_iter().filter_map(of).collect())
+    }
+
     /// The settings of both sides, of resources of one kind; asked of a broker, or of any.
     async fn describe(
         &self,
@@ -186,7 +213,18 @@ impl Admin<'_> {
         names: &[String],
         key: fn(Side) -> &'static str,
     ) -> Result<Vec<DescribeConfigsResult>, MoveError> {
-        let keys: Vec<StrBytes> = Side::BOTH.iter().map(|side| StrBytes::from_static_str(key(*side))).collect();
+        self.described(broker, kind, names, &Side::BOTH.map(key)).await
+    }
+
+    /// Settings with these keys.
+    async fn described(
+        &self,
+        broker: Option<u32>,
+        kind: i8,
+        names: &[String],
+        keys: &[&'static str],
+    ) -> Result<Vec<DescribeConfigsResult>, MoveError> {
+        let keys: Vec<StrBytes> = keys.iter().map(|key| StrBytes::from_static_str(key)).collect();
         let resource = |name: &String| {
             let of = DescribeConfigsResource::default().with_resource_type(kind).with_resource_name(text(name));
             of.with_configuration_keys(Some(keys.clone()))

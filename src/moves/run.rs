@@ -87,24 +87,14 @@ struct Memory {
 /// # Errors
 /// Why it did not get there, and what to do.
 pub async fn run(admin: &Admin<'_>, orders: Orders, goal: &Goal, tell: &mut dyn FnMut(Event)) -> Result<Moved, Ended> {
-    let patience = Patience { rate: orders.rate, most_rate: orders.most_rate, ..Patience::default() };
-    let mut memory = Memory {
-        patience,
-        seen: None,
-        nearest: None,
-        silent_since: BTreeMap::new(),
-        speed: None,
-        unwell_since: None,
-        told: None,
-        last_wait: String::new(),
-    };
+    let mut memory = Memory::new(orders);
     let mut moved = Moved::default();
     loop {
         let done = match admin.look().await {
             Ok(view) if memory.is_stale(&view) => Ok(false),
             Ok(view) => {
                 let first = memory.seen.is_none();
-                memory.learn(&view);
+                memory.learn(&view, goal);
                 let action = goal.next(&view, orders.limits, &memory.patience);
                 // What is written to the partitions shows only from the second look on; and that a broker was behind with what it told of
                 // a move that has just ended.
@@ -172,10 +162,13 @@ async fn act(
                 memory.patience.rate =
                     memory.patience.rate.max(rate / (1 << 16) * (1 << 16)).min(memory.patience.most_rate);
             }
-            admin.reassign(&targets(moves), *more).await?;
-            moved.moves += moves.len();
             moved.bytes += bytes;
-            tell(Event::Started { moves: moves.len(), bytes: *bytes });
+            // What a broker fetches by itself is only throttled.
+            if !moves.is_empty() {
+                admin.reassign(&targets(moves), *more).await?;
+                moved.moves += moves.len();
+                tell(Event::Started { moves: moves.len(), bytes: *bytes });
+            }
         }
         Action::Cancel(keys) => {
             admin.take_back(view, keys).await?;
@@ -211,6 +204,23 @@ fn brokers(rates: &[RateChange]) -> usize {
     rates.iter().map(|one| one.broker).collect::<std::collections::BTreeSet<_>>().len()
 }
 
+/// Throttles at the brokers that run what another one fetches that is about to start, as far as a run for that begins with it.
+///
+/// # Errors
+/// What does not answer, or Kafka's refusal.
+pub async fn throttle(admin: &Admin<'_>, orders: Orders, goal: &Goal) -> Result<(), MoveError> {
+    let (mut memory, mut moved) = (Memory::new(orders), Moved::default());
+    loop {
+        let view = admin.look().await?;
+        match goal.next(&view, orders.limits, &memory.patience) {
+            action @ (Action::Start { .. } | Action::Pace { .. }) => {
+                act(admin, &view, &action, &mut memory, &mut moved, &mut |_| {}).await?;
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
 /// Takes back all moves that kstack has started, and lifts their throttle. What others move stays. Returns how many.
 ///
 /// # Errors
@@ -229,8 +239,21 @@ pub async fn cancel(admin: &Admin<'_>) -> Result<usize, MoveError> {
 }
 
 impl Memory {
+    fn new(orders: Orders) -> Memory {
+        Memory {
+            patience: Patience { rate: orders.rate, most_rate: orders.most_rate, ..Patience::default() },
+            seen: None,
+            nearest: None,
+            silent_since: BTreeMap::new(),
+            speed: None,
+            unwell_since: None,
+            told: None,
+            last_wait: String::new(),
+        }
+    }
+
     /// What this look shows beside the last one.
-    fn learn(&mut self, view: &View) {
+    fn learn(&mut self, view: &View, goal: &Goal) {
         let now = Instant::now();
         for broker in &view.brokers {
             match broker.is_fit() {
@@ -253,15 +276,17 @@ impl Memory {
             let held = |view: &View, key: &Key, id: u32| -> u64 {
                 view.partitions.get(key).and_then(|one| one.held.get(&id).copied()).unwrap_or_default()
             };
-            let coming = before.moving.iter().flat_map(|(key, one)| one.adding.iter().map(move |id| (key, *id)));
-            let came: u64 = coming.map(|(key, id)| held(view, key, id).saturating_sub(held(before, key, id))).sum();
-            if !before.moving.is_empty() {
+            let coming = goal.coming(before);
+            let came = coming.iter().map(|(key, id, _)| held(view, key, *id).saturating_sub(held(before, key, *id)));
+            let came: u64 = came.sum();
+            if !coming.is_empty() {
                 let late = came as f64 / seconds;
                 self.speed = Some(self.speed.map_or(late, |speed| speed * 0.8 + late * 0.2));
             }
         }
-        let keys: Vec<Key> = view.moving.keys().filter(|key| view.is_ours(key)).cloned().collect();
-        let left: u64 = keys.iter().map(|key| view.to_copy(key)).sum();
+        let coming = goal.coming(view);
+        let left: u64 = coming.iter().map(|(_, _, bytes)| bytes).sum();
+        let keys: Vec<Key> = coming.into_iter().map(|(key, ..)| key).collect();
         let nearer = self.nearest.as_ref().is_none_or(|(least, before, _)| left < *least || *before != keys);
         if nearer || keys.is_empty() {
             self.nearest = Some((left, keys, now));

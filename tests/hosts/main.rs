@@ -10,6 +10,7 @@ mod cloud;
 mod copies;
 mod definitions;
 mod every_request;
+mod heal;
 mod issuer;
 mod lag;
 mod logs;
@@ -46,12 +47,16 @@ mod with;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use aws_sdk_ec2::types::Filter;
+use aws_sdk_ec2::types::{Filter, InstanceAttributeName};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use client::{Client, PATIENCE, Producer, distribution};
+use heal::Ec2;
 use machine::{Launch, Machine, Volume, image, sweep, trial};
 use network::{Network, run};
 use room::alone;
@@ -238,6 +243,10 @@ impl Proof<'_> {
             }
         }
 
+        if self.secured.is_some() {
+            self.replace("broker-1", &producer);
+        }
+
         // The same instance again: what its first boot enabled starts, and cloud-init does nothing a second time.
         let again = self.hosts.iter().position(|host| host.name == "broker-3").expect("broker-3");
         let machine = self.hosts[again].machine.take().expect("a machine");
@@ -281,6 +290,45 @@ impl Proof<'_> {
         self.healthy();
         assert_eq!(self.hosts[victim].said("making an XFS file system"), 0, "{name}: the volume was formatted again");
         assert_eq!(self.hosts[victim].said("has been formatted before"), 1, "{name}");
+    }
+
+    /// The instance and the volume of a broker are gone, in EC2 too. `kstack heal` makes both anew, and the new instance boots with the user data
+    /// that EC2 has of it, on an empty disk.
+    fn replace(&mut self, name: &str, producer: &Producer) {
+        let victim = self.hosts.iter().position(|host| host.name == name).expect("a host");
+        self.hosts[victim].machine = None;
+        let ec2 = Ec2(self.account.ec2(PROD));
+        ec2.end(name, true);
+        let kafka = || self.account.run(&["status", self.file, "--json"]).expect(0).json()["kafka"].clone();
+        let fenced = |kafka: &Value| {
+            kafka["brokers"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["node"] == 1 && one["fenced"] == true))
+        };
+        poll(&format!("the controllers missing {name}"), PATIENCE, || fenced(&kafka()).then_some(()));
+        producer.expect_more(&format!("writing without {name}"), 100);
+        let mut heal = self.account.command(&["heal", self.file, "--yes", "--replace-after", "0s"]);
+        let heal = heal.env_remove("KSTACK_TEST_NOBODY").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let heal = heal.spawn().expect("the binary starts");
+        let instance = poll(&format!("a new instance of {name}"), PATIENCE, || ec2.instance(name));
+        let attribute = InstanceAttributeName::UserData;
+        let answer = wait(ec2.0.describe_instance_attribute().instance_id(&instance).attribute(attribute).send());
+        let data = answer.user_data().and_then(|data| data.value()).expect("user data");
+        let data = STANDARD.decode(data).expect("base64");
+        let host = &mut self.hosts[victim];
+        host.user_data = kstack_core::cloud_init::decode(&data).expect("text");
+        let lost = std::mem::replace(&mut host.volume_id, ec2.volume(name).expect("a volume"));
+        assert_ne!(host.volume_id, lost);
+        host.volume = Volume::new(self.ground.running.join(format!("{name}-new.img"))).expect("a volume");
+        host.launch(self.ground);
+        host.booted();
+        let healed = heal.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&[healed.stdout, healed.stderr].concat()).into_owned();
+        println!("{said}");
+        assert!(healed.status.success() && said.contains(&format!("{name} is back, and has fetched ")), "{said}");
+        self.healthy();
+        assert_eq!(self.hosts[victim].said("making an XFS file system"), 1, "{name}: on an empty disk");
+        producer.expect_more(&format!("writing with {name} again"), 100);
     }
 
     /// Waits, by kstack itself, until Kafka is healthy.

@@ -26,6 +26,7 @@ mod existing;
 mod explain;
 mod fleet;
 mod fmt;
+mod heal;
 mod hostile;
 mod iam;
 mod init;

@@ -18,6 +18,7 @@ pub mod expiry;
 pub mod explain;
 pub mod file;
 pub mod format;
+pub mod heal;
 pub mod host_policy;
 pub mod init;
 pub mod instance_types;

@@ -49,6 +49,7 @@ const CORE: &[&str] = &[
     "targets",
     "diagram",
     "plan",
+    "heal",
     "init",
     "offline",
     "describe",

@@ -21,7 +21,7 @@ pub use host_certificate::{host_life, host_lives, renew_live as renew_certificat
 pub use instance::{fetch as fetch_instances, may_start, user_data};
 pub use msk::status::{MskBroker, MskStatus, Servers, status as msk_status};
 pub use security_group::found as found_group;
-pub use volume::roots as root_volumes;
+pub use volume::{failed_volumes, roots as root_volumes};
 pub use vpc_endpoint::found as found_endpoint;
 
 /// Where the resources of a kind are, as far as not every stack has any there.

@@ -14,6 +14,7 @@ use kstack_core::kinds::{Kind as _, Volume};
 use kstack_core::model::{Address, FieldChange, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// EC2's code for a modification of a volume that is being modified or optimised.
@@ -218,6 +219,16 @@ pub async fn roots(aws: &Aws) -> Result<Vec<String>, StepError> {
         address.is_some_and(|address| has_root(&address))
     };
     Ok(all.iter().filter(root).filter_map(|volume| volume.volume_id().map(str::to_owned)).collect())
+}
+
+/// The ids of the stack's volumes whose data EC2 can't read any more.
+///
+/// # Errors
+/// AWS's answer.
+pub async fn failed_volumes(aws: &Aws) -> Result<BTreeSet<String>, StepError> {
+    let all = aws.volumes.since(aws.round(), || fetch(aws)).await?;
+    let failed = all.iter().filter(|volume| volume.state() == Some(&VolumeState::Error));
+    Ok(failed.filter_map(|volume| volume.volume_id().map(str::to_owned)).collect())
 }
 
 /// The stack's volumes, as of now.

@@ -52,6 +52,8 @@ pub const STORAGE: &str = "kstack:storage";
 pub const LISTENERS: &str = "kstack:listeners";
 /// When kstack last rebooted an instance: RFC 3339, UTC. EC2 does not tell.
 pub const REBOOTED: &str = "kstack:rebooted";
+/// Since when the data of a host is known to be lost, on its network interface: RFC 3339, UTC.
+pub const LOST_SINCE: &str = "kstack:lost-since";
 /// That an instance has exporters for Prometheus.
 pub const MONITORING: &str = "kstack:monitoring";
 /// How many data volumes an instance has been made for, where there are several.

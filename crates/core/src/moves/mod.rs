@@ -7,12 +7,14 @@
 //! Each move lowers, in this order, the replicas on leaving brokers, the replicas that crowd a rack, the bytes outside of the
 //! band, and the difference between the counts; and raises nothing that comes before. So there is an end.
 //!
-//! The same run gives topics another number of replicas ([`Goal::Copies`]): with the same limits, throttle and patience.
+//! The same run gives topics another number of replicas ([`Goal::Copies`]), and throttles what a broker fetches that has lost its disk
+//! ([`Goal::Fetch`]): with the same limits, throttle and patience.
 
 mod balance;
 mod batch;
 mod copies;
 mod drain;
+mod fetch;
 mod leaders;
 mod next;
 mod progress;
@@ -24,12 +26,13 @@ mod view;
 
 pub use batch::{Limits, Room};
 pub use copies::Copies;
+pub use fetch::{fetching, lacking};
 pub use leaders::{elections, leader_counts, leader_orders, led_by_others};
 pub use next::{Action, Goal, Patience, all_lifted};
 pub use progress::{Progress, time_text};
 pub use proposal::{Proposal, amount};
 pub use state::{Bands, Move, Node, Place, Reason, Replicas, State, Stuck};
 pub use throttle::{
-    ListChange, Lists, RateChange, Rates, Side, copies_entry, is_of_copies, is_ours, own_entry, own_rate,
+    ListChange, Lists, RateChange, Rates, Side, copies_entry, fetch_entry, is_of_copies, is_ours, own_entry, own_rate,
 };
 pub use view::{Broker, Disk, Key, Moving, Partition, View, what_holds};

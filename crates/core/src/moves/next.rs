@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::{Limits, Start, batch};
 use super::copies::{self, Copies};
+use super::fetch;
 use super::leaders::{elections, leader_orders};
 use super::state::Bands;
 use super::throttle::{ListChange, RateChange, Side, is_ours, lifted, own_entry, own_rate};
@@ -13,7 +14,7 @@ use super::view::{Key, Moving, View, name};
 /// Seconds after which a move to a broker that does not serve is taken back.
 const SILENCE: u64 = 60;
 /// Bytes a second that moves need above what is written to their partitions.
-const LEAST_RATE: u64 = 1 << 20;
+pub(super) const LEAST_RATE: u64 = 1 << 20;
 
 /// What time has shown, and what is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub enum Goal {
     Balance(Bands),
     /// The partitions of these topics have so many replicas.
     Copies(BTreeMap<String, Copies>),
+    /// This broker, whose disk was empty, has all its replicas in sync.
+    Fetch(u32),
 }
 
 impl Goal {
@@ -84,6 +87,8 @@ impl Goal {
         let action = match self {
             Goal::Balance(bands) => step(view, *bands, limits, patience),
             Goal::Copies(wanted) => copies::step(view, wanted, limits, patience),
+            // What it throttles is no move.
+            Goal::Fetch(node) => return fetch::step(view, *node, patience),
         };
         let rests = matches!(action, Action::Stop { .. }) || matches!(&action, Action::Wait(why) if !why.is_empty());
         // No run ends, or waits for long, with a throttle of its own on what does not move.
@@ -101,6 +106,23 @@ impl Goal {
                 (moves.len(), moves.iter().map(|one| one.bytes).sum())
             }
             Goal::Copies(wanted) => copies::Changes::of(view, wanted).copied(),
+            Goal::Fetch(_) => (0, 0),
+        }
+    }
+
+    /// The replicas that are being copied for it, each with the broker that fetches it and the bytes that are left.
+    pub fn coming(&self, view: &View) -> Vec<(Key, u32, u64)> {
+        let left = |key: &Key, id: u32| {
+            let one = view.partitions.get(key)?;
+            Some(one.bytes().saturating_sub(one.held.get(&id).copied().unwrap_or_default()))
+        };
+        let one = |key: &Key, id: u32| (key.clone(), id, left(key, id).unwrap_or_default());
+        match self {
+            Goal::Fetch(node) => fetch::lacking(view, *node).map(|key| one(key, *node)).collect(),
+            _ => ours(view)
+                .into_iter()
+                .flat_map(|(key, moving)| moving.adding.iter().map(move |id| one(key, *id)))
+                .collect(),
         }
     }
 }
@@ -254,7 +276,7 @@ pub(super) fn start(
 }
 
 /// The rates of these brokers that are not yet kstack's own for `rate`. A rate that others have set stays, and holds for kstack's moves too.
-fn rates(view: &View, brokers: &BTreeSet<u32>, rate: u64) -> Vec<RateChange> {
+pub(super) fn rates(view: &View, brokers: &BTreeSet<u32>, rate: u64) -> Vec<RateChange> {
     let rate = own_rate(rate);
     let fit = view.brokers.iter().filter(|broker| broker.is_fit() && brokers.contains(&broker.id));
     let each = fit.flat_map(|broker| Side::BOTH.map(|side| (broker.id, side)));

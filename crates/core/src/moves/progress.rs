@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::next::Goal;
 use super::proposal::amount;
-use super::view::View;
+use super::view::{Key, View};
 
 /// A partition that is being copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +30,17 @@ pub struct Progress {
     pub later_bytes: u64,
 }
 
+impl Copying {
+    /// A replica that the broker `node` fetches anew, from the partition's leader.
+    fn fetched(view: &View, (key, _, left): (Key, u32, u64), node: u32) -> Copying {
+        let one = view.partitions.get(&key);
+        let bytes = one.map(super::view::Partition::bytes).unwrap_or_default();
+        let from = one.and_then(|one| one.leader).into_iter().collect();
+        let copied_bytes = bytes.saturating_sub(left);
+        Copying { topic: key.0, partition: key.1, from, to: vec![node], copied_bytes, bytes, ours: true }
+    }
+}
+
 impl Progress {
     /// The progress that a look shows.
     pub fn of(view: &View, goal: &Goal) -> Progress {
@@ -47,9 +58,14 @@ impl Progress {
                 ours: view.is_ours(key),
             }
         });
+        let fetched = match goal {
+            Goal::Fetch(node) => goal.coming(view).into_iter().map(|one| Copying::fetched(view, one, *node)).collect(),
+            _ => Vec::new(),
+        };
+        let fetched_bytes: u64 = fetched.iter().map(|one| one.bytes - one.copied_bytes).sum();
         Progress {
-            copying: copying.collect(),
-            left_bytes: view.moving.keys().map(|key| view.to_copy(key)).sum(),
+            copying: copying.chain(fetched).collect(),
+            left_bytes: view.moving.keys().map(|key| view.to_copy(key)).sum::<u64>() + fetched_bytes,
             later_moves,
             later_bytes,
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::state::Bands;
-use super::throttle::{is_of_copies, is_ours, own_partition};
+use super::throttle::{is_of_copies, is_of_fetch, is_ours, own_partition};
 use super::view::View;
 
 impl View {
@@ -45,13 +45,14 @@ impl View {
         if self.leaving.is_empty() || !lacking.is_empty() { Bands::default() } else { Bands::OPEN }
     }
 
-    /// Whether moves that kstack has begun, other than those of a change of the number of replicas, have not come to their end: their
-    /// throttle is there.
+    /// Whether moves that kstack has begun, other than those of a change of the number of replicas and what a healed broker fetches, have
+    /// not come to their end: their throttle is there.
     pub fn is_cut_off(&self) -> bool {
         let entries = || self.lists.values().flat_map(super::throttle::Lists::all);
-        let own = entries().any(|entry| own_partition(entry).is_some() && !is_of_copies(entry));
-        let copies = entries().any(|entry| is_of_copies(entry));
+        let others = |entry: &&String| is_of_copies(entry) || is_of_fetch(entry);
+        let own = entries().any(|entry| own_partition(entry).is_some() && !others(&entry));
+        let others = entries().any(|entry| others(&entry));
         let rates = self.rates.values().flat_map(|rates| [rates.leader, rates.follower]);
-        own || !copies && rates.flatten().any(is_ours)
+        own || !others && rates.flatten().any(is_ours)
     }
 }

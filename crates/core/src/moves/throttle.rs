@@ -1,7 +1,8 @@
 //! The throttle of moves, which is Kafka's own: a rate at each broker, and at each topic a list of the replicas that it holds for.
 //!
 //! What kstack has set is told from what others have by how it is written, so that nothing has to be remembered: an entry of a list
-//! has a zero before its partition (`03:1`, which Kafka reads as `3:1`), two where it is for another number of replicas, and a rate has the last 16 bits [`MARK`]. A run that was killed is
+//! has a zero before its partition (`03:1`, which Kafka reads as `3:1`), two where it is for another number of replicas, three where a broker
+//! fetches anew what it has lost; and a rate has the last 16 bits [`MARK`]. A run that was killed is
 //! tidied up by the next one, and what others have set stays as it is.
 
 use serde::Serialize;
@@ -123,6 +124,16 @@ pub fn copies_entry(partition: u32, broker: u32) -> String {
 /// Whether the entry is of a change of the number of replicas that kstack has begun.
 pub fn is_of_copies(entry: &str) -> bool {
     own_partition(entry).is_some_and(|partition| entry.starts_with(&format!("00{partition}:")))
+}
+
+/// The same for a replica that a broker with an empty disk fetches anew.
+pub fn fetch_entry(partition: u32, broker: u32) -> String {
+    format!("000{partition}:{broker}")
+}
+
+/// Whether the entry is of such a replica, or of one that it is fetched from.
+pub fn is_of_fetch(entry: &str) -> bool {
+    own_partition(entry).is_some_and(|partition| entry.starts_with(&format!("000{partition}:")))
 }
 
 /// The partition of an entry that kstack has written.

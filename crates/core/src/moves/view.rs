@@ -87,6 +87,8 @@ pub struct View {
     /// What is wrong with the controllers; `None` where they have not been asked, and then nothing else here counts: a broker that the
     /// controllers have given up describes itself as healthy.
     pub quorum: Option<Vec<String>>,
+    /// The controllers that vote, each with whether it is up to date: none is where no one is active.
+    pub voters: BTreeMap<u32, bool>,
     pub brokers: Vec<Broker>,
     pub partitions: BTreeMap<Key, Partition>,
     pub moving: BTreeMap<Key, Moving>,

@@ -265,6 +265,21 @@ fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed
     }
 }
 
+/// What of `plan` consists of the steps for which `keep` is true, in order and verified again; without its notes and warnings, and without what
+/// follows it.
+pub fn reduced(plan: &Plan, keep: impl Fn(&Step) -> bool, observed: &Observed) -> Plan {
+    let mut steps: Vec<Step> = plan.steps.iter().filter(|step| keep(step)).cloned().collect();
+    let kept: BTreeSet<StepId> = steps.iter().map(Step::id).collect();
+    steps.iter_mut().for_each(|step| step.after.retain(|id| kept.contains(id)));
+    let whole = Plan {
+        steps,
+        refusals: plan.refusals.clone(),
+        data_loss_allowed: plan.data_loss_allowed,
+        ..Plan::empty(&plan.stack, &plan.region, &plan.account, false)
+    };
+    ordered(whole, observed)
+}
+
 /// The plan with its steps in order, verified.
 fn ordered(mut plan: Plan, observed: &Observed) -> Plan {
     let order = order::wire(&mut plan.steps);

@@ -2,6 +2,7 @@
 
 mod cases;
 mod copies;
+mod fetch;
 mod planner;
 mod runs;
 mod tables;

@@ -7,6 +7,7 @@ mod elsewhere;
 mod existing;
 mod fields;
 mod fit;
+mod heal;
 mod init;
 mod invariants;
 mod migration;

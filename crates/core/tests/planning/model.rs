@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kstack_core::check::{self, Parsed};
 use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::Overrides;
-use kstack_core::design::{Facts, NetworkFacts};
+use kstack_core::design::{Design, Facts, NetworkFacts};
 use kstack_core::endpoint_services::{self, EndpointService};
 use kstack_core::expiry::{ExpiryRequest, Lifetime};
 use kstack_core::instance_types;
@@ -89,6 +89,11 @@ impl Model {
 
     /// The plan for `parsed`.
     pub fn plan(&self, parsed: &Parsed, allow_data_loss: bool) -> Plan {
+        self.designed(parsed, allow_data_loss).1
+    }
+
+    /// The same with the design that it follows.
+    pub fn designed(&self, parsed: &Parsed, allow_data_loss: bool) -> (Option<Design>, Plan) {
         let asked = ExpiryRequest { now: self.now, ttl: None };
         let expires = asked.choose(&parsed.stack, Lifetime::of(&self.observed, None, None));
         let mut facts = self.facts.clone();
@@ -100,7 +105,8 @@ impl Model {
             subnet.into_iter().for_each(|subnet| subnet.used.extend(address.map(Ipv4Net::from)));
         }
         let input = PlanningInput { facts, observed: self.observed.clone(), record: None, expires };
-        self.verified(make_plan(&parsed.stack, &input, &Overrides::new(), allow_data_loss).1)
+        let (design, plan) = make_plan(&parsed.stack, &input, &Overrides::new(), allow_data_loss);
+        (design, self.verified(plan))
     }
 
     /// The plan that destroys the stack of `parsed`.
