@@ -16,6 +16,7 @@ mod error;
 mod explain;
 mod export;
 mod extend;
+mod finalize;
 mod fleet;
 mod fmt;
 mod help;
@@ -106,6 +107,7 @@ enum Command {
     Describe(describe::Args),
     Adopt(adopt::Args),
     Recover(recover::Args),
+    Finalize(finalize::Args),
     Destroy(destroy::Args),
     Rebalance(rebalance::Args),
     Move(moves::Args),
@@ -138,6 +140,7 @@ impl Command {
             Command::Credentials(args) => Some(&args.via),
             Command::Export(args) => Some(&args.via),
             Command::Recover(args) => Some(&args.via),
+            Command::Finalize(args) => Some(&args.via),
             Command::Rebalance(args) => Some(&args.via),
             Command::Move(args) => Some(args.via()),
             Command::Lag(args) => Some(&args.via),
@@ -200,6 +203,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Describe(args) => block_on(describe::run(&args, &context)),
         Command::Adopt(args) => block_on(adopt::run(&args, &context)),
         Command::Recover(args) => block_on(recover::run(&args, &context)),
+        Command::Finalize(args) => block_on(finalize::run(&args, &context)),
         Command::Destroy(args) => block_on(destroy::run(&args, &context)),
         Command::Rebalance(args) => block_on(rebalance::run(&args, &context)),
         Command::Move(args) => block_on(moves::run(&args, &context)),
