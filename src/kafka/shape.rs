@@ -236,9 +236,8 @@ pub fn walk<'a>(shapes: &[Shape], bytes: &'a [u8]) -> Option<&'a [u8]> {
                 let (tag, rest) = number(rest)?;
                 let (length, rest) = number(rest)?;
                 let field = rest.get(..length)?;
-                match known.iter().find(|(one, _)| *one == tag) {
-                    Some((_, shape)) => walk(shape, field)?.is_empty().then_some(())?,
-                    None => {}
+                if let Some((_, shape)) = known.iter().find(|(one, _)| *one == tag) {
+                    walk(shape, field)?.is_empty().then_some(())?;
                 }
                 rest.get(length..)
             })

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::inside::{Looking, reach_to_write};
+use super::inside::{Looking, look, reach_to_write};
 use super::{Failure, LeasePolicy, LeasedWork, Task, guard, under_lease};
 use crate::health::{self, shortened};
 use crate::kafka::features::{self, Told};
@@ -100,7 +100,7 @@ async fn asking<'w, T>(
             Failure::new("the features of an MSK cluster are not kstack's to finalize").hint("MSK does that itself")
         );
     }
-    let seen = task.signals.unless_stopped(session.look(request.parsed)).await?;
+    let seen = task.signals.unless_stopped(Box::pin(look(session, request.parsed, Looking::from(task)))).await?;
     let observed = &seen.input.observed;
     let (design, plan) = make_plan(request.source, request.parsed, &seen.input, false);
     let design = design.filter(|_| plan.refusals.is_empty());
