@@ -10,6 +10,7 @@ pub mod destroy;
 pub mod export;
 pub mod extend;
 mod failure;
+pub mod finalize;
 pub mod heal;
 pub mod inside;
 pub mod kafka;

@@ -283,7 +283,7 @@ impl KafkaAccess {
     /// Why it does not start.
     pub fn instance_resumed(&self, host: &str) -> Result<(), StepError> {
         let Some(local) = &self.local else { return Ok(()) };
-        local.cluster.resume(&local.distribution, host).map_err(|error| StepError::Kafka {
+        local.cluster.resume(host).map_err(|error| StepError::Kafka {
             what: format!("Kafka on {host} was not started again"),
             source: Some(Box::new(error)),
         })

@@ -22,7 +22,7 @@ use kstack_core::cloud_init::Overrides;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
 use kstack_core::expiry::{ExpiryRequest, Lifetime};
-use kstack_core::kinds::{self, ClusterSettings, Resource};
+use kstack_core::kinds::{self, ClusterSettings, Instance, Resource};
 use kstack_core::model::Tags;
 use kstack_core::model::{Holder, OWN_ZONE, Record, StackMetadata};
 use kstack_core::observed::{Found, Observed};
@@ -319,6 +319,7 @@ impl Session {
                 privatelink,
                 papers,
                 settings,
+                unfinalized: record.unfinalized || changes_kafka(&design.stack, &input.observed),
                 alarms,
                 logs: design.stack.logs().max(record.logs),
                 resources: None,
@@ -338,6 +339,7 @@ impl Session {
             privatelink: names::has_privatelink(&design.stack),
             papers: secured,
             settings: false,
+            unfinalized: false,
             alarms: design.has_alarms(),
             logs: design.stack.logs(),
             resources: None,
@@ -389,6 +391,15 @@ impl Session {
         self.write_record(record, complete).await
     }
 
+    /// Marks in the stack's record that the features of the Kafka that runs are finalized.
+    ///
+    /// # Errors
+    /// AWS's answer.
+    pub async fn note_finalized(&self, record: &Record) -> Result<(), StepError> {
+        self.write_record(record, Record { unfinalized: false, ..record.clone() }).await?;
+        Ok(())
+    }
+
     /// Writes the record if it has changed.
     async fn write_record(&self, old: &Record, new: Record) -> Result<Record, StepError> {
         if *old != new {
@@ -396,6 +407,13 @@ impl Session {
         }
         Ok(new)
     }
+}
+
+/// Whether a live host runs another Kafka than `stack` has.
+pub fn changes_kafka(stack: &Stack, observed: &Observed) -> bool {
+    let Some(ec2) = &stack.cluster.ec2 else { return false };
+    let wanted = ec2.kafka.to_string();
+    observed.of::<Instance>().values().any(|(_, host)| host.kafka.as_ref().is_some_and(|one| *one != wanted))
 }
 
 /// Whether brokers are to be given other settings while they run.

@@ -34,6 +34,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "export",
             "shell",
             "heal",
+            "finalize",
             "recover",
             "render",
             "unlock",

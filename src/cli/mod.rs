@@ -16,6 +16,7 @@ mod error;
 mod explain;
 mod export;
 mod extend;
+mod finalize;
 mod fleet;
 mod fmt;
 mod heal;
@@ -108,6 +109,7 @@ enum Command {
     Adopt(adopt::Args),
     Heal(heal::Args),
     Recover(recover::Args),
+    Finalize(finalize::Args),
     Destroy(destroy::Args),
     Rebalance(rebalance::Args),
     Move(moves::Args),
@@ -141,6 +143,7 @@ impl Command {
             Command::Export(args) => Some(&args.via),
             Command::Heal(args) => Some(&args.via),
             Command::Recover(args) => Some(&args.via),
+            Command::Finalize(args) => Some(&args.via),
             Command::Rebalance(args) => Some(&args.via),
             Command::Move(args) => Some(args.via()),
             Command::Lag(args) => Some(&args.via),
@@ -204,6 +207,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Adopt(args) => block_on(adopt::run(&args, &context)),
         Command::Heal(args) => block_on(heal::run(&args, &context)),
         Command::Recover(args) => block_on(recover::run(&args, &context)),
+        Command::Finalize(args) => block_on(finalize::run(&args, &context)),
         Command::Destroy(args) => block_on(destroy::run(&args, &context)),
         Command::Rebalance(args) => block_on(rebalance::run(&args, &context)),
         Command::Move(args) => block_on(moves::run(&args, &context)),

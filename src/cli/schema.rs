@@ -74,6 +74,7 @@ mod tests {
             privatelink: true,
             papers: true,
             settings: true,
+            unfinalized: true,
             alarms: true,
             logs: kstack_core::stack::Logs::FlowLogs,
             resources: Some(1),

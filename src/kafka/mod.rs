@@ -5,6 +5,7 @@ pub mod acls;
 mod brokers;
 mod connection;
 mod error;
+pub mod features;
 mod proxy;
 pub mod quotas;
 mod sasl;

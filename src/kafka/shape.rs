@@ -19,12 +19,30 @@ pub enum Shape {
     OldList(&'static [Shape]),
     /// Tagged fields, each with its number and length.
     Tags,
+    /// The same, of which those with these numbers have these shapes.
+    Tagged(&'static [(usize, &'static [Shape])]),
 }
 
-use Shape::{Fixed, List, OldBytes, OldList, OldText, Tags, Text};
+use Shape::{Fixed, List, OldBytes, OldList, OldText, Tagged, Tags, Text};
 
 /// Error, and the versions of each request.
 pub const API_VERSIONS_0: &[Shape] = &[Fixed(2), OldList(&[Fixed(6)])];
+
+/// The same, with the features that the broker supports and those that are finalized, each with two levels, among the tagged fields.
+pub const API_VERSIONS_3: &[Shape] = &[
+    Fixed(2),
+    List(&[Fixed(6), Tags]),
+    Fixed(4),
+    Tagged(&[
+        (0, &[List(&[Text, Fixed(2 + 2), Tags])]),
+        (1, &[Fixed(8)]),
+        (2, &[List(&[Text, Fixed(2 + 2), Tags])]),
+        (3, &[Fixed(1)]),
+    ]),
+];
+
+/// Throttle time, and an error with its words.
+pub const UPDATE_FEATURES_2: &[Shape] = &[Fixed(4 + 2), Text, Tags];
 
 /// Error, and the mechanisms that the listener takes.
 pub const SASL_HANDSHAKE_1: &[Shape] = &[Fixed(2), OldList(&[OldText])];
@@ -211,11 +229,16 @@ pub fn walk<'a>(shapes: &[Shape], bytes: &'a [u8]) -> Option<&'a [u8]> {
             let (count, rest) = bytes.split_first_chunk()?;
             (0..i32::from_be_bytes(*count)).try_fold(rest, |rest, _| walk(element, rest))
         }
-        Tags => {
+        Tags => walk(&[Tagged(&[])], bytes),
+        Tagged(known) => {
             let (count, rest) = number(bytes)?;
             (0..count).try_fold(rest, |rest, _| {
-                let (_, rest) = number(rest)?;
+                let (tag, rest) = number(rest)?;
                 let (length, rest) = number(rest)?;
+                let field = rest.get(..length)?;
+                if let Some((_, shape)) = known.iter().find(|(one, _)| *one == tag) {
+                    walk(shape, field)?.is_empty().then_some(())?;
+                }
                 rest.get(length..)
             })
         }

@@ -13,15 +13,16 @@ use crate::aws::restart::{Host, instance_state, running, start_all, stop_all, st
 use crate::error::StepError;
 use crate::health::{self, shortened};
 use crate::inside::{Hosts, Kafka, Keeper, Mover, Opening, Users, discover};
-use crate::kafka::{Brokers, Server, Via};
+use crate::kafka::{Brokers, Server, Via, features};
 use crate::roll::{KafkaAccess, brokers_at, trust};
 use crate::sandbox::kafka::distribution;
-use crate::session::{Observation, Session};
+use crate::session::{Observation, Session, changes_kafka};
 use kstack_core::check::Parsed;
 use kstack_core::choose::{PlanningInput, settle};
 use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::Design;
 use kstack_core::engines::Engine;
+use kstack_core::features::Levels;
 use kstack_core::kinds::broker::leaves;
 use kstack_core::kinds::{self, Instance, MskCluster, NetworkInterface};
 use kstack_core::observed::{Inside, Observed};
@@ -52,11 +53,31 @@ pub async fn look(session: &Session, parsed: &Parsed, looking: Looking<'_>) -> R
     let stack = &settle(&parsed.stack, &seen.input.observed, seen.input.record.as_ref());
     // Of users that are no longer in the file the cluster may have rights still.
     let moves = may_move(stack, &seen.input);
-    if stack.has_inside() || !made(&seen.input.observed).is_empty() || may_have_others(stack, &seen.input) || moves {
+    let features = may_finalize(stack, &seen.input);
+    let others = may_have_others(stack, &seen.input);
+    if stack.has_inside() || !made(&seen.input.observed).is_empty() || others || moves || features {
         let applied = seen.input.record.as_ref().is_some_and(|record| record.applies > 0);
-        Box::pin(ask(session, stack, &mut seen.input.observed, (applied, moves), looking)).await;
+        let asked = Asked { applied, moves, features };
+        Box::pin(ask(session, stack, &mut seen.input.observed, asked, looking)).await;
     }
     Ok(seen)
+}
+
+/// What of a stack's brokers is asked for, beside what the file has.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// Whether an apply of the stack was ever complete.
+    applied: bool,
+    /// Whether partitions may have to move.
+    moves: bool,
+    /// Whether features may be behind, or ahead of the file's Kafka.
+    features: bool,
+}
+
+/// Whether another Kafka than that of the file runs, or has run since features were finalized.
+fn may_finalize(stack: &Stack, input: &PlanningInput) -> bool {
+    let unfinalized = input.record.as_ref().is_some_and(|record| record.unfinalized);
+    stack.cluster.ec2.is_some() && (unfinalized || changes_kafka(stack, &input.observed))
 }
 
 /// Whether brokers may have other settings than the file's: a host started with others, or all were given some since.
@@ -80,15 +101,8 @@ fn made(observed: &Observed) -> BTreeSet<String> {
     observed.made_users().into_iter().map(ToString::to_string).collect()
 }
 
-/// Asks the brokers of what is `observed`. `applied` says whether an apply of the stack was ever complete, `moves` whether partitions may have
-/// to move.
-async fn ask(
-    session: &Session,
-    stack: &Stack,
-    observed: &mut Observed,
-    (applied, moves): (bool, bool),
-    looking: Looking<'_>,
-) {
+/// Asks the brokers of what is `observed`.
+async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, asked: Asked, looking: Looking<'_>) {
     if looking.sandbox && !matches!(distribution(), Ok(Some(_))) || told_of_nobody() {
         observed.inside = Inside::Unknown("the sandbox runs no Kafka".to_owned());
         return;
@@ -98,7 +112,7 @@ async fn ask(
         Engine::Msk => !observed.of::<MskCluster>().is_empty(),
     };
     // Volumes of brokers that ran have what was made before; those of a first apply that ended half-way have nothing.
-    if !(runs || applied && observed.has_cluster()) {
+    if !(runs || asked.applied && observed.has_cluster()) {
         observed.inside = Inside::Known;
         return;
     }
@@ -106,23 +120,49 @@ async fn ask(
     let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking)))
         .with_users(users)
         .with_mover(mover(stack, looking.sandbox))
-        .asking_moves(moves);
+        .asking_moves(asked.moves);
     let found = discover(&kafka).await;
+    let told = if asked.features && found.is_ok() { features_of(&kafka).await } else { None };
     kafka.close().await;
     drop(kafka);
     match found {
-        Ok(found) => observed.tell(found),
+        Ok(found) => {
+            observed.tell(found);
+            observed.features = told;
+        }
         Err(StepError::Ended { why, .. }) if !why.is_empty() => observed.inside = Inside::Unknown(why),
         Err(error) => observed.inside = Inside::Unknown(error.to_string()),
     }
 }
 
+/// The levels of features that are finalized, where a broker tells.
+async fn features_of(kafka: &Kafka<'_>) -> Option<Levels> {
+    features::ask(kafka.brokers().await.ok()?, None).await.ok().map(|told| told.finalized)
+}
+
 /// The brokers of what is `observed`, which a plan only asks.
+///
+/// # Errors
+/// Why none can be asked.
 pub async fn reach<'a>(
     session: &Session,
     stack: &Stack,
     observed: &Observed,
     looking: Looking<'_>,
+) -> Result<Brokers<'a>, StepError> {
+    reach_to_write(session, stack, observed, looking, &|| false).await
+}
+
+/// The same, which may be changed while `may_write` says so.
+///
+/// # Errors
+/// As [`reach`].
+pub async fn reach_to_write<'a>(
+    session: &Session,
+    stack: &Stack,
+    observed: &Observed,
+    looking: Looking<'_>,
+    may_write: &'a dyn Fn() -> bool,
 ) -> Result<Brokers<'a>, StepError> {
     match Engine::of(stack) {
         Engine::Ec2 => {
@@ -131,9 +171,9 @@ pub async fn reach<'a>(
                 return Err(StepError::ended("Kafka can't be asked", "no broker runs"));
             }
             let link = link(session, looking.via, trust(observed).as_ref()).await?;
-            Ok(Brokers::by_id(servers, link, &|| false).with_scram(scram(stack, observed, looking.sandbox)))
+            Ok(Brokers::by_id(servers, link, may_write).with_scram(scram(stack, observed, looking.sandbox)))
         }
-        Engine::Msk => of_msk(session, looking.via, &|| false).await,
+        Engine::Msk => of_msk(session, looking.via, may_write).await,
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use super::{Failure, Signals, client, kafka};
 use crate::aws::kinds::discover_one;
 use crate::kafka::{Gate, PLUGIN, Via};
-use crate::sandbox::kafka::{VARIABLE, distribution};
+use crate::sandbox::kafka::{VARIABLE, distribution, of_version};
 use crate::session::Session;
 use kstack_core::choose::settle;
 use kstack_core::client_files::Format;
@@ -111,6 +111,10 @@ async fn here(session: &Session, stack: &Stack, command: &[String], signals: &Si
         return Err(
             Failure::new(why).hint(format!("set {VARIABLE} to the folder of a Kafka distribution, and apply again"))
         );
+    };
+    let kafka = match &stack.cluster.ec2 {
+        Some(ec2) => of_version(&kafka, &ec2.kafka.to_string())?,
+        None => kafka,
     };
     let observed = session.observe().await?;
     let brokers = kafka::brokers(&observed, true);

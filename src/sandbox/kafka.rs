@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,7 +27,8 @@ use kstack_core::settings::definitions::newest;
 use kstack_core::settings::dynamic::lines_of_starts;
 use kstack_core::stack::{Scalar as _, Version};
 
-/// Names the folder of a Kafka distribution, as Apache's archive has it; the hosts of a stack run when it is set.
+/// Names the folder of a Kafka distribution, as Apache's archive has it, or one with several, of which each host runs that of its version; the
+/// hosts of a stack run when it is set.
 pub const VARIABLE: &str = "KSTACK_SANDBOX_KAFKA";
 
 /// Ends the node when the sandbox's process (the first argument) ends. Its own process id goes into the second.
@@ -37,6 +38,9 @@ while kill -0 "$guard" 2>/dev/null && kill -0 "$node" 2>/dev/null; do sleep 1; d
 /// Enough for a few small topics, and a fast start.
 const HEAP: &str = "-Xms64m -Xmx256m";
 const JVM: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Djava.awt.headless=true";
+
+/// The link to the distribution that a host runs, in its folder.
+const KAFKA: &str = "kafka";
 
 /// How long a killed process may take to end.
 const KILLED: Duration = Duration::from_secs(10);
@@ -52,7 +56,7 @@ pub fn distribution() -> Result<Option<PathBuf>, SandboxError> {
     if !cfg!(target_os = "linux") {
         return Err(SandboxError::NoKafka("the hosts' loopback addresses can be had on Linux only".to_owned()));
     }
-    if !folder.join("bin/kafka-server-start.sh").is_file() {
+    if !is_distribution(&folder) && !inside(&folder).any(|one| is_distribution(&one)) {
         let folder = folder.display();
         return Err(SandboxError::NoKafka(format!(
             "{VARIABLE} names {folder}, which has no bin/kafka-server-start.sh"
@@ -62,6 +66,27 @@ pub fn distribution() -> Result<Option<PathBuf>, SandboxError> {
         return Err(SandboxError::NoKafka("there is no java on the path; Kafka 4 needs 17 or newer".to_owned()));
     }
     Ok(Some(folder))
+}
+
+fn is_distribution(folder: &Path) -> bool {
+    folder.join("bin/kafka-server-start.sh").is_file()
+}
+
+/// The distribution in `folder` that a host with Kafka `version` runs: the only one there is, or of several that of its version.
+///
+/// # Errors
+/// That none of them is.
+pub fn of_version(folder: &Path, version: &str) -> Result<PathBuf, SandboxError> {
+    if is_distribution(folder) {
+        return Ok(folder.to_owned());
+    }
+    let name = format!("kafka_2.13-{version}");
+    let is = |path: &PathBuf| {
+        let own = path.file_name().and_then(|own| own.to_str()?.strip_prefix(name.as_str()));
+        own.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')) && is_distribution(path)
+    };
+    let none = || SandboxError::NoKafka(format!("{VARIABLE} names {}, which has no {name}", folder.display()));
+    inside(folder).find(is).ok_or_else(none)
 }
 
 /// The loopback address that stands for a host's private one: the first part becomes 127.
@@ -113,6 +138,7 @@ impl SandboxCluster {
         let guard = begun().ok_or_else(|| SandboxError::NoKafka("no sandbox is running".to_owned()))?.pid;
         let node = self.folder.join(&host.name);
         fs::create_dir_all(&node).map_err(io_error("making the folder", &node))?;
+        let distribution = &of_version(distribution, &host.cloud.kafka_version)?;
         let local = local(&host.cloud, &node);
         let settings =
             cloud_init::server_properties(&local).map_err(|error| SandboxError::NoKafka(error.to_string()))?;
@@ -121,11 +147,15 @@ impl SandboxCluster {
             // As on EC2 a host keeps its own file while it runs, where brokers are given the other settings.
             let version = Version::parse(&host.cloud.kafka_version).map_or(newest(), Version::numbers);
             let of_start = |text: &str| lines_of_starts(text, version).concat();
-            if fs::read_to_string(&properties).is_ok_and(|before| of_start(&before) == of_start(&settings)) {
+            let same = fs::read_to_string(&properties).is_ok_and(|before| of_start(&before) == of_start(&settings));
+            if same && fs::read_link(node.join(KAFKA)).is_ok_and(|before| before == *distribution) {
                 return Ok(());
             }
             kill(&node);
         }
+        let link = node.join(KAFKA);
+        let _ = fs::remove_file(&link);
+        symlink(distribution, &link).map_err(io_error("making the link", &link))?;
         fs::write(&properties, settings).map_err(io_error("writing", &properties))?;
         if host.cloud.security.is_some() {
             write_papers(papers, host, &node)?;
@@ -139,18 +169,18 @@ impl SandboxCluster {
             super::run("kafka-storage.sh format", settings_of(&mut format, &node))?;
         }
         let tokens = host.cloud.security.as_ref().and_then(|security| security.oauth.as_ref());
-        spawn(distribution, &node, guard, tokens.map(|tokens| tokens.jvm_option()))
+        spawn(&node, guard, tokens.map(|tokens| tokens.jvm_option()))
     }
 
     /// Starts the process of a stopped host again, as it was.
     ///
     /// # Errors
     /// As [`SandboxCluster::start`].
-    pub fn resume(&self, distribution: &Path, name: &str) -> Result<(), SandboxError> {
+    pub fn resume(&self, name: &str) -> Result<(), SandboxError> {
         // Busy, it may not answer in time; its processes only end with it.
         let guard = begun().ok_or_else(|| SandboxError::NoKafka("no sandbox is running".to_owned()))?.pid;
         let node = self.folder.join(name);
-        if process(&node).is_some() { Ok(()) } else { spawn(distribution, &node, guard, None) }
+        if process(&node).is_some() { Ok(()) } else { spawn(&node, guard, None) }
     }
 
     /// Removes the data of the host `name`, which does not run any more.
@@ -212,7 +242,10 @@ pub struct Signed {
 }
 
 /// Starts Kafka with what is in the folder of the host; `tokens` is the option for issuers of tokens.
-fn spawn(distribution: &Path, node: &Path, guard: u32, tokens: Option<String>) -> Result<(), SandboxError> {
+fn spawn(node: &Path, guard: u32, tokens: Option<String>) -> Result<(), SandboxError> {
+    let link = node.join(KAFKA);
+    // Not by the link: the archive of classes is for where the distribution is.
+    let distribution = fs::read_link(&link).map_err(io_error("reading the link", &link))?;
     let log = node.join("kafka.log");
     let file = OpenOptions::new().create(true).append(true).open(&log).map_err(io_error("opening", &log))?;
     let errors = file.try_clone().map_err(io_error("opening", &log))?;
@@ -296,8 +329,12 @@ fn settings_of<'a>(command: &'a mut Command, node: &Path) -> &'a mut Command {
 }
 
 fn nodes(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.filter(|path| path.is_dir()).collect()
+    inside(folder).filter(|path| path.is_dir()).collect()
+}
+
+/// What is in a folder; nothing where there is none.
+fn inside(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
 /// The id of the broker of the folder `node`, and its address at the first of `listeners` that it has; `None` for a controller.

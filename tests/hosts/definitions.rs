@@ -72,11 +72,20 @@ fn the_tables_are_what_kafka_says_of_itself() {
         Ok(kafka) => kafka,
         Err(why) => return skip(&format!("no Kafka can be asked here: {why}")),
     };
-    for (mode, file) in [("settings", "kafka_settings.csv"), ("topics", "kafka_topic_settings.csv")] {
+    let tables = [
+        ("settings", "kafka_settings.csv", 20),
+        ("topics", "kafka_topic_settings.csv", 20),
+        ("features", "kafka_features.csv", 5),
+    ];
+    for (mode, file, least) in tables {
         let said: BTreeSet<String> = program(&kafka, mode, "").into_iter().skip(1).collect();
-        assert!(said.len() > 20, "{mode}");
+        assert!(said.len() > least, "{mode}");
         assert_eq!(said, committed(file), "run tests/kafka/definitions");
     }
+    // Levels never change, and a newer Kafka has more of them.
+    let levels = std::fs::read_to_string(repository().join("crates/core/src/tables/kafka_metadata_levels.csv"));
+    let (levels, said) = (levels.expect("the table"), program(&kafka, "levels", ""));
+    assert!(said.len() > 20 && levels.lines().zip(&said).all(|(one, said)| one == said), "run tests/kafka/definitions");
 }
 
 /// A stack file with these settings.

@@ -40,6 +40,7 @@ mod table;
 mod tls;
 mod topics;
 mod tutorial;
+mod upgrade;
 mod user_secret;
 mod users;
 mod watch;

@@ -16,9 +16,25 @@ const GUARD: &str = r#"exec 3<&0
 const JVM: &str = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
 
 /// A process that ends with this.
-struct Process {
+pub struct Process {
     child: Child,
     guard: Option<ChildStdin>,
+}
+
+impl Process {
+    /// Starts a class of the distribution `kafka` with these settings. What it says is in `folder`, in the log of this name.
+    pub fn start(kafka: &Path, folder: &Path, name: &str, class: &str, settings: &Path) -> Process {
+        let log = File::create(folder.join(format!("{name}.log"))).expect("a log");
+        let mut command = Command::new("sh");
+        command.args(["-c", GUARD, name]).arg(kafka.join("bin/kafka-run-class.sh")).arg(class).arg(settings);
+        let logging = folder.join("log4j2.yaml");
+        fs::write(&logging, include_str!("../../cloud-init/log4j2.yaml.hbs")).expect("a file");
+        command.env("KAFKA_LOG4J_OPTS", format!("-Dlog4j2.configurationFile={}", logging.display()));
+        command.env("KAFKA_HEAP_OPTS", "-Xmx256m").env("KAFKA_JVM_PERFORMANCE_OPTS", JVM).env("LOG_DIR", folder);
+        command.stdin(Stdio::piped()).stdout(log.try_clone().expect("a log")).stderr(log);
+        let mut child = command.spawn().expect("it starts");
+        Process { guard: child.stdin.take(), child }
+    }
 }
 
 impl Drop for Process {
@@ -88,13 +104,7 @@ impl OldCluster {
     }
 
     fn process(&self, name: &str, class: &str, settings: &Path) -> Process {
-        let log = File::create(self.folder.join(format!("{name}.log"))).expect("a log");
-        let mut command = Command::new("sh");
-        command.args(["-c", GUARD, name]).arg(self.kafka.join("bin/kafka-run-class.sh")).arg(class).arg(settings);
-        command.env("KAFKA_HEAP_OPTS", "-Xmx256m").env("KAFKA_JVM_PERFORMANCE_OPTS", JVM).env("LOG_DIR", &self.folder);
-        command.stdin(Stdio::piped()).stdout(log.try_clone().expect("a log")).stderr(log);
-        let mut child = command.spawn().expect("it starts");
-        Process { guard: child.stdin.take(), child }
+        Process::start(&self.kafka, &self.folder, name, class, settings)
     }
 
     /// Tools of a newer Kafka, which come without a proof of who they are.

@@ -174,11 +174,15 @@ fn advertised(address: &str, port: u16) -> BTreeMap<u32, (String, u32)> {
     (0..brokers).map(broker).collect()
 }
 
+/// The folder of the only cluster, with one for each host.
+pub fn cluster() -> PathBuf {
+    let clusters = sandbox_folder().join("kafka");
+    std::fs::read_dir(&clusters).expect("a folder").flatten().next().expect("a cluster").path()
+}
+
 /// The processes of the only cluster, by host.
 pub fn process_ids() -> BTreeMap<String, String> {
-    let clusters = sandbox_folder().join("kafka");
-    let cluster = std::fs::read_dir(&clusters).expect("a folder").flatten().next().expect("a cluster").path();
-    let hosts = std::fs::read_dir(cluster).expect("a folder").flatten().map(|host| host.path());
+    let hosts = std::fs::read_dir(cluster()).expect("a folder").flatten().map(|host| host.path());
     let one = |host: std::path::PathBuf| {
         let id = std::fs::read_to_string(host.join("pid")).ok()?;
         Some((host.file_name()?.to_string_lossy().into_owned(), id))
@@ -188,9 +192,7 @@ pub fn process_ids() -> BTreeMap<String, String> {
 
 /// Kills a host of the only cluster.
 pub fn kill(host: &str) {
-    let clusters = sandbox_folder().join("kafka");
-    let cluster = std::fs::read_dir(&clusters).expect("a folder").flatten().next().expect("a cluster").path();
-    let group = std::fs::read_to_string(cluster.join(host).join("pid")).expect("a process id");
+    let group = std::fs::read_to_string(cluster().join(host).join("pid")).expect("a process id");
     run("kill", &["-s", "KILL", "--", &format!("-{}", group.trim())]).expect("a process");
 }
 

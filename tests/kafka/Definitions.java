@@ -25,6 +25,8 @@ import java.util.stream.Collectors;
  *
  *     java Definitions.java settings VERSION=CLASSPATH...    the settings of brokers and controllers
  *     java Definitions.java topics   VERSION=CLASSPATH...    the settings of topics, and the brokers' settings that they override
+ *     java Definitions.java features VERSION=CLASSPATH...    the features that Kafka has, with the levels that it supports and the one that it begins with
+ *     java Definitions.java levels   VERSION=CLASSPATH       the levels of metadata.version, and whether each changed how metadata is written
  *     java Definitions.java judge    VERSION=CLASSPATH       whether a broker starts with each server.properties of its input
  *
  * Versions are given from the oldest to the newest. A definition that is the same in versions that follow one another is one row,
@@ -42,15 +44,26 @@ public class Definitions {
             judge(loader(arguments[1].split("=", 2)[1]));
             return;
         }
-        boolean topics = arguments[0].equals("topics");
+        if (arguments[0].equals("levels")) {
+            levels(loader(arguments[1].split("=", 2)[1]));
+            return;
+        }
         Map<String, TreeMap<String, String>> versions = new LinkedHashMap<>();
         for (int i = 1; i < arguments.length; i++) {
             String[] pair = arguments[i].split("=", 2);
             ClassLoader kafka = loader(pair[1]);
             Thread.currentThread().setContextClassLoader(kafka);
-            versions.put(pair[0], topics ? topics(kafka) : settings(kafka));
+            versions.put(pair[0], switch (arguments[0]) {
+                case "topics" -> topics(kafka);
+                case "features" -> features(kafka);
+                default -> settings(kafka);
+            });
         }
-        System.out.println(topics ? "name,overrides,from,before" : "name,type,takes,default,update,internal,from,before");
+        System.out.println(switch (arguments[0]) {
+            case "topics" -> "name,overrides,from,before";
+            case "features" -> "name,min,max,default,from,before";
+            default -> "name,type,takes,default,update,internal,from,before";
+        });
         merged(versions).forEach(System.out::println);
     }
 
@@ -130,6 +143,35 @@ public class Definitions {
             rows.put((String) name, String.join("|", overridden));
         }
         return rows;
+    }
+
+    /** By name of a feature, the levels that Kafka supports, and the one that `kafka-features.sh upgrade --release-version` gives it. */
+    private static TreeMap<String, String> features(ClassLoader kafka) throws Exception {
+        Class<?> metadata = Class.forName("org.apache.kafka.server.common.MetadataVersion", true, kafka);
+        Class<?> feature = Class.forName("org.apache.kafka.server.common.Feature", true, kafka);
+        Object latest = metadata.getMethod("latestProduction").invoke(null);
+        TreeMap<String, String> rows = new TreeMap<>();
+        rows.put((String) metadata.getField("FEATURE_NAME").get(null), String.join(",",
+            call(metadata.getField("MINIMUM_VERSION").get(null), "featureLevel").toString(), call(latest, "featureLevel").toString(),
+            call(latest, "featureLevel").toString()));
+        for (Object one : (Collection<?>) feature.getField("PRODUCTION_FEATURES").get(null)) {
+            rows.put((String) call(one, "featureName"), String.join(",", call(one, "minimumProduction").toString(),
+                call(one, "latestProduction").toString(), feature.getMethod("defaultLevel", metadata).invoke(one, latest).toString()));
+        }
+        return rows;
+    }
+
+    /** The levels of metadata.version that clusters run with, from the oldest to the newest. */
+    private static void levels(ClassLoader kafka) throws Exception {
+        Class<?> metadata = Class.forName("org.apache.kafka.server.common.MetadataVersion", true, kafka);
+        short latest = (short) call(metadata.getMethod("latestProduction").invoke(null), "featureLevel");
+        System.out.println("level,name,changed");
+        for (Object version : metadata.getEnumConstants()) {
+            if ((short) call(version, "featureLevel") <= latest) {
+                System.out.println(call(version, "featureLevel") + "," + call(version, "version") + ","
+                    + ((boolean) call(version, "didMetadataChange") ? "yes" : ""));
+            }
+        }
     }
 
     private static List<String> merged(Map<String, TreeMap<String, String>> versions) {

@@ -159,6 +159,7 @@ mod tests {
             own_role: None,
             client: None,
             settings: false,
+            unfinalized: false,
             zone: None,
             privatelink: false,
             papers: false,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::features::Levels;
 use crate::kinds::{self, Instance, KafkaUser, Kind as _, MskCluster, OfKind, Resource, UserSecret, Volume};
 use crate::model::{Address, Ref, Tags, tag};
 
@@ -75,6 +76,8 @@ pub struct Observed {
     pub contested: BTreeMap<String, Address>,
     /// What is known of what Kafka has; where it is known, that is among `live`.
     pub inside: Inside,
+    /// The levels of Kafka's features that are finalized, where the brokers have told.
+    pub features: Option<Levels>,
 }
 
 impl Observed {

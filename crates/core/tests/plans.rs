@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use kstack_core::design::{KeyFacts, NetworkFacts, SecretFault};
 use kstack_core::endpoint_services::EndpointService;
+use kstack_core::features::Levels;
 use kstack_core::instance_types::InstanceLimits;
 use kstack_core::kinds::{Broker, NetworkInterface, Partitions, Resource, from_json};
 use kstack_core::model::{Address, Tags, is_of_kafka};
@@ -115,6 +116,8 @@ struct Told {
     throttled: BTreeSet<String>,
     /// Brokers that are not registered any more.
     gone: BTreeSet<u32>,
+    /// The levels of features that are finalized.
+    features: Option<Levels>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -275,6 +278,7 @@ fn plan(folder: &Path, case: &Case) -> (Model, Plan) {
         model.facts.account.clone_from(account);
     }
     if let Some(told) = &case.kafka {
+        model.observed.features.clone_from(&told.features);
         let gone = |address: &Address| {
             address.kind == "broker" && told.gone.iter().any(|id| address.name == format!("broker-{id}"))
         };

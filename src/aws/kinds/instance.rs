@@ -236,6 +236,7 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, runs_with: Option<Option<Life>>) 
         certificate: tagged(tag::LISTENERS)
             .and(runs_with.as_ref().map(|life| host_certificate::certificate_of(life.as_ref()))),
         certificate_ends: tagged(tag::LISTENERS).and(certificate_ends),
+        launched: instance.launch_time().and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok()),
         trust: tagged(tag::LISTENERS).and(runs_with.map(trust)),
         config: tagged(tag::CONFIG),
         retention: tagged(tag::RETENTION),

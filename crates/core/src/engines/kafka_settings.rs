@@ -65,7 +65,7 @@ pub fn wrong_name(name: &str, found: Found, version: KafkaVersion) -> Option<(St
 fn instead(name: &str) -> &'static str {
     match name {
         "inter.broker.protocol.version" | "log.message.format.version" => {
-            "remove it: after an upgrade, `kafka-features.sh upgrade --release-version` finalizes the version"
+            "remove it: features are finalized after an upgrade, on EC2 by `kstack finalize`"
         }
         "log.message.timestamp.difference.max.ms" => {
             "write `log.message.timestamp.before.max.ms` and `log.message.timestamp.after.max.ms`"

@@ -63,6 +63,9 @@ spec! {
         /// When that ends, to the second.
         #[serde(skip)]
         pub certificate_ends: Option<Timestamp> => Rule::creation_only(),
+        /// When it started, by EC2.
+        #[serde(skip)]
+        pub launched: Option<Timestamp> => Rule::creation_only(),
         /// The authorities that it runs with, where it speaks TLS: a [`Trust`], or something else where nothing is known.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub trust: Option<String> => Rule::roll().hidden(),
@@ -146,6 +149,7 @@ impl Kind for Instance {
             listeners: mark(design, host.cloud.phase()),
             certificate: host.cloud.security.as_ref().map(|_| VALID.to_owned()),
             certificate_ends: None,
+            launched: None,
             trust: host
                 .cloud
                 .security

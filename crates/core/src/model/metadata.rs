@@ -135,6 +135,10 @@ pub struct Record {
     /// Whether brokers may have been given settings while they ran: from before the first. Their hosts' own files don't tell then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settings: bool,
+    /// Whether hosts may run another Kafka than the one whose features are finalized: from before the first of them is rolled until
+    /// `kstack finalize`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinalized: bool,
     /// Whether there may be alarms of the stack's: as with `papers`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alarms: bool,

@@ -25,6 +25,7 @@ mod scale;
 mod stages;
 mod step;
 mod text;
+mod upgrade;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,6 +218,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     inside::judge_copies(&design.stack, &mut plan);
     added::say_unmonitored(design, observed, &mut plan);
     stages::say(design, observed, &mut plan);
+    upgrade::judge(design, observed, &mut plan);
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
     let own = own.filter(|(address, _)| !desired.contains_key(address));
     for (address, live) in own.filter(|(address, _)| inside::may_go(address, &design.stack, observed)) {

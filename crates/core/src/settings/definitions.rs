@@ -42,7 +42,8 @@ pub struct Span {
 }
 
 impl Span {
-    fn contains(self, version: KafkaVersion) -> bool {
+    /// Whether it has `version`.
+    pub fn contains(self, version: KafkaVersion) -> bool {
         self.from.is_none_or(|from| from <= version) && self.before.is_none_or(|before| version < before)
     }
 }
@@ -188,7 +189,8 @@ fn topic_row([name, overrides, from, before]: [&'static str; 4]) -> Option<(&'st
     Some((name, overrides.split('|').filter(|name| !name.is_empty()).collect()))
 }
 
-fn span(from: &str, before: &str) -> Option<Span> {
+/// The span between two cells of a table, each of which may be empty; `None` for what is no version.
+pub fn span(from: &str, before: &str) -> Option<Span> {
     let end = |text: &str| match text {
         "" => Some(None),
         text => version(text).map(Some),
