@@ -4,12 +4,14 @@
 #![allow(clippy::print_stdout)] // The table is what this is run for.
 
 mod alerts;
+mod begun;
 mod client;
 mod client_host;
 mod cloud;
 mod copies;
 mod definitions;
 mod every_request;
+mod generations;
 mod issuer;
 mod lag;
 mod logs;
