@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::moves::TOPICS;
 use crate::processes::{kstack, kstack_command};
 use crate::scale::{applied, on};
+use crate::support::schema::assert_matches;
 use crate::support::text;
 
 /// What the file says of the brokers.
@@ -46,6 +47,7 @@ fn another_set_of_brokers_takes_the_place_of_the_live_one_whatever_is_killed() {
     begun.write(&set(1, 170));
     let planned = kstack(kafka, &["plan", file]).expect(0);
     println!("{planned}");
+    assert_matches(&kstack(kafka, &["plan", file, "--json"]).expect(0).json(), "plan");
     for said in ["brokers 1-3 leave: what they have moves to the others", "While both sets of brokers are there: "] {
         assert!(planned.out.contains(said), "{planned}");
     }

@@ -27,10 +27,24 @@ pub struct Meanwhile {
     /// USD an hour of all that is live, and of the same with what the plan makes: while brokers that leave are there still. Absent where
     /// none comes beside one that leaves.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hourly: Option<(f64, f64)>,
+    pub hourly: Option<Hourly>,
     /// Bytes that are copied from one zone to another, and USD for them, once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub copies: Option<(u64, f64)>,
+    pub copies: Option<Copies>,
+}
+
+/// USD an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Hourly {
+    pub now: f64,
+    pub both: f64,
+}
+
+/// Bytes from zone to zone, and USD for them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Copies {
+    pub bytes: u64,
+    pub usd: f64,
 }
 
 impl Meanwhile {
@@ -48,31 +62,31 @@ impl Meanwhile {
         };
         let beside = leave(Broker::NAME, Action::Delete) && leave(Instance::NAME, Action::Create);
         let made = plan.steps.iter().filter(|step| step.action() == Action::Create).map(|step| cost(&step.id()));
-        let hourly = beside.then(|| (exact(now / HOURS_PER_MONTH), exact((now + made.sum::<f64>()) / HOURS_PER_MONTH)));
+        let hour = |month: f64| exact(month / HOURS_PER_MONTH);
+        let hourly = beside.then(|| Hourly { now: hour(now), both: hour(now + made.sum::<f64>()) });
         let bytes = plan.moved.map(|moved| moved.between_zones).filter(|bytes| *bytes > 0);
         let copies = bytes.and_then(|bytes| {
             let mut bill = Bill::default();
             bill.charge(market, "copies", "zone traffic", bytes as f64 / GIB, String::new());
             let usd = bill.gaps.is_empty().then(|| exact(bill.total()));
             gaps.append(&mut bill.gaps);
-            Some((bytes, usd?))
+            Some(Copies { bytes, usd: usd? })
         });
         (hourly.is_some() || copies.is_some()).then_some(Meanwhile { hourly, copies })
     }
 
     /// A line for people.
     pub fn text(&self) -> String {
-        let hourly = self.hourly.map(|(now, both)| {
+        let hourly = self.hourly.map(|Hourly { now, both }| {
             format!(
                 "While both sets of brokers are there: {} USD an hour, {} USD an hour now.",
                 money(both),
                 money(now)
             )
         });
-        let copies = self
-            .copies
-            .filter(|(_, usd)| *usd >= 0.01)
-            .map(|(bytes, usd)| format!("Copies between zones: {} USD once, for {}.", money(usd), amount(bytes)));
+        let copies = self.copies.filter(|copies| copies.usd >= 0.01).map(|Copies { bytes, usd }| {
+            format!("Copies between zones: {} USD once, for {}.", money(usd), amount(bytes))
+        });
         hourly.into_iter().chain(copies).collect::<Vec<_>>().join(" ")
     }
 }
