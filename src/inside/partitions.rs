@@ -28,7 +28,7 @@ impl<'a> Kafka<'a> {
     /// The ids of the brokers that the file has.
     fn stay(&self) -> Result<BTreeSet<u32>, StepError> {
         let ec2 = self.stack()?.cluster.ec2.as_ref();
-        Ok((1..=ec2.map_or(0, |ec2| ec2.brokers.count)).collect())
+        Ok(ec2.map(|ec2| ec2.brokers.ids().collect()).unwrap_or_default())
     }
 
     /// Each broker, to be looked at as the file has them.

@@ -91,7 +91,7 @@ fn may_have_others(stack: &Stack, input: &PlanningInput) -> bool {
 fn may_move(stack: &Stack, input: &PlanningInput) -> bool {
     let Some(ec2) = &stack.cluster.ec2 else { return false };
     let (interfaces, begun) = (input.observed.of::<NetworkInterface>(), input.record.as_ref());
-    let missing = (1..=ec2.brokers.count).any(|number| !interfaces.contains_key(format!("broker-{number}").as_str()));
+    let missing = ec2.brokers.ids().any(|number| !interfaces.contains_key(format!("broker-{number}").as_str()));
     let left = input.observed.live.keys().any(|address| leaves(stack, kinds::owner(address)));
     left || missing || begun.is_some_and(|record| record.resources.is_none())
 }

@@ -4,12 +4,15 @@
 #![allow(clippy::print_stdout)] // The table is what this is run for.
 
 mod alerts;
+mod begun;
 mod client;
 mod client_host;
 mod cloud;
 mod copies;
 mod definitions;
 mod every_request;
+mod generation_machines;
+mod generations;
 mod heal;
 mod issuer;
 mod lag;
@@ -171,23 +174,26 @@ fn hosts_of(ground: &Ground, account: &Account, file: &str, files: Vec<PathBuf>)
     let network = Network::new(Ipv4Addr::new(10, cidr[1].parse().expect("a number"), 255, 254), 16).expect("a bridge");
     let served = [vec![ground.kafka.with_file_name(archive(&ground.kafka))], files].concat();
     network.serve(served).expect("a web server");
-    let mut hosts: Vec<Host> = Vec::new();
-    for (number, host) in status["hosts"].as_array().expect("hosts").iter().enumerate() {
-        let name = text(&host["name"]).to_owned();
-        let address = text(&host["address"]).parse().expect("an address");
-        hosts.push(Host {
-            volume_id: text(&host["volume"]).to_owned(),
-            user_data: account.run(&["render", file, "--host", &name]).expect(0).out,
-            interface: network.interface(number, address).expect("an interface"),
-            address,
-            volume: Volume::new(ground.running.join(format!("{name}.img"))).expect("a volume"),
-            name,
-            launches: 0,
-            machine: None,
-            boot: Duration::ZERO,
-        });
-    }
+    let hosts = status["hosts"].as_array().expect("hosts").iter().enumerate();
+    let hosts = hosts.map(|(number, host)| host_of(ground, account, file, &network, number, host)).collect();
     (network, hosts)
+}
+
+/// The host that `status` tells of, not launched, as the one with this number on the network.
+fn host_of(ground: &Ground, account: &Account, file: &str, network: &Network, number: usize, status: &Value) -> Host {
+    let name = text(&status["name"]).to_owned();
+    let address = text(&status["address"]).parse().expect("an address");
+    Host {
+        volume_id: text(&status["volume"]).to_owned(),
+        user_data: account.run(&["render", file, "--host", &name]).expect(0).out,
+        interface: network.interface(number, address).expect("an interface"),
+        address,
+        volume: Volume::new(ground.running.join(format!("{name}.img"))).expect("a volume"),
+        name,
+        launches: 0,
+        machine: None,
+        boot: Duration::ZERO,
+    }
 }
 
 fn archive(kafka: &Path) -> String {

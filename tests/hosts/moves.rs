@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::begun::Begun;
 use crate::client::{Client, PATIENCE};
 use crate::network::run;
 use crate::processes::{kstack, kstack_command};
-use crate::room::{beside, block};
-use crate::support::{Run, poll, stack, text};
+use crate::support::{Run, poll};
 
 /// What others have set, and nobody takes away.
 pub const FOREIGN_RATE: &str = "leader.replication.throttled.rate=50000000";
@@ -97,28 +97,13 @@ fn copying(kafka: &Path, file: &str) -> Vec<Value> {
 
 #[test]
 fn partitions_move_to_new_brokers_under_writes_whatever_is_killed() {
-    let Some((_room, kafka)) = beside() else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("stack.yaml");
-    let block = format!("10.{}.0.0/16", block());
-    let write = |count: &str| {
-        std::fs::write(&path, stack("dev", &[("10.20.0.0/16", &block), ("count: 3", count)])).expect("a file");
-        path.display().to_string()
-    };
-    let file = write("count: 3");
-    kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
-    let status = kstack(&kafka, &["status", &file, "--wait", "--json"]).expect(0).json();
-    let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
-    let client = Client { kafka: kafka.clone(), servers: servers.join(",") };
-    client.create_topic();
-    let mut producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
-    producer.expect_more("writing to the new topic", 100);
+    let Some(begun) = Begun::new(&[], "count: 3") else { return };
+    let (kafka, file, client, producer) = (&begun.kafka, &begun.file, &begun.client, &begun.producer);
 
-    write("count: 6");
-    kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
+    begun.write("count: 6");
+    kstack(kafka, &["apply", file, "--yes"]).expect(0);
     client.fill("bulk", 9, 72);
-    let plan = kstack(&kafka, &["plan", &file, "--json"]).expect(0).json();
-    assert_eq!(plan["steps"], serde_json::json!([]), "that some have more than others is no difference");
+    assert_eq!(begun.steps(), Vec::<String>::new(), "that some have more than others is no difference");
     let set = |kind: &str, name: &str, setting: &str| {
         let arguments = ["--alter", "--entity-type", kind, "--entity-name", name, "--add-config", setting];
         client.say(CONFIGS, &arguments);
@@ -128,7 +113,7 @@ fn partitions_move_to_new_brokers_under_writes_whatever_is_killed() {
     let foreign = client.throttles();
     assert_eq!(foreign.len(), 2, "{foreign:?}");
 
-    let proposal = kstack(&kafka, &["rebalance", &file, "--dry-run", "--json"]).expect(0).json();
+    let proposal = kstack(kafka, &["rebalance", file, "--dry-run", "--json"]).expect(0).json();
     assert_eq!(proposal["troubles"], serde_json::json!([]));
     let (moved, least) = (&proposal["bytes"], &proposal["least_bytes"]);
     assert!(least.as_u64() > Some(50 << 20) && moved.as_u64() >= least.as_u64(), "{proposal:#}");
@@ -136,9 +121,9 @@ fn partitions_move_to_new_brokers_under_writes_whatever_is_killed() {
 
     // Each run dies after one request more than the last one, so wherever a run can die one does.
     let mut kills = 0;
-    let arguments = ["rebalance", &file, "--yes", "--throttle", "6 MiB/s", "--json"];
+    let arguments = ["rebalance", file, "--yes", "--throttle", "6 MiB/s", "--json"];
     let last = loop {
-        let ran = hasty(&kafka, &arguments, Some(kills + 1));
+        let ran = hasty(kafka, &arguments, Some(kills + 1));
         match ran.code {
             0 => break ran,
             1 if ran.err.contains("another kstack process") => std::thread::sleep(Duration::from_millis(500)),
@@ -150,21 +135,16 @@ fn partitions_move_to_new_brokers_under_writes_whatever_is_killed() {
     println!("{kills} runs were killed, each after one request more; the last one ended with:\n{}", last.out);
     assert!(kills > 5, "{kills}");
     assert_eq!(client.throttles(), foreign, "its own throttle is lifted, and that of others is there");
-    assert!(copying(&kafka, &file).is_empty());
-    let proposal = kstack(&kafka, &["rebalance", &file, "--dry-run"]).expect(0);
+    assert!(copying(kafka, file).is_empty());
+    let proposal = kstack(kafka, &["rebalance", file, "--dry-run"]).expect(0);
     assert!(proposal.out.contains("inside their bands, nothing to do"), "{proposal}");
-    kstack(&kafka, &["status", &file, "--wait", "--timeout", "2m"]).expect(0);
+    kstack(kafka, &["status", file, "--wait", "--timeout", "2m"]).expect(0);
     producer.expect_more("writing after the moves", 100);
 
-    taken_back(&kafka, &file, &client);
+    taken_back(kafka, file, client);
     assert_eq!(client.throttles(), foreign);
     producer.expect_more("writing after they were taken back", 100);
-    let (acknowledged, found) = (producer.stop(), client.read());
-    let missing: Vec<&u64> = acknowledged.difference(&found).collect();
-    assert!(missing.is_empty(), "{} of {} records are missing: {missing:?}", missing.len(), acknowledged.len());
-    println!("{} records acknowledged, and none missing.", acknowledged.len());
-    kstack(&kafka, &["destroy", &file, "--yes"]).expect(0);
-    kstack(&kafka, &["sandbox", "stop"]);
+    begun.end();
 }
 
 /// A run that gets a signal leaves its moves to Kafka, and they can be taken back.

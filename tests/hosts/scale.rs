@@ -5,30 +5,22 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::begun::Begun;
 use crate::client::Client;
 use crate::moves::{TOPICS, hasty};
 use crate::processes::kstack;
-use crate::room::{beside, block};
-use crate::support::{Run, stack, text};
+use crate::support::{Run, text};
 
 /// The brokers that partitions have replicas on, by their ids.
-fn on(client: &Client) -> std::collections::BTreeSet<u32> {
+pub fn on(client: &Client) -> std::collections::BTreeSet<u32> {
     let replicas = client.replicas();
     let lists = replicas.iter().filter_map(|line| line.rsplit(' ').next());
     lists.flat_map(|list| list.split(',').filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()).collect()
 }
 
-fn steps(kafka: &Path, file: &str) -> Vec<String> {
-    let plan = kstack(kafka, &["plan", file, "--json"]).expect(0).json();
-    let steps = plan["steps"].as_array().expect("steps");
-    steps.iter().map(|step| format!("{} {}", text(&step["action"]), text(&step["address"]))).collect()
-}
-
 /// Applies until a run comes to its end: each other dies after so many requests that change something as `dies` says, by the number of those
 /// before it. What is run between two is run with the same number.
-fn applied(kafka: &Path, file: &str, mut dies: impl FnMut(usize) -> usize) -> (usize, Run) {
+pub fn applied(kafka: &Path, file: &str, mut dies: impl FnMut(usize) -> usize) -> (usize, Run) {
     for kills in 0..80 {
         let ran = hasty(kafka, &["apply", file, "--yes"], Some(dies(kills)));
         match ran.code {
@@ -46,56 +38,42 @@ fn applied(kafka: &Path, file: &str, mut dies: impl FnMut(usize) -> usize) -> (u
 
 #[test]
 fn brokers_come_and_go_under_writes_whatever_is_killed() {
-    let Some((_room, kafka)) = beside() else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("stack.yaml");
-    let block = format!("10.{}.0.0/16", block());
-    let write = |count: &str| {
-        std::fs::write(&path, stack("dev", &[("10.20.0.0/16", &block), ("count: 3", count)])).expect("a file");
-        path.display().to_string()
-    };
-    let file = write("count: 3");
-    kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
-    let status = kstack(&kafka, &["status", &file, "--wait", "--json"]).expect(0).json();
-    let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
-    let client = Client { kafka: kafka.clone(), servers: servers.join(",") };
-    client.create_topic();
+    let Some(begun) = Begun::new(&[], "count: 3") else { return };
+    let (kafka, file, client, producer) = (&begun.kafka, &begun.file, &begun.client, &begun.producer);
     client.fill("bulk", 6, 48);
     client.say(
         TOPICS,
         &["--create", "--topic", "single", "--replica-assignment", "1,2,3", "--config", "min.insync.replicas=1"],
     );
-    let mut producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
-    producer.expect_more("writing to the new topic", 100);
 
-    write("count: 6");
-    let planned = kstack(&kafka, &["plan", &file]).expect(0);
+    begun.write("count: 6");
+    let planned = kstack(kafka, &["plan", file]).expect(0);
     println!("{planned}");
     assert!(planned.out.contains("brokers 4-6 get their share of the partitions"), "{planned}");
-    let (out, _) = applied(&kafka, &file, |kills| kills + 1);
+    let (out, _) = applied(kafka, file, |kills| kills + 1);
     assert!(out > 3, "{out}");
-    assert_eq!(on(&client), (1..=6).collect());
+    assert_eq!(on(client), (1..=6).collect());
     assert!(client.throttles().is_empty(), "{:?}", client.throttles());
-    assert_eq!(steps(&kafka, &file), Vec::<String>::new());
+    assert_eq!(begun.steps(), Vec::<String>::new());
     producer.expect_more("writing on six brokers", 100);
 
-    write("count: 3");
-    let planned = kstack(&kafka, &["plan", &file]).expect(0);
+    begun.write("count: 3");
+    let planned = kstack(kafka, &["plan", file]).expect(0);
     println!("{planned}");
     assert!(planned.out.contains("brokers 4-6 leave: what they have moves to the others"), "{planned}");
     // The last one that leaves: nobody listens there once it is stopped.
-    let status = kstack(&kafka, &["status", &file, "--json"]).expect(0).json();
+    let status = kstack(kafka, &["status", file, "--json"]).expect(0).json();
     let hosts = status["hosts"].as_array().expect("hosts");
     let host = hosts.iter().find(|host| host["name"] == "broker-6").expect("the last broker");
     let address: Ipv4Addr = text(&host["address"]).replacen("10.", "127.", 1).parse().expect("an address");
     let runs = || TcpStream::connect_timeout(&(address, 9092).into(), Duration::from_secs(5)).is_ok();
     assert!(runs(), "broker 6 listens at {address}");
     let (mut emptied, mut stopped) = (0, false);
-    let (kills, last) = applied(&kafka, &file, |kills| {
+    let (kills, last) = applied(kafka, file, |kills| {
         if kills == 2 {
             client.say(TOPICS, &["--create", "--topic", "late", "--replica-assignment", "4:5:6,5:6:4"]);
         }
-        let empty = || on(&client).iter().all(|id| *id <= 3);
+        let empty = || on(client).iter().all(|id| *id <= 3);
         if emptied == 0 && !empty() {
             return kills + 1;
         }
@@ -109,20 +87,10 @@ fn brokers_come_and_go_under_writes_whatever_is_killed() {
     });
     assert!(stopped && kills >= emptied, "{kills}, {emptied} of them after brokers were empty");
     assert!(last.err.contains("broker-6 is started again"), "it was stopped when it got a replica: {last}");
-    assert_eq!(on(&client), (1..=3).collect());
+    assert_eq!(on(client), (1..=3).collect());
     assert!(client.throttles().is_empty(), "{:?}", client.throttles());
-    assert_eq!(steps(&kafka, &file), Vec::<String>::new());
-    let proposal = kstack(&kafka, &["rebalance", &file, "--dry-run", "--json"]).expect(0).json();
-    let known: Vec<&Value> =
-        proposal["brokers"].as_array().expect("brokers").iter().map(|one| &one["broker"]).collect();
-    assert_eq!(known, [1, 2, 3], "those that left are registered no more: {proposal:#}");
-    assert_eq!(proposal["troubles"], serde_json::json!([]));
+    assert_eq!(begun.steps(), Vec::<String>::new());
+    assert_eq!(begun.registered(), [1, 2, 3], "those that left are registered no more");
     producer.expect_more("writing on three brokers again", 100);
-
-    let (acknowledged, found) = (producer.stop(), client.read());
-    let missing: Vec<&u64> = acknowledged.difference(&found).collect();
-    assert!(missing.is_empty(), "{} of {} records are missing: {missing:?}", missing.len(), acknowledged.len());
-    println!("{} records acknowledged, and none missing.", acknowledged.len());
-    kstack(&kafka, &["destroy", &file, "--yes"]).expect(0);
-    kstack(&kafka, &["sandbox", "stop"]);
+    begun.end();
 }

@@ -143,6 +143,11 @@ pub const EFFECTS: &[KeyEffect] = &[
         &[InPlace],
         "More brokers are added, and get their share of the partitions. Of fewer, those that go are emptied first; where Kafka can't be asked that is refused without `--allow-data-loss`.",
     ),
+    key(
+        "cluster.ec2.brokers.generation",
+        &[InPlace, Refused],
+        "Another set of brokers is made beside the live one and gets its partitions; the live one goes, and is left as it is until then. Where Kafka can't be asked that is refused without `--allow-data-loss`; and a set that has gone does not come back.",
+    ),
     key("cluster.ec2.brokers.instance_type", &[Roll], ""),
     key(
         "cluster.ec2.brokers.storage.type",

@@ -121,9 +121,19 @@ fn letter_index(letter: char) -> Option<usize> {
     ('a'..).take(usize::from(LETTERS)).position(|known| known == letter)
 }
 
-/// The fixed address of the broker with this node id (1, 2, ...) in its zone's private `block`.
-pub fn broker_address(block: Ipv4Net, node_id: u32) -> Option<Ipv4Addr> {
-    host(block, FIRST_BROKER + node_id - 1)
+/// The fixed address of the `number`-th broker (1, 2, ...) of a generation in its zone's private `block`. Two generations have room beside
+/// each other: odd ones have the second half of what there is for brokers. The first one of a stack may have all of it, as long as it is
+/// alone.
+pub fn broker_address(block: Ipv4Net, generation: u32, number: u32) -> Option<Ipv4Addr> {
+    let half = brokers_of_two(block);
+    let first = if generation.is_multiple_of(2) { FIRST_BROKER } else { FIRST_BROKER + half };
+    (generation == 0 || number <= half).then(|| host(block, first + number - 1)).flatten()
+}
+
+/// How many brokers each of two generations can have in `block`: beside the last address that a host can have, which a client host has.
+pub fn brokers_of_two(block: Ipv4Net) -> u32 {
+    let size = u32::from(block.broadcast()) - u32::from(block.network());
+    size.saturating_sub(1).saturating_sub(FIRST_BROKER) / 2
 }
 
 /// The fixed address of the `number`-th controller (1, 2, ...) in its zone's private `block`.
@@ -273,8 +283,23 @@ mod tests {
     fn addresses_are_fixed_by_the_node() {
         let block = private_block(&network("10.40.0.0/16"), 'b', 0).unwrap();
         assert_eq!(block.to_string(), "10.40.32.0/19");
-        assert_eq!(broker_address(block, 2).unwrap().to_string(), "10.40.32.11");
+        assert_eq!(broker_address(block, 0, 2).unwrap().to_string(), "10.40.32.11");
         assert_eq!(controller_address(block, 2).unwrap().to_string(), "10.40.32.6");
-        assert_eq!(broker_address("10.0.0.0/28".parse().unwrap(), 6), None, "the last address is AWS's");
+        assert_eq!(broker_address("10.0.0.0/28".parse().unwrap(), 0, 6), None, "the last address is AWS's");
+    }
+
+    #[test]
+    fn two_generations_have_addresses_beside_each_other_and_beside_the_client_host() {
+        for (block, most) in [("10.0.0.0/28", 2), ("10.0.0.0/26", 26), ("10.40.32.0/19", 4090)] {
+            let block: Ipv4Net = block.parse().unwrap();
+            assert_eq!(brokers_of_two(block), most, "{block}");
+            let of = |generation| (1..=most).filter_map(move |number| broker_address(block, generation, number));
+            let all: BTreeSet<Ipv4Addr> = of(0).chain(of(1)).chain(client_address(block)).collect();
+            assert_eq!(all.len() as u32, 2 * most + 1, "{block}");
+            assert!(all.iter().all(|one| block.contains(one) && *one != block.broadcast()), "{block}");
+            assert!((1..=most).all(|number| broker_address(block, 2, number) == broker_address(block, 0, number)));
+            assert_eq!((broker_address(block, 1, most + 1), broker_address(block, 2, most + 1)), (None, None));
+        }
+        assert_eq!(brokers_of_two("10.0.0.0/30".parse().unwrap()), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! The hosts of a stack with brokers on EC2: a live choice wins.
 
+mod generation;
 mod place;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use crate::cloud_init::{
     self, Download, Exporters, HostRole, Overrides, Security, VOLUME_ID_PLACEHOLDER, Voter, overrides_of,
     volume_placeholder,
 };
-use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat};
+use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat, host_of_volume, node_id};
 use crate::digest;
 use crate::engines::ec2::keys::{Archive, VolumeType};
 use crate::engines::ec2::{self, EbsVolume, archive};
@@ -46,22 +47,23 @@ pub fn choose(
     let Some(sizing) = ec2::size(ec2, stack.common(), &input.facts.types).filter(|_| refusals.is_empty()) else {
         return Vec::new();
     };
-    let broker_zones = place(design, &input.observed, "broker", ec2.brokers.count);
+    let broker_zones = place(design, &input.observed, "broker", ec2.brokers.ids());
     let controller_count = ec2.controllers.as_ref().map_or(0, |controllers| controllers.count);
-    let controller_zones = place(design, &input.observed, "controller", controller_count);
-    let addresses = addresses(design, input, &broker_zones, &controller_zones);
+    let controller_zones = place(design, &input.observed, "controller", 1..=controller_count);
+    let addresses = addresses(design, input, (ec2.brokers.ids(), &broker_zones), &controller_zones);
     let voters = voters(design, ec2, &addresses);
     if ec2.brokers.storage.kind == VolumeType::InstanceStore && sizing.volumes == 0 {
         let name = &ec2.brokers.instance_type;
         let what = format!("instances of the type {name} have no disks of their own");
         refusals.push(Refusal::general(what, "use a type with disks, or EBS volumes"));
     }
-    refusals.extend(too_large(&input.observed, ec2.brokers.storage.kind));
+    refusals.extend(too_large(&input.observed, ec2));
     if let Some(ca) = ec2.listeners.clients_ca().filter(|ca| ca.pem.is_empty()) {
         refusals
             .push(Refusal::general(format!("{} has not been read", ca.file), "name it in a stack file that is one"));
     }
     let instances = input.observed.of::<Instance>();
+    generation::check(design, ec2, input, &addresses, &instances, refusals);
     let mut seats = Seats::default();
     let mut hosts = Vec::new();
     let mut add = |id, instance_type: &str, volume, placement| {
@@ -77,14 +79,18 @@ pub fn choose(
         let placement = seats.take(ec2.placement, "controllers", zone);
         hosts.extend(add(id, &controllers.instance_type, volume, placement));
     }
-    for number in 1..=ec2.brokers.count {
-        let zone = broker_zones[number as usize - 1];
-        let name = format!("broker-{number}");
-        let votes = voters.iter().any(|voter| voter.node_id == number);
+    // Two generations would be too many for one group.
+    let group = match ec2.brokers.generation {
+        0 => "brokers".to_owned(),
+        generation => format!("brokers-{generation}"),
+    };
+    for (node_id, zone) in ec2.brokers.ids().zip(broker_zones) {
+        let name = format!("broker-{node_id}");
+        let votes = voters.iter().any(|voter| voter.node_id == node_id);
         let role = if votes { HostRole::Combined } else { HostRole::Broker };
         let address = addresses.get(&name).copied();
-        let id = Identity { name, role, node_id: number, zone, address };
-        let placement = seats.take(ec2.placement, "brokers", zone);
+        let id = Identity { name, role, node_id, zone, address };
+        let placement = seats.take(ec2.placement, &group, zone);
         hosts.extend(add(id, &ec2.brokers.instance_type, sizing.volume, placement));
     }
     hosts
@@ -210,6 +216,7 @@ fn host(
             let config = if as_it_was { whole } else { named(&still) };
             let behind = own.is_some_and(|own| own.is_behind(stack, as_it_was || own.config.as_ref() != Some(&config)));
             Some(HostDesign {
+                subnet: place::subnet(design, &input.observed, &name, zone),
                 name,
                 zone,
                 address,
@@ -251,10 +258,12 @@ fn exporters(ec2: &Ec2, live: &Instances<'_>) -> Option<Exporters> {
 }
 
 /// Volumes that are larger than any of the type that the file has for brokers.
-fn too_large(observed: &Observed, kind: VolumeType) -> Option<Refusal> {
+fn too_large(observed: &Observed, ec2: &Ec2) -> Option<Refusal> {
+    let kind = ec2.brokers.storage.kind;
     let most = kind.limits().size_gib.most;
     let volumes = observed.of::<Volume>().into_iter();
-    let mut brokers = volumes.filter(|(name, _)| name.starts_with("broker-"));
+    let stays = |name: &str| node_id(host_of_volume(name).0).is_some_and(|id| ec2.has_broker(id));
+    let mut brokers = volumes.filter(|(name, _)| name.starts_with("broker-") && stays(name));
     let (name, (live, volume)) = brokers.find(|(_, (_, volume))| volume.size_gib > most)?;
     let what = format!(
         "the volume {} of {name} has {} GiB, more than the {most} GiB that {} has at most, and a volume never shrinks",
@@ -262,7 +271,8 @@ fn too_large(observed: &Observed, kind: VolumeType) -> Option<Refusal> {
         volume.size_gib,
         kind.limits().name
     );
-    Some(Refusal::general(what, format!("write `type: {}`", volume.kind)))
+    let another = "or raise `generation`, for another set of brokers with volumes of their own";
+    Some(Refusal::general(what, format!("write `type: {}`; {another}", volume.kind)))
 }
 
 /// Why hosts can't be of a type of which AWS gave no limits.

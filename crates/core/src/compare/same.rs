@@ -124,6 +124,6 @@ fn on_hosts(cluster: &Msk, common: CommonKeys<'_>) -> Option<Ec2> {
         iops: None,
         throughput: own.storage.throughput,
     };
-    let brokers = Brokers { count: own.count, instance_type: instance_type.to_owned(), storage };
+    let brokers = Brokers { count: own.count, instance_type: instance_type.to_owned(), storage, generation: 0 };
     Some(Ec2::combined(brokers))
 }

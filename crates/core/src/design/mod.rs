@@ -19,7 +19,7 @@ use crate::endpoint_services::EndpointService;
 use crate::engines::ec2::EbsVolume;
 use crate::file::bootstrap_name;
 use crate::instance_types::InstanceTypes;
-use crate::model::Address;
+use crate::model::{Address, Ref};
 use crate::stack::{NamedRoute, Stack};
 use crate::trust::Next;
 
@@ -30,7 +30,8 @@ pub use network::{
     EndpointFacts, ExistingNetwork, HostedZoneFacts, NetworkFacts, PrivateLinkDesign, SubnetFacts, VpcFacts,
 };
 
-/// Node ids of dedicated controllers follow this one; brokers have 1 to 1000. They share one space.
+/// Node ids of dedicated controllers follow this one; brokers have 1 to 1000, and of later generations 2001 to 3000 and so on
+/// ([`crate::engines::ec2::generation`]). They share one space.
 pub const CONTROLLER_IDS: u32 = 1000;
 
 /// What must be asked of AWS before anything can be planned.
@@ -130,6 +131,8 @@ pub struct HostDesign {
     pub name: String,
     /// Its place among the chosen zones.
     pub zone: usize,
+    /// The subnet that it is in: that of its zone; in a network of others the one where it was made, whichever the file names since.
+    pub subnet: Ref,
     pub address: Ipv4Addr,
     /// Whether it has the IPv6 address that follows from it, too.
     pub ipv6: bool,
@@ -197,7 +200,7 @@ pub struct Design {
     /// Whether the live role lets hosts read papers, of which there are to be none.
     pub papers_left: bool,
     /// The log group that hosts write to; none where they write to none.
-    pub host_log_group: crate::model::Ref,
+    pub host_log_group: Ref,
     /// What all brokers are to have of the settings that Kafka changes while it runs; `None` where they have no others.
     pub running: Option<BTreeMap<String, String>>,
     /// Settings that differ from the file and stay, by `ignore_drift`.

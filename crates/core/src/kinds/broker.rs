@@ -15,11 +15,10 @@ spec! {
     }
 }
 
-/// Whether `host` is a broker that `stack` no longer has: they are numbered from 1 on.
+/// Whether `host` is a broker that `stack` no longer has: of a higher number, or of another generation.
 pub fn leaves(stack: &Stack, host: &str) -> bool {
-    let number = node_id(host).filter(|_| host.starts_with("broker-"));
-    let count = stack.cluster.ec2.as_ref().map(|ec2| ec2.brokers.count);
-    number.zip(count).is_some_and(|(number, count)| number > count)
+    let id = node_id(host).filter(|_| host.starts_with("broker-"));
+    id.zip(stack.cluster.ec2.as_ref()).is_some_and(|(id, ec2)| !ec2.has_broker(id))
 }
 
 impl Kind for Broker {

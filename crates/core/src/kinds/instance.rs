@@ -131,7 +131,7 @@ impl Kind for Instance {
         let instance = |host: &HostDesign| Instance {
             instance_type: host.instance_type.clone(),
             image: host.image.clone(),
-            subnet: design.private_subnet(&design.zones[host.zone]),
+            subnet: host.subnet.clone(),
             interface: Ref::to(super::NetworkInterface::NAME, &host.name),
             data_volume: host.volumes().first().map_or(Ref::None, |name| Ref::to(super::Volume::NAME, name)),
             more_volumes: host.volumes().iter().skip(1).map(|name| Ref::to(super::Volume::NAME, name)).collect(),

@@ -4,7 +4,7 @@ use super::prelude::*;
 
 spec! {
     pub struct NetworkInterface {
-        pub subnet: Ref => Rule::fixed("a host's subnet", "keep the zones, and the subnets of an existing network, as they are: its volume is in that zone"),
+        pub subnet: Ref => Rule::fixed("a host's subnet", "keep the zones as they are: its volume is in that zone"),
         pub address: String => Rule::fixed("a host's address", NEW_STACK),
         /// Whether it has the IPv6 address in its subnet whose end is `address`. Others may add some more.
         #[serde(skip_serializing_if = "std::ops::Not::not", default)]
@@ -22,7 +22,7 @@ impl Kind for NetworkInterface {
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let interface = |host: &HostDesign| NetworkInterface {
-            subnet: design.private_subnet(&design.zones[host.zone]),
+            subnet: host.subnet.clone(),
             address: host.address.to_string(),
             ipv6: host.ipv6,
             security_groups: super::security_group::attached(

@@ -162,13 +162,14 @@ fn resize(change: &FieldChange, _: bool) -> Effect {
         return Effect::InPlace;
     }
     Effect::Keep(format!(
-        "a volume never shrinks: it keeps {} GiB, and the file asks for {} GiB",
+        "a volume never shrinks: it keeps {} GiB, and the file asks for {} GiB; brokers with smaller ones are another set, by \
+         `brokers.generation`",
         change.before, change.after
     ))
 }
 
 fn keep_key(_: &FieldChange, _: bool) -> Effect {
-    Effect::Keep("an existing volume keeps the key that it was created with".to_owned())
+    Effect::Keep("an existing volume keeps the key that it was created with; brokers with another key are another set, by `brokers.generation`".to_owned())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::proposal::Change;
 use super::state::{Bands, Node, Place, Replicas, State};
 use super::throttle::{Lists, Rates, own_partition};
 
@@ -167,6 +168,18 @@ impl View {
             pinned: kept.contains(&key.0) || !self.moving.contains_key(key) && !one.is_whole(),
         };
         State::new(self.brokers.iter().map(node).collect(), self.partitions.iter().map(partition).collect(), bands)
+    }
+
+    /// Of what `changes` copy, the bytes that go to another rack than their leader's: replicas are fetched from their leader.
+    pub fn between_racks(&self, changes: &[Change]) -> u64 {
+        let rack = |id: u32| self.brokers.iter().find(|broker| broker.id == id)?.rack.as_ref();
+        let of = |change: &Change| {
+            let Some(one) = self.partitions.get(&(change.topic.clone(), change.partition)) else { return 0 };
+            let from = one.leader.or(one.replicas.first().copied()).and_then(rack);
+            let new = change.to.iter().filter(|id| !change.from.contains(id));
+            one.bytes() * new.filter(|id| rack(**id) != from).count() as u64
+        };
+        changes.iter().map(of).sum()
     }
 
     /// The bytes that a move under way still has to copy.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Plan, Step, Work};
+use super::{Meanwhile, Plan, Step, Work};
 use crate::kinds::{self, Resource};
 use crate::model::{Address, StepId};
 use crate::observed::Observed;
@@ -21,6 +21,9 @@ pub struct CostDelta {
     pub change: f64,
     /// The same by step; steps that change nothing are left out.
     pub steps: BTreeMap<StepId, f64>,
+    /// What is paid only until it is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meanwhile: Option<Meanwhile>,
     /// Prices that are not known: what the sums are without.
     pub gaps: Vec<String>,
 }
@@ -60,9 +63,11 @@ pub fn cost_delta(plan: &Plan, live: &Observed, prices: &Prices) -> CostDelta {
             *sum = exact(*sum + after - before);
         }
     }
-    gaps.sort();
     let change = exact(steps.values().fold(0.0, |sum, usd| sum + usd));
-    CostDelta { now: exact(now), change, steps, gaps }
+    let cost = |step: &StepId| steps.get(step).copied().unwrap_or_default();
+    let meanwhile = Meanwhile::of(plan, market, now, cost, &mut gaps);
+    gaps.sort();
+    CostDelta { now: exact(now), change, steps, meanwhile, gaps }
 }
 
 fn price(bill: &mut Bill, market: Market<'_>, address: &Address, resource: &Resource) {
@@ -70,7 +75,7 @@ fn price(bill: &mut Bill, market: Market<'_>, address: &Address, resource: &Reso
 }
 
 /// `usd` without what floating point adds: to a ten-thousandth.
-fn exact(usd: f64) -> f64 {
+pub(super) fn exact(usd: f64) -> f64 {
     (usd * 1e4).round() / 1e4
 }
 
@@ -93,7 +98,12 @@ impl CostDelta {
     /// One line for people, with what is not in it.
     pub fn text(&self) -> String {
         let (now, change) = (money(self.now), signed(self.change));
-        format!("Monthly cost: {now} USD now, {change} USD with this plan, {}.\n", without("traffic", &self.gaps))
+        let meanwhile = self.meanwhile.map(|one| one.text()).filter(|text| !text.is_empty());
+        let meanwhile = meanwhile.map(|text| text + "\n").unwrap_or_default();
+        format!(
+            "Monthly cost: {now} USD now, {change} USD with this plan, {}.\n{meanwhile}",
+            without("traffic", &self.gaps)
+        )
     }
 }
 

@@ -1,12 +1,20 @@
 //! What deleting a resource would lose, which keeps a plan from being run.
 
 use super::Plan;
+use crate::design::node_id;
+use crate::engines::ec2::generation::of_id;
 use crate::kinds::broker::leaves;
 use crate::kinds::{self, Resource};
 use crate::model::{Address, Deletion, is_of_kafka};
 use crate::observed::{Live, Observed};
 use crate::refusal::Refusal;
 use crate::stack::Stack;
+
+/// Whether the broker `host` is of another generation than the file's brokers.
+fn of_another_set(stack: &Stack, host: &str) -> bool {
+    let generation = stack.cluster.ec2.as_ref().map(|ec2| ec2.brokers.generation);
+    node_id(host).map(of_id) != generation
+}
 
 /// Refuses to delete the live resource at `address` where that would lose data, unless it may, or where it can't be done at all.
 pub(super) fn refuse(address: &Address, live: &Live, (stack, observed): (&Stack, &Observed), plan: &mut Plan) {
@@ -23,6 +31,18 @@ pub(super) fn refuse(address: &Address, live: &Live, (stack, observed): (&Stack,
         (Deletion::Data(held), Resource::LogGroup(_)) => (
             format!("it is no longer in the stack file, and has {held}"),
             "run again with --allow-data-loss to delete it with its logs; or keep it in the stack file".to_owned(),
+        ),
+        (Deletion::Data(held), other) if leaves(stack, host) && of_another_set(stack, host) => (
+            format!(
+                "{host} is of another generation than the stack file has, and its {} {} has {held}",
+                other.kind(),
+                live.id
+            ),
+            format!(
+                "run it where the brokers can be reached, or name a way with --via or --proxy: its data moves to the other set then ({}); or \
+                 write the live `generation`. With --allow-data-loss nothing moves, and all that topics have is lost",
+                observed.unknown_inside().unwrap_or("the brokers have not told what is on it")
+            ),
         ),
         (Deletion::Data(held), other) if leaves(stack, host) => (
             format!("{host} is no longer in the stack file, and its {} {} has {held}", other.kind(), live.id),

@@ -308,7 +308,7 @@ mod tests {
     use crate::plan::{Creation, Work};
 
     fn cost() -> CostDelta {
-        CostDelta { now: 0.0, change: 12.5, steps: BTreeMap::new(), gaps: Vec::new() }
+        CostDelta { now: 0.0, change: 12.5, steps: BTreeMap::new(), meanwhile: None, gaps: Vec::new() }
     }
 
     fn plan(steps: usize, name: &str) -> Plan {

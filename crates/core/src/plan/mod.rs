@@ -16,6 +16,7 @@ mod escape;
 mod held;
 mod inside;
 mod markdown;
+mod meanwhile;
 mod order;
 mod prune;
 mod ready;
@@ -50,6 +51,7 @@ pub use cost::{CostDelta, cost_delta, running_cost};
 pub use counts::Counts;
 pub use destroy::destroy;
 pub use markdown::{COMMENT, Planned, markdown};
+pub use meanwhile::{Meanwhile, Moved};
 pub use order::rank;
 pub use ready::Ready;
 pub use saved::{SAVED_PLAN, SavedPlan, Source};
@@ -84,6 +86,9 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
     /// What of the workload fits only tightly, and what to do about it.
     pub warnings: Vec<Misfit>,
+    /// What partitions move in it, where any do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
     /// What the same run does once all of this is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub then: Option<Box<Plan>>,
@@ -103,6 +108,7 @@ impl Plan {
             notes: Vec::new(),
             refusals: Vec::new(),
             warnings: Vec::new(),
+            moved: None,
             then: None,
             data_loss_allowed,
         }

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Note, Plan, Step, Work};
+use super::{Moved, Note, Plan, Step, Work};
 use crate::design::{Design, node_id};
-use crate::engines::ec2::rates_of_moves;
+use crate::engines::ec2::{generation, rates_of_moves};
 use crate::kinds::broker::leaves;
 use crate::kinds::partitions::{MAIN, ids_text};
 use crate::kinds::{self, Broker, Instance, Kind as _, NetworkInterface, Partitions, Resource, Volume};
@@ -57,7 +57,11 @@ impl<'a> Scale<'a> {
                 rack: Some(host.cloud.zone_id.clone()),
                 fenced: false,
                 silent: false,
-                disk: None,
+                // That of its volumes; an instance's own disks are known once they are there.
+                disk: host.cloud.own_disks.is_none().then(|| {
+                    let total = (host.volume.size_gib << 30).saturating_mul(host.volumes().len() as u64);
+                    moves::Disk { total, usable: total }
+                }),
             }));
             // Volumes that the plan makes larger are so before anything moves.
             for host in brokers().filter(|host| host.cloud.own_disks.is_none()) {
@@ -93,6 +97,12 @@ impl<'a> Scale<'a> {
     /// Why a resource of such a host goes.
     pub(super) fn reason(address: &Address) -> &'static str {
         if address.kind == Broker::NAME { LEAVES } else { LEFT }
+    }
+
+    /// The generation of the broker, where it is not that of the file.
+    fn generation(&self, id: u32) -> Option<u32> {
+        let ec2 = self.stack.cluster.ec2.as_ref()?;
+        Some(generation::of_id(id)).filter(|one| *one != ec2.brokers.generation)
     }
 
     /// Why brokers can't be emptied.
@@ -135,7 +145,12 @@ impl<'a> Scale<'a> {
                 refuse(
                     *id,
                     format!("it does not serve, and {} have a replica on it", many(count, "partition")),
-                    format!("bring it back first: keep it in the stack file and apply; {OR_LOSE}"),
+                    match self.generation(*id) {
+                        Some(old) => {
+                            format!("bring it back first: write `generation: {old}` again and apply; {OR_LOSE}")
+                        }
+                        None => format!("bring it back first: keep it in the stack file and apply; {OR_LOSE}"),
+                    },
                 );
             }
         }
@@ -176,7 +191,14 @@ impl<'a> Scale<'a> {
         if let (Some(step), Some(view)) = (&moves, &self.view) {
             let rate = rates_of_moves(self.stack.cluster.ec2.as_ref(), self.stack.common()).0;
             let proposal = Proposal::of(view, view.bands(&self.lacking));
-            plan.notes.push(Note::of(&step.address, moved(&proposal, rate)));
+            let moved = Moved {
+                partitions: proposal.changes.len(),
+                bytes: proposal.bytes,
+                between_zones: view.between_racks(&proposal.changes),
+                seconds: seconds(&proposal, rate),
+            };
+            plan.notes.push(Note::of(&step.address, text(&proposal, moved, rate)));
+            plan.moved = (moved.partitions > 0).then_some(moved);
         }
         plan.steps.extend(moves);
     }
@@ -237,21 +259,23 @@ impl<'a> Scale<'a> {
     }
 }
 
+/// About how long it takes, at this rate for each broker that gets something.
+fn seconds(proposal: &Proposal, rate: u64) -> u64 {
+    let targets = proposal.brokers.iter().filter(|one| one.after.replicas > one.before.replicas).count() as u64;
+    proposal.bytes / rate.saturating_mul(targets.max(1)).max(1)
+}
+
 /// What moves, and about how long that takes.
-fn moved(proposal: &Proposal, rate: u64) -> String {
-    let mut text = match proposal.changes.len() {
+fn text(proposal: &Proposal, moved: Moved, rate: u64) -> String {
+    let mut text = match moved.partitions {
         0 => "no partition has to move".to_owned(),
-        count => {
-            let targets = proposal.brokers.iter().filter(|one| one.after.replicas > one.before.replicas).count() as u64;
-            let seconds = proposal.bytes / rate.saturating_mul(targets.max(1)).max(1);
-            format!(
-                "{count} of {} move, {}: about {} at {} a second for each broker, a few at a time, while clients go on",
-                many(proposal.partitions, "partition"),
-                amount(proposal.bytes),
-                moves::time_text(seconds),
-                amount(rate)
-            )
-        }
+        count => format!(
+            "{count} of {} move, {}: about {} at {} a second for each broker, a few at a time, while clients go on",
+            many(proposal.partitions, "partition"),
+            amount(moved.bytes),
+            moves::time_text(moved.seconds),
+            amount(rate)
+        ),
     };
     if proposal.under_way > 0 {
         text.push_str(&format!("; {} under way", many(proposal.under_way, "reassignment")));

@@ -120,7 +120,8 @@ fn limit(name: &str, value: &mut String, brokers: u32, min_insync: u32, fewer: b
 /// Brokers that have what MSK's have.
 fn of_msk(stack: &Stack, msk: Option<&Msk>, differs: &mut Vec<String>) -> Ec2 {
     let count = msk.and_then(|msk| msk.brokers.as_ref()).map_or(3, |brokers| brokers.count);
-    let mut ec2 = Ec2::combined(Brokers { count, instance_type: String::new(), storage: Storage::DERIVED });
+    let mut ec2 =
+        Ec2::combined(Brokers { count, instance_type: String::new(), storage: Storage::DERIVED, generation: 0 });
     let named = msk.and_then(|msk| msk.kafka.as_ref());
     ec2.kafka = named.map_or(SERVERLESS, |version| {
         let (major, minor, patch) = version.numbers();

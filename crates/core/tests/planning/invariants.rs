@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kstack_core::check::Parsed;
-use kstack_core::kinds::{Resource, owner};
+use kstack_core::kinds::{Resource, broker, owner};
 use kstack_core::model::{Address, Ref, StepId, tag};
 use kstack_core::observed::Live;
 use kstack_core::plan::{Action, Plan, Step, Work, rank, render};
@@ -188,6 +188,10 @@ fn check(model: &Model, wanted: &Parsed, allow_data_loss: bool) -> bool {
     let plan = model.plan(wanted, allow_data_loss);
     assert_eq!(texts(&plan), texts(&model.plan(wanted, allow_data_loss)), "the same plan every time");
     check_order(model, &plan);
+    // A broker that leaves is left as it is until it goes.
+    for step in plan.steps.iter().filter(|step| broker::leaves(&wanted.stack, owner(&step.address))) {
+        assert_eq!(step.action(), Action::Delete, "{}", step.address);
+    }
     if !plan.refusals.is_empty() {
         return false;
     }
@@ -223,6 +227,7 @@ proptest! {
         let shrinks = before.zones != after.zones || before.brokers_per_zone > after.brokers_per_zone;
         let voters = |shape: &Shape| shape.controllers.unwrap_or(if shape.zones * shape.brokers_per_zone < 3 { 1 } else { 3 });
         let quorum = before.controllers.is_some() != after.controllers.is_some() || voters(&before) != voters(&after);
+        let quorum = quorum || before.has_no_way(&after);
         let logs_go = before.has_flow_logs() && !after.has_flow_logs();
         let shrinks = shrinks || !before.on_own_disks() && after.on_own_disks();
         prop_assert!(possible || !damages.is_empty() || shrinks || quorum || logs_go || before.leaves_clients(&after));

@@ -15,6 +15,8 @@ pub struct Shape {
     pub zones: usize,
     pub brokers_per_zone: usize,
     pub controllers: Option<u32>,
+    /// Of the brokers, where they don't vote.
+    pub generation: u32,
     pub broker_type: &'static str,
     /// Whether brokers have their data on the disks of their instances.
     pub own_disks: bool,
@@ -46,7 +48,7 @@ pub const LISTENERS: [&str; 4] = ["none", "plaintext", "tls", "both"];
 pub const TOPICS: [&str; 2] = ["orders", "Audit_log.v1"];
 
 pub fn shape() -> impl Strategy<Value = Shape> {
-    let size = (2..=3_usize, 1..=2_usize, select(vec![None, Some(1), Some(3)]));
+    let size = (2..=3_usize, 1..=2_usize, select(vec![None, Some(1), Some(3)]), 0..=2_u32);
     let hosts = (
         select(vec!["m7g.large", "m7g.xlarge", "m7i.large"]),
         select(vec!["4.1.1", "4.2.0"]),
@@ -72,6 +74,7 @@ pub fn shape() -> impl Strategy<Value = Shape> {
         zones: size.0,
         brokers_per_zone: size.1,
         controllers: size.2,
+        generation: size.3,
         broker_type: hosts.0,
         own_disks: hosts.2,
         kafka: hosts.1,
@@ -105,6 +108,8 @@ pub fn shapes() -> impl Strategy<Value = (Shape, Shape)> {
             after.zones = before.zones;
             after.brokers_per_zone = after.brokers_per_zone.max(before.brokers_per_zone);
             after.controllers = before.controllers;
+            // The one after it, or the same.
+            after.generation = before.generation + after.generation % 2;
         }
         (before, after)
     })
@@ -121,6 +126,17 @@ impl Shape {
         // A file that does not say is one for users with passwords alone.
         let mtls = self.listeners == "tls" && self.clients;
         left.contains(&(self.listeners, after.listeners)) || after.listeners == "none" && mtls
+    }
+
+    /// The generation of its brokers, as the file has it.
+    pub fn set(&self) -> u32 {
+        if self.controllers.is_some() { self.generation } else { 0 }
+    }
+
+    /// Whether its brokers can't become those of `after`: sets go on by one, and never with another Kafka.
+    pub fn has_no_way(&self, after: &Shape) -> bool {
+        let (before, then) = (self.set(), after.set());
+        then < before || then > before + 1 || then > before && self.kafka != after.kafka
     }
 
     /// Own disks need three copies, and controllers elsewhere.
@@ -142,7 +158,7 @@ impl Shape {
         let mut ec2 = json!({
             "kafka": self.kafka,
             "placement": self.placement,
-            "brokers": {"count": self.zones * self.brokers_per_zone, "instance_type": self.broker_type},
+            "brokers": {"count": self.zones * self.brokers_per_zone, "instance_type": self.broker_type, "generation": self.set()},
         });
         let own_disks = self.on_own_disks();
         if own_disks {

@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 
 use ipnet::Ipv4Net;
 
 use crate::choose::{PlanningInput, derived_uuid};
 use crate::cloud_init::Voter;
 use crate::design::{CONTROLLER_IDS, Design, Seat, Zone};
-use crate::kinds::{NetworkInterface, Volume};
+use crate::engines::ec2::generation;
+use crate::kinds::{Kind as _, NetworkInterface, OfKind as _, Volume};
+use crate::model::{Address, Ref};
 use crate::network;
 use crate::observed::Observed;
 use crate::stack::{Ec2, Placement};
 
 /// The zone of each host of a role: where its volume is, or its interface; else the zone with the fewest of the hosts with
 /// a smaller number. Later ones don't count: a first apply that ended half-way is then gone on with as it began.
-pub fn place(design: &Design, observed: &Observed, role: &str, count: u32) -> Vec<usize> {
+pub fn place(design: &Design, observed: &Observed, role: &str, numbers: RangeInclusive<u32>) -> Vec<usize> {
     let (volumes, interfaces) = (observed.of::<Volume>(), observed.of::<NetworkInterface>());
     let live = |name: &str| {
         let of_volume = |zone: &Zone| volumes.get(name).is_some_and(|(_, volume)| volume.zone == zone.name);
@@ -25,7 +28,7 @@ pub fn place(design: &Design, observed: &Observed, role: &str, count: u32) -> Ve
     };
     let mut load = vec![0_usize; design.zones.len()];
     let mut zones = Vec::new();
-    for number in 1..=count {
+    for number in numbers {
         let emptiest = || (0..load.len()).min_by_key(|zone| load[*zone]).unwrap_or(0);
         let zone = live(&format!("{role}-{number}")).unwrap_or_else(emptiest);
         load[zone] += 1;
@@ -34,16 +37,31 @@ pub fn place(design: &Design, observed: &Observed, role: &str, count: u32) -> Ve
     zones
 }
 
+/// The subnet of `host` in the zone at `zone`. In a network of others it stays in the one where it was made: its volume shows that the zone is
+/// still its own.
+pub fn subnet(design: &Design, observed: &Observed, host: &str, zone: usize) -> Ref {
+    let zone = &design.zones[zone];
+    let spec = |kind: &str| {
+        let there = design.existing.as_ref().and_then(|_| observed.live.get(&Address::new(kind, host)));
+        there.map(|live| &live.spec)
+    };
+    let of_zone = spec(Volume::NAME).and_then(Volume::of).is_some_and(|volume| volume.zone == zone.name);
+    let interface = spec(NetworkInterface::NAME).and_then(NetworkInterface::of).filter(|_| of_zone);
+    let live = interface.map(|one| one.subnet.clone()).filter(|subnet| subnet.id().is_some());
+    live.unwrap_or_else(|| design.private_subnet(zone))
+}
+
 /// How many hosts of the zone at `index` have no interface yet.
 pub fn missing_hosts(design: &Design, ec2: &Ec2, observed: &Observed, index: usize) -> u32 {
     let interfaces = observed.of::<NetworkInterface>();
     let controllers = ec2.controllers.as_ref().map_or(0, |controllers| controllers.count);
-    let missing = |(role, count)| {
-        let zones = place(design, observed, role, count);
-        let here = (1..).zip(zones).filter(|(_, zone)| *zone == index);
-        here.filter(|(number, _): &(u32, usize)| !interfaces.contains_key(format!("{role}-{number}").as_str())).count()
+    let missing = |(role, numbers): (&str, RangeInclusive<u32>)| {
+        let zones = place(design, observed, role, numbers.clone());
+        let here = numbers.zip(zones).filter(|(_, zone)| *zone == index);
+        here.filter(|(number, _)| !interfaces.contains_key(format!("{role}-{number}").as_str())).count()
     };
-    let missing: usize = [("broker", ec2.brokers.count), ("controller", controllers)].into_iter().map(missing).sum();
+    let missing: usize =
+        [("broker", ec2.brokers.ids()), ("controller", 1..=controllers)].into_iter().map(missing).sum();
     u32::try_from(missing).unwrap_or(u32::MAX)
 }
 
@@ -52,20 +70,21 @@ pub fn missing_hosts(design: &Design, ec2: &Ec2, observed: &Observed, index: usi
 pub fn addresses(
     design: &Design,
     input: &PlanningInput,
-    broker_zones: &[usize],
+    (brokers, broker_zones): (RangeInclusive<u32>, &[usize]),
     controller_zones: &[usize],
 ) -> BTreeMap<String, Ipv4Addr> {
-    let of = |role: &'static str, zones: &[usize]| {
-        let hosts = (1_u32..).zip(zones.to_vec());
+    let of = |role: &'static str, numbers: RangeInclusive<u32>, zones: &[usize]| {
+        let hosts = numbers.zip(zones.to_vec());
         hosts.map(move |(number, zone)| (role, number, zone)).collect::<Vec<_>>()
     };
-    let hosts = of("controller", controller_zones).into_iter().chain(of("broker", broker_zones));
+    let controllers = of("controller", 1..=u32::MAX, controller_zones);
+    let hosts = controllers.into_iter().chain(of("broker", brokers, broker_zones));
     let Some(network) = &design.existing else {
         let address = |(role, number, zone): (&str, u32, usize)| {
             let block = design.zones[zone].private;
             let address = match role {
                 "controller" => network::controller_address(block, number),
-                _ => network::broker_address(block, number),
+                _ => network::broker_address(block, generation::of_id(number), generation::number(number)),
             };
             Some((format!("{role}-{number}"), address?))
         };
@@ -100,15 +119,15 @@ pub fn voters(design: &Design, ec2: &Ec2, addresses: &BTreeMap<String, Ipv4Addr>
 
 /// Placement groups and partitions, filled in the order of the hosts.
 #[derive(Default)]
-pub struct Seats(BTreeMap<(&'static str, usize), u32>);
+pub struct Seats(BTreeMap<(String, usize), u32>);
 
 /// A spread group takes at most 7 running instances in a zone; a partition group has at most 7 partitions in a zone.
 const SEVEN: u32 = 7;
 
 impl Seats {
     /// The next seat of `role` in `zone`.
-    pub fn take(&mut self, placement: Placement, role: &'static str, zone: usize) -> Option<Seat> {
-        let seat = self.0.entry((role, zone)).or_insert(0);
+    pub fn take(&mut self, placement: Placement, role: &str, zone: usize) -> Option<Seat> {
+        let seat = self.0.entry((role.to_owned(), zone)).or_insert(0);
         let index = *seat;
         *seat += 1;
         match placement {

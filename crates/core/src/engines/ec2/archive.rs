@@ -78,7 +78,8 @@ mod tests {
     #[test]
     fn hosts_may_reach_the_ports_of_the_file_s_servers() {
         let storage = Storage::DERIVED;
-        let mut ec2 = Ec2::combined(Brokers { count: 3, instance_type: "m7g.large".to_owned(), storage });
+        let mut ec2 =
+            Ec2::combined(Brokers { count: 3, instance_type: "m7g.large".to_owned(), storage, generation: 0 });
         assert_eq!(ports(&ec2), [80, 443].into());
         ec2.proxy = Some("http://proxy.example.net:3128".to_owned());
         ec2.package_mirror = Some("http://10.40.0.2:8080/mirror".to_owned());

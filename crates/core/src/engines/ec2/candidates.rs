@@ -162,7 +162,7 @@ fn least_brokers(demand: &Demand, limits: &InstanceLimits) -> u32 {
 /// Brokers with volumes that are derived.
 fn trial() -> Ec2 {
     let storage = Storage::DERIVED;
-    let brokers = Brokers { count: 0, instance_type: String::new(), storage };
+    let brokers = Brokers { count: 0, instance_type: String::new(), storage, generation: 0 };
     Ec2::combined(brokers)
 }
 

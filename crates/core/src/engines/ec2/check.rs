@@ -6,7 +6,7 @@ use super::archive::{self, is_sha512};
 use super::ebs::{MIBS_PER_IOPS, MOST_VOLUMES};
 use super::keys::{Archive, Brokers, Controllers, Image, Placement, Storage, Version, VolumeType};
 use super::settings::{self, CONFIG};
-use super::{authorities, check_listeners, check_monitoring};
+use super::{authorities, check_listeners, check_monitoring, generation};
 use crate::cloud_init;
 use crate::engines::rules::{self, POSSIBLE_ZONES, check_factor, check_key, check_spread, warn_burstable};
 use crate::file::read::one_of;
@@ -47,6 +47,7 @@ pub(crate) fn check(checker: &mut Checker<'_>) {
     super::iam::check(checker);
     check_monitoring::check(checker);
     check_count(checker);
+    generation::check(checker);
     check_controllers(checker);
     check_types(checker);
     if let Some(storage) = checker.part::<Storage>("cluster.ec2.brokers.storage") {
@@ -164,11 +165,27 @@ fn check_addresses(net: &Network, count: u32, checker: &mut Checker<'_>) {
     // In subnets that are there, free addresses are found while planning.
     // A block that is too small for any subnet has been noted already.
     let Some(block) = smallest.filter(|block| block.prefix_len() <= 28) else { return };
-    if network::broker_address(block, count).is_none() {
+    let generation = checker.part::<Option<u32>>("cluster.ec2.brokers.generation").flatten().unwrap_or_default();
+    if network::broker_address(block, generation, count).is_some() {
+        return;
+    }
+    let at = checker.written(&["network.private_cidrs", "network.cidr"]);
+    let size = block.prefix_len();
+    if generation == 0 {
         checker.error(
-            checker.written(&["network.private_cidrs", "network.cidr"]),
-            format!("private subnets of /{} are too small for {count} brokers", block.prefix_len()),
+            at,
+            format!("private subnets of /{size} are too small for {count} brokers"),
             "use a larger block: broker N has a fixed address, number N + 9, in its zone's subnet",
+        );
+    } else {
+        let most = network::brokers_of_two(block);
+        checker.error(
+            at,
+            format!(
+                "private subnets of /{size} have addresses for two generations of {} each, and the file has {count}",
+                many(most, "broker")
+            ),
+            "use fewer and larger brokers; a live stack keeps its subnets, and a new one can have a larger block",
         );
     }
 }

@@ -1,8 +1,10 @@
 //! Rules of `cluster.ec2.listeners`.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::check::MOST_BROKERS;
+use super::generation;
 use super::listeners::{HostPattern, LEAST_PORT, Listeners, OtherListener, PortFormula};
 use crate::cloud_init::{INTERNAL_PORT, PAPERS};
 use crate::engines::rules::check_key;
@@ -71,6 +73,8 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     check_papers_key(&listeners, checker);
     super::check_oauth::check(&listeners, checker);
     let count = checker.part::<u32>(super::check::BROKERS).unwrap_or(1).clamp(1, MOST_BROKERS);
+    let generation = checker.part::<Option<u32>>("cluster.ec2.brokers.generation").flatten().unwrap_or_default();
+    let brokers = generation::ids(generation.min(generation::LAST), count);
     let all: Vec<One<'_>> = checker.entries(OTHERS).iter().map(|(key, node)| One { key, node }).collect();
     if let Some(first) = all.first() {
         let names: Vec<&str> = all.iter().map(|one| one.key.name.as_str()).collect();
@@ -85,10 +89,10 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     for one in &all {
         one.check_name(checker);
         one.check_port(&mut ports, checker);
-        one.check_advertised(count, checker);
+        one.check_advertised(&brokers, checker);
         one.check_clients(checker);
     }
-    check_apart(&all, count, &listeners, checker);
+    check_apart(&all, &brokers, &listeners, checker);
 }
 
 fn check_plaintext(listeners: &Listeners, checker: &mut Checker<'_>) {
@@ -222,18 +226,19 @@ impl<'a> One<'a> {
     }
 
     /// What each broker advertises is a host and a port.
-    fn check_advertised(&self, count: u32, checker: &mut Checker<'_>) {
+    fn check_advertised(&self, brokers: &RangeInclusive<u32>, checker: &mut Checker<'_>) {
+        let count = brokers.end() - brokers.start() + 1;
         let (pattern, formula) = (self.read::<HostPattern>("advertise"), self.read::<PortFormula>("advertise_port"));
         if let (Some(node), Some(wrong)) =
-            (self.node.get("advertise"), pattern.as_ref().and_then(|one| one.wrong(count)))
+            (self.node.get("advertise"), pattern.as_ref().and_then(|one| one.wrong(brokers.clone())))
         {
             let message = format!("with {}, one would be `{wrong}`, which is no host", many(count, "broker"));
             checker.error_at(node.at, message, "put `{broker}` into a name, or leave room for every number");
         }
         if let (Some(node), Some(formula)) = (self.node.get("advertise_port"), &formula)
-            && formula.of(count).is_none()
+            && formula.of(*brokers.end()).is_none()
         {
-            let message = format!("`{formula}` is above 65535 for broker {count}");
+            let message = format!("`{formula}` is above 65535 for broker {}", brokers.end());
             checker.error_at(node.at, message, "use a smaller port");
         }
         // What does not read may have the number in it.
@@ -263,13 +268,13 @@ impl<'a> One<'a> {
 }
 
 /// No two listeners advertise the same host and port: a client would come to whichever answers there.
-fn check_apart(all: &[One<'_>], count: u32, listeners: &Listeners, checker: &mut Checker<'_>) {
+fn check_apart(all: &[One<'_>], brokers: &RangeInclusive<u32>, listeners: &Listeners, checker: &mut Checker<'_>) {
     // A broker's own address has no name yet.
     let own = |broker: u32| format!("broker {broker}");
     let ways = listeners.ways().into_iter().map(|way| (way.port, way.word()));
     let ways: Vec<_> = ways.chain(listeners.secured().then_some((INTERNAL_PORT, "internal"))).collect();
     let of = |broker: u32| ways.iter().map(move |(port, word)| ((own(broker), *port), *word));
-    let mut seen: BTreeMap<(String, u16), &str> = (1..=count).flat_map(of).collect();
+    let mut seen: BTreeMap<(String, u16), &str> = brokers.clone().flat_map(of).collect();
     for one in all {
         let listener = OtherListener::read(one.node, &mut Vec::new()).filter(|one| !is_kafkas(one.port.0));
         let Some(listener) = listener else { continue };
@@ -277,7 +282,7 @@ fn check_apart(all: &[One<'_>], count: u32, listeners: &Listeners, checker: &mut
             let host = listener.advertise.as_ref().map_or_else(|| own(broker), |pattern| pattern.of(broker));
             Some((host.to_ascii_lowercase(), listener.advertised_port(broker)?))
         };
-        let mine: Vec<(String, u16)> = (1..=count).filter_map(at).collect();
+        let mine: Vec<(String, u16)> = brokers.clone().filter_map(at).collect();
         if let Some((place, other)) = mine.iter().find_map(|place| Some((place, seen.get(place)?))) {
             let (host, port) = place;
             let place = match listener.advertise {

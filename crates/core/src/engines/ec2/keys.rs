@@ -124,6 +124,8 @@ fields! {
         instance_type: String,
         /// The data volumes of each broker.
         storage: Storage = Storage::DERIVED,
+        /// Which set of brokers it is. A higher number is another set beside the live one, with names and addresses of its own: partitions move to it, and the old set goes.
+        generation: u32 = 0,
     }
 }
 

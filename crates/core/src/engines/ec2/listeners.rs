@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
 
@@ -320,9 +321,9 @@ impl HostPattern {
     pub(super) fn differs(&self) -> bool {
         self.0.contains(BROKER)
     }
-    /// A broker of the first `count` for which this is neither a name nor an address that clients can use, with what it is then.
-    pub(super) fn wrong(&self, count: u32) -> Option<String> {
-        (1..=count).map(|broker| self.of(broker)).find(|host| !is_host(host))
+    /// What is neither a name nor an address that clients can use, for the first of `brokers` for which that is so.
+    pub(super) fn wrong(&self, mut brokers: RangeInclusive<u32>) -> Option<String> {
+        brokers.by_ref().map(|broker| self.of(broker)).find(|host| !is_host(host))
     }
 }
 
@@ -397,7 +398,7 @@ mod tests {
             assert!(error.starts_with(&format!("`{text}` ")) && error.contains(part), "{error}");
         }
         let addresses = HostPattern::parse("10.60.0.{broker}").expect("an address");
-        assert_eq!((addresses.wrong(255), addresses.wrong(256)), (None, Some("10.60.0.256".to_owned())));
+        assert_eq!((addresses.wrong(1..=255), addresses.wrong(1..=256)), (None, Some("10.60.0.256".to_owned())));
     }
 
     #[test]

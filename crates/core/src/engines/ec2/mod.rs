@@ -10,6 +10,7 @@ mod check_monitoring;
 mod check_oauth;
 pub mod ebs;
 pub(crate) mod eks;
+pub mod generation;
 pub mod graphs;
 pub mod iam;
 pub mod keys;

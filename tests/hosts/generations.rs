@@ -1,0 +1,89 @@
+//! Another set of brokers in the place of the live one, over a real Kafka, while records are written: every run but the last is killed, after a
+//! request to Kafka or at a call to AWS. Topics are made on the old set while it is emptied.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::begun::{Begun, client};
+use crate::client::Client;
+use crate::moves::TOPICS;
+use crate::processes::{kstack, kstack_command};
+use crate::scale::{applied, on};
+use crate::support::schema::assert_matches;
+use crate::support::text;
+
+/// What the file says of the brokers.
+fn set(generation: u32, gib: u32) -> String {
+    format!("count: 3\n      generation: {generation}\n      storage: {{size: {gib} GiB}}")
+}
+
+/// Kills an apply when it has begun with the step of `address`.
+fn killed_at(begun: &Begun, address: &str) {
+    let mut command = kstack_command(&begun.kafka, &["apply", &begun.file, "--yes", "--json"]);
+    command.env("KSTACK_TEST_LEASE", "6").env("KSTACK_TEST_SETTLE", "0");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the binary starts");
+    let events = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut events = events.map(|line| serde_json::from_str::<Value>(&line.expect("a line")).expect("JSON"));
+    let reached = events.any(|event| event["event"] == "started" && event["address"] == address);
+    child.kill().expect("it is killed");
+    child.wait().expect("it ends");
+    assert!(reached, "it did not come to {address}");
+    kstack(&begun.kafka, &["unlock", &begun.file, "--yes"]).expect(0);
+}
+
+#[test]
+fn another_set_of_brokers_takes_the_place_of_the_live_one_whatever_is_killed() {
+    let controllers = ("combined: true", "controllers: {count: 1, instance_type: t4g.small}");
+    let Some(begun) = Begun::new(&[controllers], &set(0, 200)) else { return };
+    let (kafka, file, old) = (&begun.kafka, &begun.file, &begun.client);
+    old.fill("bulk", 6, 36);
+    old.say(
+        TOPICS,
+        &["--create", "--topic", "single", "--replica-assignment", "1,2,3", "--config", "min.insync.replicas=1"],
+    );
+
+    begun.write(&set(1, 170));
+    let planned = kstack(kafka, &["plan", file]).expect(0);
+    println!("{planned}");
+    assert_matches(&kstack(kafka, &["plan", file, "--json"]).expect(0).json(), "plan");
+    for said in ["brokers 1-3 leave: what they have moves to the others", "While both sets of brokers are there: "] {
+        assert!(planned.out.contains(said), "{planned}");
+    }
+    killed_at(&begun, "instance/broker-2002");
+    killed_at(&begun, "partitions/main");
+    // The writer knows the old addresses alone; this one both.
+    let status = kstack(kafka, &["status", file, "--json"]).expect(0).json();
+    let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
+    assert_eq!(servers.len(), 6, "{status:#}");
+    let both = Client { kafka: kafka.clone(), servers: servers.join(",") };
+    let mut left = 0;
+    let (kills, _) = applied(kafka, file, |kills| {
+        if kills == 2 {
+            both.say(TOPICS, &["--create", "--topic", "late", "--replica-assignment", "1:2:3,2:3:1"]);
+        }
+        if on(&both).iter().any(|id| *id < 2000) {
+            return kills + 1;
+        }
+        // The old set is empty: a run that stops a broker, one that unregisters it, and one that deletes its host.
+        left += 1;
+        if left == 3 {
+            killed_at(&begun, "volume/broker-1");
+        }
+        if left < 3 { 1 } else { 80 }
+    });
+    assert!(kills > 5 && left >= 3, "{kills}, {left} of them after the old set was empty");
+    let new = client(kafka, file);
+    assert_eq!(on(&new), (2001..=2003).collect());
+    assert!(new.throttles().is_empty(), "{:?}", new.throttles());
+    assert_eq!(begun.steps(), Vec::<String>::new());
+    assert_eq!(begun.registered(), [2001, 2002, 2003], "the old ones are registered no more");
+    begun.producer.expect_more("writing on the new set", 100);
+
+    begun.write(&set(0, 170));
+    let refused = kstack(kafka, &["plan", file]).expect(1);
+    assert!(refused.out.contains("a set that has gone does not come back"), "{refused}");
+    begun.write(&set(1, 170));
+    begun.end();
+}
