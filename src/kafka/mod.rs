@@ -6,6 +6,7 @@ mod brokers;
 mod connection;
 mod error;
 mod proxy;
+pub mod quorum;
 pub mod quotas;
 mod sasl;
 mod scram;

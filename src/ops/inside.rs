@@ -15,15 +15,16 @@ use crate::health::{self, shortened};
 use crate::inside::{Hosts, Kafka, Keeper, Mover, Opening, Users, discover};
 use crate::kafka::{Brokers, Server, Via};
 use crate::roll::{KafkaAccess, brokers_at, trust};
-use crate::sandbox::kafka::distribution;
+use crate::sandbox::kafka::{distribution, loopback};
 use crate::session::{Observation, Session};
 use kstack_core::check::Parsed;
 use kstack_core::choose::{PlanningInput, settle};
 use kstack_core::cloud_init::SCRAM_PORT;
-use kstack_core::design::Design;
+use kstack_core::design::{Design, node_id};
 use kstack_core::engines::Engine;
+use kstack_core::engines::ec2::keys::VolumeType;
 use kstack_core::kinds::broker::leaves;
-use kstack_core::kinds::{self, Instance, MskCluster, NetworkInterface};
+use kstack_core::kinds::{self, Instance, MskCluster, NetworkInterface, Volume, voter};
 use kstack_core::observed::{Inside, Observed};
 use kstack_core::stack::Stack;
 
@@ -51,10 +52,11 @@ pub async fn look(session: &Session, parsed: &Parsed, looking: Looking<'_>) -> R
     let mut seen = session.look(parsed).await?;
     let stack = &settle(&parsed.stack, &seen.input.observed, seen.input.record.as_ref());
     // Of users that are no longer in the file the cluster may have rights still.
-    let moves = may_move(stack, &seen.input);
-    if stack.has_inside() || !made(&seen.input.observed).is_empty() || may_have_others(stack, &seen.input) || moves {
+    let asks = Asks { moves: may_move(stack, &seen.input), quorum: may_vote(stack, &seen.input) };
+    let others = may_have_others(stack, &seen.input);
+    if stack.has_inside() || !made(&seen.input.observed).is_empty() || others || asks.moves || asks.quorum {
         let applied = seen.input.record.as_ref().is_some_and(|record| record.applies > 0);
-        Box::pin(ask(session, stack, &mut seen.input.observed, (applied, moves), looking)).await;
+        Box::pin(ask(session, stack, &mut seen.input.observed, (applied, asks), looking)).await;
     }
     Ok(seen)
 }
@@ -75,18 +77,45 @@ fn may_move(stack: &Stack, input: &PlanningInput) -> bool {
     left || missing || begun.is_some_and(|record| record.resources.is_none())
 }
 
+/// Whether the controllers' quorum may have to change: hosts of controllers are added or taken away, a volume of theirs is new or was lost, or
+/// an apply did not come to its end.
+fn may_vote(stack: &Stack, input: &PlanningInput) -> bool {
+    let Some(ec2) = &stack.cluster.ec2 else { return false };
+    let role = if ec2.combined { "broker" } else { "controller" };
+    let (volumes, begun) = (input.observed.of::<Volume>(), input.record.as_ref());
+    let names = (1..=ec2.voters()).map(|number| format!("{role}-{number}"));
+    let wanted: BTreeSet<u32> = names.clone().filter_map(|name| node_id(&name)).collect();
+    let is_first =
+        |volume: &Volume| volume.joins.is_none() && volume.first_voters().is_none_or(|first| first == wanted);
+    // One on disks of its own has no volume, and the quorum stays as it was made.
+    let as_made = |name: String| match volumes.get(name.as_str()) {
+        Some((_, volume)) => is_first(volume),
+        None => ec2.brokers.storage.kind == VolumeType::InstanceStore && ec2.combined,
+    };
+    let left = input.observed.live.keys().any(|address| voter::leaves(stack, kinds::owner(address)));
+    left || begun.is_some_and(|record| record.resources.is_none()) || !names.into_iter().all(as_made)
+}
+
+/// What a plan asks brokers beside what the file has.
+#[derive(Clone, Copy)]
+struct Asks {
+    /// Where partitions are: some may have to move.
+    moves: bool,
+    /// Who votes in the controllers' quorum.
+    quorum: bool,
+}
+
 /// The users that kstack has made, whether the file has them or no more.
 fn made(observed: &Observed) -> BTreeSet<String> {
     observed.made_users().into_iter().map(ToString::to_string).collect()
 }
 
-/// Asks the brokers of what is `observed`. `applied` says whether an apply of the stack was ever complete, `moves` whether partitions may have
-/// to move.
+/// Asks the brokers of what is `observed`. `applied` says whether an apply of the stack was ever complete.
 async fn ask(
     session: &Session,
     stack: &Stack,
     observed: &mut Observed,
-    (applied, moves): (bool, bool),
+    (applied, asks): (bool, Asks),
     looking: Looking<'_>,
 ) {
     if looking.sandbox && !matches!(distribution(), Ok(Some(_))) || told_of_nobody() {
@@ -106,7 +135,8 @@ async fn ask(
     let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking)))
         .with_users(users)
         .with_mover(mover(stack, looking.sandbox))
-        .asking_moves(moves);
+        .asking_moves(asks.moves)
+        .asking_quorum(asks.quorum);
     let found = discover(&kafka).await;
     kafka.close().await;
     drop(kafka);
@@ -185,6 +215,7 @@ pub fn of<'a>(
     let users = Users::new(Keeper { aws: &session.aws, via: task.via }, BTreeSet::new(), &design.stack);
     let open = move || -> Opening<'a> { Box::pin(serve(session, design, kafka, task, may_write)) };
     let kafka_of = Kafka::new(&design.stack, open).with_users(users).with_mover(mover(&design.stack, task.sandbox));
+    let kafka_of = if task.sandbox { kafka_of.with_addresses(loopback) } else { kafka_of };
     kafka_of.with_hosts(hosts(&session.aws, kafka))
 }
 

@@ -7,6 +7,7 @@ mod alerts;
 mod client;
 mod client_host;
 mod cloud;
+mod controllers;
 mod copies;
 mod definitions;
 mod every_request;

@@ -238,6 +238,7 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, runs_with: Option<Option<Life>>) 
         certificate_ends: tagged(tag::LISTENERS).and(certificate_ends),
         trust: tagged(tag::LISTENERS).and(runs_with.map(trust)),
         config: tagged(tag::CONFIG),
+        controllers: tagged(tag::CONTROLLERS),
         retention: tagged(tag::RETENTION),
         min_insync_replicas: tagged(tag::MIN_INSYNC),
         settings: tagged(tag::SETTINGS),

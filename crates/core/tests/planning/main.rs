@@ -15,5 +15,6 @@ mod model;
 mod msk_order;
 mod open;
 mod prune;
+mod quorum;
 mod rolls;
 mod shapes;
