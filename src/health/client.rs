@@ -5,23 +5,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
 use kafka_protocol::messages::{
     ApiVersionsResponse, DescribeClusterRequest, DescribeConfigsRequest, DescribeQuorumRequest, DescribeQuorumResponse,
-    MetadataRequest, TopicName,
+    MetadataRequest,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::time::timeout;
 
 use super::{BrokerHealth, KafkaHealth, Partition, QuorumVoter};
+use crate::kafka::quorum::{self, Quorum, Replica};
 use crate::kafka::{ConnectError, Connection, Link, Server, check, shape};
 use crate::wait::{Backoff, Look, poll};
 
 /// How long a broker may take for all answers: a cluster of 100,000 partitions describes itself in some 10 MiB.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-const METADATA_TOPIC: &str = "__cluster_metadata";
 const MIN_ISR: &str = "min.insync.replicas";
 /// A resource of DescribeConfigs that is a topic.
 const TOPIC: i8 = 2;
@@ -134,6 +133,14 @@ async fn describe(mut to: Connection, versions: &ApiVersionsResponse, seen: &See
     let metadata = newest(MetadataRequest::KEY, 11..=12).ok_or_else(|| old("Metadata"))?;
     newest(DescribeConfigsRequest::KEY, 4..=4).ok_or_else(|| old("DescribeConfigs"))?;
     let cluster = newest(DescribeClusterRequest::KEY, 0..=2).ok_or_else(|| old("DescribeCluster"))?;
+    // First of all: a broker that the controllers have given up describes all else as healthy.
+    let quorum = match newest(DescribeQuorumRequest::KEY, 1..=2) {
+        None => None,
+        Some(version) => {
+            let shape = if version == 1 { shape::DESCRIBE_QUORUM_1 } else { shape::DESCRIBE_QUORUM_2 };
+            Some(quorum_of(&to.call(&quorum::request(), version, shape).await?)?)
+        }
+    };
     let request = DescribeClusterRequest::default().with_endpoint_type(1).with_include_fenced_brokers(cluster == 2);
     let shape = match cluster {
         0 => shape::DESCRIBE_CLUSTER_0,
@@ -142,19 +149,9 @@ async fn describe(mut to: Connection, versions: &ApiVersionsResponse, seen: &See
     };
     let cluster = to.call(&request, cluster, shape).await?;
     check("DescribeCluster", cluster.error_code)?;
-    let (controller, voters) = match newest(DescribeQuorumRequest::KEY, 1..=2) {
-        // A cluster with ZooKeeper, as MSK still has some, has no quorum of its own.
-        None => (node(cluster.controller_id.0), Vec::new()),
-        Some(version) => {
-            let partition = PartitionData::default().with_partition_index(0);
-            let topic = TopicData::default()
-                .with_topic_name(TopicName(StrBytes::from_static_str(METADATA_TOPIC)))
-                .with_partitions(vec![partition]);
-            let shape = if version == 1 { shape::DESCRIBE_QUORUM_1 } else { shape::DESCRIBE_QUORUM_2 };
-            let request = DescribeQuorumRequest::default().with_topics(vec![topic]);
-            quorum_of(&to.call(&request, version, shape).await?)?
-        }
-    };
+    // A cluster with ZooKeeper, as MSK still has some, has no quorum of its own.
+    let (controller, voters, observers) =
+        quorum.unwrap_or_else(|| (node(cluster.controller_id.0), Vec::new(), Vec::new()));
     let request = MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(false);
     let metadata = to.call(&request, metadata, shape::METADATA_12).await?;
     let topics: Vec<(StrBytes, Vec<MetadataResponsePartition>)> = metadata
@@ -181,6 +178,7 @@ async fn describe(mut to: Connection, versions: &ApiVersionsResponse, seen: &See
         id: cluster.cluster_id.to_string(),
         controller,
         voters,
+        observers,
         brokers: brokers.collect(),
         partitions: partitions.collect(),
     })
@@ -203,22 +201,18 @@ fn partition_of(topic: &StrBytes, one: &MetadataResponsePartition, min_isr: u32)
     }
 }
 
-/// The active controller and the voters.
-fn quorum_of(quorum: &DescribeQuorumResponse) -> Result<(Option<u32>, Vec<QuorumVoter>), String> {
-    check("DescribeQuorum", quorum.error_code)?;
-    let partition = quorum.topics.first().and_then(|topic| topic.partitions.first());
-    let partition = partition.ok_or("DescribeQuorum's answer has no partition")?;
-    check("DescribeQuorum", partition.error_code)?;
-    let leader = partition.current_voters.iter().find(|voter| voter.replica_id == partition.leader_id);
-    let (end, now) = leader.map_or((0, 0), |leader| (leader.log_end_offset, leader.last_caught_up_timestamp));
-    let voter = |one: &kafka_protocol::messages::describe_quorum_response::ReplicaState| {
-        let difference = |newest: i64, own: i64| u64::try_from(newest.saturating_sub(own.max(0))).unwrap_or_default();
-        let (lag, behind_ms) = (difference(end, one.log_end_offset), difference(now, one.last_caught_up_timestamp));
-        let told = quorum.nodes.iter().filter(|node| node.node_id == one.replica_id);
-        let listeners = told.flat_map(|node| &node.listeners).map(|listener| listener.name.to_string()).collect();
-        Some(QuorumVoter { node: node(one.replica_id.0)?, lag, behind_ms, listeners })
+/// The active controller, the voters, and the observers.
+type Voting = (Option<u32>, Vec<QuorumVoter>, Vec<QuorumVoter>);
+
+fn quorum_of(answer: &DescribeQuorumResponse) -> Result<Voting, String> {
+    let quorum = Quorum::read(answer)?;
+    let one = |replica: &Replica| {
+        let listeners = quorum.listeners.get(&replica.node).into_iter().flatten().map(|(name, _)| name.clone());
+        let Replica { node, lag, behind_ms, .. } = *replica;
+        QuorumVoter { node, lag, behind_ms, listeners: listeners.collect() }
     };
-    Ok((node(partition.leader_id.0), partition.current_voters.iter().filter_map(voter).collect()))
+    let all = |replicas: &[Replica]| replicas.iter().map(one).collect();
+    Ok((quorum.leader, all(&quorum.voters), all(&quorum.observers)))
 }
 
 /// The minimum of in-sync replicas of each topic, wherever it is set.

@@ -18,6 +18,9 @@ pub struct KafkaHealth {
     /// The active controller: the leader of the metadata quorum.
     pub controller: Option<u32>,
     pub voters: Vec<QuorumVoter>,
+    /// Who copies the controllers' log and does not vote: brokers, and controllers that join the quorum or have left it.
+    #[serde(skip)]
+    pub observers: Vec<QuorumVoter>,
     pub brokers: Vec<BrokerHealth>,
     pub partitions: Vec<Partition>,
 }
@@ -86,8 +89,8 @@ impl Partition {
     }
 }
 
-/// A voter that was caught up within this time is up to date: voters fetch twice a second.
-pub const VOTER_BEHIND_MS: u64 = 5_000;
+/// A voter that was caught up within this time is up to date.
+pub const VOTER_BEHIND_MS: u64 = crate::kafka::quorum::BEHIND_MS;
 
 impl KafkaHealth {
     /// Partitions that have a replica out of sync, no leader, or fewer in sync than `acks=all` needs.
@@ -177,8 +180,11 @@ impl KafkaHealth {
         if self.controller.is_none() {
             missing.push("there is no active controller".to_owned());
         }
-        let voter = self.voters.iter().find(|voter| voter.node == node);
         let broker = self.brokers.iter().find(|broker| broker.node == node);
+        // A controller whose volume was lost copies the log under another directory, and still has a vote under the old one.
+        let observes = broker.is_none() || self.voters.iter().any(|voter| voter.node == node);
+        let own = self.voters.iter().chain(self.observers.iter().filter(|_| observes)).filter(|one| one.node == node);
+        let voter = own.min_by_key(|one| one.behind_ms);
         match (voter, broker) {
             (None, None) => missing.push(format!("node {node} is not registered")),
             (_, Some(broker)) if broker.fenced => missing.push(format!("broker {node} is fenced")),

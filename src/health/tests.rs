@@ -17,7 +17,7 @@ fn cluster(partitions: Vec<Partition>) -> KafkaHealth {
         .map(|node| QuorumVoter { node, lag: 0, behind_ms: 200, listeners: vec!["CONTROLLER".to_owned()] })
         .collect();
     let brokers = (1..=3).map(broker).collect();
-    KafkaHealth { id: "c".into(), controller: Some(2), voters, brokers, partitions }
+    KafkaHealth { id: "c".into(), controller: Some(2), voters, observers: Vec::new(), brokers, partitions }
 }
 
 const ALL: [u32; 3] = [1, 2, 3];

@@ -9,6 +9,7 @@ mod send;
 mod users;
 
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -52,11 +53,15 @@ pub struct Kafka<'a> {
     users: Users<'a>,
     /// How replicas are moved.
     mover: Option<Mover>,
+    /// Whether a plan asks who votes in the controllers' quorum.
+    asks_quorum: bool,
     /// Whether a plan asks where partitions are, and what the brokers told of it.
     asks_moves: bool,
     seen: OnceCell<View>,
     /// How hosts of brokers that leave are stopped.
     hosts: Option<Hosts<'a>>,
+    /// The address by which the cluster knows a host: its private one, but for processes of this machine.
+    address: fn(Ipv4Addr) -> Ipv4Addr,
 }
 
 impl<'a> Kafka<'a> {
@@ -70,9 +75,11 @@ impl<'a> Kafka<'a> {
             topics: Topics::default(),
             users: Users::default(),
             mover: None,
+            asks_quorum: false,
             asks_moves: false,
             seen: OnceCell::new(),
             hosts: None,
+            address: |private| private,
         }
     }
 
@@ -92,6 +99,18 @@ impl<'a> Kafka<'a> {
     #[must_use]
     pub fn asking_moves(self, asks: bool) -> Kafka<'a> {
         Kafka { asks_moves: asks, ..self }
+    }
+
+    /// The same, which knows hosts by other addresses.
+    #[must_use]
+    pub fn with_addresses(self, address: fn(Ipv4Addr) -> Ipv4Addr) -> Kafka<'a> {
+        Kafka { address, ..self }
+    }
+
+    /// The same, which tells who votes if `asks` says so.
+    #[must_use]
+    pub fn asking_quorum(self, asks: bool) -> Kafka<'a> {
+        Kafka { asks_quorum: asks, ..self }
     }
 
     /// The same, whose hosts can be stopped so.
@@ -118,9 +137,11 @@ impl<'a> Kafka<'a> {
             topics: Topics::default(),
             users: Users::default(),
             mover: None,
+            asks_quorum: false,
             asks_moves: false,
             seen: OnceCell::new(),
             hosts: None,
+            address: |private| private,
         }
     }
 

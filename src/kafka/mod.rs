@@ -7,6 +7,7 @@ mod connection;
 mod error;
 pub mod features;
 mod proxy;
+pub mod quorum;
 pub mod quotas;
 mod sasl;
 mod scram;

@@ -146,6 +146,9 @@ pub const ELECT_LEADERS_2: &[Shape] = &[Fixed(4 + 2), PARTITION_ERRORS, Tags];
 /// Throttle time, and for each resource an error with its words, and its kind and name.
 pub const INCREMENTAL_ALTER_CONFIGS_1: &[Shape] = &[Fixed(4), List(&[Fixed(2), Text, Fixed(1), Text, Tags]), Tags];
 
+/// Throttle time, and an error with its words: of AddRaftVoter and of RemoveRaftVoter.
+pub const CHANGE_OF_VOTERS_0: &[Shape] = UNREGISTER_BROKER_0;
+
 /// Throttle time, and for each topic: name, id, error with its words, partitions, copies, and its settings.
 pub const CREATE_TOPICS_7: &[Shape] = &[
     Fixed(4),

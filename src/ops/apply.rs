@@ -17,9 +17,9 @@ use crate::session::{Observation, Session, make_plan, read_file, read_source};
 use kstack_core::check::Parsed;
 use kstack_core::design::Design;
 use kstack_core::expiry;
-use kstack_core::kinds::{Instance, Kind as _};
+use kstack_core::kinds::{Instance, Kind as _, Voter};
 use kstack_core::observed::Observed;
-use kstack_core::plan::{Plan, SavedPlan, Source, Work, roll_last};
+use kstack_core::plan::{Action, Plan, SavedPlan, Source, Work, roll_last};
 use kstack_core::stack::TimeSpan;
 
 /// Why `--ttl` is refused.
@@ -215,9 +215,10 @@ impl ApplyRequest {
             return Ok(Some(Applied { design, changed: false, local: Vec::new() }));
         }
         kafka.instances_run(&staying(&plan, observed), &session.aws).await?;
-        if plan.counts().roll > 1
-            && let Some(host) =
-                signals.unless_stopped(async { Ok::<_, Failure>(kafka::active(&design, kafka).await) }).await?
+        let leave =
+            plan.steps.iter().filter(|step| step.address.kind == Voter::NAME && step.action() == Action::Delete);
+        if (plan.counts().roll > 1 || leave.count() > 1)
+            && let Some(host) = signals.unless_stopped(async { Ok::<_, Failure>(kafka::active(kafka).await) }).await?
         {
             plan = roll_last(plan, &host, observed);
             if !plan.refusals.is_empty() {

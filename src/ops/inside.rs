@@ -15,16 +15,17 @@ use crate::health::{self, shortened};
 use crate::inside::{Hosts, Kafka, Keeper, Mover, Opening, Users, discover};
 use crate::kafka::{Brokers, Server, Via, features};
 use crate::roll::{KafkaAccess, brokers_at, trust};
-use crate::sandbox::kafka::distribution;
+use crate::sandbox::kafka::{distribution, loopback};
 use crate::session::{Observation, Session, changes_kafka};
 use kstack_core::check::Parsed;
 use kstack_core::choose::{PlanningInput, settle};
 use kstack_core::cloud_init::SCRAM_PORT;
-use kstack_core::design::Design;
+use kstack_core::design::{Design, node_id};
 use kstack_core::engines::Engine;
+use kstack_core::engines::ec2::keys::VolumeType;
 use kstack_core::features::Levels;
 use kstack_core::kinds::broker::leaves;
-use kstack_core::kinds::{self, Instance, MskCluster, NetworkInterface};
+use kstack_core::kinds::{self, Instance, MskCluster, NetworkInterface, Volume, voter};
 use kstack_core::observed::{Inside, Observed};
 use kstack_core::stack::Stack;
 
@@ -52,12 +53,15 @@ pub async fn look(session: &Session, parsed: &Parsed, looking: Looking<'_>) -> R
     let mut seen = session.look(parsed).await?;
     let stack = &settle(&parsed.stack, &seen.input.observed, seen.input.record.as_ref());
     // Of users that are no longer in the file the cluster may have rights still.
-    let moves = may_move(stack, &seen.input);
-    let features = may_finalize(stack, &seen.input);
+    let asked = Asked {
+        applied: seen.input.record.as_ref().is_some_and(|record| record.applies > 0),
+        moves: may_move(stack, &seen.input),
+        quorum: may_vote(stack, &seen.input),
+        features: may_finalize(stack, &seen.input),
+    };
+    let users = stack.has_inside() || !made(&seen.input.observed).is_empty();
     let others = may_have_others(stack, &seen.input);
-    if stack.has_inside() || !made(&seen.input.observed).is_empty() || others || moves || features {
-        let applied = seen.input.record.as_ref().is_some_and(|record| record.applies > 0);
-        let asked = Asked { applied, moves, features };
+    if users || others || asked.moves || asked.quorum || asked.features {
         Box::pin(ask(session, stack, &mut seen.input.observed, asked, looking)).await;
     }
     Ok(seen)
@@ -70,6 +74,8 @@ struct Asked {
     applied: bool,
     /// Whether partitions may have to move.
     moves: bool,
+    /// Whether another may have to vote in the controllers' quorum.
+    quorum: bool,
     /// Whether features may be behind, or ahead of the file's Kafka.
     features: bool,
 }
@@ -96,6 +102,25 @@ fn may_move(stack: &Stack, input: &PlanningInput) -> bool {
     left || missing || begun.is_some_and(|record| record.resources.is_none())
 }
 
+/// Whether the controllers' quorum may have to change: hosts of controllers are added or taken away, a volume of theirs is new or was lost, or
+/// an apply did not come to its end.
+fn may_vote(stack: &Stack, input: &PlanningInput) -> bool {
+    let Some(ec2) = &stack.cluster.ec2 else { return false };
+    let role = if ec2.combined { "broker" } else { "controller" };
+    let (volumes, begun) = (input.observed.of::<Volume>(), input.record.as_ref());
+    let names = (1..=ec2.voters()).map(|number| format!("{role}-{number}"));
+    let wanted: BTreeSet<u32> = names.clone().filter_map(|name| node_id(&name)).collect();
+    let is_first =
+        |volume: &Volume| volume.joins.is_none() && volume.first_voters().is_none_or(|first| first == wanted);
+    // One on disks of its own has no volume, and the quorum stays as it was made.
+    let as_made = |name: String| match volumes.get(name.as_str()) {
+        Some((_, volume)) => is_first(volume),
+        None => ec2.brokers.storage.kind == VolumeType::InstanceStore && ec2.combined,
+    };
+    let left = input.observed.live.keys().any(|address| voter::leaves(stack, kinds::owner(address)));
+    left || begun.is_some_and(|record| record.resources.is_none()) || !names.into_iter().all(as_made)
+}
+
 /// The users that kstack has made, whether the file has them or no more.
 fn made(observed: &Observed) -> BTreeSet<String> {
     observed.made_users().into_iter().map(ToString::to_string).collect()
@@ -120,7 +145,8 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, asked: A
     let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking)))
         .with_users(users)
         .with_mover(mover(stack, looking.sandbox))
-        .asking_moves(asked.moves);
+        .asking_moves(asked.moves)
+        .asking_quorum(asked.quorum);
     let found = discover(&kafka).await;
     let told = if asked.features && found.is_ok() { features_of(&kafka).await } else { None };
     kafka.close().await;
@@ -225,6 +251,7 @@ pub fn of<'a>(
     let users = Users::new(Keeper { aws: &session.aws, via: task.via }, BTreeSet::new(), &design.stack);
     let open = move || -> Opening<'a> { Box::pin(serve(session, design, kafka, task, may_write)) };
     let kafka_of = Kafka::new(&design.stack, open).with_users(users).with_mover(mover(&design.stack, task.sandbox));
+    let kafka_of = if task.sandbox { kafka_of.with_addresses(loopback) } else { kafka_of };
     kafka_of.with_hosts(hosts(&session.aws, kafka))
 }
 

@@ -18,6 +18,7 @@ use crate::session::Session;
 use kstack_core::certificates::Facts;
 use kstack_core::cloud_init::{CLIENT_PORT, INTERNAL_PORT, Phase};
 use kstack_core::design::Design;
+use kstack_core::kinds::voter::name_of;
 use kstack_core::model::tag;
 use kstack_core::observed::Observed;
 use kstack_core::text::many;
@@ -131,9 +132,8 @@ pub fn told_of_nobody() -> bool {
 }
 
 /// The host of the active controller, where a broker answers.
-pub async fn active(design: &Design, kafka: &KafkaAccess) -> Option<String> {
-    let node = health::ask(&kafka.servers(), &kafka.link).await.ok()?.controller?;
-    design.hosts.iter().find(|host| host.cloud.node_id == node).map(|host| host.name.clone())
+pub async fn active(kafka: &KafkaAccess) -> Option<String> {
+    health::ask(&kafka.servers(), &kafka.link).await.ok()?.controller.map(name_of)
 }
 
 /// Starts the processes that stand for the hosts of `design`, where the sandbox has a Kafka.

@@ -144,9 +144,11 @@ impl SandboxCluster {
             cloud_init::server_properties(&local).map_err(|error| SandboxError::NoKafka(error.to_string()))?;
         let properties = node.join("server.properties");
         if process(&node).is_some() {
-            // As on EC2 a host keeps its own file while it runs, where brokers are given the other settings.
+            // As on EC2 a host keeps its own file while it runs, where brokers are given the other settings, and goes on to ask the
+            // controllers that it asked before.
             let version = Version::parse(&host.cloud.kafka_version).map_or(newest(), Version::numbers);
-            let of_start = |text: &str| lines_of_starts(text, version).concat();
+            let asked = |line: &&str| !line.starts_with("controller.quorum.bootstrap.servers=");
+            let of_start = |text: &str| lines_of_starts(text, version).into_iter().filter(asked).collect::<String>();
             let same = fs::read_to_string(&properties).is_ok_and(|before| of_start(&before) == of_start(&settings));
             if same && fs::read_link(node.join(KAFKA)).is_ok_and(|before| before == *distribution) {
                 return Ok(());
@@ -308,6 +310,7 @@ fn local(host: &cloud_init::Host, node: &Path) -> cloud_init::Host {
     // Every host has a loopback address of its own, and none has all.
     host.ipv6 = false;
     host.controllers.iter_mut().for_each(|voter| voter.address = loopback(voter.address));
+    host.endpoints.iter_mut().for_each(|address| *address = loopback(*address));
     host.settings.entry("log.cleaner.dedupe.buffer.size".to_owned()).or_insert_with(|| "8388608".to_owned());
     host.settings.insert("log.dirs".to_owned(), node.join("data").display().to_string());
     if let Some(security) = &host.security {

@@ -124,6 +124,8 @@ fn properties(address: Ipv4Addr, config: &[(&str, &str)]) -> (Host, String) {
         volume_id: cloud_init::VOLUME_ID_PLACEHOLDER.to_owned(),
         more_volumes: Vec::new(),
         own_disks: None,
+        endpoints: Vec::new(),
+        joins: false,
         cluster_id: id.clone(),
         controllers: vec![Voter { node_id: 1, address, directory_id: id }],
         kafka_version: "4.1.1".to_owned(),

@@ -8,6 +8,7 @@ mod begun;
 mod client;
 mod client_host;
 mod cloud;
+mod controllers;
 mod copies;
 mod definitions;
 mod every_request;

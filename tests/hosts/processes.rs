@@ -18,7 +18,7 @@ use crate::support::{Run, sandbox_command, stack, text};
 use crate::watch::{Watch, Watched, now};
 
 /// Where the sandbox of this test keeps what runs.
-fn sandbox_folder() -> PathBuf {
+pub fn sandbox_folder() -> PathBuf {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kstack-test");
     cache.join("sandbox").join(format!("of-{}", owner()))
 }

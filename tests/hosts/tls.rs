@@ -177,6 +177,8 @@ impl Cluster {
             logs: None,
             more_volumes: Vec::new(),
             own_disks: None,
+            endpoints: Vec::new(),
+            joins: false,
             security: Some(Security {
                 scram: true,
                 mtls: true,

@@ -30,6 +30,8 @@ pub fn host(role: HostRole, os: Os) -> Host {
         volume_id: "vol-0123456789abcdef0".into(),
         more_volumes: Vec::new(),
         own_disks: None,
+        endpoints: Vec::new(),
+        joins: false,
         cluster_id: "MkU3OEVBNTcwNTJENDM2Qg".into(),
         controllers: (1..=3).map(voter).collect(),
         kafka_version: "4.1.1".into(),

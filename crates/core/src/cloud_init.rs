@@ -75,11 +75,12 @@ pub const CLIENT_PORT: u16 = 9092;
 pub const CONTROLLER_PORT: u16 = 9093;
 
 /// Settings that a stack file cannot override: the scripts, the volume or the other hosts depend on them.
-pub const RESERVED_SETTINGS: [&str; 15] = [
+pub const RESERVED_SETTINGS: [&str; 16] = [
     "advertised.listeners",
     "broker.id",
     "broker.rack",
     "controller.listener.names",
+    "controller.quorum.auto.join.enable",
     "controller.quorum.bootstrap.servers",
     "controller.quorum.voters",
     "inter.broker.listener.name",
@@ -187,6 +188,14 @@ pub struct Host {
     pub cluster_id: String,
     /// The controllers that the cluster starts with, the same on every host.
     pub controllers: Vec<Voter>,
+    /// Where controllers are asked, where these are others than those that the cluster started with. No part of the fingerprint: which they
+    /// are is known by a tag of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Ipv4Addr>,
+    /// Whether a controller joins a quorum that is there: Kafka draws the id of its directory. One of the first has the fingerprint that it
+    /// had before others could join.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub joins: bool,
     /// 4.0 or newer.
     pub kafka_version: String,
     /// Where the `.tgz` is fetched from: HTTPS, or HTTP with a checksum that is given.

@@ -137,7 +137,7 @@ pub const EFFECTS: &[KeyEffect] = &[
     key("cluster.ec2.kafka", &[Roll], ""),
     key("cluster.ec2.os", &[Roll], "Data volumes stay."),
     key("cluster.ec2.image", &[Roll], "Data volumes stay."),
-    key("cluster.ec2.combined", &[Roll], ""),
+    key("cluster.ec2.combined", &[Refused], "A quorum keeps its hosts."),
     key(
         "cluster.ec2.brokers.count",
         &[InPlace],
@@ -162,7 +162,11 @@ pub const EFFECTS: &[KeyEffect] = &[
         &[InPlace],
         "AWS changes a volume while it is used; once in six hours.",
     ),
-    key("cluster.ec2.controllers.count", &[Refused], "A quorum keeps its size."),
+    key(
+        "cluster.ec2.controllers.count",
+        &[Roll, InPlace],
+        "Every host is told of new controllers by a roll before they join; those that leave are removed from the quorum one after another.",
+    ),
     key("cluster.ec2.controllers.instance_type", &[Roll], ""),
     key("cluster.ec2.controllers.storage", &[InPlace, Nothing], "A volume grows while it is used, and never shrinks."),
     key("cluster.ec2.placement", &[Roll], ""),

@@ -239,6 +239,7 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, runs_with: Option<Option<Life>>) 
         launched: instance.launch_time().and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok()),
         trust: tagged(tag::LISTENERS).and(runs_with.map(trust)),
         config: tagged(tag::CONFIG),
+        controllers: tagged(tag::CONTROLLERS),
         retention: tagged(tag::RETENTION),
         min_insync_replicas: tagged(tag::MIN_INSYNC),
         settings: tagged(tag::SETTINGS),

@@ -58,6 +58,7 @@ impl Driver<Aws> for Volume {
                 encrypted: volume.encrypted().unwrap_or_default(),
                 kms_key: tags.get(tag::KMS_KEY).cloned(),
                 voters: tags.get(tag::VOTERS).cloned(),
+                joins: tags.get(tag::JOINS).cloned(),
                 attached_to: volume.attachments().iter().find_map(|one| one.instance_id()).map(str::to_owned),
                 cluster_id: String::new(),
             };

@@ -1,15 +1,17 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use bytes::BytesMut;
+use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::describe_quorum_response as quorum;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
     ApiVersionsResponse, BrokerId, DescribeClusterResponse, DescribeConfigsResponse, MetadataResponse, ResponseHeader,
+    TopicName,
 };
 use kafka_protocol::protocol::{Encodable, HeaderVersion};
 use proptest::prelude::*;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -17,8 +19,13 @@ use crate::kafka::decode;
 
 /// An answer's bytes, as a broker sends them.
 fn answer<T: Encodable + HeaderVersion>(body: &T, version: i16) -> Vec<u8> {
+    answer_to(7, body, version)
+}
+
+/// The same to the request with this number.
+fn answer_to<T: Encodable + HeaderVersion>(number: i32, body: &T, version: i16) -> Vec<u8> {
     let mut bytes = BytesMut::new();
-    let header = ResponseHeader::default().with_correlation_id(7);
+    let header = ResponseHeader::default().with_correlation_id(number);
     header.encode(&mut bytes, T::header_version(version)).unwrap();
     body.encode(&mut bytes, version).unwrap();
     bytes.to_vec()
@@ -61,7 +68,7 @@ fn answers_are_read_and_shapes_fit_them() {
     assert_eq!(metadata.topics[0].partitions[1].isr_nodes, [BrokerId(1)]);
     let bytes = answer(&quorum_answer(), 2);
     let read: DescribeQuorumResponse = decode(bytes, 7, shape::HEADER_1, shape::DESCRIBE_QUORUM_2, 2).unwrap();
-    let (controller, voters) = quorum_of(&read).unwrap();
+    let (controller, voters, _) = quorum_of(&read).unwrap();
     assert_eq!(controller, Some(2));
     assert_eq!(voters[0], QuorumVoter { node: 1, lag: 10, behind_ms: 60_000, listeners: Vec::new() });
     assert_eq!(
@@ -138,6 +145,39 @@ proptest! {
         let _ = decode::<DescribeConfigsResponse>(bytes.clone(), 7, shape::HEADER_1, shape::DESCRIBE_CONFIGS_4, 4);
         let _ = decode::<ApiVersionsResponse>(bytes, 7, shape::HEADER_0, shape::API_VERSIONS_0, 0);
     }
+}
+
+/// A broker that knows no controller that still votes describes all else as healthy: it is not believed, and nothing else is asked.
+#[tokio::test]
+async fn a_broker_that_is_cut_off_from_the_controllers_is_not_believed() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let broker = Server::from(SocketAddrV4::new(Ipv4Addr::LOCALHOST, listener.local_addr().unwrap().port()));
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let keys = asked.clone();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        while let Ok(length) = stream.read_u32().await {
+            let mut request = vec![0; length as usize];
+            stream.read_exact(&mut request).await.unwrap();
+            let number = |at: usize| i16::from_be_bytes([request[at], request[at + 1]]);
+            let (key, version) = (number(0), number(2));
+            let id = i32::from_be_bytes(request[4..8].try_into().unwrap());
+            keys.lock().unwrap().push(key);
+            let known = |key: i16, max: i16| ApiVersion::default().with_api_key(key).with_max_version(max);
+            let versions = vec![known(3, 12), known(32, 4), known(60, 2), known(55, 2), known(18, 0)];
+            let bytes = match key {
+                18 => answer_to(id, &ApiVersionsResponse::default().with_api_keys(versions), 0),
+                55 => answer_to(id, &DescribeQuorumResponse::default().with_error_code(41), version),
+                60 => answer_to(id, &DescribeClusterResponse::default(), version),
+                32 => answer_to(id, &DescribeConfigsResponse::default(), version),
+                _ => answer_to(id, &metadata(), version),
+            };
+            stream.write_all(&[&(bytes.len() as u32).to_be_bytes()[..], &bytes].concat()).await.unwrap();
+        }
+    });
+    let error = ask(std::slice::from_ref(&broker), &Link::default()).await.unwrap_err();
+    assert_eq!(error, AskError::Answer { broker, why: "DescribeQuorum failed with NotController".to_owned() });
+    assert_eq!(*asked.lock().unwrap(), [18, 55], "its versions, and who votes");
 }
 
 /// What listens and is no broker is as good as nobody.

@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use super::{PlanningInput, logs};
 use crate::cloud_init::{
-    self, Download, Exporters, HostRole, Overrides, Security, VOLUME_ID_PLACEHOLDER, Voter, overrides_of,
-    volume_placeholder,
+    self, Download, Exporters, HostRole, Overrides, Security, VOLUME_ID_PLACEHOLDER, overrides_of, volume_placeholder,
 };
 use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat, host_of_volume, node_id};
 use crate::digest;
@@ -24,7 +23,7 @@ use crate::refusal::Refusal;
 use crate::settings;
 use crate::stack::{Ec2, Mtls, Oauth};
 pub use place::missing_hosts;
-use place::{Seats, addresses, place, voters};
+use place::{Quorum, Seats, addresses, controllers, place};
 
 /// A change of the templates that running hosts must get: raising it rolls every host of every stack.
 const TEMPLATE_REVISION: u32 = 1;
@@ -49,9 +48,9 @@ pub fn choose(
     };
     let broker_zones = place(design, &input.observed, "broker", ec2.brokers.ids());
     let controller_count = ec2.controllers.as_ref().map_or(0, |controllers| controllers.count);
-    let controller_zones = place(design, &input.observed, "controller", 1..=controller_count);
+    let controller_zones = place(design, &input.observed, "controller", 1..=controllers(ec2, &input.observed));
     let addresses = addresses(design, input, (ec2.brokers.ids(), &broker_zones), &controller_zones);
-    let voters = voters(design, ec2, &addresses);
+    let quorum = Quorum::of(design, ec2, &input.observed, &addresses);
     if ec2.brokers.storage.kind == VolumeType::InstanceStore && sizing.volumes == 0 {
         let name = &ec2.brokers.instance_type;
         let what = format!("instances of the type {name} have no disks of their own");
@@ -67,7 +66,7 @@ pub fn choose(
     let mut seats = Seats::default();
     let mut hosts = Vec::new();
     let mut add = |id, instance_type: &str, volume, placement| {
-        host(design, input, &instances, overrides, id, instance_type, volume, placement, &voters, refusals)
+        host(design, input, &instances, overrides, id, instance_type, volume, placement, &quorum, refusals)
     };
     for number in 1..=controller_count {
         let Some(controllers) = &ec2.controllers else { break };
@@ -86,7 +85,7 @@ pub fn choose(
     };
     for (node_id, zone) in ec2.brokers.ids().zip(broker_zones) {
         let name = format!("broker-{node_id}");
-        let votes = voters.iter().any(|voter| voter.node_id == node_id);
+        let votes = quorum.wanted.contains_key(&node_id);
         let role = if votes { HostRole::Combined } else { HostRole::Broker };
         let address = addresses.get(&name).copied();
         let id = Identity { name, role, node_id, zone, address };
@@ -120,7 +119,7 @@ fn host(
     instance_type: &str,
     volume: EbsVolume,
     placement: Option<Seat>,
-    voters: &[Voter],
+    quorum: &Quorum,
     refusals: &mut Vec<Refusal>,
 ) -> Option<HostDesign> {
     let Identity { name, role, node_id, zone, address } = identity;
@@ -155,6 +154,7 @@ fn host(
     let phase = design.course.of_host(live);
     let version = ec2.kafka.to_string();
     let (archive_url, archive_checksum) = archive::of(&version, ec2.archive.as_ref());
+    let joins = quorum.joins(input, &name);
     let cloud = cloud_init::Host {
         stack: stack.name.to_string(),
         name: name.clone(),
@@ -167,7 +167,9 @@ fn host(
         more_volumes: (2..=volumes).map(volume_placeholder).collect(),
         own_disks: (volume.kind == VolumeType::InstanceStore).then_some(limits.disks),
         cluster_id: design.cluster_id.clone(),
-        controllers: voters.to_vec(),
+        controllers: quorum.first.clone(),
+        endpoints: quorum.endpoints(),
+        joins: joins.is_some(),
         kafka_version: version,
         archive_url,
         archive_checksum,
@@ -226,6 +228,8 @@ fn host(
                 volume,
                 placement,
                 cloud,
+                joins,
+                asks: quorum.mark(own),
                 user_data,
                 config,
                 behind,
@@ -300,7 +304,9 @@ fn fingerprint(cloud: &cloud_init::Host, own_archive: bool, overrides: &Override
         true => cloud.archive_checksum.clone(),
         false => archive::published(&cloud.archive_url),
     };
-    let still = cloud_init::Host { retention_ms: 0, min_insync_replicas: 0, archive_checksum, ..cloud.clone() };
+    // Those who are asked have a mark of their own: that there are fewer rolls no host.
+    let (retention_ms, min_insync_replicas, endpoints) = (0, 0, Vec::new());
+    let still = cloud_init::Host { retention_ms, min_insync_replicas, endpoints, archive_checksum, ..cloud.clone() };
     let text = serde_json::json!([TEMPLATE_REVISION, still, overrides_of(overrides, false)]).to_string();
     digest::fingerprint(text, 12)
 }

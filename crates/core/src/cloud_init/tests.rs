@@ -22,6 +22,8 @@ fn host(role: HostRole, os: Os) -> Host {
         volume_id: VOLUME_ID_PLACEHOLDER.to_owned(),
         more_volumes: Vec::new(),
         own_disks: None,
+        endpoints: Vec::new(),
+        joins: false,
         cluster_id: "MkU3OEVBNTcwNTJENDM2Qg".to_owned(),
         controllers: vec![voter(1), voter(2), voter(3)],
         kafka_version: "4.1.1".to_owned(),

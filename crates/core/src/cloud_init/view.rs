@@ -57,20 +57,24 @@ impl<'a> View<'a> {
         let count = if disks > 0 { disks as usize } else { 1 + host.more_volumes.len() };
         let mount_points = mount_points(count);
         let listen_host = if host.ipv6 { String::new() } else { host.address.to_string() };
-        let votes = host.controllers.iter().any(|voter| voter.node_id == host.node_id);
+        let first = host.controllers.iter().any(|voter| voter.node_id == host.node_id);
+        let asked = match host.endpoints.is_empty() {
+            true => host.controllers.iter().map(|voter| voter.address).collect(),
+            false => host.endpoints.clone(),
+        };
         let (checksum_sha512, checksum_url) = match &host.archive_checksum {
             Checksum::Sha512(digits) => (Some(digits.to_ascii_lowercase()), None),
             Checksum::Published(url) => (None, Some(url.as_str())),
         };
         Self {
             is_broker: host.role != HostRole::Controller,
-            is_voter: host.role != HostRole::Broker && votes,
+            is_voter: host.role != HostRole::Broker && first && !host.joins,
             process_roles: match host.role {
                 HostRole::Broker => "broker",
                 HostRole::Controller => "controller",
                 HostRole::Combined => "broker,controller",
             },
-            bootstrap_servers: join(&|voter| format!("{}:{quorum}", voter.address)),
+            bootstrap_servers: asked.iter().map(|address| format!("{address}:{quorum}")).collect::<Vec<_>>().join(","),
             initial_controllers: join(&|voter| {
                 format!("{}@{}:{quorum}:{}", voter.node_id, voter.address, voter.directory_id)
             }),

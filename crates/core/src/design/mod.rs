@@ -142,6 +142,10 @@ pub struct HostDesign {
     pub volume: EbsVolume,
     pub placement: Option<Seat>,
     pub cloud: cloud_init::Host,
+    /// Of a controller that joins a quorum that is there: which directory it replaces, or that it is new. See the volume's field.
+    pub joins: Option<String>,
+    /// Which controllers it is started with as those to ask, where these are others than the quorum's first: see the instance's field.
+    pub asks: Option<String>,
     /// User data, with a placeholder for each volume's id: one text of some 30 KiB for all that is wanted of the host.
     pub user_data: Arc<str>,
     /// Names everything that the host is configured with, but what Kafka can change while it runs.

@@ -1,6 +1,7 @@
 //! Instances: brokers and controllers as replaceable machines. Volume and interface stay when one is terminated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use super::prelude::*;
@@ -9,6 +10,7 @@ use crate::engines::ec2::ROOT_GIB;
 use crate::stack::Stack;
 use crate::trust::Trust;
 use jiff::Timestamp;
+use serde_json::Value;
 
 /// What is said of the certificate that a host runs with while more than a third of its life is left.
 pub const VALID: &str = "valid";
@@ -69,6 +71,9 @@ spec! {
         /// The authorities that it runs with, where it speaks TLS: a [`Trust`], or something else where nothing is known.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub trust: Option<String> => Rule::roll().hidden(),
+        /// Which controllers it asks, where these are others than the quorum's first: an [`Asked`].
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub controllers: Option<String> => Rule::by(ask).hidden().saying("controllers: it asks fewer than there are to be"),
         /// Fingerprint of the host's configuration.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub config: Option<String> => Rule::roll().hidden().saying("config: the host's settings differ"),
@@ -93,7 +98,37 @@ spec! {
     }
 }
 
+/// Which controllers a host asks, by their node ids, and with which the quorum started. A host that tells of none asks those.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub of: BTreeSet<u32>,
+    pub first: BTreeSet<u32>,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids = |ids: &BTreeSet<u32>| ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
+        write!(f, "{}, first {}", ids(&self.of), ids(&self.first))
+    }
+}
+
+impl Asked {
+    pub fn parse(text: &str) -> Option<Asked> {
+        let ids = |text: &str| text.split(' ').map(|id| id.parse().ok()).collect::<Option<BTreeSet<u32>>>();
+        let (of, first) = text.split_once(", first ")?;
+        Some(Asked { of: ids(of)?, first: ids(first)? })
+    }
+}
+
 impl Instance {
+    /// Which controllers the host asks, of a quorum that started with `first`. One with a mark that kstack does not set asks nobody.
+    pub fn asks(&self, first: &BTreeSet<u32>) -> BTreeSet<u32> {
+        match &self.controllers {
+            None => first.clone(),
+            Some(mark) => Asked::parse(mark).map(|asked| asked.of).unwrap_or_default(),
+        }
+    }
+
     /// How far it is on its way from plaintext to TLS; `None` for a mark that kstack does not set.
     pub fn phase(&self) -> Option<Phase> {
         Phase::of_mark(self.listeners.as_deref())
@@ -155,6 +190,7 @@ impl Kind for Instance {
                 .security
                 .as_ref()
                 .map(|_| design.authorities.trust.clone().of_host(&host.name).to_string()),
+            controllers: host.asks.clone(),
             config: Some(host.config.clone()),
             retention: host.broker().then(|| design.stack.common().settings.retention.to_string()),
             min_insync_replicas: Some(design.stack.common().settings.min_insync.to_string()),
@@ -192,6 +228,7 @@ impl Kind for Instance {
             (tag::MONITORING, &self.monitoring),
             (tag::STORAGE, &self.storage),
             (tag::LISTENERS, &self.listeners),
+            (tag::CONTROLLERS, &self.controllers),
             (tag::CONFIG, &self.config),
             (tag::RETENTION, &self.retention),
             (tag::MIN_INSYNC, &self.min_insync_replicas),
@@ -227,6 +264,8 @@ impl Kind for Instance {
         let changes = |field: &str| changes.iter().any(|change| change.field == field);
         if alone && self.storage.is_none() {
             "the host is replaced while the others run, and starts with a new certificate; its volume and address are kept"
+        } else if changes("controllers") {
+            "the host is told of all controllers before one joins or leaves the quorum; it is replaced while the others run, its volume and address are kept"
         } else if self.storage.is_some() {
             "the host is replaced while the others run: it loses its replicas, and fetches them again from the others; its address is kept"
         } else if changes("data_volume") {
@@ -314,6 +353,19 @@ fn renew(change: &FieldChange, _: bool) -> Effect {
             reason: format!("the certificate that the host runs with {before}, so it can't be rolled while the others run"),
             remedy: "run `kstack recover` with the file: it starts all hosts again at once whose certificates have ended, with new ones".to_owned(),
         },
+        _ => Effect::Roll,
+    }
+}
+
+/// A host that asks fewer controllers than there are to be is told of the others; one that asks more than these goes on until its roll.
+fn ask(change: &FieldChange, _: bool) -> Effect {
+    let after = change.after.as_str().and_then(Asked::parse);
+    let before = match &change.before {
+        Value::Null => after.as_ref().map(|asked| asked.first.clone()),
+        before => before.as_str().and_then(Asked::parse).map(|asked| asked.of),
+    };
+    match (before, after) {
+        (Some(before), Some(after)) if before.is_superset(&after.of) => Effect::UntilRoll,
         _ => Effect::Roll,
     }
 }

@@ -212,6 +212,7 @@ macro_rules! all_kinds {
                 user_rights::UserRights,
                 partitions::Partitions,
                 broker::Broker,
+                voter::Voter,
             }
         }
     };

@@ -1,5 +1,7 @@
 //! Data volumes: a broker's or controller's identity. They outlive instances, only grow, and are never deleted unasked.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::Resource;
@@ -21,18 +23,31 @@ spec! {
         /// The KMS key as the file names it, known by a tag since AWS answers with an ARN; absent for the account's default.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub kms_key: Option<String> => Rule::by(keep_key),
-        /// Node ids of the controllers' quorum, known by a tag, on the volumes of those who vote in it.
+        /// Node ids of the quorum's first controllers, known by a tag, on the volumes of all who vote in it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub voters: Option<String> => Rule::fixed(
             "the controllers' quorum",
-            "keep the number of controllers, and `combined`, as they are; change the quorum itself with kafka-metadata-quorum.sh",
+            "keep `combined`, and the first three brokers, as they are: with `combined: true` the quorum stays as it was made",
         ).hidden(),
+        /// Of a controller that joined the quorum later, known by a tag: the directory that it replaces, or [`NEW`].
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pub joins: Option<String> => Rule::in_place().hidden(),
         /// Of a live one: the id of the instance that has it.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         pub attached_to: Option<String> => Rule::in_place().hidden(),
         /// Kafka's cluster id, for the volume's tag: the choice of it is found there again.
         #[serde(skip)]
         pub cluster_id: String => Rule::creation_only(),
+    }
+}
+
+/// What [`Volume::joins`] says where no other directory is replaced.
+pub const NEW: &str = "new";
+
+impl Volume {
+    /// The node ids of the quorum's first voters, where it is a voter's.
+    pub fn first_voters(&self) -> Option<BTreeSet<u32>> {
+        Some(self.voters.as_ref()?.split(' ').filter_map(|id| id.parse().ok()).collect())
     }
 }
 
@@ -54,6 +69,7 @@ impl Kind for Volume {
             kms_key: kms_key.clone(),
             // The quorum's log is on the first one.
             voters: (host.votes() && number == 0).then(|| voters(host)),
+            joins: host.joins.clone().filter(|_| number == 0),
             attached_to: None,
             cluster_id: design.cluster_id.clone(),
         };
@@ -67,7 +83,8 @@ impl Kind for Volume {
     fn tags(&self) -> Tags {
         let key = self.kms_key.iter().map(|key| (tag::KMS_KEY.to_owned(), key.clone()));
         let voters = self.voters.iter().map(|voters| (tag::VOTERS.to_owned(), voters.clone()));
-        key.chain(voters).chain([(tag::CLUSTER_ID.to_owned(), self.cluster_id.clone())]).collect()
+        let joins = self.joins.iter().map(|joins| (tag::JOINS.to_owned(), joins.clone()));
+        key.chain(voters).chain(joins).chain([(tag::CLUSTER_ID.to_owned(), self.cluster_id.clone())]).collect()
     }
 
     fn owner(name: &str) -> &str {

@@ -12,7 +12,7 @@ const LONGEST_IN_KAFKA: usize = 1024;
 /// The kinds of Kafka's own resources, which are inside of the cluster: their names are Kafka's, and may have any character. They are
 /// written with `%` and two digits for each byte that is neither a letter, a digit, `.`, `_` nor `-`.
 pub const KAFKA_KINDS: &[&str] =
-    &["cluster_settings", "topic", "scram_credential", "user_quota", "user_rights", "partitions", "broker"];
+    &["cluster_settings", "topic", "scram_credential", "user_quota", "user_rights", "partitions", "broker", "voter"];
 
 /// Whether resources of `kind` are Kafka's own.
 pub fn is_of_kafka(kind: &str) -> bool {

@@ -18,6 +18,10 @@ pub const CONFIG: &str = "kstack:config";
 pub const RETENTION: &str = "kstack:retention";
 /// The first controllers of the quorum.
 pub const VOTERS: &str = "kstack:voters";
+/// That what is on a volume joined the quorum later, by Kafka's own id of its directory: the id of the one that it replaces, or `new`.
+pub const JOINS: &str = "kstack:joins";
+/// The controllers that an instance was started with as those to ask, where they are others than the quorum's first.
+pub const CONTROLLERS: &str = "kstack:controllers";
 /// The minimum of in-sync replicas that an instance was started with.
 pub const MIN_INSYNC: &str = "kstack:min-insync-replicas";
 /// The fingerprint of the other settings that an instance was started with and that running brokers change.

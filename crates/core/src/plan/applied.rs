@@ -6,8 +6,10 @@ use super::{Plan, Step, Work};
 use crate::design::node_id;
 use crate::kinds::cluster_settings::BROKERS;
 use crate::kinds::partitions::{MAIN, ids_text};
+use crate::kinds::voter::name_of;
 use crate::kinds::{
-    Broker, ClusterSettings, Instance, Kind as _, OfKind as _, Partitions, Resource, field as declared, from_json,
+    Broker, ClusterSettings, Instance, Kind as _, OfKind as _, Partitions, Resource, Volume, Voter, field as declared,
+    from_json,
 };
 use crate::model::{Address, Ref, Tags, is_of_kafka, tag};
 use crate::observed::{Inside, Live, Observed};
@@ -69,6 +71,7 @@ fn make(observed: &mut Observed, address: &Address, spec: &Resource, tags: &Tags
 
 /// A cluster has settings from its first broker on: those that the broker starts with. Each broker registers. Returns whether it is one.
 fn begin(observed: &mut Observed, host: &Address, spec: &Resource, tags: &Tags) -> bool {
+    vote(observed, host, spec, tags);
     let Some(broker) = Instance::of(spec).filter(|instance| !instance.running.is_empty()) else { return false };
     let tags: Tags = tags.clone().into_iter().filter(|(key, _)| key == tag::STACK).collect();
     let live = |address: &Address, spec: Resource| {
@@ -92,6 +95,27 @@ fn begin(observed: &mut Observed, host: &Address, spec: &Resource, tags: &Tags) 
     let begun = live(&address, Broker { id }.into());
     observed.live.entry(address).or_insert(begun);
     true
+}
+
+/// A quorum has its first voters from the first controller on that is one of them. Those that join later are made by steps.
+fn vote(observed: &mut Observed, host: &Address, spec: &Resource, tags: &Tags) {
+    if Instance::of(spec).is_none() || !host.name.starts_with("controller-") {
+        return;
+    }
+    let of_kind = |address: &Address| address.kind == Voter::NAME;
+    let volumes = observed.of::<Volume>();
+    let volume = volumes.get(host.name.as_str()).map(|(_, volume)| *volume).filter(|volume| volume.joins.is_none());
+    let Some(first) = volume.and_then(Volume::first_voters) else { return };
+    if observed.live.range(Address::new(Voter::NAME, "")..).next().is_some_and(|(address, _)| of_kind(address)) {
+        return;
+    }
+    let tags: Tags = tags.clone().into_iter().filter(|(key, _)| key == tag::STACK).collect();
+    for id in first {
+        let address = Address::new(Voter::NAME, &name_of(id));
+        let spec = Voter { id, directory: "first".to_owned(), address: String::new() };
+        let tags = tags.clone().into_iter().chain([(tag::ADDRESS.to_owned(), address.to_string())]).collect();
+        observed.live.insert(address.clone(), Live { id: address.name, spec: spec.into(), tags });
+    }
 }
 
 /// Each broker has its share of the partitions when all of a plan is done.

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Note, Plan, Work};
 use crate::engines::Engine;
 use crate::kinds::broker::leaves;
-use crate::kinds::{Broker, Kind as _, OfKind as _, Resource, ScramCredential, Topic, UserQuota, UserRights};
+use crate::kinds::{
+    Broker, Kind as _, OfKind as _, Resource, ScramCredential, Topic, UserQuota, UserRights, Voter, voter,
+};
 use crate::model::{Address, is_of_kafka};
 use crate::moves::amount;
 use crate::observed::Observed;
@@ -38,6 +40,7 @@ pub fn may_go(address: &Address, stack: &Stack, observed: &Observed) -> bool {
             ours || stack.prunes_user(name).is_some()
         }
         Broker::NAME => leaves(stack, &address.name),
+        Voter::NAME => voter::leaves(stack, &address.name),
         "kafka_user" | "user_secret" => observed.unknown_inside().is_none(),
         _ => true,
     }

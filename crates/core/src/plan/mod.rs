@@ -19,6 +19,7 @@ mod markdown;
 mod meanwhile;
 mod order;
 mod prune;
+mod quorum;
 mod ready;
 mod remarks;
 mod saved;
@@ -193,6 +194,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     refuse_unplaced(observed, &mut plan);
     let new: BTreeSet<Address> =
         desired.keys().filter(|address| !observed.live.contains_key(address)).cloned().collect();
+    let quorum = quorum::Quorum::of(design, observed);
     for (address, wanted) in &desired {
         let mut creation = Creation {
             spec: wanted.clone(),
@@ -208,7 +210,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
             // See `scale`: a cluster has them from its start.
             _ if address.kind == kinds::Partitions::NAME => {}
             None if inside::is_held(address, observed) => {}
-            None => create(address, creation, observed, &mut plan),
+            None => create(address, creation, (observed, &quorum), &mut plan),
             Some(live) => change::change(address, creation, live, &new, &mut plan),
         }
     }
@@ -228,14 +230,16 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     let own = observed.live.iter().filter(|(_, live)| !live.spec.of_others());
     let own = own.filter(|(address, _)| !desired.contains_key(address));
     for (address, live) in own.filter(|(address, _)| inside::may_go(address, &design.stack, observed)) {
-        let leaves = scale.leaves(address, plan.data_loss_allowed);
-        if address.kind == kinds::Broker::NAME && !leaves {
+        let of_quorum = quorum.leaves(address);
+        let leaves = of_quorum || scale.leaves(address, plan.data_loss_allowed);
+        if [kinds::Broker::NAME, kinds::Voter::NAME].contains(&address.kind.as_str()) && !leaves {
             continue;
         }
         let duplicate = live.tags.get(tag::ADDRESS).is_some_and(|tag| *tag != address.to_string());
         let pruned = prune::why(address, &design.stack, observed);
         let reason = match &pruned {
             Some(why) => why,
+            None if of_quorum => quorum::Quorum::reason(address),
             None if leaves => scale::Scale::reason(address),
             None if address.kind == "topic" => "the stack file says that it is absent",
             None if duplicate => "it is a duplicate from a call whose answer was lost, and nothing uses it",
@@ -247,30 +251,11 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         delete(address, live, reason, &mut plan);
     }
     scale.plan(observed, &mut plan);
+    quorum.plan(&mut plan);
     prune::refuse(&design.stack, observed, &mut plan);
     // The cause before what follows from it: the VPC before its subnets, and those before what is in them.
     plan.refusals.sort_by_cached_key(|refusal| refusal.address.as_ref().map(order::place));
-    refuse_lost_quorum(&desired, observed, &mut plan);
     ordered(plan, observed)
-}
-
-/// Empty volumes for a majority of the voters would elect a leader without the cluster's metadata, whatever was allowed.
-fn refuse_lost_quorum(desired: &BTreeMap<Address, Resource>, observed: &Observed, plan: &mut Plan) {
-    let voters =
-        desired.iter().filter(|(_, resource)| matches!(resource, Resource::Volume(volume) if volume.voters.is_some()));
-    let voters: Vec<&Address> = voters.map(|(address, _)| address).collect();
-    let lost = |address: &Address| {
-        !observed.live.contains_key(address)
-            && !observed.is_contested(address)
-            && matches!(missing(address, observed), Missing::Lost { .. })
-    };
-    let gone: Vec<&str> = voters.iter().filter(|address| lost(address)).map(|address| address.name.as_str()).collect();
-    if gone.len() * 2 >= voters.len() && !gone.is_empty() {
-        plan.refusals.push(Refusal::general(
-            format!("the volumes of {} are lost, and with them the majority of the controllers' quorum", gone.join(", ")),
-            "restore the volumes from snapshots and tag them as before; without them, the cluster's metadata is gone: destroy the stack and create it again",
-        ));
-    }
 }
 
 /// What of `plan` consists of the steps for which `keep` is true, in order and verified again; without its notes and warnings, and without what
@@ -398,11 +383,17 @@ fn missing(address: &Address, observed: &Observed) -> Missing {
 /// The ordinary reason of a creation.
 const NEW: &str = "it does not exist yet";
 
-fn create(address: &Address, creation: Creation, observed: &Observed, plan: &mut Plan) {
-    let reason = match missing(address, observed) {
-        Missing::New => NEW.to_owned(),
-        Missing::Gone(reason) => reason.to_owned(),
-        Missing::Lost { reason, refusal, remedy } => {
+fn create(
+    address: &Address,
+    creation: Creation,
+    (observed, quorum): (&Observed, &quorum::Quorum<'_>),
+    plan: &mut Plan,
+) {
+    let reason = match (quorum.again(address), missing(address, observed)) {
+        (Some(reason), _) => reason,
+        (None, Missing::New) => NEW.to_owned(),
+        (None, Missing::Gone(reason)) => reason.to_owned(),
+        (None, Missing::Lost { reason, refusal, remedy }) => {
             if !plan.data_loss_allowed {
                 plan.refusals.push(Refusal::at(address, refusal, remedy));
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, All, Ready, Step, Work};
-use crate::kinds::{self, NAMES, Resource};
+use crate::kinds::{self, Kind as _, NAMES, Resource, Voter};
 use crate::model::{Address, Ref, StepId, is_of_kafka};
 
 /// Fills in `after` of every step and sorts them so that they could be run one by one. What is there already, the operation
@@ -112,7 +112,34 @@ pub fn roll_last(steps: &mut Vec<Step>, host: &str) -> Result<(), Vec<StepId>> {
         }
         step.after = after.into_iter().collect();
     }
+    leave_last(steps, host);
     sort(steps)
+}
+
+/// Lets the controller on `host`, the active one, leave the quorum after all others that leave: it moves once, or not at all.
+fn leave_last(steps: &mut [Step], host: &str) {
+    let leaves = |step: &Step| step.address.kind == Voter::NAME && step.action() == Action::Delete;
+    let leaving: Vec<StepId> = steps.iter().filter(|step| leaves(step)).map(Step::id).collect();
+    let Some(active) = leaving.iter().position(|id| id.address.name == host) else { return };
+    // What comes before the first, and in which order the others were.
+    let first: Vec<StepId> = steps
+        .iter()
+        .filter(|step| leaving.contains(&step.id()))
+        .flat_map(|step| step.after.iter().filter(|id| !leaving.contains(id)).cloned())
+        .collect();
+    let mut order = leaving.clone();
+    let active = order.remove(active);
+    order.push(active);
+    for step in steps.iter_mut().filter(|step| leaves(step)) {
+        let at = order.iter().position(|id| *id == step.id()).unwrap_or_default();
+        step.after.retain(|id| !leaving.contains(id));
+        match at.checked_sub(1) {
+            Some(before) => step.after.push(order[before].clone()),
+            None => step.after.extend(first.clone()),
+        }
+        step.after.sort();
+        step.after.dedup();
+    }
 }
 
 /// Whether the step's live resource is a host that does not run.

@@ -2,11 +2,11 @@
 //! the one before has ended; and users have their rights before nobody may do anything without. Each stage is planned from what is live then; what is shown of the later ones is what they do if nothing else
 //! changes.
 
-use super::{Note, Plan, applied, make_plan};
+use super::{Action, Note, Plan, applied, make_plan};
 use crate::choose::PlanningInput;
 use crate::cloud_init::{CLIENT_PORT, Overrides, Phase};
 use crate::design::Design;
-use crate::kinds::Instance;
+use crate::kinds::{Instance, Kind as _, Voter};
 use crate::model::{Address, StepId};
 use crate::observed::Observed;
 
@@ -30,7 +30,8 @@ impl Plan {
 
 /// `plan` with what follows it, where hosts have not come to the end of their way with it.
 pub(super) fn foresee(mut plan: Plan, design: &Design, input: &PlanningInput, overrides: &Overrides) -> Plan {
-    let rests = design.course.rests() && design.authorities.then.is_empty() && !design.open_until_rights();
+    let again = plan.steps.iter().any(|step| step.address.kind == Voter::NAME && step.action() == Action::Update);
+    let rests = !again && design.course.rests() && design.authorities.then.is_empty() && !design.open_until_rights();
     // Where nothing is done, nothing follows from it either.
     if rests || plan.steps.is_empty() || !plan.refusals.is_empty() {
         return plan;

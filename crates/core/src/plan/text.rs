@@ -128,7 +128,9 @@ fn steps(out: &mut String, steps: &[Step]) {
 fn head(step: &Step) -> String {
     match (step.action(), step.live().map(|live| live.spec.deletion())) {
         (Action::Create, _) => step.wanted().map(summary).unwrap_or_default(),
-        (Action::Delete, Some(Deletion::Data(held))) if step.reason != super::scale::LEFT => {
+        (Action::Delete, Some(Deletion::Data(held)))
+            if ![super::scale::LEFT, super::quorum::LEFT].contains(&&*step.reason) =>
+        {
             format!("{}, with {held}", step.action().effect())
         }
         (action, _) => action.effect().to_owned(),

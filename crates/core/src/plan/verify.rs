@@ -23,6 +23,9 @@ pub fn verify(plan: &Plan, observed: &Observed) -> Vec<String> {
     order.access_goes_last(&mut faults);
     order.kafka_runs_first(&mut faults);
     order.brokers_leave_first(&mut faults);
+    if plan.refusals.is_empty() {
+        order.everyone_reaches_a_voter(observed, &mut faults);
+    }
     order.nothing_is_lost_unasked(plan, observed, &mut faults);
     of_what_is_live(plan, observed, &mut faults);
     faults
@@ -259,6 +262,7 @@ impl<'a> Order<'a> {
                 && node_id(&broker.name).is_some()
                 && !self.steps.iter().any(stays)
                 && (!observed.live.contains_key(&broker) || self.steps.iter().enumerate().any(leaves));
+            let left = left || step.action() == Action::Delete && self.voter_is_gone(place, observed);
             if !left {
                 faults.push(format!("{} would lose data, and --allow-data-loss was not given", step.id()));
             }
@@ -279,6 +283,8 @@ fn of_what_is_live(plan: &Plan, observed: &Observed, faults: &mut Vec<String>) {
         }
     }
 }
+
+mod quorum;
 
 #[cfg(test)]
 pub(super) mod tests;

@@ -135,6 +135,8 @@ fn service(stack: &Stack, local: &Local, nodes: &[Node], node: &Node, image: &st
         volume_id: VOLUME_ID_PLACEHOLDER.to_owned(),
         more_volumes: Vec::new(),
         own_disks: None,
+        endpoints: Vec::new(),
+        joins: false,
         cluster_id: cluster_id.clone(),
         controllers: voters
             .iter()

@@ -81,6 +81,11 @@ fn every_serialized_field_has_a_rule() {
             assert!(kinds::field(resource.kind(), field).is_some(), "`{field}` of {} has no rule", resource.kind());
         }
     }
+    let prod = files().swap_remove(1);
+    let mut quorum = Model::empty(&parsed(&prod).stack.region, 3);
+    quorum.apply(&quorum.plan(&parsed(&prod), false));
+    let joined = prod.replace("controllers:\n      count: 3", "controllers:\n      count: 5");
+    seen.extend(wanted(&quorum.plan(&parsed(&joined), false)).iter().map(Resource::kind));
     // Hosts register their brokers, and no plan makes one.
     seen.insert("broker");
     let more = model.plan(&parsed(&few.replace("count: 3", "count: 6")), false);

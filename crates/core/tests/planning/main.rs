@@ -16,5 +16,6 @@ mod model;
 mod msk_order;
 mod open;
 mod prune;
+mod quorum;
 mod rolls;
 mod shapes;

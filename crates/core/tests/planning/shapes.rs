@@ -48,7 +48,7 @@ pub const LISTENERS: [&str; 4] = ["none", "plaintext", "tls", "both"];
 pub const TOPICS: [&str; 2] = ["orders", "Audit_log.v1"];
 
 pub fn shape() -> impl Strategy<Value = Shape> {
-    let size = (2..=3_usize, 1..=2_usize, select(vec![None, Some(1), Some(3)]), 0..=2_u32);
+    let size = (2..=3_usize, 1..=2_usize, select(vec![None, Some(1), Some(3), Some(5)]), 0..=2_u32);
     let hosts = (
         select(vec!["m7g.large", "m7g.xlarge", "m7i.large"]),
         select(vec!["4.1.1", "4.2.0"]),

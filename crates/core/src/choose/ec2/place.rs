@@ -1,6 +1,6 @@
 //! Where the hosts are: zones, the controllers' quorum, placement groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
@@ -8,9 +8,12 @@ use ipnet::Ipv4Net;
 
 use crate::choose::{PlanningInput, derived_uuid};
 use crate::cloud_init::Voter;
-use crate::design::{CONTROLLER_IDS, Design, Seat, Zone};
+use crate::design::{CONTROLLER_IDS, Design, Seat, Zone, node_id};
 use crate::engines::ec2::generation;
-use crate::kinds::{Kind as _, NetworkInterface, OfKind as _, Volume};
+use crate::kinds::instance::Asked;
+use crate::kinds::volume::NEW;
+use crate::kinds::voter::{MOST, name_of};
+use crate::kinds::{Instance, Kind as _, NetworkInterface, OfKind as _, Volume, Voter as LiveVoter};
 use crate::model::{Address, Ref};
 use crate::network;
 use crate::observed::Observed;
@@ -105,16 +108,93 @@ pub fn addresses(
     addresses
 }
 
-/// The controllers' quorum.
-pub fn voters(design: &Design, ec2: &Ec2, addresses: &BTreeMap<String, Ipv4Addr>) -> Vec<Voter> {
-    let (role, first) = if ec2.combined { ("broker", 0) } else { ("controller", CONTROLLER_IDS) };
-    let voter = |number: u32| {
-        let node_id = first + number;
-        let directory_id = derived_uuid(&format!("{}/{node_id}", design.cluster_id));
-        let address = addresses.get(&format!("{role}-{number}"))?;
-        Some(Voter { node_id, address: *address, directory_id })
-    };
-    (1..=ec2.voters()).filter_map(voter).collect()
+/// The controllers' quorum: as the cluster starts with it, and as the file has it.
+pub struct Quorum {
+    /// Those with which it starts, or started.
+    pub first: Vec<Voter>,
+    /// Who is to vote: node ids and addresses.
+    pub wanted: BTreeMap<u32, Ipv4Addr>,
+    /// Whom hosts ask: those, and whoever votes now.
+    asked: BTreeMap<u32, Ipv4Addr>,
+}
+
+impl Quorum {
+    pub fn of(design: &Design, ec2: &Ec2, observed: &Observed, addresses: &BTreeMap<String, Ipv4Addr>) -> Quorum {
+        let address = |id: u32| addresses.get(&name_of(id)).copied();
+        let voter = |node_id: u32| {
+            let directory_id = derived_uuid(&format!("{}/{node_id}", design.cluster_id));
+            Some(Voter { node_id, address: address(node_id)?, directory_id })
+        };
+        let placed = |ids: BTreeSet<u32>| ids.into_iter().filter_map(|id| Some((id, address(id)?))).collect();
+        let wanted = voters_of_file(ec2);
+        let now = live_voters(ec2, observed);
+        Quorum {
+            first: first_voters(ec2, observed).into_iter().filter_map(voter).collect(),
+            asked: placed(wanted.union(&now).copied().collect()),
+            wanted: placed(wanted),
+        }
+    }
+
+    /// Whether those with whom the quorum started are asked.
+    fn is_first(&self) -> bool {
+        self.first.iter().map(|voter| voter.node_id).eq(self.asked.keys().copied())
+    }
+
+    /// Where controllers are asked, where these are others than the first.
+    pub fn endpoints(&self) -> Vec<Ipv4Addr> {
+        if self.is_first() { Vec::new() } else { self.asked.values().copied().collect() }
+    }
+
+    /// The same as hosts are marked with it; those that have a mark get another.
+    pub fn mark(&self, live: Option<&Instance>) -> Option<String> {
+        let first = self.first.iter().map(|voter| voter.node_id).collect();
+        let marked = live.is_some_and(|live| live.controllers.is_some());
+        (marked || !self.is_first()).then(|| Asked { of: self.asked.keys().copied().collect(), first }.to_string())
+    }
+
+    /// How the voter `name` joins a quorum that is there; `None` for one of those that it starts with. An empty volume in the place of one that
+    /// was lost must not vote under the same directory id: it would have forgotten what it voted for.
+    pub fn joins(&self, input: &PlanningInput, name: &str) -> Option<String> {
+        let observed = &input.observed;
+        let id = node_id(name).filter(|id| self.wanted.contains_key(id))?;
+        if let Some((_, volume)) = observed.of::<Volume>().get(name) {
+            return volume.joins.clone();
+        }
+        let is_live = |kind: &str| observed.live.contains_key(&Address::new(kind, name));
+        let had = is_live(NetworkInterface::NAME) || is_live(Instance::NAME);
+        let begun = input.record.as_ref().is_some_and(|record| record.applies > 0);
+        if !begun && !had && self.first.iter().any(|voter| voter.node_id == id) {
+            return None;
+        }
+        let voters = observed.of::<LiveVoter>();
+        Some(voters.get(name).map_or_else(|| NEW.to_owned(), |(_, voter)| voter.directory.clone()))
+    }
+}
+
+fn voters_of_file(ec2: &Ec2) -> BTreeSet<u32> {
+    let before = if ec2.combined { 0 } else { CONTROLLER_IDS };
+    (1..=ec2.voters()).map(|number| before + number).collect()
+}
+
+/// With which voters the quorum starts; that of a live one, with which it started: its volumes have it.
+fn first_voters(ec2: &Ec2, observed: &Observed) -> BTreeSet<u32> {
+    let volumes = observed.of::<Volume>();
+    let mut own = volumes.iter().filter(|(name, _)| name.starts_with("controller-") && !ec2.combined);
+    own.find_map(|(_, (_, volume))| volume.first_voters()).unwrap_or_else(|| voters_of_file(ec2))
+}
+
+/// Who votes by Kafka's word, as far as they have hosts of their own.
+fn live_voters(ec2: &Ec2, observed: &Observed) -> BTreeSet<u32> {
+    let voters = observed.of::<LiveVoter>().into_values().map(|(_, voter)| voter.id);
+    voters.filter(|id| !ec2.combined && *id > CONTROLLER_IDS).collect()
+}
+
+/// How many controllers there are, counting those with which the quorum started, and those that vote now.
+pub fn controllers(ec2: &Ec2, observed: &Observed) -> u32 {
+    let count = ec2.controllers.as_ref().map_or(0, |controllers| controllers.count);
+    let others = [first_voters(ec2, observed), live_voters(ec2, observed)];
+    let numbers = others.iter().flatten().filter_map(|id| id.checked_sub(CONTROLLER_IDS));
+    numbers.filter(|number| *number <= MOST).fold(count, u32::max)
 }
 
 /// Placement groups and partitions, filled in the order of the hosts.

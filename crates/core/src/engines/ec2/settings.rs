@@ -72,6 +72,10 @@ const OWNED: &[(&[&str], &str)] = &[
         &["controller.quorum.bootstrap.servers", "controller.quorum.voters"],
         "remove it: `controllers`, or `combined`, says which hosts are controllers",
     ),
+    (
+        &["controller.quorum.auto.join.enable"],
+        "remove it: a controller that is taken out of the quorum would join it again at once; `controllers.count` says how many vote, and `kstack apply` lets them join",
+    ),
     (&["broker.rack"], "remove it: a broker's rack is its zone, of `network.zones`"),
     (
         &["log.dir", "log.dirs", "metadata.log.dir"],

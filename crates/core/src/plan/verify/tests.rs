@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::kinds::{ElasticIp, InternetGateway, Resource, from_json};
+use crate::kinds::voter::name_of;
+use crate::kinds::{ElasticIp, InternetGateway, Resource, Voter, from_json};
 use crate::model::{Ref, Tags};
 use crate::observed::Live;
 use crate::plan::{Creation, LiveTarget, Work};
@@ -127,7 +128,44 @@ fn each_fault_is_found() {
         let (live, wanted) = (target("main", ip()), ip().into());
         step("partitions/main", after, Work::Update { live, wanted, tags: Tags::new(), changes: Vec::new() })
     };
-    let cases: [(Vec<Step>, &str); 21] = [
+    // A broker that asks one controller alone, of two that vote.
+    let voter = |id: u32| {
+        let voter = Voter { id, directory: "first".to_owned(), address: String::new() };
+        let address = format!("voter/{}", name_of(id));
+        (Live { id: address.clone(), spec: voter.clone().into(), tags: Tags::new() }, address, voter)
+    };
+    let leaves = |id: u32, after: &[&str]| {
+        let (_, address, spec) = voter(id);
+        step(&address, after, Work::Delete { live: target(&address, spec) })
+    };
+    let asks = |before: &str, after: Option<&str>| {
+        let asking = |mark: &str| {
+            let Resource::Instance(instance) = own_disks() else { panic!("an instance") };
+            Resource::from(Instance { controllers: Some(mark.to_owned()), ..instance })
+        };
+        let live = target("i-4", asking(before));
+        let wanted = after.map_or_else(|| asking(before), asking);
+        match after {
+            Some(_) => step("instance/broker-1", &[], Work::Roll { live, changes: Vec::new(), new: new(wanted) }),
+            None => {
+                step("instance/broker-1", &[], Work::Update { live, wanted, tags: Tags::new(), changes: Vec::new() })
+            }
+        }
+    };
+    let rest = || [asks("1002, first 1001", None), leaves(1002, &["instance/broker-1"])];
+    assert_eq!(
+        faults(rest().into()),
+        ["voter/controller-2 leaves instance/broker-1 without a controller that it asks"]
+    );
+    let told = vec![asks("1002, first 1001", Some("1001 1002, first 1001")), leaves(1002, &["instance/broker-1"])];
+    let mut observed = Observed::default();
+    for target in told.iter().filter_map(|step| Some((step.address.clone(), step.live()?.clone()))) {
+        observed.live.insert(target.0, Live { id: target.1.id, spec: target.1.spec, tags: Tags::new() });
+    }
+    observed.live.insert(Address::new("voter", "controller-1"), voter(1001).0);
+    let plan = Plan { steps: told, ..Plan::empty("dev", "us-east-1", "1", false) };
+    assert_eq!(verify(&plan, &observed), Vec::<String>::new(), "it is told of the other one before");
+    let cases: [(Vec<Step>, &str); 23] = [
         (vec![made(a, &[]), made(b, &[a])], ""),
         (vec![made(a, &[a])], "elastic_ip/a waits for itself"),
         (vec![made(a, &[b]), made(b, &[])], "elastic_ip/a waits for elastic_ip/b, which does not come before it"),
@@ -177,6 +215,14 @@ fn each_fault_is_found() {
         (
             vec![gone("broker/broker-4", &[]), gone("broker/broker-5", &[])],
             "broker/broker-4 and broker/broker-5 could leave at once",
+        ),
+        (
+            vec![leaves(1005, &[]), leaves(1004, &[])],
+            "voter/controller-5 and voter/controller-4 could change the quorum at once",
+        ),
+        (
+            vec![gone("voter/controller-5", &[]), gone("instance/controller-5", &[])],
+            "instance/controller-5 is deleted before voter/controller-5 has left the quorum",
         ),
         (vec![moves(&[]), gone("broker/broker-4", &[])], "broker/broker-4 leaves before what it has has moved"),
     ];
