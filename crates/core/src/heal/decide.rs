@@ -146,10 +146,12 @@ fn objection(
         return no(then, "");
     }
     if *case == Case::Lost && host.votes {
+        let apply = if host.broker { "kstack apply --allow-data-loss" } else { "kstack apply" };
         return no(
-            "It votes in the controllers' quorum: with an empty disk it would vote again as one that has forgotten what it voted for.",
-            "Restore the volume from a snapshot and tag it as before; or take its vote away first (kafka-metadata-quorum.sh remove-controller), \
-             run `kstack apply --allow-data-loss`, and add it again (add-controller).",
+            "It votes in the controllers' quorum, and has forgotten what it voted for.",
+            &format!(
+                "Run `{apply}`: it gives it an empty volume under another directory id, and lets it vote again once it has caught up."
+            ),
         );
     }
     if seen.interrupted {
