@@ -40,14 +40,14 @@ pub(super) fn judge(design: &Design, observed: &Observed, plan: &mut Plan) {
         }
         None if back || up => (
             format!(
-                "kstack does not know Kafka {kafka}, and so not whether it supports the features that are finalized, {at}: see Kafka's notes on upgrades to it"
+                "kstack does not know Kafka {kafka}, and so not whether it supports the features that are finalized, {at}:\nsee Kafka's notes on upgrades to it"
             ),
             true,
         ),
         _ if back => (format!("the features that are finalized are {at}: Kafka {kafka} supports them"), false),
-        _ if up => (format!("the features that are finalized stay {at}: {FINALIZE}; {BACK}"), false),
+        _ if up => (format!("the features that are finalized stay {at};\n{FINALIZE};\n{BACK}"), false),
         _ if is_behind(finalized, wanted.numbers()) => {
-            (format!("Kafka {kafka} runs, and the features that are finalized are {at}: {FINALIZE}; {BACK}"), false)
+            (format!("Kafka {kafka} runs, and the features that are finalized are {at};\n{FINALIZE};\n{BACK}"), false)
         }
         _ => return,
     };
@@ -66,10 +66,10 @@ fn unknown(observed: &Observed, kafka: &str, back: bool) -> Note {
     };
     let text = match back {
         true => format!(
-            "it is not known which of Kafka's features are finalized: {why}; where one is above what Kafka {kafka} supports, its hosts never \
-             register: run it where the brokers can be reached, or name a way with --via or --proxy"
+            "it is not known which of Kafka's features are finalized: {why};\nwhere one is above what Kafka {kafka} supports, its hosts never register:\n\
+             run it where the brokers can be reached, or name a way with --via or --proxy"
         ),
-        false => format!("Kafka's features stay as they are, and it is not known at which level: {why}; {FINALIZE}"),
+        false => format!("Kafka's features stay as they are, and it is not known at which level: {why};\n{FINALIZE}"),
     };
     note(text, back)
 }
