@@ -162,7 +162,7 @@ async fn judge(
             BrokersError::Refused(words) => {
                 let failure =
                     Failure::new(format!("Kafka would not finalize the features: {words}; nothing was changed"));
-                failure.hint(remedy(words, design, metadata))
+                failure.hint(remedy(words, design, observed, metadata))
             }
             _ => unanswered(error),
         })?;

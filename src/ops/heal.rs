@@ -100,7 +100,8 @@ pub async fn look(session: &Session, request: &Request<'_>, task: &Task<'_>) -> 
         Err(why) => (Err(why), BTreeMap::new()),
     };
     let pending = heal::pending(&plan, &hosts);
-    let seen = Seen { hosts, view, pending, interrupted: record.resources.is_none() };
+    let leaving = heal::leaving(&design, &input.observed);
+    let seen = Seen { hosts, leaving, view, pending, interrupted: record.resources.is_none() };
     let mut verdict = heal::decide(&seen, Asked { now: clock::now(), replace_after });
     match &seen.view {
         Ok(view) => {
@@ -240,6 +241,10 @@ impl Run<'_> {
             Remedy::Start(_) | Remedy::Anew(_) => self.execute(host, tell).await?,
             Remedy::Restart(_) => self.restart(host).await?,
             Remedy::Replace(_) => {
+                let plan = heal::part(&self.sight.plan, host, &self.sight.observed);
+                if !plan.refusals.is_empty() {
+                    return Err(refused_with_causes(&plan));
+                }
                 // It fetches as soon as it runs.
                 let admin = self.admin();
                 self.task.signals.unless_stopped(moves::throttle(&admin, orders, &goal)).await?;

@@ -3,9 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::design::Design;
+use crate::design::{Design, node_id};
 use crate::features::{METADATA, Raise, Ranges, floor, level_text, release};
-use crate::kinds::{Instance, Kind as _};
+use crate::kinds::{Broker, Instance, Kind as _, Partitions, Voter};
 use crate::observed::Observed;
 use crate::plan::{Plan, Work};
 use crate::text::{self, first_of};
@@ -95,6 +95,12 @@ pub fn pending(plan: &Plan, observed: &Observed) -> Option<String> {
         None => name.to_owned(),
     };
     let hosts: Vec<String> = hosts.map(|step| said(&step.address.name)).collect();
+    let moves = [Partitions::NAME, Broker::NAME, Voter::NAME];
+    let come_and_go =
+        plan.stages().flat_map(|stage| &stage.steps).any(|step| moves.contains(&step.address.kind.as_str()));
+    if hosts.is_empty() && come_and_go {
+        return Some("brokers or controllers still come or go".to_owned());
+    }
     let verb = if hosts.len() == 1 { "is" } else { "are" };
     (!hosts.is_empty()).then(|| format!("{} {verb} not yet as the file says", first_of(&hosts)))
 }
@@ -124,7 +130,7 @@ fn named(words: &str) -> Option<(bool, u32)> {
 }
 
 /// What helps against Kafka's refusal `words`. `metadata` is the level that is finalized.
-pub fn remedy(words: &str, design: &Design, metadata: i16) -> String {
+pub fn remedy(words: &str, design: &Design, observed: &Observed, metadata: i16) -> String {
     let Some((controller, id)) = named(words) else {
         return "see what Kafka says; nothing was changed, and the same command may be run again".to_owned();
     };
@@ -134,6 +140,11 @@ pub fn remedy(words: &str, design: &Design, metadata: i16) -> String {
         return format!(
             "{name} is registered with an older Kafka: see that it runs Kafka {kafka} (`kstack status`), and apply again"
         );
+    }
+    // One that is there may not be forgotten: it serves, or votes.
+    let left = observed.of::<Instance>().into_keys().find(|name| node_id(name) == Some(id));
+    if let Some(name) = left {
+        return format!("{name} leaves the stack, and has not left yet: apply to the end first, and finalize then");
     }
     match controller {
         false => format!(

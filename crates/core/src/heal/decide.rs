@@ -32,7 +32,9 @@ pub fn decide(seen: &Seen, asked: Asked) -> Verdict {
         host.lost_since.is_some() && !sick.iter().any(|(case, of, _)| of == name && *case == Case::Lost)
     });
     verdict.unmark = marked.map(|(name, _)| name.clone()).collect();
-    let ill: BTreeSet<u32> = sick.iter().map(|(_, _, host)| host.node).collect();
+    // One that does not vote yet is missed by nobody.
+    let ill = sick.iter().filter(|(case, _, host)| !(matches!(case, Case::Other(..)) && lacks_vote(seen, host)));
+    let ill: BTreeSet<u32> = ill.map(|(_, _, host)| host.node).collect();
     let down: BTreeSet<u32> =
         sick.iter().filter(|(case, ..)| *case <= Case::Gone).map(|(_, _, host)| host.node).collect();
     for (case, name, host) in &sick {
@@ -56,6 +58,10 @@ pub fn decide(seen: &Seen, asked: Asked) -> Verdict {
         }
         verdict.wrong.push(Wrong { what, then: then.trim().to_owned() });
     }
+    verdict.wrong.extend(seen.leaving.iter().map(|name| Wrong {
+        what: format!("{name} is stopped, and the stack file has it no more."),
+        then: "`kstack apply` goes on with it: it has not left the cluster yet.".to_owned(),
+    }));
     // Only once it serves: until then its host is what is wrong.
     let begun = seen.view.as_ref().ok().filter(|view| view.quorum.is_some()).and_then(fetching);
     let host = begun.and_then(|node| seen.hosts.iter().find(|(_, host)| host.node == node && host.broker));
@@ -83,6 +89,12 @@ fn serves(view: &View, host: &Host) -> bool {
     let broker = view.brokers.iter().find(|one| one.id == host.node);
     let votes = !host.votes || view.voters.get(&host.node).copied().unwrap_or_default();
     votes && (!host.broker || broker.is_some_and(crate::moves::Broker::is_fit))
+}
+
+/// Whether the host is to vote, runs, and has no vote by the controllers' word.
+fn lacks_vote(seen: &Seen, host: &Host) -> bool {
+    let told = seen.view.as_ref().ok().filter(|view| view.quorum.is_some());
+    host.votes && host.machine == Machine::Runs && told.is_some_and(|view| !view.voters.contains_key(&host.node))
 }
 
 fn case(seen: &Seen, name: &str, host: &Host) -> Option<Case> {
@@ -114,6 +126,12 @@ fn case(seen: &Seen, name: &str, host: &Host) -> Option<Case> {
             let view = seen.view.as_ref().ok().filter(|view| view.quorum.is_some())?;
             if serves(view, host) {
                 return None;
+            }
+            if lacks_vote(seen, host) && !host.broker {
+                return other(
+                    format!("{name} runs, and has no vote among the controllers."),
+                    "`kstack apply` lets it join them once it has caught up.".to_owned(),
+                );
             }
             let (what, then) = super::disks::out(view, name, host);
             other(what, then)

@@ -52,6 +52,13 @@ pub fn hosts(
     design.hosts.iter().map(|host| (host.name.clone(), one(host))).collect()
 }
 
+/// The live hosts of brokers and controllers that `design` has no more, and that are stopped.
+pub fn leaving(design: &Design, observed: &Observed) -> Vec<String> {
+    let of_file = |name: &str| design.hosts.iter().any(|host| host.name == name);
+    let stopped = observed.of::<Instance>().into_iter().filter(|(_, (_, instance))| instance.state == "stopped");
+    stopped.map(|(name, _)| name.to_owned()).filter(|name| !of_file(name)).collect()
+}
+
 /// What of the stack file `plan` would change of hosts with which nothing is the matter, as a clause.
 pub fn pending(plan: &Plan, hosts: &BTreeMap<String, Host>) -> Option<String> {
     let well = |name: &str| {

@@ -15,7 +15,7 @@ use crate::moves::View;
 
 pub use decide::decide;
 pub use disks::{Kept, full};
-pub use hosts::{hosts, part, pending};
+pub use hosts::{hosts, leaving, part, pending};
 
 /// What EC2 says of the instance of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct Host {
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub hosts: BTreeMap<String, Host>,
+    /// Hosts that the file has no more, and that are stopped.
+    pub leaving: Vec<String>,
     /// What the brokers tell, with the controllers' word on it; or why they can't be asked.
     pub view: Result<View, String>,
     /// What of the stack file is not applied yet, as a clause.

@@ -54,7 +54,13 @@ fn well() -> Seen {
         partitions: (0..3).map(|index| (("orders".to_owned(), index), one.clone())).collect(),
         ..View::default()
     };
-    Seen { hosts: nodes.map(|node| (name(node), host(node))).into(), view: Ok(view), pending: None, interrupted: false }
+    Seen {
+        hosts: nodes.map(|node| (name(node), host(node))).into(),
+        view: Ok(view),
+        leaving: Vec::new(),
+        pending: None,
+        interrupted: false,
+    }
 }
 
 impl Seen {
@@ -180,7 +186,7 @@ fn what_may_not_be_done_is_said_with_what_helps() {
         ),
         ("its address is gone", |seen| seen.host("broker-2").addressed = false, "`kstack apply` makes it anew"),
         ("EC2 can't read a volume", |seen| seen.host("broker-2").failed = vec!["vol-1".to_owned()], "Delete it in EC2"),
-        ("it votes", |seen| seen.host("broker-2").votes = true, "take its vote away first"),
+        ("it votes", |seen| seen.host("broker-2").votes = true, "Run `kstack apply --allow-data-loss`"),
     ];
     for (case, change, why) in rows {
         let mut seen = well();
@@ -357,6 +363,7 @@ prop_compose! {
         };
         Seen {
             hosts: hosts.collect(),
+            leaving: Vec::new(),
             view: if silent { Err("no broker is reachable".to_owned()) } else { Ok(view) },
             pending: pending.then(|| "broker-1 would be rolled".to_owned()),
             interrupted,

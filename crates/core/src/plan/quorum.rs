@@ -78,9 +78,60 @@ impl<'a> Quorum<'a> {
             let address = Address::new(Volume::NAME, host);
             !self.observed.live.contains_key(&address)
                 && !self.observed.is_contested(&address)
-                && matches!(missing(&address, self.observed), Missing::Lost { .. })
+                && (matches!(missing(&address, self.observed), Missing::Lost { .. }) || self.had_volume(host))
         };
         self.wanted().map(|host| host.name.as_str()).chain(self.voters.keys().copied()).filter(lost).collect()
+    }
+
+    /// Whether a controller of which nothing is left had a volume: it started with the quorum, or another host asks it, and hosts are told of
+    /// controllers only once these are there.
+    fn had_volume(&self, host: &str) -> bool {
+        let wanted = self.wanted().find(|one| one.name == host && one.joins.is_some());
+        let Some(id) = wanted.map(|one| one.cloud.node_id) else { return false };
+        let first = self.first();
+        let mut others = self.observed.of::<Instance>().into_iter().filter(|(name, _)| *name != host);
+        first.contains(&id) || others.any(|(_, (_, instance))| instance.asks(&first).contains(&id))
+    }
+
+    /// With whom the quorum started.
+    fn first(&self) -> BTreeSet<u32> {
+        self.observed.of::<Volume>().values().find_map(|(_, volume)| volume.first_voters()).unwrap_or_default()
+    }
+
+    /// Refuses to let a controller join of whom brokers that leave don't know, if the active one could then be one that they don't ask: they
+    /// are not rolled any more. And to let one leave with an older Kafka than the file's, whose registration would hold features back.
+    fn refuse_left_behind(&self, plan: &mut Plan) {
+        let of_voters = |step: &&Step| step.address.kind == Voter::NAME;
+        let joins = plan.steps.iter().filter(of_voters).any(|step| step.live().is_none());
+        let all: BTreeSet<u32> = self.wanted().map(|host| host.cloud.node_id).collect();
+        let (first, instances) = (self.first(), self.observed.of::<Instance>());
+        // Asked ones and a majority have one in common.
+        let finds = |asks: &BTreeSet<u32>| asks.intersection(&all).count() + all.len() / 2 + 1 > all.len();
+        let of_file = |name: &str| self.design.hosts.iter().any(|host| host.name == name);
+        let blind = instances.iter().find(|(name, (_, instance))| {
+            name.starts_with("broker-") && !of_file(name) && !finds(&instance.asks(&first))
+        });
+        if let Some((name, _)) = blind.filter(|_| joins) {
+            plan.refusals.push(Refusal::general(
+                format!("{name} leaves, and is not told of the controllers that join: it would be cut off once one of these is the active one"),
+                "first write `controllers.count` with the live brokers and apply; then the brokers that come or go",
+            ));
+        }
+        let file = self.design.stack.cluster.ec2.as_ref().map(|ec2| ec2.kafka.to_string()).unwrap_or_default();
+        let leaving = plan.steps.iter().filter(of_voters).filter(|step| step.wanted().is_none());
+        let older = leaving.filter_map(|step| {
+            let kafka = instances.get(step.address.name.as_str())?.1.kafka.clone()?;
+            (kafka != file).then(|| (step.address.name.clone(), kafka))
+        });
+        if let Some((name, kafka)) = older.into_iter().next() {
+            plan.refusals.push(Refusal::general(
+                format!(
+                    "{name} would leave with Kafka {kafka}, and the file has {file}: its registration stays, and features could not be \
+                     finalized above {kafka}"
+                ),
+                "first change `kafka` with the live `controllers.count` and apply; then lower the count",
+            ));
+        }
     }
 
     /// Refuses what can't be done with the quorum as it is, and adds the steps by which who is to vote does.
@@ -128,6 +179,8 @@ impl<'a> Quorum<'a> {
             before.push(step.id());
         }
         plan.steps.extend(steps);
+        super::scale::watched_until_it_left(plan, Voter::NAME);
+        self.refuse_left_behind(plan);
         self.say(plan);
     }
 

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Moved, Note, Plan, Step, Work};
-use crate::design::{Design, node_id};
+use crate::design::{Design, HostDesign, node_id};
 use crate::engines::ec2::{generation, rates_of_moves};
 use crate::kinds::broker::leaves;
 use crate::kinds::partitions::{MAIN, ids_text};
-use crate::kinds::{self, Broker, Instance, Kind as _, NetworkInterface, Partitions, Resource, Volume};
+use crate::kinds::{self, Alarm, Broker, Instance, Kind as _, NetworkInterface, Partitions, Resource, Volume};
 use crate::model::{Address, FieldChange, StepId};
-use crate::moves::{self, Proposal, View, amount};
+use crate::moves::{self, Partition, Proposal, View, amount};
 use crate::observed::Observed;
 use crate::plan::LiveTarget;
 use crate::refusal::Refusal;
@@ -27,6 +27,11 @@ const LEAVES: &str =
     "it is no longer in the stack file: once nothing is on it, it is stopped, looked at again, and unregistered";
 /// What helps where a broker can't be emptied.
 const OR_LOSE: &str = "or run again with --allow-data-loss: nothing moves then, and what is on brokers that go is lost";
+
+/// What the volumes of the host have room for, all together.
+fn volume_bytes(host: &HostDesign) -> u64 {
+    (host.volume.size_gib << 30).saturating_mul(host.volumes().len() as u64)
+}
 
 /// What is known of brokers that come and go.
 pub(super) struct Scale<'a> {
@@ -48,8 +53,24 @@ impl<'a> Scale<'a> {
         let live = live.filter(|_| observed.unknown_inside().is_none());
         let brokers = || design.hosts.iter().filter(|host| host.broker());
         let stay: BTreeSet<u32> = brokers().map(|host| host.cloud.node_id).collect();
+        let instances = observed.of::<Instance>();
         let view = live.and_then(|live| live.view.as_deref()).map(|view| {
             let mut view = view.clone().staying(&stay);
+            // One whose host the plan starts or makes anew serves by then: the moves wait for it.
+            let is_up = |host: &HostDesign| {
+                instances.get(host.name.as_str()).is_some_and(|(_, instance)| instance.state == "running")
+            };
+            for host in brokers().filter(|host| !is_up(host)) {
+                let id = host.cloud.node_id;
+                let used =
+                    view.partitions.values().filter(|one| one.replicas.contains(&id)).map(Partition::bytes).sum();
+                let total = volume_bytes(host);
+                if let Some(broker) = view.brokers.iter_mut().find(|one| one.id == id) {
+                    (broker.fenced, broker.silent) = (false, false);
+                    let disk = moves::Disk { total, usable: total.saturating_sub(used) };
+                    broker.disk = broker.disk.or(host.cloud.own_disks.is_none().then_some(disk));
+                }
+            }
             // Those that the plan makes are there by then.
             let new: Vec<_> = brokers().filter(|host| !view.is_registered(host.cloud.node_id)).collect();
             view.brokers.extend(new.into_iter().map(|host| moves::Broker {
@@ -59,13 +80,13 @@ impl<'a> Scale<'a> {
                 silent: false,
                 // That of its volumes; an instance's own disks are known once they are there.
                 disk: host.cloud.own_disks.is_none().then(|| {
-                    let total = (host.volume.size_gib << 30).saturating_mul(host.volumes().len() as u64);
+                    let total = volume_bytes(host);
                     moves::Disk { total, usable: total }
                 }),
             }));
             // Volumes that the plan makes larger are so before anything moves.
             for host in brokers().filter(|host| host.cloud.own_disks.is_none()) {
-                let wanted = (host.volume.size_gib << 30).saturating_mul(host.volumes().len() as u64);
+                let wanted = volume_bytes(host);
                 let broker = view.brokers.iter_mut().find(|one| one.id == host.cloud.node_id);
                 if let Some(disk) = broker.and_then(|broker| broker.disk.as_mut()) {
                     let more = wanted.saturating_sub(disk.total);
@@ -188,6 +209,7 @@ impl<'a> Scale<'a> {
             step.after.append(&mut before);
             before.push(step.id());
         }
+        watched_until_it_left(plan, Broker::NAME);
         if let (Some(step), Some(view)) = (&moves, &self.view) {
             let rate = rates_of_moves(self.stack.cluster.ec2.as_ref(), self.stack.common()).0;
             let proposal = Proposal::of(view, view.bands(&self.lacking));
@@ -256,6 +278,16 @@ impl<'a> Scale<'a> {
                 && step.changes().iter().any(|change| change.field == "replication_factor")
         });
         Some(Step { after: copies.map(Step::id).collect(), ..Step::new(&address, reason, work) })
+    }
+}
+
+/// Lets the alarms of each host whose broker or voter, as `kind` says, leaves go only after that: until then it is watched.
+pub(super) fn watched_until_it_left(plan: &mut Plan, kind: &str) {
+    let leaves = |step: &&Step| step.address.kind == kind && step.wanted().is_none();
+    let leaving: BTreeMap<String, StepId> =
+        plan.steps.iter().filter(leaves).map(|step| (step.address.name.clone(), step.id())).collect();
+    for step in plan.steps.iter_mut().filter(|step| step.address.kind == Alarm::NAME && step.wanted().is_none()) {
+        step.after.extend(leaving.get(kinds::owner(&step.address)).cloned());
     }
 }
 

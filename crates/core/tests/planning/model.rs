@@ -18,13 +18,15 @@ use kstack_core::observed::{Found, Observed};
 use kstack_core::plan::applied::{self, rename};
 use kstack_core::plan::{self, Plan, Step, Work, make_plan, verify};
 use kstack_core::surroundings::Surroundings;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A stack file and the AWS account that it is planned for.
 #[derive(Debug, Clone)]
 pub struct Model {
     pub facts: Facts,
     pub observed: Observed,
+    /// Whether an apply of the stack was complete, as its record tells.
+    pub complete: bool,
     /// The time at which plans are made.
     pub now: Timestamp,
     /// What else is in the stack's VPC.
@@ -82,6 +84,7 @@ impl Model {
                 images: images.map(|(arch, image)| (arch.to_owned(), image.to_owned())).into(),
             },
             observed: Observed::default(),
+            complete: false,
             now: "2026-01-31T12:00:00Z".parse().expect("a time"),
             surroundings: Surroundings::default(),
         }
@@ -104,7 +107,11 @@ impl Model {
             let address: Option<Ipv4Addr> = interface.address.parse().ok();
             subnet.into_iter().for_each(|subnet| subnet.used.extend(address.map(Ipv4Net::from)));
         }
-        let input = PlanningInput { facts, observed: self.observed.clone(), record: None, expires };
+        let record = self.complete.then(|| {
+            serde_json::from_value(json!({"cluster_id": "", "made_at": self.now, "made_by": "", "applies": 1}))
+                .expect("a record")
+        });
+        let input = PlanningInput { facts, observed: self.observed.clone(), record, expires };
         let (design, plan) = make_plan(&parsed.stack, &input, &Overrides::new(), allow_data_loss);
         (design, self.verified(plan))
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use kstack_core::check::Parsed;
 use kstack_core::kinds::{Instance, Volume, Voter};
 use kstack_core::model::{Address, StepId};
+use kstack_core::observed::Inside;
 use kstack_core::plan::{Action, Plan, render, roll_last};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -101,6 +102,34 @@ fn a_majority_that_is_lost_is_refused_whatever_is_allowed() {
             let plan = model.plan(&stack(wanted), allow);
             assert_eq!(!plan.refusals.is_empty(), refused, "{lost:?} of {count}, {wanted} wanted: {}", render(&plan));
         }
+    }
+}
+
+#[test]
+fn a_controller_of_which_nothing_is_left_is_made_anew_only_where_it_is_known_who_votes() {
+    for (gone, asked, why) in [
+        (vec![2], false, "the volume of controller-2 is lost, and it is not known who votes"),
+        (vec![2, 3], false, "the volumes of controller-2, controller-3 are lost, and with them the majority"),
+        (vec![2], true, ""),
+        (vec![2, 3], true, "the volumes of controller-2, controller-3 are lost, and with them the majority"),
+    ] {
+        let mut model = Model::empty("us-east-1", 3);
+        model.apply(&model.plan(&stack(3), false));
+        model.complete = true;
+        for number in &gone {
+            for kind in ["volume", "network_interface", "instance"] {
+                model.end(&Address::new(kind, &format!("controller-{number}")));
+            }
+        }
+        if !asked {
+            model.observed.live.retain(|address, _| address.kind != "voter");
+            model.observed.inside = Inside::Unknown("no broker answers".to_owned());
+        }
+        let plan = model.plan(&stack(3), false);
+        let said = render(&plan);
+        assert!(plan.refusals.is_empty() == why.is_empty() && said.contains(why), "{gone:?}, {asked}: {said}");
+        let again = plan.steps.iter().any(|step| step.id().to_string().contains("voter/controller-2"));
+        assert!(again || !why.is_empty(), "{gone:?}, {asked}: {said}");
     }
 }
 
