@@ -148,9 +148,9 @@ fn a_client_host_of_msk_boots_with_the_login_module_of_iam() {
             IAM_AUTH.1
         );
         let file = account.write("msk", &[("cluster:", &client)]);
-        let network = Network::new(Ipv4Addr::new(10, 50, 255, 254), 16).expect("a bridge");
+        let mut network = Network::new(Ipv4Addr::new(10, 50, 255, 254), 16).expect("a bridge");
         let archive = ground.kafka.with_file_name(crate::archive(&ground.kafka));
-        network.serve(vec![archive, jar]).expect("a web server");
+        network.serve(vec![archive, jar]);
         let user_data = account.run(&["render", &file, "--host", "client"]).expect(0).out;
         let interface = network.interface(NUMBER, Ipv4Addr::new(10, 50, 0, 4)).expect("an interface");
         let (machine, _) = boot(ground, "i-client-msk", &user_data, &interface);

@@ -139,7 +139,7 @@ impl Cloud {
 }
 
 /// What answers at a port, until this is dropped.
-struct Serving {
+pub struct Serving {
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -152,7 +152,7 @@ impl Drop for Serving {
 }
 
 /// Answers connections to `address` one after the other.
-fn serve(address: Ipv4Addr, port: u16, answer: impl Fn(TcpStream) -> Option<()> + Send + 'static) -> Serving {
+pub fn serve(address: Ipv4Addr, port: u16, answer: impl Fn(TcpStream) -> Option<()> + Send + 'static) -> Serving {
     let listener = TcpListener::bind((address, port)).expect("a port");
     listener.set_nonblocking(true).expect("a socket");
     let ends = Arc::new(AtomicBool::new(false));

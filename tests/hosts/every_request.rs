@@ -241,21 +241,33 @@ fn a_change_of_everything_in_kafka_is_cut_at_every_request() {
     every.shown(1);
 
     // A change more for each of its requests, whose answer is lost.
-    let (mut turn, mut lost) = (1, BTreeSet::new());
+    let (mut turn, mut lost, mut asked) = (1, BTreeSet::new(), Vec::new());
     loop {
         let nth = turn;
         turn += 1;
         every.write(&file(turn));
-        let (run, asked) = every.apply(&format!("~{nth}"));
+        let (run, now) = every.apply(&format!("~{nth}"));
         run.expect(0);
         every.arrived(turn);
+        asked = now;
         if asked.len() < nth {
             break;
         }
         lost.insert(asked[nth - 1]);
         assert!(turn < MANY, "it comes to no end");
     }
-    assert_eq!(names(&lost), names(&all));
+    // Requests come in another order each time: a sort that was missed has its own turn.
+    while let Some(missed) = all.difference(&lost).next() {
+        turn += 1;
+        every.write(&file(turn));
+        let nth = asked.iter().position(|key| key == missed).expect("it is asked in each turn") + 1;
+        let (run, now) = every.apply(&format!("~{nth}"));
+        run.expect(0);
+        every.arrived(turn);
+        lost.extend(now.get(nth - 1));
+        asked = now;
+        assert!(turn < MANY, "it comes to no end");
+    }
     every.shown(turn);
     println!("{kills} runs were killed at a request; {} got no answer to one.", turn - 2);
 

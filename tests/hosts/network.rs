@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
+
+use crate::cloud::{Serving, serve};
 
 /// Runs a program to its end.
 ///
@@ -26,13 +28,15 @@ const NAME: &str = "kst-hosts";
 pub struct Network {
     router: Ipv4Addr,
     prefix: u8,
+    /// The web server: another test may have the same router.
+    server: Option<Serving>,
 }
 
 impl Network {
     /// Makes the bridge; what an earlier run left is removed before.
     pub fn new(router: Ipv4Addr, prefix: u8) -> Result<Network, String> {
         remove();
-        let network = Network { router, prefix };
+        let network = Network { router, prefix, server: None };
         run("ip", &["link", "add", NAME, "type", "bridge"])?;
         run("ip", &["address", "add", &format!("{router}/{prefix}"), "dev", NAME])?;
         run("ip", &["link", "set", NAME, "up"])?;
@@ -63,11 +67,9 @@ impl Network {
         run("ip", &["address", "add", &format!("{address}/32"), "dev", NAME]).map(drop)
     }
 
-    /// Serves `files` to whoever asks for one of their names, until this process ends.
-    pub fn serve(&self, files: Vec<PathBuf>) -> io::Result<()> {
-        let listener = TcpListener::bind((self.router, 80))?;
-        let answer = move |stream: io::Result<std::net::TcpStream>| -> io::Result<()> {
-            let mut stream = stream?;
+    /// Serves `files` to whoever asks for one of their names.
+    pub fn serve(&mut self, files: Vec<PathBuf>) {
+        let answer = move |mut stream: TcpStream| -> io::Result<()> {
             let mut lines = BufReader::new(stream.try_clone()?).lines().map_while(Result::ok);
             let path = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default().to_owned();
             lines.find(|line| line.is_empty());
@@ -81,8 +83,7 @@ impl Network {
             io::copy(&mut file, &mut stream).map(|_| ())
         };
         // An answer that breaks off is asked for again by the host.
-        std::thread::spawn(move || listener.incoming().for_each(|stream| drop(answer(stream))));
-        Ok(())
+        self.server = Some(serve(self.router, 80, move |stream| answer(stream).ok()));
     }
 }
 
