@@ -241,21 +241,20 @@ fn a_change_of_everything_in_kafka_is_cut_at_every_request() {
     every.shown(1);
 
     // A change more for each of its requests, whose answer is lost.
-    let (mut turn, mut lost, mut asked) = (1, BTreeSet::new(), Vec::new());
-    loop {
+    let (mut turn, mut lost) = (1, BTreeSet::new());
+    let mut asked = loop {
         let nth = turn;
         turn += 1;
         every.write(&file(turn));
         let (run, now) = every.apply(&format!("~{nth}"));
         run.expect(0);
         every.arrived(turn);
-        asked = now;
-        if asked.len() < nth {
-            break;
+        if now.len() < nth {
+            break now;
         }
-        lost.insert(asked[nth - 1]);
+        lost.insert(now[nth - 1]);
         assert!(turn < MANY, "it comes to no end");
-    }
+    };
     // Requests come in another order each time: a sort that was missed has its own turn.
     while let Some(missed) = all.difference(&lost).next() {
         turn += 1;
