@@ -53,14 +53,10 @@ impl<'a> Scale<'a> {
         let live = live.filter(|_| observed.unknown_inside().is_none());
         let brokers = || design.hosts.iter().filter(|host| host.broker());
         let stay: BTreeSet<u32> = brokers().map(|host| host.cloud.node_id).collect();
-        let instances = observed.of::<Instance>();
         let view = live.and_then(|live| live.view.as_deref()).map(|view| {
             let mut view = view.clone().staying(&stay);
-            // One whose host the plan starts or makes anew serves by then: the moves wait for it.
-            let is_up = |host: &HostDesign| {
-                instances.get(host.name.as_str()).is_some_and(|(_, instance)| instance.state == "running")
-            };
-            for host in brokers().filter(|host| !is_up(host)) {
+            // Those of the file serve by then: one that starts, or that the plan starts or makes anew. The moves wait for it.
+            for host in brokers() {
                 let id = host.cloud.node_id;
                 let used =
                     view.partitions.values().filter(|one| one.replicas.contains(&id)).map(Partition::bytes).sum();
