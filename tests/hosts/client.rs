@@ -161,6 +161,14 @@ impl Producer {
         let _ = self.child.wait();
         self.acknowledged()
     }
+
+    /// Lets it end, and finds all that was acknowledged among what `client` reads.
+    pub fn stop_and_find_all(&mut self, client: &Client) {
+        let (acknowledged, found) = (self.stop(), client.read());
+        let missing: Vec<&u64> = acknowledged.difference(&found).collect();
+        assert!(missing.is_empty(), "{} of {} records are missing: {missing:?}", missing.len(), acknowledged.len());
+        println!("{} records acknowledged, and none missing.", acknowledged.len());
+    }
 }
 
 impl Drop for Producer {
