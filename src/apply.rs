@@ -1,12 +1,14 @@
 //! Runs a plan's steps, each as soon as its dependencies are done, and reports events. The only writer; it makes no choices.
 
+mod events;
 mod roll;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub use events::{Event, Outcome};
+
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use serde::Serialize;
 use tokio::sync::{mpsc, mpsc::UnboundedSender, watch};
 
 use crate::aws::kinds as drivers;
@@ -15,74 +17,13 @@ use crate::driver::{Ctx, IdMap};
 use crate::error::StepError;
 use crate::inside::{self, Kafka};
 use crate::lease::LIST_DELAY;
-use crate::roll::{Checks, KafkaAccess};
+use crate::roll::KafkaAccess;
 use crate::wait::{Backoff, Look, RETRY_LIMIT, Retries, VISIBLE_LIMIT, may_pass, poll, retry};
 use kstack_core::kinds::{self, Resource};
 use kstack_core::model::{FieldChange, StepId, is_of_kafka, tag};
 use kstack_core::observed::Observed;
-use kstack_core::plan::{Action, Creation, LiveTarget, Plan, Ready, Step, Work, tag_changes};
+use kstack_core::plan::{Action, LiveTarget, Plan, Ready, Step, Work, tag_changes};
 use kstack_core::surroundings::{Neighbour, Own};
-
-/// What happens while a plan runs.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-pub enum Event {
-    Started {
-        address: StepId,
-        action: Action,
-    },
-    /// What a long step waits for: a roll before it stops a host, or what AWS is doing with a cluster.
-    Waiting {
-        address: StepId,
-        reason: String,
-    },
-    /// A rolled host is healthy again, as Kafka or EC2's checks of its instance report.
-    Checked {
-        address: StepId,
-        by: Checks,
-    },
-    Done {
-        address: StepId,
-        action: Action,
-        id: String,
-        seconds: f64,
-    },
-    Failed {
-        address: StepId,
-        action: Action,
-        error: String,
-        hint: Option<String>,
-    },
-    Skipped {
-        address: StepId,
-        action: Action,
-        because: StepId,
-    },
-    /// A signal came: no more steps are started.
-    Interrupted,
-}
-
-/// How a run ended.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    pub done: BTreeSet<StepId>,
-    pub failed: Vec<(StepId, StepError)>,
-    /// Steps that a failed one held back.
-    pub skipped: BTreeSet<StepId>,
-    /// Steps that were not begun or not finished when a signal came, or when AWS took no more calls.
-    pub left: Vec<(StepId, Action)>,
-    /// The step whose error every other step would end in too, such as that of expired credentials.
-    pub ended_by: Option<StepId>,
-    /// Steps that can't begin, each with what it waits for, though nothing failed and no signal came. A verified plan has none.
-    pub stuck: Vec<(StepId, StepId)>,
-}
-
-impl Outcome {
-    /// Whether every step is done.
-    pub fn complete(&self) -> bool {
-        self.failed.is_empty() && self.skipped.is_empty() && self.left.is_empty() && self.stuck.is_empty()
-    }
-}
 
 /// After a signal, running calls still get this long. Steps that only wait are left for the next run.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
@@ -124,7 +65,7 @@ pub async fn apply(
                     let done = match is_of_kafka(&step.address.kind) {
                         true => {
                             Box::pin(inside::run(inside, step, ids, &|reason| {
-                                drop(tell.send(Event::Waiting { address: step.id(), reason }));
+                                drop(tell.send(Told::Event(Event::Waiting { address: step.id(), reason })));
                             }))
                             .await
                         }
@@ -144,12 +85,12 @@ pub async fn apply(
             }
         };
         tokio::select! {
-            Some(event) = told.recv() => emit(event),
+            Some(told) = told.recv() => hear(told, &mut ready, &mut emit),
             Some((place, result, took)) = running.next() => {
                 let step: &Step = &plan.steps[place];
                 // What a step reports comes before its end.
-                while let Ok(event) = told.try_recv() {
-                    emit(event);
+                while let Ok(told) = told.try_recv() {
+                    hear(told, &mut ready, &mut emit);
                 }
                 busy.remove(&step.id());
                 let (address, action) = (step.id(), step.action());
@@ -209,6 +150,20 @@ fn digest(parts: &[&str]) -> String {
     kstack_core::digest::fingerprint(parts.join("\n"), 32)
 }
 
+/// What a step tells while it runs.
+enum Told {
+    Event(Event),
+    /// What it makes can be used: what waits for it may begin.
+    Usable(StepId),
+}
+
+fn hear(told: Told, ready: &mut Ready<'_>, emit: &mut impl FnMut(Event)) {
+    match told {
+        Told::Event(event) => emit(event),
+        Told::Usable(id) => ready.there(&id),
+    }
+}
+
 /// Runs one step and returns the resource's id.
 async fn run(
     aws: &Aws,
@@ -216,9 +171,10 @@ async fn run(
     step: &Step,
     token: &str,
     (ids, own): (&IdMap, &Own),
-    tell: &UnboundedSender<Event>,
+    tell: &UnboundedSender<Told>,
 ) -> Result<String, StepError> {
-    let waiting = |reason| drop(tell.send(Event::Waiting { address: step.id(), reason }));
+    let usable = || drop(tell.send(Told::Usable(step.id())));
+    let waiting = |reason| drop(tell.send(Told::Event(Event::Waiting { address: step.id(), reason })));
     let tags = match &step.work {
         Work::Create(new) | Work::Roll { new, .. } | Work::Replace { new, .. } => &new.tags,
         Work::Update { tags, .. } => tags,
@@ -228,7 +184,7 @@ async fn run(
     let ctx = Ctx { system: aws, address, tags, token, ids, progress: &waiting, check_instance: false, batch: None };
     match &step.work {
         Work::Create(new) => {
-            let id = create(&ctx, &new.spec, "").await?;
+            let id = create(&ctx, &new.spec, "", usable).await?;
             // What stood for a volume that was lost is lost with it.
             if matches!(new.spec, Resource::Volume(_)) {
                 kafka.disks_gone(&address.name);
@@ -245,10 +201,13 @@ async fn run(
         }
         Work::Roll { live, new, .. } => {
             let (id, by) = roll::roll(&ctx, kafka, live, new).await?;
-            let _ = tell.send(Event::Checked { address: step.id(), by });
+            let _ = tell.send(Told::Event(Event::Checked { address: step.id(), by }));
             Ok(id)
         }
-        Work::Replace { live, new, .. } => replace(&ctx, live, new, own).await,
+        Work::Replace { live, new, .. } => {
+            delete(&Ctx { tags: &live.tags, ..ctx }, live, own).await?;
+            create(&ctx, &new.spec, &live.id, usable).await
+        }
         Work::Delete { live } => {
             delete(&ctx, live, own).await?;
             ids.lock().remove(&step.address);
@@ -306,16 +265,12 @@ async fn delete(ctx: &Ctx<'_, Aws>, live: &LiveTarget, own: &Own) -> Result<(), 
     }
 }
 
-/// Deletes the live resource, and creates the new one in its place.
-async fn replace(ctx: &Ctx<'_, Aws>, live: &LiveTarget, new: &Creation, own: &Own) -> Result<String, StepError> {
-    delete(&Ctx { tags: &live.tags, ..*ctx }, live, own).await?;
-    create(ctx, &new.spec, &live.id).await
-}
-
-/// Creates the resource, and waits until it can be used. `old` is the id of the one that it replaces.
-async fn create(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str) -> Result<String, StepError> {
+/// Creates the resource, and says when it can be used. `old` is the id of the one that it replaces.
+async fn create(ctx: &Ctx<'_, Aws>, wanted: &Resource, old: &str, usable: impl FnOnce()) -> Result<String, StepError> {
     let id = make(ctx, wanted, old).await?;
     finish(ctx, wanted, &id).await?;
+    usable();
+    retry(|| drivers::tidy(wanted, ctx, &id)).await?;
     Ok(id)
 }
 

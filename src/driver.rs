@@ -70,7 +70,7 @@ impl<S> Ctx<'_, S> {
 pub struct Calls {
     /// Those of [`Driver::discover`] of one stack.
     pub discover: &'static [&'static Call],
-    /// Those of [`Driver::create`] and of [`Driver::finish`] after it.
+    /// Those of [`Driver::create`], and of [`Driver::finish`] and [`Driver::tidy`] after it.
     pub create: &'static [&'static Call],
     /// Those of [`Driver::update`].
     pub update: &'static [&'static Call],
@@ -107,6 +107,14 @@ pub trait Driver<S>: Kind {
     /// # Errors
     /// The first call that failed, that the resource ended in a state that it does not leave, or that it took too long.
     async fn finish(&self, _ctx: &Ctx<'_, S>, _id: &str) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    /// What is left once the resource can be used, and what waits for it goes on beside. It may run again.
+    ///
+    /// # Errors
+    /// The first call that failed.
+    async fn tidy(&self, _ctx: &Ctx<'_, S>, _id: &str) -> Result<(), StepError> {
         Ok(())
     }
 

@@ -130,9 +130,14 @@ fn analyse(brokers: usize, began: Instant, ended: Instant, events: &[(Instant, V
     let (before, before_calls) = need(began, first, &all);
     let (after, after_calls) = need(last, ended, &all);
     // Needs by address, then the longest sum of them, in the plan's order: what a step waits for comes before it.
+    // What a step does when others have gone on is on nobody's way.
+    let usable = |address: &String, step: &Step| {
+        let others = steps.values().filter(|other| other.after.contains(address)).map(|other| other.began);
+        others.min().map_or(step.ended, |began| began.min(step.ended))
+    };
     let needs: BTreeMap<&String, (f64, usize)> = steps
         .iter()
-        .map(|(address, step)| (address, need(step.began, step.ended, &own(address, step, calls))))
+        .map(|(address, step)| (address, need(step.began, usable(address, step), &own(address, step, calls))))
         .collect();
     let mut finish: BTreeMap<&String, (f64, usize, Option<&String>)> = BTreeMap::new();
     let mut left: Vec<&String> = steps.keys().collect();

@@ -341,6 +341,14 @@ pub async fn finish(resource: &Resource, ctx: &Ctx<'_, Aws>, id: &str) -> Result
     each_kind!(resource, spec => during([calls(spec).create, &[]], spec.finish(ctx, id)).await)
 }
 
+/// See [`Driver::tidy`].
+///
+/// # Errors
+/// AWS's answer.
+pub async fn tidy(resource: &Resource, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
+    each_kind!(resource, spec => during([calls(spec).create, &[]], spec.tidy(ctx, id)).await)
+}
+
 /// See [`Driver::update`].
 ///
 /// # Errors

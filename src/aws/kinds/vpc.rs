@@ -97,6 +97,11 @@ impl Driver<Aws> for Vpc {
         if self.ipv6 {
             ipv6_block(ctx, id).await?;
         }
+        Ok(())
+    }
+
+    /// Nothing of the stack uses the default group.
+    async fn tidy(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         close_default_group(ctx, id).await
     }
 
@@ -109,12 +114,13 @@ impl Driver<Aws> for Vpc {
                     call.send().await.map_err(failed("ModifyVpcAttribute"))?;
                 }
                 "ipv6" => add_ipv6(ctx, id).await?,
-                // By `finish` below.
+                // By the two below.
                 "dns_hostnames" | "default_group" | "secondary_cidrs" => {}
                 _ => return Err(no_call_for(change)),
             }
         }
-        self.finish(ctx, id).await
+        self.finish(ctx, id).await?;
+        self.tidy(ctx, id).await
     }
 
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
