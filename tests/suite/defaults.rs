@@ -32,7 +32,8 @@ fn dies_after(operation: &'static str) -> Proxy {
 fn the_default_group_has_no_rules_whatever_was_added_and_wherever_a_run_dies() {
     let mut account = Account::new();
     let file = account.write("dev", &[]);
-    let run = through(&mut account, &dies_after("RevokeSecurityGroupEgress"), &["apply", &file, "--yes"]);
+    // No other group of a new stack has rules of AWS's that let something in.
+    let run = through(&mut account, &dies_after("RevokeSecurityGroupIngress"), &["apply", &file, "--yes"]);
     assert_eq!(run.code, -1, "{run}");
     account.run(&["unlock", &file, "--yes"]).expect(0);
     account.apply(&file);
@@ -48,6 +49,28 @@ fn the_default_group_has_no_rules_whatever_was_added_and_wherever_a_run_dies() {
     assert_eq!(plan.step("vpc/main")["changes"][0]["field"], "default_group");
     account.apply(&file);
     assert_eq!(rules(&default_group(&ec2)), 0);
+    account.assert_converged(&file);
+    account.destroy(&file);
+}
+
+#[test]
+fn what_is_in_a_vpc_does_not_wait_for_its_default_group() {
+    let mut account = Account::new();
+    let file = account.write("dev", &[]);
+    let refused = Fault::Refused("InvalidParameterValue");
+    let fault = move |call: &Call| (call.operation == "RevokeSecurityGroupIngress").then_some(refused);
+    let proxy = Proxy::with(Weather { fault: Some(Box::new(fault)), ..Weather::default() });
+    let run = through(&mut account, &proxy, &["apply", &file, "--yes", "--json"]);
+    assert_eq!(run.code, 1, "{run}");
+    let events = run.events();
+    let of = |kind: &str| -> Vec<&Value> { events.iter().filter(|event| event["event"] == kind).collect() };
+    let (failed, done) = (of("failed"), of("done"));
+    assert!(failed.len() == 1 && failed[0]["address"] == "vpc/main", "{run}");
+    assert!(done.iter().any(|event| event["address"] == "subnet/private-a"), "{run}");
+    // What is not done in a VPC that is there is found, and done, by the next run.
+    assert_eq!(account.plan(&file).steps(), ["update vpc/main"]);
+    account.apply(&file);
+    assert_eq!(rules(&default_group(&account.ec2(DEV))), 0);
     account.assert_converged(&file);
     account.destroy(&file);
 }
