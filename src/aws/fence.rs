@@ -1,14 +1,18 @@
 //! The fence: no mutating call leaves this process once its lease has ended, on any try of any client.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+};
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use rustix::process::{Signal, getpid, kill_process};
 
 /// The words by which the fence's own refusal is known among the SDK's errors.
 pub const LEASE_ENDED: &str = "kstack holds no lease that allows this call";
@@ -38,6 +42,40 @@ impl Fence {
     }
 }
 
+/// Only builds for tests: the call that changes something at which the process is killed; `3` after the third, and `-3` before it. Those by
+/// which the lease is kept are not counted, as their number depends on how long a run takes.
+static DIES_AT: LazyLock<Option<(u32, bool)>> = LazyLock::new(|| {
+    let test = if cfg!(debug_assertions) { std::env::var("KSTACK_TEST_DIE_IN_AWS").ok()? } else { return None };
+    Some((test.trim_start_matches('-').parse().ok()?, test.starts_with('-')))
+});
+static CALLS: AtomicU32 = AtomicU32::new(0);
+const KEEPS_LEASE: &str = "PutParameter";
+
+/// That the call is the one after which the process is killed.
+#[derive(Debug)]
+struct Last;
+
+impl Storable for Last {
+    type Storer = StoreReplace<Last>;
+}
+
+/// Counts a call that changes something, for tests.
+fn count(operation: &str, config: &mut ConfigBag) {
+    let Some((number, before)) = *DIES_AT else { return };
+    if operation != KEEPS_LEASE && CALLS.fetch_add(1, Ordering::SeqCst) + 1 == number {
+        if before {
+            die();
+        }
+        config.interceptor_state().store_put(Last);
+    }
+}
+
+/// As `kill -9` does it, and at once.
+fn die() {
+    let _ = kill_process(getpid(), Signal::KILL);
+    std::process::abort();
+}
+
 /// Whether an operation only reads.
 pub(super) fn reads(operation: &str) -> bool {
     ["Describe", "Get", "List"].iter().any(|verb| operation.starts_with(verb))
@@ -55,8 +93,27 @@ impl Intercept for Fence {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let reading = config.load::<Metadata>().is_some_and(|metadata| reads(metadata.name()));
-        if reading || self.open() { Ok(()) } else { Err(LEASE_ENDED.into()) }
+        let operation = config.load::<Metadata>().map(|metadata| metadata.name().to_owned()).unwrap_or_default();
+        if reads(&operation) {
+            return Ok(());
+        }
+        if !self.open() {
+            return Err(LEASE_ENDED.into());
+        }
+        count(&operation, config);
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        _: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if config.load::<Last>().is_some() {
+            die();
+        }
+        Ok(())
     }
 }
 

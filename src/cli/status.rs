@@ -3,6 +3,7 @@
 mod beside;
 mod findings;
 mod hosts;
+mod told;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::hosts::{HostStatus, certificates, hosts, note_served};
+use self::told::{KafkaStatus, kafka_of, kafka_text};
 use super::context::Context;
 use super::msk::{self, Msk};
 use super::ui;
@@ -20,7 +22,7 @@ use super::via::ViaArgs;
 use crate::aws::kinds as drivers;
 use crate::aws::kinds::{Sought, msk_status};
 use crate::clock;
-use crate::health::{self, BrokerHealth, KafkaHealth, shortened};
+use crate::health::{self, shortened};
 use crate::inside::Beside;
 use crate::kafka::Server;
 use crate::ops::inside::Looking;
@@ -135,26 +137,6 @@ impl Others {
     }
 }
 
-/// What the brokers themselves report.
-#[derive(Debug, Serialize)]
-struct KafkaStatus {
-    /// Whether a broker answered.
-    reachable: bool,
-    healthy: bool,
-    /// Why it is not healthy, or not known to be.
-    problems: Vec<String>,
-    /// The node id of the active controller.
-    controller: Option<u32>,
-    brokers: Vec<BrokerHealth>,
-    partitions: usize,
-    under_replicated: usize,
-    offline: usize,
-    under_min_insync: usize,
-    /// The same by what helps.
-    #[serde(skip)]
-    seen: Option<findings::OfKafka>,
-}
-
 /// The client host, which `kstack shell` opens.
 #[derive(Debug, Serialize)]
 struct ClientStatus {
@@ -216,7 +198,7 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
     let of_msk = async {
         let cluster = cluster.as_ref()?;
         let ids: BTreeSet<u32> = cluster.brokers.iter().map(|broker| broker.id).collect();
-        Some(kafka(&in_msk(&session, cluster, &context.via).await, &ids))
+        Some(kafka_of(&in_msk(&session, cluster, &context.via).await, &ids))
     };
     let of_msk = Box::pin(of_msk).await;
     let mut told = None;
@@ -257,7 +239,7 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
         note_served(&mut hosts, cluster);
     }
     let kafka = match engine {
-        Engine::Ec2 => Some(kafka(&health, &ids)),
+        Engine::Ec2 => Some(kafka_of(&health, &ids)),
         Engine::Msk => of_msk,
     };
     let names = observed.of::<DnsRecords>().into_values().next().map(|(_, one)| one);
@@ -310,45 +292,6 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
         }
         None => Ok(0),
     }
-}
-
-fn kafka(health: &Result<KafkaHealth, String>, ids: &BTreeSet<u32>) -> KafkaStatus {
-    let none = KafkaHealth::default();
-    let (cluster, problems) = match health {
-        Ok(cluster) => (cluster, cluster.problems(ids)),
-        Err(error) => (&none, vec![error.clone()]),
-    };
-    let (under_replicated, offline, under_min_insync) = cluster.counts();
-    KafkaStatus {
-        reachable: health.is_ok(),
-        healthy: problems.is_empty(),
-        problems,
-        controller: cluster.controller,
-        brokers: cluster.brokers.clone(),
-        partitions: cluster.partitions.len(),
-        under_replicated,
-        offline,
-        under_min_insync,
-        seen: health.as_ref().ok().map(|cluster| findings::of_kafka(cluster, ids)),
-    }
-}
-
-fn kafka_text(kafka: &KafkaStatus, hosts: usize) -> String {
-    if !kafka.reachable {
-        return format!("Kafka: its health is unknown: {}\n", kafka.problems.join("; "));
-    }
-    let serving = kafka.brokers.iter().filter(|broker| !broker.fenced).count();
-    let controller = kafka.controller.map_or_else(|| "none".to_owned(), |node| format!("node {node}"));
-    let mut out = format!(
-        "Kafka: {}; active controller {controller}; {serving} of {hosts} brokers; {} partitions, {} under-replicated, {} offline, {} under min in-sync\n",
-        if kafka.healthy { "healthy" } else { "not healthy" },
-        kafka.partitions,
-        kafka.under_replicated,
-        kafka.offline,
-        kafka.under_min_insync
-    );
-    kafka.problems.iter().for_each(|problem| out.push_str(&format!("  {problem}\n")));
-    out
 }
 
 fn text(status: &Status, now: Timestamp, verbose: bool) -> String {

@@ -94,7 +94,7 @@ pub async fn run(admin: &Admin<'_>, orders: Orders, goal: &Goal, tell: &mut dyn 
             Ok(view) if memory.is_stale(&view) => Ok(false),
             Ok(view) => {
                 let first = memory.seen.is_none();
-                memory.learn(&view, goal);
+                memory.learn(&view, goal, Instant::now());
                 let action = goal.next(&view, orders.limits, &memory.patience);
                 // What is written to the partitions shows only from the second look on; and that a broker was behind with what it told of
                 // a move that has just ended.
@@ -253,8 +253,7 @@ impl Memory {
     }
 
     /// What this look shows beside the last one.
-    fn learn(&mut self, view: &View, goal: &Goal) {
-        let now = Instant::now();
+    fn learn(&mut self, view: &View, goal: &Goal, now: Instant) {
         for broker in &view.brokers {
             match broker.is_fit() {
                 true => drop(self.silent_since.remove(&broker.id)),
@@ -263,9 +262,10 @@ impl Memory {
                 }
             }
         }
-        self.patience.silent = self.silent_since.iter().map(|(id, since)| (*id, since.elapsed().as_secs())).collect();
+        let seconds = |since: &Instant| now.duration_since(*since).as_secs();
+        self.patience.silent = self.silent_since.iter().map(|(id, since)| (*id, seconds(since))).collect();
         if let Some((then, before)) = &self.seen {
-            let seconds = then.elapsed().as_secs_f64().max(0.1);
+            let seconds = now.duration_since(*then).as_secs_f64().max(0.1);
             for (key, one) in &view.partitions {
                 let grown =
                     before.partitions.get(key).map(|old| one.bytes().saturating_sub(old.bytes())).unwrap_or_default();
@@ -288,12 +288,16 @@ impl Memory {
         let left: u64 = coming.iter().map(|(_, _, bytes)| bytes).sum();
         let keys: Vec<Key> = coming.into_iter().map(|(key, ..)| key).collect();
         let nearer = self.nearest.as_ref().is_none_or(|(least, before, _)| left < *least || *before != keys);
-        if nearer || keys.is_empty() {
+        // No rate helps while a broker of them does not serve: it comes back, or they are taken back.
+        let serves = |id: &u32| view.brokers.iter().any(|broker| broker.id == *id && broker.is_fit());
+        let of = |key: &Key| view.partitions.get(key).into_iter().flat_map(|one| &one.replicas);
+        let served = goal.coming(view).iter().all(|(key, to, _)| of(key).chain([to]).all(serves));
+        if nearer || keys.is_empty() || !served {
             self.nearest = Some((left, keys, now));
         }
         // With nothing left to copy it is Kafka's to end the move, and no rate helps.
         self.patience.stalled =
-            left > 0 && self.nearest.as_ref().is_some_and(|(_, _, since)| since.elapsed() > STALLED);
+            left > 0 && self.nearest.as_ref().is_some_and(|(_, _, since)| now.duration_since(*since) > STALLED);
         self.seen = Some((now, view.clone()));
     }
 
@@ -340,5 +344,53 @@ impl Memory {
         self.unwell_since.get_or_insert_with(Instant::now);
         self.say(why, tell);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kstack_core::moves::{Broker, Moving, Partition, own_entry};
+
+    /// A partition of one replica that moves from broker 1 to broker 2, which has half of it, and serves or not.
+    fn half_way(serves: bool) -> View {
+        let mut view = View { quorum: Some(Vec::new()), ..View::default() };
+        let broker = |id, fenced| Broker { id, rack: None, fenced, silent: false, disk: None };
+        view.brokers = vec![broker(1, false), broker(2, !serves)];
+        let key = ("orders".to_owned(), 0);
+        let held = BTreeMap::from([(1, 100 << 20), (2, 50 << 20)]);
+        let one = Partition { replicas: vec![1, 2], in_sync: vec![1], leader: Some(1), held };
+        view.partitions.insert(key.clone(), one);
+        view.moving.insert(key, Moving { replicas: vec![1, 2], adding: vec![2], removing: vec![1] });
+        view.lists.entry("orders".to_owned()).or_default().follower.push(own_entry(0, 2));
+        view
+    }
+
+    #[test]
+    fn what_stands_still_for_a_broker_that_is_down_is_waited_for_and_taken_back_and_no_rate_is_blamed() {
+        let (begun, goal) = (Instant::now(), Goal::Balance(Bands::default()));
+        let limits = Limits::default();
+        let orders = Orders { bands: Bands::default(), limits, rate: 1 << 20, most_rate: 1 << 20 };
+        let mut memory = Memory::new(orders);
+        let mut look = |second: u64, serves: bool| {
+            let view = half_way(serves);
+            memory.learn(&view, &goal, begun + Duration::from_secs(second));
+            goal.next(&view, limits, &memory.patience)
+        };
+        look(0, true);
+        for second in [2, 40, 60] {
+            let next = look(second, false);
+            assert!(!matches!(next, Action::Stop { .. } | Action::Cancel(_)), "{second} s: {next:?}");
+        }
+        assert!(matches!(look(62, false), Action::Cancel(_)), "a minute after it was missed");
+        // It comes back before that, and is given the time that every copy has.
+        for second in [70, 92] {
+            let next = look(second, true);
+            assert!(!matches!(next, Action::Stop { .. }), "{second} s: {next:?}");
+        }
+        assert!(
+            matches!(look(101, true), Action::Stop { .. }),
+            "half a minute without a byte, at the most that it may use"
+        );
     }
 }

@@ -312,6 +312,10 @@ fn local(host: &cloud_init::Host, node: &Path) -> cloud_init::Host {
     host.controllers.iter_mut().for_each(|voter| voter.address = loopback(voter.address));
     host.endpoints.iter_mut().for_each(|address| *address = loopback(*address));
     host.settings.entry("log.cleaner.dedupe.buffer.size".to_owned()).or_insert_with(|| "8388608".to_owned());
+    // On EC2 systemd starts a broker again that has found no active controller within Kafka's minute. Nobody does here, where many start at
+    // once on one machine.
+    let patient = host.settings.entry("initial.broker.registration.timeout.ms".to_owned());
+    patient.or_insert_with(|| "600000".to_owned());
     host.settings.insert("log.dirs".to_owned(), node.join("data").display().to_string());
     if let Some(security) = &host.security {
         let mut files = vec![("ssl.keystore.location", "host.pem"), ("ssl.truststore.location", "hosts-ca.pem")];

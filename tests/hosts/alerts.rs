@@ -57,7 +57,7 @@ fn those_that_must_fire_do_and_none_does_in_a_roll_or_in_moves() {
             watch.hosts(job, 3);
         }
         let admin = cloud.settings("admin");
-        let client = Client { kafka: ground.kafka.clone(), servers: String::new() };
+        let client = Client::new(ground.kafka.clone(), String::new());
         let mut stage =
             Stage { ground, account: &account, file: &file, hosts, client, admin: &admin, watch, rows: Vec::new() };
         let ends = AtomicBool::new(false);
@@ -213,11 +213,11 @@ impl Stage<'_> {
 
     /// A topic with two replicas, of which the third broker has none, and so many MiB.
     fn fill(&self, topic: &str, mib: usize) {
-        let mut command = self.client.tool_by("kafka-topics.sh", "--command-config", Some(self.admin));
+        let mut command = self.client.tool_by("kafka-topics.sh", Some(self.admin));
         command.args(["--create", "--topic", topic, "--replica-assignment", "1:2,2:1,1:2,2:1,1:2,2:1"]);
         let output = command.args(["--config", "min.insync.replicas=1"]).output().expect("the tool starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let mut command = self.client.tool_by("kafka-console-producer.sh", "--producer.config", Some(self.admin));
+        let mut command = self.client.tool_by("kafka-console-producer.sh", Some(self.admin));
         command.args(["--topic", topic, "--producer-property", "batch.size=100000"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the tool starts");
         let mut stdin = child.stdin.take().expect("a pipe");
@@ -229,7 +229,7 @@ impl Stage<'_> {
 
     /// A consumer of the group `billing`.
     fn reader(&self) -> Running {
-        let mut command = self.client.tool_by("kafka-console-consumer.sh", "--consumer.config", Some(self.admin));
+        let mut command = self.client.tool_by("kafka-console-consumer.sh", Some(self.admin));
         command.args(["--topic", TOPIC, "--group", "billing", "--from-beginning"]);
         // Kafka's scripts leave their place to Java.
         Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the tool starts"))

@@ -42,28 +42,57 @@ pub fn distribution_of(set: Option<&str>) -> Result<PathBuf, String> {
     run(&assemble.display().to_string(), &arguments).map(PathBuf::from)
 }
 
-/// The tools of a distribution, and the cluster that they work on.
+/// The tools of a distribution, the cluster that they work on, and the client properties by which they come in; none in plaintext.
 pub struct Client {
     pub kafka: PathBuf,
     pub servers: String,
+    settings: Option<PathBuf>,
 }
 
 impl Client {
+    /// One who comes in plaintext.
+    pub fn new(kafka: impl Into<PathBuf>, servers: impl Into<String>) -> Client {
+        Client { kafka: kafka.into(), servers: servers.into(), settings: None }
+    }
+
+    /// One who comes with the client properties of a file, to the servers in it.
+    pub fn by(kafka: &Path, settings: &Path) -> Client {
+        let text = fs::read_to_string(settings).expect("settings");
+        let servers = text.lines().find_map(|line| line.strip_prefix("bootstrap.servers=")).expect("servers");
+        Client { kafka: kafka.to_owned(), servers: servers.to_owned(), settings: Some(settings.to_owned()) }
+    }
+
     pub fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(self.kafka.join("bin").join(name));
-        command.args(["--bootstrap-server", &self.servers]).stdin(Stdio::null());
+        command.args(self.arguments(name)).stdin(Stdio::null());
         command.env("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
         command
     }
 
-    /// The tool with the client properties of a file, and the servers in it, by the option that it has for that; without one, as [`tool`](Client::tool).
-    pub fn tool_by(&self, name: &str, option: &str, settings: Option<&Path>) -> Command {
-        let Some(settings) = settings else { return self.tool(name) };
-        let text = fs::read_to_string(settings).expect("settings");
-        let servers = text.lines().find_map(|line| line.strip_prefix("bootstrap.servers=")).expect("servers");
-        let mut command = Client { kafka: self.kafka.clone(), servers: servers.to_owned() }.tool(name);
-        command.arg(option).arg(settings);
-        command
+    /// Where the tool of this name comes in, and by what.
+    fn arguments(&self, name: &str) -> Vec<String> {
+        let option = match name {
+            _ if name.contains("producer") => "--producer.config",
+            _ if name.contains("consumer") => "--consumer.config",
+            _ => "--command-config",
+        };
+        let settings = self.settings.iter().flat_map(|file| [option.to_owned(), file.display().to_string()]);
+        ["--bootstrap-server".to_owned(), self.servers.clone()].into_iter().chain(settings).collect()
+    }
+
+    /// The output of one of Kafka's tools.
+    pub fn say(&self, class: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(self.kafka.join("bin/kafka-run-class.sh"));
+        command.arg(class).args(self.arguments(class)).args(arguments).stdin(Stdio::null());
+        let output = command.output().expect("the tool starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{class}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    }
+
+    /// The tool with the client properties of a file, and the servers in it; without one, as [`tool`](Client::tool).
+    pub fn tool_by(&self, name: &str, settings: Option<&Path>) -> Command {
+        settings.map_or_else(|| self.tool(name), |settings| Client::by(&self.kafka, settings).tool(name))
     }
 
     /// Makes the topic: six partitions, three replicas of each, of which two must have a record.
@@ -73,7 +102,7 @@ impl Client {
 
     /// The same, with these client properties.
     pub fn create_topic_by(&self, settings: Option<&Path>) {
-        let mut command = self.tool_by("kafka-topics.sh", "--command-config", settings);
+        let mut command = self.tool_by("kafka-topics.sh", settings);
         command.args(["--create", "--topic", TOPIC, "--partitions", "6", "--replication-factor", "3"]);
         let output = command.args(["--config", "min.insync.replicas=2"]).output().expect("the tool starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
@@ -106,8 +135,13 @@ impl Client {
 
     /// The same of another topic, with more arguments.
     pub fn read_from(&self, topic: &str, more: &[&str]) -> BTreeSet<u64> {
+        self.read_for(topic, 20_000, more)
+    }
+
+    /// The same by a reader that ends where nothing comes for so many milliseconds.
+    fn read_for(&self, topic: &str, patience: u32, more: &[&str]) -> BTreeSet<u64> {
         let mut command = self.tool("kafka-console-consumer.sh");
-        command.args(["--topic", topic, "--from-beginning", "--timeout-ms", "20000"]).args(more);
+        command.args(["--topic", topic, "--from-beginning", "--timeout-ms", &patience.to_string()]).args(more);
         let output = command.output().expect("the tool starts");
         String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.parse().ok()).collect()
     }
@@ -119,7 +153,7 @@ impl Client {
         fs::write(words.path(), LOUD).expect("a file");
         let loud = format!("-Dlog4j2.configurationFile={}", words.path().display());
         for (patience, logging) in [("20000", None), ("60000", None), ("60000", Some(loud))] {
-            let mut command = self.tool_by("kafka-console-consumer.sh", "--consumer.config", settings);
+            let mut command = self.tool_by("kafka-console-consumer.sh", settings);
             command.args(["--topic", TOPIC, "--from-beginning", "--timeout-ms", patience]);
             command.envs(logging.map(|option| ("KAFKA_LOG4J_OPTS", option)));
             let output = command.output().expect("the tool starts");
@@ -162,9 +196,16 @@ impl Producer {
         self.acknowledged()
     }
 
-    /// Lets it end, and finds all that was acknowledged among what `client` reads.
+    /// Lets it end, and finds all that was acknowledged among what `client` reads. A busy machine may take long until a reader has all.
     pub fn stop_and_find_all(&mut self, client: &Client) {
-        let (acknowledged, found) = (self.stop(), client.read());
+        let acknowledged = self.stop();
+        let mut found = BTreeSet::new();
+        for patience in [5_000, 20_000, 60_000] {
+            if acknowledged.is_empty() || !acknowledged.is_subset(&found) {
+                found = client.read_for(TOPIC, patience, &[]);
+            }
+        }
+        assert!(!acknowledged.is_empty(), "nothing was written");
         let missing: Vec<&u64> = acknowledged.difference(&found).collect();
         assert!(missing.is_empty(), "{} of {} records are missing: {missing:?}", missing.len(), acknowledged.len());
         println!("{} records acknowledged, and none missing.", acknowledged.len());

@@ -6,13 +6,11 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::begun::{Begun, client};
-use crate::client::Client;
+use crate::begun::Begun;
 use crate::moves::TOPICS;
-use crate::processes::{kstack, kstack_command};
-use crate::scale::{applied, on};
+use crate::processes::kstack_command;
+use crate::scale::{Dies, IN_AWS, applied, on};
 use crate::support::schema::assert_matches;
-use crate::support::text;
 
 /// What the file says of the brokers.
 fn set(generation: u32, gib: u32) -> String {
@@ -30,14 +28,14 @@ fn killed_at(begun: &Begun, address: &str) {
     child.kill().expect("it is killed");
     child.wait().expect("it ends");
     assert!(reached, "it did not come to {address}");
-    kstack(&begun.kafka, &["unlock", &begun.file, "--yes"]).expect(0);
+    begun.run(&["unlock", &begun.file, "--yes"]).expect(0);
 }
 
 #[test]
 fn another_set_of_brokers_takes_the_place_of_the_live_one_whatever_is_killed() {
     let controllers = ("combined: true", "controllers: {count: 1, instance_type: t4g.small}");
-    let Some(begun) = Begun::new(&[controllers], &set(0, 200)) else { return };
-    let (kafka, file, old) = (&begun.kafka, &begun.file, &begun.client);
+    let Some(begun) = Begun::new(&[controllers], "count: 3", &set(0, 200)) else { return };
+    let (file, old) = (&begun.file, &begun.client);
     old.fill("bulk", 6, 36);
     old.say(
         TOPICS,
@@ -45,44 +43,35 @@ fn another_set_of_brokers_takes_the_place_of_the_live_one_whatever_is_killed() {
     );
 
     begun.write(&set(1, 170));
-    let planned = kstack(kafka, &["plan", file]).expect(0);
+    let planned = begun.run(&["plan", file]).expect(0);
     println!("{planned}");
-    assert_matches(&kstack(kafka, &["plan", file, "--json"]).expect(0).json(), "plan");
+    assert_matches(&begun.run(&["plan", file, "--json"]).expect(0).json(), "plan");
     for said in ["brokers 1-3 leave: what they have moves to the others", "While both sets of brokers are there: "] {
         assert!(planned.out.contains(said), "{planned}");
     }
     killed_at(&begun, "instance/broker-2002");
     killed_at(&begun, "partitions/main");
-    // The writer knows the old addresses alone; this one both.
-    let status = kstack(kafka, &["status", file, "--json"]).expect(0).json();
-    let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
-    assert_eq!(servers.len(), 6, "{status:#}");
-    let both = Client { kafka: kafka.clone(), servers: servers.join(",") };
-    let mut left = 0;
-    let (kills, _) = applied(kafka, file, |kills| {
+    // The writer knows the old addresses alone; these tools both.
+    let both = begun.tools();
+    assert_eq!(both.servers.split(',').count(), 6, "{}", both.servers);
+    let (mut left, mut calls) = (0, IN_AWS.iter());
+    let ([in_kafka, in_aws], _) = applied(&begun, |kills| {
         if kills == 2 {
             both.say(TOPICS, &["--create", "--topic", "late", "--replica-assignment", "1:2:3,2:3:1"]);
         }
         if on(&both).iter().any(|id| *id < 2000) {
-            return kills + 1;
+            return Dies::InKafka(kills + 1);
         }
-        // The old set is empty: a run that stops a broker, one that unregisters it, and one that deletes its host.
+        // The old set is empty: a run that stops a broker, one that unregisters it, and those that delete its host.
         left += 1;
-        if left == 3 {
-            killed_at(&begun, "volume/broker-1");
-        }
-        if left < 3 { 1 } else { 80 }
+        if left < 3 { Dies::InKafka(1) } else { calls.next().map_or(Dies::InKafka(80), |call| Dies::InAws(*call)) }
     });
-    assert!(kills > 5 && left >= 3, "{kills}, {left} of them after the old set was empty");
-    let new = client(kafka, file);
-    assert_eq!(on(&new), (2001..=2003).collect());
-    assert!(new.throttles().is_empty(), "{:?}", new.throttles());
-    assert_eq!(begun.steps(), Vec::<String>::new());
-    assert_eq!(begun.registered(), [2001, 2002, 2003], "the old ones are registered no more");
-    begun.producer.expect_more("writing on the new set", 100);
+    assert!(in_kafka > 5 && in_aws == IN_AWS.len(), "{in_kafka}, {in_aws}, {left} after the old set was empty");
+    assert_eq!(on(&begun.tools()), (2001..=2003).collect());
+    begun.arrived(&[2001, 2002, 2003]);
 
     begun.write(&set(0, 170));
-    let refused = kstack(kafka, &["plan", file]).expect(1);
+    let refused = begun.run(&["plan", file]).expect(1);
     assert!(refused.out.contains("a set that has gone does not come back"), "{refused}");
     begun.write(&set(1, 170));
     begun.end();

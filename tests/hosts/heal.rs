@@ -1,24 +1,26 @@
-//! Hosts that somebody else takes away, healed over a real Kafka while records are written: an instance that ends, and one that is lost with its
+//! Hosts that somebody else takes away, healed over a real secured Kafka while records are written: an instance that ends, and one that is lost with its
 //! volume. Runs of `kstack heal` are killed, each after one request.
 
 use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_ec2::types::{Filter, VolumeState};
+use aws_sdk_ec2::types::{Filter, InstanceAttributeName, VolumeState};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
-use crate::client::{Client, PATIENCE};
-use crate::moves::{CONFIGS, FOREIGN_LIST, FOREIGN_RATE, TOPICS, hasty};
+use crate::begun::Begun;
+use crate::client::PATIENCE;
+use crate::moves::{TOPICS, hasty};
 use crate::processes::{kill, kstack};
-use crate::room::{beside, block};
 use crate::support::aws::{DEV, wait};
-use crate::support::{Run, poll, stack, text};
+use crate::support::{Run, poll, text};
 
 /// EC2 of the sandbox, as somebody else uses it.
 pub struct Ec2(pub aws_sdk_ec2::Client);
 
 impl Ec2 {
-    fn of(kafka: &Path) -> Ec2 {
+    pub fn of(kafka: &Path) -> Ec2 {
         let sandbox = kstack(kafka, &["sandbox", "status", "--json"]).expect(0).json();
         let config = aws_sdk_ec2::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -35,6 +37,14 @@ impl Ec2 {
         let answer = wait(call.filters(filter("instance-state-name", "running".to_owned())).send());
         let mut all = answer.reservations().iter().flat_map(|one| one.instances());
         all.next().and_then(|one| one.instance_id().map(str::to_owned))
+    }
+
+    /// What a machine of this instance boots with.
+    pub fn user_data(&self, instance: &str) -> String {
+        let attribute = InstanceAttributeName::UserData;
+        let answer = wait(self.0.describe_instance_attribute().instance_id(instance).attribute(attribute).send());
+        let data = answer.user_data().and_then(|data| data.value()).expect("user data");
+        kstack_core::cloud_init::decode(&STANDARD.decode(data).expect("base64")).expect("text")
     }
 
     /// The id of the host's volume, where it is there.
@@ -93,48 +103,31 @@ fn healed(kafka: &Path, arguments: &[&str], between: impl Fn(usize)) -> (usize, 
 
 #[test]
 fn a_broker_that_lost_its_instance_or_its_volume_is_healed_under_writes() {
-    let Some((_room, kafka)) = beside() else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("stack.yaml");
-    let block = format!("10.{}.0.0/16", block());
-    let apart = "controllers: {count: 3, instance_type: t4g.small}";
-    std::fs::write(&path, stack("dev", &[("10.20.0.0/16", &block), ("combined: true", apart)])).expect("a file");
-    let file = path.display().to_string();
-    kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
-    let status = kstack(&kafka, &["status", &file, "--wait", "--json"]).expect(0).json();
-    let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
-    let client = Client { kafka: kafka.clone(), servers: servers.join(",") };
-    client.create_topic();
-    client.fill("bulk", 6, 24);
-    let set = |kind: &str, name: &str, setting: &str| {
-        client.say(CONFIGS, &["--alter", "--entity-type", kind, "--entity-name", name, "--add-config", setting]);
-    };
-    set("brokers", "1", FOREIGN_RATE);
-    set("topics", "bulk", FOREIGN_LIST);
-    let foreign = client.throttles();
-    assert_eq!(foreign.len(), 2, "{foreign:?}");
-    let mut producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
-    producer.expect_more("writing to the new topic", 100);
-    let ec2 = Ec2::of(&kafka);
+    let apart = ("combined: true", "controllers: {count: 3, instance_type: t4g.small}");
+    let Some(mut begun) = Begun::new(&[apart], "t4g.medium", "t4g.medium") else { return };
+    begun.client.fill("bulk", 6, 24);
+    begun.throttle_as_others("bulk");
+    let (kafka, file, client, producer) = (&begun.kafka, &begun.file, &begun.client, &begun.producer);
+    let ec2 = Ec2::of(kafka);
 
-    let quiet = kstack(&kafka, &["heal", &file, "--yes", "--replace-after", "0s"]).expect(0);
+    let quiet = begun.run(&["heal", file, "--yes", "--replace-after", "0s"]).expect(0);
     assert_eq!((&*quiet.out, &*quiet.err), ("", ""), "all is well");
 
     // Its instance ends: another one starts on the same volume.
     let (volume, first) = (ec2.volume("broker-2"), ec2.instance("broker-2"));
     ec2.end("broker-2", false);
     kill("broker-2");
-    let told = kstack(&kafka, &["heal", &file, "--dry-run"]).expect(0);
+    let told = begun.run(&["heal", file, "--dry-run"]).expect(0);
     println!("{told}");
     assert!(told.out.starts_with("broker-2 has no instance any more; its volumes are there.\n"), "{told}");
     assert_eq!(ec2.instance("broker-2"), None, "a dry run changes nothing");
-    let (kills, last) = healed(&kafka, &["heal", &file, "--yes"], |_| {});
+    let (kills, last) = healed(kafka, &["heal", file, "--yes"], |_| {});
     println!("{kills} runs were killed; the last one ended with:\n{last}");
     assert!(kills > 0);
-    kstack(&kafka, &["status", &file, "--wait", "--timeout", "2m"]).expect(0);
+    begun.run(&["status", file, "--wait", "--timeout", "2m"]).expect(0);
     assert_eq!(ec2.volume("broker-2"), volume);
     assert!(ec2.instance("broker-2").is_some_and(|id| Some(id) != first));
-    assert_eq!(client.throttles(), foreign, "nothing was throttled");
+    begun.unthrottled();
     producer.expect_more("writing after the first loss", 100);
 
     // Its volume goes with it.
@@ -145,12 +138,12 @@ fn a_broker_that_lost_its_instance_or_its_volume_is_healed_under_writes() {
     ec2.end("broker-2", true);
     kill("broker-2");
     let fenced = || {
-        let told = kstack(&kafka, &["status", &file, "--json"]).expect(0).json();
+        let told = begun.run(&["status", file, "--json"]).expect(0).json();
         let brokers = told["kafka"]["brokers"].as_array()?.clone();
         brokers.iter().any(|one| one["node"] == 2 && one["fenced"] == true).then_some(())
     };
     poll("the controllers missing broker 2", PATIENCE, fenced);
-    let all = |more: &[&str]| kstack(&kafka, &[&["heal", &file, "--yes"], more].concat()).expect(1);
+    let all = |more: &[&str]| begun.run(&[&["heal", file, "--yes"], more].concat()).expect(1);
     let refused = all(&["--replace-after", "0s"]);
     assert!(refused.out.contains("No other broker has all records of partitions of single."), "{refused}");
     client.say(TOPICS, &["--delete", "--topic", "single"]);
@@ -170,8 +163,8 @@ fn a_broker_that_lost_its_instance_or_its_volume_is_healed_under_writes() {
         let lists = all("follower.replication.throttled.replicas", "0000:2") && all("leader", "0000:1");
         assert!(lists, "{throttles:?}");
     };
-    let asked = ["heal", &file, "--yes", "--replace-after", "0s"];
-    let (kills, last) = healed(&kafka, &asked, |kills| {
+    let asked = ["heal", file, "--yes", "--replace-after", "0s"];
+    let (kills, last) = healed(kafka, &asked, |kills| {
         if kills == 1 {
             throttled()
         }
@@ -180,15 +173,8 @@ fn a_broker_that_lost_its_instance_or_its_volume_is_healed_under_writes() {
     assert!(kills > 6, "{kills}");
     assert!(ec2.volume("broker-2").is_some_and(|id| Some(id) != volume));
     assert_eq!(ec2.lost_since("broker-2"), None);
-    assert_eq!(client.throttles(), foreign, "its own throttle is lifted, and that of others is there");
-    let quiet = kstack(&kafka, &["heal", &file, "--yes"]).expect(0);
+    let quiet = begun.run(&["heal", file, "--yes"]).expect(0);
     assert_eq!(quiet.out, "", "all is well again");
-    kstack(&kafka, &["status", &file, "--wait", "--timeout", "2m"]).expect(0);
-    let plan = kstack(&kafka, &["plan", &file, "--json"]).expect(0).json();
-    assert_eq!(plan["steps"], serde_json::json!([]), "{plan:#}");
-    producer.expect_more("writing after the second loss", 100);
-
-    producer.stop_and_find_all(&client);
-    kstack(&kafka, &["destroy", &file, "--yes"]).expect(0);
-    kstack(&kafka, &["sandbox", "stop"]);
+    begun.arrived(&[1, 2, 3]);
+    begun.end();
 }

@@ -80,7 +80,7 @@ fn lag_is_what_kafkas_own_tool_says_and_as_old_as_the_first_unread_record() {
     kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
     let status = kstack(&kafka, &["status", &file, "--wait", "--json"]).expect(0).json();
     let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
-    let client = Client { kafka: kafka.clone(), servers: servers.join(",") };
+    let client = Client::new(kafka.clone(), servers.join(","));
     let lag = || {
         let lag = kstack(&kafka, &["lag", &file, "--json"]).expect(0).json();
         assert_matches(&lag, "lag");

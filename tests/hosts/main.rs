@@ -55,9 +55,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use aws_sdk_ec2::types::{Filter, InstanceAttributeName};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use aws_sdk_ec2::types::Filter;
 use serde_json::Value;
 
 use client::{Client, PATIENCE, Producer, distribution};
@@ -74,8 +72,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("hosts")
 }
 
-/// Six machines with a Kafka each, of which none grows to its limit in a test.
-const MEMORY_KIB: u64 = 5 << 20;
+/// Eleven machines with a Kafka each, of which none grows to its limit in a test.
+const MEMORY_KIB: u64 = 9 << 20;
 
 /// What machines need of this machine.
 struct Ground {
@@ -228,7 +226,7 @@ impl Proof<'_> {
             assert_eq!(host.said("is formatted"), 1, "{}", host.name);
         }
         let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
-        let client = Client { kafka: self.ground.kafka.clone(), servers: servers.join(",") };
+        let client = Client::new(self.ground.kafka.clone(), servers.join(","));
         match &mut self.secured {
             Some(secured) => secured.prove(self.account, self.file, &self.hosts),
             None => client.create_topic(),
@@ -320,12 +318,8 @@ impl Proof<'_> {
         let heal = heal.env_remove("KSTACK_TEST_NOBODY").stdout(Stdio::piped()).stderr(Stdio::piped());
         let heal = heal.spawn().expect("the binary starts");
         let instance = poll(&format!("a new instance of {name}"), PATIENCE, || ec2.instance(name));
-        let attribute = InstanceAttributeName::UserData;
-        let answer = wait(ec2.0.describe_instance_attribute().instance_id(&instance).attribute(attribute).send());
-        let data = answer.user_data().and_then(|data| data.value()).expect("user data");
-        let data = STANDARD.decode(data).expect("base64");
         let host = &mut self.hosts[victim];
-        host.user_data = kstack_core::cloud_init::decode(&data).expect("text");
+        host.user_data = ec2.user_data(&instance);
         let lost = std::mem::replace(&mut host.volume_id, ec2.volume(name).expect("a volume"));
         assert_ne!(host.volume_id, lost);
         host.volume = Volume::new(self.ground.running.join(format!("{name}-new.img"))).expect("a volume");

@@ -69,7 +69,7 @@ fn a_plaintext_cluster_comes_to_tls_under_writes_wherever_runs_die() {
     let status = kstack(&kafka, &["status", &file, "--wait", "--json"]).expect(0).json();
     let servers: Vec<String> =
         status["bootstrap_servers"].as_array().expect("servers").iter().map(|one| text(one).to_owned()).collect();
-    let client = Client { kafka: kafka.clone(), servers: servers.join(",") };
+    let client = Client::new(kafka.clone(), servers.join(","));
     client.create_topic();
     let mut old = client.produce(folder.path().join("old.jsonl"), 100);
     old.expect_more("writing in plaintext", 50);
@@ -98,7 +98,7 @@ fn a_plaintext_cluster_comes_to_tls_under_writes_wherever_runs_die() {
     let by = |settings: &str| {
         let text = fs::read_to_string(settings).expect("settings");
         let servers = text.lines().find_map(|line| line.strip_prefix("bootstrap.servers="));
-        Client { kafka: kafka.clone(), servers: servers.expect("servers").to_owned() }
+        Client::new(kafka.clone(), servers.expect("servers").to_owned())
     };
     let ask = |class: &str, arguments: &[&str]| {
         let mut command = Command::new(kafka.join("bin/kafka-run-class.sh"));

@@ -74,8 +74,7 @@ impl Move {
 
     /// What the group billing reads next: so many records, or all.
     fn consume(&self, client: &Client, settings: Option<&PathBuf>, count: Option<usize>) -> Vec<u64> {
-        let mut command =
-            client.tool_by("kafka-console-consumer.sh", "--consumer.config", settings.map(PathBuf::as_path));
+        let mut command = client.tool_by("kafka-console-consumer.sh", settings.map(PathBuf::as_path));
         let patience = if count.is_some() { "60000" } else { "15000" };
         command.args(["--topic", TOPIC, "--group", "billing", "--timeout-ms", patience]);
         command.args(["--consumer-property", "auto.offset.reset=earliest"]);
@@ -100,7 +99,7 @@ impl Move {
 ",
         )
         .expect("a file");
-        let mut command = client.tool_by("kafka-console-producer.sh", "--producer.config", Some(settings));
+        let mut command = client.tool_by("kafka-console-producer.sh", Some(settings));
         command
             .args(["--topic", TOPIC, "--producer-property", "acks=all"])
             .stdin(fs::File::open(path).expect("the file"));
@@ -144,8 +143,7 @@ impl Move {
 
     /// How often each number is in a topic, by these tools and settings.
     fn counts(&self, client: &Client, settings: Option<&PathBuf>, topic: &str) -> BTreeMap<u64, usize> {
-        let mut command =
-            client.tool_by("kafka-console-consumer.sh", "--consumer.config", settings.map(PathBuf::as_path));
+        let mut command = client.tool_by("kafka-console-consumer.sh", settings.map(PathBuf::as_path));
         command.args(["--topic", topic, "--from-beginning", "--timeout-ms", "15000"]);
         command.args(["--consumer-property", "isolation.level=read_committed"]);
         let mut counts = BTreeMap::new();
@@ -156,7 +154,7 @@ impl Move {
     }
 
     fn tool(&self, client: &Client, class: &str, settings: Option<&PathBuf>, arguments: &[&str]) -> String {
-        let command = client.tool_by("kafka-run-class.sh", "--command-config", settings.map(PathBuf::as_path));
+        let command = client.tool_by("kafka-run-class.sh", settings.map(PathBuf::as_path));
         // The class comes before what every tool has.
         let rest: Vec<std::ffi::OsString> = command.get_args().map(ToOwned::to_owned).collect();
         let mut all = Command::new(command.get_program());
@@ -279,7 +277,7 @@ fn a_cluster_with_zookeeper_moves_into_a_secured_stack_and_back() {
 
     let admin = world.credentials("admin.properties", &["--admin"]);
     let servers = String::new();
-    let new = Client { kafka: world.kafka.clone(), servers };
+    let new = Client::new(world.kafka.clone(), servers);
     let counts = world.counts(&new, Some(&admin), TOPIC);
     let missing: Vec<&u64> = acknowledged.iter().filter(|one| !counts.contains_key(*one)).collect();
     assert!(missing.is_empty(), "{} of {} acknowledged records are missing", missing.len(), acknowledged.len());
@@ -293,7 +291,7 @@ fn a_cluster_with_zookeeper_moves_into_a_secured_stack_and_back() {
     let internal = world.tool(&new, TOPICS, Some(&admin), &["--list"]);
     let configs =
         internal.lines().find(|name| name.starts_with("mm2-configs.")).expect("Connect's settings").to_owned();
-    let mut reader = new.tool_by("kafka-console-consumer.sh", "--consumer.config", Some(&admin));
+    let mut reader = new.tool_by("kafka-console-consumer.sh", Some(&admin));
     let kept = said(reader.args(["--topic", &configs, "--from-beginning", "--timeout-ms", "10000"]));
     assert!(
         kept.contains("${file:secrets.properties:") && !kept.contains(PASSWORD) && !kept.contains("PRIVATE KEY"),

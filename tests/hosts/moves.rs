@@ -1,9 +1,9 @@
-//! Partitions of a real Kafka, moved while records are written: every run but the last is killed, each after one request more.
+//! Partitions of a real secured Kafka, moved while records are written: every run but the last is killed, each after one request more.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -32,20 +32,15 @@ pub fn hasty(kafka: &Path, arguments: &[&str], dies_after: Option<usize>) -> Run
 }
 
 impl Client {
-    /// The output of one of Kafka's tools.
-    pub fn say(&self, class: &str, arguments: &[&str]) -> String {
-        let mut command = Command::new(self.kafka.join("bin/kafka-run-class.sh"));
-        command.args([class, "--bootstrap-server", &self.servers]).args(arguments).stdin(Stdio::null());
-        let output = command.output().expect("the tool starts");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{class}: {text}{}", String::from_utf8_lossy(&output.stderr));
-        text
-    }
-
     /// Makes a topic on the first three brokers only, and writes so many MiB to it.
     pub fn fill(&self, topic: &str, partitions: usize, mib: usize) {
         let on: Vec<&str> = ["1:2:3", "2:3:1", "3:1:2"].into_iter().cycle().take(partitions).collect();
         self.say(TOPICS, &["--create", "--topic", topic, "--replica-assignment", &on.join(",")]);
+        self.write_mib(topic, mib);
+    }
+
+    /// Writes so many MiB to a topic.
+    pub fn write_mib(&self, topic: &str, mib: usize) {
         let mut command = self.tool("kafka-console-producer.sh");
         command.args(["--topic", topic, "--producer-property", "acks=all", "--producer-property", "batch.size=100000"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the tool starts");
@@ -90,34 +85,26 @@ impl Client {
     }
 }
 
-fn copying(kafka: &Path, file: &str) -> Vec<Value> {
+pub fn copying(kafka: &Path, file: &str) -> Vec<Value> {
     let status = kstack(kafka, &["move", "status", file, "--json"]).expect(0).json();
     status["progress"]["copying"].as_array().expect("a list").clone()
 }
 
 #[test]
 fn partitions_move_to_new_brokers_under_writes_whatever_is_killed() {
-    let Some(begun) = Begun::new(&[], "count: 3") else { return };
-    let (kafka, file, client, producer) = (&begun.kafka, &begun.file, &begun.client, &begun.producer);
-
+    let Some(mut begun) = Begun::new(&[], "count: 3", "count: 3") else { return };
     begun.write("count: 6");
-    kstack(kafka, &["apply", file, "--yes"]).expect(0);
-    client.fill("bulk", 9, 72);
+    begun.run(&["apply", &begun.file, "--yes"]).expect(0);
+    begun.client.fill("bulk", 9, 72);
     assert_eq!(begun.steps(), Vec::<String>::new(), "that some have more than others is no difference");
-    let set = |kind: &str, name: &str, setting: &str| {
-        let arguments = ["--alter", "--entity-type", kind, "--entity-name", name, "--add-config", setting];
-        client.say(CONFIGS, &arguments);
-    };
-    set("brokers", "1", FOREIGN_RATE);
-    set("topics", "bulk", FOREIGN_LIST);
-    let foreign = client.throttles();
-    assert_eq!(foreign.len(), 2, "{foreign:?}");
+    begun.throttle_as_others("bulk");
+    let (kafka, file, client, producer) = (&begun.kafka, &begun.file, &begun.client, &begun.producer);
 
     let proposal = kstack(kafka, &["rebalance", file, "--dry-run", "--json"]).expect(0).json();
     assert_eq!(proposal["troubles"], serde_json::json!([]));
     let (moved, least) = (&proposal["bytes"], &proposal["least_bytes"]);
     assert!(least.as_u64() > Some(50 << 20) && moved.as_u64() >= least.as_u64(), "{proposal:#}");
-    assert_eq!(client.throttles(), foreign, "a dry run changes nothing");
+    begun.unthrottled();
 
     // Each run dies after one request more than the last one, so wherever a run can die one does.
     let mut kills = 0;
@@ -134,7 +121,7 @@ fn partitions_move_to_new_brokers_under_writes_whatever_is_killed() {
     };
     println!("{kills} runs were killed, each after one request more; the last one ended with:\n{}", last.out);
     assert!(kills > 5, "{kills}");
-    assert_eq!(client.throttles(), foreign, "its own throttle is lifted, and that of others is there");
+    begun.unthrottled();
     assert!(copying(kafka, file).is_empty());
     let proposal = kstack(kafka, &["rebalance", file, "--dry-run"]).expect(0);
     assert!(proposal.out.contains("inside their bands, nothing to do"), "{proposal}");
@@ -142,7 +129,7 @@ fn partitions_move_to_new_brokers_under_writes_whatever_is_killed() {
     producer.expect_more("writing after the moves", 100);
 
     taken_back(kafka, file, client);
-    assert_eq!(client.throttles(), foreign);
+    begun.unthrottled();
     producer.expect_more("writing after they were taken back", 100);
     begun.end();
 }

@@ -109,7 +109,7 @@ impl OldCluster {
 
     /// Tools of a newer Kafka, which come without a proof of who they are.
     pub fn client(&self, tools: &Path) -> Client {
-        Client { kafka: tools.to_owned(), servers: format!("{}:9092", self.address) }
+        Client::new(tools.to_owned(), format!("{}:9092", self.address))
     }
 
     /// The file that tells a client how it comes by SCRAM.

@@ -66,7 +66,7 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     assert!(servers.iter().all(|server| server.starts_with("127.")), "{servers:?}");
     assert!(applied.out.ends_with(&format!("Bootstrap servers: {}\n", servers.join(","))), "{applied}");
 
-    let client = Client { kafka: tools, servers: servers.join(",") };
+    let client = Client::new(tools, servers.join(","));
     client.create_topic();
     let mut producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
     producer.expect_more("writing to the new topic", 100);
@@ -194,6 +194,23 @@ pub fn process_ids() -> BTreeMap<String, String> {
 pub fn kill(host: &str) {
     let group = std::fs::read_to_string(cluster().join(host).join("pid")).expect("a process id");
     run("kill", &["-s", "KILL", "--", &format!("-{}", group.trim())]).expect("a process");
+}
+
+/// Kills a host of the only cluster, and gives what starts it again as it was.
+pub fn kill_for_a_restart(host: &str) -> Command {
+    let id = process_ids().remove(host).expect("a process id");
+    let parts = |file: &str| -> Vec<String> {
+        let bytes = std::fs::read(format!("/proc/{}/{file}", id.trim())).expect("a process");
+        String::from_utf8(bytes).expect("text").split_terminator('\0').map(str::to_owned).collect()
+    };
+    let (arguments, environment) = (parts("cmdline"), parts("environ"));
+    kill(host);
+    let log = std::fs::File::options().append(true).open(cluster().join(host).join("kafka.log")).expect("its log");
+    // In a group of its own, and nobody's child.
+    let mut command = Command::new("setsid");
+    command.arg("--fork").args(arguments).env_clear().envs(environment.iter().filter_map(|one| one.split_once('=')));
+    command.stdin(Stdio::null()).stderr(log.try_clone().expect("a file")).stdout(log);
+    command
 }
 
 /// With one broker lost, two replicas of three are in sync, and both are needed: no other broker is stopped.

@@ -94,7 +94,7 @@ impl Secured {
     }
 
     fn produce(&self, client: &Client, user: &str, topic: &str) -> String {
-        let mut command = client.tool_by("kafka-console-producer.sh", "--producer.config", Some(&self.settings(user)));
+        let mut command = client.tool_by("kafka-console-producer.sh", Some(&self.settings(user)));
         command.args(["--topic", topic, "--producer-property", "max.block.ms=30000"]);
         let said = Secured::ran(&mut command, "1\n2\n3\n4\n5\n");
         said.lines().filter(|line| line.contains("Exception")).collect::<Vec<_>>().join("\n")
@@ -117,9 +117,9 @@ impl Secured {
         self.passwords = [&api, &intruder].map(|all| text(&all["sasl.password"]).to_owned()).into();
         self.refusals(hosts, &admin, &etl, &api);
 
-        let client = Client { kafka: self.kafka.clone(), servers: String::new() };
+        let client = Client::new(self.kafka.clone(), String::new());
         assert_eq!(self.produce(&client, "orders-api", "payments"), "");
-        let mut read = client.tool_by("kafka-console-consumer.sh", "--consumer.config", Some(&self.settings("etl")));
+        let mut read = client.tool_by("kafka-console-consumer.sh", Some(&self.settings("etl")));
         read.args(["--topic", "payments", "--group", "billing", "--from-beginning", "--max-messages", "5"]);
         let said = Secured::ran(read.args(["--timeout-ms", "60000"]), "");
         assert!(said.contains("Processed a total of 5 messages"), "{said}");

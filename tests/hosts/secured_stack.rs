@@ -230,7 +230,7 @@ fn a_secured_stack_is_made_used_rolled_and_destroyed() {
     // A certificate of `--admin` is by the old one, and is no longer taken in the end.
     let both = stack.credentials("both.properties", &["orders-api", "--new-password"]);
     let new_billing = stack.credentials("new-billing.properties", &["billing", "--by", "mtls"]);
-    let client = Client { kafka: stack.kafka.clone(), servers: servers(&both) };
+    let client = Client::new(stack.kafka.clone(), servers(&both));
     let mut producer =
         client.produce_to(TOPIC, stack.folder.path().join("acknowledged.jsonl"), 100, &["--producer.config", &both]);
     producer.expect_more("writing beside the old authority", 100);
@@ -250,8 +250,7 @@ fn a_secured_stack_is_made_used_rolled_and_destroyed() {
         assert!(shown.contains("CN = kstack payments hosts 2"), "{server}: {shown}");
     }
     let newest = stack.credentials("newest.properties", &["--admin"]);
-    let read = Client { kafka: stack.kafka.clone(), servers: servers(&newest) }
-        .read_from(TOPIC, &["--consumer.config", &newest]);
+    let read = Client::new(stack.kafka.clone(), servers(&newest)).read_from(TOPIC, &["--consumer.config", &newest]);
     let lost: Vec<_> = acknowledged.difference(&read).collect();
     assert!(lost.is_empty() && acknowledged.len() > 300, "{} of {} lost", lost.len(), acknowledged.len());
     assert!(!stack.consume(&new_billing, 5).contains("Exception"), "a certificate by the new authority is taken");

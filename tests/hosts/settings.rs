@@ -67,7 +67,7 @@ fn settings_change_without_a_roll_wherever_a_run_dies() {
     let status = kstack(&kafka, &["status", &file, "--json"]).expect(0).json();
     let servers: Vec<&str> =
         status["bootstrap_servers"].as_array().expect("servers").iter().filter_map(|one| one.as_str()).collect();
-    let client = Client { kafka: kafka.clone(), servers: servers.join(",") };
+    let client = Client::new(kafka.clone(), servers.join(","));
     let before = process_ids();
     assert_eq!(before.len(), 3, "{before:?}");
 

@@ -95,7 +95,7 @@ fn topics_of_the_file_are_those_of_kafka_wherever_a_run_dies() {
     assert_eq!(steps(&kafka, &file, &[]), Vec::<String>::new());
     let status = kstack(&kafka, &["status", &file, "--json"]).expect(0).json();
     let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
-    let client = Client { kafka: kafka.clone(), servers: servers.join(",") };
+    let client = Client::new(kafka.clone(), servers.join(","));
     let told = topics(&client);
     let copies =
         told.iter().find_map(|one| one.strip_prefix("Audit_log.v1 1x")).expect("the topic").trim().split(' ').next();

@@ -1,4 +1,4 @@
-//! The oldest Kafka that hosts run becomes the newest, by kstack's commands alone, while records are written: rolled, cut off, taken back, rolled
+//! The oldest Kafka that hosts run becomes the newest, by kstack's commands alone on a secured cluster, while records are written: rolled, cut off, taken back, rolled
 //! again, and finalized, with a run killed before the request and one after it, and with its answer lost. A controller that is gone and still
 //! registered is in the way once.
 
@@ -7,12 +7,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::client::{Client, PATIENCE, distribution_of};
+use crate::begun::Begun;
+use crate::client::{PATIENCE, distribution_of};
 use crate::migration::{cut_off, rolled};
 use crate::old_cluster::Process;
 use crate::processes::{cluster, kstack, kstack_command};
 use crate::room::{beside, block};
-use crate::support::{Run, poll, skip, stack, text};
+use crate::support::{Run, poll, skip, text};
 
 const OLD: &str = "4.0.0";
 const NEW: &str = "4.4.0";
@@ -41,12 +42,15 @@ fn ghost(kafka: &Path, folder: &Path, version: &str) -> Process {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder).expect("a folder");
     let settings = folder.join("server.properties");
-    let servers = setting("server.properties", "controller.quorum.bootstrap.servers=");
+    // It comes in with a host's certificate.
+    let host = fs::read_to_string(cluster().join("broker-1/server.properties")).expect("a file");
+    let shared = ["ssl.", "listener.security.", "listener.name.quorum.", "controller.", "authorizer.", "super.users"];
+    let shared = host.lines().filter(|line| shared.iter().any(|begin| line.starts_with(begin)));
     let text = format!(
-        "process.roles=controller\nnode.id={GHOST}\ncontroller.listener.names=CONTROLLER\nlisteners=CONTROLLER://127.{}.254.9:9093\n\
-         listener.security.protocol.map=CONTROLLER:PLAINTEXT\ncontroller.quorum.bootstrap.servers={servers}\nlog.dirs={}\n",
+        "process.roles=controller\nnode.id={GHOST}\nlisteners=QUORUM://127.{}.254.9:9093\nlog.dirs={}\n{}\n",
         block(),
-        folder.join("data").display()
+        folder.join("data").display(),
+        shared.collect::<Vec<_>>().join("\n")
     );
     fs::write(&settings, text).expect("a file");
     let kafka = kafka.join(format!("kafka_2.13-{version}"));
@@ -88,50 +92,39 @@ fn notes(kafka: &Path, file: &str) -> String {
 
 #[test]
 fn the_oldest_kafka_becomes_the_newest_and_goes_back_until_it_is_finalized() {
-    let Some((_room, tools)) = beside() else { return };
+    let Some((room, tools)) = beside() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let kafka = match versions(&folder.path().join("versions")) {
         Ok(kafka) => kafka,
         Err(why) => return skip(&format!("no two versions of Kafka can be had here: {why}")),
     };
-    let path = folder.path().join("stack.yaml");
-    let block = format!("10.{}.0.0/16", block());
-    let write = |version: &str| {
-        let text = stack("dev", &[("10.20.0.0/16", &block), ("kafka: 4.1.1", &format!("kafka: {version}"))]);
-        fs::write(&path, text).expect("a file");
-        path.display().to_string()
-    };
-    let file = write(OLD);
-    kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
-    let status = kstack(&kafka, &["status", &file, "--wait", "--json"]).expect(0).json();
-    let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
-    let client = Client { kafka: tools, servers: servers.join(",") };
-    client.create_topic();
-    let mut producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
+    let of = |version: &str| format!("kafka: {version}");
+    let begun = Begun::on(room, &tools, &kafka, &[], "kafka: 4.1.1", &of(OLD));
+    let (file, client, producer) = (&begun.file, &begun.client, &begun.producer);
+    let write = |version: &str| begun.write(&of(version));
     drop(ghost(&kafka, &folder.path().join("ghost"), OLD));
-    producer.expect_more("writing to the new topic", 100);
 
     // Up, cut off after the first host.
     write(NEW);
     assert!(
-        notes(&kafka, &file).contains("the features that are finalized stay those of 4.0"),
+        notes(&kafka, file).contains("the features that are finalized stay those of 4.0"),
         "{}",
-        notes(&kafka, &file)
+        notes(&kafka, file)
     );
-    let first = cut_off(&kafka, &file, rolled);
+    let first = cut_off(&kafka, file, rolled);
     let first = text(&first["address"]).trim_start_matches("instance/").to_owned();
-    let early = finalize(&kafka, &file, None).expect(1);
+    let early = finalize(&kafka, file, None).expect(1);
     let others: Vec<String> = (1..=3).map(|id| format!("broker-{id}")).filter(|host| *host != first).collect();
     let said = format!("{} (Kafka {OLD}) and {} (Kafka {OLD}) are not yet as the file says", others[0], others[1]);
     assert!(early.err.contains(&said), "{early}");
     producer.expect_more("writing to two versions", 100);
-    let (rest, _) = apply(&kafka, &file);
+    let (rest, _) = apply(&kafka, file);
     assert_eq!(rest.len(), 2, "{first}, and then {rest:?}");
 
     // What was left of a controller is in the way, and it is said of which.
     let unfinalized = format!("Kafka {NEW} runs, and the features that are finalized are those of 4.0");
-    assert!(notes(&kafka, &file).contains(&unfinalized), "{}", notes(&kafka, &file));
-    let refused = finalize(&kafka, &file, None).expect(1);
+    assert!(notes(&kafka, file).contains(&unfinalized), "{}", notes(&kafka, file));
+    let refused = finalize(&kafka, file, None).expect(1);
     println!("{refused}");
     assert!(
         refused.err.contains(&format!("controller {GHOST} is no host of this stack, and is registered still")),
@@ -141,12 +134,12 @@ fn the_oldest_kafka_becomes_the_newest_and_goes_back_until_it_is_finalized() {
 
     // Back, all of it, and up again.
     write(OLD);
-    assert!(notes(&kafka, &file).contains(&format!("Kafka {OLD} supports them")), "{}", notes(&kafka, &file));
-    let (back, active) = apply(&kafka, &file);
+    assert!(notes(&kafka, file).contains(&format!("Kafka {OLD} supports them")), "{}", notes(&kafka, file));
+    let (back, active) = apply(&kafka, file);
     assert_eq!((back.len(), back.last()), (3, Some(&active)), "the active controller is last: {back:?}");
     producer.expect_more("writing to the old version again", 100);
     write(NEW);
-    let (again, active) = apply(&kafka, &file);
+    let (again, active) = apply(&kafka, file);
     assert_eq!((again.len(), again.last()), (3, Some(&active)), "the active controller is last: {again:?}");
 
     // The way out that is told of the controller.
@@ -162,39 +155,35 @@ fn the_oldest_kafka_becomes_the_newest_and_goes_back_until_it_is_finalized() {
             .to_owned()
     };
     // It dies before the request: nothing is done. While its lease is held, nobody else does anything.
-    assert!(![0, 1].contains(&finalize(&kafka, &file, Some("-1")).code));
-    let held = finalize(&kafka, &file, None).expect(1);
+    assert!(![0, 1].contains(&finalize(&kafka, file, Some("-1")).code));
+    let held = finalize(&kafka, file, None).expect(1);
     assert!(held.err.contains("another kstack process is changing the stack"), "{held}");
-    kstack(&kafka, &["unlock", &file, "--yes"]).expect(0);
-    assert!(notes(&kafka, &file).contains(&unfinalized), "{}", notes(&kafka, &file));
+    begun.run(&["unlock", file, "--yes"]).expect(0);
+    assert!(notes(&kafka, file).contains(&unfinalized), "{}", notes(&kafka, file));
     // It gets no answer: it asks again, and ends well.
-    let done = finalize(&kafka, &file, Some("~1")).expect(0);
+    let done = finalize(&kafka, file, Some("~1")).expect(0);
     println!("{done}");
     assert!(done.out.contains("metadata.version                  4.0-IV3 -> 4.4-IV2"), "{done}");
-    assert_eq!(notes(&kafka, &file), "");
+    assert_eq!(notes(&kafka, file), "");
     assert_eq!(level("share.version"), "2");
     // One that was taken back, and a run that dies once it is raised again: the next one finds nothing left to do.
     client.say(FEATURES, &["downgrade", "--feature", "share.version=0"]);
-    assert!(![0, 1].contains(&finalize(&kafka, &file, Some("1")).code));
-    kstack(&kafka, &["unlock", &file, "--yes"]).expect(0);
+    assert!(![0, 1].contains(&finalize(&kafka, file, Some("1")).code));
+    begun.run(&["unlock", file, "--yes"]).expect(0);
     assert_eq!(level("share.version"), "2");
-    let nothing = finalize(&kafka, &file, None).expect(0);
+    let nothing = finalize(&kafka, file, None).expect(0);
     assert!(
         nothing.out.contains(&format!("Nothing to finalize: the cluster has the features of Kafka {NEW}.")),
         "{nothing}"
     );
-    let plan = kstack(&kafka, &["plan", &file, "--json"]).expect(0).json();
-    assert_eq!(plan["steps"], serde_json::json!([]), "finalizing changes no setting of the file's: {plan:#}");
+    // Finalizing changes no setting of the file's.
+    begun.arrived(&[1, 2, 3]);
 
     // From here there is no way back.
     write(OLD);
-    let plan = kstack(&kafka, &["plan", &file]).expect(1);
+    let plan = begun.run(&["plan", file]).expect(1);
     println!("{plan}");
     assert!(plan.out.contains("metadata.version is finalized at 4.4-IV2, and Kafka 4.0.0 supports"), "{plan}");
     write(NEW);
-    kstack(&kafka, &["status", &file, "--wait", "--timeout", "2m"]).expect(0);
-    producer.expect_more("writing with the new features", 100);
-    producer.stop_and_find_all(&client);
-    kstack(&kafka, &["destroy", &file, "--yes"]).expect(0);
-    kstack(&kafka, &["sandbox", "stop"]);
+    begun.end();
 }
