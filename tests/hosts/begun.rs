@@ -18,6 +18,8 @@ pub struct Begun {
     pub producer: Producer,
     /// The stack file.
     pub file: String,
+    /// The stack file without the edits; `dev` where there is none.
+    base: Option<&'static str>,
     edits: Vec<(String, String)>,
     _folder: TempDir,
     _room: Room,
@@ -26,24 +28,29 @@ pub struct Begun {
 impl Begun {
     /// The stack `dev` with these edits, applied; `count` is what stands for its `count: 3`. `None` where no Kafka can be had.
     pub fn new(edits: &[(&str, &str)], count: &str) -> Option<Begun> {
+        Begun::of(None, edits, count)
+    }
+
+    /// The same of another stack file, which has the same `cidr` and `count`.
+    pub fn of(base: Option<&'static str>, edits: &[(&str, &str)], count: &str) -> Option<Begun> {
         let (room, kafka) = beside()?;
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("stack.yaml").display().to_string();
         let mut edits: Vec<(String, String)> =
             edits.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned())).collect();
         edits.push(("10.20.0.0/16".to_owned(), format!("10.{}.0.0/16", block())));
-        write(&file, &edits, count);
+        write(&file, base, &edits, count);
         kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
         let client = client(&kafka, &file);
         client.create_topic();
         let producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
         producer.expect_more("writing to the new topic", 100);
-        Some(Begun { kafka, client, producer, file, edits, _folder: folder, _room: room })
+        Some(Begun { kafka, client, producer, file, base, edits, _folder: folder, _room: room })
     }
 
     /// Writes the file with another number of brokers.
     pub fn write(&self, count: &str) {
-        write(&self.file, &self.edits, count);
+        write(&self.file, self.base, &self.edits, count);
     }
 
     /// `ACTION ADDRESS` of every step that a plan has now.
@@ -69,15 +76,27 @@ impl Begun {
     }
 }
 
-fn write(file: &str, edits: &[(String, String)], count: &str) {
+fn write(file: &str, base: Option<&str>, edits: &[(String, String)], count: &str) {
     let edits = edits.iter().map(|(old, new)| (old.as_str(), new.as_str()));
     let all: Vec<(&str, &str)> = [("count: 3", count)].into_iter().chain(edits).collect();
-    std::fs::write(file, stack("dev", &all)).expect("a file");
+    let text = match base {
+        Some(base) => all.iter().fold(base.to_owned(), |text, (old, new)| text.replacen(old, new, 1)),
+        None => stack("dev", &all),
+    };
+    std::fs::write(file, text).expect("a file");
 }
 
 /// A client of the brokers that the stack has now.
 pub fn client(kafka: &Path, file: &str) -> Client {
     let status = kstack(kafka, &["status", file, "--wait", "--json"]).expect(0).json();
-    let servers: Vec<&str> = status["bootstrap_servers"].as_array().expect("servers").iter().map(text).collect();
+    let servers = |all: &Value| all.as_array().expect("a list").iter().map(text).map(str::to_owned).collect::<Vec<_>>();
+    let servers = match status["msk"]["brokers"].as_array() {
+        // MSK's names lead nowhere; the processes are where the interfaces are, on loopback.
+        Some(brokers) => {
+            let at = |one: &Value| format!("{}:9092", text(&one["address"]).replacen("10.", "127.", 1));
+            brokers.iter().map(at).collect()
+        }
+        None => servers(&status["bootstrap_servers"]),
+    };
     Client { kafka: kafka.to_owned(), servers: servers.join(",") }
 }

@@ -20,7 +20,7 @@ fn set(generation: u32, gib: u32) -> String {
 }
 
 /// Kills an apply when it has begun with the step of `address`.
-fn killed_at(begun: &Begun, address: &str) {
+pub fn killed_at(begun: &Begun, address: &str) {
     let mut command = kstack_command(&begun.kafka, &["apply", &begun.file, "--yes", "--json"]);
     command.env("KSTACK_TEST_LEASE", "6").env("KSTACK_TEST_SETTLE", "0");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the binary starts");
