@@ -1,6 +1,6 @@
 """Starts LocalStack on one loopback port, with everything it writes below one folder.
 
-    python launch.py --port 4599 --dir /some/folder [--parent PID]
+    python launch.py --port 4599 --dir /some/folder [--parent PID] [--brokers FOLDER]
 
 LocalStack binds every address whatever GATEWAY_LISTEN says, and asks several hosts on the
 internet when it starts. Both are put right here, before LocalStack is imported.
@@ -187,6 +187,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--dir", type=Path, required=True, help="folder for all state and caches")
     parser.add_argument("--parent", type=int, help="end when this process has ended")
+    parser.add_argument("--brokers", type=Path, help="folder in which processes that stand for MSK's brokers keep data")
     options = parser.parse_args()
 
     check_port_is_free(options.port)
@@ -195,6 +196,8 @@ def main() -> None:
     for name in ("LOCALSTACK_VOLUME_DIR", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         Path(settings[name]).mkdir(parents=True, exist_ok=True)
     os.environ.update(settings)
+    if options.brokers is not None:
+        os.environ["AWS_RULES_BROKERS"] = str(options.brokers.resolve())
     if options.parent is not None:
         end_with(options.parent)
 

@@ -19,6 +19,7 @@ mod lease;
 pub mod mirror;
 pub mod msk;
 pub mod msk_client;
+mod msk_sandbox;
 pub mod policy;
 pub mod prices;
 pub mod reap;

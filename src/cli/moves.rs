@@ -71,7 +71,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     };
     let (_, parsed) = read_source(file)?;
     let stack = &parsed.stack;
-    rebalance::on_ec2(stack)?;
+    rebalance::movable(stack)?;
     let session = context.session(&stack.region, &stack.name).await?;
     let signals = Signals::listen()?;
     let task = context.task(&signals);

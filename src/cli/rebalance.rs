@@ -43,7 +43,7 @@ pub struct Args {
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (_, parsed) = read_source(&args.file)?;
     let stack = &parsed.stack;
-    rebalance::on_ec2(stack)?;
+    rebalance::movable(stack)?;
     let orders = rebalance::orders(stack, args.throttle, embedded())?;
     let session = context.session(&stack.region, &stack.name).await?;
     let signals = Signals::listen()?;

@@ -12,6 +12,7 @@ use super::hosts::Host;
 use super::partitions::{failed, host_of, id_of, instance_of, look, until};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
+use crate::moves::Admin;
 
 /// How long a broker may take to say that its disks are empty once nothing is assigned to it.
 const EMPTY: Duration = Duration::from_secs(300);
@@ -23,6 +24,29 @@ const ROUNDS: u32 = 5;
 /// Whether the cluster knows the broker no more.
 fn is_gone(view: &View, id: u32) -> bool {
     !view.is_registered(id) && !view.names(id)
+}
+
+/// Sees that nothing is on the broker, which MSK takes away then: by the metadata, by the reassignments, and by its own disk. What came to be on it
+/// since partitions moved, moves too. MSK itself refuses where something comes later.
+async fn emptied(ctx: &Ctx<'_, Kafka<'_>>, name: &str) -> Result<(), StepError> {
+    let (kafka, id) = (ctx.system, id_of(name)?);
+    let admin = kafka.admin().await?;
+    let _one = kafka.topics.moving.lock().await;
+    if !what_holds(&look(&admin).await?, id).is_empty() {
+        kafka.move_all(ctx, &admin).await?;
+    }
+    empty(&admin, id).await?;
+    (ctx.progress)(format!("{name} is empty"));
+    Ok(())
+}
+
+/// Waits until nothing is on the broker by three words: the metadata, the reassignments, and its own disk.
+async fn empty(admin: &Admin<'_>, id: u32) -> Result<(), StepError> {
+    let missing = |view: &View| {
+        let holds = what_holds(view, id);
+        (!holds.is_empty()).then(|| format!("broker {id} is not empty: {}", holds.join("; ")))
+    };
+    until(admin, EMPTY, missing).await.map(drop)
 }
 
 /// Takes the broker away. It may run again: it goes on with what is missing, by Kafka's word and EC2's.
@@ -40,12 +64,7 @@ async fn leave(ctx: &Ctx<'_, Kafka<'_>>, name: &str) -> Result<(), StepError> {
             if !what_holds(&view, id).is_empty() {
                 kafka.move_all(ctx, &admin).await?;
             }
-            // By the metadata, by the reassignments, and by its own disk.
-            until(&admin, EMPTY, |view| {
-                let holds = what_holds(view, id);
-                (!holds.is_empty()).then(|| format!("broker {id} is not empty: {}", holds.join("; ")))
-            })
-            .await?;
+            empty(&admin, id).await?;
             (ctx.progress)(format!("{name} is empty, and is stopped"));
             let instance = instance_of(ctx, name).unwrap_or_default();
             (kafka.hosts()?.stop)(name.to_owned(), instance).await?;
@@ -99,7 +118,7 @@ impl<'a> Driver<Kafka<'a>> for Broker {
     }
 
     async fn delete(&self, ctx: &Ctx<'_, Kafka<'a>>, id: &str) -> Result<(), StepError> {
-        leave(ctx, id).await
+        if ctx.system.of_msk() { emptied(ctx, id).await } else { leave(ctx, id).await }
     }
 
     async fn retag(_: &Ctx<'_, Kafka<'a>>, _: &str, _: &Tags, _: &[String]) -> Result<(), StepError> {

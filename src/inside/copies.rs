@@ -23,12 +23,15 @@ pub struct Mover {
     pub orders: Orders,
     /// Whether all brokers share one disk, as processes of one machine do.
     pub one_disk: bool,
+    /// Whether MSK runs the brokers.
+    pub managed: bool,
 }
 
 impl Mover {
     pub(super) fn admin<'b>(&self, brokers: &'b Brokers<'_>) -> Option<Admin<'b>> {
         let (by_id, link, may_write) = brokers.each();
-        (!by_id.is_empty()).then(|| Admin::new(by_id.clone(), link, self.one_disk, may_write))
+        let admin = || Admin::new(by_id.clone(), link, self.one_disk, may_write).managed(self.managed);
+        (!by_id.is_empty()).then(admin)
     }
 }
 

@@ -6,7 +6,7 @@ use kstack_core::design::node_id;
 use kstack_core::kinds::partitions::{MAIN, ids_text};
 use kstack_core::kinds::{Kind as _, Partitions};
 use kstack_core::model::{Address, FieldChange, Tags};
-use kstack_core::moves::{Goal, View, what_holds};
+use kstack_core::moves::{Goal, View, members, what_holds};
 use kstack_core::observed::Found;
 
 use super::hosts::Host;
@@ -25,18 +25,35 @@ pub(super) fn failed(what: impl Into<String>) -> StepError {
 }
 
 impl<'a> Kafka<'a> {
-    /// The ids of the brokers that the file has.
-    fn stay(&self) -> Result<BTreeSet<u32>, StepError> {
-        let ec2 = self.stack()?.cluster.ec2.as_ref();
-        Ok(ec2.map(|ec2| ec2.brokers.ids().collect()).unwrap_or_default())
+    /// The ids of the brokers that the file has; of MSK's those that stay, as they show themselves now.
+    async fn stay(&self, admin: &Admin<'_>) -> Result<BTreeSet<u32>, StepError> {
+        let cluster = &self.stack()?.cluster;
+        let Some(brokers) = cluster.msk.as_ref().and_then(|msk| msk.brokers.as_ref()) else {
+            return Ok(cluster.ec2.as_ref().map(|ec2| ec2.brokers.ids().collect()).unwrap_or_default());
+        };
+        let has = u32::try_from(admin.ids().len()).unwrap_or(u32::MAX);
+        let members = members(&look(admin).await?, has, brokers.count);
+        let unclear = |why| format!("it can't be said which brokers leave: {why}; apply again once all of them serve");
+        members.map_err(|why| failed(unclear(why)))
+    }
+
+    /// Whether MSK runs the brokers.
+    pub(super) fn of_msk(&self) -> bool {
+        self.mover.is_some_and(|mover| mover.managed)
+    }
+
+    /// Each broker.
+    async fn each(&self) -> Result<Admin<'_>, StepError> {
+        let mover = self.mover.ok_or_else(|| failed("nobody says how fast replicas may be moved"))?;
+        let admin = mover.admin(self.brokers().await?);
+        admin.ok_or_else(|| failed("which broker is which is not known, so no replica can be moved"))
     }
 
     /// Each broker, to be looked at as the file has them.
     pub(super) async fn admin(&self) -> Result<Admin<'_>, StepError> {
-        let mover = self.mover.ok_or_else(|| failed("nobody says how fast replicas may be moved"))?;
-        let admin = mover.admin(self.brokers().await?);
-        let admin = admin.ok_or_else(|| failed("which broker is which is not known, so no replica can be moved"))?;
-        Ok(admin.staying(self.stay()?))
+        let admin = self.each().await?;
+        let stay = self.stay(&admin).await?;
+        Ok(admin.staying(stay))
     }
 
     /// What the brokers tell for a plan, where it asks: once.
@@ -44,7 +61,11 @@ impl<'a> Kafka<'a> {
         if !self.asks_moves {
             return Ok(None);
         }
-        let look = async || look(&self.admin().await?).await;
+        // Which of MSK's brokers leave is the plan's to say.
+        let look = async || {
+            let admin = if self.of_msk() { self.each().await? } else { self.admin().await? };
+            look(&admin).await
+        };
         self.seen.get_or_try_init(look).await.map(Some)
     }
 
@@ -84,7 +105,7 @@ impl<'a> Kafka<'a> {
                 self.restart(ctx, admin, id).await?;
             }
         }
-        let bands = view.bands(&view.lacking(&self.stay()?));
+        let bands = view.bands(&view.lacking(&admin.stays()));
         let mover = self.mover.ok_or_else(|| failed("nobody says how fast replicas may be moved"))?;
         let orders = Orders { bands, ..mover.orders };
         let mut tell = |event: Event| (ctx.progress)(event.text());

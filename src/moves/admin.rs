@@ -42,6 +42,8 @@ pub struct Admin<'a> {
     pub(super) link: &'a Link,
     /// Whether all brokers share one disk, as processes of one machine do: then its size says nothing of a broker.
     pub(super) one_disk: bool,
+    /// Whether a service runs the brokers, as MSK does: its own topics are left to it, and brokers that it has no more are gone.
+    pub(super) managed: bool,
     /// The brokers that stay, where that is said: the others leave.
     pub(super) stay: Option<BTreeSet<u32>>,
     /// Whether this process may write now.
@@ -64,7 +66,13 @@ impl<'a> Admin<'a> {
         may_write: &'a dyn Fn() -> bool,
     ) -> Admin<'a> {
         let lines = servers.keys().map(|id| (*id, Mutex::new(None))).collect();
-        Admin { servers, link, one_disk, stay: None, may_write, lines }
+        Admin { servers, link, one_disk, managed: false, stay: None, may_write, lines }
+    }
+
+    /// The same, whose brokers a service runs where `managed` says so.
+    #[must_use]
+    pub fn managed(self, managed: bool) -> Admin<'a> {
+        Admin { managed, ..self }
     }
 
     /// The same, where all brokers leave that are not among these.
@@ -156,8 +164,13 @@ impl<'a> Admin<'a> {
         }
     }
 
+    /// The brokers that stay: all, where nothing else is said.
+    pub fn stays(&self) -> BTreeSet<u32> {
+        self.stay.clone().unwrap_or_else(|| self.ids())
+    }
+
     /// The ids of all brokers that are known.
-    pub(super) fn ids(&self) -> BTreeSet<u32> {
+    pub fn ids(&self) -> BTreeSet<u32> {
         self.servers.keys().copied().collect()
     }
 }

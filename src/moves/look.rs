@@ -26,6 +26,10 @@ const DEFAULT: i8 = 5;
 const RETENTION: &str = "retention.ms";
 const CLEANUP: &str = "cleanup.policy";
 
+/// Topics of MSK's own, which it keeps on its brokers and moves itself. Source: MSK developer guide, "Remove a broker from an Amazon MSK cluster",
+/// 2026.
+const OF_MSK: [&str; 2] = ["__amazon_msk_canary", "__amazon_msk_canary_state"];
+
 /// How often metadata and reassignments are asked until both are of one moment.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
@@ -53,6 +57,9 @@ impl Admin<'_> {
         let own: BTreeMap<u32, Own> = own.into_iter().filter_map(|(id, one)| Some((id, one.ok()?))).collect();
         let mut partitions: BTreeMap<Key, Partition> = BTreeMap::new();
         for one in health.partitions {
+            if self.managed && OF_MSK.contains(&one.topic.as_str()) {
+                continue;
+            }
             let partition =
                 Partition { replicas: one.replicas, in_sync: one.isr, leader: one.leader, held: BTreeMap::new() };
             partitions.insert((one.topic, one.index), partition);
@@ -90,10 +97,21 @@ impl Admin<'_> {
             lists: lists?,
             leaving: BTreeSet::new(),
         };
+        let view = if self.managed { self.of_service(view) } else { view };
         Ok(match &self.stay {
             Some(stay) => view.staying(stay),
             None => view,
         })
+    }
+
+    /// What is seen without what is the service's own: its topics, and brokers that it has no more, which nothing names.
+    fn of_service(&self, mut view: View) -> View {
+        view.moving.retain(|(topic, _), _| !OF_MSK.contains(&topic.as_str()));
+        view.lists.retain(|topic, _| !OF_MSK.contains(&topic.as_str()));
+        let gone = |broker: &Broker| !self.servers.contains_key(&broker.id) && !view.names(broker.id);
+        let gone: BTreeSet<u32> = view.brokers.iter().filter(|broker| gone(broker)).map(|broker| broker.id).collect();
+        view.brokers.retain(|broker| !gone.contains(&broker.id));
+        view
     }
 
     /// The partitions as one broker sees them, and the controllers' list of reassignments, when nothing has changed in between: else

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use super::Task;
 use super::kafka::{brokers, launch, link, link_to, local_brokers, told_of_nobody};
+use super::msk::{self, Reached};
 use super::rebalance::orders_of_plan;
-use super::{Task, msk};
 use crate::aws::Aws;
 use crate::aws::kinds::msk_status;
 use crate::aws::restart::{Host, instance_state, running, start_all, stop_all, stopped};
@@ -93,13 +94,19 @@ fn may_have_others(stack: &Stack, input: &PlanningInput) -> bool {
     stack.cluster.ec2.is_some() && (given || hosts.values().any(|(_, host)| host.is_behind(stack, false)))
 }
 
-/// Whether partitions may have to move: hosts of brokers are added or taken away, or an apply did not come to its end.
+/// Whether partitions may have to move: brokers are added or taken away, or an apply did not come to its end. Those of Express brokers are MSK's.
 fn may_move(stack: &Stack, input: &PlanningInput) -> bool {
-    let Some(ec2) = &stack.cluster.ec2 else { return false };
     let (interfaces, begun) = (input.observed.of::<NetworkInterface>(), input.record.as_ref());
+    let unfinished = begun.is_some_and(|record| record.resources.is_none());
+    if let Some(brokers) = stack.cluster.msk.as_ref().filter(|msk| msk.standard()).and_then(|msk| msk.brokers.as_ref())
+    {
+        let live = input.observed.of::<MskCluster>().remove("main").and_then(|(_, live)| live.standard());
+        return live.is_some_and(|live| unfinished || live.brokers != brokers.count);
+    }
+    let Some(ec2) = &stack.cluster.ec2 else { return false };
     let missing = ec2.brokers.ids().any(|number| !interfaces.contains_key(format!("broker-{number}").as_str()));
     let left = input.observed.live.keys().any(|address| leaves(stack, kinds::owner(address)));
-    left || missing || begun.is_some_and(|record| record.resources.is_none())
+    left || missing || unfinished
 }
 
 /// Whether the controllers' quorum may have to change: hosts of controllers are added or taken away, a volume of theirs is new or was lost, or
@@ -219,12 +226,23 @@ fn scram(stack: &Stack, observed: &Observed, sandbox: bool) -> Vec<Server> {
 }
 
 /// The brokers of the session's MSK cluster, by the first way that leads there.
-async fn of_msk<'a>(session: &Session, via: &Via, may_write: &'a dyn Fn() -> bool) -> Result<Brokers<'a>, StepError> {
+///
+/// # Errors
+/// Why none can be asked: by each way that was tried.
+pub async fn of_msk<'a>(
+    session: &Session,
+    via: &Via,
+    may_write: &'a dyn Fn() -> bool,
+) -> Result<Brokers<'a>, StepError> {
     let none = |why: String| StepError::ended("Kafka can't be asked", why);
     let cluster = msk_status(&session.aws).await?.ok_or_else(|| none("there is no cluster".to_owned()))?;
     let mut reasons: Vec<String> = Vec::new();
-    for (servers, link) in msk::links(session, &cluster, via).map_err(none)? {
-        let brokers = Brokers::new(servers, link, may_write);
+    for Reached { servers, nodes, link } in msk::links(session, &cluster, via).await.map_err(none)? {
+        let brokers = if nodes.is_empty() {
+            Brokers::new(servers, link, may_write)
+        } else {
+            Brokers::by_id(nodes, link, may_write)
+        };
         match brokers.reach().await {
             Ok(()) => return Ok(brokers),
             Err(error) => reasons.push(error.to_string()),
@@ -237,7 +255,7 @@ async fn of_msk<'a>(session: &Session, via: &Via, may_write: &'a dyn Fn() -> boo
 
 /// How replicas are moved where a topic gets other copies, and where brokers are added or taken away.
 fn mover(stack: &Stack, sandbox: bool) -> Mover {
-    Mover { orders: orders_of_plan(stack), one_disk: sandbox }
+    Mover { orders: orders_of_plan(stack), one_disk: sandbox, managed: Engine::of(stack) == Engine::Msk }
 }
 
 /// What a plan for `design` writes to, once its brokers serve. `kafka` is how they were asked before.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use super::{Failure, Task};
+use super::{Failure, Task, msk_sandbox};
 use crate::aws::Aws;
 use crate::clock;
 use crate::error::StepError;
@@ -14,10 +14,12 @@ use crate::moves::{self, Admin};
 use crate::roll::{self, KafkaAccess, Local};
 use crate::sandbox::SandboxError;
 use crate::sandbox::kafka::{SandboxCluster, distribution};
+use crate::sandbox::msk::MskProcesses;
 use crate::session::Session;
 use kstack_core::certificates::Facts;
 use kstack_core::cloud_init::{CLIENT_PORT, INTERNAL_PORT, Phase};
 use kstack_core::design::Design;
+use kstack_core::kinds::MskCluster;
 use kstack_core::kinds::voter::name_of;
 use kstack_core::model::tag;
 use kstack_core::observed::Observed;
@@ -167,6 +169,9 @@ pub async fn start(
     kafka: &KafkaAccess,
     task: &Task<'_>,
 ) -> Result<Vec<SocketAddrV4>, Failure> {
+    if task.sandbox && design.msk.is_some() {
+        return msk_sandbox::settle(session, task.via).await.map(|()| Vec::new());
+    }
     let Some(local) = launch(session, design, kafka, task).await? else { return Ok(Vec::new()) };
     let brokers: Vec<SocketAddrV4> = local.cluster.brokers(&inside(design.speaks_tls())).into_values().collect();
     let own = link_to(session, design, task).await?;
@@ -190,6 +195,9 @@ pub async fn start(
 /// # Errors
 /// That the data can't be removed.
 pub fn remove(observed: &Observed) -> Result<(), SandboxError> {
+    for (cluster, _) in observed.of::<MskCluster>().values() {
+        MskProcesses::of(&cluster.id).remove()?;
+    }
     processes(observed).map_or(Ok(()), |cluster| cluster.remove())
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Failure, kafka, msk};
+use super::msk::{self, Reached};
+use super::{Failure, kafka};
 use crate::aws::kinds as drivers;
 use crate::aws::kinds::{Sought, msk_status};
 use crate::clock;
@@ -28,9 +29,9 @@ pub async fn lags(
     session.aws.begin_round();
     if Engine::of(stack) == Engine::Msk {
         let cluster = msk_status(&session.aws).await?.ok_or_else(nothing)?;
-        let links = msk::links(session, &cluster, via).map_err(unasked)?;
+        let links = msk::links(session, &cluster, via).await.map_err(unasked)?;
         let mut reasons: Vec<String> = Vec::new();
-        for (servers, link) in links {
+        for Reached { servers, link, .. } in links {
             let asked = lag::ask(&BTreeMap::new(), &servers, &link, only, now()).await;
             link.way.close().await;
             match asked {

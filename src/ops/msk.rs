@@ -1,8 +1,9 @@
 //! An MSK cluster: waiting until it is ACTIVE, and how clients connect to it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Failure;
+use super::{Failure, msk_sandbox};
 use crate::aws::Aws;
 use crate::aws::kinds::{MskStatus, Servers, msk_status};
 use crate::error::{DELETE_FAILED_CLUSTER, StepError};
@@ -67,14 +68,23 @@ pub fn servers(method: AuthMethod, cluster: Option<&MskStatus>) -> Result<String
     Ok(servers.bootstrap_servers.join(","))
 }
 
-/// Where and as whom the brokers of a cluster are asked, the easiest way first: as the caller where IAM is on, or as nobody.
+/// One way to the brokers of a cluster.
+pub struct Reached {
+    pub servers: Vec<Server>,
+    /// Each by its id; empty for a serverless cluster, which has no brokers of its own.
+    pub nodes: BTreeMap<u32, Server>,
+    pub link: Link,
+}
+
+/// Where and as whom the brokers of a cluster are asked, the easiest way first: as the caller where IAM is on, or as nobody. In the sandbox
+/// processes stand for the brokers of a cluster with a listener in plaintext; they agree then with what MSK has.
 ///
 /// # Errors
 /// Why they can't be asked.
-pub fn links(session: &Session, cluster: &MskStatus, via: &Via) -> Result<Vec<(Vec<Server>, Link)>, String> {
+pub async fn links(session: &Session, cluster: &MskStatus, via: &Via) -> Result<Vec<Reached>, String> {
     let clients = &session.aws.clients;
     if clients.emulated() {
-        return Err("the sandbox runs no brokers of MSK".to_owned());
+        return msk_sandbox::links(cluster, via).await.map(|reached| vec![reached]);
     }
     let nobody = cluster.provisioned.as_ref().is_some_and(|one| one.unauthenticated);
     let security = |method: &str| match method {
@@ -97,9 +107,14 @@ pub fn links(session: &Session, cluster: &MskStatus, via: &Via) -> Result<Vec<(V
     for public in [false, true] {
         for one in cluster.listeners.iter().filter(|one| one.public == public).filter(usable) {
             let servers: Vec<Server> = one.bootstrap_servers.iter().filter_map(|one| Server::parse(one)).collect();
-            if !servers.is_empty() {
-                links.push((servers, Link { security: security(one.method)?, way: Way::new(via.clone(), None) }));
+            if servers.is_empty() {
+                continue;
             }
+            // They are in the order of the brokers that have a name.
+            let named = cluster.brokers.iter().filter(|broker| broker.endpoint.is_some()).map(|broker| broker.id);
+            let nodes = named.zip(servers.iter().cloned()).collect();
+            let link = Link { security: security(one.method)?, way: Way::new(via.clone(), None) };
+            links.push(Reached { servers, nodes, link });
         }
     }
     match links.is_empty() {
@@ -116,7 +131,7 @@ pub fn links(session: &Session, cluster: &MskStatus, via: &Via) -> Result<Vec<(V
 /// Why there is none: by each way that was tried.
 pub async fn health(session: &Session, cluster: &MskStatus, via: &Via) -> Result<KafkaHealth, String> {
     let mut reasons: Vec<String> = Vec::new();
-    for (servers, link) in links(session, cluster, via)? {
+    for Reached { servers, link, .. } in links(session, cluster, via).await? {
         match health::ask(&servers, &link).await {
             Ok(health) => return Ok(health),
             Err(error) => reasons.push(error.to_string()),

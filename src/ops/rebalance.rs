@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::inside::of_msk;
 use super::kafka::{brokers, link};
 use super::{Failure, LeasePolicy, LeasedWork, Task, guard, under_lease};
 use crate::aws::kinds::Sought;
@@ -10,7 +11,7 @@ use crate::moves::{self, Admin, Event, MoveError, Moved, Orders};
 use crate::roll::trust;
 use crate::session::Session;
 use kstack_core::engines::Engine;
-use kstack_core::engines::ec2::{known_rates_of_moves, rates_of_moves};
+use kstack_core::engines::moves::{known_rates_of_moves, rates_of_moves};
 use kstack_core::instance_types::InstanceTypes;
 use kstack_core::moves::{Bands, Goal, Limits, Progress, Proposal};
 use kstack_core::stack::{Rate, Stack};
@@ -39,7 +40,7 @@ pub fn orders(stack: &Stack, throttle: Option<Rate>, types: &InstanceTypes) -> R
     if let Some(Rate(rate)) = throttle {
         return Ok(Orders { bands, limits, rate, most_rate: rate });
     }
-    let known = stack.cluster.ec2.as_ref().and_then(|ec2| known_rates_of_moves(ec2, stack.common(), types));
+    let known = known_rates_of_moves(&stack.cluster, stack.common(), types);
     let (rate, most_rate) = known.ok_or_else(|| {
         Failure::new("kstack does not know the limits of the brokers' instance type, so it has no throttle for moves")
             .hint("say how fast they may go with --throttle, such as `60 MiB/s`")
@@ -49,19 +50,22 @@ pub fn orders(stack: &Stack, throttle: Option<Rate>, types: &InstanceTypes) -> R
 
 /// The same for a plan, which has no throttle of the user's.
 pub fn orders_of_plan(stack: &Stack) -> Orders {
-    let (rate, most_rate) = rates_of_moves(stack.cluster.ec2.as_ref(), stack.common());
+    let (rate, most_rate) = rates_of_moves(&stack.cluster, stack.common());
     Orders { bands: Bands::default(), limits: Limits::default(), rate, most_rate }
 }
 
-/// Refuses what has no brokers on EC2.
+/// Refuses where the partitions are MSK's own to move.
 ///
 /// # Errors
-/// Why the stack's partitions are not kstack's to move.
-pub fn on_ec2(stack: &Stack) -> Result<(), Failure> {
-    match Engine::of(stack) {
-        Engine::Ec2 => Ok(()),
-        Engine::Msk => Err(Failure::new("partitions of an MSK cluster are not moved by kstack")
-            .hint("Express brokers are rebalanced by MSK itself; for standard brokers use Kafka's kafka-reassign-partitions.sh")),
+/// Why they are not kstack's.
+pub fn movable(stack: &Stack) -> Result<(), Failure> {
+    match &stack.cluster.msk {
+        Some(msk) if msk.serverless => {
+            Err(Failure::new("a serverless cluster has no brokers of its own, and MSK places its partitions"))
+        }
+        Some(msk) if !msk.standard() => Err(Failure::new("MSK itself moves the partitions of Express brokers")
+            .hint("`rebalancing: true` below `cluster.msk` turns that on where it is off; see `kstack status`")),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -74,6 +78,15 @@ async fn asking<T>(
     work: impl AsyncFnOnce(&Admin<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     session.sought.get_or_init(|| Sought::of(stack));
+    if Engine::of(stack) == Engine::Msk {
+        session.aws.begin_round();
+        let brokers = task.signals.unless_stopped(of_msk(session, task.via, may_write)).await?;
+        let (nodes, link, may_write) = brokers.each();
+        let admin = Admin::new(nodes.clone(), link, task.sandbox, may_write).managed(true);
+        let done = Box::pin(async { work(&admin).await }).await;
+        brokers.close().await;
+        return done;
+    }
     let observed = async {
         session.expect_papers(stack).await?;
         session.observe().await

@@ -40,7 +40,7 @@ const HEAP: &str = "-Xms64m -Xmx256m";
 const JVM: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Djava.awt.headless=true";
 
 /// The link to the distribution that a host runs, in its folder.
-const KAFKA: &str = "kafka";
+pub(super) const KAFKA: &str = "kafka";
 
 /// How long a killed process may take to end.
 const KILLED: Duration = Duration::from_secs(10);
@@ -68,7 +68,7 @@ pub fn distribution() -> Result<Option<PathBuf>, SandboxError> {
     Ok(Some(folder))
 }
 
-fn is_distribution(folder: &Path) -> bool {
+pub(super) fn is_distribution(folder: &Path) -> bool {
     folder.join("bin/kafka-server-start.sh").is_file()
 }
 
@@ -162,14 +162,7 @@ impl SandboxCluster {
         if host.cloud.security.is_some() {
             write_papers(papers, host, &node)?;
         }
-        let logging = node.join("log4j2.yaml");
-        fs::write(&logging, include_str!("../../cloud-init/log4j2.yaml.hbs")).map_err(io_error("writing", &logging))?;
-        let script = |name: &str| distribution.join("bin").join(name);
-        if !node.join("data/meta.properties").exists() {
-            let mut format = Command::new(script("kafka-storage.sh"));
-            format.arg("format").args(cloud_init::format_arguments(&local)).arg("--config").arg(&properties);
-            super::run("kafka-storage.sh format", settings_of(&mut format, &node))?;
-        }
+        format(&node, distribution, &cloud_init::format_arguments(&local))?;
         let tokens = host.cloud.security.as_ref().and_then(|security| security.oauth.as_ref());
         spawn(&node, guard, tokens.map(|tokens| tokens.jvm_option()))
     }
@@ -243,8 +236,20 @@ pub struct Signed {
     pub lives: BTreeMap<Ipv4Addr, Life>,
 }
 
+/// Formats the disk of the host with the settings in its folder, unless it is.
+pub(super) fn format(node: &Path, distribution: &Path, arguments: &[String]) -> Result<(), SandboxError> {
+    let logging = node.join("log4j2.yaml");
+    fs::write(&logging, include_str!("../../cloud-init/log4j2.yaml.hbs")).map_err(io_error("writing", &logging))?;
+    if node.join("data/meta.properties").exists() {
+        return Ok(());
+    }
+    let mut format = Command::new(distribution.join("bin/kafka-storage.sh"));
+    format.arg("format").args(arguments).arg("--config").arg(node.join("server.properties"));
+    super::run("kafka-storage.sh format", settings_of(&mut format, node))
+}
+
 /// Starts Kafka with what is in the folder of the host; `tokens` is the option for issuers of tokens.
-fn spawn(node: &Path, guard: u32, tokens: Option<String>) -> Result<(), SandboxError> {
+pub(super) fn spawn(node: &Path, guard: u32, tokens: Option<String>) -> Result<(), SandboxError> {
     let link = node.join(KAFKA);
     // Not by the link: the archive of classes is for where the distribution is.
     let distribution = fs::read_link(&link).map_err(io_error("reading the link", &link))?;
@@ -335,12 +340,12 @@ fn settings_of<'a>(command: &'a mut Command, node: &Path) -> &'a mut Command {
     command.env("LOG_DIR", node).env_remove("KAFKA_OPTS").env_remove("KAFKA_JMX_OPTS").env_remove("KAFKA_GC_LOG_OPTS")
 }
 
-fn nodes(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn nodes(folder: &Path) -> Vec<PathBuf> {
     inside(folder).filter(|path| path.is_dir()).collect()
 }
 
 /// What is in a folder; nothing where there is none.
-fn inside(folder: &Path) -> impl Iterator<Item = PathBuf> {
+pub(super) fn inside(folder: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
@@ -355,14 +360,14 @@ fn broker_address(node: &Path, listeners: &[&str]) -> Option<(u32, SocketAddrV4)
 }
 
 /// The process of `node`, when it runs: a process id may have gone to another program since.
-fn process(node: &Path) -> Option<Pid> {
+pub(super) fn process(node: &Path) -> Option<Pid> {
     let pid: i32 = fs::read_to_string(node.join("pid")).ok()?.trim().parse().ok()?;
     let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let path = node.as_os_str().as_encoded_bytes();
     line.windows(path.len()).any(|part| part == path).then(|| Pid::from_raw(pid)).flatten()
 }
 
-fn kill(node: &Path) {
+pub(super) fn kill(node: &Path) {
     if let Some(pid) = process(node) {
         let _ = kill_process_group(pid, Signal::KILL);
         let start = Instant::now();

@@ -3,6 +3,7 @@
 //! Everything that it needs is embedded in the binary. It is started once and kept for the next commands.
 
 pub mod kafka;
+pub mod msk;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -336,6 +337,7 @@ fn launch(home: &Path, python: &Path, port: u16) -> Result<Running, SandboxError
     let launcher = python.parent().and_then(|bin| bin.ancestors().nth(2)).unwrap_or(home).join("files/launch.py");
     let mut command = Command::new(python);
     command.arg(launcher).arg("--port").arg(port.to_string()).arg("--dir").arg(home.join("run"));
+    command.arg("--brokers").arg(home.join("kafka"));
     if let Some(parent) = parent() {
         command.arg("--parent").arg(parent);
     }

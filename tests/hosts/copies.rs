@@ -45,7 +45,7 @@ fn topics_get_more_copies_and_fewer_under_writes_whatever_is_killed() {
             let told = notes.iter().any(|one| one.contains("2 copies more: ") && one.contains(" MiB are copied"));
             assert!(told, "{notes:?}");
         }
-        let ([kills, _], _) = applied(&begun, |kills| Dies::InKafka(kills + 1));
+        let ([kills, _], _) = applied(&begun.kafka, &begun.file, |kills| Dies::InKafka(kills + 1));
         assert!(kills > if count == 3 { 4 } else { 0 }, "{kills}");
         assert_eq!(copies(client, "orders"), [count].into());
         assert_eq!(copies(client, "bulk"), [count].into());

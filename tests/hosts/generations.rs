@@ -2,13 +2,14 @@
 //! request to Kafka or at a call to AWS. Topics are made on the old set while it is emptied.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::begun::Begun;
 use crate::moves::TOPICS;
-use crate::processes::kstack_command;
+use crate::processes::{kstack, kstack_command};
 use crate::scale::{Dies, IN_AWS, applied, on};
 use crate::support::schema::assert_matches;
 
@@ -18,8 +19,8 @@ fn set(generation: u32, gib: u32) -> String {
 }
 
 /// Kills an apply when it has begun with the step of `address`.
-fn killed_at(begun: &Begun, address: &str) {
-    let mut command = kstack_command(&begun.kafka, &["apply", &begun.file, "--yes", "--json"]);
+pub fn killed_at(kafka: &Path, file: &str, address: &str) {
+    let mut command = kstack_command(kafka, &["apply", file, "--yes", "--json"]);
     command.env("KSTACK_TEST_LEASE", "6").env("KSTACK_TEST_SETTLE", "0");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the binary starts");
     let events = BufReader::new(child.stdout.take().expect("a pipe")).lines();
@@ -28,7 +29,7 @@ fn killed_at(begun: &Begun, address: &str) {
     child.kill().expect("it is killed");
     child.wait().expect("it ends");
     assert!(reached, "it did not come to {address}");
-    begun.run(&["unlock", &begun.file, "--yes"]).expect(0);
+    kstack(kafka, &["unlock", file, "--yes"]).expect(0);
 }
 
 #[test]
@@ -49,13 +50,13 @@ fn another_set_of_brokers_takes_the_place_of_the_live_one_whatever_is_killed() {
     for said in ["brokers 1-3 leave: what they have moves to the others", "While both sets of brokers are there: "] {
         assert!(planned.out.contains(said), "{planned}");
     }
-    killed_at(&begun, "instance/broker-2002");
-    killed_at(&begun, "partitions/main");
+    killed_at(&begun.kafka, &begun.file, "instance/broker-2002");
+    killed_at(&begun.kafka, &begun.file, "partitions/main");
     // The writer knows the old addresses alone; these tools both.
     let both = begun.tools();
     assert_eq!(both.servers.split(',').count(), 6, "{}", both.servers);
     let (mut left, mut calls) = (0, IN_AWS.iter());
-    let ([in_kafka, in_aws], _) = applied(&begun, |kills| {
+    let ([in_kafka, in_aws], _) = applied(&begun.kafka, &begun.file, |kills| {
         if kills == 2 {
             both.say(TOPICS, &["--create", "--topic", "late", "--replica-assignment", "1:2:3,2:3:1"]);
         }

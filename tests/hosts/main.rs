@@ -23,6 +23,7 @@ mod migration;
 mod mirror;
 mod monitoring;
 mod moves;
+mod msk;
 mod network;
 mod old_cluster;
 mod picture;

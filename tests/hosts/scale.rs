@@ -5,6 +5,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 use crate::begun::Begun;
 use crate::client::{Client, PATIENCE};
 use crate::moves::{CONFIGS, TOPICS, copying};
-use crate::processes::{kill_for_a_restart, kstack_command};
+use crate::processes::{kill_for_a_restart, kstack, kstack_command};
 use crate::support::{Run, poll, text};
 
 /// The brokers that partitions have replicas on, by their ids.
@@ -37,11 +38,11 @@ pub const IN_AWS: [i32; 4] = [-1, 1, -3, 3];
 
 /// Applies until a run comes to its end, and each before dies as `dies` says of the number of those before it. What is run in it is run between
 /// two. Gives how many died at requests to Kafka and at calls to AWS, and what all of them said.
-pub fn applied(begun: &Begun, mut dies: impl FnMut(usize) -> Dies) -> ([usize; 2], String) {
+pub fn applied(kafka: &Path, file: &str, mut dies: impl FnMut(usize) -> Dies) -> ([usize; 2], String) {
     let (mut deaths, mut said) = ([0, 0], String::new());
     for kills in 0..80 {
         let at = dies(kills);
-        let mut command = kstack_command(&begun.kafka, &["apply", &begun.file, "--yes"]);
+        let mut command = kstack_command(kafka, &["apply", file, "--yes"]);
         command.env("KSTACK_TEST_LEASE", "6").env("KSTACK_TEST_SETTLE", "0");
         match at {
             Dies::InKafka(count) => command.env("KSTACK_TEST_DIE_AFTER", count.to_string()),
@@ -65,7 +66,7 @@ pub fn applied(begun: &Begun, mut dies: impl FnMut(usize) -> Dies) -> ([usize; 2
                 println!("killed: {at:?}, at {}", ["a request to Kafka", "a call to AWS"][aws]);
             }
         }
-        begun.run(&["unlock", &begun.file, "--yes"]).expect(0);
+        kstack(kafka, &["unlock", file, "--yes"]).expect(0);
     }
     panic!("it comes to no end");
 }
@@ -122,7 +123,7 @@ fn brokers_come_and_go_under_writes_whatever_is_killed() {
     println!("{planned}");
     assert!(planned.out.contains("brokers 4-6 get their share of the partitions"), "{planned}");
     let mut died = false;
-    let ([in_kafka, in_aws], _) = applied(&begun, |kills| match IN_AWS.get(kills) {
+    let ([in_kafka, in_aws], _) = applied(&begun.kafka, &begun.file, |kills| match IN_AWS.get(kills) {
         Some(call) => Dies::InAws(*call),
         None => {
             if !std::mem::replace(&mut died, true) {
@@ -147,7 +148,7 @@ fn brokers_come_and_go_under_writes_whatever_is_killed() {
     let runs = || TcpStream::connect_timeout(&(address, 9091).into(), Duration::from_secs(5)).is_ok();
     assert!(runs(), "broker 6 listens at {address}");
     let (mut emptied, mut stopped, mut calls) = (0, false, IN_AWS.iter());
-    let ([in_kafka, in_aws], said) = applied(&begun, |kills| {
+    let ([in_kafka, in_aws], said) = applied(&begun.kafka, &begun.file, |kills| {
         if kills == 2 {
             client.say(TOPICS, &["--create", "--topic", "late", "--replica-assignment", "4:5:6,5:6:4"]);
         }

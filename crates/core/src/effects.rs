@@ -206,7 +206,11 @@ pub const EFFECTS: &[KeyEffect] = &[
         &[InPlace, Refused],
         "MSK upgrades its brokers one after the other, and never to an older version.",
     ),
-    key("cluster.msk.brokers.count", &[InPlace, DataLoss], "Brokers are added in place. Fewer lose what is on them."),
+    key(
+        "cluster.msk.brokers.count",
+        &[InPlace, Refused],
+        "More brokers are added, and get their share of the partitions. Of fewer, those that go are emptied first, one of each zone in one apply; where Kafka can't be asked that is refused without `--allow-data-loss`. MSK moves what is on Express brokers itself.",
+    ),
     key("cluster.msk.brokers.instance_type", &[InPlace], "MSK rolls its brokers one after the other."),
     key("cluster.msk.brokers.storage.size", &[InPlace, Nothing], "A volume grows in place, and never shrinks."),
     key("cluster.msk.brokers.storage.max", &[InPlace], ""),

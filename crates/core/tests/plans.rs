@@ -152,6 +152,9 @@ impl Told {
             }
         }
         let interfaces = model.observed.of::<NetworkInterface>();
+        // MSK's brokers are in one zone after another.
+        let ids: Vec<&String> = model.facts.zones.values().collect();
+        let of_msk = |id: u32| ids[(id as usize - 1) % ids.len()].clone();
         let zone = |name: &str| {
             let subnet = interfaces.get(name)?.1.subnet.address()?.name.clone();
             let zones = model.facts.zones.iter();
@@ -163,7 +166,7 @@ impl Told {
             .into_iter()
             .map(|(name, (_, broker))| moves::Broker {
                 id: broker.id,
-                rack: zone(name),
+                rack: if interfaces.is_empty() { Some(of_msk(broker.id)) } else { zone(name) },
                 fenced: self.fenced.contains(&broker.id),
                 silent: self.fenced.contains(&broker.id),
                 disk: self.disk_mib.map(|mib| moves::Disk {

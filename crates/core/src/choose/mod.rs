@@ -167,7 +167,7 @@ fn impossible(stack: &Stack, facts: &Facts) -> Vec<Refusal> {
 
 /// A UUID in Kafka's notation that follows from `name` alone, so that a plan needs no chance, and a first apply that died
 /// is gone on with under the same id. The first bit is cleared: the text never begins with a hyphen.
-pub(crate) fn derived_uuid(name: &str) -> String {
+pub fn derived_uuid(name: &str) -> String {
     let mut bytes: [u8; 16] = Sha256::digest(format!("kstack/{name}"))[..16].try_into().unwrap_or_default();
     bytes[0] &= 0x7f;
     bytes[6] = (bytes[6] & 0x0f) | 0x40;

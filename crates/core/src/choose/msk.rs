@@ -5,6 +5,7 @@ mod version;
 use super::{PlanningInput, logs, open};
 use crate::design::{Design, MskDesign, Provisioned};
 use crate::digest;
+use crate::engines::msk::keys::MskVersion;
 use crate::engines::msk::{self, configuration};
 use crate::kinds::MskCluster;
 use crate::model::Ref;
@@ -156,7 +157,12 @@ fn volume(stack: &Stack, brokers: &MskBrokers, live: Option<u64>) -> u64 {
     }
 }
 
-/// Refuses the removal of more brokers than MSK removes at once, or of a type that it removes none of.
+/// Families of types of which MSK removes brokers. Source: MSK developer guide, "Remove a broker from an Amazon MSK cluster", 2026.
+const REMOVABLE: [&str; 3] = ["kafka.m5.", "kafka.m7g.", "express.m7g."];
+/// The first Kafka of which it does. Source: the same.
+const REMOVABLE_FROM: (u32, u32, u32) = (2, 8, 1);
+
+/// Refuses the removal of more brokers than MSK removes at once, or of a type or a Kafka of which it removes none.
 fn check_removal(wanted: &Provisioned, live: Option<&Provisioned>, zones: usize, refusals: &mut Vec<Refusal>) {
     let Some(live) = live.filter(|live| wanted.brokers < live.brokers) else { return };
     let zones = u32::try_from(zones).unwrap_or(u32::MAX);
@@ -166,10 +172,16 @@ fn check_removal(wanted: &Provisioned, live: Option<&Provisioned>, zones: usize,
             format!("write `count: {}`, apply, and remove the next ones afterwards", live.brokers - zones),
         ));
     }
-    if wanted.instance_type.starts_with("kafka.t") {
+    if !REMOVABLE.iter().any(|family| wanted.instance_type.starts_with(family)) {
         refusals.push(Refusal::general(
-            format!("MSK removes no brokers of the type {}", wanted.instance_type),
+            format!("MSK removes no brokers of the type {}, only those of M5 and M7g", wanted.instance_type),
             format!("keep `count: {}`, or choose another type first, such as kafka.m7g.large", live.brokers),
+        ));
+    }
+    if MskVersion(wanted.kafka.clone()).numbers() < REMOVABLE_FROM {
+        refusals.push(Refusal::general(
+            format!("MSK removes no brokers with Kafka {}, only from 2.8.1 on", wanted.kafka),
+            format!("keep `count: {}`, or write a newer version", live.brokers),
         ));
     }
 }

@@ -26,7 +26,7 @@ spec! {
     pub struct Provisioned {
         pub kafka: String => Rule::in_place(),
         pub instance_type: String => Rule::by(change_type),
-        pub brokers: u32 => Rule::by(change_count),
+        pub brokers: u32 => Rule::in_place(),
         /// Of each standard broker.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub volume_gib: Option<u64> => Rule::by(resize),
@@ -78,6 +78,11 @@ spec! {
 }
 
 impl Provisioned {
+    /// Whether its brokers are Express ones.
+    pub fn is_express(&self) -> bool {
+        self.instance_type.starts_with("express.")
+    }
+
     /// How many ways in from other VPCs are on.
     pub fn ways_from_vpcs(&self) -> u32 {
         [self.vpc_iam, self.vpc_scram, self.vpc_tls].map(u32::from).iter().sum()
@@ -90,18 +95,6 @@ fn change_type(change: &FieldChange, _: bool) -> Effect {
         return Effect::InPlace;
     }
     fixed("whether brokers are standard or Express", NEW_STACK)
-}
-
-fn change_count(change: &FieldChange, _: bool) -> Effect {
-    let count = |value: &Value| value.as_u64().unwrap_or_default();
-    match count(&change.before).saturating_sub(count(&change.after)) {
-        0 => Effect::InPlace,
-        fewer => Effect::Lossy {
-            reason: format!("{fewer} brokers would be removed, with the partitions that are still on them"),
-            remedy: "move the partitions away with kafka-reassign-partitions.sh, then run again with --allow-data-loss"
-                .to_owned(),
-        },
-    }
 }
 
 fn change_configuration(change: &FieldChange, _: bool) -> Effect {

@@ -6,6 +6,7 @@ pub mod client;
 pub mod ec2;
 pub mod graphs;
 pub(crate) mod kafka_settings;
+pub mod moves;
 pub mod msk;
 pub(crate) mod rules;
 pub(crate) mod secret_arn;

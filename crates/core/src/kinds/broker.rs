@@ -1,5 +1,6 @@
 //! Brokers as the cluster knows them. Each registers by itself when its host starts; one that the file no longer has is taken away: its
-//! replicas are on the others then, its host is stopped, and it is looked at again before the cluster forgets it.
+//! replicas are on the others then, its host is stopped, and it is looked at again before the cluster forgets it. One of MSK's is only looked at,
+//! before MSK takes it away.
 
 use super::prelude::*;
 use crate::design::{node_id, volume_name};
@@ -15,7 +16,7 @@ spec! {
     }
 }
 
-/// Whether `host` is a broker that `stack` no longer has: of a higher number, or of another generation.
+/// Whether `host` is a broker on EC2 that `stack` no longer has: of a higher number, or of another generation.
 pub fn leaves(stack: &Stack, host: &str) -> bool {
     let id = node_id(host).filter(|_| host.starts_with("broker-"));
     id.zip(stack.cluster.ec2.as_ref()).is_some_and(|(id, ec2)| !ec2.has_broker(id))
@@ -24,9 +25,8 @@ pub fn leaves(stack: &Stack, host: &str) -> bool {
 impl Kind for Broker {
     const NAME: &'static str = "broker";
     const TAGGED: bool = false;
-    const ENGINE: Option<Engine> = Some(Engine::Ec2);
 
-    /// None: hosts register their brokers.
+    /// None: brokers register by themselves.
     fn desired(_: &Design) -> Vec<(String, Self)> {
         Vec::new()
     }

@@ -48,6 +48,19 @@ pub fn is_to_be_adopted(tags: &Tags) -> bool {
     tags.get(tag::ADOPTED).is_some_and(|value| value == TO_BE_ADOPTED)
 }
 
+impl MskCluster {
+    /// Its brokers, where they are standard ones: their partitions stay where they are until somebody moves them.
+    pub fn standard(&self) -> Option<&Provisioned> {
+        self.provisioned.as_ref().filter(|one| !one.is_express())
+    }
+
+    /// Whether MSK itself moves partitions when Express brokers come and go. Source: MSK developer guide, "Scaling Amazon MSK clusters up and down
+    /// with a single operation", 2026.
+    pub fn rebalances(&self) -> bool {
+        self.provisioned.as_ref().is_some_and(|one| one.is_express() && one.rebalancing != Some(false))
+    }
+}
+
 impl Kind for MskCluster {
     const NAME: &'static str = "msk_cluster";
     const ENGINE: Option<Engine> = Some(Engine::Msk);

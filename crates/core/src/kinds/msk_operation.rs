@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::model::FieldChange;
+use crate::model::{FieldChange, Operation};
 
 /// An operation, in an order that always works:
 /// what needs the least of the others first, what a later one needs before it, and brokers that roll before brokers that are added.
@@ -18,7 +18,7 @@ use crate::model::FieldChange;
 ///   for its partitions refuses configurations, so the type comes before a configuration alone.
 /// * Tiered storage needs the version and the type.
 /// * IPv6 needs the version, and is a call of its own like the other ways in.
-/// * Brokers are added after what restarts brokers: they need no restart.
+/// * Brokers are added after what restarts brokers: they need no restart. They are taken away last of all, when Kafka has moved what they have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MskOperation {
     Creation,
@@ -37,11 +37,12 @@ pub enum MskOperation {
     PublicAccess,
     VpcConnectivity,
     DualStack,
+    BrokerRemoval,
 }
 
 impl MskOperation {
     /// All of them, in their order.
-    pub const ALL: [MskOperation; 16] = [
+    pub const ALL: [MskOperation; 17] = [
         MskOperation::Creation,
         MskOperation::PublicAccessOff,
         MskOperation::VpcConnectivityOff,
@@ -58,6 +59,7 @@ impl MskOperation {
         MskOperation::PublicAccess,
         MskOperation::VpcConnectivity,
         MskOperation::DualStack,
+        MskOperation::BrokerRemoval,
     ];
 
     /// The operation's name in a plan: `broker-type`.
@@ -79,6 +81,7 @@ impl MskOperation {
             MskOperation::PublicAccess => "public-access",
             MskOperation::VpcConnectivity => "vpc-connectivity",
             MskOperation::DualStack => "dual-stack",
+            MskOperation::BrokerRemoval => Operation::REMOVE,
         }
     }
 
@@ -113,6 +116,7 @@ impl MskOperation {
             MskOperation::PublicAccess if change.after == false => MskOperation::PublicAccessOff,
             MskOperation::VpcConnectivity if change.after == false => MskOperation::VpcConnectivityOff,
             MskOperation::Storage if changes("throughput_mibs").is_some_and(rises) => MskOperation::Throughput,
+            MskOperation::BrokerCount if !rises(change) => MskOperation::BrokerRemoval,
             MskOperation::Configuration if changes("kafka").is_some() => MskOperation::KafkaVersion,
             operation => operation,
         })
@@ -137,6 +141,7 @@ impl MskOperation {
             | MskOperation::TieredStorage
             | MskOperation::Rebalancing
             | MskOperation::BrokerCount
+            | MskOperation::BrokerRemoval
             | MskOperation::Monitoring => 15,
         }
     }
@@ -166,7 +171,10 @@ impl MskOperation {
                     .to_owned()
             }
             MskOperation::BrokerCount => {
-                "nothing restarts; partitions stay on their brokers until they are reassigned".to_owned()
+                "nothing restarts; brokers that are added are empty at first".to_owned()
+            }
+            MskOperation::BrokerRemoval => {
+                "nothing restarts; MSK takes away brokers without partitions, as many of each zone, and their storage".to_owned()
             }
             MskOperation::PublicAccess | MskOperation::PublicAccessOff => {
                 "brokers get or lose public addresses, which may take an hour".to_owned()

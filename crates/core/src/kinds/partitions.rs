@@ -2,7 +2,7 @@
 //!
 //! A plan moves partitions where a broker of the file has none and would get some, where one has some that the file no longer has, and where
 //! such moves were cut off: their throttle is still there. That some brokers have more than others is no difference: `kstack rebalance` is
-//! for that. So brokers are asked for this only where hosts are added or taken away, or an apply did not come to its end.
+//! for that. So brokers are asked for this only where some are added or taken away, or an apply did not come to its end.
 
 use std::collections::BTreeSet;
 
@@ -45,11 +45,13 @@ pub fn ids_text(ids: &BTreeSet<u32>) -> String {
 impl Kind for Partitions {
     const NAME: &'static str = "partitions";
     const TAGGED: bool = false;
-    const ENGINE: Option<Engine> = Some(Engine::Ec2);
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
-        let brokers: BTreeSet<u32> =
+        let mut brokers: BTreeSet<u32> =
             design.hosts.iter().filter(|host| host.broker()).map(|host| host.cloud.node_id).collect();
+        // MSK gives its brokers their ids: which ones they are shows what is live.
+        let of_msk = design.msk.as_ref().and_then(|msk| msk.provisioned.as_ref()).filter(|one| !one.is_express());
+        brokers.extend(of_msk.into_iter().flat_map(|one| 1..=one.brokers));
         let spec = Partitions { brokers: ids_text(&brokers), cut_off: false, view: None };
         if brokers.is_empty() { Vec::new() } else { vec![(MAIN.to_owned(), spec)] }
     }

@@ -85,4 +85,6 @@ impl Operation {
     pub const OPEN: &'static str = "open";
     /// The name of the operation that takes access away.
     pub const CLOSE: &'static str = "close";
+    /// The name of the operation that takes brokers away, which have nothing left by then.
+    pub const REMOVE: &'static str = "broker-removal";
 }

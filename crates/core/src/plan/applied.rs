@@ -1,5 +1,7 @@
 //! What a plan leaves behind: the live resources after it, as far as they follow from the plan. Pure; it knows nothing of calls.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Plan, Step, Work};
@@ -8,8 +10,8 @@ use crate::kinds::cluster_settings::BROKERS;
 use crate::kinds::partitions::{MAIN, ids_text};
 use crate::kinds::voter::name_of;
 use crate::kinds::{
-    Broker, ClusterSettings, Instance, Kind as _, OfKind as _, Partitions, Resource, Volume, Voter, field as declared,
-    from_json,
+    Broker, ClusterSettings, Instance, Kind as _, MskCluster, OfKind as _, Partitions, Resource, Volume, Voter,
+    field as declared, from_json,
 };
 use crate::model::{Address, Ref, Tags, is_of_kafka, tag};
 use crate::observed::{Inside, Live, Observed};
@@ -54,6 +56,11 @@ fn run(step: &Step, observed: &mut Observed) -> bool {
                     (None, _) => set(&mut live.spec, &change.field, change.after.clone()),
                 }
             }
+            // Of a cluster whose brokers were not asked it stays unknown which of them are registered.
+            let told = !observed.of::<Partitions>().is_empty();
+            return told
+                && step.address.kind == MskCluster::NAME
+                && (register(observed, &step.address) || step.removes_brokers());
         }
         Work::Delete { .. } => end(observed, &step.address),
     }
@@ -66,7 +73,7 @@ fn make(observed: &mut Observed, address: &Address, spec: &Resource, tags: &Tags
     // What AWS keeps of it: inputs of the creation alone are gone.
     let spec = from_json(&address.kind, &spec.spec()).unwrap_or_else(|| spec.clone());
     observed.live.insert(address.clone(), Live { id, spec, tags: tags.clone() });
-    begun
+    begun || address.kind == MskCluster::NAME && register(observed, address)
 }
 
 /// A cluster has settings from its first broker on: those that the broker starts with. Each broker registers. Returns whether it is one.
@@ -95,6 +102,23 @@ fn begin(observed: &mut Observed, host: &Address, spec: &Resource, tags: &Tags) 
     let begun = live(&address, Broker { id }.into());
     observed.live.entry(address).or_insert(begun);
     true
+}
+
+/// The standard brokers of an MSK cluster register, as many as it has. Returns whether one has done so now.
+fn register(observed: &mut Observed, cluster: &Address) -> bool {
+    let Some(live) = observed.live.get(cluster) else { return false };
+    let Some(standard) = MskCluster::of(&live.spec).and_then(MskCluster::standard) else { return false };
+    let (count, tags) = (standard.brokers as usize, live.tags.clone());
+    let tags: Tags = tags.into_iter().filter(|(key, _)| key == tag::STACK).collect();
+    let ids: BTreeSet<u32> = observed.of::<Broker>().into_values().map(|(_, broker)| broker.id).collect();
+    let next = ids.last().copied().unwrap_or_default() + 1;
+    let new = (next..).take(count.saturating_sub(ids.len()));
+    for id in new.clone() {
+        let address = Address::new(Broker::NAME, &format!("broker-{id}"));
+        let tags = tags.clone().into_iter().chain([(tag::ADDRESS.to_owned(), address.to_string())]).collect();
+        observed.live.insert(address.clone(), Live { id: address.name, spec: Broker { id }.into(), tags });
+    }
+    new.count() > 0
 }
 
 /// A quorum has its first voters from the first controller on that is one of them. Those that join later are made by steps.

@@ -4,11 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Note, Plan, Work};
-use crate::engines::Engine;
-use crate::kinds::broker::leaves;
-use crate::kinds::{
-    Broker, Kind as _, OfKind as _, Resource, ScramCredential, Topic, UserQuota, UserRights, Voter, voter,
-};
+use crate::kinds::{Kind as _, OfKind as _, Resource, ScramCredential, Topic, UserQuota, UserRights, Voter, voter};
 use crate::model::{Address, is_of_kafka};
 use crate::moves::amount;
 use crate::observed::Observed;
@@ -39,7 +35,6 @@ pub fn may_go(address: &Address, stack: &Stack, observed: &Observed) -> bool {
             let ours = stack.access.users.contains_key(name) || observed.made_users().contains(name);
             ours || stack.prunes_user(name).is_some()
         }
-        Broker::NAME => leaves(stack, &address.name),
         Voter::NAME => voter::leaves(stack, &address.name),
         "kafka_user" | "user_secret" => observed.unknown_inside().is_none(),
         _ => true,
@@ -87,13 +82,11 @@ pub fn judge_copies(stack: &Stack, plan: &mut Plan) {
         // What the file says of it is checked with the file.
         let own = live.config.get("min.insync.replicas").filter(|_| !wanted.config.contains_key("min.insync.replicas"));
         let least = own.and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
-        if Engine::of(stack) == Engine::Msk {
+        if stack.cluster.msk.as_ref().is_some_and(|msk| !msk.standard()) {
             refuse(
-                "kstack moves no replicas of an MSK cluster, which another replication factor needs".to_owned(),
-                format!(
-                    "write `replication_factor: {}`; kafka-reassign-partitions.sh changes it, and the plan is empty then",
-                    live.replication_factor
-                ),
+                "Express and serverless brokers keep the copies that they have: their number can't be chosen"
+                    .to_owned(),
+                format!("write `replication_factor: {}`", live.replication_factor),
             );
         } else if wanted.replication_factor < least {
             refuse(

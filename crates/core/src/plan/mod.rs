@@ -240,7 +240,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         let reason = match &pruned {
             Some(why) => why,
             None if of_quorum => quorum::Quorum::reason(address),
-            None if leaves => scale::Scale::reason(address),
+            None if leaves => scale.reason(address),
             None if address.kind == "topic" => "the stack file says that it is absent",
             None if duplicate => "it is a duplicate from a call whose answer was lost, and nothing uses it",
             None => "it is no longer in the stack file",
@@ -250,7 +250,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
         }
         delete(address, live, reason, &mut plan);
     }
-    scale.plan(observed, &mut plan);
+    scale.plan(design, observed, &mut plan);
     quorum.plan(&mut plan);
     prune::refuse(&design.stack, observed, &mut plan);
     // The cause before what follows from it: the VPC before its subnets, and those before what is in them.

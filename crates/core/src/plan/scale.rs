@@ -5,12 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod msk;
+
+use self::msk::{Brokers, Clusters};
 use super::{Moved, Note, Plan, Step, Work};
 use crate::design::{Design, HostDesign, node_id};
-use crate::engines::ec2::{generation, rates_of_moves};
+use crate::engines::ec2::generation;
+use crate::engines::moves::rates_of_moves;
 use crate::kinds::broker::leaves;
 use crate::kinds::partitions::{MAIN, ids_text};
-use crate::kinds::{self, Alarm, Broker, Instance, Kind as _, NetworkInterface, Partitions, Resource, Volume};
+use crate::kinds::{
+    self, Alarm, Broker, Instance, Kind as _, MskCluster, NetworkInterface, Partitions, Resource, Volume,
+};
 use crate::model::{Address, FieldChange, StepId};
 use crate::moves::{self, Partition, Proposal, View, amount};
 use crate::observed::Observed;
@@ -43,59 +49,86 @@ pub(super) struct Scale<'a> {
     lacking: BTreeSet<u32>,
     /// Those that leave and have something of their host still. One that has nothing is left alone: what it had is lost, or was moved.
     hosts: BTreeSet<u32>,
+    /// Why it is not known which of MSK's brokers leave.
+    unclear: Option<String>,
     /// Brokers that can't be emptied, by host: why.
     stuck: BTreeMap<String, Refusal>,
+}
+
+/// A broker as it is to be.
+struct Member {
+    id: u32,
+    /// The zone's id, of one that is not there yet.
+    rack: Option<String>,
+    /// Bytes of its volumes; absent where it has disks of its own.
+    volume: Option<u64>,
+    /// Whether the plan makes it serve: one that starts, or that the plan starts, adds or makes anew. The moves wait for it.
+    made: bool,
+}
+
+impl Member {
+    fn on(host: &HostDesign) -> Member {
+        let volume = host.cloud.own_disks.is_none().then(|| volume_bytes(host));
+        Member { id: host.cloud.node_id, rack: Some(host.cloud.zone_id.clone()), volume, made: true }
+    }
+}
+
+/// What is seen, as it is for these brokers.
+fn expected(view: &View, members: &[Member]) -> View {
+    let mut view = view.clone().staying(&members.iter().map(|member| member.id).collect());
+    for member in members {
+        let used: u64 =
+            view.partitions.values().filter(|one| one.replicas.contains(&member.id)).map(Partition::bytes).sum();
+        if let Some(broker) = view.brokers.iter_mut().find(|one| one.id == member.id) {
+            if member.made {
+                (broker.fenced, broker.silent) = (false, false);
+            }
+            let disk = |total: u64| moves::Disk { total, usable: total.saturating_sub(used) };
+            broker.disk = broker.disk.or(member.volume.map(disk));
+        }
+    }
+    // Those that the plan makes are there by then.
+    let new: Vec<&Member> = members.iter().filter(|one| one.made && !view.is_registered(one.id)).collect();
+    view.brokers.extend(new.into_iter().map(|member| moves::Broker {
+        id: member.id,
+        rack: member.rack.clone(),
+        fenced: false,
+        silent: false,
+        // That of its volumes; an instance's own disks are known once they are there.
+        disk: member.volume.map(|total| moves::Disk { total, usable: total }),
+    }));
+    // Volumes that the plan makes larger are so before anything moves.
+    for member in members {
+        let broker = view.brokers.iter_mut().find(|one| one.id == member.id);
+        if let (Some(wanted), Some(disk)) = (member.volume, broker.and_then(|broker| broker.disk.as_mut())) {
+            let more = wanted.saturating_sub(disk.total);
+            *disk = moves::Disk { total: disk.total + more, usable: disk.usable + more };
+        }
+    }
+    view
 }
 
 impl<'a> Scale<'a> {
     pub(super) fn of(design: &'a Design, observed: &'a Observed) -> Scale<'a> {
         let live = observed.of::<Partitions>().remove(MAIN).map(|(_, spec)| spec);
         let live = live.filter(|_| observed.unknown_inside().is_none());
-        let brokers = || design.hosts.iter().filter(|host| host.broker());
-        let stay: BTreeSet<u32> = brokers().map(|host| host.cloud.node_id).collect();
-        let view = live.and_then(|live| live.view.as_deref()).map(|view| {
-            let mut view = view.clone().staying(&stay);
-            // Those of the file serve by then: one that starts, or that the plan starts or makes anew. The moves wait for it.
-            for host in brokers() {
-                let id = host.cloud.node_id;
-                let used =
-                    view.partitions.values().filter(|one| one.replicas.contains(&id)).map(Partition::bytes).sum();
-                let total = volume_bytes(host);
-                if let Some(broker) = view.brokers.iter_mut().find(|one| one.id == id) {
-                    (broker.fenced, broker.silent) = (false, false);
-                    let disk = moves::Disk { total, usable: total.saturating_sub(used) };
-                    broker.disk = broker.disk.or(host.cloud.own_disks.is_none().then_some(disk));
-                }
-            }
-            // Those that the plan makes are there by then.
-            let new: Vec<_> = brokers().filter(|host| !view.is_registered(host.cloud.node_id)).collect();
-            view.brokers.extend(new.into_iter().map(|host| moves::Broker {
-                id: host.cloud.node_id,
-                rack: Some(host.cloud.zone_id.clone()),
-                fenced: false,
-                silent: false,
-                // That of its volumes; an instance's own disks are known once they are there.
-                disk: host.cloud.own_disks.is_none().then(|| {
-                    let total = volume_bytes(host);
-                    moves::Disk { total, usable: total }
-                }),
-            }));
-            // Volumes that the plan makes larger are so before anything moves.
-            for host in brokers().filter(|host| host.cloud.own_disks.is_none()) {
-                let wanted = volume_bytes(host);
-                let broker = view.brokers.iter_mut().find(|one| one.id == host.cloud.node_id);
-                if let Some(disk) = broker.and_then(|broker| broker.disk.as_mut()) {
-                    let more = wanted.saturating_sub(disk.total);
-                    *disk = moves::Disk { total: disk.total + more, usable: disk.usable + more };
-                }
-            }
-            view
-        });
-        let lacking = view.as_ref().map(|view| view.lacking(&stay)).unwrap_or_default();
+        let told = live.and_then(|live| live.view.as_deref());
         let stack = &design.stack;
-        let of_host = |address: &&Address| address.kind != Broker::NAME && leaves(stack, kinds::owner(address));
-        let hosts = observed.live.keys().filter(of_host).filter_map(|address| node_id(kinds::owner(address))).collect();
-        let mut scale = Scale { stack, live, view, stay, lacking, hosts, stuck: BTreeMap::new() };
+        let of_msk = Clusters::of(design, observed).filter(|one| one.live.standard().is_some());
+        let of_msk = of_msk.map(|clusters| Brokers::of(design, observed, &clusters, told));
+        let (members, hosts, unclear) = match of_msk {
+            Some(Brokers { members, leaving, unclear }) => (members, leaving, unclear),
+            None => {
+                let members = design.hosts.iter().filter(|host| host.broker()).map(Member::on).collect();
+                let of_host = |address: &&Address| address.kind != Broker::NAME && leaves(stack, kinds::owner(address));
+                let hosts = observed.live.keys().filter(of_host);
+                (members, hosts.filter_map(|address| node_id(kinds::owner(address))).collect(), None)
+            }
+        };
+        let stay: BTreeSet<u32> = members.iter().map(|member| member.id).collect();
+        let view = told.map(|view| expected(view, &members));
+        let lacking = view.as_ref().map(|view| view.lacking(&stay)).unwrap_or_default();
+        let mut scale = Scale { stack, live, view, stay, lacking, hosts, unclear, stuck: BTreeMap::new() };
         scale.stuck = scale.stuck(observed);
         scale
     }
@@ -105,15 +138,24 @@ impl<'a> Scale<'a> {
         let host = kinds::owner(address);
         let of_host = [Broker::NAME, Instance::NAME, NetworkInterface::NAME, Volume::NAME];
         of_host.contains(&address.kind.as_str())
-            && leaves(self.stack, host)
+            && (self.of_msk_alone() || leaves(self.stack, host))
             && self.live.is_some()
             && node_id(host).is_some_and(|id| self.hosts.contains(&id))
-            && (!data_loss_allowed || self.stuck.is_empty())
+            && (!data_loss_allowed || self.of_msk_alone() || self.stuck.is_empty())
+    }
+
+    /// Whether the brokers are MSK's: they have no hosts, and MSK takes none away that has partitions, whatever may be lost.
+    fn of_msk_alone(&self) -> bool {
+        self.stack.cluster.msk.is_some()
     }
 
     /// Why a resource of such a host goes.
-    pub(super) fn reason(address: &Address) -> &'static str {
-        if address.kind == Broker::NAME { LEAVES } else { LEFT }
+    pub(super) fn reason(&self, address: &Address) -> &'static str {
+        match address.kind == Broker::NAME {
+            true if self.of_msk_alone() => msk::LEAVES,
+            true => LEAVES,
+            false => LEFT,
+        }
     }
 
     /// The generation of the broker, where it is not that of the file.
@@ -125,6 +167,7 @@ impl<'a> Scale<'a> {
     /// Why brokers can't be emptied.
     fn stuck(&self, observed: &Observed) -> BTreeMap<String, Refusal> {
         let Some(view) = &self.view else { return BTreeMap::new() };
+        let or_lose = if self.of_msk_alone() { String::new() } else { format!("; {OR_LOSE}") };
         let mut all = BTreeMap::new();
         let mut refuse = |id: u32, reason: String, remedy: String| {
             let name = format!("broker-{id}");
@@ -150,7 +193,7 @@ impl<'a> Scale<'a> {
                         many(self.stay.len(), "broker"),
                         first_of(&names)
                     ),
-                    format!("keep {most} brokers or more; or give the topics a lower `replication_factor`; {OR_LOSE}"),
+                    format!("keep {most} brokers or more; or give the topics a lower `replication_factor`{or_lose}"),
                 );
                 continue;
             }
@@ -164,9 +207,13 @@ impl<'a> Scale<'a> {
                     format!("it does not serve, and {} have a replica on it", many(count, "partition")),
                     match self.generation(*id) {
                         Some(old) => {
-                            format!("bring it back first: write `generation: {old}` again and apply; {OR_LOSE}")
+                            format!("bring it back first: write `generation: {old}` again and apply{or_lose}")
                         }
-                        None => format!("bring it back first: keep it in the stack file and apply; {OR_LOSE}"),
+                        None if self.of_msk_alone() => {
+                            "keep it in the stack file until MSK has brought it back; `kstack status` shows it"
+                                .to_owned()
+                        }
+                        None => format!("bring it back first: keep it in the stack file and apply{or_lose}"),
                     },
                 );
             }
@@ -184,18 +231,31 @@ impl<'a> Scale<'a> {
                     partition.index,
                     amount(partition.bytes)
                 ),
-                format!("make the volumes of the others larger first, or keep more brokers; {OR_LOSE}"),
+                format!("make the volumes of the others larger first, or keep more brokers{or_lose}"),
             );
         }
         all
     }
 
     /// Adds the step that moves partitions, says what it moves, and lets brokers leave one after another once it is done.
-    pub(super) fn plan(&self, observed: &Observed, plan: &mut Plan) {
+    pub(super) fn plan(&self, design: &Design, observed: &Observed, plan: &mut Plan) {
+        self.moved(observed, plan);
+        self.of_msk(design, observed, plan);
+    }
+
+    fn moved(&self, observed: &Observed, plan: &mut Plan) {
         let Some(live) = self.live else { return };
-        if !plan.data_loss_allowed {
+        if !plan.data_loss_allowed || self.of_msk_alone() {
             plan.refusals.extend(self.stuck.values().cloned());
         }
+        plan.refusals.extend(self.unclear.iter().map(|why| {
+            let remedy = "plan again once all of them serve; `kstack status` shows them";
+            Refusal::at(
+                &Address::new(MskCluster::NAME, "main"),
+                format!("it can't be said which brokers leave: {why}"),
+                remedy,
+            )
+        }));
         let moves = self.moves(live, observed, plan);
         let mut before: Vec<StepId> = moves.iter().map(Step::id).collect();
         let mut leaving: Vec<&mut Step> =
@@ -207,12 +267,13 @@ impl<'a> Scale<'a> {
         }
         watched_until_it_left(plan, Broker::NAME);
         if let (Some(step), Some(view)) = (&moves, &self.view) {
-            let rate = rates_of_moves(self.stack.cluster.ec2.as_ref(), self.stack.common()).0;
+            let rate = rates_of_moves(&self.stack.cluster, self.stack.common()).0;
             let proposal = Proposal::of(view, view.bands(&self.lacking));
             let moved = Moved {
                 partitions: proposal.changes.len(),
                 bytes: proposal.bytes,
-                between_zones: view.between_racks(&proposal.changes),
+                // MSK charges nothing for what its brokers copy between zones. Source: Amazon MSK pricing, data transfer, 2026.
+                between_zones: if self.of_msk_alone() { 0 } else { view.between_racks(&proposal.changes) },
                 seconds: seconds(&proposal, rate),
             };
             plan.notes.push(Note::of(&step.address, text(&proposal, moved, rate)));

@@ -126,9 +126,15 @@ impl Step {
         self.after.iter().all(|one| done.contains(one)) && all.all(|step| done.contains(&step.id()))
     }
 
-    /// Whether the step does nothing but take access away from a resource that stays.
+    /// Whether the step does nothing but take something away from a resource that stays: access, or brokers that are empty. It waits for all
+    /// that is made or changed, also in Kafka, and none of that for it.
     pub fn closes(&self) -> bool {
-        self.operation == Some(Operation::CLOSE)
+        self.operation == Some(Operation::CLOSE) || self.removes_brokers()
+    }
+
+    /// Whether the step takes brokers away from a cluster that stays.
+    pub fn removes_brokers(&self) -> bool {
+        self.operation == Some(Operation::REMOVE)
     }
 
     /// What the step does, in a word.

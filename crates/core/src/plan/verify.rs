@@ -6,7 +6,7 @@ use super::order::dependencies;
 use super::{Action, All, Plan, Step};
 use crate::design::node_id;
 use crate::kinds::{self, Broker, Instance, Kind as _, NetworkInterface, Partitions, Volume};
-use crate::model::{Address, Deletion, Operation, Ref, StepId, is_of_kafka};
+use crate::model::{Address, Deletion, Ref, StepId, is_of_kafka};
 use crate::observed::Observed;
 
 /// Every reason why `plan` must not be run on what is `observed`, as clauses; none for a plan that is right.
@@ -117,7 +117,7 @@ impl<'a> Order<'a> {
 
     /// Whoever needs a resource waits for every step that makes or changes it, but for one that only takes access away.
     fn what_it_needs_comes_first(&self, faults: &mut Vec<String>) {
-        let made = self.places(|step| step.action() != Action::Delete && step.operation != Some(Operation::CLOSE));
+        let made = self.places(|step| step.action() != Action::Delete && !step.closes());
         for (place, step) in self.steps.iter().enumerate() {
             let Some(wanted) = step.wanted() else { continue };
             for needed in dependencies(&step.address, wanted) {
@@ -145,7 +145,7 @@ impl<'a> Order<'a> {
     fn access_goes_last(&self, faults: &mut Vec<String>) {
         let takes = |step: &Step| match step.action() {
             Action::Delete => kinds::is_access(&step.address.kind),
-            _ => step.operation == Some(Operation::CLOSE),
+            _ => step.closes(),
         };
         let changes = |step: &Step| step.action() != Action::Delete && !takes(step);
         let changes: Vec<usize> = self.places(changes).into_values().flatten().collect();
@@ -235,6 +235,7 @@ impl<'a> Order<'a> {
             let early = brokers.iter().filter(|(_, place)| !self.waits(*place, moves));
             faults.extend(early.map(|(address, _)| format!("{address} leaves before what it has has moved")));
         }
+        self.removed_by_msk(&brokers.into_iter().map(|(_, place)| place).collect::<Vec<_>>(), faults);
     }
 
     /// What holds data is deleted or replaced only where that was asked for, or after its broker has left the cluster; or the plan is refused.
@@ -243,6 +244,7 @@ impl<'a> Order<'a> {
             return;
         }
         let told = observed.unknown_inside().is_none() && !observed.of::<Partitions>().is_empty();
+        self.msk_removes_what_is_empty(told, faults);
         for (place, step) in self.steps.iter().enumerate() {
             let deletes = matches!(step.action(), Action::Delete | Action::Replace);
             let data = step.live().is_some_and(|live| matches!(live.spec.deletion(), Deletion::Data(_)));
@@ -284,6 +286,7 @@ fn of_what_is_live(plan: &Plan, observed: &Observed, faults: &mut Vec<String>) {
     }
 }
 
+mod msk;
 mod quorum;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! allows, whatever the operations after it are.
 
 use kstack_core::model::Address;
-use kstack_core::plan::{Action, Plan, render};
+use kstack_core::plan::{Action, Plan, Step, render, verify};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -199,4 +199,34 @@ proptest! {
             prop_assert!(plan.steps.iter().all(|step| step.action() != Action::Replace), "{}", render(&plan));
         }
     }
+}
+
+/// Six brokers, of which three leave: what verification says of the plan without its last looks, or in another order.
+#[test]
+fn msk_takes_away_only_what_was_looked_at() {
+    let file = |count: u32| {
+        parsed(&format!(
+            "apiVersion: kstack/v1\nname: orders\nregion: us-east-1\nnetwork: {{cidr: 10.50.0.0/16, nat: none}}\nworkload: {{retention: 3d}}\n\
+             cluster: {{msk: {{kafka: 3.8.x, auth: {{iam: true}}, brokers: {{count: {count}, instance_type: kafka.m5.large, storage: {{size: 200 GiB}}}}}}}}\n"
+        ))
+    };
+    let mut model = Model::empty("us-east-1", 3);
+    model.apply(&model.plan(&file(6), false));
+    let plan = model.plan(&file(3), false);
+    let ids: Vec<String> = plan.steps.iter().map(|step| step.id().to_string()).collect();
+    let brokers = ["broker/broker-4", "broker/broker-5", "broker/broker-6"];
+    assert_eq!(ids, [&["partitions/main"][..], &brokers, &["msk_cluster/main:broker-removal"]].concat());
+    let faults = |edit: &dyn Fn(&mut Vec<Step>)| {
+        let mut plan = plan.clone();
+        edit(&mut plan.steps);
+        verify(&plan, &model.observed).join("\n")
+    };
+    assert_eq!(faults(&|_| ()), "");
+    let unlooked = faults(&|steps| {
+        steps.retain(|step| step.address.name != "broker-5");
+        steps.iter_mut().for_each(|step| step.after.retain(|id| id.address.name != "broker-5"));
+    });
+    assert!(unlooked.contains("would take 3 brokers away, of which 2 are known to be empty"), "{unlooked}");
+    let early = faults(&|steps| steps[4].after.retain(|id| id.address.name != "broker-6"));
+    assert!(early.contains("msk_cluster/main:broker-removal comes before broker/broker-6"), "{early}");
 }

@@ -5,7 +5,7 @@ import time
 
 from localstack_aws_rules.ec2 import common as ec2
 from localstack_aws_rules.ec2 import ipv6
-from localstack_aws_rules.kafka import checks, clusters, configurations, connections, versions
+from localstack_aws_rules.kafka import checks, clusters, configurations, connections, partitions, versions
 from localstack_aws_rules.kafka.operations import check_updatable, start
 from localstack_aws_rules.kafka.store import Cluster, bad_request, find_cluster
 from localstack_aws_rules.settings import seconds
@@ -28,7 +28,7 @@ def update_broker_count(context, request):
         changes, kind = {"CreatedBrokerIds": [float(n) for n in numbers]}, "INCREASE_BROKER_COUNT"
     else:
         check_removal(cluster, now - target, zones)
-        numbers = sorted(cluster.brokers)[target:]
+        numbers = removed(context, cluster, (now - target) // zones)
         changes, kind = {"DeletedBrokerIds": [float(n) for n in numbers]}, "DECREASE_BROKER_COUNT"
 
     def apply() -> None:
@@ -50,6 +50,26 @@ def check_removal(cluster: Cluster, removed: int, zones: int) -> None:
         raise bad_request(f"Brokers cannot be removed in KafkaVersion [{cluster.kafka_version}].")
     if removed > zones:
         raise bad_request("At most one broker of each Availability Zone can be removed at a time.")
+
+
+def removed(context, cluster: Cluster, each: int) -> list[int]:
+    """Of each zone so many brokers that have no partitions: the highest numbers among those. The last ones of a zone stay."""
+    by_subnet: dict[str, list[int]] = {}
+    for number in sorted(cluster.brokers, reverse=True):
+        eni = ec2.backend(context).enis.get(cluster.brokers[number])
+        by_subnet.setdefault(eni.subnet.id if eni else "", []).append(number)
+    numbers = []
+    for subnet, brokers in by_subnet.items():
+        empty = [number for number in brokers if not partitions.on_broker(cluster, number)]
+        if len(empty) < each:
+            number = next(number for number in brokers if number not in empty)
+            first = partitions.on_broker(cluster, number)[0]
+            raise bad_request(
+                f"Brokers that have partitions cannot be removed. Of those in {subnet} {len(empty)} have none; "
+                f"the broker {number} has {first}."
+            )
+        numbers += empty[:each]
+    return sorted(numbers)
 
 
 def update_broker_type(context, request):

@@ -51,6 +51,9 @@ pub struct MskBroker {
     pub subnet: String,
     pub address: Option<String>,
     pub endpoint: Option<String>,
+    /// The id of its zone, where AWS says it.
+    #[serde(skip)]
+    pub zone: Option<String>,
 }
 
 /// A listener, with every broker's name and port in the brokers' order: the same text at each call.
@@ -92,7 +95,9 @@ pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, StepError> {
             if ipv6 {
                 status.over_ipv6 = over_ipv6(bootstrap(aws, arn).await?);
             }
-            (status.brokers, status.operation) = (brokers, operation);
+            let zones = zones(cluster);
+            let zoned = |broker: MskBroker| MskBroker { zone: zones.get(&broker.subnet).cloned(), ..broker };
+            (status.brokers, status.operation) = (brokers.into_iter().map(zoned).collect(), operation);
         } else {
             let answer = bootstrap(aws, arn).await?;
             let bootstrap_servers = of_serverless(&answer);
@@ -102,6 +107,13 @@ pub async fn status(aws: &Aws) -> Result<Option<MskStatus>, StepError> {
     }
     status.provisioned = provisioned;
     Ok(Some(status))
+}
+
+/// The zone's id of each subnet: AWS names both in the same order.
+fn zones(cluster: &Cluster) -> BTreeMap<String, String> {
+    let nodes = cluster.provisioned().and_then(|info| info.broker_node_group_info());
+    let pairs = nodes.into_iter().flat_map(|nodes| nodes.client_subnets().iter().zip(nodes.zone_ids()));
+    pairs.map(|(subnet, zone)| (subnet.clone(), zone.clone())).collect()
 }
 
 /// Where clients reach the brokers. GetBootstrapBrokers names three of them, other ones each time; the names of all
@@ -189,7 +201,8 @@ async fn brokers(aws: &Aws, arn: &str) -> Result<Vec<MskBroker>, StepError> {
         let info = node.broker_node_info?;
         let id = info.broker_id? as u32; // AWS gives ids as floating point.
         let (subnet, address) = (info.client_subnet.unwrap_or_default(), info.client_vpc_ip_address);
-        Some((id, MskBroker { id, subnet, address, endpoint: info.endpoints.unwrap_or_default().into_iter().next() }))
+        let endpoint = info.endpoints.unwrap_or_default().into_iter().next();
+        Some((id, MskBroker { id, subnet, address, endpoint, zone: None }))
     };
     let sorted: BTreeMap<u32, MskBroker> = nodes.into_iter().filter_map(broker).collect();
     Ok(sorted.into_values().collect())
@@ -217,8 +230,13 @@ mod tests {
 
     #[test]
     fn a_bootstrap_list_has_every_broker_in_order() {
-        let broker =
-            |id| MskBroker { id, subnet: String::new(), address: None, endpoint: Some(format!("b-{id}.prod.x.kafka")) };
+        let broker = |id| MskBroker {
+            endpoint: Some(format!("b-{id}.prod.x.kafka")),
+            id,
+            subnet: String::new(),
+            address: None,
+            zone: None,
+        };
         let brokers: Vec<MskBroker> = [1, 2, 10, 11].map(broker).into();
         let all = servers(None, &brokers);
         assert_eq!(all[0].bootstrap_servers, [1, 2, 10, 11].map(|id| format!("b-{id}.prod.x.kafka:9098")));

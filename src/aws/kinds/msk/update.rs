@@ -240,7 +240,7 @@ async fn start(
             let answer = call.target_instance_type(&wanted.instance_type).send().await;
             ("UpdateBrokerType", answer.map_err(failed("UpdateBrokerType"))?.cluster_operation_arn)
         }
-        MskOperation::BrokerCount => {
+        MskOperation::BrokerCount | MskOperation::BrokerRemoval => {
             let call = kafka.update_broker_count().cluster_arn(arn).current_version(version);
             let answer = call.target_number_of_broker_nodes(int(wanted.brokers.into())).send().await;
             ("UpdateBrokerCount", answer.map_err(failed("UpdateBrokerCount"))?.cluster_operation_arn)

@@ -28,7 +28,7 @@ mod warnings;
 pub use check_listeners::reaches_ssm;
 pub use ebs::EbsVolume;
 pub use price::{Ec2Hosts, ROOT_GIB, charge_bare_machines};
-pub use sizing::{Ec2Sizing, known_rates_of_moves, rates_of_moves, size, spare_mibs};
+pub use sizing::{Ec2Sizing, size, spare_mibs};
 
 use super::{CommonKeys, SizingReport, client};
 use crate::file::Workload;

@@ -8,12 +8,11 @@ use super::warnings;
 use crate::cloud_init::{self, HostRole};
 use crate::engines::CommonKeys;
 use crate::engines::rules::POSSIBLE_ZONES;
-use crate::instance_types::{InstanceLimits, InstanceTypes, embedded};
+use crate::instance_types::{InstanceLimits, InstanceTypes};
 use crate::sizing::{
     Bottleneck, BrokerDemand, BrokerRates, Capacity, EquationOne, Left, Misfit, OutageModel, Quorum, SizingStep, ceil,
     outages_text, render,
 };
-use crate::units::Rate;
 
 /// Memory that is left to the operating system besides heap and page cache.
 pub(super) const SYSTEM_MIB: u64 = 1024;
@@ -88,25 +87,6 @@ pub fn spare_mibs(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> O
     let (rates, demand) = (needs.rates(needs.volume()), needs.demand);
     let sent_mibs = demand.cluster.peak_mibs * demand.cluster.sends_per_byte() / demand.brokers;
     Some((rates.volume.min(rates.ebs) - demand.written_mibs()).min(rates.network - sent_mibs))
-}
-
-/// What moves get at least, in MiB/s, where nothing is left over the peak: without it they would never end.
-const LEAST_MIBS: f64 = 5.0;
-/// What they get where the limits of the brokers' instance type are not known.
-const UNKNOWN_MIBS: f64 = 20.0;
-
-/// How many bytes a second moves may use of each broker, at first and at most: half of what it has left over the workload's peak, and all of
-/// it where half is not enough; `None` as for [`size`].
-pub fn known_rates_of_moves(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<(u64, u64)> {
-    let spare = spare_mibs(ec2, common, types)?;
-    let rate = |mibs: f64| Rate::from_mibs(mibs.max(LEAST_MIBS)).0;
-    Some((rate(spare / 2.0), rate(spare)))
-}
-
-/// The same for a plan, which has no throttle of the user's.
-pub fn rates_of_moves(ec2: Option<&Ec2>, common: CommonKeys<'_>) -> (u64, u64) {
-    let unknown = Rate::from_mibs(UNKNOWN_MIBS).0;
-    ec2.and_then(|ec2| known_rates_of_moves(ec2, common, embedded())).unwrap_or((unknown, unknown))
 }
 
 /// What the workload asks of each broker, and what its instance type offers.

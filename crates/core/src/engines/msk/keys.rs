@@ -261,6 +261,10 @@ impl Msk {
         let access = Access { iam: iam.unwrap_or(alone), scram, tls, unauthenticated };
         if self.serverless { Access { iam: true, scram: false, tls: false, unauthenticated: false } } else { access }
     }
+    /// Whether its brokers are standard ones: their partitions stay where they are until somebody moves them.
+    pub fn standard(&self) -> bool {
+        !self.serverless && !self.express()
+    }
     /// The ways in from other VPCs that AWS can turn on for such a cluster: see the rules in `check/security.rs`.
     pub fn possible_from_vpcs(&self) -> MskVpcConnectivity {
         let access = self.access();

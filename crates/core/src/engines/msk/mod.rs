@@ -19,7 +19,7 @@ mod tests;
 mod warnings;
 
 pub use price::{MskBrokerGroup, bill};
-pub use sizing::{MskSizing, first_volume_gib, size, unknown_type_misfit};
+pub use sizing::{MskSizing, first_volume_gib, size, spare_mibs, unknown_type_misfit};
 
 use super::{CommonKeys, SizingReport};
 use crate::file::Workload;

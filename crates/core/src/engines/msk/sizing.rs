@@ -103,6 +103,24 @@ pub fn unknown_type_misfit(msk: &Msk, common: CommonKeys<'_>) -> Option<Misfit> 
     if msk.express() { None } else { size_misfit(&own.storage, &demand, FirstVolume::of(&own.storage, &demand)) }
 }
 
+/// What each standard broker has left over the workload's peak, in MiB/s: of its volume and its link to EBS, which write all copies, and of its
+/// network, which sends to consumers and followers. Negative where the peak is more than it can do; `None` for other brokers, and where the
+/// type is not known.
+pub fn spare_mibs(msk: &Msk, common: CommonKeys<'_>) -> Option<f64> {
+    let own = msk.brokers.as_ref().filter(|_| msk.standard())?;
+    let (limits, demand) = (brokers().get(&own.instance_type)?, broker_demand(own, common));
+    let rates = standard_rates(&own.storage, limits);
+    let sent_mibs = demand.cluster.peak_mibs * demand.cluster.sends_per_byte() / demand.brokers;
+    Some((rates.volume.min(rates.ebs) - demand.written_mibs()).min(rates.network - sent_mibs))
+}
+
+/// What each standard broker can do.
+fn standard_rates(storage: &MskStorage, limits: &BrokerLimits) -> BrokerRates {
+    let unprovisioned = limits.storage_mibs.min(UNPROVISIONED_MIBS);
+    let volume = storage.throughput.map_or(unprovisioned, |rate| rate.mibs().ceil());
+    BrokerRates { volume, ebs: limits.storage_mibs, network: limits.network_mibs }
+}
+
 /// A limit that has a name, and the most that producers can send by it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct LimitTerm {
@@ -135,9 +153,8 @@ impl ProvisionedNeeds<'_> {
         let (demand, limits, storage) = (&self.demand, self.limits, &self.own.storage);
         let first = FirstVolume::of(storage, demand);
         let FirstVolume { size_gib, needed_gib } = first;
-        let unprovisioned = limits.storage_mibs.min(UNPROVISIONED_MIBS);
-        let volume = storage.throughput.map_or(unprovisioned, |rate| rate.mibs().ceil());
-        let rates = BrokerRates { volume, ebs: limits.storage_mibs, network: limits.network_mibs };
+        let rates = standard_rates(storage, limits);
+        let volume = rates.volume;
         let terms = EquationOne::of(rates, demand);
         let (limit_mibs, bottleneck) = terms.limit();
         let limit = LimitTerm { name: bottleneck.name(), mibs: limit_mibs };

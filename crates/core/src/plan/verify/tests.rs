@@ -116,7 +116,7 @@ fn each_fault_is_found() {
     let closed = |after: &[&str]| {
         let (live, wanted) = (target("eip-3", ip()), ip().into());
         let work = Work::Update { live, wanted, tags: Tags::new(), changes: Vec::new() };
-        Step { operation: Some(Operation::CLOSE), ..step("elastic_ip/c", after, work) }
+        Step { operation: Some(crate::model::Operation::CLOSE), ..step("elastic_ip/c", after, work) }
     };
     // Own disks hold data; a roll of such a host is no loss.
     let own_disks = serde_json::json!({"instance_type": "i4i.xlarge", "image": "", "subnet": "", "interface": "",
