@@ -33,7 +33,7 @@ impl<'a> Kafka<'a> {
 
     /// Each broker, to be looked at as the file has them.
     pub(super) async fn admin(&self) -> Result<Admin<'_>, StepError> {
-        let mover = self.mover.ok_or_else(|| failed("nobody says how fast replicas may be moved"))?;
+        let mover = self.mover.as_ref().ok_or_else(|| failed("nobody says how fast replicas may be moved"))?;
         let admin = mover.admin(self.brokers().await?);
         let admin = admin.ok_or_else(|| failed("which broker is which is not known, so no replica can be moved"))?;
         Ok(admin.staying(self.stay()?))
@@ -84,8 +84,8 @@ impl<'a> Kafka<'a> {
                 self.restart(ctx, admin, id).await?;
             }
         }
-        let bands = view.bands(&view.lacking(&self.stay()?));
-        let mover = self.mover.ok_or_else(|| failed("nobody says how fast replicas may be moved"))?;
+        let (_, bands) = view.share(&self.stay()?, self.stack()?.balances());
+        let mover = self.mover.as_ref().ok_or_else(|| failed("nobody says how fast replicas may be moved"))?;
         let orders = Orders { bands, ..mover.orders };
         let mut tell = |event: Event| (ctx.progress)(event.text());
         let ran = Box::pin(run(admin, orders, &Goal::Balance(bands), &mut tell)).await;

@@ -18,7 +18,7 @@ use crate::support::{Run, poll, stack, text};
 pub struct Ec2(pub aws_sdk_ec2::Client);
 
 impl Ec2 {
-    fn of(kafka: &Path) -> Ec2 {
+    pub fn of(kafka: &Path) -> Ec2 {
         let sandbox = kstack(kafka, &["sandbox", "status", "--json"]).expect(0).json();
         let config = aws_sdk_ec2::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -51,6 +51,13 @@ impl Ec2 {
         let tags = answer.network_interfaces().first().expect("an interface").tag_set();
         let tag = tags.iter().find(|tag| tag.key() == Some("kstack:lost-since"));
         tag.and_then(|tag| tag.value().map(str::to_owned))
+    }
+
+    /// Stops the host's instance.
+    pub fn stop(&self, host: &str) {
+        let instance = self.instance(host).expect("an instance");
+        wait(self.0.stop_instances().instance_ids(&instance).send());
+        poll("the stop of the instance", PATIENCE, || self.instance(host).is_none().then_some(()));
     }
 
     /// Ends the host's instance, and deletes its volume as soon as nothing has it any more, where that is `lost`.

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Moved, Note, Plan, Step, Work};
+use super::{Action, Moved, Note, Plan, Step, Work};
 use crate::design::{Design, HostDesign, node_id};
 use crate::engines::ec2::{generation, rates_of_moves};
+use crate::evacuation;
 use crate::kinds::broker::leaves;
-use crate::kinds::partitions::{MAIN, ids_text};
+use crate::kinds::partitions::{MAIN, has as has_broker, ids_text};
 use crate::kinds::{self, Alarm, Broker, Instance, Kind as _, NetworkInterface, Partitions, Resource, Volume};
 use crate::model::{Address, FieldChange, StepId};
 use crate::moves::{self, Partition, Proposal, View, amount};
@@ -41,6 +42,7 @@ pub(super) struct Scale<'a> {
     view: Option<View>,
     stay: BTreeSet<u32>,
     lacking: BTreeSet<u32>,
+    bands: moves::Bands,
     /// Those that leave and have something of their host still. One that has nothing is left alone: what it had is lost, or was moved.
     hosts: BTreeSet<u32>,
     /// Brokers that can't be emptied, by host: why.
@@ -89,13 +91,13 @@ impl<'a> Scale<'a> {
                     *disk = moves::Disk { total: disk.total + more, usable: disk.usable + more };
                 }
             }
-            view
+            view.evacuating(&evacuation::marks(observed))
         });
-        let lacking = view.as_ref().map(|view| view.lacking(&stay)).unwrap_or_default();
+        let (lacking, bands) = view.as_ref().map(|view| view.share(&stay, design.stack.balances())).unwrap_or_default();
         let stack = &design.stack;
         let of_host = |address: &&Address| address.kind != Broker::NAME && leaves(stack, kinds::owner(address));
         let hosts = observed.live.keys().filter(of_host).filter_map(|address| node_id(kinds::owner(address))).collect();
-        let mut scale = Scale { stack, live, view, stay, lacking, hosts, stuck: BTreeMap::new() };
+        let mut scale = Scale { stack, live, view, stay, lacking, bands, hosts, stuck: BTreeMap::new() };
         scale.stuck = scale.stuck(observed);
         scale
     }
@@ -171,9 +173,8 @@ impl<'a> Scale<'a> {
                 );
             }
         }
-        let bands = view.bands(&self.lacking);
-        let (_, stuck) = view.state(bands).moves();
-        let state = view.state(bands);
+        let (_, stuck) = view.state(self.bands).moves();
+        let state = view.state(self.bands);
         for one in stuck.into_iter().filter(|one| self.hosts.contains(&one.from)) {
             let partition = state.partition(one.partition);
             refuse(
@@ -208,7 +209,7 @@ impl<'a> Scale<'a> {
         watched_until_it_left(plan, Broker::NAME);
         if let (Some(step), Some(view)) = (&moves, &self.view) {
             let rate = rates_of_moves(self.stack.cluster.ec2.as_ref(), self.stack.common()).0;
-            let proposal = Proposal::of(view, view.bands(&self.lacking));
+            let proposal = Proposal::of(view, self.bands);
             let moved = Moved {
                 partitions: proposal.changes.len(),
                 bytes: proposal.bytes,
@@ -219,6 +220,34 @@ impl<'a> Scale<'a> {
             plan.moved = (moved.partitions > 0).then_some(moved);
         }
         plan.steps.extend(moves);
+        self.say_unfilled(live, plan);
+    }
+
+    /// Says which new brokers get nothing but new topics, and why.
+    fn say_unfilled(&self, live: &Partitions, plan: &mut Plan) {
+        let has = |id: &u32| match &self.view {
+            Some(view) => view.names(*id),
+            None => live.brokers.is_empty() || has_broker(&live.brokers, *id),
+        };
+        let empty: BTreeSet<u32> = self.stay.iter().copied().filter(|id| !has(id)).collect();
+        let made =
+            plan.steps.iter().filter(|step| step.address.kind == Instance::NAME && step.action() == Action::Create);
+        let made: BTreeSet<u32> = made.filter_map(|step| node_id(&step.address.name)).collect();
+        let new: BTreeSet<u32> = empty.intersection(&made).copied().collect();
+        let evacuated = self.view.as_ref().is_some_and(|view| !view.evacuated.is_empty());
+        if new.is_empty() || self.stack.balances() && !evacuated {
+            return;
+        }
+        let why = match self.stack.balances() {
+            true => "a zone is evacuated",
+            false => "`changes.balance` is off",
+        };
+        let text = format!(
+            "{why}: brokers {} get new topics only; `kstack rebalance` moves partitions to them{}",
+            ids_text(&new).replace(' ', ", "),
+            if evacuated { " once that is undone" } else { "" }
+        );
+        plan.notes.push(Note::of(&Address::new(Partitions::NAME, MAIN), text));
     }
 
     /// The step that moves partitions, where some have to move.
@@ -233,7 +262,12 @@ impl<'a> Scale<'a> {
             }
             None => {
                 let registered = observed.of::<Broker>().into_values().map(|(_, broker)| broker.id);
-                (live.brokers.clone(), registered.filter(goes).collect())
+                let leaving: BTreeSet<u32> = registered.filter(goes).collect();
+                match self.stack.balances() {
+                    true => (live.brokers.clone(), leaving),
+                    // New ones get nothing.
+                    false => (ids_text(&self.stay.union(&leaving).copied().collect()), leaving),
+                }
             }
         };
         let wanted = Partitions { brokers: ids_text(&self.stay), cut_off: false, view: None };

@@ -96,8 +96,11 @@ const LEAST_MIBS: f64 = 5.0;
 const UNKNOWN_MIBS: f64 = 20.0;
 
 /// How many bytes a second moves may use of each broker, at first and at most: half of what it has left over the workload's peak, and all of
-/// it where half is not enough; `None` as for [`size`].
+/// it where half is not enough; or what the file says. `None` as for [`size`].
 pub fn known_rates_of_moves(ec2: &Ec2, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<(u64, u64)> {
+    if let Some(Rate(rate)) = ec2.changes.throttle {
+        return Some((rate, rate));
+    }
     let spare = spare_mibs(ec2, common, types)?;
     let rate = |mibs: f64| Rate::from_mibs(mibs.max(LEAST_MIBS)).0;
     Some((rate(spare / 2.0), rate(spare)))
