@@ -7,6 +7,7 @@ pub mod client;
 pub mod credentials;
 pub mod describe;
 pub mod destroy;
+pub mod evacuate;
 pub mod export;
 pub mod extend;
 mod failure;

@@ -16,6 +16,7 @@ use kstack_core::certificates::Authority;
 use kstack_core::cloud_init::{CLIENT_PORT, Course, INTERNAL_PORT};
 use kstack_core::design::{HostDesign, node_id};
 use kstack_core::kinds::{CertificateAuthority, Instance, NetworkInterface};
+use kstack_core::moves::Marks;
 use kstack_core::observed::Observed;
 use kstack_core::trust::{Running, Trust};
 
@@ -37,6 +38,8 @@ pub struct KafkaAccess {
     pub blind: bool,
     /// Where the hosts are on their way between plaintext and TLS; absent where it is not asked after: hosts without Kafka.
     pub course: Option<Course>,
+    /// Brokers of zones that are evacuated.
+    pub evacuated: Marks,
     so_far: Mutex<SoFar>,
 }
 
@@ -131,7 +134,7 @@ impl KafkaAccess {
     /// Access over `link` to `brokers` and what stands for their hosts, before any roll.
     pub fn new(brokers: BTreeMap<u32, SocketAddrV4>, link: Link, local: Option<Local>, blind: bool) -> KafkaAccess {
         let brokers = brokers.into_iter().map(|(node, address)| (node, address.into())).collect();
-        KafkaAccess { brokers, link, local, blind, course: None, so_far: Mutex::default() }
+        KafkaAccess { brokers, link, local, blind, course: None, evacuated: Marks::new(), so_far: Mutex::default() }
     }
 
     /// Where every broker takes clients.

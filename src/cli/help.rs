@@ -40,7 +40,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "unlock",
         ],
     ),
-    ("Partitions", &["rebalance", "move"]),
+    ("Partitions", &["rebalance", "evacuate", "move"]),
     ("Existing clusters", &["describe", "adopt", "mirror"]),
     ("Ephemeral stacks", &["up", "with", "extend", "reap", "list"]),
     ("Local testing", &["sandbox"]),

@@ -13,6 +13,7 @@ mod destroy;
 mod diagram;
 mod diff;
 mod error;
+mod evacuate;
 mod explain;
 mod export;
 mod extend;
@@ -112,6 +113,7 @@ enum Command {
     Finalize(finalize::Args),
     Destroy(destroy::Args),
     Rebalance(rebalance::Args),
+    Evacuate(evacuate::Args),
     Move(moves::Args),
     Mirror(mirror::Args),
     Up(up::Args),
@@ -145,6 +147,7 @@ impl Command {
             Command::Recover(args) => Some(&args.via),
             Command::Finalize(args) => Some(&args.via),
             Command::Rebalance(args) => Some(&args.via),
+            Command::Evacuate(args) => Some(&args.via),
             Command::Move(args) => Some(args.via()),
             Command::Lag(args) => Some(&args.via),
             Command::Diagram(args) => Some(&args.via),
@@ -210,6 +213,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Finalize(args) => block_on(finalize::run(&args, &context)),
         Command::Destroy(args) => block_on(destroy::run(&args, &context)),
         Command::Rebalance(args) => block_on(rebalance::run(&args, &context)),
+        Command::Evacuate(args) => block_on(evacuate::run(&args, &context)),
         Command::Move(args) => block_on(moves::run(&args, &context)),
         Command::Mirror(args) => block_on(mirror::run(&args, &context)),
         Command::Up(args) => block_on(up::run(&args, &context)),

@@ -76,7 +76,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn done(moved: Moved) -> String {
+/// What was done, for people.
+pub(super) fn done(moved: Moved) -> String {
     match (moved.moves, moved.orders) {
         (0, 0) => "All partitions are inside their bands.\n".to_owned(),
         (0, orders) => {
@@ -90,7 +91,8 @@ fn done(moved: Moved) -> String {
     }
 }
 
-fn as_json(event: &Event) -> serde_json::Value {
+/// An event for scripts.
+pub(super) fn as_json(event: &Event) -> serde_json::Value {
     match event {
         Event::Started { moves, bytes } => json!({"event": "started", "moves": moves, "bytes": bytes}),
         Event::Progress { progress, speed } => {

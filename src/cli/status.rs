@@ -1,6 +1,7 @@
 //! `kstack status`: the stack's hosts, Kafka's health, where clients connect, and what is to be done.
 
 mod beside;
+mod evacuated;
 mod findings;
 mod hosts;
 mod told;
@@ -13,6 +14,7 @@ use anstyle::AnsiColor;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::evacuated::Evacuated;
 use self::hosts::{HostStatus, certificates, hosts, note_served};
 use self::told::{KafkaStatus, kafka_of, kafka_text};
 use super::context::Context;
@@ -108,6 +110,9 @@ struct Status {
     /// The same for people.
     #[serde(skip)]
     beside: Option<String>,
+    /// Zones that are evacuated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evacuated: Vec<Evacuated>,
     /// The alarms of CloudWatch that are on.
     #[serde(skip)]
     alarms: Vec<String>,
@@ -272,6 +277,7 @@ async fn once(args: &Args, context: &Context) -> Result<u8, Failure> {
         others: Others::of(&observed),
         beside: told.as_ref().map(beside::text),
         not_in_file: told.and_then(Result::ok),
+        evacuated: Evacuated::of(&observed, health.as_ref().ok()),
         alarms: session.aws.alarms_on().await?,
         findings: Vec::new(),
     };
@@ -306,6 +312,7 @@ fn text(status: &Status, now: Timestamp, verbose: bool) -> String {
     } else if let Some(kafka) = &status.kafka {
         out.push_str(&on_ec2(status, kafka));
     }
+    status.evacuated.iter().for_each(|one| out.push_str(&format!("{}\n", one.said)));
     out.extend(status.beside.clone());
     if let Some(client) = &status.client {
         let tools = client.kafka.as_deref().map(|kafka| format!(", tools of Kafka {kafka}")).unwrap_or_default();

@@ -6,7 +6,7 @@ use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::{DescribeConfigsRequest, ListPartitionReassignmentsRequest};
 use kafka_protocol::protocol::StrBytes;
 use kstack_core::kinds::Topic;
-use kstack_core::moves::{Copies, Goal, Side, is_of_copies};
+use kstack_core::moves::{Copies, Goal, Marks, Side, is_of_copies};
 use kstack_core::text::many;
 
 use super::topic::{TOPIC, seen};
@@ -18,19 +18,24 @@ use crate::moves::{Admin, Event, Orders, run};
 const LEAST_IN_SYNC: &str = "min.insync.replicas";
 
 /// How replicas are moved.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Mover {
     pub orders: Orders,
     /// Whether all brokers share one disk, as processes of one machine do.
     pub one_disk: bool,
     /// Whether MSK runs the brokers.
     pub managed: bool,
+    /// Brokers of zones that are evacuated.
+    pub evacuated: Marks,
 }
 
 impl Mover {
     pub(super) fn admin<'b>(&self, brokers: &'b Brokers<'_>) -> Option<Admin<'b>> {
         let (by_id, link, may_write) = brokers.each();
-        let admin = || Admin::new(by_id.clone(), link, self.one_disk, may_write).managed(self.managed);
+        let admin = || {
+            let admin = Admin::new(by_id.clone(), link, self.one_disk, may_write);
+            admin.managed(self.managed).evacuating(self.evacuated.clone())
+        };
         (!by_id.is_empty()).then(admin)
     }
 }
@@ -73,7 +78,7 @@ pub fn is_cut_off(name: &str, value: &str) -> bool {
 
 /// Asks the brokers how many bytes the topics have whose copies change. What they don't tell stays unknown.
 pub async fn weigh(kafka: &Kafka<'_>, brokers: &Brokers<'_>, found: &mut BTreeMap<String, Topic>) {
-    let Some(admin) = kafka.mover.and_then(|mover| mover.admin(brokers)) else { return };
+    let Some(admin) = kafka.mover.as_ref().and_then(|mover| mover.admin(brokers)) else { return };
     let Ok(view) = Box::pin(admin.look()).await else { return };
     for (name, topic) in found {
         let bytes = view.partitions.iter().filter(|((of, _), _)| of == name).map(|(_, one)| one.bytes());
@@ -139,7 +144,7 @@ async fn moved(
     goal: BTreeMap<String, Copies>,
     progress: &dyn Fn(String),
 ) -> Result<(), String> {
-    let mover = kafka.mover.ok_or("nobody says how fast replicas may be moved")?;
+    let mover = kafka.mover.as_ref().ok_or("nobody says how fast replicas may be moved")?;
     let admin = mover.admin(brokers).ok_or("which broker is which is not known, so no replica can be moved")?;
     let wanted: BTreeMap<String, u32> =
         goal.iter().map(|(name, one)| (name.clone(), u32::try_from(one.wanted).unwrap_or(u32::MAX))).collect();

@@ -39,12 +39,12 @@ impl<'a> Kafka<'a> {
 
     /// Whether MSK runs the brokers.
     pub(super) fn of_msk(&self) -> bool {
-        self.mover.is_some_and(|mover| mover.managed)
+        self.mover.as_ref().is_some_and(|mover| mover.managed)
     }
 
     /// Each broker.
     async fn each(&self) -> Result<Admin<'_>, StepError> {
-        let mover = self.mover.ok_or_else(|| failed("nobody says how fast replicas may be moved"))?;
+        let mover = self.mover.as_ref().ok_or_else(|| failed("nobody says how fast replicas may be moved"))?;
         let admin = mover.admin(self.brokers().await?);
         admin.ok_or_else(|| failed("which broker is which is not known, so no replica can be moved"))
     }
@@ -105,8 +105,8 @@ impl<'a> Kafka<'a> {
                 self.restart(ctx, admin, id).await?;
             }
         }
-        let bands = view.bands(&view.lacking(&admin.stays()));
-        let mover = self.mover.ok_or_else(|| failed("nobody says how fast replicas may be moved"))?;
+        let (_, bands) = view.share(&admin.stays(), self.stack()?.balances());
+        let mover = self.mover.as_ref().ok_or_else(|| failed("nobody says how fast replicas may be moved"))?;
         let orders = Orders { bands, ..mover.orders };
         let mut tell = |event: Event| (ctx.progress)(event.text());
         let ran = Box::pin(run(admin, orders, &Goal::Balance(bands), &mut tell)).await;

@@ -10,6 +10,8 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, Str
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use kstack_core::moves::Marks;
+
 use crate::kafka::shape::Shape;
 use crate::kafka::{Connection, Link, Server};
 
@@ -46,6 +48,8 @@ pub struct Admin<'a> {
     pub(super) managed: bool,
     /// The brokers that stay, where that is said: the others leave.
     pub(super) stay: Option<BTreeSet<u32>>,
+    /// Brokers of zones that are evacuated.
+    pub(super) evacuated: Marks,
     /// Whether this process may write now.
     may_write: &'a dyn Fn() -> bool,
     lines: BTreeMap<u32, Mutex<Option<Line>>>,
@@ -66,7 +70,7 @@ impl<'a> Admin<'a> {
         may_write: &'a dyn Fn() -> bool,
     ) -> Admin<'a> {
         let lines = servers.keys().map(|id| (*id, Mutex::new(None))).collect();
-        Admin { servers, link, one_disk, managed: false, stay: None, may_write, lines }
+        Admin { servers, link, one_disk, managed: false, stay: None, evacuated: Marks::new(), may_write, lines }
     }
 
     /// The same, whose brokers a service runs where `managed` says so.
@@ -79,6 +83,12 @@ impl<'a> Admin<'a> {
     #[must_use]
     pub fn staying(self, stay: BTreeSet<u32>) -> Admin<'a> {
         Admin { stay: Some(stay), ..self }
+    }
+
+    /// The same, where the zones of these brokers are evacuated.
+    #[must_use]
+    pub fn evacuating(self, evacuated: Marks) -> Admin<'a> {
+        Admin { evacuated, ..self }
     }
 
     /// Asks one broker.

@@ -12,7 +12,7 @@ use super::admin::{Admin, MoveError, nodes, refused, text};
 use crate::health::{self, KafkaHealth, VOTER_BEHIND_MS};
 use crate::kafka::{Server, shape};
 use kstack_core::heal::Kept;
-use kstack_core::moves::{Broker, Disk, Key, Lists, Moving, Partition, Rates, Side, View};
+use kstack_core::moves::{Broker, Disk, Key, Lists, Marks, Moving, Partition, Rates, Side, View};
 
 /// Kinds of resources that have settings.
 pub(super) const TOPIC: i8 = 2;
@@ -96,8 +96,10 @@ impl Admin<'_> {
             moving,
             lists: lists?,
             leaving: BTreeSet::new(),
+            evacuated: Marks::new(),
         };
         let view = if self.managed { self.of_service(view) } else { view };
+        let view = view.evacuating(&self.evacuated);
         Ok(match &self.stay {
             Some(stay) => view.staying(stay),
             None => view,

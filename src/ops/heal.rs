@@ -136,7 +136,7 @@ fn admin<'a>(
 ) -> Admin<'a> {
     let servers: BTreeMap<u32, Server> =
         brokers(observed, task.sandbox).into_iter().map(|(id, address)| (id, address.into())).collect();
-    Admin::new(servers, &access.link, task.sandbox, may_write)
+    Admin::new(servers, &access.link, task.sandbox, may_write).evacuating(access.evacuated.clone())
 }
 
 /// What a run has done.
@@ -176,7 +176,7 @@ async fn work(
     let verdict = &sight.verdict;
     for (hosts, since) in [(&verdict.mark, Some(clock::now().to_string())), (&verdict.unmark, None)] {
         for host in hosts {
-            mark(session, &sight.observed, host, since.as_deref()).await?;
+            mark(session, &sight.observed, host, (tag::LOST_SINCE, since.as_deref())).await?;
         }
     }
     if verdict.remedy != approved.remedy {
@@ -197,8 +197,13 @@ async fn work(
     Ok(Healed { done: Some(done) })
 }
 
-/// Notes on the host's interface since when its data is lost, or removes that.
-async fn mark(session: &Session, observed: &Observed, host: &str, since: Option<&str>) -> Result<(), StepError> {
+/// Puts a tag onto the host's interface, such as since when its data is lost, or takes it away.
+pub(super) async fn mark(
+    session: &Session,
+    observed: &Observed,
+    host: &str,
+    (key, value): (&str, Option<&str>),
+) -> Result<(), StepError> {
     let address = Address::new(NetworkInterface::NAME, host);
     let Some(live) = observed.live.get(&address) else { return Ok(()) };
     let (ids, tags) = (IdMap::default(), Tags::new());
@@ -213,9 +218,9 @@ async fn mark(session: &Session, observed: &Observed, host: &str, since: Option<
         check_instance: false,
         batch: None,
     };
-    let key = tag::LOST_SINCE.to_owned();
-    match since {
-        Some(since) => drivers::retag(&live.spec, &ctx, &live.id, &[(key, since.to_owned())].into(), &[]).await,
+    let key = key.to_owned();
+    match value {
+        Some(value) => drivers::retag(&live.spec, &ctx, &live.id, &[(key, value.to_owned())].into(), &[]).await,
         None => drivers::retag(&live.spec, &ctx, &live.id, &Tags::new(), &[key]).await,
     }
 }
@@ -280,7 +285,7 @@ impl Run<'_> {
         }
         let back = self.access.after_start(host, begun);
         self.task.signals.until_signal(INTERRUPTED, back).await?;
-        mark(self.session, &self.sight.observed, host, None).await?;
+        mark(self.session, &self.sight.observed, host, (tag::LOST_SINCE, None)).await?;
         self.lead_again(tell).await;
         Ok(format!("{text}. All replicas on it are in sync."))
     }

@@ -24,9 +24,11 @@ use kstack_core::cloud_init::SCRAM_PORT;
 use kstack_core::design::{Design, node_id};
 use kstack_core::engines::Engine;
 use kstack_core::engines::ec2::keys::VolumeType;
+use kstack_core::evacuation;
 use kstack_core::features::Levels;
 use kstack_core::kinds::broker::leaves;
 use kstack_core::kinds::{self, Instance, MskCluster, NetworkInterface, Volume, voter};
+use kstack_core::moves::Marks;
 use kstack_core::observed::{Inside, Observed};
 use kstack_core::stack::Stack;
 
@@ -151,7 +153,7 @@ async fn ask(session: &Session, stack: &Stack, observed: &mut Observed, asked: A
     let users = Users::new(Keeper { aws: &session.aws, via: looking.via }, made(observed), stack);
     let kafka = Kafka::new(stack, || Box::pin(reach(session, stack, observed, looking)))
         .with_users(users)
-        .with_mover(mover(stack, looking.sandbox))
+        .with_mover(mover(stack, looking.sandbox, evacuation::marks(observed)))
         .asking_moves(asked.moves)
         .asking_quorum(asked.quorum);
     let found = discover(&kafka).await;
@@ -254,8 +256,8 @@ pub async fn of_msk<'a>(
 }
 
 /// How replicas are moved where a topic gets other copies, and where brokers are added or taken away.
-fn mover(stack: &Stack, sandbox: bool) -> Mover {
-    Mover { orders: orders_of_plan(stack), one_disk: sandbox, managed: Engine::of(stack) == Engine::Msk }
+fn mover(stack: &Stack, sandbox: bool, evacuated: Marks) -> Mover {
+    Mover { orders: orders_of_plan(stack), one_disk: sandbox, managed: Engine::of(stack) == Engine::Msk, evacuated }
 }
 
 /// What a plan for `design` writes to, once its brokers serve. `kafka` is how they were asked before.
@@ -268,7 +270,8 @@ pub fn of<'a>(
 ) -> Kafka<'a> {
     let users = Users::new(Keeper { aws: &session.aws, via: task.via }, BTreeSet::new(), &design.stack);
     let open = move || -> Opening<'a> { Box::pin(serve(session, design, kafka, task, may_write)) };
-    let kafka_of = Kafka::new(&design.stack, open).with_users(users).with_mover(mover(&design.stack, task.sandbox));
+    let mover = mover(&design.stack, task.sandbox, kafka.evacuated.clone());
+    let kafka_of = Kafka::new(&design.stack, open).with_users(users).with_mover(mover);
     let kafka_of = if task.sandbox { kafka_of.with_addresses(loopback) } else { kafka_of };
     kafka_of.with_hosts(hosts(&session.aws, kafka))
 }

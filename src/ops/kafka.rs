@@ -19,6 +19,7 @@ use crate::session::Session;
 use kstack_core::certificates::Facts;
 use kstack_core::cloud_init::{CLIENT_PORT, INTERNAL_PORT, Phase};
 use kstack_core::design::Design;
+use kstack_core::evacuation;
 use kstack_core::kinds::MskCluster;
 use kstack_core::kinds::voter::name_of;
 use kstack_core::model::tag;
@@ -125,6 +126,7 @@ pub async fn of(
     let link = link(session, task.via, trust.as_ref()).await?;
     let mut access = KafkaAccess::new(brokers, link, local, blind || nobody);
     access.course = Some(design.course).filter(|_| !nobody);
+    access.evacuated = evacuation::marks(observed);
     Ok(access)
 }
 
@@ -207,6 +209,7 @@ pub async fn lead_again(kafka: &KafkaAccess, task: &Task<'_>, may_write: &dyn Fn
         return;
     }
     let admin = Admin::new(kafka.brokers.clone(), &kafka.link, task.sandbox, may_write);
+    let admin = admin.evacuating(kafka.evacuated.clone());
     match moves::lead_again(&admin).await {
         Ok(0) => {}
         Ok(count) => task.note(&format!(

@@ -12,8 +12,10 @@ use crate::roll::trust;
 use crate::session::Session;
 use kstack_core::engines::Engine;
 use kstack_core::engines::moves::{known_rates_of_moves, rates_of_moves};
+use kstack_core::evacuation;
 use kstack_core::instance_types::InstanceTypes;
 use kstack_core::moves::{Bands, Goal, Limits, Progress, Proposal};
+use kstack_core::observed::Observed;
 use kstack_core::stack::{Rate, Stack};
 
 impl From<MoveError> for Failure {
@@ -69,13 +71,13 @@ pub fn movable(stack: &Stack) -> Result<(), Failure> {
     }
 }
 
-/// Asks the stack's brokers what `work` asks.
-async fn asking<T>(
+/// Asks the stack's brokers what `work` asks, which is told of its live resources, too.
+pub(super) async fn asking<T>(
     session: &Session,
     stack: &Stack,
     task: &Task<'_>,
     may_write: &dyn Fn() -> bool,
-    work: impl AsyncFnOnce(&Admin<'_>) -> Result<T, Failure>,
+    work: impl AsyncFnOnce(Admin<'_>, &Observed) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     session.sought.get_or_init(|| Sought::of(stack));
     if Engine::of(stack) == Engine::Msk {
@@ -83,7 +85,8 @@ async fn asking<T>(
         let brokers = task.signals.unless_stopped(of_msk(session, task.via, may_write)).await?;
         let (nodes, link, may_write) = brokers.each();
         let admin = Admin::new(nodes.clone(), link, task.sandbox, may_write).managed(true);
-        let done = Box::pin(async { work(&admin).await }).await;
+        // MSK's brokers have no hosts here whose zone could be evacuated.
+        let done = Box::pin(async { work(admin, &Observed::default()).await }).await;
         brokers.close().await;
         return done;
     }
@@ -100,7 +103,11 @@ async fn asking<T>(
     }
     let link = link(session, task.via, trust(&observed).as_ref()).await?;
     // Boxed: the compiler lays out no future that is nested any deeper.
-    let done = Box::pin(async { work(&Admin::new(servers, &link, task.sandbox, may_write)).await }).await;
+    let done = Box::pin(async {
+        let admin = Admin::new(servers, &link, task.sandbox, may_write).evacuating(evacuation::marks(&observed));
+        work(admin, &observed).await
+    });
+    let done = done.await;
     link.way.close().await;
     done
 }
@@ -110,7 +117,7 @@ async fn asking<T>(
 /// # Errors
 /// That the brokers can't be asked.
 pub async fn propose(session: &Session, stack: &Stack, bands: Bands, task: &Task<'_>) -> Result<Proposal, Failure> {
-    let look = async |admin: &Admin<'_>| {
+    let look = async |admin: Admin<'_>, _: &Observed| {
         let view = task.signals.unless_stopped(admin.look()).await?;
         Ok(Proposal::of(&view, bands))
     };
@@ -122,7 +129,7 @@ pub async fn propose(session: &Session, stack: &Stack, bands: Bands, task: &Task
 /// # Errors
 /// That the brokers can't be asked.
 pub async fn status(session: &Session, stack: &Stack, task: &Task<'_>) -> Result<(Progress, Vec<String>), Failure> {
-    let look = async |admin: &Admin<'_>| {
+    let look = async |admin: Admin<'_>, _: &Observed| {
         let view = task.signals.unless_stopped(admin.look()).await?;
         Ok((Progress::of(&view, &Goal::Balance(Bands::default())), view.troubles()))
     };
@@ -140,24 +147,35 @@ pub async fn rebalance(
     task: &Task<'_>,
     mut tell: impl FnMut(Event),
 ) -> Result<Moved, Failure> {
-    let run = async |admin: &Admin<'_>| {
-        let moved = async {
-            moves::run(admin, orders, &Goal::Balance(orders.bands), &mut tell).await.map_err(|(why, remedy)| {
-                let failure = Failure::new(why);
-                match remedy {
-                    Some(remedy) => failure.hint(remedy),
-                    None => failure.hint("run it again: it goes on where it is"),
-                }
-            })
-        };
-        let stopped = "a signal came: what is being copied goes on, throttled, and nothing more is started";
-        let done = task.signals.until_signal(stopped, moved).await;
-        done.map_err(|failure| match failure.hint {
-            None => failure.hint("run it again to go on, or take the moves back with `kstack move cancel`"),
-            Some(_) => failure,
-        })
+    let run = async |admin: Admin<'_>, observed: &Observed| {
+        evacuation::said(&evacuation::marks(observed)).iter().for_each(|said| task.note(said));
+        moved(&admin, orders, task, &mut tell).await
     };
     leased(session, stack, task, run).await
+}
+
+/// Brings partitions into their bands, and off what is evacuated.
+pub(super) async fn moved(
+    admin: &Admin<'_>,
+    orders: Orders,
+    task: &Task<'_>,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Moved, Failure> {
+    let moved = async {
+        moves::run(admin, orders, &Goal::Balance(orders.bands), tell).await.map_err(|(why, remedy)| {
+            let failure = Failure::new(why);
+            match remedy {
+                Some(remedy) => failure.hint(remedy),
+                None => failure.hint("run it again: it goes on where it is"),
+            }
+        })
+    };
+    let stopped = "a signal came: what is being copied goes on, throttled, and nothing more is started";
+    let done = task.signals.until_signal(stopped, moved).await;
+    done.map_err(|failure| match failure.hint {
+        None => failure.hint("run it again to go on, or take the moves back with `kstack move cancel`"),
+        Some(_) => failure,
+    })
 }
 
 /// Takes back the moves that kstack has started in the stack, under its lease. Returns how many.
@@ -165,18 +183,19 @@ pub async fn rebalance(
 /// # Errors
 /// That the brokers can't be asked, or refuse.
 pub async fn cancel(session: &Session, stack: &Stack, task: &Task<'_>) -> Result<usize, Failure> {
-    let run = async |admin: &Admin<'_>| {
+    let run = async |admin: Admin<'_>, _: &Observed| {
         let stopped = "a signal came while moves were taken back";
-        task.signals.until_signal(stopped, moves::cancel(admin)).await
+        task.signals.until_signal(stopped, moves::cancel(&admin)).await
     };
     leased(session, stack, task, run).await
 }
 
-async fn leased<T>(
+/// The same, under the stack's lease.
+pub(super) async fn leased<T>(
     session: &Session,
     stack: &Stack,
     task: &Task<'_>,
-    work: impl AsyncFnOnce(&Admin<'_>) -> Result<T, Failure>,
+    work: impl AsyncFnOnce(Admin<'_>, &Observed) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let (account, caller) = task.signals.unless_stopped(session.aws.clients.identity()).await?;
     guard(stack, &account)?;

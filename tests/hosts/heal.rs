@@ -63,6 +63,13 @@ impl Ec2 {
         tag.and_then(|tag| tag.value().map(str::to_owned))
     }
 
+    /// Stops the host's instance.
+    pub fn stop(&self, host: &str) {
+        let instance = self.instance(host).expect("an instance");
+        wait(self.0.stop_instances().instance_ids(&instance).send());
+        poll("the stop of the instance", PATIENCE, || self.instance(host).is_none().then_some(()));
+    }
+
     /// Ends the host's instance, and deletes its volume as soon as nothing has it any more, where that is `lost`.
     pub fn end(&self, host: &str, lost: bool) {
         let volume = self.volume(host).expect("a volume");

@@ -50,6 +50,7 @@ mod user_secret;
 mod users;
 mod watch;
 mod with;
+mod zone;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};

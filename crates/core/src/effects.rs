@@ -172,6 +172,16 @@ pub const EFFECTS: &[KeyEffect] = &[
     key("cluster.ec2.placement", &[Roll], ""),
     key("cluster.ec2.ignore_drift", &[Nothing], KEPT),
     key(
+        "cluster.ec2.changes.balance",
+        &[Nothing],
+        "It counts when brokers are added: then the plan moves partitions to them, or does not.",
+    ),
+    key(
+        "cluster.ec2.changes.throttle",
+        &[Nothing],
+        "It counts for the next moves; those under way get it, too, once kstack runs again.",
+    ),
+    key(
         "cluster.ec2.config",
         &[InPlace, Roll],
         "Settings that Kafka changes while it runs are changed in place; others roll the hosts.",

@@ -14,6 +14,7 @@ pub mod digest;
 pub mod effects;
 pub mod endpoint_services;
 pub mod engines;
+pub mod evacuation;
 pub mod expiry;
 pub mod explain;
 pub mod features;

@@ -176,6 +176,11 @@ impl Stack {
         }
     }
 
+    /// Whether plans move partitions to brokers that are added.
+    pub fn balances(&self) -> bool {
+        self.cluster.ec2.as_ref().is_none_or(|ec2| ec2.changes.balance == Balance::Auto)
+    }
+
     /// Copies of each partition of a topic that asks for no number of its own.
     pub fn topic_copies(&self) -> u32 {
         self.common().settings.copies

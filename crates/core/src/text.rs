@@ -24,6 +24,16 @@ pub fn quoted_list(words: &[&str]) -> String {
     }
 }
 
+/// `1`, `1 and 4`, `1, 4 and 7`.
+pub fn all_of(words: impl IntoIterator<Item = String>) -> String {
+    let words: Vec<String> = words.into_iter().collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => String::new(),
+    }
+}
+
 /// How many names a text shows.
 pub const SHOWN: usize = 5;
 

@@ -42,6 +42,7 @@ const CORE: &[&str] = &[
     "design",
     "kinds",
     "observed",
+    "evacuation",
     "refusal",
     "surroundings",
     "permissions",

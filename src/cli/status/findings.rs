@@ -71,6 +71,7 @@ pub(super) fn of(file: &str, status: &Status) -> Vec<Finding> {
     });
     findings(&Seen {
         file,
+        zones_out: zones_out(hosts, seen_of(status)),
         down: hosts
             .iter()
             .filter(down)
@@ -86,6 +87,33 @@ pub(super) fn of(file: &str, status: &Status) -> Vec<Finding> {
         place: (&status.region, &status.stack),
         kafka,
     })
+}
+
+/// What Kafka says of hosts, where it was asked.
+fn seen_of(status: &Status) -> Option<&OfKafka> {
+    status.kafka.as_ref()?.seen.as_ref()
+}
+
+/// Zones of several hosts of which none is well, each with them.
+fn zones_out(hosts: &[HostStatus], kafka: Option<&OfKafka>) -> Vec<(String, Vec<String>)> {
+    let silent = |host: &HostStatus| {
+        let node = node_id(&host.name);
+        kafka
+            .zip(node)
+            .is_some_and(|(kafka, node)| kafka.not_serving.contains_key(&node) || kafka.laggards.contains_key(&node))
+    };
+    let sick = |host: &HostStatus| host.state.as_deref() != Some(RUNNING) || silent(host);
+    let mut zones: BTreeMap<&String, Vec<&HostStatus>> = BTreeMap::new();
+    hosts
+        .iter()
+        .filter_map(|host| Some((host.zone.as_ref()?, host)))
+        .for_each(|(zone, host)| zones.entry(zone).or_default().push(host));
+    let is_out = |hosts: &[&HostStatus]| hosts.len() > 1 && hosts.iter().all(|host| sick(host));
+    if zones.values().all(|hosts| is_out(hosts)) {
+        return Vec::new();
+    }
+    let out = zones.into_iter().filter(|(_, hosts)| is_out(hosts));
+    out.map(|(zone, hosts)| (zone.clone(), hosts.iter().map(|host| host.name.clone()).collect())).collect()
 }
 
 /// The same for people: that all is well, or what is not, and what helps.

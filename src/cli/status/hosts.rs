@@ -7,6 +7,7 @@ use crate::health::KafkaHealth;
 use kstack_core::certificates::Ends;
 use kstack_core::design::{host_of_volume, node_id, volume_name};
 use kstack_core::engines::ec2::ebs::MOST_VOLUMES;
+use kstack_core::evacuation;
 use kstack_core::kinds::instance::VALID;
 use kstack_core::kinds::{Instance, NetworkInterface, Volume};
 use kstack_core::model::Address;
@@ -60,7 +61,7 @@ pub(super) fn hosts(observed: &Observed) -> Vec<HostStatus> {
             volumes.iter().filter(|(one, _)| host_of_volume(one).0 == name).map(|(_, volume)| volume).collect();
         HostStatus {
             name: name.to_owned(),
-            zone: volume.map(|(_, volume)| volume.zone.clone()),
+            zone: evacuation::zone_of(observed, name).map(str::to_owned),
             instance: instance.map(|(live, _)| live.id.clone()),
             instance_type: instance.map(|(_, instance)| instance.instance_type.clone()),
             state: instance.map(|(_, instance)| instance.state.clone()),

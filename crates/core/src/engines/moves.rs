@@ -10,8 +10,11 @@ const LEAST_MIBS: f64 = 5.0;
 const UNKNOWN_MIBS: f64 = 20.0;
 
 /// How many bytes a second moves may use of each broker, at first and at most: half of what it has left over the workload's peak, and all of
-/// it where half is not enough; `None` where the limits of its type are not known.
+/// it where half is not enough; or what the file says. `None` where the limits of its type are not known.
 pub fn known_rates_of_moves(cluster: &Cluster, common: CommonKeys<'_>, types: &InstanceTypes) -> Option<(u64, u64)> {
+    if let Some(Rate(rate)) = cluster.ec2.as_ref().and_then(|ec2| ec2.changes.throttle) {
+        return Some((rate, rate));
+    }
     let of_ec2 = cluster.ec2.as_ref().and_then(|ec2| ec2::spare_mibs(ec2, common, types));
     let spare = of_ec2.or_else(|| msk::spare_mibs(cluster.msk.as_ref()?, common))?;
     let rate = |mibs: f64| Rate::from_mibs(mibs.max(LEAST_MIBS)).0;

@@ -37,9 +37,16 @@ pub fn decide(seen: &Seen, asked: Asked) -> Verdict {
     let ill: BTreeSet<u32> = ill.map(|(_, _, host)| host.node).collect();
     let down: BTreeSet<u32> =
         sick.iter().filter(|(case, ..)| *case <= Case::Gone).map(|(_, _, host)| host.node).collect();
+    // What has no instance, or no data, can't get any worse by what is done for another host of its zone.
+    let out: Vec<&Host> = sick
+        .iter()
+        .filter(|(case, ..)| matches!(case, Case::Stopped | Case::Gone | Case::Lost))
+        .map(|(_, _, host)| *host)
+        .collect();
+    verdict.wrong.extend(super::zone::out(seen, &sick.iter().map(|(_, name, _)| name.as_str()).collect()));
     for (case, name, host) in &sick {
         let what = what(case, name, host);
-        let then = match objection(seen, asked, (case, host), (&ill, &down)) {
+        let then = match objection(seen, asked, (case, host), (&ill, &down, &out)) {
             Some(Objection(why, helps)) => format!("{why} {helps}"),
             None if verdict.remedy.is_some() => {
                 "One host is brought back at a time: run it again after that.".to_owned()
@@ -114,6 +121,10 @@ fn case(seen: &Seen, name: &str, host: &Host) -> Option<Case> {
     if host.machine == Machine::Changes {
         return other(format!("{name} starts or stops: EC2 is at it."), "The next run looks at it again.".to_owned());
     }
+    let told = seen.view.as_ref().ok().filter(|view| view.quorum.is_some());
+    if host.machine == Machine::Stopped && !host.votes && told.is_some_and(|view| view.is_emptied(host.node)) {
+        return None;
+    }
     let down = matches!(host.machine, Machine::Stopped | Machine::Gone);
     if !host.lost.is_empty() || host.own_disks && down {
         return Some(Case::Lost);
@@ -151,13 +162,13 @@ fn what(case: &Case, name: &str, host: &Host) -> String {
     }
 }
 
-/// What speaks against the remedy for `case` now. `ill` are the nodes of all hosts with which something is the matter, and `down` those that a start
-/// brings back.
+/// What speaks against the remedy for `case` now. `ill` are the nodes of all hosts with which something is the matter, `down` those that a start
+/// brings back, and `out` all hosts that don't run, or have no data.
 fn objection(
     seen: &Seen,
     asked: Asked,
     (case, host): (&Case, &Host),
-    (ill, down): (&BTreeSet<u32>, &BTreeSet<u32>),
+    (ill, down, out): (&BTreeSet<u32>, &BTreeSet<u32>, &[&Host]),
 ) -> Option<Objection> {
     let no = |why: &str, helps: &str| Some(Objection(why.to_owned(), helps.to_owned()));
     if let Case::Other(_, then) = case {
@@ -201,15 +212,18 @@ fn objection(
         );
     }
     let alone = matches!(case, Case::Impaired(_) | Case::Lost);
-    let mine = |node: &u32| *node == host.node || !alone && down.contains(node);
+    let beside = |node: &u32| out.iter().any(|one| one.node == *node && one.zone == host.zone);
+    let mine = |node: &u32| {
+        *node == host.node || !alone && down.contains(node) || !matches!(case, Case::Impaired(_)) && beside(node)
+    };
     if let Some(other) = ill.iter().find(|node| !mine(node)) {
         return no(
             &format!("Node {other} is not well either, and only one may be out for that."),
             "Bring that back first.",
         );
     }
-    let out = view.brokers.iter().find(|broker| !broker.is_fit() && !mine(&broker.id));
-    if let Some(out) = out {
+    let other = view.brokers.iter().find(|broker| !broker.is_fit() && !mine(&broker.id) && !view.is_emptied(broker.id));
+    if let Some(out) = other {
         return no(&format!("Broker {} does not serve either.", out.id), "Bring that back first.");
     }
     let behind = view.partitions.iter().find(|(key, one)| {

@@ -38,6 +38,7 @@ pub fn hosts(
         let live = || own.iter().filter_map(|(volume, _)| *volume);
         Host {
             node: host.cloud.node_id,
+            zone: design.zones[host.zone].name.clone(),
             broker: host.broker(),
             votes: host.votes(),
             machine,

@@ -2,10 +2,12 @@
 //!
 //! What is wrong is EC2's word and the controllers'. Nothing is done that they have not confirmed, and never for two hosts at once: a
 //! host that is down comes back on its volumes; one whose volumes are lost gets empty ones, where every partition of it is in sync elsewhere.
+//! What is out in one zone counts as one loss: its hosts come back one after another all the same.
 
 mod decide;
 mod disks;
 mod hosts;
+mod zone;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +37,8 @@ pub enum Machine {
 pub struct Host {
     /// Kafka's node id.
     pub node: u32,
+    /// The zone that it is in.
+    pub zone: String,
     /// Whether clients' data is on it.
     pub broker: bool,
     /// Whether it votes in the controllers' quorum.

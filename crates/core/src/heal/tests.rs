@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::moves::{Broker, Disk, Lists, Partition, Rates, fetch_entry, own_rate};
 
+mod zones;
+
 const NOW: &str = "2026-03-01T10:00:00Z";
 
 fn at(text: &str) -> Timestamp {
@@ -15,6 +17,7 @@ fn at(text: &str) -> Timestamp {
 fn host(node: u32) -> Host {
     Host {
         node,
+        zone: format!("zone-{node}"),
         broker: node < 1000,
         votes: node > 1000,
         machine: Machine::Runs,

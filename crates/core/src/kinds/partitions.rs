@@ -42,6 +42,15 @@ pub fn ids_text(ids: &BTreeSet<u32>) -> String {
     ranges.iter().map(range).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether the broker is among those that [`ids_text`] has written.
+pub fn has(text: &str, id: u32) -> bool {
+    let within = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        matches!((first.parse::<u32>(), last.parse::<u32>()), (Ok(first), Ok(last)) if (first..=last).contains(&id))
+    };
+    text.split(' ').any(within)
+}
+
 impl Kind for Partitions {
     const NAME: &'static str = "partitions";
     const TAGGED: bool = false;
@@ -67,6 +76,7 @@ mod tests {
     fn ids_are_shown_as_ranges() {
         for (ids, text) in [(&[][..], ""), (&[4], "4"), (&[1, 2, 3], "1-3"), (&[1, 3, 4, 9], "1 3-4 9")] {
             assert_eq!(ids_text(&ids.iter().copied().collect()), text);
+            assert!((0..12).all(|id| has(text, id) == ids.contains(&id)), "{text}");
         }
     }
 }

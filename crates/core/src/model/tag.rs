@@ -58,6 +58,8 @@ pub const LISTENERS: &str = "kstack:listeners";
 pub const REBOOTED: &str = "kstack:rebooted";
 /// Since when the data of a host is known to be lost, on its network interface: RFC 3339, UTC.
 pub const LOST_SINCE: &str = "kstack:lost-since";
+/// What leaves the zone of a broker, and that zone, on the network interface of its host: `leaders eu-west-1a`, or `replicas` of it.
+pub const EVACUATED: &str = "kstack:evacuated";
 /// That an instance has exporters for Prometheus.
 pub const MONITORING: &str = "kstack:monitoring";
 /// How many data volumes an instance has been made for, where there are several.

@@ -32,6 +32,8 @@ pub struct Finding {
 pub struct Seen<'a> {
     /// The stack file, for the commands.
     pub file: &'a str,
+    /// Zones of several hosts of which none is well, each with them.
+    pub zones_out: Vec<(String, Vec<String>)>,
     /// Hosts that don't run, each with EC2's state of it, or that it has no instance.
     pub down: Vec<String>,
     /// Hosts that run with a certificate that has ended.
@@ -102,6 +104,15 @@ fn finding(severity: Severity, alert: Option<&'static str>, what: String, remedy
 
 fn of_hosts(seen: &Seen<'_>) -> Vec<Finding> {
     let mut all = Vec::new();
+    for (zone, hosts) in seen.zones_out.iter().filter(|_| !seen.being_changed) {
+        let what = format!("The zone {zone} is out: {} are not well, and it has no other host.", hosts.join(", "));
+        let remedy = format!(
+            "The other zones go on with what is in sync there: roll and change nothing else. Once EC2 starts hosts there, `kstack heal {0}` brings them \
+             back one at a time; `kstack evacuate {0} --zone {zone} --replicas` copies what was there to the other zones.",
+            seen.file
+        );
+        all.push(finding(Severity::Page, None, what, remedy));
+    }
     if !seen.ended.is_empty() {
         let what = format!("The certificates have ended with which {} run.", seen.ended.join(", "));
         let remedy = format!("Run `kstack recover {}`: these hosts start again with new ones, all at once.", seen.file);

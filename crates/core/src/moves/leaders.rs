@@ -102,6 +102,10 @@ fn path(
 
 /// The partitions that should be led by their preferred leader, which is in sync; none where every broker leads its share anyway.
 pub fn elections(view: &View, percent: u64) -> Vec<Key> {
+    // What else is led by others than it should be waits for the end of that.
+    if !view.evacuated.is_empty() {
+        return view.led_there();
+    }
     let counts = leader_counts(view);
     let fit: Vec<u32> = view.brokers.iter().filter(|broker| broker.is_fit()).map(|broker| broker.id).collect();
     let (low, high) = band(counts.values().sum(), fit.len(), percent);

@@ -8,12 +8,13 @@
 //! band, and the difference between the counts; and raises nothing that comes before. So there is an end.
 //!
 //! The same run gives topics another number of replicas ([`Goal::Copies`]), and throttles what a broker fetches that has lost its disk
-//! ([`Goal::Fetch`]): with the same limits, throttle and patience.
+//! ([`Goal::Fetch`]): with the same limits, throttle and patience. A zone that is evacuated is left by leaders, and by replicas, in any run.
 
 mod balance;
 mod batch;
 mod copies;
 mod drain;
+mod evacuate;
 mod fetch;
 mod leaders;
 mod members;
@@ -27,6 +28,7 @@ mod view;
 
 pub use batch::{Limits, Room};
 pub use copies::Copies;
+pub use evacuate::{Left, Mark, Marks, brokers_text, said as said_of_evacuated, zones as evacuated_zones};
 pub use fetch::{fetching, lacking};
 pub use leaders::{elections, leader_counts, leader_orders, led_by_others};
 pub use members::members;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::{Limits, Start, batch};
 use super::copies::{self, Copies};
-use super::fetch;
 use super::leaders::{elections, leader_orders};
 use super::state::Bands;
 use super::throttle::{ListChange, RateChange, Side, is_ours, lifted, own_entry, own_rate};
 use super::view::{Key, Moving, View, name};
+use super::{evacuate, fetch};
 
 /// Seconds after which a move to a broker that does not serve is taken back.
 const SILENCE: u64 = 60;
@@ -130,6 +130,9 @@ impl Goal {
 fn step(view: &View, bands: Bands, limits: Limits, patience: &Patience) -> Action {
     if view.quorum.is_none() {
         return Action::Wait(view.troubles());
+    }
+    if let Some(action) = evacuate::step(view) {
+        return action;
     }
     let lists = over(view);
     if !lists.is_empty() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::evacuate::Marks;
 use super::leaders::{elections, leader_counts, leader_orders};
 use super::state::{Bands, Place, Reason, State};
 use super::view::View;
@@ -66,19 +67,27 @@ pub struct Proposal {
     pub troubles: Vec<String>,
     /// Reassignments that are under way. They count as arrived.
     pub under_way: usize,
+    /// Brokers of zones that are evacuated, by id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub evacuated: Marks,
 }
 
 impl Proposal {
     /// What a rebalance of the cluster would do.
     pub fn of(view: &View, bands: Bands) -> Proposal {
-        let mut state = view.state(bands);
-        let before = state.clone();
+        let before = view.state(bands);
+        let away = view.leaders_away();
+        let mut led = view.clone();
+        for (key, replicas) in &away {
+            led.partitions.entry(key.clone()).and_modify(|one| one.replicas.clone_from(replicas));
+        }
+        let mut state = led.state(bands);
         let least_bytes = before.floor();
         let (moves, _) = state.moves();
         let bytes_outside = state.outside();
         let reasons: BTreeMap<usize, Reason> = moves.iter().map(|one| (one.partition, one.reason)).collect();
         let moved = state.clone();
-        let orders = leader_orders(&mut state).len();
+        let orders = away.len() + leader_orders(&mut state).len();
         let mut changes: Vec<Change> = reasons
             .iter()
             .map(|(number, why)| {
@@ -107,7 +116,7 @@ impl Proposal {
             bytes: changes.iter().map(|one| one.bytes).sum(),
             least_bytes,
             orders,
-            elections: elections(view, bands.leaders).len(),
+            elections: elections(&led, bands.leaders).len(),
             crowded_before: before.crowded.len(),
             crowded_after: state.crowded.len(),
             brokers: before
@@ -124,6 +133,7 @@ impl Proposal {
             kept_topics: view.kept_topics().into_iter().cloned().collect(),
             troubles: view.troubles(),
             under_way: view.moving.len(),
+            evacuated: view.evacuated.clone(),
             changes,
         }
     }
@@ -136,11 +146,21 @@ impl Proposal {
     /// For people. `rate` is what each broker may use, in bytes a second.
     pub fn text(&self, rate: u64) -> String {
         let mut text = String::new();
+        for said in super::evacuate::said(&self.evacuated) {
+            text.push_str(&format!("{said}\n\n"));
+        }
+        text + &self.body(rate)
+    }
+
+    /// The same without what is said of evacuated zones.
+    pub fn body(&self, rate: u64) -> String {
+        let mut text = String::new();
         if !self.troubles.is_empty() {
             text.push_str(&format!("Nothing can be moved at present: {}.\n\n", self.troubles.join("; ")));
         }
         if self.is_empty() {
-            text.push_str(&format!("{}: inside their bands, nothing to do.\n", many(self.partitions, "partition")));
+            let bands = if self.evacuated.is_empty() { "inside their bands, " } else { "" };
+            text.push_str(&format!("{}: {bands}nothing to do.\n", many(self.partitions, "partition")));
         }
         let targets = self.brokers.iter().filter(|one| one.after.bytes > one.before.bytes).count() as u64;
         if !self.changes.is_empty() {
@@ -157,8 +177,9 @@ impl Proposal {
             text.push_str(&format!("{} under way, and counted as arrived.\n", many(self.under_way, "reassignment")));
         }
         if self.orders > 0 {
+            let what = if self.evacuated.is_empty() { "leaders are spread" } else { "others lead" };
             text.push_str(&format!(
-                "Put {} into another order, so that leaders are spread; no data moves.\n",
+                "Put {} into another order, so that {what}; no data moves.\n",
                 many(self.orders, "replica list")
             ));
         }
@@ -225,6 +246,7 @@ impl Proposal {
         let ids = |all: &[u32]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let rows = self.changes.iter().take(SHOWN).map(|one| {
             let why = match one.why {
+                Reason::Leaves if !self.evacuated.is_empty() => "its zone is evacuated",
                 Reason::Leaves => "its broker leaves",
                 Reason::Racks => "racks",
                 Reason::Bytes => "bytes",

@@ -29,20 +29,18 @@ impl View {
         View { leaving, ..self }
     }
 
-    /// The brokers of `stay` that have no replica, and would get one: new ones as a rule. In a cluster that is in its bands without them
-    /// there are none.
-    pub fn lacking(&self, stay: &BTreeSet<u32>) -> BTreeSet<u32> {
-        let empty: BTreeSet<u32> = stay.iter().copied().filter(|id| !self.names(*id)).collect();
-        if empty.is_empty() {
-            return empty;
+    /// The brokers of `stay` that have no replica, and would get one, new ones as a rule; and in which bands the brokers are brought. In a
+    /// cluster that is in its bands without them there are none of the first. Where some leave and none is new, only what is on those moves;
+    /// so it is, too, while a zone is evacuated, and where nothing is to move for balance, as `balance` says.
+    pub fn share(&self, stay: &BTreeSet<u32>, balance: bool) -> (BTreeSet<u32>, Bands) {
+        if !balance || !self.evacuated.is_empty() {
+            return (BTreeSet::new(), Bands::OPEN);
         }
-        let (moves, _) = self.state(Bands::default()).moves();
-        moves.into_iter().map(|one| one.to).filter(|id| empty.contains(id)).collect()
-    }
-
-    /// In which bands the brokers are brought. Where some leave and none is new, only what is on those moves.
-    pub fn bands(&self, lacking: &BTreeSet<u32>) -> Bands {
-        if self.leaving.is_empty() || !lacking.is_empty() { Bands::default() } else { Bands::OPEN }
+        let empty: BTreeSet<u32> = stay.iter().copied().filter(|id| !self.names(*id)).collect();
+        let moves = if empty.is_empty() { Vec::new() } else { self.state(Bands::default()).moves().0 };
+        let lacking: BTreeSet<u32> = moves.into_iter().map(|one| one.to).filter(|id| empty.contains(id)).collect();
+        let bands = if self.leaving.is_empty() || !lacking.is_empty() { Bands::default() } else { Bands::OPEN };
+        (lacking, bands)
     }
 
     /// Whether moves that kstack has begun, other than those of a change of the number of replicas and what a healed broker fetches, have

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::evacuate::Marks;
 use super::proposal::Change;
 use super::state::{Bands, Node, Place, Replicas, State};
 use super::throttle::{Lists, Rates, own_partition};
@@ -99,6 +100,8 @@ pub struct View {
     pub rates: BTreeMap<u32, Rates>,
     /// Brokers whose replicas all have to go.
     pub leaving: BTreeSet<u32>,
+    /// Brokers of zones that are evacuated.
+    pub evacuated: Marks,
 }
 
 impl View {
@@ -109,14 +112,19 @@ impl View {
             Some(troubles) => troubles.clone(),
         };
         // One that leaves and has nothing left may be stopped already.
-        for broker in self.brokers.iter().filter(|one| !self.leaving.contains(&one.id) || self.names(one.id)) {
+        // What an evacuated zone does holds nothing up.
+        let counts = |id: u32| !self.evacuated.contains_key(&id) && (!self.leaving.contains(&id) || self.names(id));
+        for broker in self.brokers.iter().filter(|one| counts(one.id)) {
             match (broker.fenced, broker.silent) {
                 (true, _) => troubles.push(format!("broker {} is fenced", broker.id)),
                 (_, true) => troubles.push(format!("broker {} does not answer", broker.id)),
                 _ => {}
             }
         }
-        let out = self.partitions.iter().filter(|(key, one)| !self.moving.contains_key(*key) && !one.is_whole());
+        let out = self
+            .partitions
+            .iter()
+            .filter(|(key, one)| !self.moving.contains_key(*key) && !self.is_whole_elsewhere(one));
         let out: Vec<String> = out.map(|(key, _)| name(key)).collect();
         match out.as_slice() {
             [] => {}
@@ -149,9 +157,11 @@ impl View {
             id: broker.id,
             rack: broker.rack.clone(),
             place: match broker.is_fit() {
+                // A copy that nobody can read is made anew elsewhere, from those in sync.
+                _ if self.evacuated.contains_key(&broker.id) && self.gives_up(broker.id) => Place::Leaving,
                 true if self.leaving.contains(&broker.id) => Place::Leaving,
-                true => Place::Fit,
-                false => Place::Away,
+                true if !self.evacuated.contains_key(&broker.id) => Place::Fit,
+                _ => Place::Away,
             },
             most_bytes: broker.disk.map(|disk| {
                 let own = on.get(&broker.id).copied().unwrap_or_default();
@@ -159,13 +169,14 @@ impl View {
                 (disk.total / 100 * FILLED).saturating_sub(others)
             }),
         };
-        let kept = self.kept_topics();
+        let (kept, stays) = (self.kept_topics(), self.keeps_all());
+        let bands = if self.evacuated.is_empty() { bands } else { Bands::OPEN };
         let partition = |(key, one): (&Key, &Partition)| Replicas {
             topic: key.0.clone(),
             index: key.1,
             bytes: one.bytes(),
             brokers: self.moving.get(key).map_or_else(|| one.replicas.clone(), Moving::target),
-            pinned: kept.contains(&key.0) || !self.moving.contains_key(key) && !one.is_whole(),
+            pinned: stays || kept.contains(&key.0) || !self.moving.contains_key(key) && !self.is_whole_elsewhere(one),
         };
         State::new(self.brokers.iter().map(node).collect(), self.partitions.iter().map(partition).collect(), bands)
     }

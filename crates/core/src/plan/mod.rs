@@ -218,6 +218,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     remarks::of_others(observed, &mut plan);
     remarks::later_routes(design, &mut plan);
     remarks::privatelink(design, observed, &mut plan);
+    remarks::evacuated(observed, &mut plan);
     authorities::say(design, observed, &mut plan);
     let scale = scale::Scale::of(design, observed);
     added::say_empty(design, observed, &mut plan);

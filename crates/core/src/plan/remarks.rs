@@ -2,8 +2,10 @@
 
 use super::{Note, Plan};
 use crate::design::Design;
+use crate::evacuation;
+use crate::kinds::partitions::MAIN;
 use crate::kinds::vpc_endpoint::PRIVATELINK;
-use crate::kinds::{Kind as _, VpcEndpoint};
+use crate::kinds::{Kind as _, Partitions, VpcEndpoint};
 use crate::model::Address;
 use crate::observed::{Live, Observed};
 
@@ -37,6 +39,13 @@ pub fn privatelink(design: &Design, observed: &Observed, plan: &mut Plan) {
         _ => return,
     };
     plan.notes.push(Note { warning: true, ..Note::of(&address, text) });
+}
+
+/// Says which zones are evacuated.
+pub fn evacuated(observed: &Observed, plan: &mut Plan) {
+    let address = Address::new(Partitions::NAME, MAIN);
+    let said = evacuation::said(&evacuation::marks(observed)).into_iter();
+    plan.notes.extend(said.map(|text| Note { warning: true, ..Note::of(&address, text) }));
 }
 
 /// Says which routes wait until somebody attaches their gateway to the stack's VPC.

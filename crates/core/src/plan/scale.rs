@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 mod msk;
 
 use self::msk::{Brokers, Clusters};
-use super::{Moved, Note, Plan, Step, Work};
+use super::{Action, Moved, Note, Plan, Step, Work};
 use crate::design::{Design, HostDesign, node_id};
 use crate::engines::ec2::generation;
 use crate::engines::moves::rates_of_moves;
+use crate::evacuation;
 use crate::kinds::broker::leaves;
-use crate::kinds::partitions::{MAIN, ids_text};
+use crate::kinds::partitions::{MAIN, has as has_broker, ids_text};
 use crate::kinds::{
     self, Alarm, Broker, Instance, Kind as _, MskCluster, NetworkInterface, Partitions, Resource, Volume,
 };
@@ -47,6 +48,7 @@ pub(super) struct Scale<'a> {
     view: Option<View>,
     stay: BTreeSet<u32>,
     lacking: BTreeSet<u32>,
+    bands: moves::Bands,
     /// Those that leave and have something of their host still. One that has nothing is left alone: what it had is lost, or was moved.
     hosts: BTreeSet<u32>,
     /// Why it is not known which of MSK's brokers leave.
@@ -126,9 +128,9 @@ impl<'a> Scale<'a> {
             }
         };
         let stay: BTreeSet<u32> = members.iter().map(|member| member.id).collect();
-        let view = told.map(|view| expected(view, &members));
-        let lacking = view.as_ref().map(|view| view.lacking(&stay)).unwrap_or_default();
-        let mut scale = Scale { stack, live, view, stay, lacking, hosts, unclear, stuck: BTreeMap::new() };
+        let view = told.map(|view| expected(view, &members).evacuating(&evacuation::marks(observed)));
+        let (lacking, bands) = view.as_ref().map(|view| view.share(&stay, stack.balances())).unwrap_or_default();
+        let mut scale = Scale { stack, live, view, stay, lacking, bands, hosts, unclear, stuck: BTreeMap::new() };
         scale.stuck = scale.stuck(observed);
         scale
     }
@@ -218,9 +220,8 @@ impl<'a> Scale<'a> {
                 );
             }
         }
-        let bands = view.bands(&self.lacking);
-        let (_, stuck) = view.state(bands).moves();
-        let state = view.state(bands);
+        let (_, stuck) = view.state(self.bands).moves();
+        let state = view.state(self.bands);
         for one in stuck.into_iter().filter(|one| self.hosts.contains(&one.from)) {
             let partition = state.partition(one.partition);
             refuse(
@@ -268,7 +269,7 @@ impl<'a> Scale<'a> {
         watched_until_it_left(plan, Broker::NAME);
         if let (Some(step), Some(view)) = (&moves, &self.view) {
             let rate = rates_of_moves(&self.stack.cluster, self.stack.common()).0;
-            let proposal = Proposal::of(view, view.bands(&self.lacking));
+            let proposal = Proposal::of(view, self.bands);
             let moved = Moved {
                 partitions: proposal.changes.len(),
                 bytes: proposal.bytes,
@@ -280,6 +281,34 @@ impl<'a> Scale<'a> {
             plan.moved = (moved.partitions > 0).then_some(moved);
         }
         plan.steps.extend(moves);
+        self.say_unfilled(live, plan);
+    }
+
+    /// Says which new brokers get nothing but new topics, and why.
+    fn say_unfilled(&self, live: &Partitions, plan: &mut Plan) {
+        let has = |id: &u32| match &self.view {
+            Some(view) => view.names(*id),
+            None => live.brokers.is_empty() || has_broker(&live.brokers, *id),
+        };
+        let empty: BTreeSet<u32> = self.stay.iter().copied().filter(|id| !has(id)).collect();
+        let made =
+            plan.steps.iter().filter(|step| step.address.kind == Instance::NAME && step.action() == Action::Create);
+        let made: BTreeSet<u32> = made.filter_map(|step| node_id(&step.address.name)).collect();
+        let new: BTreeSet<u32> = empty.intersection(&made).copied().collect();
+        let evacuated = self.view.as_ref().is_some_and(|view| !view.evacuated.is_empty());
+        if new.is_empty() || self.stack.balances() && !evacuated {
+            return;
+        }
+        let why = match self.stack.balances() {
+            true => "a zone is evacuated",
+            false => "`changes.balance` is off",
+        };
+        let text = format!(
+            "{why}: brokers {} get new topics only; `kstack rebalance` moves partitions to them{}",
+            ids_text(&new).replace(' ', ", "),
+            if evacuated { " once that is undone" } else { "" }
+        );
+        plan.notes.push(Note::of(&Address::new(Partitions::NAME, MAIN), text));
     }
 
     /// The step that moves partitions, where some have to move.
@@ -294,7 +323,12 @@ impl<'a> Scale<'a> {
             }
             None => {
                 let registered = observed.of::<Broker>().into_values().map(|(_, broker)| broker.id);
-                (live.brokers.clone(), registered.filter(goes).collect())
+                let leaving: BTreeSet<u32> = registered.filter(goes).collect();
+                match self.stack.balances() {
+                    true => (live.brokers.clone(), leaving),
+                    // New ones get nothing.
+                    false => (ids_text(&self.stay.union(&leaving).copied().collect()), leaving),
+                }
             }
         };
         let wanted = Partitions { brokers: ids_text(&self.stay), cut_off: false, view: None };

@@ -2,6 +2,7 @@
 
 mod cases;
 mod copies;
+mod evacuate;
 mod fetch;
 mod planner;
 mod runs;

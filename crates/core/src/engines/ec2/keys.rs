@@ -55,6 +55,8 @@ fields! {
         monitoring: Option<Ec2Monitoring>,
         /// Where hosts send the logs of Kafka's and kstack's units, beside their own journal; nowhere, when absent.
         logs: Option<Ec2Logs>,
+        /// How partitions move in a live cluster.
+        changes: Changes = Changes::DEFAULT,
         /// The hosts' IAM role where a company has rules for roles, or an instance profile that is there already.
         iam: Option<Iam>,
     }
@@ -82,6 +84,7 @@ impl Ec2 {
             kms_key: None,
             monitoring: None,
             logs: None,
+            changes: Changes::DEFAULT,
             iam: None,
         }
     }
@@ -104,6 +107,31 @@ impl Ec2 {
             _ if self.brokers.count == 2 => 1,
             _ => self.brokers.count.min(COMBINED_VOTERS),
         }
+    }
+}
+
+fields! {
+    /// How partitions move in a live cluster.
+    pub struct Changes {
+        /// Whether plans move partitions to brokers that are added.
+        balance: Balance = Balance::Auto,
+        /// Bytes a second that each broker may use for moves; half of what its type has left over the workload's peak, and up to all of it where that is not enough, when absent.
+        throttle: Option<Rate>,
+    }
+}
+
+impl Changes {
+    /// Every key at its default.
+    pub const DEFAULT: Changes = Changes { balance: Balance::Auto, throttle: None };
+}
+
+choices! {
+    /// Whether plans move partitions to brokers that are added.
+    pub enum Balance {
+        /// They get their share.
+        Auto = "auto",
+        /// They are filled by new topics only. What is on brokers that leave moves all the same, and so does what `kstack rebalance` is asked for.
+        Off = "off",
     }
 }
 

@@ -1,0 +1,129 @@
+//! A zone of a real Kafka while records are written: evacuated and filled again. Runs are killed, each after another
+//! request that changes something.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::begun::Begun;
+use crate::client::{Client, PATIENCE};
+use crate::heal::Ec2;
+use crate::moves::{CONFIGS, FOREIGN_LIST, FOREIGN_RATE, TOPICS, hasty};
+use crate::processes::{kill, kstack};
+use crate::scale::on;
+use crate::support::{Run, poll, text};
+
+const APART: &str = "controllers: {count: 3, instance_type: t4g.small}";
+
+/// The brokers that lead a partition.
+fn leaders(client: &Client) -> BTreeSet<u32> {
+    let said = client.say(TOPICS, &["--describe"]);
+    let leader = |line: &str| line.split("Leader: ").nth(1)?.split_whitespace().next()?.parse().ok();
+    said.lines().filter_map(leader).collect()
+}
+
+/// Runs it until it comes to its end: each run dies after one request more than the last one.
+fn killed(kafka: &Path, arguments: &[&str]) -> Run {
+    for kills in 0..60 {
+        let ran = hasty(kafka, arguments, Some(kills + 1));
+        match ran.code {
+            0 => {
+                println!("{kills} runs were killed; the last one ended with:\n{ran}");
+                assert!(kills > 1, "{kills}");
+                return ran;
+            }
+            1 => panic!("{ran}"),
+            _ => {}
+        }
+        kstack(kafka, &["unlock", arguments[1], "--yes"]).expect(0);
+    }
+    panic!("it comes to no end");
+}
+
+#[test]
+fn a_zone_is_evacuated_and_filled_under_writes() {
+    let Some(begun) = Begun::new(&[("combined: true", APART)], "count: 3", "count: 6") else { return };
+    let (kafka, file, client, producer) = (&begun.kafka, &begun.file, &begun.client, &begun.producer);
+    let zone_of = |host: &str| {
+        let status = kstack(kafka, &["status", file, "--json"]).expect(0).json();
+        let hosts = status["hosts"].as_array().expect("hosts").clone();
+        text(&hosts.iter().find(|one| one["name"] == host).expect("the host")["zone"]).to_owned()
+    };
+    client.fill("bulk", 6, 24);
+    let set = |kind: &str, name: &str, setting: &str| {
+        client.say(CONFIGS, &["--alter", "--entity-type", kind, "--entity-name", name, "--add-config", setting]);
+    };
+    set("brokers", "2", FOREIGN_RATE);
+    set("topics", "bulk", FOREIGN_LIST);
+    let foreign = client.throttles();
+    assert_eq!(foreign.len(), 2, "{foreign:?}");
+    evacuated(&begun, &zone_of("broker-1"));
+    assert_eq!(client.throttles(), foreign, "its own throttle is lifted, and that of others is there");
+    producer.expect_more("writing after the evacuation", 100);
+    assert_eq!(begun.steps(), Vec::<String>::new());
+    begun.end();
+}
+
+/// Leaders leave, and then replicas; a rebalance in between brings nothing back; and then everything comes back.
+fn evacuated(begun: &Begun, zone: &str) {
+    let (kafka, file, client, producer) = (&begun.kafka, &begun.file, &begun.client, &begun.producer);
+    let there = |ids: &BTreeSet<u32>| ids.contains(&1) || ids.contains(&4);
+    assert!(there(&leaders(client)));
+    let before = client.replicas();
+    let shown = kstack(kafka, &["evacuate", file, "--zone", zone, "--dry-run"]).expect(0);
+    println!("{shown}");
+    assert!(shown.out.contains("controller-1 votes in the controllers' quorum, and goes on to"), "{shown}");
+    let other = kstack(kafka, &["evacuate", file, "--zone", "eu-west-1x", "--dry-run"]).expect(1);
+    assert!(other.err.contains("no broker of the stack is in a zone eu-west-1x"), "{other}");
+    killed(kafka, &["evacuate", file, "--zone", zone, "--yes"]);
+    assert!(!there(&leaders(client)), "{:?}", leaders(client));
+    let sorted = |all: BTreeSet<String>| -> BTreeSet<String> {
+        let sort = |line: &String| {
+            let mut parts: Vec<&str> = line.split([' ', ',']).collect();
+            parts[2..].sort_unstable();
+            parts.join(" ")
+        };
+        all.iter().map(sort).collect()
+    };
+    assert_eq!(sorted(client.replicas()), sorted(before), "no data moved");
+    let said = format!("{zone} is evacuated: brokers 1 and 4 are to lead nothing");
+    let rebalanced = kstack(kafka, &["rebalance", file, "--yes"]).expect(0);
+    assert!(rebalanced.err.contains(&format!("{zone} is evacuated")), "{rebalanced}");
+    for arguments in [&["plan", file][..], &["status", file], &["rebalance", file, "--dry-run"]] {
+        let shown = kstack(kafka, arguments).expect(0);
+        assert!(shown.out.contains(&said), "{shown}");
+    }
+    assert!(!there(&leaders(client)), "a rebalance brings nothing back");
+    producer.expect_more("writing while nobody leads there", 100);
+
+    let shown = kstack(kafka, &["evacuate", file, "--zone", zone, "--replicas", "--dry-run"]).expect(0);
+    println!("{shown}");
+    killed(kafka, &["evacuate", file, "--zone", zone, "--replicas", "--yes", "--throttle", "12 MiB/s"]);
+    assert_eq!(on(client), BTreeSet::from([2, 3, 5, 6]));
+    println!("{}", kstack(kafka, &["status", file]).expect(0));
+    println!("{}", kstack(kafka, &["plan", file]).expect(0));
+    // Its brokers may be stopped then, and stay so.
+    let ec2 = Ec2::of(kafka);
+    ec2.stop("broker-4");
+    kill("broker-4");
+    let fenced = || {
+        let told = kstack(kafka, &["status", file, "--json"]).expect(0).json();
+        let brokers = told["kafka"]["brokers"].as_array()?.clone();
+        brokers.iter().any(|one| one["node"] == 4 && one["fenced"] == true).then_some(())
+    };
+    poll("the controllers missing broker 4", PATIENCE, fenced);
+    let quiet = kstack(kafka, &["heal", file, "--yes"]).expect(0);
+    assert_eq!(quiet.out, "", "what was emptied may stay down");
+    let refused = kstack(kafka, &["evacuate", file, "--zone", zone, "--undo", "--yes"]).expect(1);
+    assert!(refused.err.contains(&format!("Not all of {zone} serve: broker 4")), "{refused}");
+    kstack(kafka, &["rebalance", file, "--yes"]).expect(0);
+    assert_eq!(on(client), BTreeSet::from([2, 3, 5, 6]), "a rebalance brings nothing back");
+    kstack(kafka, &["apply", file, "--yes"]).expect(0);
+    kstack(kafka, &["status", file, "--wait", "--timeout", "2m"]).expect(0);
+    assert_eq!(on(client), BTreeSet::from([2, 3, 5, 6]), "nor does an apply");
+
+    killed(kafka, &["evacuate", file, "--zone", zone, "--undo", "--yes", "--throttle", "12 MiB/s"]);
+    assert_eq!(on(client), (1..=6).collect());
+    assert!(there(&leaders(client)), "{:?}", leaders(client));
+    let plan = kstack(kafka, &["plan", file]).expect(0);
+    assert!(!plan.out.contains("is evacuated"), "{plan}");
+}
