@@ -59,7 +59,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (_, parsed) = read_source(&args.file)?;
     let stack = &parsed.stack;
     if Engine::of(stack) == Engine::Msk {
-        return Err(Failure::new("no zone of an MSK cluster is evacuated by kstack: MSK's brokers have no interfaces that could tell of it"));
+        return Err(Failure::new(
+            "no zone of an MSK cluster is evacuated by kstack: MSK's brokers have no interfaces that could tell of it",
+        ));
     }
     let orders = rebalance::orders(stack, args.throttle, embedded())?;
     let left = if args.replicas { Left::Replicas } else { Left::Leaders };

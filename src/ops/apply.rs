@@ -235,7 +235,7 @@ impl ApplyRequest {
         done?;
         if plan.counts().roll > 0 {
             let led = async {
-                kafka::lead_again(kafka, task, &may_write).await;
+                kafka::lead_again(kafka, &design, task, &may_write).await;
                 Ok::<_, Failure>(())
             };
             signals.unless_stopped(led).await?;

@@ -1,7 +1,7 @@
 //! How a stack's Kafka is reached: the brokers in the VPC, or the processes that stand for them in the sandbox.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use super::{Failure, Task, msk_sandbox};
@@ -13,7 +13,7 @@ use crate::kafka::{Gate, Identity, Link, PLUGIN, Roots, Security, Server, Via, W
 use crate::moves::{self, Admin};
 use crate::roll::{self, KafkaAccess, Local};
 use crate::sandbox::SandboxError;
-use crate::sandbox::kafka::{SandboxCluster, distribution};
+use crate::sandbox::kafka::{SandboxCluster, distribution, loopback};
 use crate::sandbox::msk::MskProcesses;
 use crate::session::Session;
 use kstack_core::certificates::Facts;
@@ -204,11 +204,14 @@ pub fn remove(observed: &Observed) -> Result<(), SandboxError> {
 }
 
 /// Lets preferred leaders lead again after rolls. What is in the way is told and no error: everything that was planned is done.
-pub async fn lead_again(kafka: &KafkaAccess, task: &Task<'_>, may_write: &dyn Fn() -> bool) {
-    if !kafka.has_answered() {
-        return;
-    }
-    let admin = Admin::new(kafka.brokers.clone(), &kafka.link, task.sandbox, may_write);
+pub async fn lead_again(kafka: &KafkaAccess, design: &Design, task: &Task<'_>, may_write: &dyn Fn() -> bool) {
+    let port = kafka.brokers.values().next().map(|broker| broker.port).filter(|_| kafka.has_answered());
+    let Some(port) = port else { return };
+    // Those of before the plan may be gone by now, and others there.
+    let at = |address: Ipv4Addr| if kafka.local.is_some() { loopback(address) } else { address };
+    let brokers = design.hosts.iter().filter(|host| host.broker());
+    let brokers = brokers.map(|host| (host.cloud.node_id, SocketAddrV4::new(at(host.address), port).into()));
+    let admin = Admin::new(brokers.collect(), &kafka.link, task.sandbox, may_write);
     let admin = admin.evacuating(kafka.evacuated.clone());
     match moves::lead_again(&admin).await {
         Ok(0) => {}

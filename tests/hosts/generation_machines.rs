@@ -126,6 +126,7 @@ fn another_set_of_brokers_boots_beside_the_live_one_and_takes_its_place_and_two_
         let said = std::fs::read_to_string(&log).expect("the file");
         println!("{said}");
         assert!(ended.is_some_and(|status| status.success()), "{said}");
+        assert!(!said.contains("were not elected"), "brokers that have gone are not asked: {said}");
         machines.follow();
         let mut rolled = machines.rolled.clone();
         rolled.sort_unstable();
