@@ -53,7 +53,7 @@ pub const PLAN_ROLES: &[&Call] = &[call_of("GetRole", "users")];
 pub const READ_SECRETS: &[&Call] = &[call_of("GetSecretValue", "others")];
 /// What a plan asks for a provisioned MSK cluster.
 pub const PLAN_MSK: &[&Call] = &[call("ListKafkaVersions")];
-/// What a plan asks about where the brokers of an MSK cluster are, which it asks for topics.
+/// What a plan asks about where the brokers of an MSK cluster are, which it asks for topics, and where partitions are.
 pub const INSIDE_MSK: &[&Call] =
     &[call("ListClustersV2"), call("ListNodes"), call("ListClusterOperationsV2"), call("GetBootstrapBrokers")];
 /// How a cluster that others made gets the stack's tags.

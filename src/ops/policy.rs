@@ -100,8 +100,15 @@ fn calls<'a>(
         ];
         lists.extend(asked.into_iter().filter(|(is, _)| *is).map(|(_, list)| list));
     }
-    if stack.has_inside() && matches!(command, PolicyFor::Plan | PolicyFor::Apply) {
-        lists.push(if engine == Engine::Ec2 { SESSIONS } else { INSIDE_MSK });
+    let plans = matches!(command, PolicyFor::Plan | PolicyFor::Apply);
+    // With another number of brokers their partitions move.
+    if plans && stack.cluster.msk.as_ref().is_some_and(|msk| msk.standard() || stack.has_inside()) {
+        lists.push(INSIDE_MSK);
+    }
+    if stack.has_inside() && plans {
+        if engine == Engine::Ec2 {
+            lists.push(SESSIONS);
+        }
         if stack.secured() {
             lists.extend([AUTHORITIES, READ_SECRETS]);
         }

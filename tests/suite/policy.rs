@@ -398,6 +398,10 @@ const MSK_REASONS: &[(&str, &[&str])] = &[
     ),
     ("it says since when MSK refuses more storage", &["kafka:ListClusterOperationsV2"]),
     (
+        "a plan asks it which brokers to ask, of which there are none here",
+        &["kafka:GetBootstrapBrokers", "kafka:ListNodes"],
+    ),
+    (
         "a change that the test does not make: no NAT, fewer tags, public access, Express brokers",
         &[
             "ec2:DeleteRoute",
