@@ -1,4 +1,4 @@
-//! A zone of a real Kafka while records are written: evacuated and filled again. Runs are killed, each after another
+//! A zone of a real Kafka while records are written: evacuated and filled again, and cut off. Runs are killed, each after another
 //! request that changes something.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,8 @@ use crate::begun::Begun;
 use crate::client::{Client, PATIENCE};
 use crate::heal::Ec2;
 use crate::moves::{CONFIGS, FOREIGN_LIST, FOREIGN_RATE, TOPICS, hasty};
-use crate::processes::{kill, kstack};
+use crate::network::run;
+use crate::processes::{kill, kstack, process_ids};
 use crate::scale::on;
 use crate::support::{Run, poll, text};
 
@@ -39,8 +40,15 @@ fn killed(kafka: &Path, arguments: &[&str]) -> Run {
     panic!("it comes to no end");
 }
 
+fn signal(hosts: &[&str], signal: &str) {
+    let ids = process_ids();
+    for host in hosts {
+        run("kill", &["-s", signal, "--", &format!("-{}", ids[*host].trim())]).expect("a process");
+    }
+}
+
 #[test]
-fn a_zone_is_evacuated_and_filled_under_writes() {
+fn a_zone_is_evacuated_filled_and_cut_off_under_writes() {
     let Some(begun) = Begun::new(&[("combined: true", APART)], "count: 3", "count: 6") else { return };
     let (kafka, file, client, producer) = (&begun.kafka, &begun.file, &begun.client, &begun.producer);
     let zone_of = |host: &str| {
@@ -59,7 +67,10 @@ fn a_zone_is_evacuated_and_filled_under_writes() {
     evacuated(&begun, &zone_of("broker-1"));
     assert_eq!(client.throttles(), foreign, "its own throttle is lifted, and that of others is there");
     producer.expect_more("writing after the evacuation", 100);
+    cut_off(&begun, &zone_of("broker-3"));
+    assert_eq!(client.throttles(), foreign);
     assert_eq!(begun.steps(), Vec::<String>::new());
+    producer.expect_more("writing with all zones again", 100);
     begun.end();
 }
 
@@ -126,4 +137,29 @@ fn evacuated(begun: &Begun, zone: &str) {
     assert!(there(&leaders(client)), "{:?}", leaders(client));
     let plan = kstack(kafka, &["plan", file]).expect(0);
     assert!(!plan.out.contains("is evacuated"), "{plan}");
+}
+
+/// All hosts of a zone are silent at once, and then they answer again.
+fn cut_off(begun: &Begun, zone: &str) {
+    let (kafka, file, producer) = (&begun.kafka, &begun.file, &begun.producer);
+    let hosts = ["broker-3", "broker-6", "controller-3"];
+    signal(&hosts, "STOP");
+    producer.expect_more("writing without a zone", 100);
+    let out = format!("The zone {zone} is out: ");
+    let noticed = || {
+        let told = kstack(kafka, &["status", file]).expect(0);
+        told.out.contains(&out).then_some(told)
+    };
+    println!("{}", poll("the zone's being missed", PATIENCE, noticed));
+    let told = kstack(kafka, &["heal", file, "--yes"]).expect(1);
+    println!("{told}");
+    assert!(told.out.starts_with(&out), "{told}");
+    assert!(!told.out.contains("is back"), "a host that runs is left alone: {told}");
+    assert_eq!(begun.steps(), Vec::<String>::new(), "hosts run by EC2's word, and nothing of the file is to be done");
+    // Leaders have gone by themselves; it is possible all the same, and nothing waits for the zone.
+    kstack(kafka, &["evacuate", file, "--zone", zone, "--yes"]).expect(0);
+    producer.expect_more("writing while a zone is silent", 100);
+    signal(&hosts, "CONT");
+    kstack(kafka, &["status", file, "--wait", "--timeout", "3m"]).expect(0);
+    kstack(kafka, &["evacuate", file, "--zone", zone, "--undo", "--yes"]).expect(0);
 }
