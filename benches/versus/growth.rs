@@ -1,5 +1,7 @@
 //! What a no-op plan and a fresh apply take as a stack grows, and a fleet planned at once.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Options;
@@ -26,12 +28,13 @@ pub struct Size {
 pub struct Fleet {
     pub stacks: usize,
     pub brokers: usize,
-    /// The plan of all in one command, nothing being live, with every answer from memory.
+    /// The plan of all in one command, nothing being live.
     pub plan: Cost,
 }
 
 pub fn measure(options: &Options) -> Growth {
-    let sizes = options.sizes.iter().map(|&brokers| size(brokers, options.repeats)).collect();
+    let sizes = options.brokers.clone().unwrap_or_else(|| vec![3, 30, 300, 999]);
+    let sizes = sizes.into_iter().map(|brokers| size(brokers, options.repeats)).collect();
     Growth { sizes, fleet: fleet(options.repeats) }
 }
 
@@ -41,9 +44,8 @@ fn checked(command: &mut std::process::Command) -> Cost {
     cost
 }
 
-/// The plan `arguments`, `repeats` times, after one that fills the memory.
+/// The plan `arguments`, `repeats` times, after one for which LocalStack reads its tables.
 fn plans(account: &Account, memory: &Memory, arguments: &[&str], repeats: usize) -> Cost {
-    memory.remember();
     checked(&mut account.command(arguments));
     memory.take();
     let once = |_| counted(checked(&mut account.command(arguments)), memory);
@@ -51,8 +53,7 @@ fn plans(account: &Account, memory: &Memory, arguments: &[&str], repeats: usize)
 }
 
 fn counted(cost: Cost, memory: &Memory) -> Cost {
-    let operations = memory.take();
-    Cost { calls: operations.values().sum(), operations, ..cost }
+    cost.with(&memory.take())
 }
 
 fn show(what: &str, cost: &Cost) {
@@ -66,7 +67,7 @@ fn size(brokers: usize, repeats: usize) -> Size {
     let mut account = Account::new();
     let count = format!("count: {brokers}");
     let file = account.write("prod", &[("count: 6", &count)]);
-    let memory = Memory::start();
+    let memory = Memory::start(Duration::ZERO);
     account.endpoint.clone_from(&memory.endpoint);
     account.plan(&file); // LocalStack reads its tables when they are first asked for.
     memory.take();
@@ -90,7 +91,7 @@ fn fleet(repeats: usize) -> Fleet {
         })
         .collect();
     let arguments: Vec<&str> = std::iter::once("plan").chain(files.iter().map(String::as_str)).collect();
-    let memory = Memory::start();
+    let memory = Memory::start(Duration::ZERO);
     account.endpoint.clone_from(&memory.endpoint);
     let plan = plans(&account, &memory, &arguments, repeats);
     show("a fleet of 27 stacks, plan", &plan);
