@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Options;
 use crate::measure::{Cost, run};
 use crate::memory::Memory;
+use crate::session::Stack;
 use crate::support::Account;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,16 +66,16 @@ fn show(what: &str, cost: &Cost) {
 
 fn size(brokers: usize, repeats: usize) -> Size {
     let mut account = Account::new();
-    let count = format!("count: {brokers}");
-    let file = account.write("prod", &[("count: 6", &count)]);
+    let file = "stack.yaml";
+    std::fs::write(account.path(file), Stack::Ec2.file(brokers, "")).expect("a file");
     let memory = Memory::start(Duration::ZERO);
     account.endpoint.clone_from(&memory.endpoint);
-    account.plan(&file); // LocalStack reads its tables when they are first asked for.
+    account.plan(file); // LocalStack reads its tables when they are first asked for.
     memory.take();
-    let apply = counted(checked(&mut account.command(&["apply", &file, "--yes"])), &memory);
+    let apply = counted(checked(&mut account.command(&["apply", file, "--yes"])), &memory);
     show(&format!("{brokers} brokers, fresh apply"), &apply);
-    account.assert_converged(&file);
-    let plan = plans(&account, &memory, &["plan", &file], repeats);
+    account.assert_converged(file);
+    let plan = plans(&account, &memory, &["plan", file], repeats);
     show(&format!("{brokers} brokers, no-op plan"), &plan);
     Size { brokers, apply, plan }
 }
@@ -86,8 +87,10 @@ fn fleet(repeats: usize) -> Fleet {
     let files: Vec<String> = (0..stacks)
         .map(|number| {
             let (name, region) = (format!("name: team-{number:02}"), format!("region: {}", REGIONS[number % 3]));
-            let edits = [("name: prod", name.as_str()), ("region: ap-northeast-2", &region)];
-            account.write_as(&format!("team-{number:02}.yaml"), "prod", &edits)
+            let text = Stack::Ec2.file(brokers, "").replacen("name: prod", &name, 1);
+            let file = format!("team-{number:02}.yaml");
+            std::fs::write(account.path(&file), text.replacen("region: ap-northeast-2", &region, 1)).expect("a file");
+            file
         })
         .collect();
     let arguments: Vec<&str> = std::iter::once("plan").chain(files.iter().map(String::as_str)).collect();

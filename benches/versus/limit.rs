@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::Options;
 use crate::measure::median;
 use crate::memory::Memory;
+use crate::session::Stack;
 use crate::support::proxy::Call;
 use crate::support::{Account, text};
 
@@ -81,17 +82,14 @@ fn one(brokers: usize) -> Limit {
     let mut account = Account::new();
     let memory = Memory::start(LATENCY);
     account.endpoint.clone_from(&memory.endpoint);
-    let count = format!("count: {brokers}");
-    let file = account.write("prod", &[("count: 6", &count)]);
+    let file = "stack.yaml";
+    std::fs::write(account.path(file), Stack::Ec2.file(brokers, "")).expect("a file");
     // LocalStack reads its tables of instance types and images when they are first asked for.
-    account.plan(&file);
+    account.plan(file);
     memory.take();
     let began = Instant::now();
-    let mut child = account
-        .command(&["apply", &file, "--yes", "--json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
+    let mut child =
+        account.command(&["apply", file, "--yes", "--json"]).stdout(Stdio::piped()).spawn().expect("the binary starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
     let events: Vec<(Instant, Value)> =
         lines.map(|line| (Instant::now(), serde_json::from_str(&line).expect("JSON"))).collect();

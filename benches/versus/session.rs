@@ -45,7 +45,7 @@ impl Stack {
     }
 
     /// The stack file with `brokers`, and with the blocks of addresses `clients`.
-    fn file(self, brokers: usize, clients: &str) -> String {
+    pub fn file(self, brokers: usize, clients: &str) -> String {
         let count = format!("count: {brokers}");
         match self {
             Stack::Ec2 => {
