@@ -145,6 +145,8 @@ resource "aws_msk_cluster" "main" {
   }
   client_authentication {
     sasl { iam = true }
+    # LocalStack's MSK tells of it where it is off, too.
+    tls {}
   }
   configuration_info {
     arn      = aws_msk_configuration.main.arn

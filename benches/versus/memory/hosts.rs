@@ -40,6 +40,8 @@ pub fn answer(store: &mut Store, asked: &Request) -> Option<Answer> {
             doc.insert("association".to_owned(), json!({}));
             of(json!({"networkInterface": doc}))
         }
+        // Interfaces leave their instance when it is terminated, which comes before.
+        "DetachNetworkInterface" => error(400, "InvalidAttachmentID.NotFound", "The attachment does not exist"),
         "CreateVolume" => {
             let given: Vec<&str> = ["AvailabilityZone", "Size", "VolumeType"].map(|name| form.get(name)).into();
             let figure = |name: &str, usual: &str| form.maybe(name).unwrap_or(usual).to_owned();

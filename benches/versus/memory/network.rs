@@ -60,6 +60,8 @@ pub fn answer(store: &mut Store, asked: &Request) -> Option<Answer> {
                 all.map(|one| json!({"publicIp": one["publicIp"], "allocationId": one["allocationId"]})).collect();
             of(json!({"addressSet": all}))
         }
+        // An address leaves with its gateway: who says so afterwards is told that there is nothing any more.
+        "DisassociateAddress" => error(400, "InvalidAssociationID.NotFound", "The association ID does not exist"),
         "CreateNatGateway" => nat(store, asked),
         "DeleteNatGateway" => {
             let id = form.get("NatGatewayId");
