@@ -24,6 +24,8 @@ impl Backoff {
     pub const VISIBLE: Backoff = Backoff::new(250, 2.0, 5_000);
     /// For a call that was refused.
     pub const RETRY: Backoff = Backoff::new(250, 2.0, 10_000);
+    /// For what Kafka tells of itself: so often that a roll goes on within a second after the last replica is in sync.
+    pub const KAFKA: Backoff = Backoff::new(500, 1.0, 500);
     /// Once a second.
     pub const SECOND: Backoff = Backoff::new(1_000, 1.0, 1_000);
 
@@ -195,6 +197,13 @@ mod tests {
         let mut pauses = Backoff::new(100, 2.0, 300).pauses();
         let taken: Vec<u128> = (0..4).map(|_| pauses.take().as_millis()).collect();
         assert_eq!(taken, [100, 200, 300, 300]);
+    }
+
+    #[test]
+    fn a_roll_goes_on_within_a_second_after_the_last_replica_is_in_sync() {
+        let mut pauses = Backoff::KAFKA.pauses();
+        // With the most that jitter adds, there is a third of a second left to ask in, and each pause is the same.
+        assert!((0..100).all(|_| jitter(pauses.take()) < Duration::from_millis(667)));
     }
 
     #[tokio::test]

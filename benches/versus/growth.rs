@@ -1,10 +1,13 @@
 //! What a no-op plan and a fresh apply take as a stack grows, and a fleet planned at once.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Options;
 use crate::measure::{Cost, run};
 use crate::memory::Memory;
+use crate::session::Stack;
 use crate::support::Account;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,12 +29,13 @@ pub struct Size {
 pub struct Fleet {
     pub stacks: usize,
     pub brokers: usize,
-    /// The plan of all in one command, nothing being live, with every answer from memory.
+    /// The plan of all in one command, nothing being live.
     pub plan: Cost,
 }
 
 pub fn measure(options: &Options) -> Growth {
-    let sizes = options.sizes.iter().map(|&brokers| size(brokers, options.repeats)).collect();
+    let sizes = options.brokers.clone().unwrap_or_else(|| vec![3, 30, 300, 999]);
+    let sizes = sizes.into_iter().map(|brokers| size(brokers, options.repeats)).collect();
     Growth { sizes, fleet: fleet(options.repeats) }
 }
 
@@ -41,9 +45,8 @@ fn checked(command: &mut std::process::Command) -> Cost {
     cost
 }
 
-/// The plan `arguments`, `repeats` times, after one that fills the memory.
+/// The plan `arguments`, `repeats` times, after one for which LocalStack reads its tables.
 fn plans(account: &Account, memory: &Memory, arguments: &[&str], repeats: usize) -> Cost {
-    memory.remember();
     checked(&mut account.command(arguments));
     memory.take();
     let once = |_| counted(checked(&mut account.command(arguments)), memory);
@@ -51,8 +54,7 @@ fn plans(account: &Account, memory: &Memory, arguments: &[&str], repeats: usize)
 }
 
 fn counted(cost: Cost, memory: &Memory) -> Cost {
-    let operations = memory.take();
-    Cost { calls: operations.values().sum(), operations, ..cost }
+    cost.with(&memory.take())
 }
 
 fn show(what: &str, cost: &Cost) {
@@ -64,16 +66,16 @@ fn show(what: &str, cost: &Cost) {
 
 fn size(brokers: usize, repeats: usize) -> Size {
     let mut account = Account::new();
-    let count = format!("count: {brokers}");
-    let file = account.write("prod", &[("count: 6", &count)]);
-    let memory = Memory::start();
+    let file = "stack.yaml";
+    std::fs::write(account.path(file), Stack::Ec2.file(brokers, "")).expect("a file");
+    let memory = Memory::start(Duration::ZERO);
     account.endpoint.clone_from(&memory.endpoint);
-    account.plan(&file); // LocalStack reads its tables when they are first asked for.
+    account.plan(file); // LocalStack reads its tables when they are first asked for.
     memory.take();
-    let apply = counted(checked(&mut account.command(&["apply", &file, "--yes"])), &memory);
+    let apply = counted(checked(&mut account.command(&["apply", file, "--yes"])), &memory);
     show(&format!("{brokers} brokers, fresh apply"), &apply);
-    account.assert_converged(&file);
-    let plan = plans(&account, &memory, &["plan", &file], repeats);
+    account.assert_converged(file);
+    let plan = plans(&account, &memory, &["plan", file], repeats);
     show(&format!("{brokers} brokers, no-op plan"), &plan);
     Size { brokers, apply, plan }
 }
@@ -85,12 +87,14 @@ fn fleet(repeats: usize) -> Fleet {
     let files: Vec<String> = (0..stacks)
         .map(|number| {
             let (name, region) = (format!("name: team-{number:02}"), format!("region: {}", REGIONS[number % 3]));
-            let edits = [("name: prod", name.as_str()), ("region: ap-northeast-2", &region)];
-            account.write_as(&format!("team-{number:02}.yaml"), "prod", &edits)
+            let text = Stack::Ec2.file(brokers, "").replacen("name: prod", &name, 1);
+            let file = format!("team-{number:02}.yaml");
+            std::fs::write(account.path(&file), text.replacen("region: ap-northeast-2", &region, 1)).expect("a file");
+            file
         })
         .collect();
     let arguments: Vec<&str> = std::iter::once("plan").chain(files.iter().map(String::as_str)).collect();
-    let memory = Memory::start();
+    let memory = Memory::start(Duration::ZERO);
     account.endpoint.clone_from(&memory.endpoint);
     let plan = plans(&account, &memory, &arguments, repeats);
     show("a fleet of 27 stacks, plan", &plan);

@@ -1,8 +1,7 @@
 //! An apply against its critical path, with a latency on every call.
 //!
 //! The path is computed from the recorded trace. A step's need is what, going back from its end, its own calls cover: the call
-//! that ended last before it, the one that ended last before that one began, and so on, with the time that a new resource takes
-//! to come up, which the sandbox is told. Between two of them is kstack's own time: what it computes, and what it sleeps or
+//! that ended last before it, the one that ended last before that one began, and so on. What is made is ready at once. Between two of them is kstack's own time: what it computes, and what it sleeps or
 //! waits for others without need. The critical path is the longest sum of needs along the plan's dependencies, with
 //! the calls before the first step and after the last. Nothing else can make an apply shorter than this but fewer calls or a
 //! plan with fewer dependencies; the number of calls on the path is shown for that.
@@ -13,11 +12,13 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::Options;
 use crate::measure::median;
-use crate::support::proxy::{Call, Proxy};
+use crate::memory::Memory;
+use crate::session::Stack;
+use crate::support::proxy::Call;
 use crate::support::{Account, text};
 
 const LATENCY: Duration = Duration::from_millis(50);
@@ -39,7 +40,8 @@ pub struct Limit {
 }
 
 pub fn measure(options: &Options) -> Vec<Limit> {
-    let sizes = options.brokers.iter().map(|&brokers| {
+    let sizes = options.brokers.clone().unwrap_or_else(|| vec![3, 60, 300]);
+    let sizes = sizes.into_iter().map(|brokers| {
         let mut runs: Vec<Limit> = (0..options.repeats.min(3)).map(|_| one(brokers)).collect();
         let middle = median(runs.iter().map(|run| run.ratio).collect());
         let index = runs.iter().position(|run| run.ratio == middle).unwrap_or_default();
@@ -47,14 +49,6 @@ pub fn measure(options: &Options) -> Vec<Limit> {
     });
     sizes.collect()
 }
-
-/// How long the sandbox keeps what a call makes from being ready, in seconds; the first part of the name is the operation.
-const TIMES: [(&str, &str, f64); 4] = [
-    ("CreateVolume", "volume_create", 0.1),
-    ("RunInstances", "instance_start", 0.2),
-    ("CreateNatGateway", "nat_gateway_start", 0.2),
-    ("CreateVpcEndpoint", "endpoint_start", 0.2),
-];
 
 /// What a kind asks for while it waits.
 const ASKS: [(&str, &[&str]); 8] = [
@@ -82,34 +76,26 @@ struct Step {
 struct Span {
     began: Instant,
     ended: Instant,
-    is_call: bool,
 }
 
 fn one(brokers: usize) -> Limit {
     let mut account = Account::new();
-    let times: serde_json::Map<String, Value> =
-        TIMES.iter().map(|(_, name, seconds)| ((*name).to_owned(), json!(seconds))).collect();
-    account.choose(&json!({"times": times}));
-    let direct = account.endpoint.clone();
-    let count = format!("count: {brokers}");
-    let file = account.write("prod", &[("count: 6", &count)]);
+    let memory = Memory::start(LATENCY);
+    account.endpoint.clone_from(&memory.endpoint);
+    let file = "stack.yaml";
+    std::fs::write(account.path(file), Stack::Ec2.file(brokers, "")).expect("a file");
     // LocalStack reads its tables of instance types and images when they are first asked for.
-    account.plan(&file);
-    let proxy = Proxy::slow(LATENCY);
-    account.endpoint.clone_from(&proxy.endpoint);
+    account.plan(file);
+    memory.take();
     let began = Instant::now();
-    let mut child = account
-        .command(&["apply", &file, "--yes", "--json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
+    let mut child =
+        account.command(&["apply", file, "--yes", "--json"]).stdout(Stdio::piped()).spawn().expect("the binary starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
     let events: Vec<(Instant, Value)> =
         lines.map(|line| (Instant::now(), serde_json::from_str(&line).expect("JSON"))).collect();
     assert!(child.wait().expect("a process").success(), "the apply failed: {events:?}");
     let ended = Instant::now();
-    let calls = proxy.take();
-    account.endpoint = direct;
+    let calls = memory.take();
     let limit = analyse(brokers, began, ended, &events, &calls);
     println!(
         "{brokers:4} brokers: {:.2} s, critical path {:.2} s ({} calls), ratio {:.3}",
@@ -118,7 +104,6 @@ fn one(brokers: usize) -> Limit {
     for (step, took, needed) in &limit.path {
         println!("    {step:32} {took:7.3} s, needed {needed:7.3} s, {:6.3} s over", took - needed);
     }
-    account.destroy(&file);
     limit
 }
 
@@ -196,10 +181,10 @@ fn steps(events: &[(Instant, Value)]) -> BTreeMap<String, Step> {
 }
 
 fn span(call: &Call) -> Option<Span> {
-    Some(Span { began: call.began, ended: call.ended?, is_call: true })
+    Some(Span { began: call.began, ended: call.ended? })
 }
 
-/// The calls of a step, and how long what it made took to come up. A call is a step's by the address among the tags that it
+/// The calls of a step. A call is a step's by the address among the tags that it
 /// gives, by the id that it names, or because it is what the step's kind asks for while it waits.
 fn own(address: &str, step: &Step, calls: &[Call]) -> Vec<Span> {
     let kind = address.split('/').next().unwrap_or_default();
@@ -209,30 +194,20 @@ fn own(address: &str, step: &Step, calls: &[Call]) -> Vec<Span> {
     let within =
         |call: &&Call| call.began + SLACK >= step.began && call.ended.is_some_and(|end| end <= step.ended + SLACK);
     let mine = calls.iter().filter(within).filter(|call| asks.contains(&call.operation.as_str()) || words(call));
-    let mut spans = Vec::new();
-    for call in mine {
-        spans.extend(span(call));
-        let comes_up = TIMES.iter().find(|(operation, ..)| *operation == call.operation);
-        let waits = !call.body.contains("VpcEndpointType=Gateway");
-        if let (Some((.., seconds)), Some(made), true) = (comes_up, call.ended, waits) {
-            spans.push(Span { began: made, ended: made + Duration::from_secs_f64(*seconds), is_call: false });
-        }
-    }
-    spans
+    mine.filter_map(span).collect()
 }
 
 /// What `spans` cover of the time from `began` to `ended`, going back from the end, and how many calls that takes.
 fn need(began: Instant, ended: Instant, spans: &[Span]) -> (f64, usize) {
     let (mut at, mut sum, mut calls) = (ended, 0.0, 0);
     loop {
-        let inside =
-            |one: &&Span| one.began < at && one.began + SLACK >= began && (!one.is_call || one.ended <= at + SLACK);
+        let inside = |one: &&Span| one.began < at && one.began + SLACK >= began && one.ended <= at + SLACK;
         let Some(next) = spans.iter().filter(inside).max_by_key(|one| (one.ended.min(at), one.began)) else {
             return (sum, calls);
         };
         let start = next.began.max(began);
         sum += seconds(start, next.ended.min(at));
-        calls += usize::from(next.is_call);
+        calls += 1;
         if next.began <= began {
             return (sum, calls);
         }

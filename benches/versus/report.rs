@@ -48,7 +48,10 @@ pub fn filled(text: &str) -> String {
         let (_, after) = rest.split_once("<!-- end -->").expect("a table has an end");
         let figures = read(name);
         let table = match name {
-            "versus" => versus(&figures),
+            "versus" => versus(&figures, "ec2", |_| true),
+            "msk" => versus(&read("versus"), "msk", |_| true),
+            "speed" => versus(&read("versus"), "ec2", said),
+            "others" => others(&read("versus")),
             "short" => short(&read("versus")),
             "limit" => limit(&figures),
             "growth" => growth(&figures),
@@ -62,22 +65,35 @@ pub fn filled(text: &str) -> String {
 
 const PHASES: [&str; 5] = ["fresh apply", "no-op plan", "plan of one field", "apply of one field", "destroy"];
 
-/// kstack beside Terraform.
-pub fn versus(sizes: &Value) -> String {
-    let mut out = "| brokers | | kstack | Terraform | ratio | calls | Terraform's | memory | Terraform's |\n\
-                   |---|---|---|---|---|---|---|---|---|\n"
+/// The cases of a stack.
+fn of<'a>(cases: &'a Value, stack: &'a str) -> impl Iterator<Item = &'a Value> {
+    cases.as_array().into_iter().flatten().filter(move |case| case["stack"] == stack)
+}
+
+/// Whether a case is one of those that the documents for users show: a latency that AWS has, or what was measured against LocalStack.
+fn said(case: &Value) -> bool {
+    case["latency_ms"].is_null() || case["latency_ms"] == 50
+}
+
+/// kstack beside Terraform, for the cases of a stack that `shown` chooses.
+pub fn versus(cases: &Value, stack: &str, shown: impl Fn(&Value) -> bool) -> String {
+    let mut out = "| brokers | latency | | kstack | Terraform | ratio | calls | Terraform's | CPU | Terraform's | memory | Terraform's |\n\
+                   |---|---|---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
-    for size in sizes.as_array().into_iter().flatten() {
+    for case in of(cases, stack).filter(|case| shown(case)) {
         for phase in PHASES {
-            let (ours, theirs) = (&size["kstack"][phase], &size["terraform"][phase]);
+            let (ours, theirs) = (&case["tools"]["kstack"][phase], &case["tools"]["terraform"][phase]);
             let row = [
-                size["brokers"].to_string(),
+                case["brokers"].to_string(),
+                figure(&case["latency_ms"], " ms"),
                 phase.to_owned(),
                 seconds(&ours["wall_s"]),
                 seconds(&theirs["wall_s"]),
                 ratio(&theirs["wall_s"], &ours["wall_s"]),
                 figure(&ours["calls"], ""),
                 figure(&theirs["calls"], ""),
+                seconds(&ours["cpu_s"]),
+                seconds(&theirs["cpu_s"]),
                 figure(&ours["peak_mib"], " MiB"),
                 figure(&theirs["peak_mib"], " MiB"),
             ];
@@ -87,14 +103,33 @@ pub fn versus(sizes: &Value) -> String {
     out
 }
 
+/// Terraform with more calls at once, and OpenTofu, where they were measured.
+pub fn others(cases: &Value) -> String {
+    let tools = ["kstack", "terraform", "terraform-64", "opentofu"];
+    let mut out =
+        "| brokers | latency | | kstack | Terraform | Terraform, 64 at once | OpenTofu | OpenTofu's calls |\n\
+                   |---|---|---|---|---|---|---|---|\n"
+            .to_owned();
+    for case in of(cases, "ec2").filter(|case| tools[2..].iter().any(|tool| !case["tools"][*tool].is_null())) {
+        for phase in PHASES {
+            let times = tools.map(|tool| seconds(&case["tools"][tool][phase]["wall_s"])).join(" | ");
+            let calls = figure(&case["tools"]["opentofu"][phase]["calls"], "");
+            let latency = figure(&case["latency_ms"], " ms");
+            let _ = writeln!(out, "| {} | {latency} | {phase} | {times} | {calls} |", case["brokers"]);
+        }
+    }
+    out
+}
+
 /// The three lines of it that say most, for the smallest stack.
-pub fn short(sizes: &Value) -> String {
+pub fn short(cases: &Value) -> String {
     let mut out = "| | kstack | Terraform | ratio |\n|---|---|---|---|\n".to_owned();
-    let smallest = &sizes[0];
+    let none = Value::Null;
+    let smallest = of(cases, "ec2").find(|case| said(case)).unwrap_or(&none);
     for (phase, name) in
         [("fresh apply", "apply of all"), ("no-op plan", "plan that finds nothing to do"), ("destroy", "destroy")]
     {
-        let [ours, theirs] = ["kstack", "terraform"].map(|tool| &smallest[tool][phase]["wall_s"]);
+        let [ours, theirs] = ["kstack", "terraform"].map(|tool| &smallest["tools"][tool][phase]["wall_s"]);
         let _ = writeln!(out, "| {name} | {} | {} | {} |", seconds(ours), seconds(theirs), ratio(theirs, ours));
     }
     out

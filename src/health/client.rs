@@ -104,7 +104,7 @@ pub async fn wait_until(
     done: impl Fn(&KafkaHealth) -> Vec<String>,
 ) -> Result<KafkaHealth, Vec<String>> {
     let mut last = Vec::new();
-    let waited = poll("Kafka", limit, Backoff::SECOND, async || {
+    let waited = poll("Kafka", limit, Backoff::KAFKA, async || {
         last = match ask(brokers, link).await {
             Ok(cluster) => match done(&cluster) {
                 reasons if reasons.is_empty() => return Ok(Look::Ready(cluster)),

@@ -350,7 +350,7 @@ pub fn operation(head: &str, body: &[u8]) -> String {
 }
 
 /// A part of what a call is signed with: the key, the date, the region, the service.
-fn signed(head: &str, part: usize) -> &str {
+pub fn signed(head: &str, part: usize) -> &str {
     let part = header(head, "authorization").and_then(|sign| sign.split_once("Credential=")?.1.split('/').nth(part));
     part.unwrap_or_default()
 }
