@@ -161,7 +161,8 @@ impl State {
         let (low, high) = around(mean, bands.bytes);
         let (low, high) = (low.min(mean.saturating_sub(bands.slack)), high.max(mean.saturating_add(bands.slack)));
         let counts_band = {
-            let (low, high) = around(mean_count, bands.counts);
+            // With fewer replicas than brokers the mean is none, and no part of it makes a band wide.
+            let (low, high) = around(mean_count.max(1), bands.counts);
             // A band in which no whole number is beside the mean would never be met.
             (low.min(mean_count.saturating_sub(1)), high.max(mean_count + 1))
         };
