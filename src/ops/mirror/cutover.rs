@@ -147,13 +147,14 @@ impl Cut<'_> {
                 return Ok(());
             }
             if Instant::now() >= until {
-                let failure = Failure::new(format!("{open} offsets of {} are not copied yet", self.topic));
+                let failure =
+                    Failure::new(format!("the mirror still has to copy {} of {}", many(open, "offset"), self.topic));
                 return Err(match works(to, &workers(&from.id), &self.pair.to.name).await? {
                     true => failure.hint("`kstack mirror status` shows how far the mirror is; run this again then"),
                     false => failure.hint("no MirrorMaker copies: start it with `kstack mirror run`"),
                 });
             }
-            (self.tell)(&format!("Waiting until the last {open} offsets of {} are copied ...", self.topic));
+            (self.tell)(&format!("Waiting for the last {} of {} ...", many(open, "offset"), self.topic));
             sleep(Duration::from_secs(2)).await;
         }
     }

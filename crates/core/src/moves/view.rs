@@ -6,6 +6,7 @@ use super::evacuate::Marks;
 use super::proposal::Change;
 use super::state::{Bands, Node, Place, Replicas, State};
 use super::throttle::{Lists, Rates, own_partition};
+use crate::text::many;
 
 /// A partition: its topic and its number.
 pub type Key = (String, u32);
@@ -130,7 +131,7 @@ impl View {
             [] => {}
             [one] => troubles.push(format!("{one} has a replica out of sync")),
             [first, rest @ ..] => {
-                troubles.push(format!("{first} and {} more partitions have a replica out of sync", rest.len()));
+                troubles.push(format!("{first} and {} have a replica out of sync", many(rest.len(), "more partition")));
             }
         }
         troubles

@@ -206,7 +206,7 @@ impl<'a> Scale<'a> {
             if count > 0 && !stopped && broker.is_none_or(|broker| !broker.is_fit()) {
                 refuse(
                     *id,
-                    format!("it does not serve, and {} have a replica on it", many(count, "partition")),
+                    format!("it does not serve, and has replicas of {}", many(count, "partition")),
                     match self.generation(*id) {
                         Some(old) => {
                             format!("bring it back first: write `generation: {old}` again and apply{or_lose}")

@@ -26,7 +26,7 @@ impl Order<'_> {
         let looked = |step: &&Step| step.address.kind == "broker" && step.action() == Action::Delete;
         let looked = self.steps.iter().filter(looked).count() as u64;
         let express = self.steps[place].wanted().and_then(MskCluster::of).is_some_and(MskCluster::rebalances);
-        if !express && !(told && looked == count) {
+        if !(express || told && looked == count) {
             let step = self.steps[place].id();
             faults.push(format!("{step} would take {count} brokers away, of which {looked} are known to be empty"));
         }
