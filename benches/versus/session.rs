@@ -209,13 +209,6 @@ impl Session {
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
     }
 
-    /// One call at a time, so that calls come in the same order each time.
-    pub fn one_at_a_time(&mut self) {
-        for name in ["TF_CLI_ARGS_plan", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_destroy"] {
-            self.more.push((name, "-parallelism=1".to_owned()));
-        }
-    }
-
     fn peer(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.tool.program());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {

@@ -65,7 +65,7 @@ fn describe(store: &Store, kind: &Kind, asked: &Request) -> Answer {
             _ => json!(doc),
         }
     };
-    let page: Vec<Value> = all.iter().skip(start).take(most).map(|doc| shown(doc)).collect();
+    let page: Vec<Value> = all.iter().skip(start).take(most).map(shown).collect();
     let next = start.saturating_add(most);
     of(json!({kind.set: page, "nextToken": (next < all.len()).then(|| next.to_string())}))
 }

@@ -40,7 +40,7 @@ pub fn answer(store: &mut Store, asked: &Request) -> Option<Answer> {
                 let mine = rule["groupId"] == group && rule["isEgress"] == egress;
                 by_id || mine && wanted.iter().any(|one| alike(rule, one))
             };
-            let gone: Vec<String> = all.filter(goes).map(|rule| id_of(rule)).collect();
+            let gone: Vec<String> = all.filter(goes).map(id_of).collect();
             if gone.is_empty() {
                 return Some(error(
                     400,

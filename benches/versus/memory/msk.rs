@@ -87,7 +87,8 @@ pub fn answer(msk: &mut Msk, ec2: &mut Store, asked: &Request) -> Option<Answer>
         }
         ("GET" | "DELETE", "configurations", arn, part) => {
             let Some(one) = msk.configurations.get(arn) else {
-                return Some(error(404, "NotFoundException", &format!("Configuration ARN {arn} does not exist.")));
+                // The words by which Terraform knows that it is gone; LocalStack's are others.
+                return Some(error(400, "BadRequestException", "Configuration ARN does not exist."));
             };
             if asked.method == "DELETE" {
                 msk.configurations.remove(arn);
