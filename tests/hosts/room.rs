@@ -1,5 +1,4 @@
-//! Room for clusters on this machine: three of processes at a time, or one of machines, which want some gigabytes of memory and the bridge, and
-//! one of processes.
+//! Room for clusters on this machine: one of machines, which want some gigabytes of memory and a bridge, or two of processes at a time.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -9,34 +8,15 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::client::distribution;
 use crate::support::skip;
 
-const PLACES: usize = 3;
-
-/// What machines take of them.
-const MACHINES: usize = 2;
+const PLACES: usize = 2;
 
 struct Places {
     taken: [bool; PLACES],
-    /// Machines are there, on the only bridge.
-    machines: bool,
-    /// How many wait for machines' places: nobody takes one of these before them.
+    /// How many wait for all of them: nobody takes one before these.
     waiting: usize,
 }
 
-impl Places {
-    /// Takes so many, once there are `needed` of them.
-    fn take(&mut self, count: usize, needed: usize) -> Option<Vec<usize>> {
-        let free: Vec<usize> = (0..PLACES).filter(|place| !self.taken[*place]).collect();
-        if free.len() < needed {
-            return None;
-        }
-        let places = free[..count].to_vec();
-        places.iter().for_each(|place| self.taken[*place] = true);
-        Some(places)
-    }
-}
-
-static PLACES_OF_THIS_MACHINE: Mutex<Places> =
-    Mutex::new(Places { taken: [false; PLACES], machines: false, waiting: 0 });
+static PLACES_OF_THIS_MACHINE: Mutex<Places> = Mutex::new(Places { taken: [false; PLACES], waiting: 0 });
 static LEFT: Condvar = Condvar::new();
 
 thread_local! {
@@ -69,7 +49,6 @@ impl Drop for Room {
         for place in &self.places {
             state.taken[*place] = false;
         }
-        state.machines &= self.places.len() != MACHINES;
         LEFT.notify_all();
     }
 }
@@ -78,34 +57,30 @@ fn places() -> MutexGuard<'static, Places> {
     PLACES_OF_THIS_MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Room for machines: no others are there.
+/// Room for machines: no other cluster is there.
 pub fn alone() -> Room {
     let mut state = places();
     state.waiting += 1;
-    let taken = loop {
-        match if state.machines { None } else { state.take(MACHINES, MACHINES) } {
-            Some(taken) => break taken,
-            None => state = LEFT.wait(state).unwrap_or_else(PoisonError::into_inner),
-        }
-    };
+    while state.taken.contains(&true) {
+        state = LEFT.wait(state).unwrap_or_else(PoisonError::into_inner);
+    }
     state.waiting -= 1;
-    state.machines = true;
-    Room::at(taken)
+    state.taken = [true; PLACES];
+    Room::at((0..PLACES).collect())
 }
 
-/// Room for a cluster of processes beside others, and the Kafka that runs there. Where none can be had, that is said.
+/// Room for a cluster of processes beside another, and the Kafka that runs there. Where none can be had, that is said.
 pub fn beside() -> Option<(Room, PathBuf)> {
     let mut state = places();
-    let taken = loop {
-        // Machines that wait for those before them have their places kept only once these go.
-        let kept = if state.waiting > 0 && !state.machines { MACHINES } else { 0 };
-        match state.take(1, 1 + kept) {
-            Some(taken) => break taken,
-            None => state = LEFT.wait(state).unwrap_or_else(PoisonError::into_inner),
+    let place = loop {
+        match state.taken.iter().position(|taken| !taken) {
+            Some(place) if state.waiting == 0 => break place,
+            _ => state = LEFT.wait(state).unwrap_or_else(PoisonError::into_inner),
         }
     };
+    state.taken[place] = true;
     drop(state);
-    let room = Room::at(taken);
+    let room = Room::at(vec![place]);
     match distribution() {
         Ok(kafka) => Some((room, kafka)),
         Err(why) => {
