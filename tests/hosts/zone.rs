@@ -49,7 +49,7 @@ fn signal(hosts: &[&str], signal: &str) {
 
 #[test]
 fn a_zone_is_evacuated_filled_and_cut_off_under_writes() {
-    let Some(mut begun) = Begun::new(&[("combined: true", APART)], "count: 3", "count: 6") else { return };
+    let Some(mut begun) = Begun::new(&[("combined: true", APART)], "      count: 3", "      count: 6") else { return };
     begun.client.fill("bulk", 6, 24);
     begun.throttle_as_others("bulk");
     let (kafka, file, producer) = (&begun.kafka, &begun.file, &begun.producer);
