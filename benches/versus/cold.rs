@@ -8,31 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::Options;
 use crate::measure::{median, run};
-use crate::support::{KSTACK, stack};
+use crate::support::KSTACK;
 
 /// Medians in milliseconds, and sizes in MiB.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Cold {
     pub version_ms: f64,
     pub check_ms: f64,
-    /// The same file with [`TOPICS`] topics more.
-    pub check_topics_ms: f64,
     pub check_peak_mib: f64,
     pub binary_mib: f64,
-}
-
-const TOPICS: usize = 1000;
-
-/// A file beside `prod.yaml`'s own, with [`TOPICS`] topics more.
-fn with_topics(folder: &Path) -> String {
-    let topics: String = (0..TOPICS)
-        .map(|number| format!("  orders-{number}: {{partitions: 6, config: {{retention.ms: \"604800000\"}}}}\n"))
-        .collect();
-    let path = folder.join("topics.yaml");
-    // The number of partitions follows from the topics.
-    let edits = [("  partitions: 600 ", "  # "), ("\ntopics:\n", &format!("\ntopics:\n{topics}"))];
-    fs::write(&path, stack("prod", &edits)).expect("a file");
-    path.display().to_string()
 }
 
 pub fn measure(options: &Options) -> Cold {
@@ -50,11 +34,9 @@ pub fn measure(options: &Options) -> Cold {
     };
     let check = ["check", "stacks/prod.yaml"];
     let peak = run(Command::new(KSTACK).args(check).current_dir(root)).1.peak_mib;
-    let folder = tempfile::tempdir().expect("a folder");
     let cold = Cold {
         version_ms: time(&["--version"]),
         check_ms: time(&check),
-        check_topics_ms: time(&["check", &with_topics(folder.path())]),
         check_peak_mib: peak,
         binary_mib: fs::metadata(KSTACK).expect("the binary").len() as f64 / 1024.0 / 1024.0,
     };
