@@ -179,6 +179,8 @@ const OF_TARGET: &[(&str, &str)] = &[
     ("status.storage.partitions", "1"),
     ("offset.storage.segment.bytes", "1048576"),
     ("offset.flush.interval.ms", "5000"),
+    // There is one worker. One that comes before Kafka has missed the last gets its work at once, and not after Connect's five minutes.
+    ("scheduled.rebalance.max.delay.ms", "0"),
     ("producer.compression.type", "lz4"),
     ("producer.max.request.size", "33554432"),
     ("producer.buffer.memory", "67108864"),
