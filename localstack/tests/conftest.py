@@ -232,7 +232,7 @@ def endpoint(tmp_path_factory):
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=3)
+        process.wait(timeout=60)
 
 
 @pytest.fixture

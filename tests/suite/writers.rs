@@ -124,9 +124,8 @@ fn a_holder_that_sleeps_past_its_lease_does_not_write_the_record_of_what_another
     account.run(&["unlock", FILE, "--yes"]).expect(0);
     account.assert_converged(FILE);
 
-    // The last two calls of its look.
-    let slow = |call: &Call| Duration::from_millis(if call.operation == "DescribeVpcAttribute" { 4000 } else { 0 });
-    let proxy = Proxy::with(Weather { latency: Some(Box::new(slow)), ..Weather::default() });
+    // The last two calls of its look get their answers when it sleeps.
+    let proxy = Proxy::with(Weather { gate: Some("DescribeVpcAttribute"), ..Weather::default() });
     let direct = std::mem::replace(&mut account.endpoint, proxy.endpoint.clone());
     let mut command = account.command(&["apply", FILE, "--yes", "--json"]);
     command.env("KSTACK_TEST_LEASE", LEASE.to_string());
@@ -138,6 +137,7 @@ fn a_holder_that_sleeps_past_its_lease_does_not_write_the_record_of_what_another
         (last == 2).then_some(())
     });
     sleeper.signal(Signal::STOP);
+    proxy.open();
     proxy.wait_until_quiet();
     let lease = leases(&account).into_values().next_back().expect("a lease");
     let expires: jiff::Timestamp = text(&lease["expires"]).parse().expect("a time");
