@@ -38,7 +38,7 @@ fn escaped(text: &str) -> String {
             // A formula on GitHub begins and ends with it.
             '$' => out.push_str("<span>\\$</span>"),
             '@' | '#' => out.extend(['\\', c, BREAK]),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' => out.extend(['\\', c]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '^' | '!' => out.extend(['\\', c]),
             // Links that need no brackets.
             ':' if after.starts_with('/') => out.push_str("\\:"),
             '.' if before.to_ascii_lowercase().ends_with("www") => out.push_str("\\."),
