@@ -154,12 +154,12 @@ fn ended(view: &View, sight: &Sight, asked: Asked<'_>) -> Result<String, Failure
             0 => String::new(),
             count => format!(", but for {count} that no other broker can lead"),
         };
-        return Ok(format!("Leaders have left {zone}: {brokers} lead no partition{but}."));
+        return Ok(format!("Leaders have left {zone}: no partition is led by {brokers}{but}."));
     }
     let full = sight.of.brokers.iter().find(|id| view.names(**id));
     match full {
         Some(id) => Err(Failure::new(format!("broker {id} is not empty yet: {}", what_holds(view, *id).join("; ")))
             .hint("run it again: it goes on where it is; topics that were made meanwhile move then too")),
-        None => Ok(format!("{zone} is empty: {brokers} have no replica, and may be stopped.")),
+        None => Ok(format!("{zone} is empty: no replica is on {brokers}, whose hosts may be stopped.")),
     }
 }
