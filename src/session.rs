@@ -311,10 +311,12 @@ impl Session {
             let settings = record.settings || gives_settings(design, &input.observed);
             let alarms = design.has_alarms() || record.alarms;
             let client = if design.stack.client.is_some() { Some(true) } else { record.client };
+            let ipv6 = if design.stack.network.ipv6 { Some(true) } else { record.ipv6 };
             let begun = Record {
                 expires_at: design.expires,
                 own_role,
                 client,
+                ipv6,
                 zone,
                 privatelink,
                 papers,
@@ -335,6 +337,7 @@ impl Session {
             engine: Some(Engine::of(&design.stack).key().to_owned()),
             own_role: Some(own_role),
             client: design.stack.client.is_some().then_some(true),
+            ipv6: Some(design.stack.network.ipv6),
             zone: names::place(&design.stack),
             privatelink: names::has_privatelink(&design.stack),
             papers: secured,
@@ -384,6 +387,7 @@ impl Session {
             engine,
             own_role,
             client,
+            ipv6: Some(design.stack.network.ipv6),
             resources,
             applies,
             ..record.clone()

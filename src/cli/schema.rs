@@ -70,6 +70,7 @@ mod tests {
             engine: text(),
             own_role: Some(true),
             client: Some(true),
+            ipv6: Some(true),
             zone: text(),
             privatelink: true,
             papers: true,

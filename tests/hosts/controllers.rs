@@ -51,7 +51,7 @@ fn asks(host: &str) -> usize {
 }
 
 /// Ends the instance of a host, and deletes its volume with all that is on it.
-fn lose(kafka: &Path, host: &str) {
+pub fn lose(kafka: &Path, host: &str) {
     kill(host);
     fs::remove_dir_all(cluster().join(host)).expect("its files");
     Ec2::of(kafka).end(host, true);

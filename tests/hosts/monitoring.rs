@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -56,7 +57,7 @@ fn compare(list: &str, found: impl Fn() -> Option<BTreeSet<String>>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/monitoring").join(list);
     if std::env::var_os("KSTACK_UPDATE").is_some() {
         // What is measured of the first requests alone comes after them.
-        std::thread::sleep(std::time::Duration::from_secs(20));
+        std::thread::sleep(Duration::from_secs(20));
         let all: Vec<String> = poll("the metrics", PATIENCE, &found).into_iter().collect();
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         fs::write(&path, all.join("\n") + "\n").expect("a list");
@@ -64,7 +65,19 @@ fn compare(list: &str, found: impl Fn() -> Option<BTreeSet<String>>) {
     let text = fs::read_to_string(&path).expect("the list");
     let listed: BTreeSet<String> = text.lines().map(str::to_owned).collect();
     assert!(listed.len() > 30, "{listed:?}");
-    poll(&format!("all metrics of {list}"), PATIENCE, || listed.is_subset(&found()?).then_some(()));
+    // What lacks at the end is told.
+    let (begun, mut lacks) = (Instant::now(), BTreeSet::new());
+    while begun.elapsed() < PATIENCE {
+        match found() {
+            Some(found) => lacks = listed.difference(&found).cloned().collect(),
+            None => lacks = BTreeSet::from(["an answer of each".to_owned()]),
+        }
+        if lacks.is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    panic!("{list}: after {PATIENCE:?} there is not {lacks:?}");
 }
 
 /// The content of a file of the user data.

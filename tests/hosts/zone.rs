@@ -1,11 +1,16 @@
-//! A zone of a real Kafka while records are written: evacuated and filled again, and cut off. Runs are killed, each after another
-//! request that changes something.
+//! A zone of a real Kafka while records are written: evacuated and filled again, cut off, and lost with all of its volumes. Runs are killed,
+//! each after another request that changes something.
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::begun::Begun;
 use crate::client::{Client, PATIENCE};
+use crate::controllers::lose;
 use crate::heal::Ec2;
 use crate::moves::{TOPICS, hasty};
 use crate::network::run;
@@ -48,7 +53,7 @@ fn signal(hosts: &[&str], signal: &str) {
 }
 
 #[test]
-fn a_zone_is_evacuated_filled_and_cut_off_under_writes() {
+fn a_zone_is_evacuated_filled_cut_off_and_lost_under_writes() {
     let Some(mut begun) = Begun::new(&[("combined: true", APART)], "      count: 3", "      count: 6") else { return };
     begun.client.fill("bulk", 6, 24);
     begun.throttle_as_others("bulk");
@@ -61,7 +66,9 @@ fn a_zone_is_evacuated_filled_and_cut_off_under_writes() {
     evacuated(&begun, &zone_of("broker-1"));
     begun.unthrottled();
     producer.expect_more("writing after the evacuation", 100);
-    cut_off(&begun, &zone_of("broker-3"));
+    let zone = zone_of("broker-3");
+    cut_off(&begun, &zone);
+    lost(&begun, &zone);
     begun.arrived(&[1, 2, 3, 4, 5, 6]);
     begun.end();
 }
@@ -154,4 +161,66 @@ fn cut_off(begun: &Begun, zone: &str) {
     signal(&hosts, "CONT");
     kstack(kafka, &["status", file, "--wait", "--timeout", "3m"]).expect(0);
     kstack(kafka, &["evacuate", file, "--zone", zone, "--undo", "--yes"]).expect(0);
+}
+
+/// Instances and volumes of a whole zone are gone. `heal` brings its brokers back one after another, though each run dies after a request, and
+/// `apply` its controller.
+fn lost(begun: &Begun, zone: &str) {
+    let (kafka, file, client) = (&begun.kafka, &begun.file, &begun.client);
+    for host in ["broker-3", "broker-6", "controller-3"] {
+        lose(kafka, host);
+    }
+    begun.producer.expect_more("writing after the loss of a zone", 100);
+    let missed = || {
+        let told = kstack(kafka, &["status", file, "--json"]).expect(0).json();
+        let brokers = told["kafka"]["brokers"].as_array()?.clone();
+        let fenced = |one: &&Value| one["fenced"] == true;
+        (brokers.iter().filter(fenced).count() == 2).then_some(())
+    };
+    poll("the controllers missing two brokers", PATIENCE, missed);
+    let ec2 = Ec2::of(kafka);
+    let told = kstack(kafka, &["heal", file, "--dry-run", "--replace-after", "0s"]).expect(1);
+    println!("{told}");
+    assert!(told.out.starts_with(&format!("The zone {zone} is out: ")), "{told}");
+    assert_eq!([ec2.volume("broker-3"), ec2.volume("broker-6")], [None, None]);
+    let behind = || client.say(TOPICS, &["--describe", "--under-replicated-partitions"]);
+    let (begun_at, mut kills, mut first_is_back) = (Instant::now(), 0, false);
+    let last = loop {
+        assert!(begun_at.elapsed() < 3 * PATIENCE, "it comes to no end");
+        let ran = hasty(kafka, &["heal", file, "--yes", "--replace-after", "0s"], Some(1));
+        if ran.code == 1 {
+            // The controller is what is left, and not for this.
+            if !ran.out.contains("broker-") {
+                break ran;
+            }
+            let goes_on = ["is back", "does not serve", "are up to date", "out of sync on another broker"];
+            assert!(goes_on.iter().any(|one| ran.out.contains(one)), "{ran}");
+            sleep(Duration::from_millis(500));
+        } else {
+            assert_ne!(ran.code, 0, "{ran}");
+            kills += 1;
+            kstack(kafka, &["unlock", file, "--yes"]).expect(0);
+        }
+        if !first_is_back && ec2.volume("broker-6").is_some() {
+            first_is_back = true;
+            let lacking = behind();
+            let of_first = |line: &str| {
+                let ids = |name: &str| line.split(name).nth(1)?.split_whitespace().next().map(str::to_owned);
+                let has = |name: &str| ids(name).is_some_and(|ids| ids.split(',').any(|id| id == "3"));
+                has("Replicas: ") && !has("Isr: ")
+            };
+            assert!(
+                !lacking.lines().any(of_first),
+                "all of broker 3 is in sync before the next one gets a disk: {lacking}"
+            );
+        }
+    };
+    println!("{kills} runs were killed; the last one ended with:\n{last}");
+    assert!(kills > 12 && first_is_back, "{kills}");
+    assert!(last.out.starts_with("controller-3 has lost its data: its volume is gone.\n"), "{last}");
+    begun.unthrottled();
+    kstack(kafka, &["apply", file, "--yes"]).expect(0);
+    let quiet = kstack(kafka, &["heal", file, "--yes"]).expect(0);
+    assert_eq!(quiet.out, "", "all is well");
+    assert_eq!(behind().trim(), "", "all replicas are in sync");
 }

@@ -156,5 +156,5 @@ fn the_stacks_of_a_region_are_described_at_once() {
     calls.iter().for_each(|call| *counts.entry(call.operation.as_str()).or_default() += 1);
     // One of each for a region, and of what the account has.
     assert!(counts.values().all(|count| *count == 1 || *count == 3), "{counts:?}");
-    assert!(calls.len() <= 63, "{}: {counts:?}", calls.len());
+    assert!(calls.len() <= 60, "{}: {counts:?}", calls.len());
 }

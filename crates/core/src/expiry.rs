@@ -158,6 +158,7 @@ mod tests {
             engine: None,
             own_role: None,
             client: None,
+            ipv6: None,
             settings: false,
             unfinalized: false,
             zone: None,

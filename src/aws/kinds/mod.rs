@@ -39,6 +39,8 @@ enum Part {
     Logs(Logs),
     /// In the region: the client host.
     Client,
+    /// In the region: what only IPv6 needs.
+    Ipv6,
     /// In the region.
     Region,
 }
@@ -52,6 +54,7 @@ const fn part<K: Kind>() -> Part {
         (_, _, true, ..) => Part::Papers,
         (.., true, _) => Part::Alarms,
         (.., true) => Part::Client,
+        _ if K::OF_IPV6 => Part::Ipv6,
         _ => Part::Region,
     }
 }
@@ -120,6 +123,7 @@ pub struct Sought {
     own_role: bool,
     /// Whether there is a client host to look for: else instances are listed for brokers on EC2 alone.
     client: bool,
+    ipv6: bool,
 }
 
 impl Sought {
@@ -127,12 +131,12 @@ impl Sought {
     pub fn of(stack: &Stack) -> Sought {
         let engine = Engine::of(stack);
         let client = stack.client.is_some() || engine == Engine::Ec2;
-        Sought { engine, own_role: stack.has_own_role(), client }
+        Sought { engine, own_role: stack.has_own_role(), client, ipv6: stack.network.ipv6 }
     }
 
     /// What is looked for of an MSK cluster, which has no hosts.
     pub fn of_msk() -> Sought {
-        Sought { engine: Engine::Msk, own_role: false, client: false }
+        Sought { engine: Engine::Msk, own_role: false, client: false, ipv6: false }
     }
 }
 
@@ -151,6 +155,7 @@ pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, St
         Part::Logs(logs) => aws.expects_logs(logs),
         // Where brokers are on EC2, or may be, instances are listed anyway.
         Part::Client => record.is_none_or(|record| record.may_have_client() || record.engine.is_none()),
+        Part::Ipv6 => record.is_none_or(Record::may_have_ipv6),
         Part::Region => true,
     };
     let found = find(aws, asked).await?;
@@ -223,13 +228,14 @@ pub async fn find_of(aws: &Aws, sought: Sought) -> Result<Vec<Found<Resource>>, 
                 Part::Alarms => aws.expects_alarms(),
                 Part::Logs(logs) => aws.expects_logs(logs),
                 Part::Client => sought.client,
+                Part::Ipv6 => sought.ipv6,
                 Part::Region => true,
             }
     };
     find(aws, asked).await
 }
 
-/// All of that which is `found`, and of other engines, in IAM and in DNS, what the stack's record tells that there may be. A stack that
+/// All of that which is `found`, and of other engines, in IAM, of IPv6 and in DNS, what the stack's record tells that there may be. A stack that
 /// never had another engine needs no permission to ask for it, nor one that never had a role to ask IAM. Without a record nothing is left
 /// of a stack: it is the first that is written, and the last that goes. An old one does not tell of engines, and a VPC or, in a network of
 /// others, a group that has the engine's tag does.
@@ -253,12 +259,14 @@ pub async fn with_others(
         };
         let had_role = had_role && !sought.own_role;
         let had_client = record.may_have_client() && !sought.client;
-        if others || had_role || had_client {
+        let had_ipv6 = record.may_have_ipv6() && !sought.ipv6;
+        if others || had_role || had_client || had_ipv6 {
             let of_others = |engine: Option<Engine>| others && engine.is_some_and(|one| one != sought.engine);
             let left = |engine, part| match part {
                 Part::Iam => had_role,
                 Part::Names | Part::Papers | Part::Alarms | Part::Logs(_) => false,
                 Part::Client => had_client,
+                Part::Ipv6 => had_ipv6,
                 Part::Region => of_others(engine),
             };
             found.extend(find(aws, left).await?);

@@ -69,10 +69,11 @@ pub fn decide(seen: &Seen, asked: Asked) -> Verdict {
         what: format!("{name} is stopped, and the stack file has it no more."),
         then: "`kstack apply` goes on with it: it has not left the cluster yet.".to_owned(),
     }));
-    // Only once it serves: until then its host is what is wrong.
+    // Only once it serves: until then its host is what is wrong. The next host of its zone waits for it.
     let begun = seen.view.as_ref().ok().filter(|view| view.quorum.is_some()).and_then(fetching);
     let host = begun.and_then(|node| seen.hosts.iter().find(|(_, host)| host.node == node && host.broker));
-    if let (None, true, Some((name, _))) = (&verdict.remedy, sick.is_empty() && !seen.interrupted, host) {
+    let host = host.filter(|(name, _)| !seen.interrupted && !sick.iter().any(|(_, of, _)| of == name));
+    if let (None, Some((name, _))) = (&verdict.remedy, host) {
         let remedy = Remedy::Fetch(name.clone());
         verdict.wrong.push(Wrong { what: format!("{name} fetches what it had lost."), then: remedy.text() });
         verdict.remedy = Some(remedy);

@@ -17,6 +17,7 @@ spec! {
 impl Kind for EgressOnlyGateway {
     const NAME: &'static str = "egress_only_gateway";
     const ACCESS: bool = true;
+    const OF_IPV6: bool = true;
 
     fn desired(design: &Design) -> Vec<(String, Self)> {
         let network = &design.stack.network;

@@ -45,6 +45,8 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Field
     /// Whether only stacks with a client host have such resources: they are looked for where the file or the record tells of one, and in
     /// stacks on EC2, whose instances are listed anyway.
     const OF_CLIENT: bool = false;
+    /// Whether only stacks with IPv6 have such resources: they are looked for where the file has it, or the record tells of it or not at all.
+    const OF_IPV6: bool = false;
     /// Whether only stacks with alarms have such resources: CloudWatch is asked where the file or the record tells of any.
     const OF_ALARMS: bool = false;
     /// What a stack has where it has such resources, if that is logs of its own: they are asked for where the file or the record tells of it.

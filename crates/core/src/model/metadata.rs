@@ -123,6 +123,9 @@ pub struct Record {
     /// where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<bool>,
+    /// Whether there may be what only IPv6 needs: as with `own_role`. Absent in records of before kstack wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<bool>,
     /// Where the stack's names in DNS may be: [`OWN_ZONE`], or the id of a hosted zone of others. Absent where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
@@ -166,6 +169,11 @@ impl Record {
     /// Whether there may be a client host.
     pub fn may_have_client(&self) -> bool {
         self.client == Some(true)
+    }
+
+    /// Whether there may be what only IPv6 needs.
+    pub fn may_have_ipv6(&self) -> bool {
+        self.ipv6 != Some(false)
     }
 
     /// Whether there may be a role and an instance profile of the stack's own.

@@ -275,7 +275,9 @@ impl<'a> Quorum<'a> {
             ));
         } else if let Some(host) = lost.first().filter(|_| self.voters.is_empty()) {
             let why = self.observed.unknown_inside().unwrap_or("the brokers have not told who votes");
-            plan.refusals.push(Refusal::general(
+            // Another host may come back all the same.
+            plan.refusals.push(Refusal::at(
+                &Address::new(Volume::NAME, host),
                 format!("the volume of {host} is lost, and it is not known who votes, and by which directory: {why}"),
                 format!("{ASK}; or restore the volume from a snapshot and tag it as before"),
             ));
@@ -295,9 +297,11 @@ impl<'a> Quorum<'a> {
         if leaving.is_empty() || !self.voters.is_empty() {
             return;
         }
-        let names: Vec<String> = leaving.into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = leaving.iter().map(|host| (*host).to_owned()).collect();
         let why = self.observed.unknown_inside().unwrap_or("the quorum does not run yet");
-        plan.refusals.push(Refusal::general(
+        let first = Address::new(Instance::NAME, leaving.first().copied().unwrap_or_default());
+        plan.refusals.push(Refusal::at(
+            &first,
             format!("the stack file has no {} any more, and it is not known who votes: {why}", first_of(&names)),
             format!("{ASK}; or keep `controllers.count` as it was"),
         ));

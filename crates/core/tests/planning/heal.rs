@@ -6,6 +6,7 @@ use std::fs;
 use kstack_core::check::Parsed;
 use kstack_core::heal::{Host, Machine, hosts, part, pending};
 use kstack_core::model::Address;
+use kstack_core::observed::Inside;
 use kstack_core::plan::{Plan, verify};
 use serde_json::json;
 
@@ -83,6 +84,20 @@ fn one_host_comes_back_and_nothing_else_of_the_plan_is_done() {
         "{done:?}"
     );
     assert!(steps(&plan).contains(&"Create instance/broker-5".to_owned()), "the plan does more");
+    // Beside a controller that has lost its volume, of which the plan says that brokers have to be asked.
+    let (mut model, file) = applied(&prod());
+    for name in ["broker-3", "broker-6", "controller-3"] {
+        model.end(&Address::new("instance", name));
+        model.end(&Address::new("volume", name));
+    }
+    // As where nobody has asked brokers, who alone know who votes.
+    model.observed.live.retain(|address, _| address.kind != "voter");
+    model.observed.inside = Inside::Unknown("the brokers were not asked".to_owned());
+    let (_, plan) = seen(&model, &file);
+    assert!(plan.refusals[0].reason.contains("it is not known who votes"), "{:?}", plan.refusals);
+    let part = kstack_core::heal::part(&plan, "broker-6", &model.observed);
+    let made = ["Create volume/broker-6", "Create instance/broker-6"].map(str::to_owned);
+    assert_eq!((part.refusals.as_slice(), &steps(&part)[..2]), (&[][..], &made[..]));
     // A host that runs and has lost its volume is rolled.
     let (mut model, file) = applied(&prod());
     model.end(&Address::new("volume", "broker-2"));

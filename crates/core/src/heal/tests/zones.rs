@@ -53,6 +53,11 @@ fn a_zone_whose_hosts_lost_everything_comes_back_broker_by_broker() {
     }
     let verdict = seen.decide(Some(0));
     assert_eq!(verdict.remedy, None, "it is behind still: {}", said(&verdict));
+    // Where the run that brought it back died, the next one goes on with that: nobody else would lift its throttle.
+    let mut cut = seen.clone();
+    let lists = Lists { leader: vec![fetch_entry(0, 1)], follower: vec![fetch_entry(0, 3)] };
+    cut.told().lists.insert("orders".to_owned(), lists);
+    assert_eq!(cut.decide(Some(0)).remedy, Some(Remedy::Fetch("broker-3".to_owned())));
     for one in seen.told().partitions.values_mut().filter(|one| one.replicas.contains(&3)) {
         one.in_sync.clone_from(&one.replicas);
     }
