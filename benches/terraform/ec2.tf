@@ -96,6 +96,8 @@ resource "aws_nat_gateway" "zone" {
   for_each      = local.public
   subnet_id     = aws_subnet.public[each.key].id
   allocation_id = aws_eip.nat[each.key].id
+  # As the provider's documentation recommends it.
+  depends_on = [aws_internet_gateway.main]
 }
 
 resource "aws_route_table" "private" {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Options;
 use crate::measure::{median, run};
-use crate::support::KSTACK;
+use crate::support::{KSTACK, stack};
 
 /// Medians in milliseconds, and sizes in MiB.
 #[derive(Debug, Serialize, Deserialize)]
@@ -16,7 +16,19 @@ pub struct Cold {
     pub version_ms: f64,
     pub check_ms: f64,
     pub check_peak_mib: f64,
+    /// Of the same file with a thousand topics.
+    pub check_topics_ms: f64,
     pub binary_mib: f64,
+}
+
+/// The production stack with a thousand topics of one partition each.
+fn with_topics() -> String {
+    let text = stack("prod", &[("  partitions: 600 ", "  # ")]);
+    let (before, after) = text.split_once("\ntopics:\n").expect("topics");
+    let topics: String = (0..1000)
+        .map(|number| format!("  billing-{number:04}: {{partitions: 1, config: {{retention.ms: 86400000}}}}\n"))
+        .collect();
+    format!("{before}\ntopics:\n{topics}{after}")
 }
 
 pub fn measure(options: &Options) -> Cold {
@@ -33,11 +45,15 @@ pub fn measure(options: &Options) -> Cold {
         median((0..options.repeats * 20).map(|_| once()).collect())
     };
     let check = ["check", "stacks/prod.yaml"];
+    let folder = tempfile::tempdir().expect("a folder");
+    let topics = folder.path().join("topics.yaml").display().to_string();
+    fs::write(&topics, with_topics()).expect("a file");
     let peak = run(Command::new(KSTACK).args(check).current_dir(root)).1.peak_mib;
     let cold = Cold {
         version_ms: time(&["--version"]),
         check_ms: time(&check),
         check_peak_mib: peak,
+        check_topics_ms: time(&["check", &topics]),
         binary_mib: fs::metadata(KSTACK).expect("the binary").len() as f64 / 1024.0 / 1024.0,
     };
     println!("{cold:.2?}");

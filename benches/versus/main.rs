@@ -13,6 +13,7 @@ mod measure;
 mod memory;
 mod peers;
 mod report;
+mod roll;
 mod session;
 #[allow(dead_code)]
 #[path = "../../tests/suite/support/mod.rs"]
@@ -32,7 +33,7 @@ pub struct Options {
     pub latency: Option<Vec<u64>>,
 }
 
-const PARTS: [&str; 6] = ["check", "versus", "limit", "growth", "cold", "tables"];
+const PARTS: [&str; 7] = ["check", "versus", "limit", "growth", "roll", "cold", "tables"];
 
 /// The words of an option, each of which is one of `known`.
 fn words(text: Option<String>, known: &[&str]) -> Option<Vec<String>> {
@@ -111,6 +112,7 @@ fn main() {
             }
             "limit" => report::write("limit", &limit::measure(&options)),
             "growth" => report::write("growth", &growth::measure(&options)),
+            "roll" => report::write("roll", &roll::measure(&options)),
             "cold" => report::write("cold", &cold::measure(&options)),
             _ => {} // The tables alone.
         }

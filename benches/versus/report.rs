@@ -55,6 +55,7 @@ pub fn filled(text: &str) -> String {
             "short" => short(&read("versus")),
             "limit" => limit(&figures),
             "growth" => growth(&figures),
+            "roll" => roll(&figures),
             "cold" => cold(&figures),
             other => panic!("there is no table `{other}`"),
         };
@@ -173,15 +174,32 @@ pub fn growth(growth: &Value) -> String {
     out
 }
 
+/// A roll of a real Kafka.
+pub fn roll(roll: &Value) -> String {
+    let each = |key: &str| roll[key].as_array().map_or(0, Vec::len);
+    format!(
+        "| | times | median | longest |\n|---|---|---|---|\n\
+         | a broker stops, starts and catches up | {} | {} | {} |\n\
+         | from all in sync to the next stop | {} | {} | {} |\n",
+        each("out_s"),
+        seconds(&roll["out_median_s"]),
+        seconds(&roll["out_max_s"]),
+        each("idle_s"),
+        seconds(&roll["idle_median_s"]),
+        seconds(&roll["idle_max_s"]),
+    )
+}
+
 /// Start and size.
 pub fn cold(cold: &Value) -> String {
     let number = |key: &str| cold[key].as_f64().unwrap_or_default();
     format!(
-        "| `kstack --version` | `kstack check stacks/prod.yaml` | memory of that | binary |\n|---|---|---|---|\n\
-         | {:.1} ms | {:.1} ms | {:.1} MiB | {:.1} MiB |\n",
+        "| `kstack --version` | `kstack check stacks/prod.yaml` | memory of that | `check` of 1,000 topics more | binary |\n|---|---|---|---|---|\n\
+         | {:.1} ms | {:.1} ms | {:.1} MiB | {:.1} ms | {:.1} MiB |\n",
         number("version_ms"),
         number("check_ms"),
         number("check_peak_mib"),
+        number("check_topics_ms"),
         number("binary_mib")
     )
 }

@@ -104,7 +104,8 @@ def test_a_configuration_in_use_is_not_deleted(aws, how):
     aws.kafka.delete_cluster(ClusterArn=cluster)
     until(lambda: aws.kafka.list_clusters_v2()["ClusterInfoList"], lambda found: found == [])
     assert aws.kafka.delete_configuration(Arn=arn)["State"] == "DELETING"
-    refused("NotFoundException", aws.kafka.describe_configuration, Arn=arn)
+    refused("BadRequestException", aws.kafka.describe_configuration, Arn=arn)
+    refused("BadRequestException", aws.kafka.delete_configuration, Arn=arn)
 
 
 def test_a_cluster_takes_revisions_that_are_there_and_for_its_version(aws):

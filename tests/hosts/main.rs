@@ -64,7 +64,7 @@ use client::{Client, PATIENCE, Producer, distribution};
 use heal::Ec2;
 use machine::{Launch, Machine, Volume, image, sweep, trial};
 use network::{Network, run};
-use room::alone;
+use room::for_machines;
 use secured_machines::Secured;
 use support::aws::{DEV, PROD, wait};
 use support::{Account, poll, skip, text};
@@ -84,6 +84,24 @@ struct Ground {
     running: PathBuf,
 }
 
+/// The memory that is free, in KiB.
+fn available() -> Option<u64> {
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    memory.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse().ok())
+}
+
+/// Whether there is enough of it, after some minutes at most: the cluster beside these may end.
+fn has_room() -> bool {
+    let start = Instant::now();
+    while available().is_some_and(|kib| kib < MEMORY_KIB) {
+        if start.elapsed() > 2 * PATIENCE {
+            return false;
+        }
+        std::thread::sleep(Duration::from_secs(5));
+    }
+    true
+}
+
 /// The ground for machines, or why there is none.
 fn ground() -> Result<Ground, String> {
     if !rustix::process::geteuid().is_root() {
@@ -95,11 +113,7 @@ fn ground() -> Result<Ground, String> {
     {
         return Err(format!("there is no {missing} on this machine"));
     }
-    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    if available.is_some_and(|kib| kib < MEMORY_KIB) {
+    if !has_room() {
         return Err(format!("less than {} GiB of memory are free", MEMORY_KIB >> 20));
     }
     let kafka = distribution()?;
@@ -383,7 +397,7 @@ fn on_this_machine(account: &Account, region: &str, kafka: &Path, network: u8) -
 
 /// Runs `test` on machines, or says why there are none.
 fn with_machines(test: impl FnOnce(&Ground)) {
-    let _alone = alone();
+    let _room = for_machines();
     let start = Instant::now();
     match ground() {
         Ok(ground) => {

@@ -1,4 +1,4 @@
-//! Room for clusters on this machine: one of machines, which want some gigabytes of memory and a bridge, or two of processes at a time.
+//! Room for two clusters on this machine at a time. One of them may be of machines, which want some gigabytes of memory and the bridge.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -12,11 +12,18 @@ const PLACES: usize = 2;
 
 struct Places {
     taken: [bool; PLACES],
-    /// How many wait for all of them: nobody takes one before these.
-    waiting: usize,
+    /// The place of the machines, while there are any.
+    machines: Option<usize>,
 }
 
-static PLACES_OF_THIS_MACHINE: Mutex<Places> = Mutex::new(Places { taken: [false; PLACES], waiting: 0 });
+impl Places {
+    /// The first place that is free.
+    fn free(&self) -> Option<usize> {
+        self.taken.iter().position(|taken| !taken)
+    }
+}
+
+static PLACES_OF_THIS_MACHINE: Mutex<Places> = Mutex::new(Places { taken: [false; PLACES], machines: None });
 static LEFT: Condvar = Condvar::new();
 
 thread_local! {
@@ -26,17 +33,17 @@ thread_local! {
 
 /// A test's room, until it ends.
 pub struct Room {
-    places: Vec<usize>,
+    place: usize,
     /// A sandbox is for a process, and ends with it: this one reads from the test, and so ends with that, however it ends.
     owner: Child,
 }
 
 impl Room {
-    fn at(places: Vec<usize>) -> Room {
+    fn at(place: usize) -> Room {
         let mut command = Command::new("cat");
         let owner = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat starts");
-        HERE.set(Some((places[0], owner.id())));
-        Room { places, owner }
+        HERE.set(Some((place, owner.id())));
+        Room { place, owner }
     }
 }
 
@@ -46,9 +53,8 @@ impl Drop for Room {
         drop(self.owner.stdin.take());
         let _ = self.owner.wait();
         let mut state = places();
-        for place in &self.places {
-            state.taken[*place] = false;
-        }
+        state.taken[self.place] = false;
+        state.machines = state.machines.filter(|place| *place != self.place);
         LEFT.notify_all();
     }
 }
@@ -57,30 +63,31 @@ fn places() -> MutexGuard<'static, Places> {
     PLACES_OF_THIS_MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Room for machines: no other cluster is there.
-pub fn alone() -> Room {
+/// Room for machines: no others are there.
+pub fn for_machines() -> Room {
     let mut state = places();
-    state.waiting += 1;
-    while state.taken.contains(&true) {
-        state = LEFT.wait(state).unwrap_or_else(PoisonError::into_inner);
-    }
-    state.waiting -= 1;
-    state.taken = [true; PLACES];
-    Room::at((0..PLACES).collect())
+    let place = loop {
+        match state.free() {
+            Some(place) if state.machines.is_none() => break place,
+            _ => state = LEFT.wait(state).unwrap_or_else(PoisonError::into_inner),
+        }
+    };
+    (state.taken[place], state.machines) = (true, Some(place));
+    Room::at(place)
 }
 
 /// Room for a cluster of processes beside another, and the Kafka that runs there. Where none can be had, that is said.
 pub fn beside() -> Option<(Room, PathBuf)> {
     let mut state = places();
     let place = loop {
-        match state.taken.iter().position(|taken| !taken) {
-            Some(place) if state.waiting == 0 => break place,
-            _ => state = LEFT.wait(state).unwrap_or_else(PoisonError::into_inner),
+        match state.free() {
+            Some(place) => break place,
+            None => state = LEFT.wait(state).unwrap_or_else(PoisonError::into_inner),
         }
     };
     state.taken[place] = true;
     drop(state);
-    let room = Room::at(vec![place]);
+    let room = Room::at(place);
     match distribution() {
         Ok(kafka) => Some((room, kafka)),
         Err(why) => {

@@ -101,7 +101,7 @@ pub fn answer(iam: &mut Iam, asked: &Request) -> Option<Answer> {
         "ListInstanceProfilesForRole" => {
             let with = |one: &&Profile| one.roles.iter().any(|name| name == role);
             let all: Vec<Value> = iam.profiles.values().filter(with).map(|one| iam.shown(one)).collect();
-            result(json!({"InstanceProfiles": all, "IsTruncated": false}))
+            result(json!({"InstanceProfiles": all}))
         }
         "CreateInstanceProfile" => {
             let id = format!("AIPA{:017}", iam.profiles.len() + 1);

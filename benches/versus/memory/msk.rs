@@ -65,17 +65,12 @@ pub fn answer(msk: &mut Msk, ec2: &mut Store, asked: &Request) -> Option<Answer>
             msk.last += 1;
             let name = asked.json["name"].as_str()?;
             let arn = asked.arn("kafka", &format!("configuration/{name}/{}", unique(msk.last)));
-            let (date, text) = (now(), &asked.json["description"]);
-            let mut revision = json!({"revision": 1, "creationTime": date});
-            if !text.is_null() {
-                revision["description"] = text.clone();
-            }
+            let (date, text) = (now(), asked.json["description"].as_str().unwrap_or_default());
+            let revision = json!({"revision": 1, "creationTime": date, "description": text});
             let mut doc =
                 json!({"arn": arn, "creationTime": date, "latestRevision": revision, "name": name, "state": "ACTIVE"});
             let answer = Answer::Json(doc.clone());
-            if !text.is_null() {
-                doc["description"] = text.clone();
-            }
+            doc["description"] = json!(text);
             let versions = &asked.json["kafkaVersions"];
             doc["kafkaVersions"] = if versions.is_null() { json!([]) } else { versions.clone() };
             doc["_properties"] = asked.json["serverProperties"].clone();
@@ -87,7 +82,6 @@ pub fn answer(msk: &mut Msk, ec2: &mut Store, asked: &Request) -> Option<Answer>
         }
         ("GET" | "DELETE", "configurations", arn, part) => {
             let Some(one) = msk.configurations.get(arn) else {
-                // The words by which Terraform knows that it is gone; LocalStack's are others.
                 return Some(error(400, "BadRequestException", "Configuration ARN does not exist."));
             };
             if asked.method == "DELETE" {

@@ -43,6 +43,11 @@ pub fn answer(store: &mut Store, asked: &Request) -> Option<Answer> {
             done()
         }
         "DetachInternetGateway" => {
+            let vpc = form.get("VpcId");
+            let mapped = |nat: &Doc| nat["vpcId"] == vpc && nat["state"] != "deleted";
+            if store.all("nat").any(mapped) {
+                return Some(error(400, "DependencyViolation", "The network has some mapped public addresses."));
+            }
             store.get_mut("igw", form.get("InternetGatewayId"))?.insert("attachmentSet".to_owned(), json!([]));
             done()
         }

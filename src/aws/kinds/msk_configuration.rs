@@ -20,7 +20,7 @@ impl Driver<Aws> for MskConfiguration {
         discover: &[call("ListConfigurations"), call("DescribeConfigurationRevision")],
         create: &[call("CreateConfiguration"), call("ListConfigurations")],
         update: &[call("ListConfigurations"), call("DescribeConfigurationRevision"), call("UpdateConfiguration")],
-        delete: &[call("DeleteConfiguration")],
+        delete: &[call("DeleteConfiguration"), call("ListConfigurations")],
         retag: &[],
     };
 
@@ -71,8 +71,14 @@ impl Driver<Aws> for MskConfiguration {
     async fn delete(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         let call = ctx.system.clients.msk.delete_configuration().arn(id);
         match call.send().await.map_err(failed("DeleteConfiguration")).or_gone() {
-            // MSK has no code of its own for a configuration that a cluster still uses.
-            Err(error) if error.class() == Class::Other => Err(error.classed(Class::InUse)),
+            // MSK has one code for a configuration that a cluster still uses, and for one that is gone, as after an answer that was lost.
+            Err(error) if error.class() == Class::Other => {
+                let all = configurations(ctx.system).await?;
+                match all.iter().any(|one| one.arn() == Some(id)) {
+                    true => Err(error.classed(Class::InUse)),
+                    false => Ok(()),
+                }
+            }
             other => other,
         }
     }

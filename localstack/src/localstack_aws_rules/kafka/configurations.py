@@ -51,7 +51,8 @@ def picked(configuration: dict, *members: str) -> dict:
 def find(context, configuration_arn: str) -> dict:
     configuration = store(context).configurations.get(configuration_arn)
     if configuration is None:
-        raise not_found(context, f"The configuration {configuration_arn} does not exist.")
+        # Not NotFoundException, though the API lists it: by these words Terraform's provider knows that one is gone.
+        raise bad_request("Configuration ARN does not exist.")
     return configuration
 
 
