@@ -11,6 +11,7 @@ mod cloud;
 mod controllers;
 mod copies;
 mod definitions;
+mod evacuation;
 mod every_request;
 mod generation_machines;
 mod generations;
@@ -50,7 +51,6 @@ mod user_secret;
 mod users;
 mod watch;
 mod with;
-mod zone;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
