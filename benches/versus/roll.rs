@@ -19,6 +19,9 @@ use crate::support::{Run, sandbox_command, stack, text};
 /// How often Kafka is asked.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How long an answer takes at most where all is well.
+const PROMPT: Duration = Duration::from_millis(250);
+
 /// The rolls of a stack of three brokers that are controllers too, one file after another.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Roll {
@@ -82,9 +85,10 @@ fn watch(brokers: &[Server], ends: &AtomicBool) -> Changes {
     let link = Link::default();
     let mut changes = Changes::new();
     while !ends.load(Ordering::SeqCst) {
-        // While another controller is elected, nobody has an answer, or it takes its time: what was asked first is when that began.
+        // While another controller is elected, nobody has an answer, or only after a second: what was asked first is when that began.
         let asked = Instant::now();
-        let out = runtime.block_on(health::ask(brokers, &link)).map_or(true, |seen| {
+        let answer = runtime.block_on(async { tokio::time::timeout(PROMPT, health::ask(brokers, &link)).await });
+        let out = answer.ok().and_then(Result::ok).is_none_or(|seen| {
             let serves = seen.brokers.iter().filter(|one| !one.silent && !one.fenced).count();
             seen.counts().0 > 0 || serves < brokers.len()
         });
