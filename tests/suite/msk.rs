@@ -424,3 +424,21 @@ fn a_creation_survives_a_death_or_a_lost_answer_at_any_call() {
 fn ten_changes_survive_a_death_or_a_lost_answer_at_any_call() {
     sweep(Some(&[]), &TEN, 6);
 }
+
+#[test]
+fn a_configuration_whose_deletion_got_no_answer_is_gone() {
+    let mut account = account();
+    write(&account, &[]);
+    account.apply(FILE);
+    let lost = AtomicUsize::new(0);
+    let hit = move |call: &Call| {
+        let deletes = call.operation.to_uppercase().starts_with("DELETE") && call.operation.contains("configurations");
+        (deletes && lost.fetch_add(1, Ordering::SeqCst) == 0).then_some(Fault::DropAnswer)
+    };
+    let proxy = Proxy::with(Weather { fault: Some(Box::new(hit)), ..Weather::default() });
+    let run = through(&mut account, &proxy, &["destroy", FILE, "--yes"]).expect(0);
+    let asked = proxy.take().into_iter().filter(|call| call.operation.to_uppercase().starts_with("DELETE"));
+    let asked = asked.filter(|call| call.operation.contains("configurations")).count();
+    assert_eq!(asked, 2, "it is asked for once more, and told what a configuration in use gets: {run}");
+    account.assert_nothing_left();
+}
