@@ -281,7 +281,9 @@ fn lost(view: &View, host: &Host, asked: Asked) -> Option<Objection> {
                 .to_owned(),
         ));
     };
-    let due = host.lost_since.unwrap_or(asked.now).saturating_add(after).unwrap_or(asked.now);
+    // The run that marked it may have had a clock that is ahead of this one by a second.
+    let since = host.lost_since.map_or(asked.now, |since| since.min(asked.now));
+    let due = since.saturating_add(after).unwrap_or(asked.now);
     (due > asked.now).then(|| {
         let due = due.strftime("%F %H:%M UTC");
         Objection(

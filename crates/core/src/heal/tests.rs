@@ -219,6 +219,10 @@ fn lost_data_is_given_up_only_after_the_time_that_was_asked_for() {
         assert_eq!(verdict.remedy.is_some(), due, "{since}: {}", said(&verdict));
         assert!(verdict.mark.is_empty() && verdict.unmark.is_empty());
     }
+    // Another run's clock may be ahead by a second.
+    seen.host("broker-2").lost_since = Some(at("2026-03-01T10:00:01Z"));
+    assert_eq!(seen.decide(Some(0)).remedy, Some(Remedy::Replace("broker-2".to_owned())));
+    assert_eq!(seen.decide(Some(1)).remedy, None);
     // What was noted of it is void once the volume is there again.
     let mut seen = well();
     seen.host("broker-2").lost_since = Some(at("2026-03-01T09:00:00Z"));
