@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use super::Task;
-use super::kafka::{brokers, launch, link, link_to, local_brokers, told_of_nobody};
+use super::kafka::{brokers, last_words, launch, link, link_to, local_brokers, told_of_nobody};
 use super::msk::{self, Reached};
 use super::rebalance::orders_of_plan;
 use crate::aws::Aws;
@@ -341,7 +341,9 @@ async fn serve<'a>(
         health::wait_until(&servers, &own, SERVE_TIMEOUT, |cluster| cluster.not_serving(&ids).into_values().collect());
     if let Err(reasons) = healthy.await {
         own.way.close().await;
-        return Err(StepError::ended("Kafka can't be asked", shortened(&reasons)));
+        let words = kafka.local.as_ref().and_then(|local| last_words(local, design, &reasons));
+        let why = [Some(shortened(&reasons)), words].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        return Err(StepError::ended("Kafka can't be asked", why));
     }
     Ok(Brokers::by_id(nodes, own, may_write).with_scram(scram(stack, &observed, task.sandbox)))
 }

@@ -160,6 +160,14 @@ pub async fn launch<'k>(
     Ok(Some(local))
 }
 
+/// With what the log ends of the first broker that `reasons` name; of any host, where they name none.
+pub fn last_words(local: &Local, design: &Design, reasons: &[String]) -> Option<String> {
+    let named = |id: u32| reasons.iter().any(|reason| reason.starts_with(&format!("broker {id} ")));
+    let host = design.hosts.iter().find(|host| named(host.cloud.node_id)).or(design.hosts.first())?;
+    let words = local.cluster.last_words(&host.name)?;
+    Some(format!("the log of {} ends with:\n{words}", host.name))
+}
+
 /// Starts the processes that stand for the hosts of `design`, where the sandbox has a Kafka, and waits until they are a healthy
 /// cluster. Returns the addresses for clients; none without a Kafka.
 ///
@@ -184,8 +192,8 @@ pub async fn start(
     healthy.await.map_err(|reasons| {
         let failure =
             Failure::new(format!("Kafka is not healthy after {} s: {}", START_TIMEOUT.as_secs(), shortened(&reasons)));
-        match local.cluster.ended() {
-            Some((host, log)) => failure.hint(format!("the process of {host} has ended; its log ends with:\n{log}")),
+        match last_words(local, design, &reasons) {
+            Some(words) => failure.hint(words),
             None => failure,
         }
     })?;

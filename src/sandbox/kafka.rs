@@ -31,9 +31,16 @@ use kstack_core::stack::{Scalar as _, Version};
 /// hosts of a stack run when it is set.
 pub const VARIABLE: &str = "KSTACK_SANDBOX_KAFKA";
 
-/// Ends the node when the sandbox's process (the first argument) ends. Its own process id goes into the second.
-const WATCH: &str = r#"guard=$1; echo $$ > "$2"; shift 2; "$@" & node=$!
-while kill -0 "$guard" 2>/dev/null && kill -0 "$node" 2>/dev/null; do sleep 1; done; kill -9 "$node" 2>/dev/null"#;
+/// Ends the node when the sandbox's process (the first argument) ends. Its own process id goes into the second. A node that fails is started
+/// again after ten seconds, as systemd does it on a host.
+const WATCH: &str = r#"guard=$1; echo $$ > "$2"; shift 2
+while kill -0 "$guard" 2>/dev/null; do
+    "$@" & node=$!
+    while kill -0 "$guard" 2>/dev/null && kill -0 "$node" 2>/dev/null; do sleep 1; done
+    kill -9 "$node" 2>/dev/null; wait "$node"; code=$?
+    if [ "$code" = 0 ] || ! kill -0 "$guard" 2>/dev/null; then exit; fi
+    echo "Kafka ended with code $code; it is started again in 10 s."; sleep 10
+done"#;
 
 /// Enough for a few small topics, and a fast start.
 const HEAP: &str = "-Xms64m -Xmx256m";
@@ -209,14 +216,12 @@ impl SandboxCluster {
         }
     }
 
-    /// A host that was started and does not run any more, with the end of its log.
-    pub fn ended(&self) -> Option<(String, String)> {
-        let node = nodes(&self.folder).into_iter().find(|node| node.join("pid").exists() && process(node).is_none())?;
-        let log = fs::read(node.join("kafka.log")).unwrap_or_default();
+    /// The end of the log of the host `name`; none where it was never started.
+    pub fn last_words(&self, name: &str) -> Option<String> {
+        let log = fs::read(self.folder.join(name).join("kafka.log")).ok()?;
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
-        let name = node.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Some((name, lines[lines.len().saturating_sub(12)..].join("\n")))
+        Some(lines[lines.len().saturating_sub(12)..].join("\n"))
     }
 }
 
@@ -317,8 +322,8 @@ fn local(host: &cloud_init::Host, node: &Path) -> cloud_init::Host {
     host.controllers.iter_mut().for_each(|voter| voter.address = loopback(voter.address));
     host.endpoints.iter_mut().for_each(|address| *address = loopback(*address));
     host.settings.entry("log.cleaner.dedupe.buffer.size".to_owned()).or_insert_with(|| "8388608".to_owned());
-    // On EC2 systemd starts a broker again that has found no active controller within Kafka's minute. Nobody does here, where many start at
-    // once on one machine.
+    // On EC2 a broker ends that has found no active controller within Kafka's minute, and systemd starts it again. Here many start at once on
+    // one machine, and take longer.
     let patient = host.settings.entry("initial.broker.registration.timeout.ms".to_owned());
     patient.or_insert_with(|| "600000".to_owned());
     host.settings.insert("log.dirs".to_owned(), node.join("data").display().to_string());
