@@ -11,6 +11,7 @@ use crate::driver::Ctx;
 use crate::error::StepError;
 use crate::roll::{Checks, KafkaAccess};
 use crate::wait::{Backoff, RETRY_LIMIT, may_pass, retry};
+use kstack_core::cloud_init::UserData;
 use kstack_core::kinds::{Instance, OfKind as _, Resource};
 use kstack_core::model::{Address, Tags};
 use kstack_core::plan::{Creation, LiveTarget};
@@ -99,7 +100,7 @@ fn no_capacity(error: &StepError) -> bool {
 /// What starts the live host again as it is.
 async fn recall(ctx: &Ctx<'_, Aws>, live: &LiveTarget) -> Result<Instance, StepError> {
     let user_data = drivers::user_data(ctx.system, &live.id).await?;
-    Ok(Instance { user_data: user_data.into(), ..instance(&live.spec)?.clone() })
+    Ok(Instance { user_data: UserData::Text(user_data.into()), ..instance(&live.spec)?.clone() })
 }
 
 fn instance(resource: &Resource) -> Result<&Instance, StepError> {

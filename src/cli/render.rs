@@ -115,6 +115,7 @@ async fn user_data(args: &Args, wanted: &str, context: &Context) -> Result<u8, F
         live.map_or_else(|| volume_placeholder(number), |live| live.id.clone())
     };
     let ids: Vec<String> = (1..).zip(host.volumes()).map(id).collect();
-    ui::out(&with_volumes(&host.user_data, &ids));
+    let text = host.user_data.text().map_err(|error| Failure::new(error.to_string()))?;
+    ui::out(&with_volumes(&text, &ids));
     Ok(0)
 }

@@ -34,6 +34,7 @@ pub use security::{
 pub(crate) use templates::JMX_EXPORTER;
 pub use templates::KAFKA_TOOL;
 use templates::{CLIENT, CLIENTS, HOST, INSTALL, SERVER_PROPERTIES, TEMPLATES};
+pub use user_data::UserData;
 use view::View;
 mod bytes;
 mod check;
@@ -45,6 +46,7 @@ mod security;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod user_data;
 mod view;
 
 /// Stands for the id of the data volume where none is known yet, as in `kstack render`. It is a plain word
@@ -130,7 +132,7 @@ impl Os {
 }
 
 /// A controller that votes from the start.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Voter {
     pub node_id: u32,
     pub address: Ipv4Addr,
@@ -162,7 +164,7 @@ pub enum Checksum {
 }
 
 /// Everything that a host's user data is made from.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Host {
     /// The stack's name.
     pub stack: String,

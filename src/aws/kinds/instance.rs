@@ -18,13 +18,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use kstack_core::certificates::Life;
-use kstack_core::cloud_init;
+use kstack_core::cloud_init::{self, UserData};
 use kstack_core::kinds::Instance;
 use kstack_core::model::{Address, FieldChange, Ref, Tags, tag};
 use kstack_core::observed::Found;
 use kstack_core::permissions::call;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
 /// The device names by which data volumes are attached, in their order. On Nitro hosts they show as NVMe devices instead.
@@ -243,7 +242,7 @@ fn found(instance: &Sdk, own: &BTreeSet<&str>, runs_with: Option<Option<Life>>) 
         retention: tagged(tag::RETENTION),
         min_insync_replicas: tagged(tag::MIN_INSYNC),
         settings: tagged(tag::SETTINGS),
-        user_data: Arc::default(),
+        user_data: UserData::default(),
         voters: Vec::new(),
         running: std::collections::BTreeMap::new(),
     };
@@ -259,8 +258,9 @@ pub fn root_device(os: Option<&str>) -> &'static str {
 /// The call that starts the instance, without its token.
 fn run(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<RunInstancesFluentBuilder, StepError> {
     let (interface, data_volumes) = (ctx.id(&instance.interface)?, data_volumes(instance, ctx)?);
-    let text = cloud_init::with_volumes(&instance.user_data, &data_volumes);
-    let user_data = cloud_init::encode(&text).map_err(|error| StepError::Internal(error.to_string()))?;
+    let text = instance.user_data.text().map(|text| cloud_init::with_volumes(&text, &data_volumes));
+    let user_data = text.and_then(|text| cloud_init::encode(&text));
+    let user_data = user_data.map_err(|error| StepError::Internal(error.to_string()))?;
     let nic = InstanceNetworkInterfaceSpecification::builder().device_index(0).network_interface_id(interface);
     let root = EbsBlockDevice::builder().encrypted(true).delete_on_termination(true).volume_type(VolumeType::Gp3);
     let root = BlockDeviceMapping::builder().device_name(root_device(instance.os.as_deref())).ebs(root.build()).build();

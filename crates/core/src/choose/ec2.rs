@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::{PlanningInput, logs};
 use crate::cloud_init::{
-    self, Download, Exporters, HostRole, Overrides, Security, VOLUME_ID_PLACEHOLDER, overrides_of, volume_placeholder,
+    self, Download, Exporters, HostRole, Overrides, Security, UserData, VOLUME_ID_PLACEHOLDER, overrides_of,
+    volume_placeholder,
 };
 use crate::design::{CONTROLLER_IDS, Design, Facts, HostDesign, Seat, host_of_volume, node_id};
 use crate::digest;
@@ -63,6 +64,7 @@ pub fn choose(
     }
     let instances = input.observed.of::<Instance>();
     generation::check(design, ec2, input, &addresses, &instances, refusals);
+    let overrides = &Arc::new(overrides.clone());
     let mut seats = Seats::default();
     let mut hosts = Vec::new();
     let mut add = |id, instance_type: &str, volume, placement| {
@@ -114,7 +116,7 @@ fn host(
     design: &Design,
     input: &PlanningInput,
     instances: &Instances<'_>,
-    overrides: &Overrides,
+    overrides: &Arc<Overrides>,
     identity: Identity,
     instance_type: &str,
     volume: EbsVolume,
@@ -204,45 +206,37 @@ fn host(
         monitoring: exporters(ec2, instances),
         logs: logs::of_hosts(stack),
     };
-    let fits = |text: String| cloud_init::fits(&text).map(|()| Arc::from(text));
-    match cloud_init::render(&cloud, overrides).and_then(fits) {
-        Ok(user_data) => {
-            let own = instances.get(name.as_str()).map(|(_, one)| *one);
-            let named = |cloud: &cloud_init::Host| fingerprint(cloud, ec2.archive.is_some(), overrides);
-            // Hosts of before are named with those settings, too.
-            let whole = named(&cloud);
-            let as_it_was = own.is_some_and(|own| own.settings.is_none() && own.config.as_ref() == Some(&whole));
-            let running = stack.running_config();
-            let mut still = cloud.clone();
-            still.settings.retain(|name, _| !running.contains_key(name));
-            let config = if as_it_was { whole } else { named(&still) };
-            let behind = own.is_some_and(|own| own.is_behind(stack, as_it_was || own.config.as_ref() != Some(&config)));
-            Some(HostDesign {
-                subnet: place::subnet(design, &input.observed, &name, zone),
-                name,
-                zone,
-                address,
-                ipv6,
-                instance_type: instance_type.to_owned(),
-                image,
-                volume,
-                placement,
-                cloud,
-                joins,
-                asks: quorum.mark(own),
-                user_data,
-                config,
-                behind,
-            })
-        }
-        Err(error) => {
-            refusals.push(Refusal::general(
-                format!("the user data of {name} can't be made: {error}"),
-                "correct the template or the setting",
-            ));
-            None
-        }
-    }
+    let own = instances.get(name.as_str()).map(|(_, one)| *one);
+    let named = |cloud: &cloud_init::Host| fingerprint(cloud, ec2.archive.is_some(), overrides);
+    // Hosts of before are named with those settings, too.
+    let whole = own.filter(|own| own.settings.is_none()).map(|own| (own, named(&cloud)));
+    let whole = whole.and_then(|(own, whole)| (own.config.as_ref() == Some(&whole)).then_some(whole));
+    let as_it_was = whole.is_some();
+    let config = whole.unwrap_or_else(|| {
+        let running = stack.running_config();
+        let mut still = cloud.clone();
+        still.settings.retain(|name, _| !running.contains_key(name));
+        named(&still)
+    });
+    let behind = own.is_some_and(|own| own.is_behind(stack, as_it_was || own.config.as_ref() != Some(&config)));
+    let cloud = Arc::new(cloud);
+    Some(HostDesign {
+        subnet: place::subnet(design, &input.observed, &name, zone),
+        name,
+        zone,
+        address,
+        ipv6,
+        instance_type: instance_type.to_owned(),
+        image,
+        volume,
+        placement,
+        user_data: UserData::Of(cloud.clone(), overrides.clone()),
+        cloud,
+        joins,
+        asks: quorum.mark(own),
+        config,
+        behind,
+    })
 }
 
 /// The exporters of the hosts: as the file says; else as the live hosts have them, since other ones would roll them; else they are on, where

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cloud_init::{self, Course, HostRole};
+use crate::cloud_init::{self, Course, HostRole, UserData};
 use crate::endpoint_services::EndpointService;
 use crate::engines::ec2::EbsVolume;
 use crate::file::bootstrap_name;
@@ -141,13 +141,13 @@ pub struct HostDesign {
     /// Each of its data volumes.
     pub volume: EbsVolume,
     pub placement: Option<Seat>,
-    pub cloud: cloud_init::Host,
+    pub cloud: Arc<cloud_init::Host>,
     /// Of a controller that joins a quorum that is there: which directory it replaces, or that it is new. See the volume's field.
     pub joins: Option<String>,
     /// Which controllers it is started with as those to ask, where these are others than the quorum's first: see the instance's field.
     pub asks: Option<String>,
-    /// User data, with a placeholder for each volume's id: one text of some 30 KiB for all that is wanted of the host.
-    pub user_data: Arc<str>,
+    /// What its instance starts with.
+    pub user_data: UserData,
     /// Names everything that the host is configured with, but what Kafka can change while it runs.
     pub config: String,
     /// Whether its live instance has other settings of that kind in its own file than brokers are to have.

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
 use super::prelude::*;
-use crate::cloud_init::Phase;
+use crate::cloud_init::{Phase, UserData};
 use crate::engines::ec2::ROOT_GIB;
 use crate::stack::Stack;
 use crate::trust::Trust;
@@ -87,7 +86,7 @@ spec! {
         pub settings: Option<String> => Rule::until_roll().hidden(),
         /// For creation only; its fingerprint is `config`.
         #[serde(skip)]
-        pub user_data: Arc<str> => Rule::creation_only(),
+        pub user_data: UserData => Rule::creation_only(),
         /// The interfaces of the quorum's voters, in subnets that others use too: their addresses are in the user data, and are sure only
         /// once they are taken.
         #[serde(skip)]
@@ -97,6 +96,8 @@ spec! {
         pub running: BTreeMap<String, String> => Rule::creation_only(),
     }
 }
+
+references!(UserData);
 
 /// Which controllers a host asks, by their node ids, and with which the quorum started. A host that tells of none asks those.
 #[derive(Debug, Clone, PartialEq, Eq)]

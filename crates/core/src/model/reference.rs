@@ -119,4 +119,4 @@ macro_rules! references {
 }
 pub(crate) use references;
 
-references!(String, std::sync::Arc<str>, bool, u8, u32, u64, i32, jiff::Timestamp, std::collections::BTreeMap<String, String>);
+references!(String, bool, u8, u32, u64, i32, jiff::Timestamp, std::collections::BTreeMap<String, String>);

@@ -28,6 +28,7 @@ mod stages;
 mod step;
 mod text;
 mod upgrade;
+mod user_data;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -254,6 +255,7 @@ pub fn plan(design: &Design, observed: &Observed, allow_data_loss: bool) -> Plan
     scale.plan(design, observed, &mut plan);
     quorum.plan(&mut plan);
     prune::refuse(&design.stack, observed, &mut plan);
+    user_data::make(&mut plan);
     // The cause before what follows from it: the VPC before its subnets, and those before what is in them.
     plan.refusals.sort_by_cached_key(|refusal| refusal.address.as_ref().map(order::place));
     ordered(plan, observed)

@@ -3,7 +3,10 @@
 use kstack_core::choose::PlanningInput;
 use kstack_core::cloud_init::{Overrides, server_properties};
 use kstack_core::design::Design;
-use kstack_core::plan::{make_plan, render};
+use kstack_core::kinds::{Instance, Kind as _, Resource};
+use kstack_core::model::Address;
+use kstack_core::observed::Observed;
+use kstack_core::plan::{applied, make_plan, render};
 use kstack_core::stack::TimeSpan;
 
 use crate::model::{Model, parsed};
@@ -38,7 +41,8 @@ fn lines(design: &Design, names: &[&str]) -> Vec<String> {
     for host in &design.hosts {
         let text = server_properties(&host.cloud).expect("it renders");
         let own = text.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
-        assert!(host.user_data.contains("log.dirs"), "the user data has the file");
+        let user_data = host.user_data.text().expect("it renders");
+        assert!(user_data.contains("log.dirs"), "the user data has the file");
         found.extend(own.map(str::to_owned).filter(|line| !found.contains(line)).collect::<Vec<_>>());
     }
     found
@@ -171,4 +175,44 @@ fn settings_that_cut_short_are_warned_of() {
         "log.retention.hours: 720, default.replication.factor: 3, offsets.topic.replication.factor: 3",
     );
     assert_eq!(parsed(&same).warnings.problems, []);
+}
+
+/// What a host starts with is made for those that a plan starts, and is known to be taken by EC2 before one of them is stopped, whatever it is
+/// rolled for.
+#[test]
+fn a_host_that_ec2_would_not_start_is_not_stopped() {
+    let text = on_ec2("ingress: 1 MiB/s", "");
+    let stack = parsed(&text).stack;
+    let model = Model::empty("us-east-1", 3);
+    let input = |observed| PlanningInput { facts: model.facts.clone(), observed, record: None, expires: None };
+    // Letters that no compression makes fewer.
+    let mut state = 1_u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + (state >> 24) as u8 % 26)
+    };
+    let noise: String = (0..60 * 1024).map(|_| letter()).collect();
+    let (plain, large) = (Overrides::new(), Overrides::from([("log4j2.yaml.hbs".to_owned(), format!("# {noise}\n"))]));
+    let mut observed = model.observed.clone();
+    applied::apply(&make_plan(&stack, &input(observed.clone()), &plain, false).1, &mut observed);
+    let rolled = |observed: &Observed, overrides: &Overrides| {
+        let (design, plan) = make_plan(&stack, &input(observed.clone()), overrides, false);
+        let refused = plan.refusals.iter().filter(|one| one.reason.contains("EC2 takes at most 16384")).count();
+        assert_eq!(plan.refusals.len(), refused, "{}", render(&plan));
+        (design.expect("a design"), plan.steps.len(), refused)
+    };
+    assert_eq!((rolled(&observed, &plain).1, rolled(&observed, &plain).2), (0, 0));
+    let (design, steps, refused) = rolled(&observed, &large);
+    assert_eq!((steps, refused), (3, 3), "another template rolls each");
+    // Hosts that run with it, such as those of a kstack whose own templates were shorter.
+    for host in &design.hosts {
+        let live = observed.live.get_mut(&Address::new(Instance::NAME, &host.name)).expect("the host");
+        let Resource::Instance(instance) = &mut live.spec else { panic!("an instance") };
+        instance.config = Some(host.config.clone());
+    }
+    assert_eq!((rolled(&observed, &large).1, rolled(&observed, &large).2), (0, 0));
+    let live = observed.live.get_mut(&Address::new(Instance::NAME, "broker-2")).expect("the host");
+    let Resource::Instance(instance) = &mut live.spec else { panic!("an instance") };
+    instance.instance_type = "m7g.xlarge".to_owned();
+    assert_eq!((rolled(&observed, &large).1, rolled(&observed, &large).2), (1, 1), "it is rolled for another type");
 }
