@@ -1,14 +1,22 @@
-//! Room for two clusters on this machine at a time. One of them may be of machines, which want some gigabytes of memory and the bridge.
+//! Room for two clusters on this machine at a time, and for a third one while the machine has little else to do. One of them may be of machines,
+//! which want some gigabytes of memory and the bridge.
 
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::client::distribution;
 use crate::support::skip;
 
-const PLACES: usize = 2;
+const PLACES: usize = 3;
+
+/// So many of them are there however busy the machine is.
+const SURE: usize = 2;
+
+/// After this time it is asked again how busy it is.
+const AGAIN: Duration = Duration::from_secs(10);
 
 struct Places {
     taken: [bool; PLACES],
@@ -19,8 +27,16 @@ struct Places {
 impl Places {
     /// The first place that is free.
     fn free(&self) -> Option<usize> {
-        self.taken.iter().position(|taken| !taken)
+        self.taken.iter().position(|taken| !taken).filter(|place| *place < SURE || idle())
     }
+}
+
+/// Whether fewer programs want to run, in the mean of the last minute, than there are cores.
+fn idle() -> bool {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().and_then(|load| load.parse::<f64>().ok());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    load.is_some_and(|load| load < cores as f64)
 }
 
 static PLACES_OF_THIS_MACHINE: Mutex<Places> = Mutex::new(Places { taken: [false; PLACES], machines: None });
@@ -63,13 +79,18 @@ fn places() -> MutexGuard<'static, Places> {
     PLACES_OF_THIS_MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Waits until a test leaves its place, or for a while.
+fn left(state: MutexGuard<'_, Places>) -> MutexGuard<'_, Places> {
+    LEFT.wait_timeout(state, AGAIN).unwrap_or_else(PoisonError::into_inner).0
+}
+
 /// Room for machines: no others are there.
 pub fn for_machines() -> Room {
     let mut state = places();
     let place = loop {
         match state.free() {
             Some(place) if state.machines.is_none() => break place,
-            _ => state = LEFT.wait(state).unwrap_or_else(PoisonError::into_inner),
+            _ => state = left(state),
         }
     };
     (state.taken[place], state.machines) = (true, Some(place));
@@ -82,7 +103,7 @@ pub fn beside() -> Option<(Room, PathBuf)> {
     let place = loop {
         match state.free() {
             Some(place) => break place,
-            None => state = LEFT.wait(state).unwrap_or_else(PoisonError::into_inner),
+            None => state = left(state),
         }
     };
     state.taken[place] = true;
