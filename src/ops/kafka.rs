@@ -160,12 +160,13 @@ pub async fn launch<'k>(
     Ok(Some(local))
 }
 
-/// With what the log ends of the first broker that `reasons` name; of any host, where they name none.
+/// With what the logs end of the brokers that `reasons` name, and of all controllers, without which none serves.
 pub fn last_words(local: &Local, design: &Design, reasons: &[String]) -> Option<String> {
     let named = |id: u32| reasons.iter().any(|reason| reason.starts_with(&format!("broker {id} ")));
-    let host = design.hosts.iter().find(|host| named(host.cloud.node_id)).or(design.hosts.first())?;
-    let words = local.cluster.last_words(&host.name)?;
-    Some(format!("the log of {} ends with:\n{words}", host.name))
+    let asked = design.hosts.iter().filter(|host| named(host.cloud.node_id) || host.votes());
+    let words = asked.filter_map(|host| Some((&host.name, local.cluster.last_words(&host.name)?)));
+    let all: Vec<String> = words.map(|(name, words)| format!("the log of {name} ends with:\n{words}")).collect();
+    (!all.is_empty()).then(|| all.join("\n"))
 }
 
 /// Starts the processes that stand for the hosts of `design`, where the sandbox has a Kafka, and waits until they are a healthy

@@ -49,6 +49,9 @@ const JVM: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Djava.
 /// The link to the distribution that a host runs, in its folder.
 pub(super) const KAFKA: &str = "kafka";
 
+/// How many lines of a log are told.
+const WORDS: usize = 5;
+
 /// How long a killed process may take to end.
 const KILLED: Duration = Duration::from_secs(10);
 
@@ -221,7 +224,7 @@ impl SandboxCluster {
         let log = fs::read(self.folder.join(name).join("kafka.log")).ok()?;
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
-        Some(lines[lines.len().saturating_sub(12)..].join("\n"))
+        Some(lines[lines.len().saturating_sub(WORDS)..].join("\n"))
     }
 }
 
