@@ -208,7 +208,13 @@ impl Observed {
         self.contested.values().any(|claimed| claimed == address)
     }
 
-    /// The live resources of one kind with their specs, by name.
+    /// The live resource of one kind that has this name, with its spec.
+    pub fn get<K: OfKind>(&self, name: &str) -> Option<(&Live, &K)> {
+        let live = self.live.get(&Address::new(K::NAME, name))?;
+        Some((live, K::of(&live.spec)?))
+    }
+
+    /// The live resources of one kind with their specs, by name: all are gone through.
     pub fn of<K: OfKind>(&self) -> BTreeMap<&str, (&Live, &K)> {
         let all = self.live.iter().filter(|(address, _)| address.kind == K::NAME);
         all.filter_map(|(address, live)| Some((address.name.as_str(), (live, K::of(&live.spec)?)))).collect()

@@ -146,8 +146,7 @@ fn host(
         ));
         return None;
     };
-    let live = input.observed.of::<NetworkInterface>();
-    let ipv6 = stack.network.ipv6 || live.get(name.as_str()).is_some_and(|(_, interface)| interface.ipv6);
+    let ipv6 = stack.network.ipv6 || input.observed.get::<NetworkInterface>(&name).is_some_and(|(_, one)| one.ipv6);
     let named = stack.network.dns.as_ref().filter(|_| role != HostRole::Controller);
     let dns = named.filter(|dns| dns.advertise);
     let clients_ca = ec2.listeners.clients_ca();

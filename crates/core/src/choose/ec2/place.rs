@@ -157,7 +157,7 @@ impl Quorum {
     pub fn joins(&self, input: &PlanningInput, name: &str) -> Option<String> {
         let observed = &input.observed;
         let id = node_id(name).filter(|id| self.wanted.contains_key(id))?;
-        if let Some((_, volume)) = observed.of::<Volume>().get(name) {
+        if let Some((_, volume)) = observed.get::<Volume>(name) {
             return volume.joins.clone();
         }
         let is_live = |kind: &str| observed.live.contains_key(&Address::new(kind, name));
@@ -166,8 +166,8 @@ impl Quorum {
         if !begun && !had && self.first.iter().any(|voter| voter.node_id == id) {
             return None;
         }
-        let voters = observed.of::<LiveVoter>();
-        Some(voters.get(name).map_or_else(|| NEW.to_owned(), |(_, voter)| voter.directory.clone()))
+        let voter = observed.get::<LiveVoter>(name);
+        Some(voter.map_or_else(|| NEW.to_owned(), |(_, voter)| voter.directory.clone()))
     }
 }
 
