@@ -8,6 +8,7 @@
 mod check;
 mod cold;
 mod growth;
+mod inside;
 mod limit;
 mod measure;
 mod memory;
@@ -33,7 +34,7 @@ pub struct Options {
     pub latency: Option<Vec<u64>>,
 }
 
-const PARTS: [&str; 7] = ["check", "versus", "limit", "growth", "roll", "cold", "tables"];
+const PARTS: [&str; 8] = ["check", "versus", "limit", "growth", "inside", "roll", "cold", "tables"];
 
 /// The words of an option, each of which is one of `known`.
 fn words(text: Option<String>, known: &[&str]) -> Option<Vec<String>> {
@@ -112,6 +113,7 @@ fn main() {
             }
             "limit" => report::write("limit", &limit::measure(&options)),
             "growth" => report::write("growth", &growth::measure(&options)),
+            "inside" => report::write("inside", &inside::measure(&options)),
             "roll" => report::write("roll", &roll::measure(&options)),
             "cold" => report::write("cold", &cold::measure(&options)),
             _ => {} // The tables alone.

@@ -55,6 +55,7 @@ pub fn filled(text: &str) -> String {
             "short" => short(&read("versus")),
             "limit" => limit(&figures),
             "growth" => growth(&figures),
+            "inside" => inside(&figures),
             "roll" => roll(&figures),
             "cold" => cold(&figures),
             other => panic!("there is no table `{other}`"),
@@ -172,6 +173,22 @@ pub fn growth(growth: &Value) -> String {
     let fleet = &growth["fleet"];
     row(format!("{} stacks with {} brokers", fleet["stacks"], fleet["brokers"]), fleet);
     out
+}
+
+/// A plan with what is inside Kafka.
+pub fn inside(inside: &Value) -> String {
+    let plan = &inside["plan"];
+    format!(
+        "| brokers | topics | partitions | requests to Kafka | time | CPU | memory |\n|---|---|---|---|---|---|---|\n\
+         | {} | {} | {} | {} | {} | {} | {} |\n",
+        inside["brokers"],
+        inside["topics"],
+        inside["partitions"],
+        figure(&plan["calls"], ""),
+        seconds(&plan["wall_s"]),
+        seconds(&plan["cpu_s"]),
+        figure(&plan["peak_mib"], " MiB"),
+    )
 }
 
 /// A roll of a real Kafka.

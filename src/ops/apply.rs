@@ -210,6 +210,11 @@ impl ApplyRequest {
             if let Some(record) = &seen.input.record {
                 session.complete_record(&design, record, (false, unknown)).await?;
             }
+            // No call was stopped by the fence, as none was needed: what was seen may be another run's past.
+            if !session.fence.open() {
+                return Err(Failure::new("the lease on the stack has ended, so another run may have changed it since")
+                    .hint("run it again"));
+            }
             report(RunReport::Ended { plan: &plan, outcome: &Outcome::default() });
             signals.unless_stopped(kafka::start(session, &design, kafka, task)).await?;
             return Ok(Some(Applied { design, changed: false, local: Vec::new() }));

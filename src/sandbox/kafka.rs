@@ -325,10 +325,10 @@ fn local(host: &cloud_init::Host, node: &Path) -> cloud_init::Host {
     host.controllers.iter_mut().for_each(|voter| voter.address = loopback(voter.address));
     host.endpoints.iter_mut().for_each(|address| *address = loopback(*address));
     host.settings.entry("log.cleaner.dedupe.buffer.size".to_owned()).or_insert_with(|| "8388608".to_owned());
-    // On EC2 a broker ends that has found no active controller within Kafka's minute, and systemd starts it again. Here many start at once on
-    // one machine, and take longer.
+    // A broker ends that has found no active controller within Kafka's minute, and is started again. Here many start at once on one machine, and
+    // take longer.
     let patient = host.settings.entry("initial.broker.registration.timeout.ms".to_owned());
-    patient.or_insert_with(|| "600000".to_owned());
+    patient.or_insert_with(|| "150000".to_owned());
     host.settings.insert("log.dirs".to_owned(), node.join("data").display().to_string());
     if let Some(security) = &host.security {
         let mut files = vec![("ssl.keystore.location", "host.pem"), ("ssl.truststore.location", "hosts-ca.pem")];

@@ -17,12 +17,13 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
+use crate::client::PATIENCE;
 use crate::machine::DISK;
 use crate::network::Network;
-use crate::support::Account;
 use crate::support::aws::wait;
 use crate::support::proxy::{forward, header, read_request};
 use crate::support::signature::verified;
+use crate::support::{Account, poll};
 
 /// Where every instance asks for its metadata.
 const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -153,7 +154,8 @@ impl Drop for Serving {
 
 /// Answers connections to `address` one after the other.
 pub fn serve(address: Ipv4Addr, port: u16, answer: impl Fn(TcpStream) -> Option<()> + Send + 'static) -> Serving {
-    let listener = TcpListener::bind((address, port)).expect("a port");
+    // A process that another test starts at this moment has what is open here until it becomes its own program.
+    let listener = poll("a port", PATIENCE, || TcpListener::bind((address, port)).ok());
     listener.set_nonblocking(true).expect("a socket");
     let ends = Arc::new(AtomicBool::new(false));
     let end = Arc::clone(&ends);
@@ -304,6 +306,6 @@ fn a_port_is_free_again_once_nobody_serves_there() {
         TcpStream::connect(address).expect("it answers").read_to_string(&mut said).expect("text");
         assert_eq!(said, "here");
         drop(serving);
-        assert!(TcpStream::connect(address).is_err());
+        poll("nobody serves there", PATIENCE, || TcpStream::connect(address).is_err().then_some(()));
     }
 }

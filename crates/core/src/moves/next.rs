@@ -8,7 +8,7 @@ use super::copies::{self, Copies};
 use super::leaders::{elections, leader_orders};
 use super::state::Bands;
 use super::throttle::{ListChange, RateChange, Side, is_ours, lifted, own_entry, own_rate};
-use super::view::{Key, Moving, View, name};
+use super::view::{Key, Moving, Partition, View, name};
 use super::{evacuate, fetch};
 
 /// Seconds after which a move to a broker that does not serve is taken back.
@@ -144,7 +144,7 @@ fn step(view: &View, bands: Bands, limits: Limits, patience: &Patience) -> Actio
     let ours = view.moving.keys().any(|key| view.is_ours(key));
     let troubles = view.troubles();
     let planned = view.state(bands).moves();
-    if !troubles.is_empty() && (!planned.0.is_empty() || ours) {
+    if !troubles.is_empty() && (!planned.0.is_empty() || ours || catches_up(view)) {
         return Action::Wait(troubles);
     }
     let starts = batch(view, bands, limits);
@@ -178,6 +178,14 @@ fn step(view: &View, bands: Bands, limits: Limits, patience: &Patience) -> Actio
         none if none.is_empty() => Action::Done,
         wrong => Action::Elect(wrong),
     }
+}
+
+/// Whether a broker that leaves and serves has replicas that can't move yet: after its start they come in sync first.
+fn catches_up(view: &View) -> bool {
+    let leaves =
+        |id: &u32| view.leaving.contains(id) && view.brokers.iter().any(|broker| broker.id == *id && broker.is_fit());
+    let behind = |(key, one): &(&Key, &Partition)| !view.moving.contains_key(*key) && !view.is_whole_elsewhere(one);
+    view.partitions.iter().filter(behind).any(|(_, one)| one.replicas.iter().any(leaves))
 }
 
 /// kstack's own moves under way.

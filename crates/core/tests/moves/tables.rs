@@ -1,6 +1,10 @@
 //! Small clusters, whose plans can be read.
 
-use kstack_core::moves::{Node, Place, Reason, Replicas, State};
+use std::collections::BTreeMap;
+
+use kstack_core::moves::{
+    Action, Bands, Broker, Goal, Limits, Node, Partition, Patience, Place, Reason, Replicas, State, View,
+};
 
 use crate::cases::BANDS;
 
@@ -97,4 +101,26 @@ fn a_small_difference_moves_nothing() {
     };
     assert_eq!(plan(16 << 20), []);
     assert_eq!(plan(17 << 20).len(), 1);
+}
+
+/// A broker was stopped when it got a replica, and is started for that to move: until it is in sync the drain has not come to its end.
+#[test]
+fn a_drain_waits_for_a_replica_that_comes_in_sync() {
+    let broker = |id, fenced| Broker { id, rack: None, fenced, silent: false, disk: None };
+    let next = |in_sync: &[u32], serves: bool| {
+        let held = [1, 4].map(|id| (id, 1 << 20)).into();
+        let one = Partition { replicas: vec![1, 4], in_sync: in_sync.to_vec(), leader: Some(1), held };
+        let view = View {
+            quorum: Some(Vec::new()),
+            brokers: vec![broker(1, false), broker(2, false), broker(3, false), broker(4, !serves)],
+            partitions: BTreeMap::from([(("later".to_owned(), 0), one)]),
+            leaving: [4].into(),
+            ..View::default()
+        };
+        Goal::Balance(Bands::default()).next(&view, Limits::default(), &Patience::default())
+    };
+    assert_eq!(next(&[1], true), Action::Wait(vec!["later-0 has a replica out of sync".to_owned()]));
+    assert!(matches!(next(&[1, 4], true), Action::Start { .. } | Action::Stop { .. }), "{:?}", next(&[1, 4], true));
+    // One that is down is started before; where it can't be, that is said at once.
+    assert_eq!(next(&[1], false), Action::Done);
 }
