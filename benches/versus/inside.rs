@@ -1,4 +1,4 @@
-//! A no-op plan of a large cluster with what is inside its Kafka: a sandbox whose hosts are made in LocalStack, and a model of Kafka that stands for
+//! Plans of a large cluster with what is inside its Kafka: a sandbox whose hosts are made in LocalStack, and a model of Kafka that stands for
 //! their processes. It answers kstack's requests as brokers do, each at the address of its host, and nothing else.
 
 use std::collections::BTreeMap;
@@ -64,14 +64,16 @@ const ASKED: [(ApiKey, i16); 7] = [
 /// The settings of topics, which brokers tell of each.
 const SETTINGS: &str = include_str!("../../crates/core/src/tables/kafka_topic_settings.csv");
 
-/// A plan with what is inside.
+/// What plans with what is inside take.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Inside {
     pub brokers: usize,
     pub topics: usize,
     pub partitions: usize,
-    /// Its calls are those of Kafka.
+    /// With nothing to do. Its calls are those of Kafka.
     pub plan: Cost,
+    /// With three brokers more, to which partitions are to move.
+    pub grown: Cost,
 }
 
 /// A cluster in balance in which nothing moves.
@@ -160,7 +162,7 @@ impl Model {
             let synonym = DescribeConfigsSynonym::default().with_name(text(name)).with_source(source);
             let setting = DescribeConfigsResourceResult::default().with_name(text(name)).with_config_source(source);
             // A list of throttled replicas has none by itself.
-            let value = if name.ends_with(".replicas") { "" } else { value };
+            let value = if name.ends_with(".throttled.replicas") { "" } else { value };
             let synonym = synonym.with_value(Some(text(value)));
             setting.with_value(Some(text(value))).with_synonyms(vec![synonym])
         };
@@ -310,9 +312,11 @@ pub fn measure(options: &Options) -> Inside {
         (id, (Ipv4Addr::new(127, b, c, d), word(&host["zone"]).to_owned()))
     });
     let topics: Vec<String> = (1..=TOPICS).map(|number| format!("events-{number:04}")).collect();
+    let (_, id) = user_data.split_once("--cluster-id ").expect("a cluster's id");
+    let id = id.split_whitespace().next().expect("a cluster's id").trim_matches('\'');
     let pairs = user_data.lines().filter_map(|line| line.trim().split_once('='));
     let model = Arc::new(Model {
-        id: word(&status["cluster_id"]).to_owned(),
+        id: id.to_owned(),
         brokers: brokers.collect(),
         voters: vec![1, 2, 3],
         file: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -327,25 +331,34 @@ pub fn measure(options: &Options) -> Inside {
     let tools = folder.path().join("kafka/bin");
     fs::create_dir_all(&tools).expect("a folder");
     fs::write(tools.join("kafka-server-start.sh"), "").expect("a file");
-    let plan = |_| {
-        let before = model.asked.load(Ordering::Relaxed);
-        let mut plan = command(&["plan", &file, "--detailed-exitcode"]);
-        let (output, cost) = run(plan.env("KSTACK_SANDBOX_KAFKA", folder.path().join("kafka")));
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-        Cost { calls: model.asked.load(Ordering::Relaxed) - before, ..cost }
+    let planned = |what: &str, code: i32| {
+        let once = |_| {
+            let before = model.asked.load(Ordering::Relaxed);
+            let mut plan = command(&["plan", &file, "--detailed-exitcode"]);
+            let (output, cost) = run(plan.env("KSTACK_SANDBOX_KAFKA", folder.path().join("kafka")));
+            let told = String::from_utf8_lossy(&output.stdout);
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{told}{errors}");
+            let calls = model.asked.load(Ordering::Relaxed) - before;
+            assert!(calls > 0 && !told.contains("not known"), "{told}");
+            assert_eq!(told.contains("partitions move, "), code == 2, "{told}");
+            Cost { calls, ..cost }
+        };
+        let cost = Cost::median(&(0..options.repeats).map(once).collect::<Vec<_>>());
+        println!(
+            "{what:40} {:8.2} s  {:7.2} s CPU  {:6.1} MiB  {:5} requests",
+            cost.wall_s, cost.cpu_s, cost.peak_mib, cost.calls
+        );
+        cost
     };
-    let plan = Cost::median(&(0..options.repeats).map(plan).collect::<Vec<_>>());
-    println!(
-        "{BROKERS} brokers, {} partitions in {TOPICS} topics, no-op plan {:8.2} s  {:7.2} s CPU  {:6.1} MiB  {:5} requests",
-        TOPICS * PARTITIONS,
-        plan.wall_s,
-        plan.cpu_s,
-        plan.peak_mib,
-        plan.calls
-    );
+    let plan = planned("no-op plan", 0);
+    let more = fs::read_to_string(&file).expect("a file");
+    let more = more.replacen(&format!("count: {BROKERS}"), &format!("count: {}", BROKERS + 3), 1);
+    fs::write(&file, more).expect("a file");
+    let grown = planned("plan of three brokers more", 2);
+    fs::write(&file, &plain).expect("a file");
     drop(hosts);
     said(&["destroy", &file, "--yes"]);
     said(&["sandbox", "stop"]);
-    Inside { brokers: BROKERS, topics: TOPICS, partitions: TOPICS * PARTITIONS, plan }
+    Inside { brokers: BROKERS, topics: TOPICS, partitions: TOPICS * PARTITIONS, plan, grown }
 }

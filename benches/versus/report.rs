@@ -175,20 +175,16 @@ pub fn growth(growth: &Value) -> String {
     out
 }
 
-/// A plan with what is inside Kafka.
+/// Plans with what is inside Kafka.
 pub fn inside(inside: &Value) -> String {
-    let plan = &inside["plan"];
-    format!(
-        "| brokers | topics | partitions | requests to Kafka | time | CPU | memory |\n|---|---|---|---|---|---|---|\n\
-         | {} | {} | {} | {} | {} | {} | {} |\n",
-        inside["brokers"],
-        inside["topics"],
-        inside["partitions"],
-        figure(&plan["calls"], ""),
-        seconds(&plan["wall_s"]),
-        seconds(&plan["cpu_s"]),
-        figure(&plan["peak_mib"], " MiB"),
-    )
+    let mut out = "| | requests to Kafka | time | CPU | memory |\n|---|---|---|---|---|\n".to_owned();
+    for (what, key) in [("nothing to do", "plan"), ("three brokers more, to which partitions move", "grown")] {
+        let plan = &inside[key];
+        let (requests, memory) = (figure(&plan["calls"], ""), figure(&plan["peak_mib"], " MiB"));
+        let (wall, cpu) = (seconds(&plan["wall_s"]), seconds(&plan["cpu_s"]));
+        let _ = writeln!(out, "| {what} | {requests} | {wall} | {cpu} | {memory} |");
+    }
+    out
 }
 
 /// A roll of a real Kafka.
