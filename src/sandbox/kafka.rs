@@ -385,3 +385,24 @@ pub(super) fn kill(node: &Path) {
     }
     let _ = fs::remove_file(node.join("pid"));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In place of Kafka, a program that fails the first time, and then ends as it should.
+    #[test]
+    fn a_process_that_fails_is_started_again_and_one_that_ends_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let starts = folder.path().join("starts");
+        let program = r#"echo start >> "$0"; [ "$(wc -l < "$0")" = 2 ]"#;
+        let mut command = Command::new("sh");
+        command.args(["-c", WATCH, "kstack-kafka", &std::process::id().to_string()]).arg(folder.path().join("pid"));
+        command.args(["sh", "-c", program]).arg(&starts);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(fs::read_to_string(&starts).unwrap(), "start\nstart\n");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(said, "Kafka ended with code 1; it is started again in 10 s.\n");
+    }
+}
