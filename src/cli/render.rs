@@ -115,7 +115,8 @@ async fn user_data(args: &Args, wanted: &str, context: &Context) -> Result<u8, F
         live.map_or_else(|| volume_placeholder(number), |live| live.id.clone())
     };
     let ids: Vec<String> = (1..).zip(host.volumes()).map(id).collect();
-    let text = host.user_data.text().map_err(|error| Failure::new(error.to_string()))?;
+    let text = host.user_data.text();
+    let text = text.map_err(|error| Failure::new(format!("the user data of {wanted} can't be made: {error}")))?;
     ui::out(&with_volumes(&text, &ids));
     Ok(0)
 }

@@ -10,7 +10,7 @@ use super::{TemplateError, USER_DATA_LIMIT};
 const LONGEST_BYTES: u64 = 1 << 20;
 
 /// The bytes for EC2, before base64: compressed where that makes them fewer, the same for the same text. Most texts fit when they are compressed
-/// fast, which takes a fifth of the time.
+/// fast.
 ///
 /// # Errors
 /// That they are more than EC2 takes.
