@@ -17,6 +17,7 @@ use kstack_core::kinds::{Instance, Kind as _};
 use kstack_core::model::{Address, Tags};
 use kstack_core::observed::{Live, Observed};
 use kstack_core::plan::Source;
+use kstack_core::text::many;
 
 /// What a signal cuts short, before a host was stopped, while hosts stop, and after they have started.
 const INTERRUPTED_RENEWAL: &str = "a signal came; no host was stopped, and some have new certificates to start with: run the same command again, it goes on";
@@ -85,7 +86,7 @@ async fn restart(
     let (stopped, rebooted) = (of(false), of(true));
     let doing = [("Stopping and starting", stopped.len()), ("Rebooting", rebooted.len())];
     for (what, count) in doing.into_iter().filter(|(_, count)| *count > 0) {
-        task.note(&format!("{what} {count} hosts with new certificates ..."));
+        task.note(&format!("{what} {} with new certificates ...", many(count, "host")));
     }
     let unless = async |text: &str| task.signals.until_signal(text, async { Ok::<(), Failure>(()) }).await;
     for host in hosts.keys() {

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use super::{dns, existing, ipv6, privatelink, routes};
 use crate::file::Checker;
 use crate::file::{Endpoint, Network, Zones};
+use crate::text::many;
 use crate::{endpoint_services, network};
 
 /// Checks zones, address blocks, and the hosts' outbound internet access.
@@ -141,7 +142,7 @@ fn check_counts(net: &Network, zones: usize, checker: &mut Checker<'_>) {
         if let Some(blocks) = blocks.as_ref().filter(|blocks| blocks.len() != zones) {
             checker.error(
                 &format!("network.{name}"),
-                format!("`{name}` has {} blocks, but the network has {zones} zones", blocks.len()),
+                format!("`{name}` has {}, but the network has {}", many(blocks.len(), "block"), many(zones, "zone")),
                 "write one block for each zone, in the order of the zones' names",
             );
         }

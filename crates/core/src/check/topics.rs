@@ -252,8 +252,10 @@ fn check_count(named: u64, checker: &mut Checker<'_>) {
         return;
     };
     if named > u64::from(written) {
-        let message =
-            format!("the topics of this file have {named} partitions, and `workload.partitions` is {written}");
+        let message = format!(
+            "the topics of this file have {}, and `workload.partitions` is {written}",
+            many(named, "partition")
+        );
         let help = "remove it, so that it follows from the topics; or count them in";
         checker.error_at(node.at, message, help);
     }

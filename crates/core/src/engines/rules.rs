@@ -84,7 +84,7 @@ pub fn check_spread(count: u32, zones: usize, count_path: &str, checker: &mut Ch
     if !count.is_multiple_of(zones) {
         let up = count.div_ceil(zones) * zones;
         let such = if up == zones { format!("`{up}`") } else { format!("`{}` or `{up}`", up - zones) };
-        let message = format!("{count} brokers can't be spread evenly over {zones} zones");
+        let message = format!("{} can't be spread evenly over {zones} zones", many(count, "broker"));
         checker.error(count_path, message, format!("use a multiple of {zones}, such as {such}"));
     }
 }

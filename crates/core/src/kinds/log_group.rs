@@ -4,6 +4,7 @@
 //! each other group takes a part of the 5,120 characters that it may have (CloudWatch Logs user guide, "Enable logging from AWS services").
 
 use super::prelude::*;
+use crate::text::many;
 
 spec! {
     pub struct LogGroup {
@@ -60,7 +61,7 @@ impl Kind for LogGroup {
     fn deletion(&self) -> Deletion {
         Deletion::Data(match self.retention_days {
             0 => "all that was ever logged there".to_owned(),
-            days => format!("the logs of {days} days"),
+            days => format!("the logs of {}", many(days, "day")),
         })
     }
 

@@ -7,6 +7,7 @@ use crate::engines::msk::configuration;
 use crate::engines::msk::keys::Msk;
 use crate::settings;
 use crate::stack::Stack;
+use crate::text::many;
 
 /// What runs.
 pub(super) struct Local {
@@ -50,7 +51,7 @@ impl Local {
                 differs.push("Brokers are controllers too.".to_owned());
             }
             if count != ec2.brokers.count {
-                differs.push(format!("There are {count} brokers in place of {}.", ec2.brokers.count));
+                differs.push(format!("It has {} in place of {}.", many(count, "broker"), ec2.brokers.count));
             }
             (ec2.brokers.count, ec2.combined, ec2.controllers) = (count, true, None);
         }

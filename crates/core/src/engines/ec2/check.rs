@@ -174,7 +174,7 @@ fn check_addresses(net: &Network, count: u32, checker: &mut Checker<'_>) {
     if generation == 0 {
         checker.error(
             at,
-            format!("private subnets of /{size} are too small for {count} brokers"),
+            format!("private subnets of /{size} are too small for {}", many(count, "broker")),
             "use a larger block: broker N has a fixed address, number N + 9, in its zone's subnet",
         );
     } else {
