@@ -118,8 +118,9 @@ impl Stage<'_> {
         let began = now();
         self.client.create_topic_by(Some(self.admin));
         self.fill("bulk", 60);
+        let log = self.ground.running.join("acknowledged.jsonl");
         let mut producer =
-            self.client.produce_by(Some(self.admin), self.ground.running.join("acknowledged.jsonl"), 200);
+            self.client.produce_to(TOPIC, log, 200, &["--producer.config", &self.admin.display().to_string()]);
         producer.expect_more("writing to the new topic", 200);
         let reader = self.reader();
         poll("the group's lag", PATIENCE, || {

@@ -62,8 +62,8 @@ impl Begun {
             client.create_topic();
         }
         let writer = self::client(tools, kafka, &file, folder.path(), &["writer"]);
-        let producer = writer.produce(folder.path().join("acknowledged.jsonl"), 100);
-        producer.expect_more("writing to the new topic", 100);
+        let producer = writer.produce(folder.path().join("acknowledged.jsonl"));
+        producer.expect_more("writing to the new topic", 20);
         let kafka = kafka.to_owned();
         Begun { kafka, client, producer, file, varies, rest, foreign: BTreeSet::new(), folder, _room: room }
     }
@@ -113,7 +113,7 @@ impl Begun {
         let status = self.run(&["status", &self.file, "--wait", "--timeout", "2m", "--json"]).expect(0).json();
         let hosts = status["hosts"].as_array().expect("hosts").iter();
         assert_eq!(self.papers(), hosts.map(|host| text(&host["address"]).to_owned()).collect());
-        self.producer.expect_more("writing after the change", 100);
+        self.producer.expect_more("writing after the change", 20);
     }
 
     /// Sees that no broker and no topic has a throttle, but for those of others.

@@ -14,6 +14,9 @@ use crate::support::poll;
 /// How long a tool, or a cluster, may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 pub const TOPIC: &str = "orders";
+/// How many records a second are written while a cluster changes. Each is a request that three brokers answer: a hundred take half a core, which
+/// other tests wait for.
+pub const RATE: u32 = 20;
 
 /// What a reader that gets nothing is asked to tell.
 const LOUD: &str = "\
@@ -111,18 +114,18 @@ impl Client {
     }
 
     /// Starts to write numbers, which all replicas in sync must acknowledge, and notes each in `log`.
-    pub fn produce(&self, log: PathBuf, rate: u32) -> Producer {
-        self.produce_to(TOPIC, log, rate, &[])
+    pub fn produce(&self, log: PathBuf) -> Producer {
+        self.produce_to(TOPIC, log, RATE, &[])
     }
 
     /// The same, with these client properties.
-    pub fn produce_by(&self, settings: Option<&Path>, log: PathBuf, rate: u32) -> Producer {
+    pub fn produce_by(&self, settings: Option<&Path>, log: PathBuf) -> Producer {
         let settings = settings.map(|file| file.display().to_string());
         let more: Vec<&str> = settings.iter().flat_map(|file| ["--producer.config", file]).collect();
-        self.produce_to(TOPIC, log, rate, &more)
+        self.produce_to(TOPIC, log, RATE, &more)
     }
 
-    /// The same to another topic, with more arguments.
+    /// The same to another topic, `rate` records a second, with more arguments.
     pub fn produce_to(&self, topic: &str, log: PathBuf, rate: u32, more: &[&str]) -> Producer {
         let mut command = self.tool("kafka-verifiable-producer.sh");
         command.args(["--topic", topic, "--acks", "-1", "--throughput", &rate.to_string()]).args(more);

@@ -65,7 +65,7 @@ fn a_zone_is_evacuated_filled_cut_off_and_lost_under_writes() {
     };
     evacuated(&begun, &zone_of("broker-1"));
     begun.unthrottled();
-    producer.expect_more("writing after the evacuation", 100);
+    producer.expect_more("writing after the evacuation", 20);
     let zone = zone_of("broker-3");
     cut_off(&begun, &zone);
     lost(&begun, &zone);
@@ -103,7 +103,7 @@ fn evacuated(begun: &Begun, zone: &str) {
         assert!(shown.out.contains(&said), "{shown}");
     }
     assert!(!there(&leaders(client)), "a rebalance brings nothing back");
-    producer.expect_more("writing while nobody leads there", 100);
+    producer.expect_more("writing while nobody leads there", 20);
 
     let shown = kstack(kafka, &["evacuate", file, "--zone", zone, "--replicas", "--dry-run"]).expect(0);
     println!("{shown}");
@@ -143,7 +143,7 @@ fn cut_off(begun: &Begun, zone: &str) {
     let (kafka, file, producer) = (&begun.kafka, &begun.file, &begun.producer);
     let hosts = ["broker-3", "broker-6", "controller-3"];
     signal(&hosts, "STOP");
-    producer.expect_more("writing without a zone", 100);
+    producer.expect_more("writing without a zone", 20);
     let out = format!("The zone {zone} is out: ");
     let noticed = || {
         let told = kstack(kafka, &["status", file]).expect(0);
@@ -157,7 +157,7 @@ fn cut_off(begun: &Begun, zone: &str) {
     assert_eq!(begun.steps(), Vec::<String>::new(), "hosts run by EC2's word, and nothing of the file is to be done");
     // Leaders have gone by themselves; it is possible all the same, and nothing waits for the zone.
     kstack(kafka, &["evacuate", file, "--zone", zone, "--yes"]).expect(0);
-    producer.expect_more("writing while a zone is silent", 100);
+    producer.expect_more("writing while a zone is silent", 20);
     signal(&hosts, "CONT");
     kstack(kafka, &["status", file, "--wait", "--timeout", "3m"]).expect(0);
     kstack(kafka, &["evacuate", file, "--zone", zone, "--undo", "--yes"]).expect(0);
@@ -170,7 +170,7 @@ fn lost(begun: &Begun, zone: &str) {
     for host in ["broker-3", "broker-6", "controller-3"] {
         lose(kafka, host);
     }
-    begun.producer.expect_more("writing after the loss of a zone", 100);
+    begun.producer.expect_more("writing after the loss of a zone", 20);
     let missed = || {
         let told = kstack(kafka, &["status", file, "--json"]).expect(0).json();
         let brokers = told["kafka"]["brokers"].as_array()?.clone();

@@ -107,8 +107,8 @@ fn another_set_of_brokers_boots_beside_the_live_one_and_takes_its_place_and_two_
         let old = client(&first);
         old.create_topic();
         old.fill("bulk", 6, 24);
-        let mut producer = old.produce(ground.running.join("acknowledged.jsonl"), 100);
-        producer.expect_more("writing to the old set", 200);
+        let mut producer = old.produce(ground.running.join("acknowledged.jsonl"));
+        producer.expect_more("writing to the old set", 40);
 
         // As long as a machine here takes to be seen and ended.
         account.choose(&json!({"times": {"instance_stop": 15}}));
@@ -139,7 +139,7 @@ fn another_set_of_brokers_boots_beside_the_live_one_and_takes_its_place_and_two_
         assert!(new.throttles().is_empty(), "{:?}", new.throttles());
         let plan = account.run(&["plan", file, "--json"]).expect(0).json();
         assert_eq!(plan["steps"], serde_json::json!([]));
-        producer.expect_more("writing to the new set", 200);
+        producer.expect_more("writing to the new set", 40);
         producer.stop_and_find_all(&new);
     });
 }

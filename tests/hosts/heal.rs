@@ -135,7 +135,7 @@ fn a_broker_that_lost_its_instance_or_its_volume_is_healed_under_writes() {
     assert_eq!(ec2.volume("broker-2"), volume);
     assert!(ec2.instance("broker-2").is_some_and(|id| Some(id) != first));
     begun.unthrottled();
-    producer.expect_more("writing after the first loss", 100);
+    producer.expect_more("writing after the first loss", 20);
 
     // Its volume goes with it.
     client.say(

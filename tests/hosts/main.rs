@@ -257,8 +257,8 @@ impl Proof<'_> {
         } else if status.get("client").is_some() {
             client_host::prove(self.ground, self.account, self.file, self.network);
         }
-        let mut producer = client.produce_by(writer.as_deref(), self.ground.running.join("acknowledged.jsonl"), 100);
-        producer.expect_more("writing to the new topic", 200);
+        let mut producer = client.produce_by(writer.as_deref(), self.ground.running.join("acknowledged.jsonl"));
+        producer.expect_more("writing to the new topic", 40);
 
         for victim in 0..self.hosts.len() {
             if ["broker-2", "controller-2"].contains(&self.hosts[victim].name.as_str()) {
@@ -282,7 +282,7 @@ impl Proof<'_> {
         self.healthy();
         assert_eq!(self.hosts[again].said("making an XFS file system"), 1, "the volume was formatted again");
 
-        producer.expect_more("writing with all brokers back", 100);
+        producer.expect_more("writing with all brokers back", 20);
         let (acknowledged, found) = (producer.stop(), client.read_by(reader.as_deref()));
         let missing: Vec<&u64> = acknowledged.difference(&found).collect();
         assert!(
@@ -307,7 +307,7 @@ impl Proof<'_> {
             (noticed && kafka["healthy"] == false).then_some(())
         });
         // Two replicas of three, or two controllers, are enough to go on.
-        producer.expect_more(&format!("writing without {name}"), 300);
+        producer.expect_more(&format!("writing without {name}"), 60);
         self.hosts[victim].launch(self.ground);
         self.hosts[victim].booted();
         self.healthy();
@@ -329,7 +329,7 @@ impl Proof<'_> {
                 .is_some_and(|all| all.iter().any(|one| one["node"] == 1 && one["fenced"] == true))
         };
         poll(&format!("the controllers missing {name}"), PATIENCE, || fenced(&kafka()).then_some(()));
-        producer.expect_more(&format!("writing without {name}"), 100);
+        producer.expect_more(&format!("writing without {name}"), 20);
         let mut heal = self.account.command(&["heal", self.file, "--yes", "--replace-after", "0s"]);
         let heal = heal.env_remove("KSTACK_TEST_NOBODY").stdout(Stdio::piped()).stderr(Stdio::piped());
         let heal = heal.spawn().expect("the binary starts");
@@ -347,7 +347,7 @@ impl Proof<'_> {
         assert!(healed.status.success() && said.contains(&format!("{name} is back, and has fetched ")), "{said}");
         self.healthy();
         assert_eq!(self.hosts[victim].said("making an XFS file system"), 1, "{name}: on an empty disk");
-        producer.expect_more(&format!("writing with {name} again"), 100);
+        producer.expect_more(&format!("writing with {name} again"), 20);
     }
 
     /// Waits, by kstack itself, until Kafka is healthy.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, RATE};
 use crate::processes::{kstack, kstack_command};
 use crate::room::{beside, block};
 use crate::support::{Run, stack, text};
@@ -71,8 +71,8 @@ fn a_plaintext_cluster_comes_to_tls_under_writes_wherever_runs_die() {
         status["bootstrap_servers"].as_array().expect("servers").iter().map(|one| text(one).to_owned()).collect();
     let client = Client::new(kafka.clone(), servers.join(","));
     client.create_topic();
-    let mut old = client.produce(folder.path().join("old.jsonl"), 100);
-    old.expect_more("writing in plaintext", 50);
+    let mut old = client.produce(folder.path().join("old.jsonl"));
+    old.expect_more("writing in plaintext", 20);
 
     // Open, and switch. The runs die after a host, while one is rolled, and after the first of the second stage.
     let both = write("combined: true\n    listeners: {scram: true, plaintext: true}");
@@ -83,12 +83,12 @@ fn a_plaintext_cluster_comes_to_tls_under_writes_wherever_runs_die() {
     cut_off(&kafka, &both, rolled);
     assert!(phases(&kafka, &both).contains("2 plaintext, 1 open"), "{}", phases(&kafka, &both));
     cut_off(&kafka, &both, begins);
-    old.expect_more("writing while hosts are in two phases", 50);
+    old.expect_more("writing while hosts are in two phases", 20);
     cut_off(&kafka, &both, |event| rolled(event) && phases(&kafka, &both).contains("switched"));
     assert!(phases(&kafka, &both).contains("open, "), "{}", phases(&kafka, &both));
     apply(&both);
     assert!(phases(&kafka, &both).contains("no ACL counts"), "{}", phases(&kafka, &both));
-    old.expect_more("writing in plaintext, which the hosts do not use any more", 50);
+    old.expect_more("writing in plaintext, which the hosts do not use any more", 20);
 
     // The pause: a client comes by SCRAM, and the other one ends.
     let settings = at("api.properties");
@@ -112,8 +112,8 @@ fn a_plaintext_cluster_comes_to_tls_under_writes_wherever_runs_die() {
     let allow = ["--add", "--topic", MOVED, "--allow-principal", "User:orders-api", "--producer"];
     ask("org.apache.kafka.tools.AclCommand", &allow);
     let mut new =
-        by(&settings).produce_to(MOVED, folder.path().join("new.jsonl"), 100, &["--producer.config", &settings]);
-    new.expect_more("writing by SCRAM", 50);
+        by(&settings).produce_to(MOVED, folder.path().join("new.jsonl"), RATE, &["--producer.config", &settings]);
+    new.expect_more("writing by SCRAM", 20);
     let written = old.stop();
 
     // Close, in two runs.
@@ -121,7 +121,7 @@ fn a_plaintext_cluster_comes_to_tls_under_writes_wherever_runs_die() {
     cut_off(&kafka, &tls, rolled);
     apply(&tls);
     assert_eq!(phases(&kafka, &tls), "");
-    new.expect_more("writing after plaintext has gone", 50);
+    new.expect_more("writing after plaintext has gone", 20);
     let moved = new.stop();
     let admins = by(&admin);
     let quorum = ask("org.apache.kafka.tools.MetadataQuorumCommand", &["describe", "--status"]);

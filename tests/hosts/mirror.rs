@@ -234,7 +234,7 @@ fn a_cluster_with_zookeeper_moves_into_a_secured_stack_and_back() {
         let allow = [&["--add", "--topic", TOPIC, "--allow-principal", &*user], more].concat();
         world.tool(&old, ACLS, None, &allow);
     }
-    let mut writer = old.produce(PathBuf::from(world.path("acknowledged.jsonl")), 100);
+    let mut writer = old.produce_to(TOPIC, PathBuf::from(world.path("acknowledged.jsonl")), 100, &[]);
     writer.expect_more("writing to the old cluster", 500);
     let mut audit =
         old.produce_to(OTHERS[0], PathBuf::from(world.path("audit.jsonl")), 1000, &["--max-messages", "2000"]);

@@ -126,11 +126,11 @@ fn partitions_move_to_new_brokers_under_writes_whatever_is_killed() {
     let proposal = kstack(kafka, &["rebalance", file, "--dry-run"]).expect(0);
     assert!(proposal.out.contains("inside their bands, nothing to do"), "{proposal}");
     kstack(kafka, &["status", file, "--wait", "--timeout", "2m"]).expect(0);
-    producer.expect_more("writing after the moves", 100);
+    producer.expect_more("writing after the moves", 20);
 
     taken_back(kafka, file, client);
     begun.unthrottled();
-    producer.expect_more("writing after they were taken back", 100);
+    producer.expect_more("writing after they were taken back", 20);
     begun.end();
 }
 

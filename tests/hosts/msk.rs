@@ -84,8 +84,8 @@ fn brokers_of_msk_come_and_go_under_writes_whatever_is_killed() {
     cluster.run(&["apply", file, "--yes"]).expect(0);
     let first = cluster.client();
     first.create_topic();
-    let mut producer = first.produce(folder.path().join("acknowledged.jsonl"), 100);
-    producer.expect_more("writing to the new topic", 100);
+    let mut producer = first.produce(folder.path().join("acknowledged.jsonl"));
+    producer.expect_more("writing to the new topic", 20);
     first.fill("bulk", 6, 48);
     let single =
         ["--create", "--topic", "single", "--replica-assignment", "1,2,3", "--config", "min.insync.replicas=1"];
@@ -106,7 +106,7 @@ fn brokers_of_msk_come_and_go_under_writes_whatever_is_killed() {
     assert!(six.throttles().is_empty(), "{:?}", six.throttles());
     assert_eq!(cluster.steps(), Vec::<String>::new());
     assert_eq!(cluster.registered(), [1, 2, 3, 4, 5, 6]);
-    producer.expect_more("writing on six brokers", 100);
+    producer.expect_more("writing on six brokers", 20);
     let own = ["--create", "--topic", "__amazon_msk_canary_state", "--replica-assignment", "4,5,6"];
     six.say(TOPICS, &own);
 
@@ -156,7 +156,7 @@ fn brokers_of_msk_come_and_go_under_writes_whatever_is_killed() {
     let ids = of_users.flat_map(|line| line.rsplit(' ').next().map(str::to_owned)).collect::<Vec<_>>();
     assert!(ids.iter().flat_map(|list| list.split(',')).all(|id| ["1", "2", "3"].contains(&id)), "{ids:?}");
     assert!(three.throttles().is_empty(), "{:?}", three.throttles());
-    producer.expect_more("writing on three brokers again", 100);
+    producer.expect_more("writing on three brokers again", 20);
     let none = kstack(kafka, &["move", "cancel", file, "--yes"]).expect(0);
     assert!(none.out.starts_with("Took back 0 moves"), "{none}");
     producer.stop_and_find_all(&three);

@@ -68,8 +68,8 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
 
     let client = Client::new(tools, servers.join(","));
     client.create_topic();
-    let mut producer = client.produce(folder.path().join("acknowledged.jsonl"), 100);
-    producer.expect_more("writing to the new topic", 100);
+    let mut producer = client.produce(folder.path().join("acknowledged.jsonl"));
+    producer.expect_more("writing to the new topic", 20);
     let addresses: Vec<&str> = servers.iter().filter_map(|server| server.split(':').next()).collect();
     let parsed: Vec<_> = addresses.iter().map(|address| address.parse().expect("an address")).collect();
     metrics_are_those_of_the_lists(&parsed, &user_data);
@@ -92,7 +92,7 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     // Their order is by number, but for the active controller, which is last and may move at any time.
     let checked: BTreeSet<&str> = checked.map(|event| text(&event["address"])).collect();
     assert_eq!(checked, BTreeSet::from(["instance/broker-1", "instance/broker-2", "instance/broker-3"]));
-    producer.expect_more("writing after the roll", 100);
+    producer.expect_more("writing after the roll", 20);
     assert_eq!(watch.fired(before), BTreeMap::new(), "a roll is no reason for an alert");
     for address in &addresses {
         let named = |broker: u32| (format!("b-{broker}.kafka.partner.example.com"), 9192);
@@ -107,10 +107,10 @@ fn the_settings_of_all_hosts_make_a_cluster_and_a_roll_waits_for_it() {
     let event = cut_off(&kafka, &file, rolled);
     kill(text(&event["address"]).strip_prefix("instance/").expect("a host"));
     kstack(&kafka, &["apply", &file, "--yes"]).expect(0);
-    producer.expect_more("writing after the rest of the roll", 100);
+    producer.expect_more("writing after the rest of the roll", 20);
     let listeners = format!("combined: true\n    {LISTENERS}\n    config: {{queued.max.requests: \"700\"}}");
     refused_while_one_is_missing(&kafka, &write(&listeners));
-    producer.expect_more("writing without broker-3", 100);
+    producer.expect_more("writing without broker-3", 20);
     // Fifteen minutes are fifteen seconds now.
     watch.faster(60);
     watch.expect(&["KafkaHostNotScraped", "KafkaBrokerFenced", "KafkaPartitionsUnderReplicated"]);

@@ -99,7 +99,7 @@ fn target_dies(begun: &Begun) {
     says(&format!("broker {to} "));
     says("took back ");
     assert!(copying(&begun.kafka, &begun.file).iter().all(|one| one["to"][0] != to), "nothing waits for it");
-    begun.producer.expect_more("writing without a new broker", 100);
+    begun.producer.expect_more("writing without a new broker", 20);
     assert!(restart.status().expect("it starts again").success());
     says("Started ");
     apply.kill().expect("it runs");

@@ -16,7 +16,7 @@ use kstack_core::certificates::Told;
 use kstack_core::permissions::{Call, call};
 use serde_json::Value;
 
-use crate::client::{Client, TOPIC};
+use crate::client::{Client, RATE, TOPIC};
 use crate::processes::{kstack, kstack_with_life};
 use crate::room::{beside, block};
 use crate::support::poll;
@@ -232,11 +232,11 @@ fn a_secured_stack_is_made_used_rolled_and_destroyed() {
     let new_billing = stack.credentials("new-billing.properties", &["billing", "--by", "mtls"]);
     let client = Client::new(stack.kafka.clone(), servers(&both));
     let mut producer =
-        client.produce_to(TOPIC, stack.folder.path().join("acknowledged.jsonl"), 100, &["--producer.config", &both]);
-    producer.expect_more("writing beside the old authority", 100);
+        client.produce_to(TOPIC, stack.folder.path().join("acknowledged.jsonl"), RATE, &["--producer.config", &both]);
+    producer.expect_more("writing beside the old authority", 20);
     let rotated = run(&["apply", &stack.write_with("t4g.large", "{hosts: [2], clients: [2]}"), "--yes"]).expect(0);
     assert!(rotated.out.contains("After all of these, in the same run:"), "{rotated}");
-    producer.expect_more("writing by the new authority", 100);
+    producer.expect_more("writing by the new authority", 20);
     let acknowledged = producer.stop();
     let (last, count) = stack.papers();
     assert_eq!((last.len(), count), (3, 5), "the old authorities are gone");

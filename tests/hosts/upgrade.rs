@@ -117,7 +117,7 @@ fn the_oldest_kafka_becomes_the_newest_and_goes_back_until_it_is_finalized() {
     let others: Vec<String> = (1..=3).map(|id| format!("broker-{id}")).filter(|host| *host != first).collect();
     let said = format!("{} (Kafka {OLD}) and {} (Kafka {OLD}) are not yet as the file says", others[0], others[1]);
     assert!(early.err.contains(&said), "{early}");
-    producer.expect_more("writing to two versions", 100);
+    producer.expect_more("writing to two versions", 20);
     let (rest, _) = apply(&kafka, file);
     assert_eq!(rest.len(), 2, "{first}, and then {rest:?}");
 
@@ -130,14 +130,14 @@ fn the_oldest_kafka_becomes_the_newest_and_goes_back_until_it_is_finalized() {
         refused.err.contains(&format!("controller {GHOST} is no host of this stack, and is registered still")),
         "{refused}"
     );
-    producer.expect_more("writing to the new version", 100);
+    producer.expect_more("writing to the new version", 20);
 
     // Back, all of it, and up again.
     write(OLD);
     assert!(notes(&kafka, file).contains(&format!("Kafka {OLD} supports them")), "{}", notes(&kafka, file));
     let (back, active) = apply(&kafka, file);
     assert_eq!((back.len(), back.last()), (3, Some(&active)), "the active controller is last: {back:?}");
-    producer.expect_more("writing to the old version again", 100);
+    producer.expect_more("writing to the old version again", 20);
     write(NEW);
     let (again, active) = apply(&kafka, file);
     assert_eq!((again.len(), again.last()), (3, Some(&active)), "the active controller is last: {again:?}");
