@@ -383,17 +383,20 @@ async fn prepare(
     tell: &mut impl FnMut(&str),
 ) -> Result<kstack_core::mirror::Files, Failure> {
     let (mut from, mut to) = pair.reach().await?;
-    if works(&mut from, &workers(&to.id), &pair.from.name).await? {
-        let failure =
-            Failure::new(format!("a mirror runs the other way round, from {} to {}", pair.to.name, pair.from.name));
-        return Err(failure.hint("end it first: both together would copy each record again and again"));
-    }
     let patience = Instant::now() + GONE;
     let mut waits = false;
-    while works(&mut to, &workers(&from.id), &pair.to.name).await? {
+    loop {
+        let failure = if works(&mut from, &workers(&to.id), &pair.from.name).await? {
+            let what = format!("a mirror runs the other way round, from {} to {}", pair.to.name, pair.from.name);
+            Failure::new(what).hint("end it first: both together would copy each record again and again")
+        } else if works(&mut to, &workers(&from.id), &pair.to.name).await? {
+            Failure::new(format!("a mirror from {} to {} runs already", pair.from.name, pair.to.name))
+                .hint("end that one first")
+        } else {
+            break;
+        };
         if Instant::now() >= patience {
-            let failure = Failure::new(format!("a mirror from {} to {} runs already", pair.from.name, pair.to.name));
-            return Err(failure.hint("end that one first"));
+            return Err(failure);
         }
         if !waits {
             tell("Waiting until an earlier mirror of the two has ended ...");
