@@ -1,9 +1,9 @@
-//! An apply against its critical path, with a latency on every call.
+//! An apply and the destroy after it against their critical paths, with a latency on every call.
 //!
 //! The path is computed from the recorded trace. A step's need is what, going back from its end, its own calls cover: the call
 //! that ended last before it, the one that ended last before that one began, and so on. What is made is ready at once. Between two of them is kstack's own time: what it computes, and what it sleeps or
 //! waits for others without need. The critical path is the longest sum of needs along the plan's dependencies, with
-//! the calls before the first step and after the last. Nothing else can make an apply shorter than this but fewer calls or a
+//! the calls before the first step and after the last. Nothing else can make a command shorter than this but fewer calls or a
 //! plan with fewer dependencies; the number of calls on the path is shown for that.
 
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ const SLACK: Duration = Duration::from_millis(4);
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Limit {
     pub brokers: usize,
+    /// `apply` or `destroy`.
+    pub command: String,
     pub wall_s: f64,
     pub critical_s: f64,
     pub ratio: f64,
@@ -41,13 +43,19 @@ pub struct Limit {
 
 pub fn measure(options: &Options) -> Vec<Limit> {
     let sizes = options.brokers.clone().unwrap_or_else(|| vec![3, 60, 300]);
-    let sizes = sizes.into_iter().map(|brokers| {
-        let mut runs: Vec<Limit> = (0..options.repeats.min(3)).map(|_| one(brokers)).collect();
-        let middle = median(runs.iter().map(|run| run.ratio).collect());
-        let index = runs.iter().position(|run| run.ratio == middle).unwrap_or_default();
-        runs.swap_remove(index)
+    let sizes = sizes.into_iter().flat_map(|brokers| {
+        let runs = (0..options.repeats.min(3)).map(|_| one(brokers));
+        let (applies, destroys): (Vec<Limit>, Vec<Limit>) = runs.unzip();
+        [applies, destroys].map(middle)
     });
     sizes.collect()
+}
+
+/// The run whose ratio is in the middle.
+fn middle(mut runs: Vec<Limit>) -> Limit {
+    let middle = median(runs.iter().map(|run| run.ratio).collect());
+    let index = runs.iter().position(|run| run.ratio == middle).unwrap_or_default();
+    runs.swap_remove(index)
 }
 
 /// What a kind asks for while it waits.
@@ -78,7 +86,7 @@ struct Span {
     ended: Instant,
 }
 
-fn one(brokers: usize) -> Limit {
+fn one(brokers: usize) -> (Limit, Limit) {
     let mut account = Account::new();
     let memory = Memory::start(LATENCY);
     account.endpoint.clone_from(&memory.endpoint);
@@ -86,19 +94,23 @@ fn one(brokers: usize) -> Limit {
     std::fs::write(account.path(file), Stack::Ec2.file(brokers, "")).expect("a file");
     // LocalStack reads its tables of instance types and images when they are first asked for.
     account.plan(file);
+    (run(&account, &memory, brokers, "apply"), run(&account, &memory, brokers, "destroy"))
+}
+
+fn run(account: &Account, memory: &Memory, brokers: usize, command: &str) -> Limit {
     memory.take();
     let began = Instant::now();
-    let mut child =
-        account.command(&["apply", file, "--yes", "--json"]).stdout(Stdio::piped()).spawn().expect("the binary starts");
+    let mut child = account.command(&[command, "stack.yaml", "--yes", "--json"]);
+    let mut child = child.stdout(Stdio::piped()).spawn().expect("the binary starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
     let events: Vec<(Instant, Value)> =
         lines.map(|line| (Instant::now(), serde_json::from_str(&line).expect("JSON"))).collect();
-    assert!(child.wait().expect("a process").success(), "the apply failed: {events:?}");
+    assert!(child.wait().expect("a process").success(), "{command} failed: {events:?}");
     let ended = Instant::now();
     let calls = memory.take();
-    let limit = analyse(brokers, began, ended, &events, &calls);
+    let limit = analyse(brokers, command, (began, ended), &events, &calls);
     println!(
-        "{brokers:4} brokers: {:.2} s, critical path {:.2} s ({} calls), ratio {:.3}",
+        "{brokers:4} brokers, {command}: {:.2} s, critical path {:.2} s ({} calls), ratio {:.3}",
         limit.wall_s, limit.critical_s, limit.calls_on_path, limit.ratio
     );
     for (step, took, needed) in &limit.path {
@@ -107,7 +119,13 @@ fn one(brokers: usize) -> Limit {
     limit
 }
 
-fn analyse(brokers: usize, began: Instant, ended: Instant, events: &[(Instant, Value)], calls: &[Call]) -> Limit {
+fn analyse(
+    brokers: usize,
+    command: &str,
+    (began, ended): (Instant, Instant),
+    events: &[(Instant, Value)],
+    calls: &[Call],
+) -> Limit {
     let steps = steps(events);
     let first = steps.values().map(|step| step.began).min().expect("steps");
     let last = steps.values().map(|step| step.ended).max().expect("steps");
@@ -155,7 +173,8 @@ fn analyse(brokers: usize, began: Instant, ended: Instant, events: &[(Instant, V
     path.reverse();
     let (wall_s, critical_s) = (seconds(began, ended), before + longest + after);
     let calls_on_path = before_calls + count + after_calls;
-    Limit { brokers, wall_s, critical_s, ratio: wall_s / critical_s, calls_on_path, calls: calls.len(), path }
+    let (command, ratio, calls) = (command.to_owned(), wall_s / critical_s, calls.len());
+    Limit { brokers, command, wall_s, critical_s, ratio, calls_on_path, calls, path }
 }
 
 fn steps(events: &[(Instant, Value)]) -> BTreeMap<String, Step> {

@@ -9,6 +9,8 @@ use plotters::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::support::text;
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results")
 }
@@ -137,18 +139,21 @@ pub fn short(cases: &Value) -> String {
     out
 }
 
-/// Applies against their critical paths.
+/// Applies and destroys against their critical paths.
 pub fn limit(sizes: &Value) -> String {
-    let mut out = "| brokers | apply at 50 ms a call | critical path | ratio | calls on the path | calls |\n\
-                   |---|---|---|---|---|---|\n"
+    let mut out = "| brokers | | at 50 ms a call | critical path | ratio | calls on the path | calls |\n\
+                   |---|---|---|---|---|---|---|\n"
         .to_owned();
     for size in sizes.as_array().into_iter().flatten() {
         let ratio = size["ratio"].as_f64().unwrap_or_default();
         let (wall, path) = (seconds(&size["wall_s"]), seconds(&size["critical_s"]));
         let _ = writeln!(
             out,
-            "| {} | {wall} | {path} | {ratio:.2} | {} | {} |",
-            size["brokers"], size["calls_on_path"], size["calls"]
+            "| {} | {} | {wall} | {path} | {ratio:.2} | {} | {} |",
+            size["brokers"],
+            text(&size["command"]),
+            size["calls_on_path"],
+            size["calls"]
         );
     }
     out
