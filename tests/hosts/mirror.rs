@@ -333,16 +333,16 @@ fn a_cluster_with_zookeeper_moves_into_a_secured_stack_and_back() {
     world.copied("the way back", &["--back"]);
     let done = world.kstack("cutover", &["--back", TOPIC]).expect(0);
     assert!(done.out.contains("Writers and groups of orders may start at the other cluster."), "{done}");
-    // Its workers count as there for a while: who goes forward again waits until they are gone.
+    // Forward again: its workers count as there for a while, until which the next run waits.
     world.kill_java();
     assert_eq!(back.ended(), Some(1));
+    let again = world.start(&["--topics", TOPIC]);
     let counts = world.counts(&old, None, TOPIC);
     let everything: BTreeSet<u64> = acknowledged.union(&written).copied().collect();
     assert_eq!(counts.keys().copied().collect::<BTreeSet<u64>>(), everything);
     assert!(counts.values().all(|count| *count == 1), "what came from there did not go back");
 
-    // And forward again: what came from the stack does not come back.
-    let again = world.start(&["--topics", TOPIC]);
+    // What came from the stack does not come back.
     world.copied("forward again", &["--topics", TOPIC]);
     assert_eq!(again.stop(), Some(0));
     let total: usize = world.counts(&new, Some(&admin), TOPIC).values().sum();
