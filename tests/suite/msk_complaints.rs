@@ -1,10 +1,15 @@
 //! What users of other tools have met with MSK, each answered by a test of its own.
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::msk::{FILE, account, write};
 use crate::support::aws::{DEV, wait};
-use crate::support::{Account, text};
+use crate::support::proxy::{Call, Proxy, Weather};
+use crate::support::running::through;
+use crate::support::{Account, poll, text};
 
 /// The ARN of the account's cluster.
 fn arn(account: &Account) -> String {
@@ -175,9 +180,9 @@ fn a_slow_creation_is_not_lost() {
     let account = account();
     account.choose(&json!({"times": {"cluster_create": 4}}));
     write(&account, &[]);
-    let child = account.command(&["apply", FILE, "--yes"]).stdout(std::process::Stdio::null()).spawn();
-    let mut child = child.expect("the binary starts");
-    crate::support::poll("the cluster being created", std::time::Duration::from_secs(60), || {
+    let mut command = account.command(&["apply", FILE, "--yes"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
+    poll("the cluster being created", Duration::from_secs(60), || {
         let all = wait(account.kafka(DEV).list_clusters_v2().send());
         (!all.cluster_info_list().is_empty()).then_some(())
     });
@@ -252,6 +257,39 @@ fn what_another_starts_is_waited_for() {
     wait(kafka.reboot_broker().cluster_arn(arn(&account)).broker_ids("1").send());
     write(&account, &[("count: 3", "count: 6"), ("level: default", "level: per-broker")]);
     account.apply(FILE);
+    account.assert_converged(FILE);
+    account.destroy(FILE);
+}
+
+/// The versions that a cluster can be brought to are asked for after its own is known, and the upgrade that a dead run began may end
+/// between the two.
+#[test]
+fn an_upgrade_that_ends_during_the_look_is_not_refused() {
+    let mut account = account();
+    account.choose(&json!({"times": {"cluster_update": 2}}));
+    write(&account, &[]);
+    account.apply(FILE);
+    let kafka = account.kafka(DEV);
+    let (arn, listed) = (arn(&account), wait(kafka.list_clusters_v2().send()));
+    let version = listed.cluster_info_list().first().and_then(|cluster| cluster.current_version()).expect("a version");
+    let call = kafka.update_cluster_kafka_version().cluster_arn(arn).current_version(version);
+    wait(call.target_kafka_version("3.9.x").send());
+    write(&account, &[("kafka: 3.8.x", "kafka: 3.9.x")]);
+    let upgraded = move || {
+        let listed = wait(kafka.list_clusters_v2().send());
+        let provisioned = listed.cluster_info_list().first()?.provisioned()?;
+        let version = provisioned.current_broker_software_info()?.kafka_version()?;
+        (version == "3.9.x").then_some(())
+    };
+    let hit = move |call: &Call| {
+        if call.operation.contains("compatible-kafka-versions") {
+            poll("the upgrade being over", Duration::from_secs(30), &upgraded);
+        }
+        None
+    };
+    let proxy = Proxy::with(Weather { fault: Some(Box::new(hit)), ..Weather::default() });
+    let run = through(&mut account, &proxy, &["apply", FILE, "--yes"]).expect(0);
+    assert!(proxy.take().iter().any(|call| call.operation.contains("compatible-kafka-versions")), "{run}");
     account.assert_converged(FILE);
     account.destroy(FILE);
 }

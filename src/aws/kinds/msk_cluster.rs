@@ -150,7 +150,8 @@ fn mine(ctx: &Ctx<'_, Aws>, all: &[Cluster]) -> Result<Option<String>, StepError
     Err(StepError::ended(what, format!("it has no tag `{}` of the stack", tag::STACK)))
 }
 
-/// The Kafka versions that the cluster can be brought to; not known while it is made, or of what is not the stack's.
+/// The Kafka versions that the cluster can be brought to; not known while it is made, of what is not the stack's, and where an upgrade ended
+/// between its description and this look: the list is of another version then.
 async fn upgrades(aws: &Aws, cluster: &Cluster) -> Result<Option<Vec<String>>, StepError> {
     let usable = msk::usable(aws).await?;
     let arn = cluster.cluster_arn().unwrap_or_default();
@@ -159,7 +160,10 @@ async fn upgrades(aws: &Aws, cluster: &Cluster) -> Result<Option<Vec<String>>, S
     }
     let call = aws.clients.msk.get_compatible_kafka_versions().cluster_arn(arn);
     let answer = call.send().await.map_err(failed("GetCompatibleKafkaVersions"))?;
-    Ok(Some(answer.compatible_kafka_versions().iter().flat_map(|one| one.target_versions().to_vec()).collect()))
+    let software = cluster.provisioned().and_then(|info| info.current_broker_software_info());
+    let version = software.and_then(|info| info.kafka_version());
+    let mut listed = answer.compatible_kafka_versions().iter();
+    Ok(listed.find(|one| one.source_version() == version).map(|one| one.target_versions().to_vec()))
 }
 
 fn serverless(subnets: Vec<String>, groups: Vec<String>) -> ServerlessRequest {
