@@ -1,14 +1,16 @@
 //! Killed with no chance to clean up: running again finishes the work, with nothing twice and nothing lost.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::Account;
-use crate::support::aws::DEV;
+use crate::support::aws::{DEV, wait};
 use crate::support::proxy::{Call, Fault, Proxy, Weather};
 use crate::support::running::through;
+use crate::support::{Account, poll};
 
 const FILE: &str = "dev.yaml";
 
@@ -93,6 +95,44 @@ fn a_roll_that_died_is_finished_also_when_aws_has_forgotten_the_old_instance() {
     account.apply(FILE);
     account.assert_converged(FILE);
     assert_eq!((account.identities(DEV).len(), account.instances(DEV).len()), (3, 3));
+    account.destroy(FILE);
+}
+
+/// Instances, volumes and interfaces are described beside each other, and one may end in between: what it has seems to be with somebody
+/// else's then.
+#[test]
+fn an_instance_that_ends_between_two_descriptions_makes_nothing_anothers() {
+    let mut account = Account::new();
+    account.choose(&json!({"times": {"terminated_kept": 0}}));
+    account.write("dev", &[]);
+    account.apply(FILE);
+    let (ec2, id) = (account.ec2(DEV), account.instances(DEV).remove("broker-1").expect("a broker"));
+    let (seen, ended) = (Mutex::new(BTreeSet::new()), OnceLock::new());
+    let hit = move |call: &Call| {
+        seen.lock().expect("no panic").insert(call.operation.clone());
+        if call.operation == "DescribeInstances" {
+            ended.get_or_init(|| {
+                let both = ["DescribeVolumes", "DescribeNetworkInterfaces"];
+                let asked = || both.iter().all(|one| seen.lock().expect("no panic").contains(*one)).then_some(());
+                poll("the other descriptions", Duration::from_secs(30), asked);
+                // They are answered.
+                std::thread::sleep(Duration::from_secs(1));
+                wait(ec2.terminate_instances().instance_ids(&id).send());
+                poll("the end of the instance", Duration::from_secs(30), || {
+                    wait(ec2.describe_instances().send())
+                        .reservations()
+                        .iter()
+                        .all(|one| one.instances().iter().all(|one| one.instance_id() != Some(&id)))
+                        .then_some(())
+                });
+            });
+        }
+        None
+    };
+    let proxy = Proxy::with(Weather { fault: Some(Box::new(hit)), ..Weather::default() });
+    let run = through(&mut account, &proxy, &["plan", FILE]).expect(0);
+    assert!(run.out.contains("+ instance/broker-1") && !run.out.contains("can't be run"), "{run}");
+    account.apply(FILE);
     account.destroy(FILE);
 }
 

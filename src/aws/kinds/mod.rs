@@ -6,7 +6,7 @@ use kstack_core::all_kinds;
 use kstack_core::engines::Engine;
 use kstack_core::kinds::{self, InstanceProfile, Kind, KmsKey, Resource, Role, Vpc};
 use kstack_core::model::{FieldChange, OWN_ZONE, Record, Tags, tag};
-use kstack_core::observed::{Found, Observed};
+use kstack_core::observed::{Cause, Found, Observed};
 use kstack_core::stack::{Logs, Stack};
 
 use crate::aws::declared::{EVERY_STACK, during};
@@ -158,8 +158,23 @@ pub async fn discover(aws: &Aws, record: Option<&Record>) -> Result<Observed, St
         Part::Ipv6 => record.is_none_or(Record::may_have_ipv6),
         Part::Region => true,
     };
-    let found = find(aws, asked).await?;
-    Ok(Observed::collect(with_told(aws, aws.stack(), found, record).await?))
+    let look = async || with_told(aws, aws.stack(), find(aws, asked).await?, record).await;
+    believed(aws, look().await?, look).await
+}
+
+/// What was `found`, placed. The kinds are described beside each other: of what is attached or ends in between, one may tell of an instance
+/// that another does not list. So where something seems to be with somebody else's, all is looked at once more.
+async fn believed(
+    aws: &Aws,
+    found: Vec<Found<Resource>>,
+    look: impl AsyncFn() -> Result<Vec<Found<Resource>>, StepError>,
+) -> Result<Observed, StepError> {
+    let observed = Observed::collect(found);
+    if !observed.unplaced.iter().any(|one| one.cause == Cause::Elsewhere) {
+        return Ok(observed);
+    }
+    aws.begin_round();
+    Ok(Observed::collect(look().await?))
 }
 
 /// Whether the stack of this record may have what is for `engine` alone.
@@ -245,9 +260,19 @@ pub async fn find_of(aws: &Aws, sought: Sought) -> Result<Vec<Found<Resource>>, 
 pub async fn with_others(
     aws: &Aws,
     sought: Sought,
-    mut found: Vec<Found<Resource>>,
+    found: Vec<Found<Resource>>,
     record: Option<&Record>,
 ) -> Result<Observed, StepError> {
+    let found = with_left(aws, sought, found, record).await?;
+    believed(aws, found, async || with_left(aws, sought, find_of(aws, sought).await?, record).await).await
+}
+
+async fn with_left(
+    aws: &Aws,
+    sought: Sought,
+    mut found: Vec<Found<Resource>>,
+    record: Option<&Record>,
+) -> Result<Vec<Found<Resource>>, StepError> {
     let tells = |found: &Found<Resource>| found.spec.kind() == Vpc::NAME || found.tags.contains_key(tag::ENGINE);
     let untold = !found.iter().any(tells);
     if let Some(record) = record {
@@ -272,7 +297,7 @@ pub async fn with_others(
             found.extend(find(aws, left).await?);
         }
     }
-    Ok(Observed::collect(with_told(aws, aws.stack(), found, record).await?))
+    with_told(aws, aws.stack(), found, record).await
 }
 
 /// Everything that is live of every stack but its names in DNS, and its keys and certificates. `aws` is [`Aws::of_all`].
