@@ -1,13 +1,16 @@
 //! User data as EC2 takes it, and as it gives it back.
 
-use std::io::{Read as _, Write as _};
+use std::cell::RefCell;
+use std::io::Read as _;
 
-use flate2::Compression;
+use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::{TemplateError, USER_DATA_LIMIT};
 
 /// The most bytes of text that are unpacked: user data that kstack made is a hundredth of that.
 const LONGEST_BYTES: u64 = 1 << 20;
+/// The largest window that gzip has, in bits. Source: zlib's manual, `deflateInit2`.
+const WINDOW_BITS: u8 = 15;
 
 /// The bytes for EC2, before base64: compressed where that makes them fewer, the same for the same text. Most texts fit when they are compressed
 /// fast.
@@ -33,13 +36,24 @@ pub fn fits(user_data: &str) -> Result<(), TemplateError> {
     if user_data.len() <= USER_DATA_LIMIT { Ok(()) } else { encode(user_data).map(drop) }
 }
 
+thread_local! {
+    /// Compresses fast. What it works with is a quarter of a mebibyte, which is not made anew for each of hundreds of hosts.
+    static FAST: RefCell<Compress> = RefCell::new(Compress::new_gzip(Compression::fast(), WINDOW_BITS));
+}
+
 pub(super) fn compressed(user_data: &str, how: Compression) -> Vec<u8> {
-    let mut encoder = flate2::GzBuilder::new().mtime(0).write(Vec::new(), how);
-    let compressed = encoder.write_all(user_data.as_bytes()).and_then(|()| encoder.finish());
-    match compressed {
-        Ok(compressed) if compressed.len() < user_data.len() => compressed,
-        _ => user_data.as_bytes().to_vec(),
-    }
+    let with = |compress: &mut Compress| {
+        compress.reset();
+        // Room for all of it: what needs more is not compressed.
+        let mut bytes = Vec::with_capacity(user_data.len());
+        let ended = compress.compress_vec(user_data.as_bytes(), &mut bytes, FlushCompress::Finish);
+        matches!(ended, Ok(Status::StreamEnd)).then_some(bytes)
+    };
+    let bytes = match how == Compression::fast() {
+        true => FAST.with_borrow_mut(with),
+        false => with(&mut Compress::new_gzip(how, WINDOW_BITS)),
+    };
+    bytes.unwrap_or_else(|| user_data.as_bytes().to_vec())
 }
 
 /// The text of user data that [`encode`] made, or of plain text; `None` for what is neither.
@@ -56,6 +70,7 @@ pub fn decode(bytes: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
     use flate2::write::GzEncoder;
+    use std::io::Write as _;
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
