@@ -52,7 +52,7 @@ pub use fence::{Fence, LEASE_ENDED};
 pub use msk_iam::MskIam;
 pub use price_list::region_prices;
 pub use sessions::PortSession;
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, by_id, sorted};
 pub use surroundings::{neighbours, surroundings};
 pub use together::{AT_MOST, Asked, Together};
 

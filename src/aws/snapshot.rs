@@ -68,3 +68,14 @@ impl<T> Snapshot<T> {
         .await
     }
 }
+
+/// Sorts what AWS lists by its id, for [`by_id`]: each of hundreds of hosts looks for itself in a list of them all.
+pub fn sorted<T>(mut all: Vec<T>, id: fn(&T) -> Option<&str>) -> Vec<T> {
+    all.sort_by(|one, other| id(one).cmp(&id(other)));
+    all
+}
+
+/// The one with this id, of what is [`sorted`].
+pub fn by_id<'a, T>(all: &'a [T], id: fn(&T) -> Option<&str>, wanted: &str) -> Option<&'a T> {
+    all.binary_search_by(|one| id(one).cmp(&Some(wanted))).ok().map(|place| &all[place])
+}

@@ -19,9 +19,9 @@ pub fn page(text: &str) {
     out(text);
 }
 
-/// Writes JSON, which has escapes of its own.
+/// Writes what has escapes of its own, such as JSON, or none: nothing is looked for in it that a terminal obeys.
 fn raw(text: &str) {
-    let _ = write!(anstream::stdout(), "{text}");
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// Writes Markdown, which has nothing in it that a terminal obeys.

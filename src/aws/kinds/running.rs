@@ -4,7 +4,7 @@ use aws_sdk_ec2::types::{HttpTokensState, Instance as Sdk, InstanceMetadataEndpo
 use kstack_core::model::Tags;
 
 use super::instance::{DATA_DEVICES, fetch, state};
-use crate::aws::{Aws, READY_TIMEOUT, failed};
+use crate::aws::{Aws, READY_TIMEOUT, by_id, failed};
 use crate::driver::Ctx;
 use crate::error::StepError;
 
@@ -15,9 +15,7 @@ use crate::error::StepError;
 pub async fn await_running(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let what = format!("the start of the instance {id}");
     let running = |all: &[Sdk]| {
-        let Some(instance) = all.iter().find(|instance| instance.instance_id() == Some(id)) else {
-            return Ok(None);
-        };
+        let Some(instance) = by_id(all, Sdk::instance_id, id) else { return Ok(None) };
         match state(instance) {
             Some(InstanceStateName::Running) => Ok(Some(())),
             Some(InstanceStateName::Terminated | InstanceStateName::ShuttingDown) => {
@@ -36,7 +34,7 @@ pub async fn await_running(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError
 /// That it takes too long.
 pub async fn await_stopped(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let stopped = |all: &[Sdk]| {
-        let instance = all.iter().find(|instance| instance.instance_id() == Some(id));
+        let instance = by_id(all, Sdk::instance_id, id);
         Ok((instance.and_then(state) == Some(&InstanceStateName::Stopped)).then_some(()))
     };
     let what = format!("the stop of the instance {id}");
@@ -49,8 +47,8 @@ pub async fn await_stopped(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError
 /// That it takes too long.
 pub async fn await_gone(ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
     let gone = |all: &[Sdk]| {
-        let mut left = all.iter().filter(|instance| instance.instance_id() == Some(id));
-        Ok(left.all(|instance| state(instance) == Some(&InstanceStateName::Terminated)).then_some(()))
+        let left = by_id(all, Sdk::instance_id, id);
+        Ok(left.is_none_or(|instance| state(instance) == Some(&InstanceStateName::Terminated)).then_some(()))
     };
     let what = format!("the termination of {id}");
     ctx.system.instances.wait(&what, READY_TIMEOUT, || fetch(ctx.system), gone).await

@@ -1,7 +1,7 @@
 //! Data volumes: a broker's or controller's identity. They outlive instances, only grow, and are never deleted unasked.
 
 use super::{no_call_for, no_id};
-use crate::aws::{Aws, Class, Done, READY_TIMEOUT, failed, tags_of};
+use crate::aws::{Aws, Class, Done, READY_TIMEOUT, by_id, failed, sorted, tags_of};
 use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use crate::wait::{Backoff, Look, poll};
@@ -84,7 +84,7 @@ impl Driver<Aws> for Volume {
         // It may be gone before the first look.
         let (mut seen, start) = (false, Instant::now());
         let ready =
-            |all: &[Sdk]| match all.iter().find(|volume| volume.volume_id() == Some(id)).map(|volume| volume.state()) {
+            |all: &[Sdk]| match by_id(all, Sdk::volume_id, id).map(Sdk::state) {
                 Some(Some(VolumeState::Available | VolumeState::InUse)) => Ok(Some(())),
                 Some(Some(VolumeState::Error)) => Err(StepError::ended(format!("the volume {id} failed"), "")),
                 Some(_) => {
@@ -239,5 +239,5 @@ pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
         let pages = call.into_paginator().items().send();
         pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeVolumes"))
     };
-    aws.listed(|one| one.tags(), list).await
+    Ok(sorted(aws.listed(|one| one.tags(), list).await?, Sdk::volume_id))
 }
