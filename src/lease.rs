@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::aws::{Class, Clients, Fence};
 use crate::clock;
 use crate::error::StepError;
-use kstack_core::model::{Holder, LEASE_SECONDS};
+use kstack_core::model::{Holder, LEASE_SECONDS, StackMetadata};
 use kstack_core::stack::Name;
 
 /// How long a lease lasts unless it is renewed.
@@ -76,13 +76,22 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease of `stack` for `caller`, and opens `fence` while it lasts.
+    /// Takes the lease of `stack` for `caller`, and opens `fence` while it lasts. `seen` are its leases, where they were just read.
     ///
     /// # Errors
     /// Who holds it; or AWS's answer.
-    pub async fn take(clients: &Clients, stack: &Name, caller: &str, fence: &Fence) -> Result<Lease, LeaseError> {
+    pub async fn take(
+        clients: &Clients,
+        stack: &Name,
+        caller: &str,
+        fence: &Fence,
+        seen: Option<Result<StackMetadata, StepError>>,
+    ) -> Result<Lease, LeaseError> {
         let start = (Instant::now(), SystemTime::now());
-        let metadata = clients.metadata(stack).await?;
+        let metadata = match seen {
+            Some(seen) => seen?,
+            None => clients.metadata(stack).await?,
+        };
         let now = clock::now();
         let last = metadata.leases.last_key_value();
         if let Some((number, holder)) = last.filter(|(_, holder)| holder.holds(now)) {
@@ -122,10 +131,15 @@ impl Lease {
             .filter(|old| old.saturating_add(1) < number)
             .map(|old| format!("lease/{old}"))
             .collect();
-        let _ = clients.delete_metadata(stack, old).await;
         let (stop, stopped) = watch::channel(());
-        let renewing = renew(clients.clone(), stack.clone(), number, holder.clone(), fence.clone(), stopped);
-        let renewing = tokio::spawn(renewing);
+        let renewals = renew(clients.clone(), stack.clone(), number, holder.clone(), fence.clone(), stopped);
+        let of_old = (clients.clone(), stack.clone());
+        // Nothing waits for that but the release.
+        let renewing = tokio::spawn(async move {
+            let (clients, stack) = of_old;
+            let _ = clients.delete_metadata(&stack, old).await;
+            renewals.await;
+        });
         Ok(Lease {
             clients: clients.clone(),
             stack: stack.clone(),

@@ -32,7 +32,7 @@ mod signals;
 pub mod up;
 
 pub use failure::{Failure, INTERRUPTED};
-pub use lease::{LeasePolicy, LeasedWork, under_lease};
+pub use lease::{LeasePolicy, LeasedWork, caller_and_leases, under_lease};
 pub use run::{RunReport, refused};
 pub use signals::Signals;
 

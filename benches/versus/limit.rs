@@ -64,7 +64,7 @@ const ASKS: [(&str, &[&str]); 8] = [
     ("instance", &["DescribeNetworkInterfaces", "DescribeInstances", "DescribeVolumes"]),
     ("nat_gateway", &["DescribeNatGateways"]),
     ("vpc_endpoint", &["DescribeVpcEndpoints"]),
-    ("route_table", &["DescribeRouteTables"]),
+    ("route_table", &["DescribeRouteTables", "DisassociateRouteTable"]),
     ("security_group_rules", &["DescribeSecurityGroups"]),
     ("instance_profile", &["GetInstanceProfile"]),
     ("vpc", &["DescribeVpcs", "DescribeVpcAttribute"]),

@@ -19,16 +19,17 @@ use super::{Class, Clients, failed};
 use crate::error::StepError;
 
 /// How many instances are asked about at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 
 /// What is in the VPCs of `own`, and which of its instances are protected against termination.
 ///
 /// # Errors
 /// The first call that failed for another reason than that it is not allowed.
 pub async fn surroundings(clients: &Clients, own: &Own) -> Result<Surroundings, StepError> {
-    let mut all = neighbours(clients, own).await?;
     let asked = own.instances.iter().map(|id| async move { (id, is_locked(clients, id).await) });
-    let asked: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+    let asked = stream::iter(asked).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
+    let (all, asked) = futures::join!(neighbours(clients, own), asked);
+    let mut all = all?;
     for (id, locked) in asked {
         if allowed("DescribeInstanceAttribute", locked, &mut all.denied)? == Some(true) {
             all.locked.insert(id.clone());

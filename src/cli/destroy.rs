@@ -6,7 +6,7 @@ use super::ui;
 use super::view::{OutputTarget, Screen};
 use super::which::Which;
 use crate::aws::kinds::Sought;
-use crate::ops::{Failure, RunReport, Signals, destroy, guard, refused};
+use crate::ops::{Failure, LeasePolicy, RunReport, Signals, caller_and_leases, destroy, guard, refused};
 use kstack_core::observed::Observed;
 use kstack_core::plan::Plan;
 
@@ -30,7 +30,7 @@ pub struct Args {
 pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
     let (name, region, stack) = args.which.find().await?;
     let session = context.session(&region, &name).await?;
-    let (account, caller) = session.aws.clients.identity().await?;
+    let ((account, caller), mut policy) = caller_and_leases(&session).await?;
     if let Some(stack) = &stack {
         session.sought.get_or_init(|| Sought::of(stack));
         guard(stack, &account)?;
@@ -52,6 +52,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
             ui::approve(&question, &name, "the name was not typed", "run with --yes")?;
         }
         approved = Some(plan);
+        // The question may have taken any time.
+        policy = LeasePolicy::default();
     }
     let signals = Signals::listen()?;
     let mut screen = Screen::new(if args.json { OutputTarget::Json } else { OutputTarget::Text }, context.printer);
@@ -60,7 +62,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<u8, Failure> {
         other => screen.report(other),
     };
     let task = context.task(&signals);
-    destroy::destroy(&session, (&account, &caller), approved.as_ref(), &task, report).await?;
+    destroy::destroy(&session, ((&account, &caller), policy), approved.as_ref(), &task, report).await?;
     Ok(0)
 }
 

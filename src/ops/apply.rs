@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::inside::Looking;
 use super::run::{RunReport, execute, refused, refused_with_causes};
-use super::{Failure, LeasePolicy, LeasedWork, Task, guard, inside, kafka, under_lease};
+use super::{Failure, LeasedWork, Task, caller_and_leases, guard, inside, kafka, under_lease};
 use crate::apply::Outcome;
 use crate::clock;
 use crate::roll::KafkaAccess;
@@ -118,7 +118,7 @@ impl ApplyRequest {
         task: &Task<'_>,
         mut report: impl FnMut(RunReport<'_>),
     ) -> Result<Option<Applied>, Failure> {
-        let (account, caller) = task.signals.unless_stopped(session.aws.clients.identity()).await?;
+        let ((account, caller), policy) = task.signals.unless_stopped(caller_and_leases(session)).await?;
         guard(&self.parsed.stack, &account)?;
         if let Some((planned, _)) = self.saved.as_ref().filter(|(planned, _)| *planned != account) {
             return Err(Failure::new(format!(
@@ -127,7 +127,7 @@ impl ApplyRequest {
         }
         let approved = approved.or(self.saved.as_ref().map(|(_, steps)| &steps[..]));
         let work = async || LeasedWork::on_stack(self.work(session, approved, task, &mut report).await);
-        under_lease(session, &caller, task, LeasePolicy::default(), work).await
+        under_lease(session, &caller, task, policy, work).await
     }
 
     async fn work(

@@ -19,20 +19,20 @@ pub async fn plan(session: &Session, account: &str) -> Result<(Plan, Observed), 
     Ok((plan::destroy(&session.name, &session.region, account, &observed, &surroundings), observed))
 }
 
-/// Destroys the stack. `approved` is the plan that was shown: when the live resources have changed since, nothing is done. Without
-/// it the plan is reported first.
+/// Destroys the stack, whose lease is taken as `policy` says. `approved` is the plan that was shown: when the live resources have changed
+/// since, nothing is done. Without it the plan is reported first.
 ///
 /// # Errors
 /// What failed, and what is left.
 pub async fn destroy(
     session: &Session,
-    (account, caller): (&str, &str),
+    ((account, caller), policy): ((&str, &str), LeasePolicy),
     approved: Option<&Plan>,
     task: &Task<'_>,
     mut report: impl FnMut(RunReport<'_>),
 ) -> Result<(), Failure> {
     let work = async || LeasedWork::deleting(work(session, account, approved, task, &mut report).await);
-    under_lease(session, caller, task, LeasePolicy::default(), work).await
+    under_lease(session, caller, task, policy, work).await
 }
 
 async fn work(

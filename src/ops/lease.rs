@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::failure::{Failure, INTERRUPTED};
 use super::{Signals, Task};
+use crate::error::StepError;
 use crate::lease::Lease;
 use crate::session::Session;
 use crate::wait::Backoff;
+use kstack_core::model::StackMetadata;
 
 /// What was done under a lease.
 #[derive(Debug)]
@@ -50,8 +52,10 @@ struct Release {
 }
 
 /// How the lease is taken.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub struct LeasePolicy {
+    /// The stack's leases, where they were read already: see [`caller_and_leases`].
+    pub seen: Option<Result<StackMetadata, StepError>>,
     /// How long to wait for another holder to finish.
     pub wait: Duration,
     /// A signal cuts neither taking nor releasing short: other stacks are being worked on anyway.
@@ -63,6 +67,16 @@ pub struct LeasePolicy {
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1500);
 /// The same, counted from the signal.
 const SHUTDOWN_TOTAL: Duration = Duration::from_millis(4500);
+
+/// Account and ARN of the caller, and beside that the stack's leases: what the first lets nobody have is not said of the second.
+///
+/// # Errors
+/// That the caller is not known.
+pub async fn caller_and_leases(session: &Session) -> Result<((String, String), LeasePolicy), StepError> {
+    let clients = &session.aws.clients;
+    let (caller, seen) = futures::join!(clients.identity(), clients.metadata(&session.name));
+    Ok((caller?, LeasePolicy { seen: Some(seen), ..LeasePolicy::default() }))
+}
 
 /// Runs `work` while this process holds the stack's lease.
 ///
@@ -77,7 +91,7 @@ pub async fn under_lease<T>(
 ) -> Result<T, Failure> {
     let never = task.signals.never_stopping();
     let signals = if policy.uncut { &never } else { task.signals };
-    let lease = take(session, caller, signals, policy.wait).await?;
+    let lease = take(session, caller, signals, (policy.wait, policy.seen)).await?;
     let lease = after_pause(lease, task, signals).await?;
     let work = work().await;
     let released = release(lease, work.release(), signals).await;
@@ -85,10 +99,15 @@ pub async fn under_lease<T>(
 }
 
 /// Takes the lease, and waits up to `limit` for another holder.
-async fn take(session: &Session, caller: &str, signals: &Signals, limit: Duration) -> Result<Lease, Failure> {
+async fn take(
+    session: &Session,
+    caller: &str,
+    signals: &Signals,
+    (limit, mut seen): (Duration, Option<Result<StackMetadata, StepError>>),
+) -> Result<Lease, Failure> {
     let (start, mut pauses) = (Instant::now(), Backoff::SECOND.pauses());
     loop {
-        let lease = Lease::take(&session.aws.clients, &session.name, caller, &session.fence);
+        let lease = Lease::take(&session.aws.clients, &session.name, caller, &session.fence, seen.take());
         // Not dropped at once: what the call has made would be held until it expires.
         match signals.with_grace(SHUTDOWN_GRACE, lease).await {
             Err(failure) if failure.lease_held.is_some() && start.elapsed() < limit => {

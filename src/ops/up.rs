@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run::{RunReport, execute, refused_with_causes, tear_down};
-use super::{Failure, LeasePolicy, LeasedWork, Task, guard, inside, kafka, under_lease};
+use super::{Failure, LeasePolicy, LeasedWork, Task, caller_and_leases, guard, inside, kafka, under_lease};
 use crate::lease::DURATION;
 use crate::session::{Session, make_plan, read_source};
 use kstack_core::check::Parsed;
@@ -105,10 +105,10 @@ impl StackRequest {
         task: &Task<'_>,
         mut report: impl FnMut(UpReport<'_>),
     ) -> Result<CreatedStack, Failure> {
-        let (account, caller) = task.signals.unless_stopped(session.aws.clients.identity()).await?;
+        let ((account, caller), policy) = task.signals.unless_stopped(caller_and_leases(session)).await?;
         guard(&self.parsed.stack, &account)?;
         let work = async || LeasedWork::on_stack(self.work(session, task, &mut report).await);
-        under_lease(session, &caller, task, LeasePolicy::default(), work).await
+        under_lease(session, &caller, task, policy, work).await
     }
 
     async fn work(

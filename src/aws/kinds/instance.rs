@@ -4,7 +4,7 @@ use super::client_instance::is_client;
 use super::running::{await_gone, await_running, await_stopped, require_tokens, retag_with_root};
 use super::{host_certificate, network_interface, no_call_for, no_id, volume};
 use crate::aws::declared::during;
-use crate::aws::{Aws, Class, Done, Papers, READY_TIMEOUT, failed, jitter, tags_of};
+use crate::aws::{Aws, Class, Done, Papers, READY_TIMEOUT, by_id, failed, jitter, sorted, tags_of};
 use crate::driver::{Calls, Ctx, Driver};
 use crate::error::StepError;
 use crate::wait::may_pass;
@@ -12,10 +12,11 @@ use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
     Instance as Sdk, InstanceAttributeName, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
-    InstanceStateName, InstanceType, Placement, ResourceType, VolumeAttachmentState, VolumeState, VolumeType,
+    InstanceStateName, InstanceType, Placement, ResourceType, Volume, VolumeAttachment, VolumeAttachmentState, VolumeState, VolumeType,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use kstack_core::certificates::Life;
 use kstack_core::cloud_init::{self, UserData};
@@ -90,9 +91,14 @@ impl Driver<Aws> for Instance {
     }
 
     async fn create(&self, ctx: &Ctx<'_, Aws>) -> Result<String, StepError> {
-        network_interface::free(ctx, &ctx.id(&self.interface)?).await?;
         let call = run(self, ctx)?.client_token(ctx.token);
-        let answer = known(&self.profile, async || call.clone().send().await.map_err(failed("RunInstances"))).await;
+        let start = async || call.clone().send().await.map_err(failed("RunInstances"));
+        let mut answer = known(&self.profile, start).await;
+        // Most often it is free, so that is not asked first; the instance before it may have it for a while after its end.
+        if answer.as_ref().is_err_and(|error| error.code() == Some("InvalidNetworkInterface.InUse")) {
+            network_interface::free(ctx, &ctx.id(&self.interface)?).await?;
+            answer = known(&self.profile, start).await;
+        }
         let answer = answer.map_err(|error| of_others(&self.profile, ctx, error))?;
         let id = answer.instances().first().and_then(|instance| instance.instance_id());
         id.map(str::to_owned).ok_or_else(|| no_id("RunInstances"))
@@ -100,9 +106,8 @@ impl Driver<Aws> for Instance {
 
     async fn finish(&self, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), StepError> {
         await_running(ctx, id).await?;
-        for (device, volume) in DATA_DEVICES.into_iter().zip(data_volumes(self, ctx)?) {
-            attach(ctx, id, &volume, device).await?;
-        }
+        let volumes = data_volumes(self, ctx)?;
+        try_join_all(DATA_DEVICES.iter().zip(&volumes).map(|(device, volume)| attach(ctx, id, volume, device))).await?;
         // The next broker must not be stopped before this one is up.
         if ctx.check_instance { ctx.system.clients.pass_checks(&[id.to_owned()]).await } else { Ok(()) }
     }
@@ -344,35 +349,35 @@ pub async fn may_start(instance: &Instance, ctx: &Ctx<'_, Aws>) -> Result<(), St
     }
 }
 
-/// Attaches a data volume, unless it is attached already. The call takes no token: it looks first.
+/// Attaches a data volume, unless it is attached already. The call takes no token: what it is refused for tells whether to look. Where
+/// the instance or the volume is in another state after all, the call is made again.
 async fn attach(ctx: &Ctx<'_, Aws>, id: &str, data_volume: &str, device: &str) -> Result<(), StepError> {
-    let find =
-        |all: &[aws_sdk_ec2::types::Volume]| all.iter().find(|volume| volume.volume_id() == Some(data_volume)).cloned();
-    let attached = |volume: &aws_sdk_ec2::types::Volume, states: &[VolumeAttachmentState]| {
-        let here = |one: &&aws_sdk_ec2::types::VolumeAttachment| one.instance_id() == Some(id);
+    let call = async || {
+        let call = ctx.system.clients.ec2.attach_volume().instance_id(id).volume_id(data_volume).device(device);
+        match call.send().await.map_err(failed("AttachVolume")) {
+            // A first try whose answer was lost, of this run or of one before; or the instance before it still has it.
+            Err(error) if error.code() == Some("VolumeInUse") => Ok(false),
+            answer => answer.map(|_| true),
+        }
+    };
+    let attached = |volume: &Volume, states: &[VolumeAttachmentState]| {
+        let here = |one: &&VolumeAttachment| one.instance_id() == Some(id);
         volume.attachments().iter().filter(here).any(|one| one.state().is_some_and(|state| states.contains(state)))
     };
     let ours = [VolumeAttachmentState::Attached, VolumeAttachmentState::Attaching];
-    let what = format!("the volume {data_volume} becoming free for {id}");
-    let free = |all: &[aws_sdk_ec2::types::Volume]| {
-        let Some(volume) = find(all) else { return Ok(None) };
-        let done = attached(&volume, &ours);
+    let free = |all: &[Volume]| {
+        let Some(volume) = by_id(all, Volume::volume_id, data_volume) else { return Ok(None) };
+        let done = attached(volume, &ours);
         Ok((done || volume.state() == Some(&VolumeState::Available)).then_some(done))
     };
-    if !ctx.system.volumes.wait(&what, READY_TIMEOUT, || volume::fetch(ctx.system), free).await? {
-        let call = ctx.system.clients.ec2.attach_volume().instance_id(id).volume_id(data_volume).device(device);
-        match call.send().await.map_err(failed("AttachVolume")) {
-            // A first try whose answer was lost: the wait below tells whose the volume is. Where the instance or the volume
-            // is in another state after all, the call is made again.
-            Err(error) if error.code() == Some("VolumeInUse") => {}
-            other => {
-                other?;
-            }
-        }
+    let what = format!("the volume {data_volume} becoming free for {id}");
+    if !call().await? && !ctx.system.volumes.wait(&what, READY_TIMEOUT, || volume::fetch(ctx.system), free).await? {
+        call().await?;
     }
     let what = format!("the attachment of the volume {data_volume} to {id}");
-    let done = |all: &[aws_sdk_ec2::types::Volume]| {
-        Ok(find(all).is_some_and(|volume| attached(&volume, &ours[..1])).then_some(()))
+    let done = |all: &[Volume]| {
+        let volume = by_id(all, Volume::volume_id, data_volume);
+        Ok(volume.is_some_and(|volume| attached(volume, &ours[..1])).then_some(()))
     };
     ctx.system.volumes.wait(&what, READY_TIMEOUT, || volume::fetch(ctx.system), done).await
 }
@@ -431,5 +436,5 @@ pub async fn fetch(aws: &Aws) -> Result<Vec<Sdk>, StepError> {
         let reservations = pages.collect::<Result<Vec<_>, _>>().await.map_err(failed("DescribeInstances"))?;
         Ok(reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).collect())
     };
-    aws.listed(|one: &Sdk| one.tags(), list).await
+    Ok(sorted(aws.listed(|one: &Sdk| one.tags(), list).await?, Sdk::instance_id))
 }

@@ -5,6 +5,7 @@ use crate::aws::{Aws, Class, Done, failed, tags_of};
 use crate::driver::{Calls, Ctx, Driver, EC2_TAGS};
 use crate::error::StepError;
 use aws_sdk_ec2::types::{Filter, ResourceType, Route as SdkRoute, RouteOrigin, RouteTable as SdkRouteTable};
+use futures::future::try_join_all;
 use kstack_core::kinds::RouteTable;
 use kstack_core::kinds::route_table::{Route, marked, marks};
 use kstack_core::model::{FieldChange, Ref, Tags, tag};
@@ -213,13 +214,19 @@ async fn open(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), St
     let live = describe(ctx, id).await?;
     let wanted: BTreeSet<String> = ctx.all_ids(&table.subnets)?.into_iter().collect();
     let live_subnets: BTreeSet<&str> = live.associations().iter().filter_map(|one| one.subnet_id()).collect();
-    for subnet in wanted.iter().filter(|subnet| !live_subnets.contains(subnet.as_str())) {
+    let associate = async |subnet: &String| -> Result<(), StepError> {
         let call = ec2.associate_route_table().route_table_id(id).subnet_id(subnet);
         match call.send().await.map_err(failed("AssociateRouteTable")) {
-            Err(error) if error.class() == Class::AlreadyDone => take(ctx, id, subnet).await?.ok_or(error)?,
-            answer => drop(answer?),
+            Err(error) if error.class() == Class::AlreadyDone => take(ctx, id, subnet).await?.ok_or(error),
+            answer => answer.map(drop),
         }
-    }
+    };
+    let missing = wanted.iter().filter(|subnet| !live_subnets.contains(subnet.as_str()));
+    tokio::try_join!(try_join_all(missing.map(associate)), lead(table, ctx, id, &live)).map(drop)
+}
+
+/// Makes the table's routes, or leads those of `live` to where they are to lead, with their marks before them.
+async fn lead(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str, live: &SdkRouteTable) -> Result<(), StepError> {
     let mut all = marks(&tags_of(live.tags.as_deref()));
     let known = all.len();
     all.extend(table.marks.iter().filter(|mark| !all.contains(mark)).cloned().collect::<Vec<_>>());
@@ -227,15 +234,15 @@ async fn open(table: &RouteTable, ctx: &Ctx<'_, Aws>, id: &str) -> Result<(), St
         mark(ctx, id, &all).await?;
     }
     let live_routes: Vec<Route> = live.routes().iter().filter_map(|route| own(route, &all)).collect();
-    for new in &table.routes {
+    let made = table.routes.iter().map(async |new| {
         let via = ctx.id(&new.via)?;
         match live_routes.iter().find(|old| old.to == new.to) {
-            Some(old) if old.via.id() == Some(via.as_str()) => {}
-            Some(_) => replace_route(ctx, id, &new.to, via).await?,
-            None => create_route(ctx, id, &new.to, via).await?,
+            Some(old) if old.via.id() == Some(via.as_str()) => Ok(()),
+            Some(_) => replace_route(ctx, id, &new.to, via).await,
+            None => create_route(ctx, id, &new.to, via).await,
         }
-    }
-    Ok(())
+    });
+    try_join_all(made).await.map(drop)
 }
 
 /// A call about the route to `$to` by `$via`: the kinds of gateways and destinations have members of their own.
