@@ -12,7 +12,8 @@ use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
     Instance as Sdk, InstanceAttributeName, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
-    InstanceStateName, InstanceType, Placement, ResourceType, Volume, VolumeAttachment, VolumeAttachmentState, VolumeState, VolumeType,
+    InstanceStateName, InstanceType, Placement, ResourceType, Volume, VolumeAttachment, VolumeAttachmentState,
+    VolumeState, VolumeType,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -83,21 +83,20 @@ impl Driver<Aws> for Volume {
         // A KMS key that can't be used fails the volume after the call has succeeded: AWS deletes it without an error.
         // It may be gone before the first look.
         let (mut seen, start) = (false, Instant::now());
-        let ready =
-            |all: &[Sdk]| match by_id(all, Sdk::volume_id, id).map(Sdk::state) {
-                Some(Some(VolumeState::Available | VolumeState::InUse)) => Ok(Some(())),
-                Some(Some(VolumeState::Error)) => Err(StepError::ended(format!("the volume {id} failed"), "")),
-                Some(_) => {
-                    seen = true;
-                    Ok(None)
-                }
-                None if seen || start.elapsed() > UNSEEN => Err(StepError::Ended {
-                    what: format!("AWS deleted the volume {id} right after its creation"),
-                    why: String::new(),
-                    remedy: Some("check that the caller may use the KMS key"),
-                }),
-                None => Ok(None),
-            };
+        let ready = |all: &[Sdk]| match by_id(all, Sdk::volume_id, id).map(Sdk::state) {
+            Some(Some(VolumeState::Available | VolumeState::InUse)) => Ok(Some(())),
+            Some(Some(VolumeState::Error)) => Err(StepError::ended(format!("the volume {id} failed"), "")),
+            Some(_) => {
+                seen = true;
+                Ok(None)
+            }
+            None if seen || start.elapsed() > UNSEEN => Err(StepError::Ended {
+                what: format!("AWS deleted the volume {id} right after its creation"),
+                why: String::new(),
+                remedy: Some("check that the caller may use the KMS key"),
+            }),
+            None => Ok(None),
+        };
         ctx.system
             .volumes
             .wait(&format!("the creation of the volume {id}"), READY_TIMEOUT, || fetch(ctx.system), ready)
