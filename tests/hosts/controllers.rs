@@ -33,7 +33,7 @@ fn ids(voters: &BTreeMap<u64, String>) -> Vec<u64> {
 fn faulty(kafka: &Path, file: &str, faults: &[&str], mut between: impl FnMut()) {
     for fault in faults {
         let mut command = kstack_command(kafka, &["apply", file, "--yes"]);
-        command.env("KSTACK_TEST_LEASE", "6").env("KSTACK_TEST_SETTLE", "0").env("KSTACK_TEST_DIE_IN_KAFKA", fault);
+        command.env("KSTACK_TEST_SETTLE", "0").env("KSTACK_TEST_DIE_IN_KAFKA", fault);
         let ran = Run::of(&mut command);
         assert_eq!(ran.code == 0, fault.starts_with('~'), "{fault}: {ran}");
         if ran.code != 0 {

@@ -21,7 +21,7 @@ fn set(generation: u32, gib: u32) -> String {
 /// Kills an apply when it has begun with the step of `address`.
 pub fn killed_at(kafka: &Path, file: &str, address: &str) {
     let mut command = kstack_command(kafka, &["apply", file, "--yes", "--json"]);
-    command.env("KSTACK_TEST_LEASE", "6").env("KSTACK_TEST_SETTLE", "0");
+    command.env("KSTACK_TEST_SETTLE", "0");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the binary starts");
     let events = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut events = events.map(|line| serde_json::from_str::<Value>(&line.expect("a line")).expect("JSON"));

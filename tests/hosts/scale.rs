@@ -43,7 +43,7 @@ pub fn applied(kafka: &Path, file: &str, mut dies: impl FnMut(usize) -> Dies) ->
     for kills in 0..80 {
         let at = dies(kills);
         let mut command = kstack_command(kafka, &["apply", file, "--yes"]);
-        command.env("KSTACK_TEST_LEASE", "6").env("KSTACK_TEST_SETTLE", "0");
+        command.env("KSTACK_TEST_SETTLE", "0");
         match at {
             Dies::InKafka(count) => command.env("KSTACK_TEST_DIE_AFTER", count.to_string()),
             Dies::InAws(count) => command.env("KSTACK_TEST_DIE_IN_AWS", count.to_string()),
@@ -80,7 +80,7 @@ fn target_dies(begun: &Begun) {
     };
     rate("--add-config", "leader.replication.throttled.rate=200000");
     let mut command = kstack_command(&begun.kafka, &["apply", &begun.file, "--yes", "--json"]);
-    command.env("KSTACK_TEST_LEASE", "60").env("KSTACK_TEST_SETTLE", "0");
+    command.env("KSTACK_TEST_SETTLE", "0");
     let mut apply = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the binary starts");
     let lines = BufReader::new(apply.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
     let mut reasons = lines.filter_map(|line| {
