@@ -62,6 +62,24 @@ pub enum LeaseError {
     Cloud(#[from] StepError),
 }
 
+/// For how long a stack's leases count as they were read. Others may take one after another meanwhile, and delete the older ones.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A stack's leases as they were read, and when that was begun.
+#[derive(Debug)]
+pub struct Seen {
+    start: (Instant, SystemTime),
+    metadata: Result<StackMetadata, StepError>,
+}
+
+impl Seen {
+    /// Reads them.
+    pub async fn read(clients: &Clients, stack: &Name) -> Seen {
+        let start = (Instant::now(), SystemTime::now());
+        Seen { start, metadata: clients.metadata(stack).await }
+    }
+}
+
 /// A lease that this process holds and renews.
 #[derive(Debug)]
 pub struct Lease {
@@ -76,7 +94,8 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease of `stack` for `caller`, and opens `fence` while it lasts. `seen` are its leases, where they were just read.
+    /// Takes the lease of `stack` for `caller`, and opens `fence` while it lasts. `seen` are its leases, where they were just read:
+    /// a writer's time counts from before that.
     ///
     /// # Errors
     /// Who holds it; or AWS's answer.
@@ -85,13 +104,13 @@ impl Lease {
         stack: &Name,
         caller: &str,
         fence: &Fence,
-        seen: Option<Result<StackMetadata, StepError>>,
+        seen: Option<Seen>,
     ) -> Result<Lease, LeaseError> {
-        let start = (Instant::now(), SystemTime::now());
-        let metadata = match seen {
-            Some(seen) => seen?,
-            None => clients.metadata(stack).await?,
+        let Seen { start, metadata } = match seen.filter(|seen| seen.start.0.elapsed() < FRESH) {
+            Some(seen) => seen,
+            None => Seen::read(clients, stack).await,
         };
+        let metadata = metadata?;
         let now = clock::now();
         let last = metadata.leases.last_key_value();
         if let Some((number, holder)) = last.filter(|(_, holder)| holder.holds(now)) {
@@ -134,11 +153,10 @@ impl Lease {
         let (stop, stopped) = watch::channel(());
         let renewals = renew(clients.clone(), stack.clone(), number, holder.clone(), fence.clone(), stopped);
         let of_old = (clients.clone(), stack.clone());
-        // Nothing waits for that but the release.
+        // Nothing waits for that but the release: neither the work nor a renewal.
         let renewing = tokio::spawn(async move {
             let (clients, stack) = of_old;
-            let _ = clients.delete_metadata(&stack, old).await;
-            renewals.await;
+            let _ = futures::join!(clients.delete_metadata(&stack, old), renewals);
         });
         Ok(Lease {
             clients: clients.clone(),

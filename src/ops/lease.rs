@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use super::failure::{Failure, INTERRUPTED};
 use super::{Signals, Task};
 use crate::error::StepError;
-use crate::lease::Lease;
+use crate::lease::{Lease, Seen};
 use crate::session::Session;
 use crate::wait::Backoff;
-use kstack_core::model::StackMetadata;
 
 /// What was done under a lease.
 #[derive(Debug)]
@@ -55,7 +54,7 @@ struct Release {
 #[derive(Debug, Default)]
 pub struct LeasePolicy {
     /// The stack's leases, where they were read already: see [`caller_and_leases`].
-    pub seen: Option<Result<StackMetadata, StepError>>,
+    pub seen: Option<Seen>,
     /// How long to wait for another holder to finish.
     pub wait: Duration,
     /// A signal cuts neither taking nor releasing short: other stacks are being worked on anyway.
@@ -68,13 +67,14 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(1500);
 /// The same, counted from the signal.
 const SHUTDOWN_TOTAL: Duration = Duration::from_millis(4500);
 
-/// Account and ARN of the caller, and beside that the stack's leases: what the first lets nobody have is not said of the second.
+/// Account and ARN of the caller, and the stack's leases, which are asked for together. That the leases can't be read is said when one is to be
+/// taken: the caller, and whether the account is the right one, come first.
 ///
 /// # Errors
 /// That the caller is not known.
 pub async fn caller_and_leases(session: &Session) -> Result<((String, String), LeasePolicy), StepError> {
     let clients = &session.aws.clients;
-    let (caller, seen) = futures::join!(clients.identity(), clients.metadata(&session.name));
+    let (caller, seen) = futures::join!(clients.identity(), Seen::read(clients, &session.name));
     Ok((caller?, LeasePolicy { seen: Some(seen), ..LeasePolicy::default() }))
 }
 
@@ -103,7 +103,7 @@ async fn take(
     session: &Session,
     caller: &str,
     signals: &Signals,
-    (limit, mut seen): (Duration, Option<Result<StackMetadata, StepError>>),
+    (limit, mut seen): (Duration, Option<Seen>),
 ) -> Result<Lease, Failure> {
     let (start, mut pauses) = (Instant::now(), Backoff::SECOND.pauses());
     loop {

@@ -57,6 +57,33 @@ fn of_two_applies_at_once_one_works_and_the_other_says_who_fifty_times() {
     account.destroy(FILE);
 }
 
+/// The leases are read while the caller is asked for. Where that takes long, others come and go meanwhile, and delete the lease whose number
+/// would be next.
+#[test]
+fn leases_that_were_read_a_while_ago_are_read_again() {
+    let mut account = Account::new();
+    account.write("dev", &[]);
+    account.apply(FILE);
+    let direct = account.endpoint.clone();
+    let proxy = Proxy::with(Weather { gate: Some("GetCallerIdentity"), ..Weather::default() });
+    account.endpoint.clone_from(&proxy.endpoint);
+    let slow = account.spawn(&["apply", FILE, "--yes", "--json"]);
+    account.endpoint = direct;
+    poll("its look at the leases", LONG, || {
+        proxy.take().iter().any(|call| call.operation == "GetParametersByPath").then_some(())
+    });
+    // It is answered, and no longer fresh.
+    std::thread::sleep(Duration::from_millis(1100));
+    (0..3).for_each(|_| drop(account.apply(FILE)));
+    proxy.open();
+    let pid = slow.pid();
+    slow.end(LONG).expect(0);
+    let leases = leases(&account);
+    assert_eq!(leases.keys().copied().collect::<Vec<_>>(), [4, 5], "it took the next number: {leases:?}");
+    assert_eq!(leases[&5]["pid"], pid, "{leases:?}");
+    account.destroy(FILE);
+}
+
 #[test]
 fn a_holder_that_sleeps_past_its_lease_is_followed_and_writes_nothing_more() {
     // Long enough for a slow machine to renew it in time.
